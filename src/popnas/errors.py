@@ -1,0 +1,125 @@
+"""Every error that popnas raises on purpose.
+
+PopnasError                     exit status 1: something failed that the user could not have avoided by other input
+├── UserError                   exit status 2: the input is wrong; the message says what, where, which rule and the remedy
+│   ├── ConfigError             one or more mistakes in a configuration, all reported at once
+│   ├── CellSyntaxError         a cell that does not parse
+│   ├── UnknownNameError        a name that no registered part bears
+│   ├── OperatorError           an operator name that does not parse, or of the wrong dimensionality
+│   ├── DataError               a data set that is missing, broken or does not suit the task
+│   ├── RunFolderError          a run folder that exists, is locked, is missing or is from another version
+│   ├── JournalError            a journal that is corrupt beyond its last line
+│   └── MissingExtraError       an optional dependency that is not installed
+├── CandidateFailed             one candidate could not be evaluated; the search goes on without it
+├── PredictorError              a predictor could not be fitted, or predicted something that is no number
+├── ExportError                 an exported file does not reproduce the network
+├── ExecutorError               the machinery that evaluates candidates broke down
+└── StorageError                the run folder cannot be written (full or read-only disk)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class PopnasError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_status = 1
+
+
+class UserError(PopnasError):
+    """The user's input is wrong and the message tells how to mend it."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands (`search_space.operators[3]`), the value found there, and the message (rule and remedy)."""
+
+    place: str
+    value: Any
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class ConfigError(UserError):
+    """All mistakes of one configuration at once, in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "the configuration") -> None:
+        self.problems = list(problems)
+        self.source = source
+        count = "1 mistake" if len(self.problems) == 1 else f"{len(self.problems)} mistakes"
+        super().__init__("\n".join([f"{count} in {source}:"] + [f"  {problem}" for problem in self.problems]))
+
+
+class CellSyntaxError(UserError):
+    """A text that is not a cell."""
+
+
+class UnknownNameError(UserError):
+    """A name that is not registered in a family of parts."""
+
+
+class OperatorError(UserError):
+    """An operator that does not parse or does not suit the data."""
+
+
+class DataError(UserError):
+    """A data set that cannot be used as it is."""
+
+
+class RunFolderError(UserError):
+    """A run folder that cannot be used as asked."""
+
+
+class JournalError(UserError):
+    """A journal that cannot be read."""
+
+
+class MissingExtraError(UserError):
+    """An optional dependency is needed for what was asked."""
+
+    def __init__(self, what: str, extra: str, module: str) -> None:
+        super().__init__(
+            f"{what} needs the package '{module}', which is not installed. Install it with: pip install \"popnas[{extra}]\""
+        )
+
+
+class CandidateFailed(PopnasError):
+    """One candidate failed; `kind` is one of `KINDS`."""
+
+    KINDS = ("nan", "out_of_memory", "time_limit", "worker_died", "error")
+
+    def __init__(self, kind: str, message: str) -> None:
+        assert kind in self.KINDS, kind
+        super().__init__(message)
+        self.kind = kind
+
+
+class PredictorError(PopnasError):
+    """A predictor could not be fitted or predicted something that is no number."""
+
+
+class ExportError(PopnasError):
+    """An exported file does not reproduce its network, or could not be made."""
+
+
+class ExecutorError(PopnasError):
+    """Workers could not be set up, or broke down for a reason that no candidate caused."""
+
+
+class StorageError(PopnasError):
+    """The disk refused a write; what was written before is intact."""
+
+
+def nearest(value: object, choices: Iterable[str]) -> str:
+    """" Did you mean 'x'?" for the choice most like `value`, or "" if none is near."""
+    match = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.6)
+    return f" Did you mean '{match[0]}'?" if match else ""

@@ -1,0 +1,56 @@
+"""The result of one candidate as a value: what the journal stores and the strategy learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One candidate's result, or the reason why there is none.
+
+    Attributes:
+        cell: canonical text of the cell.
+        step: number of its blocks (0 for the empty cell).
+        index: position among the proposals of its step.
+        is_exploration: proposed by the exploration front.
+        seed: the candidate's own seed.
+        metrics: best value of each validation metric (accuracy, f1_score, ... in 0..1).
+        score: the metric that the search maximises.
+        training_seconds, inference_seconds: as NETWORKS.md defines them (inference: one batch).
+        params, flops: exact, of the built network (flops: one sample).
+        head_metrics: per output, its own best metrics (one entry unless multi-output).
+        error, error_kind: why it failed; None for a success.
+        volatile: what differs between two equal runs (wall times, host, worker, device, versions).
+    """
+
+    cell: str
+    step: int
+    index: int
+    is_exploration: bool
+    seed: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    score: float | None = None
+    training_seconds: float | None = None
+    inference_seconds: float | None = None
+    params: int | None = None
+    flops: int | None = None
+    head_metrics: list[dict[str, float]] = field(default_factory=list)
+    error: str | None = None
+    error_kind: str | None = None
+    volatile: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the candidate has no usable result."""
+        return self.error_kind is not None
+
+    def content(self) -> dict[str, Any]:
+        """What two equal runs share, as a JSON object."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "volatile"}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> Evaluation:
+        """The inverse of `content`, with the volatile part beside it."""
+        return cls(**content, volatile=dict(volatile or {}))

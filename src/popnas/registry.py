@@ -1,0 +1,93 @@
+"""A typed registry per family of parts: operators, data sources, tasks, predictors, executors, macro-architectures.
+
+A part is one new file in its family's package with a declaration; the registry finds it by importing the package's modules
+on first use. Users' own parts come in through Python entry points of the family's group.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from popnas.errors import PopnasError, UnknownNameError, nearest
+
+T = TypeVar("T")
+P = TypeVar("P")
+
+
+class Registry(Generic[T]):
+    """Named parts of one family.
+
+    `family` is the word used in messages ("predictor"); `package` is the dotted name of the package whose modules declare the
+    parts (those that start with "_" are skipped); `group` is the entry point group of users' own parts.
+    """
+
+    def __init__(self, family: str, package: str, group: str) -> None:
+        self.family = family
+        self.package = package
+        self.group = group
+        self._parts: dict[str, tuple[T, str]] = {}
+        self._is_discovered = False
+
+    def register(self, name: str, *, description: str) -> Callable[[P], P]:
+        """Declare the decorated object as the part `name`; a name can be taken only once."""
+
+        def declare(part: P) -> P:
+            known = self._parts.get(name)
+            if known is not None and known[0] is not part:
+                raise PopnasError(
+                    f"two {self.family}s are named '{name}': {known[0]!r} and {part!r}; rename one of them"
+                )
+            self._parts[name] = (part, description)  # type: ignore[assignment]
+            return part
+
+        return declare
+
+    def _discover(self) -> None:
+        if self._is_discovered:
+            return
+        self._is_discovered = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{self.package}.{module.name}")
+        # Loading an entry point imports the user's module, whose declaration registers the part.
+        for point in entry_points(group=self.group):
+            try:
+                point.load()
+            except Exception as error:
+                raise PopnasError(
+                    f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not be loaded: {error}"
+                ) from error
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        self._discover()
+        return sorted(self._parts)
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """(name, part) pairs in order of name."""
+        for name in self.names():
+            yield name, self._parts[name][0]
+
+    def get(self, name: str) -> T:
+        """The part of that name.
+
+        Raises:
+            UnknownNameError: no part bears it; the message lists the choices.
+        """
+        self._discover()
+        if name not in self._parts:
+            choices = self.names()
+            raise UnknownNameError(
+                f"unknown {self.family} '{name}'.{nearest(name, choices)} Choose one of: {', '.join(choices)}"
+            )
+        return self._parts[name][0]
+
+    def description(self, name: str) -> str:
+        """The one-line description that the part was declared with."""
+        self.get(name)
+        return self._parts[name][1]
