@@ -1,0 +1,45 @@
+# The few commands that people, hooks and CI share.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+# Every dependency is pinned, so that an install today and next year give the same environment.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet -c constraints.txt
+
+.PHONY: search test test-all lint bench clean
+
+search: $(VENV)/.runtime  ## create .venv, install, run the default search
+	$(BIN)/popnas search
+
+test: $(VENV)/.tests lint  ## lint, types, import contract, tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow and not gpu"
+
+test-all: $(VENV)/.all lint  ## slow tests and all extras too
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.tests  ## every figure that the README claims
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+$(VENV)/.created: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.created pyproject.toml
+	$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.all: $(VENV)/.created pyproject.toml
+	$(PIP) -e ".[all,dev]"
+	@touch $@ $(VENV)/.runtime $(VENV)/.tests
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
