@@ -1,0 +1,151 @@
+"""What every predictor offers: fit on arrays of cells, predict for arrays of cells, refuse what is no number.
+
+Axes: N cells, B blocks, 4 = (first input, first operator, second input, second operator) as `cells.SearchSpace.encode` gives it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from popnas.cells import SearchSpace
+from popnas.errors import PredictorError
+from popnas.registry import Registry
+
+MIN_TARGETS = 3  # two to learn from while the third is held out
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How a fit went, as plain JSON values.
+
+    `hyperparameters`: what was chosen; `loss_curve`: the training loss per epoch (empty where there are no epochs);
+    `cross_validation`: out-of-fold figures by name ("mape" in percent, "spearman", "r2"), None where undefined.
+    """
+
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    loss_curve: list[float] = field(default_factory=list)
+    cross_validation: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`mean` (N,) float64, finite; `spread` (N,) float64: standard deviation among an ensemble's members, or None."""
+
+    mean: np.ndarray
+    spread: np.ndarray | None = None
+
+
+class Predictor(ABC):
+    """A surrogate of one objective.
+
+    The prediction for a cell depends on the cell alone: not on the cells predicted with it, nor on the order of its blocks
+    and of their halves. The same data and seed give the same predictor.
+    """
+
+    objective: ClassVar[str]  # "score" or "time"
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self._is_fitted = False
+
+    def fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, *, seed: int) -> FitReport:
+        """Learn from evaluated cells (successful ones only), forgetting any earlier fit.
+
+        Raises:
+            PredictorError: fewer than `MIN_TARGETS` cells, or a target that is no finite number.
+        """
+        cells_NB4 = np.asarray(cells_NB4)
+        targets_N = np.asarray(targets_N, dtype=np.float64)
+        self._check(cells_NB4)
+        if targets_N.shape != cells_NB4.shape[:1]:
+            raise PredictorError(
+                f"{len(cells_NB4)} cells need as many targets. Got shape {targets_N.shape} instead."
+            )
+        if len(targets_N) < MIN_TARGETS:
+            raise PredictorError(
+                f"a {self.objective} predictor needs at least {MIN_TARGETS} evaluated cells. Got {len(targets_N)} instead: "
+                "too few candidates succeeded."
+            )
+        wrong = np.flatnonzero(~np.isfinite(targets_N))
+        if len(wrong):
+            raise PredictorError(
+                f"targets of a {self.objective} predictor must be finite numbers. Got {targets_N[wrong[0]]} for cell "
+                f"{wrong[0]} ({len(wrong)} of {len(targets_N)} are not finite)."
+            )
+        report = self._fit(cells_NB4, targets_N, seed)
+        self._is_fitted = True
+        return report
+
+    def predict(self, cells_NB4: np.ndarray, *, parents: np.ndarray | None = None) -> Prediction:
+        """Predict for each cell.
+
+        `parents` (N,) int is a hint that saves time and changes no result: cells with equal numbers are of equal length and
+        have all blocks but the last in common, as `cells.bulk.expand` makes them (`expansion.cells`, `expansion.parent`).
+
+        Raises:
+            PredictorError: not fitted yet, or a prediction is no finite number.
+        """
+        cells_NB4 = np.asarray(cells_NB4)
+        if not self._is_fitted:
+            raise PredictorError(f"the {self.objective} predictor must be fitted before it predicts.")
+        self._check(cells_NB4)
+        prediction = self._predict(cells_NB4, parents)
+        for values in (prediction.mean, prediction.spread):
+            if values is not None and not np.isfinite(values).all():
+                wrong = int(np.flatnonzero(~np.isfinite(values))[0])
+                raise PredictorError(
+                    f"the {self.objective} predictor gave {values[wrong]} for {self.space.decode(cells_NB4[[wrong]])[0]}."
+                )
+        return prediction
+
+    def _check(self, cells_NB4: np.ndarray) -> None:
+        assert cells_NB4.ndim == 3 and cells_NB4.shape[2] == 4, cells_NB4.shape
+
+    @abstractmethod
+    def _fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, seed: int) -> FitReport:
+        """Fit on checked input."""
+
+    @abstractmethod
+    def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
+        """Predict; the caller checks that the result is finite."""
+
+
+class ScorePredictor(Predictor):
+    """A predictor of the score, an accuracy or the like in 0..1; `num_models` is the size of its ensemble."""
+
+    objective = "score"
+
+    def __init__(self, space: SearchSpace, *, num_models: int = 5) -> None:
+        super().__init__(space)
+        assert num_models >= 1, num_models
+        self.num_models = num_models
+
+
+class TimePredictor(Predictor):
+    """A predictor of training or inference seconds.
+
+    `operator_costs` (num_operators,): what `features.operator_costs` made of the times of the same kind, in the order of
+    `space.operators`; `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the network really stacks.
+    """
+
+    objective = "time"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        operator_costs: np.ndarray,
+        cells_stacked: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        super().__init__(space)
+        self.operator_costs = np.asarray(operator_costs, dtype=np.float64)
+        assert self.operator_costs.shape == (len(space.operators),), self.operator_costs.shape
+        self.cells_stacked = cells_stacked
+
+
+REGISTRY: Registry[type[Predictor]] = Registry("predictor", "popnas.predictors", "popnas.predictors")
