@@ -1,0 +1,57 @@
+"""What every macro-architecture answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from popnas.networks.plan import StackPlan, num_cells_built, stack_plan
+from popnas.networks.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from popnas.cells import Cell, SearchSpace
+    from popnas.networks.cost import BulkCosts
+    from popnas.networks.network import Network
+
+
+class MacroArchitecture(ABC):
+    """A way of stacking cells into a network. Stateless: everything it needs is in the spec."""
+
+    @abstractmethod
+    def build(self, cell: Cell, spec: NetworkSpec) -> Network:
+        """The network of a cell that is given in canonical form, initialised from torch's global generator."""
+
+    def plan(self, cell: Cell, spec: NetworkSpec) -> StackPlan:
+        """The built cells of the network; by default those of the classification stack."""
+        nearest = cell.lookbacks[0] if cell.lookbacks else 0
+        depth = -min(cell.lookbacks, default=-1)
+        return stack_plan(nearest, depth, spec)
+
+    def num_cells_stacked(self, nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
+        """Cells really stacked, int64 (N,), from the nearest used lookback of each cell (0: the empty cell)."""
+        return num_cells_built(nearest_N, spec)
+
+    def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
+        """Exact params and FLOPs of the networks of all cells; None = no formula, they are built to be costed."""
+        return None
+
+    def partitions(self, cell: Cell, spec: NetworkSpec) -> dict[str, int]:
+        """Bytes that cross each cut between built cells (`{"input -> cell_0": bytes, ...}`, float32, one sample).
+
+        Every tensor that is made before the cut and read by a cell after it counts once, also one that skips cells. A head
+        belongs to the cell that it reads, so it moves nothing over a cut.
+        """
+        return stack_partitions(self.plan(cell, spec), cell.lookbacks)
+
+
+def stack_partitions(plan: StackPlan, lookbacks: tuple[int, ...]) -> dict[str, int]:
+    """`MacroArchitecture.partitions` of a stack whose cells read the given lookbacks."""
+    reads = [{cell.lookback(number).source for number in lookbacks} for cell in plan.cells]
+    cuts = {}
+    for index in range(len(plan.cells)):
+        crossing = {source for read in reads[index:] for source in read if source < index}
+        before = f"cell_{index - 1}" if index else "input"
+        cuts[f"{before} -> cell_{index}"] = 4 * sum(plan.output(source).num_values for source in crossing)
+    return cuts

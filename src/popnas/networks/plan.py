@@ -1,0 +1,192 @@
+"""Which cells of a stack are built, and the depth, size and stride at every place: integers only, no torch.
+
+The same plan feeds the modules (`cell.py`), the bulk costs and the partitions, so that none of them can disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from popnas.cells import Cell, bulk
+from popnas.networks.spec import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Feature:
+    """The shape of a tensor inside a stack: channels, number of halvings since the input, and spatial size."""
+
+    channels: int
+    level: int
+    size: tuple[int, ...]
+
+    @property
+    def num_values(self) -> int:
+        """Values of one sample."""
+        return self.channels * prod(self.size)
+
+
+@dataclass(frozen=True)
+class LookbackPlan:
+    """One lookback of a built cell.
+
+    `source` is the built cell that is read, -1 for the network's input; `feature` its shape, `seen` the shape that blocks and
+    residual see. They differ where `reshape_stride` > 1 (lookback_reshape) or `upsample` > 1 (input shorter than the output).
+    `stride` is what is left to the operators: 2^(reductions between what they see and the cell's output).
+    """
+
+    source: int
+    feature: Feature
+    seen: Feature
+    stride: int
+    reshape_stride: int = 1
+    upsample: int = 1
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """A built cell: its position in the whole stack, its rank among the built ones, its output and its lookbacks -1, -2, ..."""
+
+    position: int
+    index: int
+    is_reduction: bool
+    output: Feature
+    lookbacks: tuple[LookbackPlan, ...]
+
+    def lookback(self, number: int) -> LookbackPlan:
+        """The plan of lookback `number` (-1, -2, ...)."""
+        return self.lookbacks[-number - 1]
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """The built cells of a stack, from the input to the last one; none for the empty cell."""
+
+    input: Feature
+    cells: tuple[CellPlan, ...]
+
+    def output(self, index: int) -> Feature:
+        """Output of built cell `index`; -1 is the network's input."""
+        return self.cells[index].output if index >= 0 else self.input
+
+    @property
+    def last(self) -> Feature:
+        """What the head reads."""
+        return self.output(len(self.cells) - 1)
+
+
+def input_feature(spec: NetworkSpec) -> Feature:
+    """The network's input as a feature."""
+    return Feature(spec.input_channels, 0, spec.input_size)
+
+
+def halved(size: Sequence[int], times: int) -> tuple[int, ...]:
+    """A size after `times` strides of 2, each ceil(n / 2)."""
+    return tuple(-(-extent // 2**times) for extent in size)
+
+
+def is_reduction(position: int, spec: NetworkSpec) -> bool:
+    """Whether the cell at that position closes a motif; the last motif has no reduction cell."""
+    return (position + 1) % (spec.normal_cells_per_motif + 1) == 0
+
+
+def num_positions(spec: NetworkSpec) -> int:
+    """Cells of the whole stack, built or not: M motifs of N normal cells with a reduction cell between them."""
+    return spec.motifs * (spec.normal_cells_per_motif + 1) - 1
+
+
+def built_positions(nearest: int, spec: NetworkSpec) -> tuple[int, ...]:
+    """Positions that the last cell reaches by steps of the nearest used lookback (`nearest`: -1, -2, ...; 0: empty cell)."""
+    if nearest == 0:
+        return ()
+    return tuple(range(num_positions(spec) - 1, -1, nearest))[::-1]
+
+
+def see(feature: Feature, output: Feature, reshape: bool) -> tuple[Feature, int, int, int]:
+    """What blocks see of a lookback: (seen, stride left to the operators, stride of the reshape, factor of the upsampling).
+
+    Strides come from the number of halvings, never from a quotient of sizes (a size of 1 stays 1 when halved).
+    """
+    reductions = output.level - feature.level
+    if reductions < 0:
+        return output, 1, 1, 2**-reductions
+    if reductions > 0 and reshape:
+        return output, 1, 2**reductions, 1
+    return feature, 2**reductions, 1, 1
+
+
+@lru_cache(maxsize=256)
+def stack_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+    """The classification stack for cells whose nearest used lookback is `nearest` (0: the empty cell).
+
+    A lookback before the first cell is the input; one on a cell that is not built takes the nearest built one before it.
+    """
+    start = input_feature(spec)
+    features: dict[int, tuple[int, Feature]] = {}  # position -> (built index, output)
+    cells: list[CellPlan] = []
+    for index, position in enumerate(built_positions(nearest, spec)):
+        level = sum(is_reduction(before, spec) for before in range(position + 1))
+        output = Feature(spec.filters * 2**level, level, halved(start.size, level))
+        reducing = is_reduction(position, spec)
+        lookbacks = []
+        for number in range(1, lookback_depth + 1):
+            found = [built for built in features if built <= position - number]
+            source, feature = features[max(found)] if found else (-1, start)
+            seen, stride, reshape_stride, upsample = see(
+                feature, output, spec.lookback_reshape and not reducing
+            )
+            lookbacks.append(LookbackPlan(source, feature, seen, stride, reshape_stride, upsample))
+        cells.append(CellPlan(position, index, reducing, output, tuple(lookbacks)))
+        features[position] = (index, output)
+    return StackPlan(start, tuple(cells))
+
+
+def num_cells_built(nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
+    """Cells really stacked, int64 (N,), from the nearest used lookbacks (N,) (-1, -2, ...; 0: the empty cell)."""
+    nearest_N = np.asarray(nearest_N)
+    steps_N = np.where(nearest_N == 0, 1, -nearest_N).astype(np.int64)
+    return np.where(nearest_N == 0, 0, -(-num_positions(spec) // steps_N)).astype(np.int64)
+
+
+def num_cells_stacked(cells: Cell | np.ndarray, spec: NetworkSpec) -> np.ndarray:
+    """Cells really stacked in the network of one cell or of each cell of an array (N, B, 4): int64 (1,) or (N,).
+
+    The macro-architecture of the spec decides; by default it is `num_cells_built`.
+    """
+    from popnas.networks.macros import MACROS
+
+    if isinstance(cells, Cell):
+        nearest_N = np.array([cells.lookbacks[0] if cells.lookbacks else 0])
+    else:
+        nearest_N = bulk.nearest_lookback(cells)
+    return MACROS.get(spec.macro)().num_cells_stacked(nearest_N, spec)
+
+
+def head_positions(num_built: int, spec: NetworkSpec) -> tuple[int, ...]:
+    """Built cells that bear a head, in order; the last is the main one (-1: the head of the empty cell on the input)."""
+    last = num_built - 1
+    if num_built <= 1:
+        return (last,)
+    if spec.is_post_search:
+        middle = round(0.66 * last)
+        return (middle - 1 if middle == last else middle, last)
+    return tuple(range(num_built)) if spec.multi_output else (last,)
+
+
+def head_weights(num_built: int, spec: NetworkSpec) -> tuple[float, ...]:
+    """Loss weight of each head of `head_positions`."""
+    heads = head_positions(num_built, spec)
+    if spec.is_post_search and len(heads) == 2:
+        return (0.25, 0.75)
+    if spec.multi_output and not spec.is_post_search and num_built > 0:
+        return tuple(0.5 ** (num_built - head) for head in heads)
+    return (1.0,) * len(heads)
+
+
+def head_dropouts(num_built: int, spec: NetworkSpec) -> tuple[float, ...]:
+    """Dropout of each head: grows linearly with the position, up to `softmax_dropout` at the last."""
+    return tuple(spec.softmax_dropout * (head + 1) / max(num_built, 1) for head in head_positions(num_built, spec))

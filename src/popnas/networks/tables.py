@@ -1,0 +1,154 @@
+"""The bulk cost formula of a stack of cells: table look-ups over arrays of cells.
+
+Every part of a network's cost is a sum over its built cells, and which cells are built depends on the nearest used lookback
+only. So the cost is linear in table entries that are summed over the stack once per (nearest lookback, operator, what the
+operator reads): a gather per branch, and one entry each for every used lookback, the concatenation and the rest.
+All entries are pairs (params, FLOPs), int64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from popnas import operators
+from popnas.cells import SearchSpace, bulk
+from popnas.networks.cost import BulkCosts
+from popnas.networks.plan import CellPlan, Feature, LookbackPlan, StackPlan, head_positions, stack_plan
+from popnas.networks.spec import NetworkSpec
+from popnas.operators import Site
+
+SE_RATIO = 8
+"""Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
+
+
+@dataclass(frozen=True)
+class StackTables:
+    """Costs summed over the built cells, first axis: the nearest used lookback (0 for the empty cell, 1 for -1, ...).
+
+    `branch` (L+1, operators+1, L+1, 2): an operator on lookback -1, -2, ... or, last, on a block; the last operator is that of
+    missing blocks. `lookback` (L+1, L, 2): what a used lookback costs. `concatenation` (L+1, B+1, 2): joining that many
+    blocks. `rest` (L+1, 2): residual, squeeze and excitation, heads.
+    """
+
+    branch: np.ndarray
+    lookback: np.ndarray
+    concatenation: np.ndarray
+    rest: np.ndarray
+
+
+def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts:
+    """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in any block order."""
+    num_blocks = cells_NB4.shape[1]
+    depth = space.lookback_depth
+    tables = stack_tables(space.operators, depth, num_blocks, spec)
+    nearest_N = -bulk.nearest_lookback(cells_NB4).astype(np.int32)
+    if spec.concat_only_unused_blocks:
+        joined_N = bulk.unused_blocks(cells_NB4).sum(axis=1)
+    else:
+        joined_N = bulk.num_blocks(cells_NB4)
+    cost_N2 = tables.rest[nearest_N] + tables.concatenation[nearest_N, joined_N]
+    if tables.lookback.any():
+        used_NL = bulk.used_lookbacks(cells_NB4, depth)
+        cost_N2 = cost_N2 + (used_NL[:, :, None] * tables.lookback[nearest_N]).sum(axis=1)
+    params_N, flops_N = (np.ascontiguousarray(cost_N2[:, part]) for part in (0, 1))
+
+    # What an input reads, as an index into the tables: 0 for -1, 1 for -2, ..., L for any block.
+    reads = np.full(depth + num_blocks, depth, dtype=np.int32)
+    reads[:depth] = np.arange(depth)[::-1]
+    branch_params, branch_flops = (np.ascontiguousarray(tables.branch[..., part]).ravel() for part in (0, 1))
+    num_operators = len(space.operators)
+    start_N = nearest_N * (num_operators + 1)
+    for block in range(num_blocks):
+        for half in (0, 2):
+            operator_N = cells_NB4[:, block, half + 1].astype(np.int32)
+            operator_N[operator_N < 0] = num_operators
+            entry_N = (start_N + operator_N) * (depth + 1) + reads[cells_NB4[:, block, half] + depth]
+            params_N += branch_params[entry_N]
+            flops_N += branch_flops[entry_N]
+    return BulkCosts(params_N, flops_N)
+
+
+@lru_cache(maxsize=32)
+def stack_tables(names: tuple[str, ...], depth: int, num_blocks: int, spec: NetworkSpec) -> StackTables:
+    """The tables for cells of up to `num_blocks` blocks over these operators and lookbacks -1 to -`depth`."""
+    parsed = [operators.parse(name, spec.num_dims) for name in names]
+    tables = StackTables(
+        branch=np.zeros((depth + 1, len(names) + 1, depth + 1, 2), dtype=np.int64),
+        lookback=np.zeros((depth + 1, depth, 2), dtype=np.int64),
+        concatenation=np.zeros((depth + 1, num_blocks + 1, 2), dtype=np.int64),
+        rest=np.zeros((depth + 1, 2), dtype=np.int64),
+    )
+    for nearest in range(depth + 1):
+        stack = stack_plan(-nearest, depth, spec)
+        tables.rest[nearest] += _heads_cost(stack, spec)
+        for cell in stack.cells:
+            tables.rest[nearest] += _rest_cost(cell, cell.lookbacks[nearest - 1], spec)
+            for joined in range(2, num_blocks + 1):
+                tables.concatenation[nearest, joined] += _conv_cost(joined * cell.output.channels, cell.output)
+            for number, lookback in enumerate(cell.lookbacks):
+                tables.lookback[nearest, number] += _lookback_cost(lookback, cell)
+            _add_branches(tables.branch[nearest], parsed, cell, spec)
+    return tables
+
+
+def _add_branches(
+    branch: np.ndarray, parsed: list[operators.Operator], cell: CellPlan, spec: NetworkSpec
+) -> None:
+    """Add one built cell to the (operators+1, L+1, 2) table of branches."""
+    for read in range(len(cell.lookbacks) + 1):
+        site = branch_site(cell, -read - 1 if read < len(cell.lookbacks) else 0, spec)
+        for index, operator in enumerate(parsed):
+            cost = operator.cost(site)
+            branch[index, read] += (cost.params, cost.flops)
+
+
+def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
+    """Where an operator of a built cell sits that reads a lookback (`read` < 0) or a block."""
+    if read < 0:
+        lookback = cell.lookback(read)
+        seen, stride = lookback.seen, lookback.stride
+    else:
+        seen, stride = cell.output, 1
+    return Site(spec.num_dims, seen.channels, cell.output.channels, stride, seen.size, spec.activation)
+
+
+def _conv_cost(in_channels: int, output: Feature) -> tuple[int, int]:
+    """A pointwise conv-BN-act to the output."""
+    weights = in_channels * output.channels
+    return weights + 2 * output.channels, 2 * weights * prod(output.size)
+
+
+def _lookback_cost(lookback: LookbackPlan, cell: CellPlan) -> tuple[int, int]:
+    """Bringing a used lookback to the size that the blocks see: strided pointwise convolution, or transpose convolution."""
+    if lookback.reshape_stride > 1:
+        return _conv_cost(lookback.feature.channels, cell.output)
+    if lookback.upsample > 1:
+        kernel = lookback.upsample ** len(cell.output.size)
+        weights = lookback.feature.channels * cell.output.channels * kernel
+        return weights + 2 * cell.output.channels, 2 * weights * prod(lookback.feature.size)
+    return 0, 0
+
+
+def _rest_cost(cell: CellPlan, nearest: LookbackPlan, spec: NetworkSpec) -> np.ndarray:
+    """Squeeze and excitation and residual of one built cell."""
+    cost = np.zeros(2, dtype=np.int64)
+    channels = cell.output.channels
+    if spec.se_cell_output:
+        weights = 2 * channels * -(-channels // SE_RATIO)
+        cost += (weights, 2 * weights)
+    if spec.residual_cells and nearest.seen.channels != channels:
+        cost += _conv_cost(nearest.seen.channels, cell.output)
+    return cost
+
+
+def _heads_cost(stack: StackPlan, spec: NetworkSpec) -> np.ndarray:
+    """All heads: dense layers with bias."""
+    cost = np.zeros(2, dtype=np.int64)
+    for head in head_positions(len(stack.cells), spec):
+        weights = stack.output(head).channels * spec.num_classes
+        cost += (weights + spec.num_classes, 2 * weights)
+    return cost
