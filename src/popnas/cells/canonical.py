@@ -1,12 +1,12 @@
 """The canonical form of one cell: the smallest of all lists of blocks that describe it.
 
-Two cells are equivalent when a renumbering of blocks and swaps of halves turn one into the other. The canonical form is found
-greedily: of the blocks whose inputs are numbered already, the next is the one that reads as the smallest tuple, its smaller
-half first. Only twins (blocks that read the same) leave a choice, and it matters where different blocks read them: there the
-search branches, and the smallest list wins.
+Two cells are equivalent when a renumbering of blocks and swaps of halves turn one into the other. The
+canonical form is found greedily: of the blocks whose inputs are numbered already, the next is the one that
+reads as the smallest tuple, its smaller half first. Only twins (blocks that read the same) leave a choice,
+and it matters where different blocks read them: there the search branches, and the smallest list wins.
 
-A hash of what a block computes would not do: it merges twins, one of which may feed a third block while the other is an output.
-`popnas.cells.bulk` does the same for arrays of cells.
+A hash of what a block computes would not do: it merges twins, one of which may feed a third block while the
+other is an output. `popnas.cells.bulk` does the same for arrays of cells.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ def _smallest(path: _Numbering) -> tuple[Fields, ...]:
 def _distinct(path: _Numbering, twins: list[int]) -> list[_Numbering]:
     """A branch per twin, without twins that can be exchanged for an earlier one.
 
-    Two branches that complete to the same list are images of each other: matching the blocks at equal places maps the cell onto
-    itself, keeps what was numbered before, and takes one twin to the other. So ten equal blocks cost ten paths, not 10!.
+    Two branches that complete to the same list are images of each other: matching the blocks at equal places
+    maps the cell onto itself, keeps what was numbered before, and takes one twin to the other. So ten equal
+    blocks cost ten paths, not 10!.
     """
     branches: dict[tuple[Fields, ...], _Numbering] = {}
     for twin in twins:

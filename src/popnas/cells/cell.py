@@ -19,7 +19,8 @@ _FARTHEST_LOOKBACK = -9999
 class Block(NamedTuple):
     """Two inputs with an operator on each, joined by add or average.
 
-    An input is a lookback (-1 the previous cell's output, -2 the one before) or the index of an earlier block of the same cell.
+    An input is a lookback (-1 the previous cell's output, -2 the one before) or the index of an earlier block
+    of the same cell.
     """
 
     in1: int
@@ -40,7 +41,8 @@ class Cell:
         True
 
     Raises:
-        CellSyntaxError: a block reads itself or a later block, or an operator's name could not stand in the text.
+        CellSyntaxError: a block reads itself or a later block, or an operator's name could not stand in the
+        text.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -51,7 +53,7 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> Cell:
-        """The cell that a text describes; operators may stand in quotes, spaces do not matter, "[]" is the empty cell.
+        """The cell that a text describes: operators may stand in quotes, "[]" is the empty cell.
 
         Raises:
             CellSyntaxError: names the position, what was expected there, and shows a valid cell.
@@ -73,7 +75,7 @@ class Cell:
         return Cell(tuple(Block(*fields) for fields in canonical_blocks(self.blocks)))
 
     def canonical(self) -> Cell:
-        """The canonical form: the same cell for all equivalent ones, and stable across processes and versions."""
+        """The canonical form: one for all equivalent cells, stable across processes and versions."""
         return self._canonical
 
     @cached_property
@@ -87,7 +89,7 @@ class Cell:
 
     @property
     def sort_key(self) -> tuple[int, tuple[Block, ...]]:
-        """The place in the order of canonical forms: fewer blocks first, then block by block (in1, op1, in2, op2)."""
+        """The place in the order of canonical forms: fewer blocks first, then block by block."""
         return len(self), self.canonical().blocks
 
     @property
@@ -117,8 +119,8 @@ def _checked_block(index: int, fields: Iterable[Any]) -> Block:
     for name in (block.op1, block.op2):
         if not is_operator_name(name):
             raise CellSyntaxError(
-                f"block {index} of the cell has the operator {name!r}; an operator's name must be printable text without spaces "
-                f"at its ends and without any of {' '.join(RESERVED)}, as in 3x3 conv"
+                f"block {index} of the cell has the operator {name!r}; an operator's name must be printable text "
+                f"without spaces at its ends and without any of {' '.join(RESERVED)}, as in 3x3 conv"
             )
     return Block(as_integer(block.in1), str(block.op1), as_integer(block.in2), str(block.op2))
 
@@ -134,6 +136,7 @@ def _check_input(index: int, block: Block, value: Any) -> None:
         return
     earlier = "none, as it is the first" if index == 0 else "0" if index == 1 else f"0 to {index - 1}"
     raise CellSyntaxError(
-        f"block {index} of the cell, {format_blocks([block])[1:-1]}, has the input {number}; a block reads lookbacks (-1 the previous "
-        f"cell, -2 the one before, ...) or blocks before it (here {earlier}), never itself or a later one"
+        f"block {index} of the cell, {format_blocks([block])[1:-1]}, has the input {number}; a block reads "
+        f"lookbacks (-1 the previous cell, -2 the one before, ...) or blocks before it (here {earlier}), never "
+        f"itself or a later one"
     )

@@ -1,6 +1,7 @@
-"""The text form of a cell, `[(-2, 3x3 conv, -1, identity);(0, 2x2 maxpool, -1, identity)]`: reading and writing.
+"""The text form of a cell, `[(-2, 3x3 conv, -1, identity);(0, 2x2 maxpool, -1, identity)]`.
 
-The reader walks over the text once, so its time is linear whatever it is given, and every error names the position.
+The reader walks over the text once, so its time is linear whatever it is given, and every error names the
+position.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from popnas.errors import CellSyntaxError
 
 EXAMPLE = "[(-2, 1x3-3x1 conv, -1, 3x3 conv);(-1, identity, 0, 2x2 maxpool)]"
 
-# What gives a text its structure cannot stand in a name, so that every cell prints without quotes and parses back.
+# What gives a text its structure cannot stand in a name, so that every cell prints without quotes and parses
+# back.
 RESERVED = "()[],;'\""
 
 _INTEGER = re.compile(r"-?[0-9]{1,4}(?![0-9])")
@@ -24,7 +26,7 @@ Fields = tuple[int, str, int, str]
 
 
 def is_operator_name(name: object) -> bool:
-    """Whether `name` can stand in a cell's text: printable, not empty, no reserved character, no space at its ends."""
+    """Whether `name` can stand in a cell's text: printable, no reserved character, no space at its ends."""
     return (
         isinstance(name, str)
         and name != ""
@@ -88,7 +90,7 @@ class _Reader:
         self.skip_spaces()
         start = self.position
         quote = self.text[start : start + 1]
-        if quote in ("'", '"') and quote:
+        if quote and quote in "'\"":
             end = self.text.find(quote, start + 1)
             if end < 0:
                 self.fail(f"{what} with a closing {quote}")
