@@ -119,8 +119,8 @@ def _checked_block(index: int, fields: Iterable[Any]) -> Block:
     for name in (block.op1, block.op2):
         if not is_operator_name(name):
             raise CellSyntaxError(
-                f"block {index} of the cell has the operator {name!r}; an operator's name must be printable text "
-                f"without spaces at its ends and without any of {' '.join(RESERVED)}, as in 3x3 conv"
+                f"block {index} of the cell has the operator {name!r}; an operator's name must be printable "
+                f"text without spaces at its ends and without any of {' '.join(RESERVED)}, as in 3x3 conv"
             )
     return Block(as_integer(block.in1), str(block.op1), as_integer(block.in2), str(block.op2))
 
@@ -136,7 +136,7 @@ def _check_input(index: int, block: Block, value: Any) -> None:
         return
     earlier = "none, as it is the first" if index == 0 else "0" if index == 1 else f"0 to {index - 1}"
     raise CellSyntaxError(
-        f"block {index} of the cell, {format_blocks([block])[1:-1]}, has the input {number}; a block reads "
-        f"lookbacks (-1 the previous cell, -2 the one before, ...) or blocks before it (here {earlier}), never "
-        f"itself or a later one"
+        f"block {index} of the cell, {format_blocks([block])[1:-1]}, has the input {number}; a block "
+        f"reads lookbacks (-1 the previous cell, -2 the one before, ...) or blocks before it "
+        f"(here {earlier}), never itself or a later one"
     )

@@ -37,8 +37,8 @@ class SearchSpace:
         for name in self.operators:
             if not is_operator_name(name):
                 raise UserError(
-                    f"{name!r} cannot be an operator's name: it must be printable text without spaces at its ends and "
-                    f"without any of {' '.join(RESERVED)}"
+                    f"{name!r} cannot be an operator's name: it must be printable text without spaces at its "
+                    f"ends and without any of {' '.join(RESERVED)}"
                 )
         for value, what in ((num_blocks, "number of blocks"), (lookback_depth, "lookback depth")):
             if value < 1:
@@ -49,7 +49,7 @@ class SearchSpace:
 
     @classmethod
     def covering(cls, cells: Iterable[Cell]) -> SearchSpace:
-        """The smallest space with all operators, blocks and lookbacks of some cells (with identity if they are empty)."""
+        """The smallest space that holds some cells (with the operator identity if they use none)."""
         cells = list(cells)
         operators = set().union(*(cell.operators for cell in cells)) or {"identity"}
         depth = max((-value for cell in cells for value in cell.lookbacks), default=1)
@@ -65,11 +65,11 @@ class SearchSpace:
         return {name: number for number, name in enumerate(self.operators)}
 
     def inputs(self, step: int) -> np.ndarray:
-        """The inputs that the block added at a step (1 to B) may read: -L..-1 and 0..step-2, int16."""
+        """The inputs that the block added at a step (1 to B) may read, int16: -L..-1 and 0..step-2."""
         return np.arange(-self.lookback_depth, step - 1, dtype=np.int16)
 
     def count_new_blocks(self, step: int) -> int:
-        """How many distinct blocks a step may add: n(n+1)/2 for n pairs of input and operator, as halves swap freely."""
+        """How many distinct blocks a step may add: n(n+1)/2 for n halves (pairs of input and operator)."""
         num_halves = (self.lookback_depth + step - 1) * self.num_operators
         return num_halves * (num_halves + 1) // 2
 
@@ -97,8 +97,9 @@ class SearchSpace:
         array[:] = NO_BLOCK
         for row, cell in enumerate(cells):
             if len(cell) > width:
-                raise CellSyntaxError(f"the cell {cell} has {len(cell)} blocks, but at most {width} are
-                possible here")
+                raise CellSyntaxError(
+                    f"the cell {cell} has {len(cell)} blocks, but at most {width} are possible here"
+                )
             for index, block in enumerate(cell.blocks):
                 array[row, index] = self._encode_block(cell, block)
         return array
@@ -107,8 +108,8 @@ class SearchSpace:
         for value in (block.in1, block.in2):
             if value < -self.lookback_depth:
                 raise CellSyntaxError(
-                    f"the cell {cell} reads the lookback {value}, but the lookback depth is {self.lookback_depth}: "
-                    f"lookbacks go from -1 to -{self.lookback_depth}"
+                    f"the cell {cell} reads the lookback {value}, but the lookback depth is "
+                    f"{self.lookback_depth}: lookbacks go from -1 to -{self.lookback_depth}"
                 )
         for name in (block.op1, block.op2):
             if name not in self._numbers:
@@ -127,7 +128,7 @@ class SearchSpace:
         ]
 
     def random_cells(self, num_cells: int, num_blocks: int, rng: np.random.Generator) -> np.ndarray:
-        """Cells of `num_blocks` blocks, each block drawn evenly from those that its step allows: (N, b, 4) int16.
+        """Cells whose blocks are drawn evenly from those that their step allows: (N, num_blocks, 4) int16.
 
         They are not in canonical form and may repeat.
         """
