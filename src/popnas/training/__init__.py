@@ -1,0 +1,39 @@
+"""The training engine: one network trained, validated and timed on one device.
+
+What lives here: `settings` (what a configuration says about training), `schedules` (learning rate per step),
+`optimizers`, `loop` (`fit`), `clocks` and `inference` (what is measured, and how), `simulated` (times that do not depend on
+the machine), `device` (where, in which memory format and precision).
+
+Not imported here: networks, datasets and tasks. A network is any module that maps `(x, lengths)` to a tuple of logits
+and has `head_weights` and `set_progress`; a loader is any iterable of batches with `set_epoch`. `settings`, `schedules` and
+`simulated` are free of torch, so that a schedule can be shown without loading it; hence the names resolve lazily.
+
+To add an optimizer, extend the grammar in `config/optimizers.py` and give `optimizers.make` a branch; to add a schedule,
+the same grammar and `schedules.schedule`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from popnas.training.inference import inference_seconds
+    from popnas.training.loop import EpochRecord, TrainingResult, fit
+    from popnas.training.settings import TrainingSettings
+
+__all__ = ["EpochRecord", "TrainingResult", "TrainingSettings", "fit", "inference_seconds"]
+
+_HOMES = {
+    "EpochRecord": "loop",
+    "TrainingResult": "loop",
+    "TrainingSettings": "settings",
+    "fit": "loop",
+    "inference_seconds": "inference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
