@@ -1,0 +1,57 @@
+"""PyTorch building blocks that operators and networks share; all of them work for images and for series.
+
+Here live modules that know nothing of cells, operators' names or configurations. Nothing above (`operators`, `networks`, ...) may be
+imported, and importing this package imports torch. A new block goes into the file of its kind and is listed here.
+"""
+
+from popnas.layers._base import Chain, Layer, chain, per_axis
+from popnas.layers.activations import ACTIVATIONS, activation
+from popnas.layers.attention import ChannelNorm, ConvAttention, TransformerBlock
+from popnas.layers.convolution import (
+    BatchNorm,
+    ConvBNAct,
+    Convolution,
+    SeparableConvBNAct,
+    TransposeConvBNAct,
+    same_padding,
+)
+from popnas.layers.drop_path import BlockJoin, ConcatJoin, drop_paths
+from popnas.layers.initialization import dense
+from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, PatchAverage, global_average, shrink_lengths
+from popnas.layers.recurrent import Recurrent
+from popnas.layers.resampling import TransposeUpsample, Upsample, Zoomed, crop
+from popnas.layers.squeeze_excite import SqueezeExcite
+
+__all__ = [
+    "ACTIVATIONS",
+    "AvgPool",
+    "BatchNorm",
+    "BlockJoin",
+    "Chain",
+    "ChannelNorm",
+    "ConcatJoin",
+    "ConvAttention",
+    "ConvBNAct",
+    "Convolution",
+    "ImagePooling",
+    "Layer",
+    "MaxPool",
+    "PatchAverage",
+    "Recurrent",
+    "SeparableConvBNAct",
+    "SqueezeExcite",
+    "TransformerBlock",
+    "TransposeConvBNAct",
+    "TransposeUpsample",
+    "Upsample",
+    "Zoomed",
+    "activation",
+    "chain",
+    "crop",
+    "dense",
+    "drop_paths",
+    "global_average",
+    "per_axis",
+    "same_padding",
+    "shrink_lengths",
+]

@@ -1,0 +1,196 @@
+"""Convolutions with "same" padding, batch normalisation and activation.
+
+"Same": (k-1)//2 before and k//2 after, k being the dilated kernel, whatever stride and size, so that the output has
+ceil(n / stride) positions. An even kernel is thus padded one more after than before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from popnas.layers._base import Layer, per_axis
+from popnas.layers.activations import activation as make_activation
+from popnas.layers.initialization import init_convolution_, init_transpose_convolution_
+
+BN_MOMENTUM = 0.1
+BN_EPS = 1e-5
+
+
+def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
+    """(before, after) of a kernel of `kernel` taps, `dilation` apart."""
+    extent = (kernel - 1) * dilation + 1
+    return (extent - 1) // 2, extent // 2
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over the batch and all positions, momentum 0.1, eps 1e-5.
+
+    Unlike `nn.BatchNorm*d` it takes any number of dimensions, does not count batches (a tensor operation per call that
+    nothing reads), and a training batch with one value per channel (the rest of a data set on a 1x1 map), where no
+    variance exists, is normalised by the running statistics.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        is_batch_used = self.training and x.numel() > x.shape[1]
+        return torch.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, is_batch_used, BN_MOMENTUM, BN_EPS, True
+        )
+
+    def extra_repr(self) -> str:
+        return str(self.weight.shape[0])
+
+
+class Convolution(nn.Conv2d):
+    """A convolution with "same" padding on (B, C, H, W), a series having height 1."""
+
+    def __init__(
+        self,
+        num_dims: int,
+        in_channels: int,
+        out_channels: int,
+        kernel: int | Sequence[int],
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> None:
+        kernel_HW, dilation_HW = per_axis(kernel, num_dims), per_axis(dilation, num_dims)
+        before_H, after_H = same_padding(kernel_HW[0], dilation_HW[0])
+        before_W, after_W = same_padding(kernel_HW[1], dilation_HW[1])
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_HW,
+            stride=per_axis(stride, num_dims),
+            padding=(before_H, before_W),
+            dilation=dilation_HW,
+            groups=groups,
+            bias=bias,
+        )
+        # On both sides inside the convolution; what an even kernel has more after is padded in `forward`, which copies.
+        self.extra_after = (0, after_W - before_W, 0, after_H - before_H)
+
+    def reset_parameters(self) -> None:
+        init_convolution_(self)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        if any(self.extra_after):
+            x_BCHW = F.pad(x_BCHW, self.extra_after)
+        return super().forward(x_BCHW)
+
+
+class ConvBNAct(Layer):
+    """Convolution without bias, batch normalisation, activation: (B, in, *size) -> (B, out, *ceil(size / stride)).
+
+    `kernel` is an int or one per axis; `activation` is a Keras name, None for none.
+    """
+
+    def __init__(
+        self,
+        num_dims: int,
+        in_channels: int,
+        out_channels: int,
+        kernel: int | Sequence[int] = 1,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        activation: str | None = "swish",
+    ) -> None:
+        super().__init__()
+        self.convolution = Convolution(
+            num_dims, in_channels, out_channels, kernel, stride=stride, dilation=dilation, groups=groups
+        )
+        self.norm = BatchNorm(out_channels)
+        self.activation = nn.Identity() if activation is None else make_activation(activation)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        return self.activation(self.norm(self.convolution(x_BCHW)))
+
+
+class SeparableConvBNAct(Layer):
+    """Depthwise and pointwise convolution (one convolution for the normalisation: nothing between them), BN, activation."""
+
+    def __init__(
+        self,
+        num_dims: int,
+        in_channels: int,
+        out_channels: int,
+        kernel: int | Sequence[int],
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        activation: str = "swish",
+    ) -> None:
+        super().__init__()
+        self.depthwise = Convolution(
+            num_dims, in_channels, in_channels, kernel, stride=stride, dilation=dilation, groups=in_channels
+        )
+        self.pointwise = Convolution(num_dims, in_channels, out_channels, 1)
+        self.norm = BatchNorm(out_channels)
+        self.activation = make_activation(activation)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        return self.activation(self.norm(self.pointwise(self.depthwise(x_BCHW))))
+
+
+class TransposeConvBNAct(Layer):
+    """Transpose convolution without bias to exactly `stride` times the size, BN, activation.
+
+    It is the transpose of a "same" convolution of that stride: of the full output, (k-1)//2 positions are cut before and, to reach
+    stride x n, the rest after; where the kernel is shorter than the stride, zeros are added after.
+    """
+
+    def __init__(
+        self,
+        num_dims: int,
+        in_channels: int,
+        out_channels: int,
+        kernel: int | Sequence[int],
+        *,
+        stride: int,
+        activation: str = "swish",
+    ) -> None:
+        super().__init__()
+        kernel_HW, stride_HW = per_axis(kernel, num_dims), per_axis(stride, num_dims)
+        paddings = [_transpose_padding(k, s) for k, s in zip(kernel_HW, stride_HW, strict=True)]
+        self.convolution = nn.ConvTranspose2d(
+            in_channels,
+            out_channels,
+            kernel_HW,
+            stride=stride_HW,
+            padding=(paddings[0][0], paddings[1][0]),
+            output_padding=(paddings[0][1], paddings[1][1]),
+            bias=False,
+        )
+        init_transpose_convolution_(self.convolution)
+        self.norm = BatchNorm(out_channels)
+        self.activation = make_activation(activation)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        return self.activation(self.norm(self.convolution(x_BCHW)))
+
+
+def _transpose_padding(kernel: int, stride: int) -> tuple[int, int]:
+    """(padding, output_padding) such that n positions become exactly stride x n: (n-1)s + k - 2p + o = s n.
+
+    p is as near (k-1)//2 as that allows: for stride 2 exactly it, for kernel = stride 0.
+    """
+    excess = kernel - stride
+    padding = max(0, (excess + 1) // 2)
+    return padding, 2 * padding - excess

@@ -1,0 +1,107 @@
+"""Pools whose windows lie as those of the "same" convolutions, and averages over all positions.
+
+A window reaches (k-1)//2 before and k//2 after its centre and counts only what lies inside the input. That is had without
+padding with infinities (which quantised runtimes do not like) by pooling with symmetric padding and cropping:
+- odd kernel: symmetric padding is already right;
+- even kernel, stride 1: one position more than wanted comes first, and is cut;
+- even kernel, stride s > 1: pad (k-1)//2 and use ceil mode, then cut what it makes beyond ceil(n / s).
+Every window holds its centre, which lies inside the input, so none is empty, however small the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from popnas.layers._base import Layer, per_axis
+from popnas.layers.convolution import ConvBNAct
+from popnas.layers.resampling import crop
+
+
+class _Pool(Layer):
+    """(B, C, *size) -> (B, C, *ceil(size / stride))."""
+
+    def __init__(self, num_dims: int, kernel: int | Sequence[int], stride: int = 1) -> None:
+        super().__init__()
+        self.kernel = per_axis(kernel, num_dims)
+        self.stride = per_axis(stride, num_dims)
+        axes = list(zip(self.kernel, self.stride, strict=True))
+        self.padding = tuple(k // 2 if s == 1 else (k - 1) // 2 for k, s in axes)
+        self.skip = tuple(int(k % 2 == 0 and s == 1) for k, s in axes)
+        self.is_ceil = any(k % 2 == 0 and s > 1 for k, s in axes)
+        # 2x2 with stride 2, by far the most frequent, is exact as it comes.
+        self.is_cropped = self.is_ceil and any(s > 1 and (k, s) != (2, 2) for k, s in axes)
+
+    def pool(self, x_BCHW: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        y_BCHW = self.pool(x_BCHW)
+        if any(self.skip):
+            return y_BCHW[:, :, self.skip[0] :, self.skip[1] :]
+        if self.is_cropped:
+            (stride_H, stride_W), (height, width) = self.stride, x_BCHW.shape[2:]
+            return crop(y_BCHW, (-(-height // stride_H), -(-width // stride_W)))
+        return y_BCHW
+
+    def extra_repr(self) -> str:
+        return f"kernel={self.kernel}, stride={self.stride}"
+
+
+class MaxPool(_Pool):
+    """Maximum over the part of each window inside the input."""
+
+    def pool(self, x_BCHW: Tensor) -> Tensor:
+        return F.max_pool2d(x_BCHW, self.kernel, self.stride, self.padding, ceil_mode=self.is_ceil)
+
+
+class AvgPool(_Pool):
+    """Mean over the part of each window inside the input."""
+
+    def pool(self, x_BCHW: Tensor) -> Tensor:
+        return F.avg_pool2d(x_BCHW, self.kernel, self.stride, self.padding, self.is_ceil, count_include_pad=False)
+
+
+class PatchAverage(Layer):
+    """Mean over patches of `factor` positions from the start, the last one as short as it comes: size ceil(n / factor)."""
+
+    def __init__(self, num_dims: int, factor: int) -> None:
+        super().__init__()
+        self.factor = per_axis(factor, num_dims)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        return F.avg_pool2d(x_BCHW, self.factor, self.factor, 0, True, count_include_pad=False)
+
+
+def shrink_lengths(lengths_B: Tensor, stride: int) -> Tensor:
+    """Lengths behind layers of that total stride: ceil(length / stride)."""
+    return torch.div(lengths_B + (stride - 1), stride, rounding_mode="floor")
+
+
+def global_average(x: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    """(B, C, *size) -> (B, C): the mean over all positions; with `lengths_B` over each series' own first positions.
+
+    `lengths_B` counts positions of `x` (see `shrink_lengths`), at least 1 each; only for (B, C, L) and (B, C, 1, L).
+    """
+    if lengths_B is None:
+        return x.flatten(2).mean(2)
+    x_BCL = x.flatten(2)
+    lengths_B1 = lengths_B.unsqueeze(1)
+    is_inside_BL = torch.arange(x_BCL.shape[2], device=x.device) < lengths_B1
+    return (x_BCL * is_inside_BL.unsqueeze(1)).sum(2) / lengths_B1.clamp(min=1).to(x.dtype)
+
+
+class ImagePooling(nn.Module):
+    """Global average, pointwise conv-BN-act, spread over the input's size again (Chen et al. 2017, DeepLab v3, ASPP)."""
+
+    def __init__(self, num_dims: int, in_channels: int, out_channels: int, activation: str = "swish") -> None:
+        super().__init__()
+        self.project = ConvBNAct(num_dims, in_channels, out_channels, activation=activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        axes = tuple(range(2, x.dim()))
+        pooled = self.project(x.mean(axes, keepdim=True))
+        return pooled.expand(-1, -1, *x.shape[2:])

@@ -1,0 +1,71 @@
+"""Bringing maps up: bilinear (series: linear) interpolation, and a learnt transpose convolution; both cropped to a size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from popnas.layers._base import Layer, per_axis
+from popnas.layers.convolution import TransposeConvBNAct
+
+
+def crop(x_BCHW: Tensor, size: Sequence[int]) -> Tensor:
+    """The first `size` positions of each axis."""
+    return x_BCHW[:, :, : size[0], : size[1]]
+
+
+class _Upsampling(nn.Module):
+    """`forward(x, size)`: up by a factor, then cropped to `size` (one int per spatial axis of `x`)."""
+
+    def enlarge(self, x_BCHW: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        if x.dim() == 3:
+            return self.forward(x.unsqueeze(2), (1, *size)).squeeze(2)
+        return crop(self.enlarge(x), size)
+
+
+class Upsample(_Upsampling):
+    """Bilinear interpolation by a whole factor (half-pixel centres), cropped."""
+
+    def __init__(self, num_dims: int, factor: int) -> None:
+        super().__init__()
+        self.factor = tuple(float(f) for f in per_axis(factor, num_dims))
+
+    def enlarge(self, x_BCHW: Tensor) -> Tensor:
+        return F.interpolate(x_BCHW, scale_factor=self.factor, mode="bilinear", align_corners=False)
+
+
+class TransposeUpsample(_Upsampling):
+    """Transpose conv-BN-act with kernel = stride = ratio, cropped: (B, in, *n) -> (B, out, *size), size <= ratio x n."""
+
+    def __init__(
+        self, num_dims: int, in_channels: int, out_channels: int, ratio: int, activation: str = "swish"
+    ) -> None:
+        super().__init__()
+        self.transpose = TransposeConvBNAct(
+            num_dims, in_channels, out_channels, ratio, stride=ratio, activation=activation
+        )
+
+    def enlarge(self, x_BCHW: Tensor) -> Tensor:
+        return self.transpose(x_BCHW)
+
+
+class Zoomed(Layer):
+    """A layer applied to the map averaged down by `down` and brought up again: the body of the zconv operator.
+
+    `stride` is the body's; the output has exactly ceil(n / stride) positions per axis.
+    """
+
+    def __init__(self, num_dims: int, down: nn.Module, body: nn.Module, factor: int, stride: int) -> None:
+        super().__init__()
+        self.down, self.body, self.up = down, body, Upsample(num_dims, factor)
+        self.stride = per_axis(stride, num_dims)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        height, width = x_BCHW.shape[2:]
+        size = (-(-height // self.stride[0]), -(-width // self.stride[1]))
+        return self.up(self.body(self.down(x_BCHW)), size)

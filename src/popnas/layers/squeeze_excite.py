@@ -1,0 +1,26 @@
+"""Squeeze and excitation (Hu et al. 2018): channels scaled by a gate computed from their global averages."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from popnas.layers._base import Layer
+from popnas.layers.activations import activation as make_activation
+from popnas.layers.initialization import dense
+from popnas.layers.pooling import global_average
+
+
+class SqueezeExcite(Layer):
+    """x scaled by sigmoid(dense(act(dense(mean(x))))), the inner width being ceil(channels / ratio). Keeps the shape."""
+
+    def __init__(self, channels: int, ratio: int = 8, *, bias: bool = True, activation: str = "swish") -> None:
+        super().__init__()
+        hidden = -(-channels // ratio)
+        self.squeeze = dense(channels, hidden, bias=bias)
+        self.activation = make_activation(activation)
+        self.excite = dense(hidden, channels, bias=bias)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        gate_BC = torch.sigmoid(self.excite(self.activation(self.squeeze(global_average(x_BCHW)))))
+        return x_BCHW * gate_BC[:, :, None, None]
