@@ -1,0 +1,274 @@
+"""From a file, a preset or a mapping to a RunConfig, with all mistakes at once."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from popnas.config import jsonc, messages, preset_files, rules
+from popnas.config.rules import NameRules
+from popnas.config.run_config import RunConfig
+from popnas.errors import ConfigError, Problem, nearest
+
+Source = str | Path | dict[str, Any]
+
+_MAX_FILE_BYTES = 1 << 20
+# Stands in for a malformed text so that the rules can look at the rest; what it causes is not reported.
+_PLACEHOLDER = "?"
+
+
+@dataclass
+class _Document:
+    """What was read: the value, the words for where it is from, and where each value stands."""
+
+    value: Any
+    name: str
+    lines: dict[jsonc.Path, int] = field(default_factory=dict)
+    set_paths: set[tuple[str, ...]] = field(default_factory=set)
+
+    def with_origin(self, path: messages.Path, problem: Problem) -> Problem:
+        """The problem with the line, or the --set, that it comes from."""
+        if any(path[: len(changed)] == changed for changed in self.set_paths):
+            return Problem(problem.place, problem.value, f"{problem.message} (from --set)")
+        line = self.lines.get(path)
+        return Problem(problem.place, problem.value, f"{problem.message} (line {line})") if line else problem
+
+
+def load(source: Source, *, sets: Sequence[str] = (), names: NameRules | None = None) -> RunConfig:
+    """Read and check a configuration.
+
+    Args:
+        source: path of a JSON file (`//` comments allowed), name of a preset, or a mapping.
+        sets: changes "section.key=value"; the value is read as JSON, else as a text.
+        names: the registries' names; without them only the form is checked.
+
+    Raises:
+        ConfigError: with all mistakes at once.
+    """
+    document = _read(source, is_whole=True)
+    problems = _apply_sets(document, sets)
+    return _check(document, problems, names)
+
+
+def merge(
+    base: RunConfig, partial: Source, *, sets: Sequence[str] = (), names: NameRules | None = None
+) -> RunConfig:
+    """`base` with the fields that a partial configuration (path, partial preset or mapping) gives.
+
+    Sections are merged field by field; a partial that names an optimizer's `type` replaces the whole optimizer, since
+    schedules belong to it. Raises ConfigError with all mistakes of the partial at once.
+    """
+    document = _read(partial, is_whole=False)
+    problems = _apply_sets(document, sets)
+    if isinstance(document.value, dict):
+        document.value = _merged(base, document.value)
+    return _check(document, problems, names)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a configuration, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "popnas configuration",
+        **{key: value for key, value in messages.whole_schema().items() if key != "title"},
+    }
+
+
+def _read(source: Source, *, is_whole: bool) -> _Document:
+    if isinstance(source, dict):
+        return _without_schema_key(_Document(copy.deepcopy(source), "the configuration"))
+    text, name = _text_of(source, is_whole=is_whole)
+    try:
+        parsed = jsonc.parse(text)
+    except jsonc.JsonMistake as error:
+        where = f"line {error.line}, column {error.column}"
+        raise ConfigError([Problem(where, None, f"{error.message}.")], name) from None
+    return _without_schema_key(_Document(parsed.value, name, parsed.lines))
+
+
+def _without_schema_key(document: _Document) -> _Document:
+    """`$schema` tells an editor which schema a file follows; it says nothing about the run."""
+    if isinstance(document.value, dict):
+        document.value.pop("$schema", None)
+    return document
+
+
+def _text_of(source: str | Path, *, is_whole: bool) -> tuple[str, str]:
+    presets = preset_files.preset_names() if is_whole else preset_files.partial_preset_names()
+    name = str(source)
+    if isinstance(source, str) and source in presets:
+        return preset_files.preset_text(source) or "", f"the preset '{source}'"
+    try:
+        return _file_text(Path(source)), name
+    except FileNotFoundError:
+        problem = _nothing_there(name, presets, is_whole=is_whole)
+    except IsADirectoryError:
+        problem = "is a folder; give a JSON file or a preset's name."
+    except PermissionError:
+        problem = "may not be read; check its permissions."
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 text (byte {error.start}); save it as UTF-8."
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read: {error}."
+    raise ConfigError([Problem(messages.shorten(name, 200), name, problem)], "the choice of a configuration")
+
+
+def _file_text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MAX_FILE_BYTES + 1)
+    if len(content) > _MAX_FILE_BYTES:
+        raise ValueError("it is larger than 1 MiB, which no configuration is")
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("it is UTF-16 text; save it as UTF-8")
+    return content.decode("utf-8-sig")  # some editors on Windows begin a file with a byte order mark
+
+
+def _nothing_there(name: str, presets: list[str], *, is_whole: bool) -> str:
+    if is_whole and name in preset_files.partial_preset_names():
+        return (
+            "is a partial configuration, for model selection or final training; a search needs a whole one."
+        )
+    stem = Path(name).name.removesuffix(".json")
+    hint = f" Did you mean the preset '{stem}'?" if stem in presets else nearest(stem, presets)
+    return f"is neither a file nor a preset.{hint} The presets are: {', '.join(presets)}."
+
+
+def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
+    problems = []
+    for change in sets:
+        key, equals, text = change.partition("=")
+        path = tuple(key.strip().split("."))
+        if not equals or not all(path):
+            message = f"must be written section.key=value, got '{messages.shorten(change)}'."
+            problems.append(Problem("--set", change, message))
+            continue
+        document.set_paths.add(path)
+        try:
+            value = jsonc.parse(text).value
+        except jsonc.JsonMistake:
+            value = text
+        problems.extend(_set(document.value, path, value))
+    return problems
+
+
+def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
+    node = document
+    for depth, key in enumerate(path[:-1]):
+        if not isinstance(node, dict):
+            return []  # the document itself is malformed, which is reported
+        if not messages.is_section(path[: depth + 1]):
+            unknown = (
+                messages.unknown_key(path[: depth + 1]) if not messages.exists(path[: depth + 1]) else None
+            )
+            return [
+                unknown
+                or Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from --set)")
+            ]
+        if node.get(key) is None:
+            node[key] = {}
+        node = node[key]
+    if isinstance(node, dict):
+        node[path[-1]] = value
+    return []
+
+
+def _merged(base: BaseModel, partial: dict[str, Any]) -> dict[str, Any]:
+    whole = base.model_dump(mode="json")
+    for key, value in partial.items():
+        current = getattr(base, key, None)
+        is_replaced = key == "optimizer" and isinstance(value, dict) and "type" in value
+        if isinstance(current, BaseModel) and isinstance(value, dict) and not is_replaced:
+            whole[key] = _merged(current, value)
+        else:
+            whole[key] = value
+    return whole
+
+
+def _check(document: _Document, problems: list[Problem], names: NameRules | None) -> RunConfig:
+    if not isinstance(document.value, dict):
+        what = f"must be an object of sections {{...}}, got {messages.show(document.value)}."
+        raise ConfigError([Problem("", document.value, what)], document.name)
+    _fill_operators(document.value, names)
+    config, form_problems = _validate(document)
+    malformed = [problem.place for problem in form_problems]
+    problems = problems + form_problems
+    if config is not None:
+        for problem in rules.mistakes(config, names, malformed):
+            problems.append(document.with_origin(_path_of(problem.place), problem))
+    if problems or config is None:
+        raise ConfigError(problems, document.name)
+    return config
+
+
+def _fill_operators(document: dict[str, Any], names: NameRules | None) -> None:
+    """A registered task without a preset brings its own default operators."""
+    dataset, space = document.get("dataset"), document.setdefault("search_space", {})
+    task = dataset.get("type") if isinstance(dataset, dict) else None
+    if names and isinstance(task, str) and task in names.tasks and isinstance(space, dict):
+        operators = preset_files.default_operators(task) or tuple(names.tasks[task].default_operators)
+        if operators and space.get("operators") is None:
+            space["operators"] = list(operators)
+
+
+def _validate(document: _Document) -> tuple[RunConfig | None, list[Problem]]:
+    """The configuration and its form mistakes; where there are some, a stand-in with the malformed fields left out."""
+    try:
+        return RunConfig.model_validate(document.value), []
+    except ValidationError as error:
+        found = messages.problems_of(error, document.value)
+    problems = [document.with_origin(path, problem) for path, problem in found]
+    stand_in = copy.deepcopy(document.value)
+    for _ in range(3):
+        for path, _problem in found:
+            _leave_out(stand_in, path)
+        try:
+            return RunConfig.model_validate(stand_in), problems
+        except ValidationError as error:
+            found = messages.problems_of(error, stand_in)
+    return None, problems
+
+
+def _leave_out(document: dict[str, Any], path: messages.Path) -> None:
+    """Remove the value at `path`, or put something valid there, so that the rest can be looked at."""
+    if path in (("dataset",), ("dataset", "type")):
+        node = document if len(path) == 1 else document["dataset"]
+        node[path[-1]] = {"type": _PLACEHOLDER, "name": _PLACEHOLDER} if len(path) == 1 else _PLACEHOLDER
+        return
+    parents: list[Any] = [document]
+    for step in path[:-1]:
+        node = parents[-1]
+        is_there = (
+            step in node if isinstance(node, dict) else isinstance(node, list) and step in range(len(node))
+        )
+        if not is_there:
+            break
+        parents.append(node[step])
+    node, last = parents[-1], path[len(parents) - 1]
+    if isinstance(node, list) and isinstance(last, int) and messages.schema_at(path).get("type") == "string":
+        node[last] = _PLACEHOLDER
+    elif isinstance(node, dict) and last in node:
+        del node[last]
+    elif len(parents) > 1:  # a required key that is missing, or a number in a pair: the whole value goes
+        del parents[-2][path[len(parents) - 2]]
+
+
+def _path_of(place: str) -> messages.Path:
+    """The path of a place that a rule reports; rules use plain keys and one index at most."""
+    steps: list[str | int] = []
+    for part in place.split("."):
+        key, bracket, index = part.partition("[")
+        steps.append(key)
+        if bracket and index[:-1].isdigit():
+            steps.append(int(index[:-1]))
+    return tuple(steps)
+
+
+def to_text(document: dict[str, Any]) -> str:
+    """A configuration's JSON as files hold it."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

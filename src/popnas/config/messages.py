@@ -1,0 +1,211 @@
+"""Form mistakes, said in one way: the place, what it must be, what stands there, and the nearest valid choice.
+
+The sentence about a field is made from its declaration (its JSON Schema), so a bound can never differ from its message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from popnas.config.run_config import RunConfig
+from popnas.errors import Problem, nearest
+
+Path = tuple[str | int, ...]
+Schema = dict[str, Any]
+
+
+def problems_of(error: ValidationError, document: Any) -> list[tuple[Path, Problem]]:
+    """One problem per mistake that the validation found, each with its path in the document."""
+    found = []
+    for details in error.errors(include_url=False):
+        path: Path = details["loc"]
+        if details["type"] == "extra_forbidden":
+            problem = unknown_key(path)
+        elif details["type"] == "missing":
+            problem = Problem(place(path), None, f"is missing; it must be {rule_at(path)}.")
+        elif details["type"] == "value_error":
+            problem = Problem(place(path), details["input"], str(details["ctx"]["error"]))
+        else:
+            problem = wrong_value(path, details["input"])
+        found.append((path, problem))
+    return found
+
+
+def unknown_key(path: Path) -> Problem:
+    """The key at the end of `path` does not exist: the nearest one, where else it exists, or all there are."""
+    key = str(path[-1])
+    choices = list(_properties(schema_at(path[:-1])))
+    homes = [place(home) for home in _homes(key)]
+    if homes:
+        hint = f" It belongs in {' or '.join(home or 'the top level' for home in homes)}."
+    else:
+        hint = nearest(key, choices) or f" The keys here are: {', '.join(choices)}."
+    return Problem(place(path), key, f"unknown key '{shorten(key)}'.{hint}")
+
+
+def wrong_value(path: Path, value: Any) -> Problem:
+    """A value of the wrong type, out of bounds or outside the choices."""
+    node = schema_at(path)
+    message = f"must be {rule(node)}, got {show(value)}."
+    if isinstance(value, str):
+        message += nearest(value, _enum(node)) or _unquote_hint(node, value)
+    return Problem(place(path), value, message)
+
+
+def place(path: Sequence[str | int]) -> str:
+    """`search_space.operators[3]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step and all(letter.isalnum() or letter in "_$-" for letter in step):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{json.dumps(shorten(step), ensure_ascii=False)}]"
+    return text
+
+
+def show(value: Any) -> str:
+    """A value as it stands in JSON, texts in single quotes, long ones shortened."""
+    if isinstance(value, str):
+        return f"'{shorten(value)}'"
+    if isinstance(value, dict):
+        return f"an object {shorten(json.dumps(value, default=str))}"
+    if isinstance(value, list | tuple):
+        return f"the list {shorten(json.dumps(value, default=str))}"
+    try:
+        return shorten(json.dumps(value, default=str))
+    except ValueError:  # an integer of thousands of digits
+        return "a number too large to show"
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """`text`, cut to `limit` letters, control characters made visible."""
+    visible = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return visible if len(visible) <= limit else visible[: limit - 3] + "..."
+
+
+def rule_at(path: Path) -> str:
+    """What the value at `path` must be, in words."""
+    return rule(schema_at(path))
+
+
+def rule(node: Schema) -> str:
+    """What a schema asks for, in words: "a whole number, at least 1, or null"."""
+    options = [_resolve(option) for option in node.get("anyOf", [node])]
+    solid = [option for option in options if option.get("type") != "null"]
+    words = _rule_of_one(solid[-1]) if solid else "null"
+    if len(solid) == len(options):
+        return words
+    return f"{words}, or null" if "," in words else f"{words} or null"
+
+
+def _rule_of_one(node: Schema) -> str:
+    if "enum" in node:
+        return "one of " + ", ".join(f"'{choice}'" for choice in node["enum"])
+    kind = node.get("type")
+    if kind in ("integer", "number"):
+        bounds = _bounds(node)
+        words = "a whole number" if kind == "integer" else "a number"
+        return f"{words}, {bounds}" if bounds else words
+    if kind == "array" and "prefixItems" in node:
+        return "a list [min, max] of two numbers"
+    if kind == "array":
+        return "a list of texts" + (" with at least one entry" if node.get("minItems") else "")
+    if kind == "object":
+        keys = ", ".join(node.get("properties", {}))
+        return f"an object with keys of {keys}" if keys else "an object"
+    return {"boolean": "true or false", "string": "a text that is not empty"}.get(str(kind), "a value")
+
+
+def _bounds(node: Schema) -> str:
+    words = []
+    for key, phrase in (("minimum", "at least"), ("exclusiveMinimum", "above")):
+        if key in node:
+            words.append(f"{phrase} {node[key]:g}")
+    for key, phrase in (("maximum", "at most"), ("exclusiveMaximum", "below")):
+        if key in node:
+            words.append(
+                f"{phrase} {node[key]:g}" if node[key] < 1e6 else f"{phrase} 2^{node[key].bit_length() - 1}"
+            )
+    return " and ".join(words)
+
+
+def _unquote_hint(node: Schema, value: str) -> str:
+    kinds = {_resolve(option).get("type") for option in node.get("anyOf", [node])}
+    try:
+        unquoted = json.loads(value)
+    except ValueError:
+        return ""
+    is_flag = isinstance(unquoted, bool)
+    is_number = isinstance(unquoted, int | float) and not is_flag
+    if (is_number and kinds & {"integer", "number"}) or (is_flag and "boolean" in kinds):
+        return f" Write {shorten(value)} without quotes."
+    return ""
+
+
+@cache
+def whole_schema() -> Schema:
+    """The JSON Schema of a configuration, with references."""
+    return RunConfig.model_json_schema()
+
+
+def schema_at(path: Path) -> Schema:
+    """The schema of the value at `path`; empty where nothing is known."""
+    node: Schema = whole_schema()
+    for step in path:
+        options = [_resolve(option) for option in _resolve(node).get("anyOf", [node])]
+        node = next((child for option in options if (child := _child(_resolve(option), step))), {})
+    return _resolve(node)
+
+
+def _child(node: Schema, step: str | int) -> Schema:
+    if isinstance(step, int):
+        items = node.get("prefixItems", [])
+        return items[step] if step < len(items) else node.get("items", {})
+    extra = node.get("additionalProperties")
+    return node.get("properties", {}).get(step) or (extra if isinstance(extra, dict) else {})
+
+
+def _resolve(node: Schema) -> Schema:
+    if "$ref" not in node:
+        return node
+    return whole_schema()["$defs"][node["$ref"].removeprefix("#/$defs/")]
+
+
+def _properties(node: Schema) -> Iterator[str]:
+    for option in node.get("anyOf", [node]):
+        yield from _resolve(option).get("properties", {})
+
+
+def _enum(node: Schema) -> list[str]:
+    return [choice for option in node.get("anyOf", [node]) for choice in _resolve(option).get("enum", [])]
+
+
+def _homes(key: str) -> list[Path]:
+    """Paths of the objects that do have this key."""
+    found: list[Path] = []
+    pending: list[Path] = [()]
+    while pending:
+        path = pending.pop(0)
+        names = list(_properties(schema_at(path)))
+        if key in names:
+            found.append(path)
+        pending.extend((*path, name) for name in names)
+    return found
+
+
+def exists(path: Path) -> bool:
+    """Whether a configuration can have a value at `path`."""
+    return bool(schema_at(path))
+
+
+def is_section(path: Path) -> bool:
+    """Whether the value at `path` is an object."""
+    node = schema_at(path)
+    return any(_resolve(option).get("type") == "object" for option in node.get("anyOf", [node]))

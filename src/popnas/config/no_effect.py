@@ -1,0 +1,133 @@
+"""Settings that have no effect where they stand; a run warns about each and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from popnas.config.rules import Facts, no_effect
+from popnas.errors import Problem
+
+_SERIES = "time_series_classification"
+_SEGMENTATION = "image_segmentation"
+
+
+@no_effect("dataset")
+def _series_settings(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    if facts.task is None or facts.task.num_dims == 1:
+        return
+    for key, is_set in (("rescale", dataset.rescale), ("normalize", dataset.normalize)):
+        if is_set:
+            yield Problem(
+                f"dataset.{key}", True, "has no effect on images (they are scaled to 0..1); it is for series."
+            )
+
+
+@no_effect("dataset")
+def _rescale_then_normalize(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    if dataset.type == _SERIES and dataset.rescale and dataset.normalize:
+        yield Problem("dataset.rescale", True, "has no effect beside dataset.normalize, which undoes it.")
+
+
+@no_effect("dataset")
+def _image_settings(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    if facts.task is None or facts.task.num_dims == 2:
+        return
+    if dataset.data_augmentation.enabled:
+        yield Problem("dataset.data_augmentation", True, "has no effect on series; it is for images.")
+    if dataset.resize is not None:
+        yield Problem(
+            "dataset.resize", dataset.resize.model_dump(), "has no effect on series; it is for images."
+        )
+
+
+@no_effect("dataset.data_augmentation")
+def _cutout(facts: Facts) -> Iterator[Problem]:
+    augmentation = facts.config.dataset.data_augmentation
+    if augmentation.use_cutout and not augmentation.enabled:
+        yield Problem(
+            "dataset.data_augmentation.use_cutout",
+            True,
+            "has no effect while data_augmentation.enabled is false.",
+        )
+
+
+@no_effect("dataset", "architecture_hyperparameters.segmentation_decoder")
+def _segmentation_settings(facts: Facts) -> Iterator[Problem]:
+    config = facts.config
+    if config.dataset.type == _SEGMENTATION:
+        return
+    decoder = config.architecture_hyperparameters.segmentation_decoder
+    if decoder != "fixed":
+        yield Problem(
+            "architecture_hyperparameters.segmentation_decoder",
+            decoder,
+            "has an effect in segmentation only.",
+        )
+    if config.dataset.ignore_class is not None:
+        yield Problem(
+            "dataset.ignore_class", config.dataset.ignore_class, "has an effect in segmentation only."
+        )
+
+
+@no_effect("dataset.type", "training_hyperparameters.label_smoothing")
+def _label_smoothing(facts: Facts) -> Iterator[Problem]:
+    smoothing = facts.config.training_hyperparameters.label_smoothing
+    if facts.config.dataset.type == _SEGMENTATION and smoothing:
+        yield Problem("training_hyperparameters.label_smoothing", smoothing, "is ignored in segmentation.")
+
+
+@no_effect("others.pnas_mode", "search_strategy")
+def _pnas_mode(facts: Facts) -> Iterator[Problem]:
+    strategy = facts.config.search_strategy
+    if not facts.config.others.pnas_mode:
+        return
+    if strategy.additional_pareto_objectives:
+        yield Problem(
+            "search_strategy.additional_pareto_objectives",
+            list(strategy.additional_pareto_objectives),
+            "is ignored in PNAS mode, which searches by score alone.",
+        )
+    if strategy.max_exploration_children:
+        yield Problem(
+            "search_strategy.max_exploration_children",
+            strategy.max_exploration_children,
+            "is ignored in PNAS mode, which does not explore.",
+        )
+
+
+@no_effect("search_space.lookback_depth", "architecture_hyperparameters.lookback_reshape")
+def _lookback_reshape(facts: Facts) -> Iterator[Problem]:
+    if (
+        facts.config.search_space.lookback_depth == 1
+        and facts.config.architecture_hyperparameters.lookback_reshape
+    ):
+        yield Problem(
+            "architecture_hyperparameters.lookback_reshape",
+            True,
+            "has no effect with search_space.lookback_depth 1: the previous cell's output already has the right size.",
+        )
+
+
+@no_effect("others.executor")
+def _inline_workers(facts: Facts) -> Iterator[Problem]:
+    executor = facts.config.others.executor
+    if executor.kind == "inline" and (executor.workers or 1) > 1:
+        yield Problem(
+            "others.executor.workers",
+            executor.workers,
+            "has no effect with the executor 'inline', which evaluates one candidate at a time; choose 'processes'.",
+        )
+
+
+@no_effect("others")
+def _compilation(facts: Facts) -> Iterator[Problem]:
+    others = facts.config.others
+    if others.enable_XLA_compilation and others.train_strategy == "CPU":
+        yield Problem(
+            "others.enable_XLA_compilation",
+            True,
+            "does not pay on a CPU: compiling a network takes longer there than the training it speeds up.",
+        )

@@ -1,0 +1,316 @@
+"""Rules that tie fields together: mistakes that the type of one field cannot show, and settings without effect.
+
+A rule is a generator of problems that declares which fields it reads, so that it is skipped where one of them is already
+reported as malformed. To add one, write a function under `@mistake(...)` or `@no_effect(...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from popnas.config.run_config import RunConfig
+from popnas.config.sections import OBJECTIVES
+from popnas.errors import Problem, nearest
+
+
+@dataclass(frozen=True)
+class TaskNames:
+    """What the configuration must know about a task."""
+
+    num_dims: int
+    score_metrics: Sequence[str]
+    default_operators: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class NameRules:
+    """The registries' names, handed in so that mistakes in names are reported together with all others.
+
+    `check_operator(name, num_dims)` returns what is wrong with an operator's name, or None; `check_dataset(name, task)`
+    likewise for the name of a data set that is given without a path.
+    """
+
+    tasks: Mapping[str, TaskNames]
+    check_operator: Callable[[str, int], str | None]
+    executors: Sequence[str]
+    check_dataset: Callable[[str, str], str | None] = lambda name, task: None
+    objectives: Sequence[str] = OBJECTIVES
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a rule sees: the configuration, and the names if they were handed in."""
+
+    config: RunConfig
+    names: NameRules | None = None
+
+    @property
+    def task(self) -> TaskNames | None:
+        """The configured task, if it is known."""
+        known = self.names.tasks if self.names else _BUILT_IN_TASKS
+        return known.get(self.config.dataset.type)
+
+
+_CLASSIFICATION = ("accuracy", "f1_score")
+_BUILT_IN_TASKS: dict[str, TaskNames] = {
+    "image_classification": TaskNames(2, _CLASSIFICATION),
+    "time_series_classification": TaskNames(1, _CLASSIFICATION),
+    "image_segmentation": TaskNames(2, ("accuracy", "mean_iou")),
+}
+
+Check = Callable[[Facts], Iterable[Problem]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check and the places of the fields it reads."""
+
+    check: Check
+    reads: tuple[str, ...] = field(default=())
+
+
+MISTAKES: list[Rule] = []
+NO_EFFECT: list[Rule] = []
+
+
+def mistake(*reads: str) -> Callable[[Check], Check]:
+    """Declare a rule whose problems refuse the configuration."""
+    return _declare(MISTAKES, reads)
+
+
+def no_effect(*reads: str) -> Callable[[Check], Check]:
+    """Declare a rule whose problems are only warned about."""
+    return _declare(NO_EFFECT, reads)
+
+
+def _declare(rules: list[Rule], reads: tuple[str, ...]) -> Callable[[Check], Check]:
+    def declare(check: Check) -> Check:
+        rules.append(Rule(check, reads))
+        return check
+
+    return declare
+
+
+def mistakes(
+    config: RunConfig, names: NameRules | None = None, malformed: Sequence[str] = ()
+) -> list[Problem]:
+    """All problems between fields, but for those that touch a malformed place."""
+    return _run(MISTAKES, Facts(config, names), malformed)
+
+
+def warnings(config: RunConfig) -> list[Problem]:
+    """Settings that have no effect."""
+    return _run(NO_EFFECT, Facts(config), ())
+
+
+def _run(rules: list[Rule], facts: Facts, malformed: Sequence[str]) -> list[Problem]:
+    return [
+        problem
+        for rule in rules
+        if not any(_is_within(read, bad) for read in rule.reads for bad in malformed)
+        for problem in rule.check(facts)
+        if problem.place not in malformed
+    ]
+
+
+def _is_within(place: str, outer: str) -> bool:
+    return place == outer or outer == "" or place.startswith((f"{outer}.", f"{outer}["))
+
+
+@mistake("dataset.type")
+def _task_exists(facts: Facts) -> Iterator[Problem]:
+    name = facts.config.dataset.type
+    if facts.names and name not in facts.names.tasks:
+        yield Problem("dataset.type", name, f"no task is named '{name}'.{_choices(name, facts.names.tasks)}")
+
+
+@mistake("dataset.name", "dataset.path")
+def _has_data(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    if dataset.name is None and dataset.path is None:
+        yield Problem("dataset", None, "needs a 'name' (of a known data set) or a 'path' (to your own data).")
+
+
+@mistake("dataset.name", "dataset.path", "dataset.type")
+def _dataset_exists(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    if facts.names and dataset.path is None and dataset.name is not None and facts.task:
+        complaint = facts.names.check_dataset(dataset.name, dataset.type)
+        if complaint:
+            yield Problem("dataset.name", dataset.name, complaint)
+
+
+@mistake("search_space.operators", "dataset.type")
+def _operators_suit(facts: Facts) -> Iterator[Problem]:
+    if facts.names and facts.task:
+        for index, name in enumerate(facts.config.search_space.operators):
+            complaint = facts.names.check_operator(name, facts.task.num_dims)
+            if complaint:
+                yield Problem(f"search_space.operators[{index}]", name, complaint)
+
+
+@mistake("search_space.operators", "dataset.type")
+def _operators_given(facts: Facts) -> Iterator[Problem]:
+    if not facts.config.search_space.operators:
+        task = facts.config.dataset.type
+        yield Problem(
+            "search_space.operators", [], f"must be given: the task '{task}' has no preset to take them from."
+        )
+
+
+@mistake("search_space.operators")
+def _operators_once(facts: Facts) -> Iterator[Problem]:
+    yield from _repeated("search_space.operators", facts.config.search_space.operators)
+
+
+@mistake("dataset.type", "search_strategy.score_metric")
+def _metric_suits(facts: Facts) -> Iterator[Problem]:
+    metric = facts.config.search_strategy.score_metric
+    if facts.task and metric not in facts.task.score_metrics:
+        yield Problem(
+            "search_strategy.score_metric",
+            metric,
+            f"'{metric}' is not measured in {facts.config.dataset.type}. Choose one of: "
+            f"{', '.join(facts.task.score_metrics)}.",
+        )
+
+
+@mistake("search_strategy.additional_pareto_objectives")
+def _objectives_exist(facts: Facts) -> Iterator[Problem]:
+    place = "search_strategy.additional_pareto_objectives"
+    known = facts.names.objectives if facts.names else OBJECTIVES
+    chosen = facts.config.search_strategy.additional_pareto_objectives
+    for index, name in enumerate(chosen):
+        if name == "score":
+            yield Problem(f"{place}[{index}]", name, "the score is always an objective; remove it here.")
+        elif name not in known:
+            yield Problem(
+                f"{place}[{index}]", name, f"no objective is named '{name}'.{_choices(name, known)}"
+            )
+    yield from _repeated(place, chosen)
+
+
+@mistake("search_strategy.additional_pareto_objectives", "others.pnas_mode")
+def _has_objectives(facts: Facts) -> Iterator[Problem]:
+    if not facts.config.search_strategy.additional_pareto_objectives and not facts.config.others.pnas_mode:
+        yield Problem(
+            "search_strategy.additional_pareto_objectives",
+            [],
+            "needs at least one objective beside the score (time, params, inference_time or flops); to search by score "
+            "alone, set others.pnas_mode to true.",
+        )
+
+
+@mistake("search_strategy.constraints")
+def _constraints_hold(facts: Facts) -> Iterator[Problem]:
+    known = facts.names.objectives if facts.names else OBJECTIVES
+    for name, (low, high) in facts.config.search_strategy.constraints.items():
+        place = f"search_strategy.constraints.{name}"
+        if name in ("score", "accuracy", "f1_score", "mean_iou"):
+            yield Problem(
+                place,
+                [low, high],
+                f"a metric cannot be constrained, only what a network costs: {', '.join(known)}.",
+            )
+        elif name not in known:
+            yield Problem(place, [low, high], f"no objective is named '{name}'.{_choices(name, known)}")
+        elif low > high:
+            yield Problem(place, [low, high], f"the range is reversed: write [{high:g}, {low:g}].")
+        elif high <= 0:
+            yield Problem(
+                place, [low, high], f"no network can have at most {high:g}; the upper end must be above 0."
+            )
+
+
+@mistake("search_strategy.constraints", "others.pnas_mode")
+def _constraints_predicted(facts: Facts) -> Iterator[Problem]:
+    for name in ("time", "inference_time"):
+        if facts.config.others.pnas_mode and name in facts.config.search_strategy.constraints:
+            yield Problem(
+                f"search_strategy.constraints.{name}",
+                list(facts.config.search_strategy.constraints[name]),
+                "PNAS mode predicts no times; constrain params or flops, or leave PNAS mode.",
+            )
+
+
+@mistake("training_hyperparameters.optimizer.type", "training_hyperparameters.optimizer.scheduler")
+def _radam_schedules_itself(facts: Facts) -> Iterator[Problem]:
+    optimizer = facts.config.training_hyperparameters.optimizer
+    if optimizer.optimizer_spec.kind == "radam" and optimizer.scheduler is not None:
+        yield Problem(
+            "training_hyperparameters.optimizer.scheduler",
+            optimizer.scheduler,
+            f"'{optimizer.type}' brings its own schedule; write null, got '{optimizer.scheduler}'.",
+        )
+
+
+@mistake("training_hyperparameters.optimizer.type", "training_hyperparameters.optimizer.warmup")
+def _radam_warms_up_itself(facts: Facts) -> Iterator[Problem]:
+    optimizer = facts.config.training_hyperparameters.optimizer
+    if optimizer.optimizer_spec.kind == "radam" and optimizer.warmup:
+        yield Problem(
+            "training_hyperparameters.optimizer.warmup",
+            optimizer.warmup,
+            f"'{optimizer.type}' brings its own warm-up; write 0, got {optimizer.warmup}.",
+        )
+
+
+@mistake("training_hyperparameters.optimizer.warmup", "training_hyperparameters.epochs")
+def _warmup_ends(facts: Facts) -> Iterator[Problem]:
+    training = facts.config.training_hyperparameters
+    if training.optimizer.warmup >= training.epochs:
+        yield Problem(
+            "training_hyperparameters.optimizer.warmup",
+            training.optimizer.warmup,
+            f"must be below the number of epochs ({training.epochs}), got {training.optimizer.warmup}.",
+        )
+
+
+@mistake("dataset.folds", "dataset.validation_size")
+def _folds_need_a_share(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    if dataset.folds > 1 and dataset.validation_size is None:
+        yield Problem(
+            "dataset.validation_size",
+            None,
+            f"{dataset.folds} folds are drawn from the training data: give the share that validates, e.g. 0.1, or write "
+            "1 for dataset.folds.",
+        )
+
+
+@mistake("dataset.class_labels_remapping", "dataset.classes_count")
+def _labels_in_range(facts: Facts) -> Iterator[Problem]:
+    dataset = facts.config.dataset
+    for old, new in (dataset.class_labels_remapping or {}).items():
+        if dataset.classes_count is not None and new >= dataset.classes_count:
+            yield Problem(
+                f"dataset.class_labels_remapping.{old}",
+                new,
+                f"must be below dataset.classes_count ({dataset.classes_count}), got {new}.",
+            )
+
+
+@mistake("others.executor.kind")
+def _executor_exists(facts: Facts) -> Iterator[Problem]:
+    kind = facts.config.others.executor.kind
+    if facts.names and kind not in facts.names.executors:
+        yield Problem(
+            "others.executor.kind",
+            kind,
+            f"no executor is named '{kind}'.{_choices(kind, facts.names.executors)}",
+        )
+
+
+def _repeated(place: str, values: Sequence[str]) -> Iterator[Problem]:
+    for index, value in enumerate(values):
+        first = values.index(value)
+        if first < index:
+            yield Problem(
+                f"{place}[{index}]", value, f"'{value}' stands already at {place}[{first}]; remove one."
+            )
+
+
+def _choices(value: str, choices: Iterable[str]) -> str:
+    names = list(choices)
+    return f"{nearest(value, names)} Choose one of: {', '.join(names)}."

@@ -1,0 +1,98 @@
+"""The whole configuration as one immutable value."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from popnas.config import preset_files
+from popnas.config.sections import (
+    ArchitectureConfig,
+    DatasetConfig,
+    OthersConfig,
+    SearchSpaceConfig,
+    SearchStrategyConfig,
+    Section,
+    TrainingConfig,
+)
+
+
+class RunConfig(Section):
+    """A run's configuration: only `dataset.type` and `dataset.name` or `dataset.path` are required.
+
+    Built by `popnas.config.load`, which also checks the rules between fields. `to_json()` loads back to an equal value.
+    """
+
+    search_space: SearchSpaceConfig = Field(
+        default_factory=lambda: SearchSpaceConfig(), description="Which cells can be found."
+    )
+    search_strategy: SearchStrategyConfig = Field(
+        default_factory=lambda: SearchStrategyConfig(),
+        description="How many cells are trained, and what is good.",
+    )
+    training_hyperparameters: TrainingConfig = Field(
+        default_factory=lambda: TrainingConfig(), description="How each candidate network is trained."
+    )
+    architecture_hyperparameters: ArchitectureConfig = Field(
+        default_factory=lambda: ArchitectureConfig(), description="The network that a cell is built into."
+    )
+    dataset: DatasetConfig = Field(description="The data, and how it is split and prepared.")
+    others: OthersConfig = Field(
+        default_factory=lambda: OthersConfig(),
+        description="Everything about a run that is neither data nor network.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_dependent_defaults(cls, document: Any) -> Any:
+        return resolve(document)
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as JSON values, every field filled in; loads back equal."""
+        return self.model_dump(mode="json")
+
+    def warnings(self) -> list[str]:
+        """One sentence for each setting that has no effect here."""
+        from popnas.config import rules
+
+        return [str(problem) for problem in rules.warnings(self)]
+
+
+def resolve(document: Any) -> Any:
+    """Fill in the defaults that depend on other fields; what is malformed is left for the validation to report."""
+    if not isinstance(document, dict):
+        return document
+    document = copy.deepcopy(document)
+    task = _at(document, "dataset", "type")
+    operators = preset_files.default_operators(task) if isinstance(task, str) else ()
+    if operators:
+        _default(document, "search_space", "operators", operators, is_null_absent=True)
+    metric = "mean_iou" if task == "image_segmentation" else "accuracy"
+    _default(document, "search_strategy", "score_metric", metric, is_null_absent=True)
+    if _at(document, "others", "pnas_mode") is True:
+        _default(document, "search_strategy", "additional_pareto_objectives", [])
+        _default(document, "search_strategy", "max_exploration_children", 0)
+    optimizer = _at(document, "training_hyperparameters", "optimizer")
+    if isinstance(optimizer, dict) and str(optimizer.get("type")).startswith("radam"):
+        optimizer.setdefault("scheduler", None)
+    dataset = document.get("dataset")
+    if isinstance(dataset, dict) and dataset.get("val_test_batch_size") is None:
+        dataset["val_test_batch_size"] = dataset.get(
+            "batch_size", DatasetConfig.model_fields["batch_size"].default
+        )
+    return document
+
+
+def _at(document: dict[str, Any], section: str, key: str) -> Any:
+    found = document.get(section)
+    return found.get(key) if isinstance(found, dict) else None
+
+
+def _default(
+    document: dict[str, Any], section: str, key: str, value: Any, *, is_null_absent: bool = False
+) -> None:
+    fields = document.setdefault(section, {})
+    if isinstance(fields, dict) and (key not in fields or (is_null_absent and fields[key] is None)):
+        fields[key] = value
