@@ -12,11 +12,12 @@ import numpy as np
 
 from popnas.cells import SearchSpace
 from popnas.networks.macros import MACROS
+from popnas.operators import Cost
 
 if TYPE_CHECKING:
     from popnas.cells import Cell
     from popnas.networks.spec import NetworkSpec
-    from popnas.operators import Cost
+
 
 @dataclass(frozen=True)
 class BulkCosts:
@@ -37,21 +38,15 @@ def bulk_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> 
     from popnas.networks.measured import measured_cost
 
     measured = [measured_cost(cell, spec) for cell in space.decode(cells_NB4)]
-    return BulkCosts(*(np.array([cost[part] for cost in measured], dtype=np.int64) for part in (0, 1)))
+    params_N = np.array([cost.params for cost in measured], dtype=np.int64)
+    return BulkCosts(params_N, np.array([cost.flops for cost in measured], dtype=np.int64))
 
 
 def network_cost(cell: Cell, spec: NetworkSpec) -> Cost:
     """Cost of one network; the cell's operators and lookbacks need not belong to any search space."""
-    from popnas.operators import Cost
-
-    space = own_space(cell)
-    costs = bulk_costs(space.encode([cell]), space, spec)
+    space = SearchSpace.covering([cell])
+    costs = bulk_costs(space.encode([cell], space.num_blocks), space, spec)
     return Cost(int(costs.params[0]), int(costs.flops[0]))
-
-
-def own_space(cell: Cell) -> SearchSpace:
-    """The smallest search space that a cell belongs to."""
-    return SearchSpace(sorted(cell.operators) or ["identity"], max(len(cell), 1), -min(cell.lookbacks, default=-1))
 
 
 def partitions(cell: Cell, spec: NetworkSpec) -> dict[str, int]:

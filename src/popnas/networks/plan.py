@@ -1,6 +1,7 @@
 """Which cells of a stack are built, and the depth, size and stride at every place: integers only, no torch.
 
-The same plan feeds the modules (`cell.py`), the bulk costs and the partitions, so that none of them can disagree.
+The same plan feeds the modules (`cell.py`), the bulk costs and the partitions, so that none of them can
+disagree.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from popnas.networks.spec import NetworkSpec
 
 @dataclass(frozen=True)
 class Feature:
-    """The shape of a tensor inside a stack: channels, number of halvings since the input, and spatial size."""
+    """The shape of a tensor inside a stack: channels, halvings since the input (`level`), spatial size."""
 
     channels: int
     level: int
@@ -34,9 +35,10 @@ class Feature:
 class LookbackPlan:
     """One lookback of a built cell.
 
-    `source` is the built cell that is read, -1 for the network's input; `feature` its shape, `seen` the shape that blocks and
-    residual see. They differ where `reshape_stride` > 1 (lookback_reshape) or `upsample` > 1 (input shorter than the output).
-    `stride` is what is left to the operators: 2^(reductions between what they see and the cell's output).
+    `source` is the built cell that is read, -1 for the network's input; `feature` its shape, `seen` the
+    shape that blocks and residual see. They differ where `reshape_stride` > 1 (lookback_reshape) or
+    `upsample` > 1 (input shorter than the output). `stride` is what is left to the operators: 2^(reductions
+    between what they see and the cell's output).
     """
 
     source: int
@@ -49,7 +51,9 @@ class LookbackPlan:
 
 @dataclass(frozen=True)
 class CellPlan:
-    """A built cell: its position in the whole stack, its rank among the built ones, its output and its lookbacks -1, -2, ..."""
+    """A built cell: its position in the whole stack, its rank among the built ones, its output and its
+    lookbacks -1, -2, ...
+    """
 
     position: int
     index: int
@@ -95,21 +99,27 @@ def is_reduction(position: int, spec: NetworkSpec) -> bool:
 
 
 def num_positions(spec: NetworkSpec) -> int:
-    """Cells of the whole stack, built or not: M motifs of N normal cells with a reduction cell between them."""
+    """Cells of the whole stack, built or not: M motifs of N normal cells with a reduction cell between
+    them.
+    """
     return spec.motifs * (spec.normal_cells_per_motif + 1) - 1
 
 
 def built_positions(nearest: int, spec: NetworkSpec) -> tuple[int, ...]:
-    """Positions that the last cell reaches by steps of the nearest used lookback (`nearest`: -1, -2, ...; 0: empty cell)."""
+    """Positions that the last cell reaches by steps of the nearest used lookback (`nearest`: -1, -2, ...;
+    0: empty cell).
+    """
     if nearest == 0:
         return ()
     return tuple(range(num_positions(spec) - 1, -1, nearest))[::-1]
 
 
 def see(feature: Feature, output: Feature, reshape: bool) -> tuple[Feature, int, int, int]:
-    """What blocks see of a lookback: (seen, stride left to the operators, stride of the reshape, factor of the upsampling).
+    """What blocks see of a lookback: (seen, stride left to the operators, stride of the reshape, factor of
+    the upsampling).
 
-    Strides come from the number of halvings, never from a quotient of sizes (a size of 1 stays 1 when halved).
+    Strides come from the number of halvings, never from a quotient of sizes (a size of 1 stays 1 when
+    halved).
     """
     reductions = output.level - feature.level
     if reductions < 0:
@@ -123,7 +133,8 @@ def see(feature: Feature, output: Feature, reshape: bool) -> tuple[Feature, int,
 def stack_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
     """The classification stack for cells whose nearest used lookback is `nearest` (0: the empty cell).
 
-    A lookback before the first cell is the input; one on a cell that is not built takes the nearest built one before it.
+    A lookback before the first cell is the input; one on a cell that is not built takes the nearest built
+    one before it.
     """
     start = input_feature(spec)
     features: dict[int, tuple[int, Feature]] = {}  # position -> (built index, output)
@@ -146,14 +157,17 @@ def stack_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPla
 
 
 def num_cells_built(nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
-    """Cells really stacked, int64 (N,), from the nearest used lookbacks (N,) (-1, -2, ...; 0: the empty cell)."""
+    """Cells really stacked, int64 (N,), from the nearest used lookbacks (N,) (-1, -2, ...; 0: the empty
+    cell).
+    """
     nearest_N = np.asarray(nearest_N)
     steps_N = np.where(nearest_N == 0, 1, -nearest_N).astype(np.int64)
     return np.where(nearest_N == 0, 0, -(-num_positions(spec) // steps_N)).astype(np.int64)
 
 
 def num_cells_stacked(cells: Cell | np.ndarray, spec: NetworkSpec) -> np.ndarray:
-    """Cells really stacked in the network of one cell or of each cell of an array (N, B, 4): int64 (1,) or (N,).
+    """Cells really stacked in the network of one cell or of each cell of an array (N, B, 4): int64 (1,) or
+    (N,).
 
     The macro-architecture of the spec decides; by default it is `num_cells_built`.
     """
@@ -167,7 +181,9 @@ def num_cells_stacked(cells: Cell | np.ndarray, spec: NetworkSpec) -> np.ndarray
 
 
 def head_positions(num_built: int, spec: NetworkSpec) -> tuple[int, ...]:
-    """Built cells that bear a head, in order; the last is the main one (-1: the head of the empty cell on the input)."""
+    """Built cells that bear a head, in order; the last is the main one (-1: the head of the empty cell on
+    the input).
+    """
     last = num_built - 1
     if num_built <= 1:
         return (last,)
@@ -189,4 +205,6 @@ def head_weights(num_built: int, spec: NetworkSpec) -> tuple[float, ...]:
 
 def head_dropouts(num_built: int, spec: NetworkSpec) -> tuple[float, ...]:
     """Dropout of each head: grows linearly with the position, up to `softmax_dropout` at the last."""
-    return tuple(spec.softmax_dropout * (head + 1) / max(num_built, 1) for head in head_positions(num_built, spec))
+    return tuple(
+        spec.softmax_dropout * (head + 1) / max(num_built, 1) for head in head_positions(num_built, spec)
+    )

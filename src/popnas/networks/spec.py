@@ -1,4 +1,6 @@
-"""What a network is made from beside its cell: input, macro-architecture and flags, as one torch-free value."""
+"""What a network is made from beside its cell: input, macro-architecture and flags, as one torch-free
+value.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,10 @@ if TYPE_CHECKING:
 class NetworkSpec:
     """Everything that determines a network together with a cell.
 
-    `input_shape` is channels-last as users write it: (height, width, channels) or (timesteps, channels). `has_lengths` says
-    that the network takes the samples' lengths as a second input (series of unequal lengths). `is_post_search` networks
-    (model selection, final training) have exactly two heads, whatever `multi_output` says.
+    `input_shape` is channels-last as users write it: (height, width, channels) or (timesteps, channels).
+    `has_lengths` says that the network takes the samples' lengths as a second input (series of unequal
+    lengths). `is_post_search` networks (model selection, final training) have exactly two heads, whatever
+    `multi_output` says.
     """
 
     macro: str
@@ -67,7 +70,9 @@ class NetworkSpec:
     def from_config(
         cls, config: RunConfig, input_shape: tuple[int, ...], num_classes: int, **changes: Any
     ) -> NetworkSpec:
-        """The spec of a run's networks; `changes` set what the configuration does not know (`macro`, `has_lengths`...)."""
+        """The spec of a run's networks; `changes` set what the configuration does not know (`macro`,
+        `has_lengths`...).
+        """
         architecture = config.architecture_hyperparameters
         training = config.training_hyperparameters
         values: dict[str, Any] = {

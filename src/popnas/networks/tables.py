@@ -1,16 +1,15 @@
 """The bulk cost formula of a stack of cells: table look-ups over arrays of cells.
 
-Every part of a network's cost is a sum over its built cells, and which cells are built depends on the nearest used lookback
-only. So the cost is linear in table entries that are summed over the stack once per (nearest lookback, operator, what the
-operator reads): a gather per branch, and one entry each for every used lookback, the concatenation and the rest.
-All entries are pairs (params, FLOPs), int64.
+Every part of a network's cost is a sum over its built cells, and which cells are built depends on the
+nearest used lookback only. So the cost is linear in table entries that are summed over the stack once per
+(nearest lookback, operator, what the operator reads): a gather per branch, and one entry each for every
+used lookback, the concatenation and the rest. All entries are pairs (params, FLOPs), int64.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from popnas.cells import SearchSpace, bulk
 from popnas.networks.cost import BulkCosts
 from popnas.networks.plan import CellPlan, Feature, LookbackPlan, StackPlan, head_positions, stack_plan
 from popnas.networks.spec import NetworkSpec
-from popnas.operators import Site
+from popnas.operators import Cost, Site, conv_bn_cost, dense_cost, pointwise_cost, squeeze_excite_cost
 
 SE_RATIO = 8
 """Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
@@ -27,11 +26,12 @@ SE_RATIO = 8
 
 @dataclass(frozen=True)
 class StackTables:
-    """Costs summed over the built cells, first axis: the nearest used lookback (0 for the empty cell, 1 for -1, ...).
+    """Costs summed over the built cells, first axis: the nearest used lookback (0 for the empty cell, 1 for
+    -1, ...).
 
-    `branch` (L+1, operators+1, L+1, 2): an operator on lookback -1, -2, ... or, last, on a block; the last operator is that of
-    missing blocks. `lookback` (L+1, L, 2): what a used lookback costs. `concatenation` (L+1, B+1, 2): joining that many
-    blocks. `rest` (L+1, 2): residual, squeeze and excitation, heads.
+    `branch` (L+1, operators+1, L+1, 2): an operator on lookback -1, -2, ... or, last, on a block; the last
+    operator is that of missing blocks. `lookback` (L+1, L, 2): what a used lookback costs. `concatenation`
+    (L+1, B+1, 2): joining that many blocks. `rest` (L+1, 2): residual, squeeze and excitation, heads.
     """
 
     branch: np.ndarray
@@ -41,7 +41,9 @@ class StackTables:
 
 
 def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts:
-    """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in any block order."""
+    """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in
+    any block order.
+    """
     num_blocks = cells_NB4.shape[1]
     depth = space.lookback_depth
     tables = stack_tables(space.operators, depth, num_blocks, spec)
@@ -84,26 +86,19 @@ def stack_tables(names: tuple[str, ...], depth: int, num_blocks: int, spec: Netw
     )
     for nearest in range(depth + 1):
         stack = stack_plan(-nearest, depth, spec)
-        tables.rest[nearest] += _heads_cost(stack, spec)
+        _add(tables.rest[nearest], _heads_cost(stack, spec))
         for cell in stack.cells:
-            tables.rest[nearest] += _rest_cost(cell, cell.lookbacks[nearest - 1], spec)
+            _add(tables.rest[nearest], _rest_cost(cell, cell.lookback(-nearest), spec))
             for joined in range(2, num_blocks + 1):
-                tables.concatenation[nearest, joined] += _conv_cost(joined * cell.output.channels, cell.output)
+                width = joined * cell.output.channels
+                _add(tables.concatenation[nearest, joined], _pointwise_cost(width, cell.output))
             for number, lookback in enumerate(cell.lookbacks):
-                tables.lookback[nearest, number] += _lookback_cost(lookback, cell)
-            _add_branches(tables.branch[nearest], parsed, cell, spec)
+                _add(tables.lookback[nearest, number], _lookback_cost(lookback, cell.output))
+            for read in range(depth + 1):
+                site = branch_site(cell, -read - 1 if read < depth else 0, spec)
+                for index, operator in enumerate(parsed):
+                    _add(tables.branch[nearest, index, read], operator.cost(site))
     return tables
-
-
-def _add_branches(
-    branch: np.ndarray, parsed: list[operators.Operator], cell: CellPlan, spec: NetworkSpec
-) -> None:
-    """Add one built cell to the (operators+1, L+1, 2) table of branches."""
-    for read in range(len(cell.lookbacks) + 1):
-        site = branch_site(cell, -read - 1 if read < len(cell.lookbacks) else 0, spec)
-        for index, operator in enumerate(parsed):
-            cost = operator.cost(site)
-            branch[index, read] += (cost.params, cost.flops)
 
 
 def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
@@ -116,39 +111,39 @@ def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
     return Site(spec.num_dims, seen.channels, cell.output.channels, stride, seen.size, spec.activation)
 
 
-def _conv_cost(in_channels: int, output: Feature) -> tuple[int, int]:
-    """A pointwise conv-BN-act to the output."""
-    weights = in_channels * output.channels
-    return weights + 2 * output.channels, 2 * weights * prod(output.size)
+def _add(entry_2: np.ndarray, cost: Cost) -> None:
+    entry_2 += (cost.params, cost.flops)
 
 
-def _lookback_cost(lookback: LookbackPlan, cell: CellPlan) -> tuple[int, int]:
-    """Bringing a used lookback to the size that the blocks see: strided pointwise convolution, or transpose convolution."""
+def _pointwise_cost(in_channels: int, output: Feature) -> Cost:
+    return pointwise_cost(len(output.size), in_channels, output.channels, output.size)
+
+
+def _lookback_cost(lookback: LookbackPlan, output: Feature) -> Cost:
+    """Bringing a used lookback to the size that the blocks see: strided pointwise, or transpose
+    convolution.
+    """
     if lookback.reshape_stride > 1:
-        return _conv_cost(lookback.feature.channels, cell.output)
+        return _pointwise_cost(lookback.feature.channels, output)
     if lookback.upsample > 1:
-        kernel = lookback.upsample ** len(cell.output.size)
-        weights = lookback.feature.channels * cell.output.channels * kernel
-        return weights + 2 * cell.output.channels, 2 * weights * prod(lookback.feature.size)
-    return 0, 0
+        kernel = (lookback.upsample,) * len(output.size)
+        return conv_bn_cost(kernel, lookback.feature.channels, output.channels, lookback.feature.size)
+    return Cost()
 
 
-def _rest_cost(cell: CellPlan, nearest: LookbackPlan, spec: NetworkSpec) -> np.ndarray:
+def _rest_cost(cell: CellPlan, nearest: LookbackPlan, spec: NetworkSpec) -> Cost:
     """Squeeze and excitation and residual of one built cell."""
-    cost = np.zeros(2, dtype=np.int64)
+    cost = Cost()
     channels = cell.output.channels
     if spec.se_cell_output:
-        weights = 2 * channels * -(-channels // SE_RATIO)
-        cost += (weights, 2 * weights)
+        cost += squeeze_excite_cost(channels, SE_RATIO, bias=False)
     if spec.residual_cells and nearest.seen.channels != channels:
-        cost += _conv_cost(nearest.seen.channels, cell.output)
+        cost += _pointwise_cost(nearest.seen.channels, cell.output)
     return cost
 
 
-def _heads_cost(stack: StackPlan, spec: NetworkSpec) -> np.ndarray:
-    """All heads: dense layers with bias."""
-    cost = np.zeros(2, dtype=np.int64)
+def _heads_cost(stack: StackPlan, spec: NetworkSpec) -> Cost:
+    cost = Cost()
     for head in head_positions(len(stack.cells), spec):
-        weights = stack.output(head).channels * spec.num_classes
-        cost += (weights + spec.num_classes, 2 * weights)
+        cost += dense_cost(stack.output(head).channels, spec.num_classes)
     return cost

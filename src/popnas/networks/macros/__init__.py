@@ -1,9 +1,10 @@
 """Macro-architectures: how cells are stacked into a network and what heads it bears.
 
 A new one is one file here (or in a package that offers the entry point group `popnas.networks`) with a
-`MacroArchitecture` subclass declared by `@MACROS.register("name", description="...")`. Only `build` must be written: without a
-bulk formula of its own its networks are costed by building them on the meta device. The modules here stay torch-free at
-import time (`build` imports what it needs), so that plans and costs can be asked for without it.
+`MacroArchitecture` subclass declared by `@MACROS.register("name", description="...")`. Only `build` must be
+written: without a bulk formula of its own its networks are costed by building them on the meta device. The
+modules here stay torch-free at import time (`build` imports what it needs), so that plans and costs can be
+asked for without it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from popnas.networks.macros._base import MacroArchitecture
 from popnas.registry import Registry
 
-MACROS: Registry[type[MacroArchitecture]] = Registry("macro-architecture", "popnas.networks.macros", "popnas.networks")
+MACROS: Registry[type[MacroArchitecture]] = Registry(
+    "macro-architecture", "popnas.networks.macros", "popnas.networks"
+)
 
 __all__ = ["MACROS", "MacroArchitecture"]

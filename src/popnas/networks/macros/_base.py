@@ -21,7 +21,7 @@ class MacroArchitecture(ABC):
 
     @abstractmethod
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:
-        """The network of a cell that is given in canonical form, initialised from torch's global generator."""
+        """The network of a cell in canonical form, initialised from torch's global generator."""
 
     def plan(self, cell: Cell, spec: NetworkSpec) -> StackPlan:
         """The built cells of the network; by default those of the classification stack."""
@@ -30,18 +30,23 @@ class MacroArchitecture(ABC):
         return stack_plan(nearest, depth, spec)
 
     def num_cells_stacked(self, nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
-        """Cells really stacked, int64 (N,), from the nearest used lookback of each cell (0: the empty cell)."""
+        """Cells really stacked, int64 (N,), from the nearest used lookback of each cell (0: the empty
+        cell).
+        """
         return num_cells_built(nearest_N, spec)
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
-        """Exact params and FLOPs of the networks of all cells; None = no formula, they are built to be costed."""
+        """Exact params and FLOPs of the networks of all cells; None = no formula, they are built to be
+        costed.
+        """
         return None
 
     def partitions(self, cell: Cell, spec: NetworkSpec) -> dict[str, int]:
-        """Bytes that cross each cut between built cells (`{"input -> cell_0": bytes, ...}`, float32, one sample).
+        """Bytes that cross each cut between built cells (`{"input -> cell_0": bytes, ...}`, float32, one
+        sample).
 
-        Every tensor that is made before the cut and read by a cell after it counts once, also one that skips cells. A head
-        belongs to the cell that it reads, so it moves nothing over a cut.
+        Every tensor that is made before the cut and read by a cell after it counts once, also one that
+        skips cells. A head belongs to the cell that it reads, so it moves nothing over a cut.
         """
         return stack_partitions(self.plan(cell, spec), cell.lookbacks)
 

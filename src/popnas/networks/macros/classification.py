@@ -1,4 +1,6 @@
-"""Classification of images and series: motifs of N normal cells with reduction cells between them, then a dense head."""
+"""Classification of images and series: motifs of N normal cells with reduction cells between them, then a
+dense head.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from popnas.networks.network import Network
 
 
-@MACROS.register("classification", description="motifs of cells, global average, dense head; images and series")
+@MACROS.register(
+    "classification", description="motifs of cells, global average, dense head; images and series"
+)
 class Classification(MacroArchitecture):
     """Depth starts at `filters` and doubles, size halves, at each reduction; there is no stem."""
 

@@ -1,0 +1,124 @@
+"""A cell as a module. `x_BCHW`: batch, channels, height, width (a series is a map of height 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from popnas import operators
+from popnas.cells import Block, Cell
+from popnas.layers import BlockJoin, ConcatJoin, ConvBNAct, MaxPool, SqueezeExcite, TransposeUpsample, chain
+from popnas.networks.plan import CellPlan, LookbackPlan
+from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import SE_RATIO, branch_site
+
+
+class BlockModule(nn.Module):
+    """Two operators and their join (with drop path: the probability's end is `drop_path`)."""
+
+    def __init__(self, block: Block, plan: CellPlan, spec: NetworkSpec, drop_path: float) -> None:
+        super().__init__()
+        self.inputs = (block.in1, block.in2)
+        self.left = _operator(block.op1, block.in1, plan, spec)
+        self.right = _operator(block.op2, block.in2, plan, spec)
+        self.join = BlockJoin(spec.block_join_operator, drop_path)
+
+    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
+        """The two inputs -> the block's output."""
+        return self.join(self.left(left_BCHW), self.right(right_BCHW))
+
+
+class CellModule(nn.Module):
+    """One built cell: the outputs that its lookbacks read -> its own output, (B, F, *size)."""
+
+    def __init__(self, cell: Cell, plan: CellPlan, spec: NetworkSpec, drop_path: float) -> None:
+        super().__init__()
+        channels = plan.output.channels
+        self.lookbacks = cell.lookbacks
+        self.plans = [plan.lookback(number) for number in cell.lookbacks]
+        self.reshapes = nn.ModuleDict()
+        for number, lookback in zip(self.lookbacks, self.plans, strict=True):
+            reshape = _reshape(lookback, channels, spec)
+            if reshape is not None:
+                self.reshapes[_name(number)] = reshape
+        self.blocks = nn.ModuleList(BlockModule(block, plan, spec, drop_path) for block in cell.blocks)
+        self.joined = cell.unused_blocks if spec.concat_only_unused_blocks else tuple(range(len(cell)))
+        self.concat = self.compress = self.squeeze_excite = self.residual = None
+        if len(self.joined) > 1:
+            self.concat = ConcatJoin(drop_path)
+            width = len(self.joined) * channels
+            self.compress = ConvBNAct(spec.num_dims, width, channels, 1, activation=spec.activation)
+        if spec.se_cell_output:
+            self.squeeze_excite = SqueezeExcite(channels, SE_RATIO, bias=False, activation=spec.activation)
+        if spec.residual_cells:
+            self.residual = _residual(self.plans[0], channels, spec)
+
+    def forward(self, *lookbacks: Tensor) -> Tensor:
+        """`lookbacks`: what the used lookbacks read, nearest first."""
+        seen = dict(zip(self.lookbacks, self._see(lookbacks), strict=True))
+        outputs: list[Tensor] = []
+        for block in self.blocks:
+            left, right = (seen[number] if number < 0 else outputs[number] for number in block.inputs)
+            outputs.append(block(left, right))
+        if self.concat is None:
+            y_BCHW = outputs[self.joined[0]]
+        else:
+            y_BCHW = self.compress(self.concat(*(outputs[index] for index in self.joined)))
+        if self.squeeze_excite is not None:
+            y_BCHW = self.squeeze_excite(y_BCHW)
+        if self.residual is not None:
+            y_BCHW = y_BCHW + self.residual(seen[self.lookbacks[0]])
+        return y_BCHW
+
+    def _see(self, lookbacks: Sequence[Tensor]) -> list[Tensor]:
+        """The lookbacks as blocks and residual see them."""
+        seen = []
+        for number, plan, x_BCHW in zip(self.lookbacks, self.plans, lookbacks, strict=True):
+            if plan.upsample > 1:
+                x_BCHW = self.reshapes[_name(number)](x_BCHW, self._output_size(lookbacks))
+            elif plan.reshape_stride > 1:
+                x_BCHW = self.reshapes[_name(number)](x_BCHW)
+            seen.append(x_BCHW)
+        return seen
+
+    def _output_size(self, lookbacks: Sequence[Tensor]) -> list[int]:
+        """Height and width of the output: those of a lookback that is not too short, else what the
+        upsampling gives.
+        """
+        sizes = [
+            [-(-extent * plan.upsample // (plan.stride * plan.reshape_stride)) for extent in x_BCHW.shape[2:]]
+            for plan, x_BCHW in zip(self.plans, lookbacks, strict=True)
+        ]
+        exact = [size for size, plan in zip(sizes, self.plans, strict=True) if plan.upsample == 1]
+        return exact[0] if exact else [min(axis) for axis in zip(*sizes, strict=True)]
+
+
+def _name(lookback: int) -> str:
+    return f"lookback{-lookback}"
+
+
+def _operator(name: str, read: int, plan: CellPlan, spec: NetworkSpec) -> nn.Module:
+    return operators.parse(name, spec.num_dims).build(branch_site(plan, read, spec))
+
+
+def _reshape(lookback: LookbackPlan, channels: int, spec: NetworkSpec) -> nn.Module | None:
+    """What brings a lookback to the size that the blocks see, if it is not there yet."""
+    width = lookback.feature.channels
+    if lookback.reshape_stride > 1:
+        stride = lookback.reshape_stride
+        return ConvBNAct(spec.num_dims, width, channels, 1, stride=stride, activation=spec.activation)
+    if lookback.upsample > 1:
+        return TransposeUpsample(spec.num_dims, width, channels, lookback.upsample, spec.activation)
+    return None
+
+
+def _residual(nearest: LookbackPlan, channels: int, spec: NetworkSpec) -> nn.Module:
+    """The nearest used lookback brought to the output's shape: max pool if its size differs, pointwise if
+    its depth does.
+    """
+    pool = MaxPool(spec.num_dims, nearest.stride, nearest.stride) if nearest.stride > 1 else None
+    pointwise = None
+    if nearest.seen.channels != channels:
+        pointwise = ConvBNAct(spec.num_dims, nearest.seen.channels, channels, 1, activation=spec.activation)
+    return chain(pool, pointwise)

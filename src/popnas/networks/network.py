@@ -1,0 +1,105 @@
+"""Networks as modules. `x_BCHW`: images; `x_BCL`: series; `lengths_B`: timesteps of each sample before its
+padding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+from popnas.cells import Cell
+from popnas.layers import drop_paths
+from popnas.networks.cell import CellModule
+from popnas.networks.heads import ClassificationHead
+from popnas.networks.macros import MACROS
+from popnas.networks.plan import StackPlan, head_dropouts, head_positions, head_weights
+from popnas.networks.spec import NetworkSpec
+
+
+def build(cell: Cell, spec: NetworkSpec) -> Network:
+    """The network of a cell's canonical form, so that equivalent cells get equal networks under an equal
+    seed.
+
+    Weights are drawn from torch's global generator (`torch.manual_seed`).
+
+    Raises:
+        OperatorError: an operator that does not exist or does not suit the data.
+    """
+    return MACROS.get(spec.macro)().build(cell.canonical(), spec)
+
+
+class Network(nn.Module, ABC):
+    """A network of cells: preprocessed input -> one logits tensor per head, the last being the main one.
+
+    `head_weights` are the heads' weights in the loss. `cells_stacked` is the number of built cells.
+    """
+
+    def __init__(self, cell: Cell, spec: NetworkSpec, cells_stacked: int, weights: tuple[float, ...]) -> None:
+        super().__init__()
+        self.cell = cell
+        self.spec = spec
+        self.cells_stacked = cells_stacked
+        self.head_weights = weights
+        self._scheduled: list[Any] | None = None
+
+    @abstractmethod
+    def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(B, C, H, W) or (B, C, L) float32; `lengths_B` if and only if `spec.has_lengths`."""
+
+    def set_progress(self, fraction: float) -> None:
+        """How much of the training is over, 0 to 1: the schedule of drop path."""
+        if self.spec.drop_path == 0.0:
+            return
+        if self._scheduled is None:
+            self._scheduled = drop_paths(self.modules())
+        for module in self._scheduled:
+            module.set_progress(fraction)
+
+
+class CellStack(nn.ModuleList):
+    """The built cells, each reading the input or the outputs of earlier ones."""
+
+    def __init__(self, cell: Cell, spec: NetworkSpec, plan: StackPlan) -> None:
+        count = len(plan.cells)
+        super().__init__(
+            CellModule(cell, cell_plan, spec, spec.drop_path * (cell_plan.index + 1) / count)
+            for cell_plan in plan.cells
+        )
+        self.sources = [
+            [cell_plan.lookback(number).source for number in cell.lookbacks] for cell_plan in plan.cells
+        ]
+
+    def forward(self, x_BCHW: Tensor) -> list[Tensor]:
+        """The outputs of all built cells."""
+        outputs: list[Tensor] = []
+        for module, sources in zip(self, self.sources, strict=True):
+            outputs.append(module(*(outputs[source] if source >= 0 else x_BCHW for source in sources)))
+        return outputs
+
+
+class ClassificationNetwork(Network):
+    """The classification stack and its heads."""
+
+    def __init__(self, cell: Cell, spec: NetworkSpec, plan: StackPlan) -> None:
+        count = len(plan.cells)
+        super().__init__(cell, spec, count, head_weights(count, spec))
+        self.cells = CellStack(cell, spec, plan)
+        self.read_by_heads = head_positions(count, spec)
+        self.heads = nn.ModuleList(
+            ClassificationHead(
+                plan.output(position).channels, spec.num_classes, dropout, plan.output(position).level
+            )
+            for position, dropout in zip(self.read_by_heads, head_dropouts(count, spec), strict=True)
+        )
+
+    def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
+        """See `Network.forward`; each head's logits are (B, classes)."""
+        assert (lengths_B is not None) == self.spec.has_lengths, (
+            "lengths belong to networks with spec.has_lengths"
+        )
+        x_BCHW = x.unsqueeze(2) if self.spec.num_dims == 1 else x
+        outputs = self.cells(x_BCHW)
+        read = [outputs[position] if position >= 0 else x_BCHW for position in self.read_by_heads]
+        return tuple(head(y_BCHW, lengths_B) for head, y_BCHW in zip(self.heads, read, strict=True))
