@@ -1,0 +1,133 @@
+"""One worker process as the driver sees it: start, messages, end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from popnas.errors import ExecutorError
+from popnas.executors._channel import Channel
+
+# The driver's sys.path goes along, so that the worker imports what the driver could (a notebook's folder, a test's).
+_BOOTSTRAP = (
+    "import json, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings['path']; "
+    "from popnas.executors._worker import main; main(settings)"
+)
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_LOG_TAIL_BYTES = 2000
+
+
+class WorkerProcess:
+    """Starts at construction; sends `order` (setup, evaluate, setup_payload, threads), then answers `ready` on its channel.
+
+    It leads a session of its own, so a terminal's Ctrl-C does not reach it and `end` takes along what it started. Its end of
+    the connection is the only descriptor of the driver that it inherits.
+    """
+
+    def __init__(self, order: dict[str, Any], cores: list[int], log_path: Path | None) -> None:
+        self.is_ready = False
+        self._log_path = log_path
+        ours, theirs = socket.socketpair()
+        self.channel = Channel(ours)
+        try:
+            self._process = _launch(theirs.fileno(), cores, order["threads"], log_path)
+        except OSError as error:
+            ours.close()
+            raise ExecutorError(f"cannot start a worker process: {error}") from error
+        finally:
+            theirs.close()
+        with contextlib.suppress(OSError):  # it has died already, which the driver sees on the channel
+            self.channel.send(order)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def is_dead(self) -> bool:
+        """Whether it has ended; it is not reaped, so that `end` can still name its process group."""
+        if not hasattr(os, "waitid"):  # macOS
+            return self._process.poll() is not None
+        if self._process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def hang_up(self) -> None:
+        """Close the connection; an idle worker then ends by itself."""
+        self.channel.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ends within so many seconds."""
+        try:
+            self._process.wait(max(seconds, 0.0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def end(self) -> str:
+        """End it by force, if it still runs, with all that it started; returns how it ended, in words."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+        self.channel.close()
+        status = self._process.returncode
+        return f"was killed by {_signal_name(-status)}" if status < 0 else f"ended with exit status {status}"
+
+    def log_tail(self) -> str:
+        """The last lines of its log, for the message of a worker that does not start."""
+        if self._log_path is None:
+            return ""
+        try:
+            return self._log_path.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        except OSError:
+            return ""
+
+
+def _launch(
+    connection: int, cores: list[int], threads: int, log_path: Path | None
+) -> subprocess.Popen[bytes]:
+    settings = {
+        "path": [item for item in sys.path if isinstance(item, str)],
+        "fd": connection,
+        "driver": os.getpid(),
+        "is_main_thread": threading.current_thread() is threading.main_thread(),
+        "cores": cores,
+    }
+    # Read before torch is imported there; setting them later has no effect on its thread pools.
+    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+    log: IO[bytes] | int = subprocess.DEVNULL
+    with contextlib.ExitStack() as stack:
+        if log_path is not None:
+            log_path.parent.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context(log_path.open("ab"))
+        return subprocess.Popen(
+            [sys.executable, "-u", "-c", _BOOTSTRAP, json.dumps(settings)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[connection],
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

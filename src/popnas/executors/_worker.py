@@ -1,0 +1,121 @@
+"""The worker process: `setup` once, then `evaluate` per job, until the driver says stop or is gone.
+
+It is a fresh interpreter that runs only this module, so it needs no guard in the user's script, inherits no threads, locks or open
+files, and cannot run the driver's main module a second time. Everything it prints goes to the log file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from popnas.executors._base import checked, failure, resolve
+from popnas.executors._channel import Channel
+
+_PR_SET_PDEATHSIG = 1
+_PARENT_CHECK_MS = 500
+_IDLE_END_SECONDS = 1.0
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Entry point; `settings` come from `_process.WorkerProcess`, by way of a bootstrap that has set `sys.path`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    faulthandler.enable()
+    connection = socket.socket(fileno=settings["fd"])
+    connection.set_inheritable(False)
+    channel = Channel(connection)
+    life = _Lifeline(connection, settings["driver"], settings["is_main_thread"])
+    _pin(settings["cores"])
+    with contextlib.suppress(OSError):  # the driver is gone
+        _serve(channel, life)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # nothing is left to save, and finalising torch takes time
+
+
+def _serve(channel: Channel, life: _Lifeline) -> None:
+    order = channel.receive()
+    if order is None:
+        return
+    try:
+        context, evaluate = _set_up(order)
+    except BaseException as error:
+        summary = f"{type(error).__name__}: {error}"
+        channel.send({"kind": "setup_failed", "error": summary, "traceback": traceback.format_exc()})
+        return
+    channel.send({"kind": "ready"})
+    while True:
+        life.is_busy = False
+        job = channel.receive()
+        if job is None:
+            return
+        life.is_busy = True
+        channel.send({"kind": "result", "id": job["id"], **_evaluate(evaluate, context, job["payload"])})
+
+
+def _set_up(order: dict[str, Any]) -> tuple[Any, Any]:
+    evaluate = resolve(order["evaluate"])
+    context = resolve(order["setup"])(order["setup_payload"])
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(order["threads"])
+    return context, evaluate
+
+
+def _evaluate(evaluate: Any, context: Any, payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"value": checked(evaluate(context, payload))}
+    except BaseException as error:  # also SystemExit: one candidate must not end the worker
+        fields = failure(error)
+        print(fields["traceback"], file=sys.stderr)  # noqa: T201 - standard error is the log file
+        return {"value": None, **fields}
+
+
+def _pin(cores: list[int]) -> None:
+    if cores and hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):  # the allowed set may have changed meanwhile
+            os.sched_setaffinity(0, cores)
+
+
+class _Lifeline:
+    """Ends the worker when the driver is gone, also in the middle of a job.
+
+    Two ways: the kernel's death signal (Linux; it fires when the *thread* that started us ends, so it is asked for only if that was
+    the driver's main thread), and a thread that watches the connection and the parent's pid.
+    """
+
+    def __init__(self, connection: socket.socket, driver: int, is_main_thread: bool) -> None:
+        self.is_busy = True
+        self._connection = connection
+        self._driver = driver
+        if sys.platform == "linux" and is_main_thread:
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != driver:
+            _end()
+        threading.Thread(target=self._watch, name="popnas-lifeline", daemon=True).start()
+
+    def _watch(self) -> None:
+        poll = select.poll()
+        poll.register(self._connection.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
+        while os.getppid() == self._driver and not poll.poll(_PARENT_CHECK_MS):
+            pass
+        if not self.is_busy:
+            time.sleep(_IDLE_END_SECONDS)  # the main thread sees the end by itself and leaves in order
+        _end()
+
+
+def _end() -> None:
+    """End this process and what it started: it leads a session of its own."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

@@ -1,0 +1,74 @@
+"""Evaluates candidates one after the other in the driver's own process: for debugging and for accelerators."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from popnas.errors import ExecutorError
+from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, checked, failure, resolve
+
+
+@REGISTRY.register(
+    "inline", description="one candidate at a time, in this process (no hard time limit, no pinning)"
+)
+class InlineExecutor(Executor):
+    """Runs each job in the process that iterates over `run`. `num_workers` and `log_path` have no effect."""
+
+    _context: Any = None
+    _is_set_up = False
+
+    def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
+        """See `Executor.run`."""
+        assert not self._is_closed, "the executor is closed"
+        evaluate = resolve(self.evaluate)
+        for job in jobs:
+            if self._is_drained:
+                return
+            self._set_up()
+            if on_start is not None:
+                on_start(job, 0)
+            yield self._evaluate(evaluate, job)
+
+    def _set_up(self) -> None:
+        if self._is_set_up:
+            return
+        setup = resolve(self.setup)
+        try:
+            with torch_threads(self.threads):
+                self._context = setup(self.setup_payload)
+        except Exception as error:
+            raise ExecutorError(
+                f"the setup '{self.setup}' failed: {type(error).__name__}: {error}"
+            ) from error
+        self._is_set_up = True
+
+    def _evaluate(self, evaluate: Any, job: Job) -> Result:
+        try:
+            with torch_threads(self.threads):
+                return Result(job.id, checked(evaluate(self._context, job.payload)))
+        except Exception as error:
+            return Result(job.id, None, **failure(error))
+
+    def close(self) -> None:
+        """Drop the context."""
+        super().close()
+        self._context = None
+        self._is_set_up = False
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use so many threads in the block, if something has imported torch (this module does not)."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,202 @@
+"""Evaluates candidates in worker processes: one candidate per worker, workers pinned to cores.
+
+The driver has no thread of its own for this: while the caller waits for a result, it selects on the workers' connections.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from popnas.errors import ExecutorError
+from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, available_cores
+from popnas.executors._process import WorkerProcess
+
+_MAX_ATTEMPTS = 2
+_MAX_START_FAILURES = 3
+_POLL_SECONDS = 0.5
+_CLOSE_SECONDS = 3.0
+
+
+@dataclass
+class _Attempt:
+    job: Job
+    number: int = 1
+    deadline: float = float("inf")
+
+
+@REGISTRY.register("processes", description="one candidate per worker process, pinned to cores (the default)")
+class ProcessesExecutor(Executor):
+    """Worker processes that start when they are first needed and stay until `close`.
+
+    A worker that dies is replaced and its job tried once more; if that dies too, the result is error_kind "worker_died".
+    """
+
+    def __init__(self, setup: str, evaluate: str, setup_payload: dict[str, Any], **options: Any) -> None:
+        super().__init__(setup, evaluate, setup_payload, **options)
+        self._workers: dict[int, WorkerProcess] = {}
+        self._running: dict[int, _Attempt] = {}
+        self._queue: deque[_Attempt] = deque()
+        self._retries: deque[_Attempt] = deque()
+        self._num_start_failures = 0
+        self._cores = available_cores()
+
+    def prestart(self) -> None:
+        """See `Executor.prestart`."""
+        self._start_workers(self.num_workers)
+
+    def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
+        """See `Executor.run`."""
+        assert not self._is_closed, "the executor is closed"
+        assert not self._running, "one run at a time"
+        self._queue = deque(_Attempt(job) for job in jobs)
+        self._retries.clear()
+        results: deque[Result] = deque()
+        try:
+            while True:
+                self._hand_out(on_start)
+                if results:
+                    yield results.popleft()
+                elif self._running or self._retries or self._num_waiting:
+                    results.extend(self._wait())
+                else:
+                    return
+        finally:
+            for number in list(self._running):
+                del self._running[number]
+                self._workers.pop(number).end()
+
+    def close(self) -> None:
+        """End all workers: idle ones leave by themselves, those that are busy are killed."""
+        super().close()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for worker in self._workers.values():
+            worker.hang_up()
+        for number, worker in self._workers.items():
+            if number not in self._running:
+                worker.wait(deadline - time.monotonic())
+            worker.end()
+        self._workers.clear()
+        self._running.clear()
+
+    @property
+    def _num_waiting(self) -> int:
+        return 0 if self._is_drained else len(self._queue)
+
+    def _start_workers(self, num_workers: int) -> None:
+        for number in range(num_workers):
+            if number not in self._workers:
+                self._workers[number] = WorkerProcess(
+                    self._order(), self._pinned_cores(number), self.log_path
+                )
+
+    def _order(self) -> dict[str, Any]:
+        return {
+            "setup": self.setup,
+            "evaluate": self.evaluate,
+            "setup_payload": self.setup_payload,
+            "threads": self.threads,
+        }
+
+    def _pinned_cores(self, number: int) -> list[int]:
+        first = number * self.threads
+        return [self._cores[(first + offset) % len(self._cores)] for offset in range(self.threads)]
+
+    def _hand_out(self, on_start: OnStart | None) -> None:
+        self._start_workers(
+            min(self.num_workers, len(self._running) + len(self._retries) + self._num_waiting)
+        )
+        for number, worker in list(self._workers.items()):
+            if not worker.is_ready or number in self._running or not (self._retries or self._num_waiting):
+                continue
+            attempt = (self._retries or self._queue).popleft()
+            try:
+                worker.channel.send({"id": attempt.job.id, "payload": attempt.job.payload})
+            except OSError:  # it died while idle: no attempt was made
+                self._retries.appendleft(attempt)
+                self._workers.pop(number).end()
+                continue
+            attempt.deadline = time.monotonic() + (self.hard_timeout_seconds or float("inf"))
+            self._running[number] = attempt
+            if on_start is not None:
+                on_start(attempt.job, number)
+
+    def _wait(self) -> list[Result]:
+        """Wait for something to happen, but not long; the results that it brings."""
+        results: list[Result] = []
+        with selectors.DefaultSelector() as selector:
+            for number, worker in self._workers.items():
+                selector.register(worker.channel, selectors.EVENT_READ, number)
+            readable = [key.data for key, _ in selector.select(self._timeout())]
+        for number, worker in list(self._workers.items()):
+            is_dead = worker.is_dead()  # asked first: what it sent before its end is then all there
+            if is_dead or number in readable:
+                results += self._receive(number, is_dead)
+        return results + self._overdue()
+
+    def _timeout(self) -> float:
+        deadlines = [attempt.deadline for attempt in self._running.values()]
+        return max(0.0, min([_POLL_SECONDS, *(deadline - time.monotonic() for deadline in deadlines)]))
+
+    def _receive(self, number: int, is_dead: bool) -> list[Result]:
+        worker = self._workers[number]
+        messages, is_open = worker.channel.pump()
+        results = [result for message in messages for result in self._take(number, message)]
+        if is_dead or not is_open:
+            results += self._died(number)
+        return results
+
+    def _take(self, number: int, message: dict[str, Any]) -> list[Result]:
+        if message["kind"] == "setup_failed":
+            raise ExecutorError(
+                f"the setup '{self.setup}' failed in a worker: {message['error']}\n\n{message['traceback']}"
+            )
+        if message["kind"] == "ready":
+            self._workers[number].is_ready = True
+            self._num_start_failures = 0
+            return []
+        attempt = self._running.pop(number)
+        fields = {key: message.get(key) for key in ("error", "error_kind", "traceback")}
+        return [Result(attempt.job.id, message["value"], worker=number, attempts=attempt.number, **fields)]
+
+    def _died(self, number: int) -> list[Result]:
+        worker = self._workers.pop(number)
+        how = worker.end()
+        attempt = self._running.pop(number, None)
+        if attempt is None:
+            self._count_start_failure(worker, how)
+            return []
+        if attempt.number < _MAX_ATTEMPTS:
+            self._retries.append(_Attempt(attempt.job, attempt.number + 1))
+            return []
+        message = (
+            f"the worker {how} while it evaluated this candidate, {attempt.number} times. The system ends processes when memory "
+            f"runs out: use fewer workers or a smaller batch_size"
+        )
+        return [Result(attempt.job.id, None, message, "worker_died", number, attempt.number)]
+
+    def _count_start_failure(self, worker: WorkerProcess, how: str) -> None:
+        if worker.is_ready:
+            return  # it died while idle
+        self._num_start_failures += 1
+        if self._num_start_failures >= _MAX_START_FAILURES:
+            tail = worker.log_tail()
+            raise ExecutorError(
+                f"{self._num_start_failures} workers in a row died before they were set up; the last one {how}. "
+                "If memory ran out, use fewer workers." + (f" The end of the log:\n{tail}" if tail else "")
+            )
+
+    def _overdue(self) -> list[Result]:
+        results = []
+        now = time.monotonic()
+        for number, attempt in list(self._running.items()):
+            if now >= attempt.deadline:
+                del self._running[number]
+                self._workers.pop(number).end()
+                message = f"the candidate did not end within the hard limit of {self.hard_timeout_seconds:g} seconds"
+                results.append(Result(attempt.job.id, None, message, "time_limit", number, attempt.number))
+        return results

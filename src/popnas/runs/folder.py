@@ -1,0 +1,262 @@
+"""Where everything of a run lies, and how a run folder comes into being: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from popnas.errors import RunFolderError, nearest
+from popnas.runs.journal import FORMAT, Journal
+from popnas.runs.lock import RunLock
+from popnas.runs.state import RunState, replay
+from popnas.runs.storage import compact_json, fsync_directory, plain, storage_errors, umask, write_json
+
+EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds")
+"""Fields of `others` that say where and how long a search runs, not what it searches: a resumed run may change them."""
+
+_UNFINISHED = ".popnas-new-"
+_HOUR = 3600.0
+
+
+class RunFolder:
+    """The paths of one run. Folders below `restore` are made by whoever writes into them (`runs.storage` does)."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(
+        cls, path: str | Path, config_json: Mapping[str, Any], *, volatile: Mapping[str, Any] | None = None
+    ) -> RunFolder:
+        """Make the folder of a new run, with `restore/run.json` and the journal's first event `run_started`.
+
+        It is made under another name and renamed when it is whole and on disk, so a kill at any instant leaves no folder
+        or a run that can be resumed. `volatile` (host, versions, device, clock) goes into that event.
+
+        Raises:
+            RunFolderError: something stands there already.
+            StorageError: the disk refused.
+        """
+        folder = cls(path)
+        if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+            raise _exists(folder.path)
+        with storage_errors(folder.path):
+            parent = folder.path.parent
+            parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(parent)
+            temporary = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
+            try:
+                os.chmod(temporary, 0o777 & ~umask())  # noqa: PTH101
+                cls(temporary)._fill(config_json, volatile or {})
+                os.rename(temporary, folder.path)  # noqa: PTH104
+            except BaseException as error:
+                shutil.rmtree(temporary, ignore_errors=True)
+                if isinstance(error, OSError) and error.errno in (
+                    errno.ENOTEMPTY,
+                    errno.EEXIST,
+                    errno.ENOTDIR,
+                ):
+                    raise _exists(folder.path) from None
+                raise
+            fsync_directory(parent)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """The folder of a run that exists, after a check that it can be read.
+
+        Raises:
+            RunFolderError: missing, no run folder, without a first event, changed, or from another version.
+            JournalError: the journal is damaged before its last event.
+        """
+        folder = cls(path)
+        if not folder.path.is_dir():
+            raise _missing(folder.path)
+        if not folder.journal_path.exists():
+            raise RunFolderError(
+                f"{folder.path} is not the folder of a run: it has no {folder.journal_path.relative_to(folder.path)}. "
+                f"If a search was started there, none of it was finished: remove the folder and start again."
+            )
+        events = folder.journal.events()
+        if not events or events[0].event != "run_started":
+            raise RunFolderError(
+                f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so nothing can be "
+                f"resumed. Remove {folder.path} and start again, or put back a copy of the journal."
+            )
+        digest = _search_sha256(folder.config_json())
+        if digest != events[0].content.get("config_sha256"):
+            raise RunFolderError(
+                f"{folder.run_json} was changed after the run started; only {', '.join(EXECUTION_FIELDS)} of 'others' may differ. "
+                f"Put back the old file, or start a new run with this configuration."
+            )
+        return folder
+
+    def config_json(self) -> dict[str, Any]:
+        """The run's resolved configuration (`restore/run.json`).
+
+        Raises:
+            RunFolderError: missing or no JSON object.
+        """
+        try:
+            config = json.loads(self.run_json.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"cannot read the run's configuration {self.run_json}: {error}") from error
+        if not isinstance(config, dict):
+            raise RunFolderError(f"the run's configuration {self.run_json} is not a JSON object")
+        return config
+
+    def lock(self) -> RunLock:
+        """The lock that keeps a second process out; a context manager (see `RunLock.acquire` for its errors)."""
+        return RunLock(self.restore / "lock")
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The run's journal. Append only while the lock is held."""
+        return Journal(self.journal_path)
+
+    def state(self) -> RunState:
+        """What the journal says so far."""
+        return replay(self.journal.events())
+
+    def _fill(self, config_json: Mapping[str, Any], volatile: Mapping[str, Any]) -> None:
+        self.restore.mkdir()
+        config = plain(config_json)
+        write_json(self.run_json, config, is_durable=True)
+        with self.journal as journal:
+            journal.append("run_started", _start_content(config), dict(volatile))
+        fsync_directory(self.path)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.resolve().name
+
+    @property
+    def restore(self) -> Path:
+        """What a resume needs."""
+        return self.path / "restore"
+
+    @property
+    def run_json(self) -> Path:
+        """The resolved configuration."""
+        return self.restore / "run.json"
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's file."""
+        return self.restore / "journal.jsonl"
+
+    def predictions_npz(self, step: int) -> Path:
+        """All predictions of a step (`storage.save_arrays`)."""
+        return self.restore / f"predictions_B{step}.npz"
+
+    @property
+    def csv(self) -> Path:
+        """CSV views."""
+        return self.path / "csv"
+
+    @property
+    def best_model(self) -> Path:
+        """The best cell's network."""
+        return self.path / "best_model"
+
+    @property
+    def sampled_models(self) -> Path:
+        """One folder per candidate."""
+        return self.path / "sampled_models"
+
+    def candidate(self, step: int, index: int) -> Path:
+        """The folder of the candidate proposed at that position of a step."""
+        return self.sampled_models / f"B{step}" / str(index)
+
+    @property
+    def predictors(self) -> Path:
+        """Per step what was fitted, and how well."""
+        return self.path / "predictors"
+
+    @property
+    def plots(self) -> Path:
+        """Figures."""
+        return self.path / "plots"
+
+    @property
+    def report_html(self) -> Path:
+        """The self-contained report."""
+        return self.path / "report.html"
+
+    @property
+    def debug_log(self) -> Path:
+        """Everything that was logged, the workers' output included."""
+        return self.path / "debug.log"
+
+    @property
+    def critical_log(self) -> Path:
+        """Failures only."""
+        return self.path / "critical.log"
+
+    @property
+    def model_selection(self) -> Path:
+        """Model selection's results."""
+        return self.path / "model_selection"
+
+    @property
+    def final_training(self) -> Path:
+        """Final training's results."""
+        return self.path / "final_training"
+
+
+def search_part(config_json: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without `EXECUTION_FIELDS`: what two runs of equal search content share."""
+    config = plain(config_json)
+    if isinstance(config.get("others"), dict):
+        config["others"] = {
+            key: value for key, value in config["others"].items() if key not in EXECUTION_FIELDS
+        }
+    return config
+
+
+def _search_sha256(config_json: Mapping[str, Any]) -> str:
+    return hashlib.sha256(compact_json(search_part(config_json)).encode()).hexdigest()
+
+
+def _start_content(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": FORMAT,
+        "config_sha256": _search_sha256(config),
+        "seed": (config.get("others") or {}).get("seed"),
+        "config": search_part(config),
+    }
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove folders that a creation killed more than an hour ago left behind."""
+    for leftover in parent.glob(f"{_UNFINISHED}*"):
+        try:
+            is_old = time.time() - leftover.stat().st_mtime > _HOUR
+        except OSError:
+            continue
+        if is_old:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _exists(path: Path) -> RunFolderError:
+    return RunFolderError(f"{path} exists already. Resume it with -r {path}, or choose another --name.")
+
+
+def _missing(path: Path) -> RunFolderError:
+    what = "is a file" if path.exists() else "does not exist"
+    siblings = [item.name for item in path.parent.iterdir() if item.is_dir()] if path.parent.is_dir() else []
+    runs = sorted(name for name in siblings if (path.parent / name / "restore").is_dir())
+    listed = f" Runs in {path.parent}: {', '.join(runs[-10:])}." if runs else ""
+    return RunFolderError(
+        f"the run folder {path} {what}.{nearest(path.name, runs)}{listed} A new search takes --name."
+    )

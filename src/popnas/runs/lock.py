@@ -1,0 +1,83 @@
+"""One process per run: an flock that ends with its holder, however that ends, and that children do not inherit."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+from popnas.errors import RunFolderError
+from popnas.runs.storage import storage_errors
+
+
+class RunLock:
+    """Context manager that holds `path` exclusively.
+
+    The file is opened close-on-exec, so workers (started by exec) never hold it. It is never deleted: deleting would let two
+    processes lock two different files of one name. It names the holder, for the message that a second process gets.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._handle: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._handle is not None
+
+    def acquire(self) -> None:
+        """Take the lock at once or fail.
+
+        Raises:
+            RunFolderError: another process holds it; the message names its pid and host.
+            StorageError: the lock file cannot be written.
+        """
+        assert self._handle is None, "the lock is held already"
+        with storage_errors(self.path):
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(handle, 4096, 0)
+                os.close(handle)
+                raise RunFolderError(self._message(holder)) from None
+            except OSError:
+                os.close(handle)
+                raise
+            self._handle = handle
+            try:
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, _identity(), 0)
+            except OSError:
+                pass  # on a full disk the lock still works, only its message is poorer
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens if it is not held."""
+        if self._handle is not None:
+            os.close(self._handle)  # closing the only descriptor ends the flock
+            self._handle = None
+
+    def __enter__(self) -> RunLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _message(self, holder: bytes) -> str:
+        run = self.path.parent.parent
+        try:
+            fields = json.loads(holder)
+            who = f"process {fields['pid']} on {fields['host']} (since {fields['since']})"
+        except (ValueError, KeyError, TypeError):
+            who = "another process"
+        return f"the run {run} is in use by {who}. Wait until it ends, or stop it, then try again."
+
+
+def _identity() -> bytes:
+    fields = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    return json.dumps(fields).encode() + b"\n"

@@ -1,0 +1,136 @@
+"""What a search has done, by replay of its journal.
+
+`RunState.apply` takes one event at a time, so the driver can keep the state current with what it appends. Repeated events
+change nothing: of two `proposals` of a step, two `evaluation`s of a cell, and so on, the first counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from popnas.cells import Cell
+from popnas.evaluation import Evaluation
+from popnas.runs.journal import COMPLETED, RESUMING, Event
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A cell chosen for training: its canonical text and the position among the proposals of its step."""
+
+    cell: str
+    step: int
+    index: int
+    is_exploration: bool = False
+    predictions: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class RunState:
+    """The state of a search.
+
+    Attributes:
+        config: the configuration without executor, device and limits (`folder.search_part`).
+        seed: the run's seed.
+        proposals: per step the cells to train, in order.
+        operator_costs: {"time": {operator: cost}, "inference_time": {...}}, or None before step 1 is finished.
+        predictions: per step the content of its event `predictions`.
+        finished_steps: steps of which every proposal is evaluated and recorded as such.
+        finish_reason: why the run ended ("completed", "max_hours", ...); None while it has not.
+    """
+
+    config: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    proposals: dict[int, list[Proposed]] = field(default_factory=dict)
+    operator_costs: dict[str, dict[str, float]] | None = None
+    predictions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    finished_steps: set[int] = field(default_factory=set)
+    finish_reason: str | None = None
+    _by_cell: dict[str, Evaluation] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Take one more event. Kinds that the state does not need are passed over."""
+        content = event.content
+        if event.event == "run_started":
+            self.config = self.config or content.get("config", {})
+            self.seed = content.get("seed") if self.seed is None else self.seed
+        elif event.event == "proposals":
+            self._propose(content["step"], content["cells"])
+        elif event.event == "evaluation":
+            self._by_cell.setdefault(content["cell"], Evaluation.from_json(content, event.volatile))
+        elif event.event == "operator_costs":
+            self.operator_costs = self.operator_costs or content
+        elif event.event == "predictions":
+            self.predictions.setdefault(content["step"], content)
+        elif event.event == "step_finished":
+            self.finished_steps.add(content["step"])
+        elif event.event == "run_finished":
+            self.finish_reason = content["reason"]
+        if event.event in RESUMING and not self.is_finished:
+            self.finish_reason = None  # a run stopped by a limit goes on
+
+    def _propose(self, step: int, cells: list[dict[str, Any]]) -> None:
+        self.proposals.setdefault(
+            step,
+            [
+                Proposed(
+                    item["cell"],
+                    step,
+                    index,
+                    item.get("is_exploration", False),
+                    item.get("predictions") or {},
+                )
+                for index, item in enumerate(cells)
+            ],
+        )
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """All evaluations, failed ones among them, in order of step and proposal."""
+        return sorted(self._by_cell.values(), key=lambda evaluation: (evaluation.step, evaluation.index))
+
+    @property
+    def successes(self) -> list[Evaluation]:
+        """The evaluations that did not fail."""
+        return [evaluation for evaluation in self.evaluations if not evaluation.is_failed]
+
+    def evaluation(self, cell: str) -> Evaluation | None:
+        """The evaluation of a cell (canonical text), if there is one."""
+        return self._by_cell.get(cell)
+
+    def evaluated(self, step: int) -> list[Evaluation]:
+        """The evaluations of a step, failed ones among them, in order of proposal."""
+        return [evaluation for evaluation in self.evaluations if evaluation.step == step]
+
+    def pending(self, step: int) -> list[Proposed]:
+        """The proposals of a step without a result, in order. A failure is a result."""
+        return [proposed for proposed in self.proposals.get(step, []) if proposed.cell not in self._by_cell]
+
+    @property
+    def next_step(self) -> int:
+        """The first step that is not finished."""
+        return next(step for step in range(len(self.finished_steps) + 1) if step not in self.finished_steps)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do (a run that a limit stopped can go on)."""
+        return self.finish_reason == COMPLETED
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The best score over all steps, the empty cell excepted; of equal scores the first in canonical order."""
+        scored = [item for item in self.successes if item.step > 0 and item.score is not None]
+        if not scored:
+            return None
+        highest = max(item.score for item in scored if item.score is not None)
+        tied = [item for item in scored if item.score == highest]
+        return min(tied, key=lambda item: Cell.parse(item.cell).sort_key)
+
+
+def replay(events: Iterable[Event]) -> RunState:
+    """The state after all `events`."""
+    state = RunState()
+    for event in events:
+        state.apply(event)
+    return state

@@ -1,0 +1,164 @@
+"""Writes that leave either the old file or the new one, never half of it, and say plainly when the disk refuses."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas.errors import RunFolderError, StorageError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EFBIG: "the file would exceed the size limit of this process (see `ulimit -f`); raise it",
+    errno.EROFS: "the file system is read-only; mount it writable or copy the run elsewhere",
+    errno.EACCES: "permission denied; make it writable for this user",
+    errno.EPERM: "permission denied; make it writable for this user",
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError that names `path`, the reason and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}; check the disk")
+        raise StorageError(
+            f"cannot write {path}: {reason}, then resume the run with -r. What was written before is intact."
+        ) from error
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names inside a directory survive a power loss."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes, *, is_durable: bool = False) -> None:
+    """Replace `path` atomically, making its folder if needed; `is_durable` also waits until a power loss cannot undo it.
+
+    Raises:
+        StorageError: the disk refused; the old file, if any, is intact.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                # mkstemp makes files private; a result is as readable as any other file that the user makes.
+                os.fchmod(stream.fileno(), 0o666 & ~umask())
+                if is_durable:
+                    os.fsync(stream.fileno())
+            os.replace(name, path)  # noqa: PTH105 - both names in one call shows the atomic step
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        if is_durable:
+            fsync_directory(path.parent)
+
+
+def write_text(path: Path, text: str, *, is_durable: bool = False) -> None:
+    """`write_bytes` of UTF-8 text."""
+    write_bytes(path, text.encode(), is_durable=is_durable)
+
+
+def write_json(path: Path, value: Any, *, is_durable: bool = False) -> None:
+    """Replace `path` by an indented JSON document without NaN."""
+    write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n", is_durable=is_durable)
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Replace a CSV file atomically. None and non-finite numbers become empty cells, floats are the shortest exact ones."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        values = [plain(value) for value in row]
+        assert len(values) == len(header), f"{path.name}: {len(values)} values for {len(header)} columns"
+        writer.writerow(["" if value is None else value for value in values])
+    write_text(path, stream.getvalue())
+
+
+def plain(value: Any) -> Any:
+    """`value` as plain JSON types: numpy numbers and arrays become Python's, NaN and infinities become None."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no JSON form: {value!r}")
+
+
+def compact_json(value: Any) -> str:
+    """One line, sorted keys, shortest floats, NaN and infinities as null: equal values give equal text."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
+    """Digest of names, types, shapes and values (not of the file, whose zip headers hold clock times)."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}\x1f{array.dtype.str}\x1f{array.shape}\x1e".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write an .npz durably and return its `arrays_sha256`."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, stream.getvalue(), is_durable=True)
+    return arrays_sha256(arrays)
+
+
+def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
+    """Read an .npz written by `save_arrays`, never unpickling.
+
+    Raises:
+        RunFolderError: the file is missing, unreadable, or does not have the digest `sha256`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # numpy raises many kinds for damaged archives
+        raise RunFolderError(
+            f"cannot read {path}: {error}. Resume the run with -r to make it again."
+        ) from error
+    if sha256 is not None and arrays_sha256(arrays) != sha256:
+        raise RunFolderError(
+            f"{path} does not hold what the journal says (its digest differs from {sha256})."
+        )
+    return arrays
+
+
+def umask() -> int:
+    """The permission bits that this process withholds from new files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

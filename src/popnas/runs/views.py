@@ -1,0 +1,189 @@
+"""CSV views of a run, derived from its state alone and written anew each time (POPNAS's names and headers).
+
+| file | a row for each | columns |
+|---|---|---|
+| `training_results.csv` | evaluation | best val accuracy, val F1 score, val top k accuracy (segmentation: best val accuracy, val mean IoU), training time(seconds), inference time(seconds), total params, flops, # blocks, cell structure, exploration, error |
+| `training_overview.csv` | step | # blocks, avg training time(s), max time, min time, avg val score, max score, min score (successes only) |
+| `children.csv` | proposal | # blocks, cell structure, exploration |
+| `pareto_front_B{b}.csv`, `exploration_pareto_front_B{b}.csv` | selected cell with predictions | time, val score, params, inference_time, cell structure, flops |
+| `reindex_op_times.csv`, `reindex_op_inference_times.csv` | operator | operator, cost (0..1) |
+| `multi_output.csv` | output of an evaluation | # blocks, cell structure, output (0 = the first), then the task's metrics |
+| `search_results.csv` | run | best val score, # blocks, cell structure, training time(seconds), inference time(seconds), total params, flops, trained cells, failed cells, all training time(seconds), finished |
+
+A failed candidate has empty figures and its `error`. Files exist only where they apply. `predictions_B{b}.csv` and the
+features that the predictors saw (`training_time.csv`, `training_time_inference.csv`, `training_score.csv`) are written by
+workflows with `storage.write_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from popnas.evaluation import Evaluation
+from popnas.runs.folder import RunFolder
+from popnas.runs.state import Proposed, RunState
+from popnas.runs.storage import write_table
+
+Table = tuple[str, Sequence[str], list[Sequence[Any]]]
+"""File name, header, rows."""
+
+CLASSIFICATION_METRICS = {
+    "accuracy": "best val accuracy",
+    "f1_score": "val F1 score",
+    "top_k_accuracy": "val top k accuracy",
+}
+SEGMENTATION_METRICS = {"accuracy": "best val accuracy", "mean_iou": "val mean IoU"}
+
+_FIGURES = ("training time(seconds)", "inference time(seconds)", "total params", "flops")
+_PREDICTED = ("time", "val score", "params", "inference_time", "cell structure", "flops")
+
+
+def write_csv(folder: RunFolder, state: RunState) -> list[str]:
+    """Write every view that applies to the state; returns their file names.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    names = []
+    for view in VIEWS:
+        for name, header, rows in view(state):
+            write_table(folder.csv / name, header, rows)
+            names.append(name)
+    return names
+
+
+def metric_columns(state: RunState) -> dict[str, str]:
+    """Metric's name -> POPNAS's column for the run's task."""
+    is_segmentation = (state.config.get("dataset") or {}).get("type") == "image_segmentation"
+    return SEGMENTATION_METRICS if is_segmentation else CLASSIFICATION_METRICS
+
+
+def _training_results(state: RunState) -> Iterator[Table]:
+    columns = metric_columns(state)
+    header = [*columns.values(), *_FIGURES, "# blocks", "cell structure", "exploration", "error"]
+    rows = [
+        [
+            *(item.metrics.get(name) for name in columns),
+            *_figures(item),
+            item.step,
+            item.cell,
+            item.is_exploration,
+            _error(item),
+        ]
+        for item in state.evaluations
+    ]
+    if rows:
+        yield "training_results.csv", header, rows
+
+
+def _training_overview(state: RunState) -> Iterator[Table]:
+    header = [
+        "# blocks",
+        "avg training time(s)",
+        "max time",
+        "min time",
+        "avg val score",
+        "max score",
+        "min score",
+    ]
+    rows = []
+    for step in sorted({item.step for item in state.successes}):
+        group = [item for item in state.successes if item.step == step]
+        times = [item.training_seconds for item in group if item.training_seconds is not None]
+        scores = [item.score for item in group if item.score is not None]
+        rows.append([step, *_mean_max_min(times), *_mean_max_min(scores)])
+    if rows:
+        yield "training_overview.csv", header, rows
+
+
+def _children(state: RunState) -> Iterator[Table]:
+    rows = [
+        [item.step, item.cell, item.is_exploration]
+        for step in sorted(state.proposals)
+        for item in state.proposals[step]
+    ]
+    if rows:
+        yield "children.csv", ["# blocks", "cell structure", "exploration"], rows
+
+
+def _fronts(state: RunState) -> Iterator[Table]:
+    for step, proposals in sorted(state.proposals.items()):
+        predicted = [item for item in proposals if item.predictions]
+        for prefix, is_exploration in (("", False), ("exploration_", True)):
+            rows = [_predicted(item) for item in predicted if item.is_exploration == is_exploration]
+            if rows:
+                yield f"{prefix}pareto_front_B{step}.csv", _PREDICTED, rows
+
+
+def _operator_costs(state: RunState) -> Iterator[Table]:
+    files = {"time": "reindex_op_times.csv", "inference_time": "reindex_op_inference_times.csv"}
+    for kind, name in files.items():
+        costs = (state.operator_costs or {}).get(kind)
+        if costs:
+            yield name, ["operator", "cost"], [[operator, costs[operator]] for operator in sorted(costs)]
+
+
+def _multi_output(state: RunState) -> Iterator[Table]:
+    columns = metric_columns(state)
+    rows = [
+        [item.step, item.cell, output, *(metrics.get(name) for name in columns)]
+        for item in state.successes
+        if len(item.head_metrics) > 1
+        for output, metrics in enumerate(item.head_metrics)
+    ]
+    if rows:
+        yield "multi_output.csv", ["# blocks", "cell structure", "output", *columns.values()], rows
+
+
+def _search_results(state: RunState) -> Iterator[Table]:
+    best = state.best
+    if best is None:
+        return
+    header = ["best val score", "# blocks", "cell structure", *_FIGURES]
+    header += ["trained cells", "failed cells", "all training time(seconds)", "finished"]
+    evaluations = state.evaluations
+    total = sum(item.training_seconds or 0.0 for item in evaluations)
+    num_failed = sum(item.is_failed for item in evaluations)
+    row = [
+        best.score,
+        best.step,
+        best.cell,
+        *_figures(best),
+        len(evaluations),
+        num_failed,
+        total,
+        state.finish_reason,
+    ]
+    yield "search_results.csv", header, [row]
+
+
+VIEWS: tuple[Callable[[RunState], Iterator[Table]], ...] = (
+    _training_results,
+    _training_overview,
+    _children,
+    _fronts,
+    _operator_costs,
+    _multi_output,
+    _search_results,
+)
+"""Each gives the tables that apply to a state."""
+
+
+def _figures(item: Evaluation) -> list[Any]:
+    if item.is_failed:
+        return [None] * len(_FIGURES)
+    return [item.training_seconds, item.inference_seconds, item.params, item.flops]
+
+
+def _error(item: Evaluation) -> str | None:
+    return f"{item.error_kind}: {item.error}" if item.is_failed else None
+
+
+def _predicted(item: Proposed) -> list[Any]:
+    get = item.predictions.get
+    return [get("time"), get("score"), get("params"), get("inference_time"), item.cell, get("flops")]
+
+
+def _mean_max_min(values: list[float]) -> list[float | None]:
+    return [sum(values) / len(values), max(values), min(values)] if values else [None, None, None]
