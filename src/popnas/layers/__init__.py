@@ -17,9 +17,9 @@ from popnas.layers.convolution import (
 )
 from popnas.layers.drop_path import BlockJoin, ConcatJoin, drop_paths
 from popnas.layers.initialization import dense
-from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, PatchAverage, global_average, shrink_lengths
+from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, global_average, shrink_lengths
 from popnas.layers.recurrent import Recurrent
-from popnas.layers.resampling import TransposeUpsample, Upsample, Zoomed, crop
+from popnas.layers.resampling import PatchAverage, TransposeUpsample, Upsample, Zoomed, crop
 from popnas.layers.squeeze_excite import SqueezeExcite
 
 __all__ = [

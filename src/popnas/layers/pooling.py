@@ -65,17 +65,6 @@ class AvgPool(_Pool):
         return F.avg_pool2d(x_BCHW, self.kernel, self.stride, self.padding, self.is_ceil, count_include_pad=False)
 
 
-class PatchAverage(Layer):
-    """Mean over patches of `factor` positions from the start, the last one as short as it comes: size ceil(n / factor)."""
-
-    def __init__(self, num_dims: int, factor: int) -> None:
-        super().__init__()
-        self.factor = per_axis(factor, num_dims)
-
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
-        return F.avg_pool2d(x_BCHW, self.factor, self.factor, 0, True, count_include_pad=False)
-
-
 def shrink_lengths(lengths_B: Tensor, stride: int) -> Tensor:
     """Lengths behind layers of that total stride: ceil(length / stride)."""
     return torch.div(lengths_B + (stride - 1), stride, rounding_mode="floor")

@@ -54,15 +54,26 @@ class TransposeUpsample(_Upsampling):
         return self.transpose(x_BCHW)
 
 
+class PatchAverage(Layer):
+    """Mean over patches of `factor` positions from the start, the last one as short as it comes: size ceil(n / factor)."""
+
+    def __init__(self, num_dims: int, factor: int) -> None:
+        super().__init__()
+        self.factor = per_axis(factor, num_dims)
+
+    def on_map(self, x_BCHW: Tensor) -> Tensor:
+        return F.avg_pool2d(x_BCHW, self.factor, self.factor, 0, True, count_include_pad=False)
+
+
 class Zoomed(Layer):
-    """A layer applied to the map averaged down by `down` and brought up again: the body of the zconv operator.
+    """`body` applied to the map averaged down by `factor`, the result brought up again (operator zconv).
 
     `stride` is the body's; the output has exactly ceil(n / stride) positions per axis.
     """
 
-    def __init__(self, num_dims: int, down: nn.Module, body: nn.Module, factor: int, stride: int) -> None:
+    def __init__(self, num_dims: int, body: nn.Module, factor: int, stride: int) -> None:
         super().__init__()
-        self.down, self.body, self.up = down, body, Upsample(num_dims, factor)
+        self.down, self.body, self.up = PatchAverage(num_dims, factor), body, Upsample(num_dims, factor)
         self.stride = per_axis(stride, num_dims)
 
     def on_map(self, x_BCHW: Tensor) -> Tensor:

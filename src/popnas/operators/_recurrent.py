@@ -1,0 +1,40 @@
+"""What `lstm` and `gru` share: recurrence over all steps, BN, then a max pool where there is a stride."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from popnas.operators._base import Operator, Site
+from popnas.operators._cost import Cost, norm_cost
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class RecurrentOperator(Operator):
+    """One word; `num_gates` matrices of units x (channels + units), two biases each (PyTorch's convention)."""
+
+    num_gates: ClassVar[int]
+    num_dims_allowed = frozenset({1})
+
+    def __init__(self) -> None:
+        super().__init__(self.family, 1)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        return cls() if text == cls.family else None
+
+    def build(self, site: Site) -> nn.Module:
+        from popnas import layers
+
+        return layers.Chain(
+            layers.Recurrent(self.family, site.in_channels, site.out_channels),
+            layers.BatchNorm(site.out_channels),
+            *([layers.MaxPool(1, site.stride, site.stride)] if site.stride > 1 else []),
+        )
+
+    def cost(self, site: Site) -> Cost:
+        """g·F·(C + F + 2) weights and BN 2F; 2·g·F·(C + F) FLOPs per time step of the input."""
+        units = site.out_channels
+        products = self.num_gates * units * (site.in_channels + units)
+        return Cost(products + 2 * self.num_gates * units, 2 * products * site.size[0]) + norm_cost(units)

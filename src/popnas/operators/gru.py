@@ -1,0 +1,14 @@
+"""`gru`: gated recurrent unit (Cho et al. 2014; reset after the product, as in cuDNN) over time, for series."""
+
+from __future__ import annotations
+
+from popnas.operators._base import REGISTRY
+from popnas.operators._recurrent import RecurrentOperator
+
+
+@REGISTRY.register("gru", description="GRU over time, all steps returned, BN")
+class GRU(RecurrentOperator):
+    family = "gru"
+    grammar = "gru (series)"
+    examples = ("gru",)
+    num_gates = 3

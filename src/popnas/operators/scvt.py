@@ -1,0 +1,45 @@
+"""`3k-2h scvt`: the light form of `cvt`: token embedding, layer norm, attention; no MLP, no residual."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from popnas.operators._base import MAX_KERNEL, REGISTRY, Operator, Site, match, read_count
+from popnas.operators._cost import Cost
+from popnas.operators._transformer import MAX_HEADS, attention_cost, embedding, embedding_cost
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@REGISTRY.register("scvt", description="convolutional attention over positions, nothing else")
+class SimpleConvTransformer(Operator):
+    family = "scvt"
+    grammar = "Kk-Hh scvt (images)"
+    examples = ("3k-2h scvt",)
+    num_dims_allowed = frozenset({2})
+
+    def __init__(self, kernel: int, num_heads: int) -> None:
+        super().__init__(f"{kernel}k-{num_heads}h scvt", 2)
+        self.kernel = kernel
+        self.num_heads = num_heads
+
+    @classmethod
+    def parse(cls, text: str) -> Operator | None:
+        groups = match(r"([0-9]+)k-([0-9]+)h scvt", text)
+        if groups is None:
+            return None
+        kernel, heads = (group or "" for group in groups)
+        return cls(
+            read_count(kernel, text, "the kernel", 1, MAX_KERNEL[2]),
+            read_count(heads, text, "the number of heads", 1, MAX_HEADS),
+        )
+
+    def build(self, site: Site) -> nn.Module:
+        from popnas import layers
+
+        return layers.chain(embedding(site, self.kernel), layers.ConvAttention(site.out_channels, self.num_heads))
+
+    def cost(self, site: Site) -> Cost:
+        """Embedding and one attention (see `_transformer`)."""
+        return embedding_cost(site, self.kernel) + attention_cost(site.out_channels, self.num_heads, site.out_size)

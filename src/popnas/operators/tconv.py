@@ -1,0 +1,43 @@
+"""`3x3 tconv`: transpose convolution to twice the size, then a convolution that comes back; each with BN and activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, match, read_kernel
+from popnas.operators._cost import Cost, conv_bn_cost
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@REGISTRY.register("tconv", description="transpose convolution to twice the size and a strided convolution back")
+class TransposeConv(Operator):
+    family = "tconv"
+    grammar = "K tconv"
+    examples = ("3x3 tconv", "2x2 tconv", "5 tconv")
+
+    def __init__(self, kernel: tuple[int, ...]) -> None:
+        super().__init__(f"{join_kernel(kernel)} tconv", len(kernel))
+        self.kernel = kernel
+
+    @classmethod
+    def parse(cls, text: str) -> Operator | None:
+        groups = match(rf"({KERNEL}) tconv", text)
+        return None if groups is None else cls(read_kernel(next(iter(groups)) or "", text))
+
+    def build(self, site: Site) -> nn.Module:
+        from popnas import layers
+
+        dims, out, act = site.num_dims, site.out_channels, site.activation
+        return layers.chain(
+            layers.TransposeConvBNAct(dims, site.in_channels, out, self.kernel, stride=2, activation=act),
+            layers.ConvBNAct(dims, out, out, self.kernel, stride=2 * site.stride, activation=act),
+        )
+
+    def cost(self, site: Site) -> Cost:
+        """k·in·out + k·out·out weights, two BN; the transpose's FLOPs count the input's positions."""
+        out = site.out_channels
+        return conv_bn_cost(self.kernel, site.in_channels, out, site.size) + conv_bn_cost(
+            self.kernel, out, out, site.out_size
+        )
