@@ -1,0 +1,172 @@
+"""Labels of any kind to class indices: order, remapping, the range rule, and class weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from popnas.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Class indices y per split, (n,) int64, and the classes' names in order of index."""
+
+    y: dict[str, np.ndarray]
+    class_names: list[str]
+
+
+def encode(
+    labels: Mapping[str, np.ndarray],
+    *,
+    place: str,
+    classes_count: int | None = None,
+    remapping: Mapping[str, int] | None = None,
+    label_names: Sequence[str] | None = None,
+    notes: list[str],
+) -> Encoding:
+    """Class indices from the labels of each split.
+
+    Classes are the sorted labels of the training split, numbers as numbers and before words. Labels that
+    `remapping` names are replaced first. Fewer integer labels than `classes_count`, all below it, are class
+    indices as they stand. `label_names[i]` is the display name of the label i, where a source knows it.
+
+    Raises:
+        DataError: labels that are no labels, unknown or out of range, a remapping of labels that do not
+        occur, fewer than
+            two classes.
+    """
+    texts = {split: _texts(values, split, place) for split, values in labels.items()}
+    originals = {split: np.unique(values) for split, values in texts.items()}
+    mapping = {label: label for values in originals.values() for label in values.tolist()}
+    if remapping:
+        _check_remapping(remapping, mapping, place)
+        mapping.update({label: str(index) for label, index in remapping.items()})
+    found = sorted({mapping[label] for label in originals["train"].tolist()}, key=_order)
+    classes = _classes(found, classes_count, place, notes)
+    index = {label: i for i, label in enumerate(classes)}
+    y = {split: _indices(values, mapping, index, split, place) for split, values in texts.items()}
+    return Encoding(y, _display_names(classes, mapping, label_names, bool(remapping)))
+
+
+def class_weights(y: np.ndarray, num_classes: int) -> np.ndarray:
+    """Weights (classes,) float32 that balance the loss: 1 / (classes x share of the class); 0 for a class "
+    "without examples."""
+    counts = np.bincount(y, minlength=num_classes)
+    return np.where(counts > 0, len(y) / (num_classes * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+def _texts(values: np.ndarray, split: str, place: str) -> np.ndarray:
+    """Labels as text, whole numbers without a decimal point, (n,)."""
+    values = np.asarray(values)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(
+            f"The labels of the {split} split of {place} have the shape {values.shape}; one label per "
+            "example, shape (n,), is needed. Turn one-hot labels into indices with numpy.argmax(y, axis=1)."
+        )
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"The label of example {int(np.flatnonzero(~np.isfinite(values))[0])} in the {split} split "
+                f"of {place} is not a number (NaN or infinite). Remove this example or mend its label."
+            )
+        unique, inverse = np.unique(values, return_inverse=True)
+        return np.array([f"{value:.0f}" if value.is_integer() else repr(value) for value in unique.tolist()])[
+            inverse
+        ]
+    if values.dtype.kind in "iub":
+        return values.astype(np.int64).astype(str)
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8")
+    if values.dtype.kind == "U":
+        return np.char.strip(values)
+    raise DataError(
+        f"The labels of the {split} split of {place} are of the type {values.dtype}; they must be integers, "
+        "numbers or texts."
+    )
+
+
+def _order(label: str) -> tuple[int, float, str]:
+    try:
+        number = float(label)
+    except ValueError:
+        return (1, 0.0, label)
+    return (0, number, label) if np.isfinite(number) else (1, 0.0, label)
+
+
+def _shown(labels: Sequence[str], limit: int = 12) -> str:
+    return ", ".join(labels[:limit]) + (f", ... ({len(labels)} in all)" if len(labels) > limit else "")
+
+
+def _check_remapping(remapping: Mapping[str, int], known: Mapping[str, str], place: str) -> None:
+    unknown = [label for label in remapping if label not in known]
+    if unknown:
+        raise DataError(
+            f"dataset.class_labels_remapping names the label '{unknown[0]}', which does not occur in {place}."
+            f"{nearest(unknown[0], known)} Its labels are: {_shown(sorted(known, key=_order))}"
+        )
+
+
+def _classes(found: list[str], classes_count: int | None, place: str, notes: list[str]) -> list[str]:
+    if len(found) < 2:
+        raise DataError(
+            f"The training data of {place} have a single class ('{found[0]}'); classification needs at least "
+            "two. Look at the labels, at dataset.class_labels_remapping and at dataset.samples."
+        )
+    if classes_count is None or len(found) == classes_count:
+        return found
+    in_range = {str(i) for i in range(classes_count)}
+    outside = [label for label in found if label not in in_range]
+    if outside and len(found) > classes_count:
+        raise DataError(
+            f"Labels out of range: dataset.classes_count is {classes_count}, but {place} has {len(found)} "
+            f"classes ({_shown(found)}). Give {len(found)}, or null to have them counted, or merge classes "
+            "with dataset.class_labels_remapping."
+        )
+    if outside:
+        raise DataError(
+            f"Labels out of range: dataset.classes_count is {classes_count}, but {place} has only "
+            f"{len(found)} classes, and they are not the indices 0 to {classes_count - 1}: "
+            f"{_shown(outside)}. Give {len(found)}, or null to have them counted."
+        )
+    missing = sorted(in_range - set(found), key=_order)
+    notes.append(
+        f"no training example has the class {_shown(missing)}, though dataset.classes_count is "
+        f"{classes_count}"
+    )
+    return sorted(in_range, key=_order)
+
+
+def _indices(
+    texts: np.ndarray, mapping: Mapping[str, str], index: Mapping[str, int], split: str, place: str
+) -> np.ndarray:
+    unique, inverse = np.unique(texts, return_inverse=True)
+    unknown = [label for label in unique.tolist() if mapping[label] not in index]
+    if unknown:
+        count = int(np.isin(texts, unknown).sum())
+        raise DataError(
+            f"{count} example{'s' if count > 1 else ''} of the {split} split of {place} bear labels that no "
+            f"training example has: {_shown(unknown)}. Training labels are: {_shown(list(index))}. Remove "
+            "these examples, or map their labels with dataset.class_labels_remapping."
+        )
+    return np.array([index[mapping[label]] for label in unique.tolist()], dtype=np.int64)[inverse]
+
+
+def _display_names(
+    classes: list[str], mapping: Mapping[str, str], label_names: Sequence[str] | None, is_remapped: bool
+) -> list[str]:
+    def name(label: str) -> str:
+        if label_names is not None and label.isdigit() and int(label) < len(label_names):
+            return label_names[int(label)]
+        return label
+
+    if not is_remapped:
+        return [name(label) for label in classes]
+    sources = {
+        label: [name(k) for k in sorted(mapping, key=_order) if mapping[k] == label] for label in classes
+    }
+    return ["/".join(sources[label]) or label for label in classes]

@@ -1,0 +1,164 @@
+"""Batches on the device: prepared once, kept there, picked by index and augmented as a whole.
+
+Against a `torch.utils.data.DataLoader` there is no Python per example, no worker process and no copy per
+epoch. Images stay bytes until a batch is made: on a CPU that is as fast as float32 for small data and faster
+for large (a quarter of the memory to gather), see `benchmarks/bench_datasets.py`.
+
+Axes: B batch, C channels, H W image, L timesteps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from popnas.datasets.augmentation import Draws, ImageAugmentation
+from popnas.datasets.dataset import Split
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.seeds import derive_seed
+
+_PREFETCHED = 2
+
+
+class Batch(NamedTuple):
+    """Network input x (B, C, H, W) or (B, C, L) float32, classes y (B,) int64, series' lengths (B,) int64 "
+    "or None."""
+
+    x: Tensor
+    y: Tensor
+    lengths: Tensor | None
+
+
+class DeviceLoader:
+    """An iterable of `Batch`; every iteration is the next epoch, with an order and an augmentation of its
+    own.
+
+    The order follows from `seed` and the epoch alone. The last batch may be smaller; a last *training* batch
+    (`shuffle`) of a single example joins the one before it, because batch normalisation cannot train on one
+    value per channel.
+
+    `is_cached` keeps the prepared data on `device`; otherwise batches are made from the arrays in memory (or
+    on disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        device: torch.device | str,
+        shuffle: bool,
+        seed: int,
+        augmentation: ImageAugmentation | None = None,
+        is_cached: bool = True,
+        memory_format: torch.memory_format | None = None,
+    ) -> None:
+        self.split = split
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.device = torch.device(device)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.augmentation = augmentation
+        self.memory_format = memory_format if split.x.ndim == 4 else None
+        self._epoch = 0
+        self._bounds = _batch_bounds(len(split), batch_size, joins_single=shuffle)
+        self._size = split.x.shape[1:-1]
+        self._scale, self._offset = self._constants()
+        self._y = torch.tensor(split.y, device=self.device)
+        has_lengths = preprocessing.has_lengths and split.lengths is not None
+        self._lengths = torch.tensor(split.lengths, device=self.device) if has_lengths else None
+        self._cached = self._upscaled(self._raw(slice(None)).to(self.device)) if is_cached else None
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    @property
+    def num_samples(self) -> int:
+        """Examples per epoch."""
+        return len(self.split)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make `epoch` (from 0) the next one."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", self._epoch))
+        self._epoch += 1
+        order = (
+            torch.randperm(len(self.split), generator=generator)
+            if self.shuffle
+            else torch.arange(len(self.split))
+        )
+        draws = None
+        if self.augmentation is not None:
+            height, width = self._size
+            draws = self.augmentation.draw(len(order), (height, width), generator).to(self.device)
+        indices = order.to(self.device)
+        for (start, stop), x in zip(self._bounds, self._stored_batches(order, indices), strict=True):
+            chosen = indices[start:stop]
+            lengths = None if self._lengths is None else self._lengths.index_select(0, chosen)
+            part = None if draws is None else draws.part(start, stop)
+            yield Batch(self._finished(x, part), self._y.index_select(0, chosen), lengths)
+
+    def _stored_batches(self, order: Tensor, indices: Tensor) -> Iterator[Tensor]:
+        """What is stored of each batch's examples, on the device, upscaled if there is augmentation."""
+        if self._cached is not None:
+            for start, stop in self._bounds:
+                yield self._cached.index_select(0, indices[start:stop])
+            return
+        positions = order.numpy()
+        with ThreadPoolExecutor(1, thread_name_prefix="popnas-prefetch") as thread:
+            pending: deque[Future[Tensor]] = deque()
+            for start, stop in self._bounds:
+                pending.append(thread.submit(self._raw, positions[start:stop]))
+                if len(pending) > _PREFETCHED:
+                    yield self._arrived(pending.popleft())
+            while pending:
+                yield self._arrived(pending.popleft())
+
+    def _arrived(self, batch: Future[Tensor]) -> Tensor:
+        return self._upscaled(batch.result().to(self.device, non_blocking=True))
+
+    def _raw(self, indices: np.ndarray | slice) -> Tensor:
+        """Examples with the channels first: images as bytes, series ready for the network."""
+        part = self.split.take(indices)
+        x = part.x if part.x.dtype == np.uint8 else self.preprocessing.apply(part.x, part.lengths)
+        # A copy, always: the arrays may be read-only, memory-mapped, or the caller's.
+        tensor = torch.from_numpy(np.array(np.moveaxis(x, -1, 1), order="C"))
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+    def _upscaled(self, x: Tensor) -> Tensor:
+        return x if self.augmentation is None else self.augmentation.upscale(x)
+
+    def _finished(self, x: Tensor, draws: Draws | None) -> Tensor:
+        if self.augmentation is not None and draws is not None:
+            height, width = self._size
+            x = self.augmentation.apply(x, draws, (height, width))
+        if x.dtype == torch.uint8:
+            x = x.float()
+            x = x.mul_(self._scale) if self._offset is None else x.sub_(self._offset).mul_(self._scale)
+        return x if self.memory_format is None else x.contiguous(memory_format=self.memory_format)
+
+    def _constants(self) -> tuple[Tensor, Tensor | None]:
+        """Scale and offset of bytes, (C, 1, 1); no offset if it is zero, as for all images today."""
+        scale = torch.tensor(self.preprocessing.scale, dtype=torch.float32, device=self.device)[:, None, None]
+        offset = torch.tensor(self.preprocessing.offset, dtype=torch.float32, device=self.device)[
+            :, None, None
+        ]
+        return scale, offset if any(self.preprocessing.offset) else None
+
+
+def _batch_bounds(num_samples: int, batch_size: int, *, joins_single: bool) -> list[tuple[int, int]]:
+    """(start, stop) of each batch."""
+    starts = list(range(0, num_samples, batch_size))
+    if joins_single and len(starts) > 1 and num_samples - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], num_samples], strict=True))

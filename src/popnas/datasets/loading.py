@@ -1,0 +1,102 @@
+"""From a configuration's `dataset` section to a `Dataset`: which source has it, and clear words when none "
+"has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from popnas.datasets.dataset import Dataset
+from popnas.datasets.sources import SOURCES, Request, Source
+from popnas.errors import DataError, UnknownNameError, nearest
+
+if TYPE_CHECKING:
+    from popnas.config import DatasetConfig
+
+
+def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Dataset:
+    """The data set that the `dataset` section names, split and ready; the same for the same arguments
+    everywhere.
+
+    Raises:
+        DataError: data that are missing, broken or unsuited to the task.
+        UnknownNameError: no source offers `dataset.name`.
+        MissingExtraError: the source needs an optional package.
+    """
+    path = Path(config.path).expanduser() if config.path is not None else None
+    request = Request(config.type, config.name, path, config.resize, need_test)
+    source = (
+        _source_of_path(request.task, path)
+        if path is not None
+        else _source_of_name(request.task, config.name)
+    )
+    return source.read(request).assemble(config, seed)
+
+
+def _source_of_name(task: str, name: str | None) -> Source:
+    if name is None:
+        raise DataError(
+            "dataset.name and dataset.path are both missing: give one of them, such as name 'digits'."
+        )
+    sources = [part() for _, part in SOURCES.items()]
+    # Exact names first: a source that would try any name (downloads) must not shadow them.
+    offering = [s for s in sources if name in s.data_sets()] or [s for s in sources if s.offers(name)]
+    for source in offering:
+        if task in source.tasks:
+            return source
+    if offering:
+        raise DataError(
+            f"The data set '{name}' (dataset.name) is for {' or '.join(sorted(offering[0].tasks))}, but "
+            f"dataset.type is '{task}'. Change one of the two."
+        )
+    names = sorted({n for source in sources if task in source.tasks for n in source.data_sets()})
+    if not any(task in source.tasks for source in sources):
+        raise DataError(f"No data source serves the dataset.type '{task}'.")
+    raise UnknownNameError(
+        f"unknown data set '{name}' (dataset.name) for {task}.{nearest(name, names)} Known by name: "
+        f"{', '.join(names)}. Give dataset.path for data of your own."
+    )
+
+
+def _source_of_path(task: str, path: Path) -> Source:
+    if not path.exists():
+        raise DataError(_missing(path))
+    sources = [part() for _, part in SOURCES.items()]
+    for source in sources:
+        if task in source.tasks and source.recognizes(path):
+            return source
+    layouts = "; ".join(source.layout for source in sources if task in source.tasks and source.layout)
+    raise DataError(
+        f"{path} (dataset.path) holds no data for {task}: {_content(path)}. Looked for: "
+        f"{layouts}.{_other_task(task, path)}"
+    )
+
+
+def _other_task(task: str, path: Path) -> str:
+    others = {t for _, part in SOURCES.items() if part().recognizes(path) for t in part.tasks} - {task}
+    return f" It looks like data for {' or '.join(sorted(others))}: is dataset.type right?" if others else ""
+
+
+def _missing(path: Path) -> str:
+    """Words for a path that does not exist: how far it exists, and what is there instead."""
+    existing = path.absolute().parent
+    while not existing.exists():
+        existing = existing.parent
+    wanted = path.absolute().relative_to(existing).parts[0]
+    try:
+        names = sorted(child.name for child in existing.iterdir())
+    except OSError:
+        names = []
+    shown = f" It holds: {_listed(names)}." if names else ""
+    return f"{path} (dataset.path) does not exist; it exists up to {existing}.{shown}{nearest(wanted, names)}"
+
+
+def _content(path: Path) -> str:
+    if path.is_file():
+        return f"it is a file of the kind '{path.suffix or path.name}'"
+    names = sorted(child.name + ("/" if child.is_dir() else "") for child in path.iterdir())
+    return f"the folder holds {_listed(names)}" if names else "the folder is empty"
+
+
+def _listed(names: list[str], limit: int = 10) -> str:
+    return ", ".join(names[:limit]) + (f", ... ({len(names)} in all)" if len(names) > limit else "")

@@ -1,0 +1,112 @@
+"""Stratified draws: the sample limit, the validation split, the folds, and test splits of sources that have
+none.
+
+Everything follows from counts and a seed, so that every candidate, process and worker sees the same split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from popnas.errors import DataError
+from popnas.seeds import derive_seed
+
+
+def generator(seed: int, *purpose: str | int) -> np.random.Generator:
+    """The random numbers of one purpose ("fold", 2)."""
+    return np.random.default_rng(derive_seed(seed, *purpose))
+
+
+def allocate(counts: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """Share `total` out over classes in proportion to `counts`: each gets its quota rounded down or up,
+    (classes,) int.
+
+    Largest remainders first; equal remainders are decided by `rng`.
+    """
+    quotas = counts * (total / counts.sum())
+    shares = np.floor(quotas + 1e-9).astype(np.int64)
+    order = rng.permutation(len(counts))
+    by_remainder = order[np.argsort(-(quotas - shares)[order].round(9), kind="stable")]
+    shares[by_remainder[: total - shares.sum()]] += 1
+    return shares
+
+
+def draw(y: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices, sorted, of `total` examples drawn so that every class keeps its share within one example."""
+    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    shares = allocate(counts, total, rng)
+    chosen = [rng.permutation(np.flatnonzero(codes == c))[: shares[c]] for c in range(len(classes))]
+    return np.sort(np.concatenate(chosen))
+
+
+def limit_samples(y: np.ndarray, samples: int, rng: np.random.Generator, notes: list[str]) -> np.ndarray:
+    """Indices of a stratified draw of `samples` training examples (`dataset.samples`).
+
+    Raises:
+        DataError: fewer samples than classes.
+    """
+    if samples >= len(y):
+        notes.append(f"dataset.samples {samples} has no effect: the training data hold {len(y)} examples")
+        return np.arange(len(y))
+    num_classes = len(np.unique(y))
+    if samples < num_classes:
+        raise DataError(
+            f"dataset.samples is {samples}, but the training data have {num_classes} classes and a draw "
+            f"needs at least one example of each. Give at least {num_classes}."
+        )
+    return draw(y, samples, rng)
+
+
+@dataclass(frozen=True)
+class Division:
+    """Sorted indices of the two parts."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+
+def divide(
+    y: np.ndarray, validation_size: float, rng: np.random.Generator, class_names: list[str]
+) -> Division:
+    """Take the fraction `validation_size` (rounded down) out of the examples, every class with its share.
+
+    Classes with a single example stay in training, and each class keeps at least one example there.
+
+    Raises:
+        DataError: the validation split would be smaller than the number of classes.
+    """
+    counts = np.bincount(y, minlength=len(class_names))
+    can_divide = counts[y] > 1
+    num_examples, num_divisible = int(can_divide.sum()), int((counts > 1).sum())
+    num_validation = int(np.floor(validation_size * num_examples + 1e-9))
+    if num_validation < max(num_divisible, 1):
+        raise DataError(_too_small(validation_size, num_validation, num_examples, num_divisible))
+    candidates = np.flatnonzero(can_divide)
+    chosen = candidates[draw(y[candidates], num_validation, rng)]
+    chosen = _leave_one_behind(y, chosen, counts)
+    return Division(np.setdiff1d(np.arange(len(y)), chosen), chosen)
+
+
+def _leave_one_behind(y: np.ndarray, chosen: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Give back one example of every class that would be gone from training."""
+    is_gone = (np.bincount(y[chosen], minlength=len(counts)) == counts) & (counts > 0)
+    return np.array([i for k, i in enumerate(chosen) if not (is_gone[y[i]] and y[i] not in y[chosen[:k]])])
+
+
+def _too_small(validation_size: float, num_validation: int, num_examples: int, num_classes: int) -> str:
+    if num_classes == 0:
+        return (
+            "No validation split can be taken from the training data: no class has more than one example. "
+            "Give more data, or a separate validation split with dataset.validation_size null."
+        )
+    smallest = np.ceil(1000 * num_classes / num_examples) / 1000
+    remedy = (
+        f"Give at least {smallest:g}" if smallest < 1 else "Give more data"
+    ) + ", or a separate validation split with dataset.validation_size null."
+    return (
+        f"dataset.validation_size {validation_size:g} of {num_examples} training examples makes "
+        f"{num_validation} for validation, too few for a stratified split over {num_classes} classes. "
+        f"{remedy}"
+    )

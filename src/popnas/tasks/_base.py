@@ -1,0 +1,131 @@
+"""The contract of a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from popnas import datasets
+from popnas.config import preset_files
+from popnas.datasets import Dataset, Split
+from popnas.networks.spec import NetworkSpec
+from popnas.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from popnas.config import RunConfig
+    from popnas.datasets.augmentation import ImageAugmentation
+    from popnas.datasets.loader import DeviceLoader
+
+
+class Loss(Protocol):
+    """Logits and classes of a batch to the mean loss, a scalar; it moves to the logits' device by itself."""
+
+    def __call__(self, logits: Tensor, y: Tensor, /) -> Tensor:
+        """The loss."""
+        ...
+
+
+class MetricAccumulator(Protocol):
+    """Metrics of a split, gathered batch by batch without waiting for the device."""
+
+    def update(self, logits: Tensor, y: Tensor, /) -> None:
+        """Count a batch."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all batches so far; waits for the device once."""
+        ...
+
+
+class Task(ABC):
+    """What a kind of work needs from data to score.
+
+    `num_dims` is 2 for images and 1 for series; `score_metrics` are the metrics that may steer the search,
+    the default first; `default_operators` are those of the task's preset.
+    """
+
+    name: ClassVar[str]
+    num_dims: ClassVar[int]
+    score_metrics: ClassVar[tuple[str, ...]]
+
+    @property
+    def default_operators(self) -> tuple[str, ...]:
+        """The operators of a configuration that names none: those of the task's preset."""
+        return preset_files.default_operators(self.name)
+
+    def load(self, config: RunConfig, need_test: bool = False) -> Dataset:
+        """The run's data, the same in every process.
+
+        Raises:
+            DataError: data that are missing, broken or unsuited.
+        """
+        return datasets.load(config.dataset, derive_seed(config.others.seed, "data"), need_test=need_test)
+
+    def network_spec(self, config: RunConfig, dataset: Dataset) -> NetworkSpec:
+        """The spec of the run's networks."""
+        return NetworkSpec.from_config(
+            config, dataset.input_shape, dataset.num_classes, has_lengths=dataset.has_lengths
+        )
+
+    @abstractmethod
+    def loss(self, config: RunConfig, dataset: Dataset) -> Loss:
+        """The training loss."""
+
+    @abstractmethod
+    def metrics(self, num_classes: int) -> MetricAccumulator:
+        """A fresh accumulator."""
+
+    def augmentation(self, config: RunConfig) -> ImageAugmentation | None:
+        """What happens to training batches; None for nothing."""
+        return None
+
+    def train_loader(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        split: Split,
+        *,
+        device: torch.device | str,
+        seed: int,
+        memory_format: torch.memory_format | None = None,
+    ) -> DeviceLoader:
+        """Shuffled, augmented training batches of `dataset.batch_size`."""
+        from popnas.datasets.loader import DeviceLoader
+
+        return DeviceLoader(
+            split,
+            dataset.preprocessing,
+            batch_size=config.dataset.batch_size,
+            device=device,
+            shuffle=True,
+            seed=seed,
+            augmentation=self.augmentation(config),
+            is_cached=config.dataset.cache,
+            memory_format=memory_format,
+        )
+
+    def evaluation_loader(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        split: Split,
+        *,
+        device: torch.device | str,
+        memory_format: torch.memory_format | None = None,
+    ) -> DeviceLoader:
+        """Batches of `dataset.val_test_batch_size` in order, for validation and test."""
+        from popnas.datasets.loader import DeviceLoader
+
+        return DeviceLoader(
+            split,
+            dataset.preprocessing,
+            batch_size=config.dataset.val_test_batch_size or config.dataset.batch_size,
+            device=device,
+            shuffle=False,
+            seed=0,
+            is_cached=config.dataset.cache,
+            memory_format=memory_format,
+        )
