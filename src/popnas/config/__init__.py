@@ -1,19 +1,19 @@
 """The JSON configuration as typed settings, and the presets.
 
-`load` reads a file, a preset or a mapping and reports all mistakes at once; `merge` lays a partial configuration over a
-run's own. A field is declared once, in `sections.py`, with its default, bounds and description: schema, messages and
-documentation follow from that. Rules between fields are functions in `rules.py` (mistakes) and `no_effect.py`
-(warnings): add one there.
+`load` reads a file, a preset or a mapping and reports all mistakes at once; `merge` lays a partial
+configuration over a run's own. A field is declared once, in `sections.py`, with its default, bounds and
+description: schema, messages and documentation follow from that. Rules between fields are functions in
+`rules.py` (mistakes) and `no_effect.py` (warnings): add one there.
 
-Nothing here may import torch or any room above `pareto`: names of operators, tasks and executors are handed in as
-`NameRules`.
+Nothing here may import torch or any room above `pareto`: names of operators, tasks and executors are handed
+in as `NameRules`.
 """
 
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
 from popnas.config.loading import load, merge, schema, to_text
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
-from popnas.config.rules import NameRules, TaskNames
+from popnas.config.rules import NameRules, TaskFacts
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import (
     ArchitectureConfig,
@@ -44,7 +44,7 @@ __all__ = [
     "SchedulerSpec",
     "SearchSpaceConfig",
     "SearchStrategyConfig",
-    "TaskNames",
+    "TaskFacts",
     "TrainingConfig",
     "load",
     "merge",

@@ -1,8 +1,8 @@
 """JSON as people write it: strict JSON with `//` comments, and every value's place in the file.
 
-The standard library's parser accepts NaN and duplicate keys and forgets where a value stood; a message about a
-configuration should name the line. Only `//` comments are added to the language, so that a commented configuration
-stays readable for editors (JSON with comments).
+The standard library's parser accepts NaN and duplicate keys and forgets where a value stood; a message about
+a configuration should name the line. Only `//` comments are added to the language, so that a commented
+configuration stays readable for editors (JSON with comments).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_DEPTH = 50
 _MAX_DIGITS = 300  # more would not fit a float anyway
 
 
-class JsonMistake(ValueError):
+class JsonError(ValueError):
     """A text that is not JSON. `line` and `column` count from 1."""
 
     def __init__(self, message: str, text: str, position: int) -> None:
@@ -44,7 +44,7 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """Parse a whole text. Raises JsonMistake at the first mistake."""
+    """Parse a whole text. Raises JsonError at the first mistake."""
     parser = _Parser(text)
     value = parser.document()
     return Parsed(value, parser.lines)
@@ -66,8 +66,8 @@ class _Parser:
             raise self._mistake(f"'{self._next()}' after the end of the document")
         return value
 
-    def _mistake(self, message: str, position: int | None = None) -> JsonMistake:
-        return JsonMistake(message, self.text, self.position if position is None else position)
+    def _mistake(self, message: str, position: int | None = None) -> JsonError:
+        return JsonError(message, self.text, self.position if position is None else position)
 
     def _next(self) -> str:
         return self.text[self.position : self.position + 1]

@@ -61,8 +61,8 @@ def merge(
 ) -> RunConfig:
     """`base` with the fields that a partial configuration (path, partial preset or mapping) gives.
 
-    Sections are merged field by field; a partial that names an optimizer's `type` replaces the whole optimizer, since
-    schedules belong to it. Raises ConfigError with all mistakes of the partial at once.
+    Sections are merged field by field; a partial that names an optimizer's `type` replaces the whole
+    optimizer, since schedules belong to it. Raises ConfigError with all mistakes of the partial at once.
     """
     document = _read(partial, is_whole=False)
     problems = _apply_sets(document, sets)
@@ -86,7 +86,7 @@ def _read(source: Source, *, is_whole: bool) -> _Document:
     text, name = _text_of(source, is_whole=is_whole)
     try:
         parsed = jsonc.parse(text)
-    except jsonc.JsonMistake as error:
+    except jsonc.JsonError as error:
         where = f"line {error.line}, column {error.column}"
         raise ConfigError([Problem(where, None, f"{error.message}.")], name) from None
     return _without_schema_key(_Document(parsed.value, name, parsed.lines))
@@ -151,7 +151,7 @@ def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
         document.set_paths.add(path)
         try:
             value = jsonc.parse(text).value
-        except jsonc.JsonMistake:
+        except jsonc.JsonError:
             value = text
         problems.extend(_set(document.value, path, value))
     return problems
@@ -194,7 +194,7 @@ def _check(document: _Document, problems: list[Problem], names: NameRules | None
     if not isinstance(document.value, dict):
         what = f"must be an object of sections {{...}}, got {messages.show(document.value)}."
         raise ConfigError([Problem("", document.value, what)], document.name)
-    _fill_operators(document.value, names)
+    _fill_task_defaults(document.value, names)
     config, form_problems = _validate(document)
     malformed = [problem.place for problem in form_problems]
     problems = problems + form_problems
@@ -206,18 +206,25 @@ def _check(document: _Document, problems: list[Problem], names: NameRules | None
     return config
 
 
-def _fill_operators(document: dict[str, Any], names: NameRules | None) -> None:
-    """A registered task without a preset brings its own default operators."""
-    dataset, space = document.get("dataset"), document.setdefault("search_space", {})
-    task = dataset.get("type") if isinstance(dataset, dict) else None
-    if names and isinstance(task, str) and task in names.tasks and isinstance(space, dict):
-        operators = preset_files.default_operators(task) or tuple(names.tasks[task].default_operators)
-        if operators and space.get("operators") is None:
-            space["operators"] = list(operators)
+def _fill_task_defaults(document: dict[str, Any], names: NameRules | None) -> None:
+    """A registered task brings its own default operators and score metric."""
+    dataset = document.get("dataset")
+    name = dataset.get("type") if isinstance(dataset, dict) else None
+    task = names.task(name) if names and isinstance(name, str) else None
+    if task is None:
+        return
+    defaults = (
+        ("search_space", "operators", list(task.default_operators)),
+        ("search_strategy", "score_metric", task.score_metrics[0]),
+    )
+    for section, key, value in defaults:
+        fields = document.setdefault(section, {})
+        if isinstance(fields, dict) and fields.get(key) is None and value:
+            fields[key] = value
 
 
 def _validate(document: _Document) -> tuple[RunConfig | None, list[Problem]]:
-    """The configuration and its form mistakes; where there are some, a stand-in with the malformed fields left out."""
+    """The configuration and its mistakes of form; if any, a stand-in without the malformed fields."""
     try:
         return RunConfig.model_validate(document.value), []
     except ValidationError as error:
@@ -237,8 +244,8 @@ def _validate(document: _Document) -> tuple[RunConfig | None, list[Problem]]:
 def _leave_out(document: dict[str, Any], path: messages.Path) -> None:
     """Remove the value at `path`, or put something valid there, so that the rest can be looked at."""
     if path in (("dataset",), ("dataset", "type")):
-        node = document if len(path) == 1 else document["dataset"]
-        node[path[-1]] = {"type": _PLACEHOLDER, "name": _PLACEHOLDER} if len(path) == 1 else _PLACEHOLDER
+        document["dataset"] = {"name": _PLACEHOLDER} if len(path) == 1 else document["dataset"]
+        document["dataset"]["type"] = _PLACEHOLDER
         return
     parents: list[Any] = [document]
     for step in path[:-1]:
@@ -253,9 +260,9 @@ def _leave_out(document: dict[str, Any], path: messages.Path) -> None:
     if isinstance(node, list) and isinstance(last, int) and messages.schema_at(path).get("type") == "string":
         node[last] = _PLACEHOLDER
     elif isinstance(node, dict) and last in node:
-        del node[last]
+        node.pop(last)
     elif len(parents) > 1:  # a required key that is missing, or a number in a pair: the whole value goes
-        del parents[-2][path[len(parents) - 2]]
+        parents[-2].pop(path[len(parents) - 2])
 
 
 def _path_of(place: str) -> messages.Path:

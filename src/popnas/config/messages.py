@@ -1,6 +1,7 @@
-"""Form mistakes, said in one way: the place, what it must be, what stands there, and the nearest valid choice.
+"""Mistakes of form, said in one way: the place, what must stand there, what does, and the nearest choice.
 
-The sentence about a field is made from its declaration (its JSON Schema), so a bound can never differ from its message.
+The sentence about a field is made from its declaration (its JSON Schema), so a bound can never differ from
+its message.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def problems_of(error: ValidationError, document: Any) -> list[tuple[Path, Probl
 
 
 def unknown_key(path: Path) -> Problem:
-    """The key at the end of `path` does not exist: the nearest one, where else it exists, or all there are."""
+    """The last key does not exist: the nearest one, where else it exists, or all there are."""
     key = str(path[-1])
     choices = list(_properties(schema_at(path[:-1])))
     homes = [place(home) for home in _homes(key)]

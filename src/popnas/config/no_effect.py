@@ -107,7 +107,7 @@ def _lookback_reshape(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "architecture_hyperparameters.lookback_reshape",
             True,
-            "has no effect with search_space.lookback_depth 1: the previous cell's output already has the right size.",
+            "has no effect with search_space.lookback_depth 1: no lookback is larger than the output.",
         )
 
 
@@ -118,7 +118,7 @@ def _inline_workers(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "others.executor.workers",
             executor.workers,
-            "has no effect with the executor 'inline', which evaluates one candidate at a time; choose 'processes'.",
+            "has no effect: the executor 'inline' evaluates one at a time; choose 'processes'.",
         )
 
 

@@ -1,8 +1,8 @@
 """The small grammar of optimizers and schedules, and what their texts mean.
 
-A text is a kind, then optionally a colon and parameters, each a number followed by its name, in the order of the
-grammar, separated by commas: `SGDW: 0.9 momentum`, `cdr: 3 period, 2 t_mul, 1 m_mul, 0 alpha`. A parameter that is
-left out takes its default.
+A text is a kind, then optionally a colon and parameters, each a number followed by its name, in the order of
+the grammar, separated by commas: `SGDW: 0.9 momentum`, `cdr: 3 period, 2 t_mul, 1 m_mul, 0 alpha`. A
+parameter that is left out takes its default.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class OptimizerSpec:
 class SchedulerSpec:
     """A parsed `optimizer.scheduler`: "cdr" (cosine with warm restarts), "cd" (one cosine) or "constant".
 
-    `period` is the first period in epochs, each next one is `t_mul` times as long and starts at `m_mul` times the
-    rate; `alpha` is the share of the learning rate that a cosine ends at.
+    `period` is the first period in epochs, each next one is `t_mul` times as long and starts at `m_mul` times
+    the rate; `alpha` is the share of the learning rate that a cosine ends at.
     """
 
     kind: str

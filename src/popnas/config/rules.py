@@ -1,41 +1,65 @@
-"""Rules that tie fields together: mistakes that the type of one field cannot show, and settings without effect.
+"""Rules that tie fields together: mistakes that one field alone cannot show, and settings without effect.
 
-A rule is a generator of problems that declares which fields it reads, so that it is skipped where one of them is already
-reported as malformed. To add one, write a function under `@mistake(...)` or `@no_effect(...)`.
+A rule is a generator of problems that declares which fields it reads, so that it is skipped where one of them
+is already reported as malformed. To add one, write a function under `@mistake(...)` or `@no_effect(...)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import OBJECTIVES
 from popnas.errors import Problem, nearest
 
 
-@dataclass(frozen=True)
-class TaskNames:
-    """What the configuration must know about a task."""
+class TaskFacts(Protocol):
+    """What the configuration must know about a task; every `Task` offers it."""
 
-    num_dims: int
-    score_metrics: Sequence[str]
-    default_operators: Sequence[str] = ()
+    @property
+    def num_dims(self) -> int:
+        """2 for images, 1 for series."""
+
+    @property
+    def score_metrics(self) -> Sequence[str]:
+        """Metrics that may steer the search, the default first."""
+
+    @property
+    def default_operators(self) -> Sequence[str]:
+        """Operators of a configuration that names none."""
 
 
 @dataclass(frozen=True)
 class NameRules:
-    """The registries' names, handed in so that mistakes in names are reported together with all others.
+    """The registries' names, handed in so that mistakes in them are reported together with all others.
 
-    `check_operator(name, num_dims)` returns what is wrong with an operator's name, or None; `check_dataset(name, task)`
-    likewise for the name of a data set that is given without a path.
+    `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or None;
+    `get_task` gives the facts of one of `tasks` (without it only those of the built-in tasks are known).
     """
 
-    tasks: Mapping[str, TaskNames]
     check_operator: Callable[[str, int], str | None]
+    tasks: Sequence[str]
     executors: Sequence[str]
+    get_task: Callable[[str], TaskFacts] | None = None
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES
+
+    def task(self, name: str) -> TaskFacts | None:
+        """The facts of a task, or None if it is not registered."""
+        if name not in self.tasks:
+            return None
+        return self.get_task(name) if self.get_task else BUILT_IN_TASKS.get(name)
+
+
+@dataclass(frozen=True)
+class BuiltInTask:
+    """Facts of a task that popnas brings, for when the registries are not at hand."""
+
+    num_dims: int
+    score_metrics: Sequence[str]
+    default_operators: Sequence[str] = ()  # `resolve` takes those of the task's preset
 
 
 @dataclass(frozen=True)
@@ -46,17 +70,20 @@ class Facts:
     names: NameRules | None = None
 
     @property
-    def task(self) -> TaskNames | None:
+    def task(self) -> TaskFacts | None:
         """The configured task, if it is known."""
-        known = self.names.tasks if self.names else _BUILT_IN_TASKS
-        return known.get(self.config.dataset.type)
+        name = self.config.dataset.type
+        return self.names.task(name) if self.names else BUILT_IN_TASKS.get(name)
 
 
 _CLASSIFICATION = ("accuracy", "f1_score")
-_BUILT_IN_TASKS: dict[str, TaskNames] = {
-    "image_classification": TaskNames(2, _CLASSIFICATION),
-    "time_series_classification": TaskNames(1, _CLASSIFICATION),
-    "image_segmentation": TaskNames(2, ("accuracy", "mean_iou")),
+BUILT_IN_TASKS: dict[str, TaskFacts] = {
+    name: BuiltInTask(num_dims, metrics)
+    for name, num_dims, metrics in (
+        ("image_classification", 2, _CLASSIFICATION),
+        ("time_series_classification", 1, _CLASSIFICATION),
+        ("image_segmentation", 2, ("mean_iou", "accuracy")),
+    )
 }
 
 Check = Callable[[Facts], Iterable[Problem]]
@@ -197,8 +224,8 @@ def _has_objectives(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "search_strategy.additional_pareto_objectives",
             [],
-            "needs at least one objective beside the score (time, params, inference_time or flops); to search by score "
-            "alone, set others.pnas_mode to true.",
+            "needs at least one objective beside the score (time, params, inference_time or flops); to "
+            "search by score alone, set others.pnas_mode to true.",
         )
 
 
@@ -274,8 +301,8 @@ def _folds_need_a_share(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "dataset.validation_size",
             None,
-            f"{dataset.folds} folds are drawn from the training data: give the share that validates, e.g. 0.1, or write "
-            "1 for dataset.folds.",
+            f"{dataset.folds} folds are drawn from training data: give the validating share, e.g. 0.1, or "
+            "write 1 for dataset.folds.",
         )
 
 

@@ -22,25 +22,26 @@ from popnas.config.sections import (
 class RunConfig(Section):
     """A run's configuration: only `dataset.type` and `dataset.name` or `dataset.path` are required.
 
-    Built by `popnas.config.load`, which also checks the rules between fields. `to_json()` loads back to an equal value.
+    Built by `popnas.config.load`, which also checks the rules between fields. `to_json()` loads back to an
+    equal value.
     """
 
     search_space: SearchSpaceConfig = Field(
-        default_factory=lambda: SearchSpaceConfig(), description="Which cells can be found."
+        default_factory=SearchSpaceConfig, description="Which cells can be found."
     )
     search_strategy: SearchStrategyConfig = Field(
-        default_factory=lambda: SearchStrategyConfig(),
+        default_factory=SearchStrategyConfig,
         description="How many cells are trained, and what is good.",
     )
     training_hyperparameters: TrainingConfig = Field(
-        default_factory=lambda: TrainingConfig(), description="How each candidate network is trained."
+        default_factory=TrainingConfig, description="How each candidate network is trained."
     )
     architecture_hyperparameters: ArchitectureConfig = Field(
-        default_factory=lambda: ArchitectureConfig(), description="The network that a cell is built into."
+        default_factory=ArchitectureConfig, description="The network that a cell is built into."
     )
     dataset: DatasetConfig = Field(description="The data, and how it is split and prepared.")
     others: OthersConfig = Field(
-        default_factory=lambda: OthersConfig(),
+        default_factory=OthersConfig,
         description="Everything about a run that is neither data nor network.",
     )
 
@@ -61,7 +62,7 @@ class RunConfig(Section):
 
 
 def resolve(document: Any) -> Any:
-    """Fill in the defaults that depend on other fields; what is malformed is left for the validation to report."""
+    """Fill in the defaults that depend on other fields; what is malformed is left as it is."""
     if not isinstance(document, dict):
         return document
     document = copy.deepcopy(document)
