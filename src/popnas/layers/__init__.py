@@ -1,7 +1,8 @@
 """PyTorch building blocks that operators and networks share; all of them work for images and for series.
 
-Here live modules that know nothing of cells, operators' names or configurations. Nothing above (`operators`, `networks`, ...) may be
-imported, and importing this package imports torch. A new block goes into the file of its kind and is listed here.
+Here live modules that know nothing of cells, operators' names or configurations. Nothing above (`operators`,
+`networks`, ...) may be imported, and importing this package imports torch. A new block goes into the file of
+its kind and is listed here.
 """
 
 from popnas.layers._base import Chain, Layer, chain, per_axis

@@ -1,7 +1,8 @@
 """Activations under their Keras names, as Keras defines them.
 
-Two differ from PyTorch's defaults: `leaky_relu` has slope 0.2 (Keras's function of that name; PyTorch 0.01), `hard_sigmoid` is
-clip(0.2 x + 0.5, 0, 1) (Keras 2, which POPNAS ran on; PyTorch and Keras 3 divide by 6). `gelu` is the exact form with erf.
+Two differ from PyTorch's defaults: `leaky_relu` has slope 0.2 (Keras's function of that name; PyTorch 0.01),
+`hard_sigmoid` is clip(0.2 x + 0.5, 0, 1) (Keras 2, which POPNAS ran on; PyTorch and Keras 3 divide by 6).
+`gelu` is the exact form with erf.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class HardSigmoid(nn.Module):
     """clip(0.2 x + 0.5, 0, 1)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
         return (0.2 * x + 0.5).clamp(0.0, 1.0)
 
 
@@ -47,5 +49,8 @@ def activation(name: str) -> nn.Module:
         UnknownNameError: no activation bears the name.
     """
     if name not in _MAKERS:
-        raise UnknownNameError(f"unknown activation '{name}'.{nearest(name, ACTIVATIONS)} Choose one of: {', '.join(ACTIVATIONS)}")
+        raise UnknownNameError(
+            f"unknown activation '{name}'.{nearest(name, ACTIVATIONS)} "
+            f"Choose one of: {', '.join(ACTIVATIONS)}"
+        )
     return _MAKERS[name]()

@@ -1,14 +1,14 @@
 """Convolutional attention for images (Wu et al. 2021, CvT): tokens are the positions of a map.
 
-Queries, keys and values are projected by a separable convolution (depthwise 3x3, BN, dense), keys and values with
-stride 2. Here every head is as wide as the map is deep. `x_BCHW`: batch, channels, height, width;
+Queries, keys and values are projected by a separable convolution (depthwise 3x3, BN, dense), keys and values
+with stride 2. Here every head is as wide as the map is deep. `x_BCHW`: batch, channels, height, width;
 `_BSNF`: batch, heads, tokens, width.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from popnas.layers._base import Layer
 from popnas.layers.activations import activation as make_activation
@@ -23,7 +23,7 @@ class ChannelNorm(Layer):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.norm(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
@@ -53,7 +53,10 @@ class ConvAttention(nn.Module):
         self.output = dense(num_heads * channels, channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        y_BSNF = F.scaled_dot_product_attention(self.query(x_BCHW), self.key(x_BCHW), self.value(x_BCHW))
+        """(B, C, H, W) -> the same shape."""
+        y_BSNF = functional.scaled_dot_product_attention(
+            self.query(x_BCHW), self.key(x_BCHW), self.value(x_BCHW)
+        )
         y_BNC = self.output(y_BSNF.transpose(1, 2).flatten(2))
         return y_BNC.transpose(1, 2).unflatten(2, x_BCHW.shape[2:])
 
@@ -71,6 +74,7 @@ class TransformerBlock(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
         x_BCHW = x_BCHW + self.attention(self.attention_norm(x_BCHW))
         x_BHWC = x_BCHW.permute(0, 2, 3, 1)
         return (x_BHWC + self.mlp(self.mlp_norm(x_BHWC))).permute(0, 3, 1, 2)

@@ -1,7 +1,7 @@
 """Convolutions with "same" padding, batch normalisation and activation.
 
-"Same": (k-1)//2 before and k//2 after, k being the dilated kernel, whatever stride and size, so that the output has
-ceil(n / stride) positions. An even kernel is thus padded one more after than before.
+"Same": (k-1)//2 before and k//2 after, k being the dilated kernel, whatever stride and size, so that the
+output has ceil(n / stride) positions. An even kernel is thus padded one more after than before.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.activations import activation as make_activation
@@ -29,9 +29,9 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
 class BatchNorm(nn.Module):
     """Batch normalisation over the batch and all positions, momentum 0.1, eps 1e-5.
 
-    Unlike `nn.BatchNorm*d` it takes any number of dimensions, does not count batches (a tensor operation per call that
-    nothing reads), and a training batch with one value per channel (the rest of a data set on a 1x1 map), where no
-    variance exists, is normalised by the running statistics.
+    Unlike `nn.BatchNorm*d` it takes any number of dimensions, does not count batches (a tensor operation per
+    call that nothing reads), and a training batch with one value per channel (the rest of a data set on a 1x1
+    map), where no variance exists, is normalised by the running statistics.
     """
 
     running_mean: Tensor
@@ -45,12 +45,22 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> the same shape."""
         is_batch_used = self.training and x.numel() > x.shape[1]
         return torch.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, is_batch_used, BN_MOMENTUM, BN_EPS, True
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            is_batch_used,
+            BN_MOMENTUM,
+            BN_EPS,
+            True,
         )
 
     def extra_repr(self) -> str:
+        """The number of channels."""
         return str(self.weight.shape[0])
 
 
@@ -82,20 +92,23 @@ class Convolution(nn.Conv2d):
             groups=groups,
             bias=bias,
         )
-        # On both sides inside the convolution; what an even kernel has more after is padded in `forward`, which copies.
+        # Both sides are padded inside the convolution; what an even kernel has more after, in `forward`.
         self.extra_after = (0, after_W - before_W, 0, after_H - before_H)
 
     def reset_parameters(self) -> None:
+        """He uniform; `nn.Conv2d` calls this when it is made."""
         init_convolution_(self)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, ceil(H / stride), ceil(W / stride))."""
         if any(self.extra_after):
-            x_BCHW = F.pad(x_BCHW, self.extra_after)
+            x_BCHW = functional.pad(x_BCHW, self.extra_after)
         return super().forward(x_BCHW)
 
 
 class ConvBNAct(Layer):
-    """Convolution without bias, batch normalisation, activation: (B, in, *size) -> (B, out, *ceil(size / stride)).
+    """Convolution without bias, batch normalisation, activation: (B, in, *size) -> (B, out, *ceil(size /
+    stride)).
 
     `kernel` is an int or one per axis; `activation` is a Keras name, None for none.
     """
@@ -119,12 +132,15 @@ class ConvBNAct(Layer):
         self.norm = BatchNorm(out_channels)
         self.activation = nn.Identity() if activation is None else make_activation(activation)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.activation(self.norm(self.convolution(x_BCHW)))
 
 
 class SeparableConvBNAct(Layer):
-    """Depthwise and pointwise convolution (one convolution for the normalisation: nothing between them), BN, activation."""
+    """Depthwise and pointwise convolution (one convolution for the normalisation.
+
+    Nothing between them), BN, activation.
+    """
 
     def __init__(
         self,
@@ -145,15 +161,16 @@ class SeparableConvBNAct(Layer):
         self.norm = BatchNorm(out_channels)
         self.activation = make_activation(activation)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.activation(self.norm(self.pointwise(self.depthwise(x_BCHW))))
 
 
 class TransposeConvBNAct(Layer):
     """Transpose convolution without bias to exactly `stride` times the size, BN, activation.
 
-    It is the transpose of a "same" convolution of that stride: of the full output, (k-1)//2 positions are cut before and, to reach
-    stride x n, the rest after; where the kernel is shorter than the stride, zeros are added after.
+    It is the transpose of a "same" convolution of that stride: of the full output, (k-1)//2 positions are cut
+    before and, to reach stride x n, the rest after; where the kernel is shorter than the stride, zeros are
+    added after.
     """
 
     def __init__(
@@ -182,7 +199,7 @@ class TransposeConvBNAct(Layer):
         self.norm = BatchNorm(out_channels)
         self.activation = make_activation(activation)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.activation(self.norm(self.convolution(x_BCHW)))
 
 

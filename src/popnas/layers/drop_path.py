@@ -1,8 +1,9 @@
-"""Scheduled drop path (Larsson et al. 2017, FractalNet; Zoph et al. 2018): whole branches dropped per sample in training.
+"""Scheduled drop path (Larsson et al. 2017, FractalNet; Zoph et al. 2018): whole branches dropped per sample
+in training.
 
-The drop probability is `rate` x progress, `rate` being the highest probability that this place of the network reaches
-(drop_path x (cell index + 1) / cells) and progress the part of the training done, 0..1. Progress lives in a
-buffer, so that setting it neither synchronises a device nor recompiles a compiled network.
+The drop probability is `rate` x progress, `rate` being the highest probability that this place of the network
+reaches (drop_path x (cell index + 1) / cells) and progress the part of the training done, 0..1. Progress
+lives in a buffer, so that setting it neither synchronises a device nor recompiles a compiled network.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class _DropPath(nn.Module):
     def factors(self, branches: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """One tensor (B, 1, ..., 1) per branch.
 
-        A branch survives where its uniform draw reaches the probability; the one with the highest draw always does, which
-        of all-dropped branches revives one at random and changes nothing otherwise.
+        A branch survives where its uniform draw reaches the probability; the one with the highest draw always
+        does, which of all-dropped branches revives one at random and changes nothing otherwise.
         """
         first, num_branches = branches[0], len(branches)
         draws_NB = torch.rand((num_branches, first.shape[0]), device=first.device)
@@ -55,6 +56,7 @@ class BlockJoin(_DropPath):
         self.mode = mode
 
     def forward(self, *branches: Tensor) -> Tensor:
+        """The joined map, of the branches' shape."""
         if self.is_dropping:
             branches = tuple(b * f for b, f in zip(branches, self.factors(branches), strict=True))
         total = branches[0]
@@ -70,6 +72,7 @@ class ConcatJoin(_DropPath):
         super().__init__(rate)
 
     def forward(self, *branches: Tensor) -> Tensor:
+        """The channels of all branches in their order."""
         if self.is_dropping:
             branches = tuple(b * f for b, f in zip(branches, self.factors(branches), strict=True))
         return torch.cat(branches, dim=1)

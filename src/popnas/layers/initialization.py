@@ -1,4 +1,5 @@
-"""How weights start: He uniform for convolutions (He et al. 2015), Glorot uniform for dense layers (Glorot & Bengio 2010).
+"""How weights start: He uniform for convolutions (He et al. 2015), Glorot uniform for dense layers (Glorot &
+Bengio 2010).
 
 He uniform in TensorFlow's form, limit sqrt(6 / fan-in), whatever the activation.
 """
@@ -33,7 +34,10 @@ def init_convolution_(layer: nn.Conv2d) -> None:
 
 
 def init_transpose_convolution_(layer: nn.ConvTranspose2d) -> None:
-    """He uniform with fan-in in x k x k / stride²: so many products meet in one output position. Zero bias."""
+    """He uniform with fan-in in x k x k / stride²: so many products meet in one output position.
+
+    Zero bias.
+    """
     fan_in = layer.weight[:, 0].numel() / math.prod(layer.stride)
     he_uniform_(layer.weight, fan_in)
     if layer.bias is not None:
@@ -41,14 +45,17 @@ def init_transpose_convolution_(layer: nn.ConvTranspose2d) -> None:
 
 
 def init_recurrent_(layer: nn.LSTM | nn.GRU) -> None:
-    """Glorot input, orthogonal recurrent, zero biases, but 1 for the LSTM's forget gate (Jozefowicz et al. 2015).
+    """Glorot input, orthogonal recurrent, zero biases, but 1 for the LSTM's forget gate (Jozefowicz et al.
+    2015).
 
-    Both matrices are taken whole, all gates together, as Keras does. A GRU has no forget gate: its biases start at zero.
+    Both matrices are taken whole, all gates together, as Keras does. A GRU has no forget gate: its biases
+    start at zero.
     """
-    units = layer.hidden_size
-    nn.init.xavier_uniform_(layer.weight_ih_l0)
-    nn.init.orthogonal_(layer.weight_hh_l0)
-    nn.init.zeros_(layer.bias_ih_l0)
-    nn.init.zeros_(layer.bias_hh_l0)
-    if isinstance(layer, nn.LSTM):
-        nn.init.ones_(layer.bias_ih_l0.data[units : 2 * units])
+    weights = dict(layer.named_parameters())
+    nn.init.xavier_uniform_(weights["weight_ih_l0"])
+    nn.init.orthogonal_(weights["weight_hh_l0"])
+    nn.init.zeros_(weights["bias_ih_l0"])
+    nn.init.zeros_(weights["bias_hh_l0"])
+    if isinstance(layer, nn.LSTM):  # gates in the order input, forget, cell, output
+        units = layer.hidden_size
+        nn.init.ones_(weights["bias_ih_l0"].data[units : 2 * units])

@@ -1,7 +1,7 @@
 """Pools whose windows lie as those of the "same" convolutions, and averages over all positions.
 
-A window reaches (k-1)//2 before and k//2 after its centre and counts only what lies inside the input. That is had without
-padding with infinities (which quantised runtimes do not like) by pooling with symmetric padding and cropping:
+A window reaches (k-1)//2 before and k//2 after its centre and counts only what lies inside the input. That is
+had without padding with infinities (bad for quantisation) by pooling with symmetric padding and cropping:
 - odd kernel: symmetric padding is already right;
 - even kernel, stride 1: one position more than wanted comes first, and is cut;
 - even kernel, stride s > 1: pad (k-1)//2 and use ceil mode, then cut what it makes beyond ceil(n / s).
@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.convolution import ConvBNAct
@@ -35,11 +35,11 @@ class _Pool(Layer):
         # 2x2 with stride 2, by far the most frequent, is exact as it comes.
         self.is_cropped = self.is_ceil and any(s > 1 and (k, s) != (2, 2) for k, s in axes)
 
-    def pool(self, x_BCHW: Tensor) -> Tensor:
+    def _pool(self, x_BCHW: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
-        y_BCHW = self.pool(x_BCHW)
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
+        y_BCHW = self._pool(x_BCHW)
         if any(self.skip):
             return y_BCHW[:, :, self.skip[0] :, self.skip[1] :]
         if self.is_cropped:
@@ -48,21 +48,24 @@ class _Pool(Layer):
         return y_BCHW
 
     def extra_repr(self) -> str:
+        """Kernel and stride."""
         return f"kernel={self.kernel}, stride={self.stride}"
 
 
 class MaxPool(_Pool):
     """Maximum over the part of each window inside the input."""
 
-    def pool(self, x_BCHW: Tensor) -> Tensor:
-        return F.max_pool2d(x_BCHW, self.kernel, self.stride, self.padding, ceil_mode=self.is_ceil)
+    def _pool(self, x_BCHW: Tensor) -> Tensor:
+        return functional.max_pool2d(x_BCHW, self.kernel, self.stride, self.padding, ceil_mode=self.is_ceil)
 
 
 class AvgPool(_Pool):
     """Mean over the part of each window inside the input."""
 
-    def pool(self, x_BCHW: Tensor) -> Tensor:
-        return F.avg_pool2d(x_BCHW, self.kernel, self.stride, self.padding, self.is_ceil, count_include_pad=False)
+    def _pool(self, x_BCHW: Tensor) -> Tensor:
+        return functional.avg_pool2d(
+            x_BCHW, self.kernel, self.stride, self.padding, self.is_ceil, count_include_pad=False
+        )
 
 
 def shrink_lengths(lengths_B: Tensor, stride: int) -> Tensor:
@@ -71,9 +74,11 @@ def shrink_lengths(lengths_B: Tensor, stride: int) -> Tensor:
 
 
 def global_average(x: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-    """(B, C, *size) -> (B, C): the mean over all positions; with `lengths_B` over each series' own first positions.
+    """(B, C, *size) -> (B, C): the mean over all positions; with `lengths_B` over each series' own first
+    positions.
 
-    `lengths_B` counts positions of `x` (see `shrink_lengths`), at least 1 each; only for (B, C, L) and (B, C, 1, L).
+    `lengths_B` counts positions of `x` (see `shrink_lengths`), at least 1 each; only for (B, C, L) and (B, C,
+    1, L).
     """
     if lengths_B is None:
         return x.flatten(2).mean(2)
@@ -84,13 +89,17 @@ def global_average(x: Tensor, lengths_B: Tensor | None = None) -> Tensor:
 
 
 class ImagePooling(nn.Module):
-    """Global average, pointwise conv-BN-act, spread over the input's size again (Chen et al. 2017, DeepLab v3, ASPP)."""
+    """Global average, pointwise conv-BN-act, spread over the input's size again (Chen et al.
+
+    2017, DeepLab v3, ASPP).
+    """
 
     def __init__(self, num_dims: int, in_channels: int, out_channels: int, activation: str = "swish") -> None:
         super().__init__()
         self.project = ConvBNAct(num_dims, in_channels, out_channels, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, in, *size) -> (B, out, *size)."""
         axes = tuple(range(2, x.dim()))
         pooled = self.project(x.mean(axes, keepdim=True))
         return pooled.expand(-1, -1, *x.shape[2:])

@@ -13,15 +13,18 @@ from popnas.layers.initialization import init_recurrent_
 
 
 class Recurrent(Layer):
-    """One layer of `units` units forward in time, all steps returned: (B, C, L) -> (B, units, L). `kind`: lstm or gru."""
+    """One layer of `units` units forward in time, all steps returned: (B, C, L) -> (B, units, L).
+
+    `kind`: lstm or gru.
+    """
 
     def __init__(self, kind: str, in_channels: int, units: int) -> None:
         super().__init__()
-        # batch_first is free here: with the channels last in memory, (B, L, C) is how the series lies already.
+        # batch_first costs nothing: with channels last in memory, (B, L, C) is how a series lies already.
         make = {"lstm": nn.LSTM, "gru": nn.GRU}[kind]
         self.recurrence = make(in_channels, units, batch_first=True)
         init_recurrent_(self.recurrence)
 
-    def on_map(self, x_BC1L: Tensor) -> Tensor:
+    def _on_map(self, x_BC1L: Tensor) -> Tensor:
         y_BLF, _ = self.recurrence(x_BC1L.squeeze(2).transpose(1, 2))
         return y_BLF.transpose(1, 2).unsqueeze(2)

@@ -1,11 +1,14 @@
-"""Bringing maps up: bilinear (series: linear) interpolation, and a learnt transpose convolution; both cropped to a size."""
+"""Bringing maps up.
+
+Bilinear (series: linear) interpolation, and a learnt transpose convolution; both cropped to a size.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.convolution import TransposeConvBNAct
@@ -19,13 +22,13 @@ def crop(x_BCHW: Tensor, size: Sequence[int]) -> Tensor:
 class _Upsampling(nn.Module):
     """`forward(x, size)`: up by a factor, then cropped to `size` (one int per spatial axis of `x`)."""
 
-    def enlarge(self, x_BCHW: Tensor) -> Tensor:
+    def _enlarge(self, x_BCHW: Tensor) -> Tensor:
         raise NotImplementedError
 
     def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
         if x.dim() == 3:
             return self.forward(x.unsqueeze(2), (1, *size)).squeeze(2)
-        return crop(self.enlarge(x), size)
+        return crop(self._enlarge(x), size)
 
 
 class Upsample(_Upsampling):
@@ -35,12 +38,15 @@ class Upsample(_Upsampling):
         super().__init__()
         self.factor = tuple(float(f) for f in per_axis(factor, num_dims))
 
-    def enlarge(self, x_BCHW: Tensor) -> Tensor:
-        return F.interpolate(x_BCHW, scale_factor=self.factor, mode="bilinear", align_corners=False)
+    def _enlarge(self, x_BCHW: Tensor) -> Tensor:
+        return functional.interpolate(x_BCHW, scale_factor=self.factor, mode="bilinear", align_corners=False)
 
 
 class TransposeUpsample(_Upsampling):
-    """Transpose conv-BN-act with kernel = stride = ratio, cropped: (B, in, *n) -> (B, out, *size), size <= ratio x n."""
+    """Transpose conv-BN-act with kernel = stride = ratio, cropped.
+
+    (B, in, *n) -> (B, out, *size), size <= ratio x n.
+    """
 
     def __init__(
         self, num_dims: int, in_channels: int, out_channels: int, ratio: int, activation: str = "swish"
@@ -50,19 +56,22 @@ class TransposeUpsample(_Upsampling):
             num_dims, in_channels, out_channels, ratio, stride=ratio, activation=activation
         )
 
-    def enlarge(self, x_BCHW: Tensor) -> Tensor:
+    def _enlarge(self, x_BCHW: Tensor) -> Tensor:
         return self.transpose(x_BCHW)
 
 
 class PatchAverage(Layer):
-    """Mean over patches of `factor` positions from the start, the last one as short as it comes: size ceil(n / factor)."""
+    """Mean over patches of `factor` positions from the start, the last one as short as it comes.
+
+    Size ceil(n / factor).
+    """
 
     def __init__(self, num_dims: int, factor: int) -> None:
         super().__init__()
         self.factor = per_axis(factor, num_dims)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
-        return F.avg_pool2d(x_BCHW, self.factor, self.factor, 0, True, count_include_pad=False)
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
+        return functional.avg_pool2d(x_BCHW, self.factor, self.factor, 0, True, count_include_pad=False)
 
 
 class Zoomed(Layer):
@@ -76,7 +85,7 @@ class Zoomed(Layer):
         self.down, self.body, self.up = PatchAverage(num_dims, factor), body, Upsample(num_dims, factor)
         self.stride = per_axis(stride, num_dims)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
         height, width = x_BCHW.shape[2:]
         size = (-(-height // self.stride[0]), -(-width // self.stride[1]))
         return self.up(self.body(self.down(x_BCHW)), size)

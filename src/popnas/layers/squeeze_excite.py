@@ -12,15 +12,20 @@ from popnas.layers.pooling import global_average
 
 
 class SqueezeExcite(Layer):
-    """x scaled by sigmoid(dense(act(dense(mean(x))))), the inner width being ceil(channels / ratio). Keeps the shape."""
+    """x scaled by sigmoid(dense(act(dense(mean(x))))), the inner width being ceil(channels / ratio).
 
-    def __init__(self, channels: int, ratio: int = 8, *, bias: bool = True, activation: str = "swish") -> None:
+    Keeps the shape.
+    """
+
+    def __init__(
+        self, channels: int, ratio: int = 8, *, bias: bool = True, activation: str = "swish"
+    ) -> None:
         super().__init__()
         hidden = -(-channels // ratio)
         self.squeeze = dense(channels, hidden, bias=bias)
         self.activation = make_activation(activation)
         self.excite = dense(hidden, channels, bias=bias)
 
-    def on_map(self, x_BCHW: Tensor) -> Tensor:
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
         gate_BC = torch.sigmoid(self.excite(self.activation(self.squeeze(global_average(x_BCHW)))))
         return x_BCHW * gate_BC[:, :, None, None]

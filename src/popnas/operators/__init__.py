@@ -1,10 +1,11 @@
 """Operators: what a cell's blocks apply to their inputs. One file per family of names.
 
-Here live names, grammar, costs and the composition of an operator from `popnas.layers`; modules themselves live there. Importing this
-package must not import torch (names and costs are needed without), so a family imports layers in `build`. Families do not know one
-another. To add a family: a new file with a subclass of `Operator` declared by `@REGISTRY.register(name, description=...)`; or, from
-another package, the same in a module named by an entry point of the group `popnas.operators`. The contract
-suite (tests/contract/test_operators.py) picks it up by its `examples`.
+Here live names, grammar, costs and the composition of an operator from `popnas.layers`; modules themselves
+live there. Importing this package must not import torch (names and costs are needed without), so a family
+imports layers in `build`. Families do not know one another. To add a family: a new file with a subclass of
+`Operator` declared by `@REGISTRY.register(name, description=...)`; or, from another package, the same in a
+module named by an entry point of the group `popnas.operators`. The contract suite
+(tests/contract/test_operators.py) picks it up by its `examples`.
 """
 
 from popnas.operators._base import REGISTRY, Operator, Site, check_name, grammar, parse

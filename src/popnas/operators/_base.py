@@ -1,13 +1,14 @@
 """What an operator is, and how its name is read.
 
-No torch at import time: names and costs are needed where no network is built. `Operator.build` imports the layers.
+No torch at import time: names and costs are needed where no network is built. `Operator.build` imports the
+layers.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
@@ -19,11 +20,14 @@ from popnas.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
-KERNEL = r"[0-9]+(?:x[0-9]+)?"
-"""Pattern of a kernel: `3x3` for images, `3` for series."""
+KERNEL = r"([0-9]+(?:x[0-9]+)?)"
+"""Pattern of a kernel, one group: `3x3` for images, `3` for series."""
 
 MAX_KERNEL = {1: 255, 2: 31}
-"""Longest kernel per axis, by number of dimensions: far beyond any published use, short of exhausting the memory by a slip."""
+"""Longest kernel per axis, by number of dimensions.
+
+Beyond any published use, short of exhausting the memory.
+"""
 
 DIMENSION_WORDS = {1: "series", 2: "images"}
 
@@ -32,7 +36,8 @@ DIMENSION_WORDS = {1: "series", 2: "images"}
 class Site:
     """Where an operator stands: what comes in and what has to come out.
 
-    `size` is the input's, per axis; costs alone look at it. `stride` divides every axis, rounding up. `activation` is a Keras name.
+    `size` is the input's, per axis; costs alone look at it. `stride` divides every axis, rounding up.
+    `activation` is a Keras name.
     """
 
     num_dims: int
@@ -44,21 +49,26 @@ class Site:
 
     @property
     def out_size(self) -> tuple[int, ...]:
+        """The output's size per axis."""
         return strided(self.size, self.stride)
 
     @property
     def is_depth_changed(self) -> bool:
+        """Whether the output has another number of channels than the input."""
         return self.in_channels != self.out_channels
 
 
 class Operator(ABC):
-    """One operator, e.g. `3x3 dconv`; a family, e.g. `dconv`, is a subclass, declared with `@REGISTRY.register(...)`.
+    """One operator, e.g. `3x3 dconv`; a family, e.g. `dconv`, is a subclass, declared with
+    `@REGISTRY.register(...)`.
 
-    A family says how its names look (`grammar`), gives `examples`, and reads them in `parse`.
+    A family says how its names look, to people (`grammar`) and as a regular expression over the lower-case
+    name (`pattern`), and gives `examples`.
     """
 
     family: ClassVar[str]
     grammar: ClassVar[str]
+    pattern: ClassVar[str]
     examples: ClassVar[tuple[str, ...]]
     num_dims_allowed: ClassVar[frozenset[int]] = frozenset({1, 2})
 
@@ -67,13 +77,21 @@ class Operator(ABC):
         self.num_dims = num_dims
 
     @classmethod
-    @abstractmethod
     def parse(cls, text: str) -> Operator | None:
-        """The operator that `text` (single spaces, lower case) names, or None if it is not of this family's form.
+        """The operator that `text` (single spaces, lower case) names, or None if it is not of this family's
+        form.
 
         Raises:
-            OperatorError: the form is right, a figure in it is not.
+        OperatorError: the form is right, a figure in it is not.
         """
+        found = re.fullmatch(cls.pattern, text)
+        return None if found is None else cls._read(text, *(group or "" for group in found.groups()))
+
+    @classmethod
+    def _read(cls, text: str, *groups: str) -> Operator:
+        """The operator named by the groups that `pattern` found; `text`, the whole name, is for messages."""
+        assert not groups, f"{cls.__name__} has groups in its pattern and must say what they mean"
+        return cls(cls.family)
 
     @abstractmethod
     def build(self, site: Site) -> nn.Module:
@@ -99,11 +117,11 @@ def normal_spelling(text: str) -> str:
 def parse(name: str, num_dims: int | None = None) -> Operator:
     """The operator of that name, always the same object for the same operator.
 
-    Spaces and case do not matter, and `3x3:1dr conv` is `3x3 conv`; `.name` is the normal form. `num_dims` (1 series, 2 images), if given, must
-    suit.
+    Spaces and case do not matter, and `3x3:1dr conv` is `3x3 conv`; `.name` is the normal form. `num_dims`
+    (1 series, 2 images), if given, must suit.
 
-    Raises:
-        OperatorError: no family reads the name, a figure in it is impossible, or it is of the other dimensionality.
+    Raises: OperatorError: no family reads the name, a figure in it is impossible, or it is of the other
+    dimensionality.
     """
     operator = _parse_spelling(normal_spelling(name))
     if operator is None:
@@ -118,7 +136,9 @@ def _parse_spelling(text: str) -> Operator | None:
     found = [operator for _, family in REGISTRY.items() if (operator := family.parse(text)) is not None]
     if len(found) > 1:
         families = " and ".join(f"'{operator.family}'" for operator in found)
-        raise OperatorError(f"'{text}' is read by several families of operators, {families}; rename one of them.")
+        raise OperatorError(
+            f"'{text}' is read by several families of operators, {families}; rename one of them."
+        )
     if not found:
         return None
     normal = normal_spelling(found[0].name)
@@ -128,7 +148,8 @@ def _parse_spelling(text: str) -> Operator | None:
 def check_name(name: str, num_dims: int) -> str | None:
     """What is wrong with an operator of a search space, or None.
 
-    Stricter than `parse`: the name must be in its normal form, so that equal operators are equal texts in cells.
+    Stricter than `parse`: the name must be in its normal form, so that equal operators are equal texts in
+    cells.
     """
     try:
         operator = parse(name, num_dims)
@@ -142,7 +163,9 @@ def check_name(name: str, num_dims: int) -> str | None:
 def grammar(num_dims: int | None = None) -> str:
     """The forms of all families' names that suit data of so many dimensions."""
     return "; ".join(
-        family.grammar for _, family in REGISTRY.items() if num_dims is None or num_dims in family.num_dims_allowed
+        family.grammar
+        for _, family in REGISTRY.items()
+        if num_dims is None or num_dims in family.num_dims_allowed
     )
 
 
@@ -158,12 +181,14 @@ def _check_dimensions(operator: Operator, num_dims: int) -> None:
     wanted = DIMENSION_WORDS[num_dims]
     if num_dims not in operator.num_dims_allowed:
         allowed = " and ".join(DIMENSION_WORDS[n] for n in sorted(operator.num_dims_allowed))
-        raise OperatorError(f"'{operator.name}' is for {allowed} only, the data are {wanted}. Use one of: {grammar(num_dims)}")
+        raise OperatorError(
+            f"'{operator.name}' is for {allowed} only, the data are {wanted}. Use one of: {grammar(num_dims)}"
+        )
     if operator.num_dims not in (None, num_dims):
         kernel = "3x3" if num_dims == 2 else "3"
         raise OperatorError(
-            f"'{operator.name}' has a kernel for {DIMENSION_WORDS[operator.num_dims or num_dims]}, the data are {wanted}. "
-            f"A kernel for {wanted} is written '{kernel}'."
+            f"'{operator.name}' has a kernel for {DIMENSION_WORDS[operator.num_dims or num_dims]}, "
+            f"the data are {wanted}. A kernel for {wanted} is written '{kernel}'."
         )
 
 
@@ -185,16 +210,13 @@ def read_count(text: str, name: str, what: str, smallest: int, largest: int) -> 
     """
     is_plain = re.fullmatch(r"0|[1-9][0-9]{0,8}", text) is not None
     if not is_plain or not smallest <= int(text) <= largest:
-        raise OperatorError(f"operator '{name}': {what} must be a whole number from {smallest} to {largest}. Got '{text}' instead.")
+        raise OperatorError(
+            f"operator '{name}': {what} must be a whole number from {smallest} to {largest}. "
+            f"Got '{text}' instead."
+        )
     return int(text)
 
 
 def join_kernel(kernel: Sequence[int]) -> str:
     """`3x3` of (3, 3), `3` of (3,)."""
     return "x".join(map(str, kernel))
-
-
-def match(pattern: str, text: str) -> Iterable[str | None] | None:
-    """The groups if the whole text matches."""
-    found = re.fullmatch(pattern, text)
-    return None if found is None else found.groups()

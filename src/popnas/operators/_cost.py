@@ -1,7 +1,8 @@
 """What layers cost, without building them.
 
-`params` are trainable parameters, exactly. `flops` are floating point operations of one sample, a multiply-add counted as two, over the products of
-convolutions, dense layers, recurrences and attention; biases, normalisations, activations, pools, interpolation and sums are left out.
+`params` are trainable parameters, exactly. `flops` are floating point operations of one sample, a multiply-
+add counted as two, over the products of convolutions, dense layers, recurrences and attention; biases,
+normalisations, activations, pools, interpolation and sums are left out.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ def dense_cost(in_features: int, out_features: int, *, bias: bool = True, positi
 
 
 def conv_cost(
-    kernel: tuple[int, ...], in_channels: int, out_channels: int, out_size: tuple[int, ...], *, groups: int = 1
+    kernel: tuple[int, ...],
+    in_channels: int,
+    out_channels: int,
+    out_size: tuple[int, ...],
+    *,
+    groups: int = 1,
 ) -> Cost:
     """A convolution without bias: k·in/groups·out weights, 2·weights FLOPs per output position.
 
@@ -52,7 +58,9 @@ def norm_cost(channels: int) -> Cost:
     return Cost(2 * channels)
 
 
-def conv_bn_cost(kernel: tuple[int, ...], in_channels: int, out_channels: int, out_size: tuple[int, ...]) -> Cost:
+def conv_bn_cost(
+    kernel: tuple[int, ...], in_channels: int, out_channels: int, out_size: tuple[int, ...]
+) -> Cost:
     """`layers.ConvBNAct` and `layers.TransposeConvBNAct`."""
     return conv_cost(kernel, in_channels, out_channels, out_size) + norm_cost(out_channels)
 
@@ -62,7 +70,9 @@ def pointwise_cost(num_dims: int, in_channels: int, out_channels: int, out_size:
     return conv_bn_cost((1,) * num_dims, in_channels, out_channels, out_size)
 
 
-def separable_cost(kernel: tuple[int, ...], in_channels: int, out_channels: int, out_size: tuple[int, ...]) -> Cost:
+def separable_cost(
+    kernel: tuple[int, ...], in_channels: int, out_channels: int, out_size: tuple[int, ...]
+) -> Cost:
     """`layers.SeparableConvBNAct`: depthwise k·in weights, pointwise in·out, BN."""
     depthwise = conv_cost(kernel, in_channels, in_channels, out_size, groups=in_channels)
     return depthwise + pointwise_cost(len(kernel), in_channels, out_channels, out_size)

@@ -1,11 +1,14 @@
-"""What `maxpool` and `avgpool` share: pool with the stride, then a pointwise conv-BN-act if the depth changes."""
+"""What `maxpool` and `avgpool` share.
+
+Pool with the stride, then a pointwise conv-BN-act if the depth changes.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Self
 
-from popnas.operators._base import KERNEL, Operator, Site, join_kernel, match, read_kernel
+from popnas.operators._base import Operator, Site, join_kernel, read_kernel
 from popnas.operators._cost import Cost, pointwise_cost
 
 if TYPE_CHECKING:
@@ -20,11 +23,11 @@ class PoolOperator(Operator):
         self.kernel = kernel
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        groups = match(rf"({KERNEL}) {cls.family}", text)
-        return None if groups is None else cls(read_kernel(next(iter(groups)) or "", text))
+    def _read(cls, text: str, *groups: str) -> Self:
+        return cls(read_kernel(groups[0], text))
 
     def build(self, site: Site) -> nn.Module:
+        """The pool with the stride, a pointwise conv-BN-act if the depth changes."""
         from popnas import layers
 
         pointwise = None
@@ -32,7 +35,7 @@ class PoolOperator(Operator):
             pointwise = layers.ConvBNAct(
                 site.num_dims, site.in_channels, site.out_channels, activation=site.activation
             )
-        return layers.chain(self.pool(site), pointwise)
+        return layers.chain(self._pool(site), pointwise)
 
     def cost(self, site: Site) -> Cost:
         """Nothing, or in·out weights and BN."""
@@ -41,5 +44,5 @@ class PoolOperator(Operator):
         return pointwise_cost(site.num_dims, site.in_channels, site.out_channels, site.out_size)
 
     @abstractmethod
-    def pool(self, site: Site) -> nn.Module:
+    def _pool(self, site: Site) -> nn.Module:
         """The pool itself."""

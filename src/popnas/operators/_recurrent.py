@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from popnas.operators._base import Operator, Site
 from popnas.operators._cost import Cost, norm_cost
@@ -12,19 +12,16 @@ if TYPE_CHECKING:
 
 
 class RecurrentOperator(Operator):
-    """One word; `num_gates` matrices of units x (channels + units), two biases each (PyTorch's convention)."""
+    """One word; `num_gates` matrices of units x (channels + units), two biases each, as PyTorch."""
 
     num_gates: ClassVar[int]
     num_dims_allowed = frozenset({1})
 
-    def __init__(self) -> None:
-        super().__init__(self.family, 1)
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        return cls() if text == cls.family else None
+    def __init__(self, name: str) -> None:
+        super().__init__(name, 1)
 
     def build(self, site: Site) -> nn.Module:
+        """Recurrence, BN, max pool if strided."""
         from popnas import layers
 
         return layers.Chain(

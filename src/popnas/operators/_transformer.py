@@ -17,7 +17,9 @@ KEY_STRIDE = 2
 
 
 def embedding(site: Site, kernel: int) -> nn.Module:
-    """Convolution with bias (and the stride) to the operator's depth, then layer normalisation over the channels."""
+    """Convolution with bias (and the stride) to the operator's depth, then layer normalisation over the
+    channels.
+    """
     from popnas import layers
 
     return layers.Chain(
@@ -36,8 +38,8 @@ def embedding_cost(site: Site, kernel: int) -> Cost:
 def attention_cost(width: int, num_heads: int, size: tuple[int, ...]) -> Cost:
     """`layers.ConvAttention` on a map of that depth and size: three projections, two products, output.
 
-    A projection has 9F (depthwise) + 2F (BN) + F·HF + HF weights; the output HF·F + F. With N tokens and M = keys the two products are
-    2 x 2·H·N·M·F FLOPs.
+    A projection has 9F (depthwise) + 2F (BN) + F·HF + HF weights; the output HF·F + F. With N tokens and M =
+    keys the two products are 2 x 2·H·N·M·F FLOPs.
     """
     inner = num_heads * width
     num_queries, key_size = prod(size), strided(size, KEY_STRIDE)
@@ -51,7 +53,9 @@ def attention_cost(width: int, num_heads: int, size: tuple[int, ...]) -> Cost:
 def block_cost(width: int, num_heads: int, size: tuple[int, ...]) -> Cost:
     """`layers.TransformerBlock`: two layer norms, attention, F -> 2F -> F."""
     positions = prod(size)
-    mlp = dense_cost(width, 2 * width, positions=positions) + dense_cost(2 * width, width, positions=positions)
+    mlp = dense_cost(width, 2 * width, positions=positions) + dense_cost(
+        2 * width, width, positions=positions
+    )
     return norm_cost(width).times(2) + attention_cost(width, num_heads, size) + mlp
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import REGISTRY, Site
+from popnas.operators._base import KERNEL, REGISTRY, Site
 from popnas.operators._pool import PoolOperator
 
 if TYPE_CHECKING:
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 @REGISTRY.register("avgpool", description="mean over a window")
 class AvgPool(PoolOperator):
+    """Mean over the part of a window inside the input."""
+
     family = "avgpool"
     grammar = "K avgpool"
+    pattern = KERNEL + " avgpool"
     examples = ("2x2 avgpool", "3x3 avgpool", "2 avgpool")
 
-    def pool(self, site: Site) -> nn.Module:
+    def _pool(self, site: Site) -> nn.Module:
         from popnas import layers
 
         return layers.AvgPool(site.num_dims, self.kernel, site.stride)

@@ -1,10 +1,13 @@
-"""`3k-2h-1b cvt`: convolutional vision transformer (Wu et al. 2021): token embedding, layer norm, B transformer blocks of H heads."""
+"""`3k-2h-1b cvt`: convolutional vision transformer (Wu et al.
+
+2021): token embedding, layer norm, B transformer blocks of H heads.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import MAX_KERNEL, REGISTRY, Operator, Site, match, read_count
+from popnas.operators._base import MAX_KERNEL, REGISTRY, Operator, Site, read_count
 from popnas.operators._cost import Cost
 from popnas.operators._transformer import MAX_BLOCKS, MAX_HEADS, block_cost, embedding, embedding_cost
 
@@ -14,8 +17,11 @@ if TYPE_CHECKING:
 
 @REGISTRY.register("cvt", description="convolutional transformer blocks: attention over positions and an MLP")
 class ConvTransformer(Operator):
+    """Convolutional vision transformer."""
+
     family = "cvt"
     grammar = "Kk-Hh-Bb cvt (images)"
+    pattern = "([0-9]+)k-([0-9]+)h-([0-9]+)b cvt"
     examples = ("3k-2h-1b cvt",)
     num_dims_allowed = frozenset({2})
 
@@ -26,11 +32,8 @@ class ConvTransformer(Operator):
         self.num_blocks = num_blocks
 
     @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        groups = match(r"([0-9]+)k-([0-9]+)h-([0-9]+)b cvt", text)
-        if groups is None:
-            return None
-        kernel, heads, blocks = (group or "" for group in groups)
+    def _read(cls, text: str, *groups: str) -> Operator:
+        kernel, heads, blocks = groups
         return cls(
             read_count(kernel, text, "the kernel", 1, MAX_KERNEL[2]),
             read_count(heads, text, "the number of heads", 1, MAX_HEADS),
@@ -38,10 +41,12 @@ class ConvTransformer(Operator):
         )
 
     def build(self, site: Site) -> nn.Module:
+        """Embedding and B transformer blocks."""
         from popnas import layers
 
         blocks = [
-            layers.TransformerBlock(site.out_channels, self.num_heads, site.activation) for _ in range(self.num_blocks)
+            layers.TransformerBlock(site.out_channels, self.num_heads, site.activation)
+            for _ in range(self.num_blocks)
         ]
         return layers.chain(embedding(site, self.kernel), *blocks)
 

@@ -1,10 +1,13 @@
-"""`3x3 dconv`, `3x3:2dr dconv`: depthwise separable convolution (Chollet 2017): depthwise (dilated), pointwise, BN, activation."""
+"""`3x3 dconv`, `3x3:2dr dconv`.
+
+Depthwise separable convolution (Chollet 2017): depthwise (dilated), pointwise, BN, activation.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import REGISTRY, Site
+from popnas.operators._base import KERNEL, REGISTRY, Site
 from popnas.operators._cost import Cost, separable_cost
 from popnas.operators._dilated import DilatedOperator
 
@@ -12,13 +15,18 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@REGISTRY.register("dconv", description="depthwise separable convolution, BN, activation; dilated with ':Rdr'")
+@REGISTRY.register(
+    "dconv", description="depthwise separable convolution, BN, activation; dilated with ':Rdr'"
+)
 class SeparableConv(DilatedOperator):
+    """Depthwise separable convolution, dilated by R if a rate is given."""
+
     family = "dconv"
     grammar = "K dconv, K:Rdr dconv"
+    pattern = KERNEL + r"(?::([0-9]+)dr)? dconv"
     examples = ("3x3 dconv", "5x5 dconv", "3x3:2dr dconv", "7 dconv", "7:2dr dconv")
 
-    def layer(self, site: Site, stride: int) -> nn.Module:
+    def _layer(self, site: Site, stride: int) -> nn.Module:
         from popnas import layers
 
         return layers.SeparableConvBNAct(
@@ -31,6 +39,6 @@ class SeparableConv(DilatedOperator):
             activation=site.activation,
         )
 
-    def layer_cost(self, site: Site, out_size: tuple[int, ...]) -> Cost:
+    def _layer_cost(self, site: Site, out_size: tuple[int, ...]) -> Cost:
         """k·in + in·out weights, one BN."""
         return separable_cost(self.kernel, site.in_channels, site.out_channels, out_size)

@@ -1,4 +1,7 @@
-"""`gru`: gated recurrent unit (Cho et al. 2014; reset after the product, as in cuDNN) over time, for series."""
+"""`gru`: gated recurrent unit (Cho et al.
+
+2014; reset after the product, as in cuDNN) over time, for series.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from popnas.operators._recurrent import RecurrentOperator
 
 @REGISTRY.register("gru", description="GRU over time, all steps returned, BN")
 class GRU(RecurrentOperator):
+    """Gated recurrent unit."""
+
     family = "gru"
     grammar = "gru (series)"
+    pattern = "gru"
     examples = ("gru",)
     num_gates = 3

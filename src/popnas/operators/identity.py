@@ -1,4 +1,7 @@
-"""`identity`: passes its input through; where depth or size changes, a pointwise conv-BN-act (with the stride)."""
+"""`identity`.
+
+Passes its input through; where depth or size changes, a pointwise conv-BN-act (with the stride).
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ if TYPE_CHECKING:
 
 @REGISTRY.register("identity", description="passes its input through")
 class Identity(Operator):
+    """Passes its input through."""
+
     family = "identity"
     grammar = "identity"
+    pattern = "identity"
     examples = ("identity",)
 
-    @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        return cls("identity") if text == "identity" else None
-
     def build(self, site: Site) -> nn.Module:
+        """Nothing, or a pointwise conv-BN-act."""
         from popnas import layers
 
         if site.stride == 1 and not site.is_depth_changed:

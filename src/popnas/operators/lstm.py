@@ -8,7 +8,10 @@ from popnas.operators._recurrent import RecurrentOperator
 
 @REGISTRY.register("lstm", description="LSTM over time, all steps returned, BN")
 class LSTM(RecurrentOperator):
+    """Long short-term memory."""
+
     family = "lstm"
     grammar = "lstm (series)"
+    pattern = "lstm"
     examples = ("lstm",)
     num_gates = 4

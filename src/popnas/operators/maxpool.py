@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import REGISTRY, Site
+from popnas.operators._base import KERNEL, REGISTRY, Site
 from popnas.operators._pool import PoolOperator
 
 if TYPE_CHECKING:
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 @REGISTRY.register("maxpool", description="maximum over a window")
 class MaxPool(PoolOperator):
+    """Maximum over a window."""
+
     family = "maxpool"
     grammar = "K maxpool"
+    pattern = KERNEL + " maxpool"
     examples = ("2x2 maxpool", "3x3 maxpool", "2 maxpool")
 
-    def pool(self, site: Site) -> nn.Module:
+    def _pool(self, site: Site) -> nn.Module:
         from popnas import layers
 
         return layers.MaxPool(site.num_dims, self.kernel, site.stride)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import MAX_KERNEL, REGISTRY, Operator, Site, match, read_count
+from popnas.operators._base import MAX_KERNEL, REGISTRY, Operator, Site, read_count
 from popnas.operators._cost import Cost
 from popnas.operators._transformer import MAX_HEADS, attention_cost, embedding, embedding_cost
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 @REGISTRY.register("scvt", description="convolutional attention over positions, nothing else")
 class SimpleConvTransformer(Operator):
+    """Convolutional attention without MLP and residual."""
+
     family = "scvt"
     grammar = "Kk-Hh scvt (images)"
+    pattern = "([0-9]+)k-([0-9]+)h scvt"
     examples = ("3k-2h scvt",)
     num_dims_allowed = frozenset({2})
 
@@ -25,21 +28,23 @@ class SimpleConvTransformer(Operator):
         self.num_heads = num_heads
 
     @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        groups = match(r"([0-9]+)k-([0-9]+)h scvt", text)
-        if groups is None:
-            return None
-        kernel, heads = (group or "" for group in groups)
+    def _read(cls, text: str, *groups: str) -> Operator:
+        kernel, heads = groups
         return cls(
             read_count(kernel, text, "the kernel", 1, MAX_KERNEL[2]),
             read_count(heads, text, "the number of heads", 1, MAX_HEADS),
         )
 
     def build(self, site: Site) -> nn.Module:
+        """Embedding and one attention."""
         from popnas import layers
 
-        return layers.chain(embedding(site, self.kernel), layers.ConvAttention(site.out_channels, self.num_heads))
+        return layers.chain(
+            embedding(site, self.kernel), layers.ConvAttention(site.out_channels, self.num_heads)
+        )
 
     def cost(self, site: Site) -> Cost:
         """Embedding and one attention (see `_transformer`)."""
-        return embedding_cost(site, self.kernel) + attention_cost(site.out_channels, self.num_heads, site.out_size)
+        return embedding_cost(site, self.kernel) + attention_cost(
+            site.out_channels, self.num_heads, site.out_size
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import REGISTRY, Operator, Site, match, read_count
+from popnas.operators._base import REGISTRY, Operator, Site, read_count
 from popnas.operators._cost import Cost, pointwise_cost, squeeze_excite_cost, strided
 
 if TYPE_CHECKING:
@@ -15,8 +15,11 @@ MAX_RATIO = 1024
 
 @REGISTRY.register("SE", description="squeeze and excitation: channels scaled by what their averages say")
 class SqueezeExcite(Operator):
+    """Channels scaled by a gate computed from their averages."""
+
     family = "SE"
     grammar = "Rr SE"
+    pattern = "([0-9]+)r se"
     examples = ("8r SE", "4r SE")
 
     def __init__(self, ratio: int) -> None:
@@ -24,11 +27,8 @@ class SqueezeExcite(Operator):
         self.ratio = ratio
 
     @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        groups = match(r"([0-9]+)r se", text)
-        if groups is None:
-            return None
-        return cls(read_count(next(iter(groups)) or "", text, "the ratio", 1, MAX_RATIO))
+    def _read(cls, text: str, *groups: str) -> Operator:
+        return cls(read_count(groups[0], text, "the ratio", 1, MAX_RATIO))
 
     def build(self, site: Site) -> nn.Module:
         """Max pool first if strided, pointwise conv-BN-act if the depth changes, then the gate."""

@@ -1,11 +1,14 @@
-"""`1x7-7x1 conv`: two convolutions, each with BN and activation; the first takes the stride and brings the depth."""
+"""`1x7-7x1 conv`.
+
+Two convolutions, each with BN and activation; the first takes the stride and brings the depth.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from popnas.errors import OperatorError
-from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, match, read_kernel
+from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, read_kernel
 from popnas.operators._cost import Cost, conv_bn_cost
 
 if TYPE_CHECKING:
@@ -14,8 +17,11 @@ if TYPE_CHECKING:
 
 @REGISTRY.register("stacked conv", description="two convolutions in a row, e.g. a factorised large kernel")
 class StackedConv(Operator):
+    """Two convolutions in a row."""
+
     family = "stacked conv"
     grammar = "K1-K2 conv"
+    pattern = KERNEL + "-" + KERNEL + " conv"
     examples = ("1x3-3x1 conv", "1x7-7x1 conv", "3-5 conv")
 
     def __init__(self, first: tuple[int, ...], second: tuple[int, ...]) -> None:
@@ -24,18 +30,17 @@ class StackedConv(Operator):
         self.second = second
 
     @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        groups = match(rf"({KERNEL})-({KERNEL}) conv", text)
-        if groups is None:
-            return None
-        first, second = (read_kernel(group or "", text) for group in groups)
+    def _read(cls, text: str, *groups: str) -> Operator:
+        first, second = (read_kernel(group, text) for group in groups)
         if len(first) != len(second):
             raise OperatorError(
-                f"operator '{text}': both kernels must be for images (1x3-3x1) or both for series (3-5), not one of each."
+                f"operator '{text}': both kernels must be for images (1x3-3x1) or both for series (3-5), "
+                "not one of each."
             )
         return cls(first, second)
 
     def build(self, site: Site) -> nn.Module:
+        """Two conv-BN-act, the first with the stride."""
         from popnas import layers
 
         dims, out, act = site.num_dims, site.out_channels, site.activation

@@ -1,20 +1,28 @@
-"""`3x3 tconv`: transpose convolution to twice the size, then a convolution that comes back; each with BN and activation."""
+"""`3x3 tconv`.
+
+Transpose convolution to twice the size, then a convolution that comes back; each with BN and activation.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, match, read_kernel
+from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, read_kernel
 from popnas.operators._cost import Cost, conv_bn_cost
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@REGISTRY.register("tconv", description="transpose convolution to twice the size and a strided convolution back")
+@REGISTRY.register(
+    "tconv", description="transpose convolution to twice the size and a strided convolution back"
+)
 class TransposeConv(Operator):
+    """Up by a transpose convolution and back."""
+
     family = "tconv"
     grammar = "K tconv"
+    pattern = KERNEL + " tconv"
     examples = ("3x3 tconv", "2x2 tconv", "5 tconv")
 
     def __init__(self, kernel: tuple[int, ...]) -> None:
@@ -22,11 +30,11 @@ class TransposeConv(Operator):
         self.kernel = kernel
 
     @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        groups = match(rf"({KERNEL}) tconv", text)
-        return None if groups is None else cls(read_kernel(next(iter(groups)) or "", text))
+    def _read(cls, text: str, *groups: str) -> Operator:
+        return cls(read_kernel(groups[0], text))
 
     def build(self, site: Site) -> nn.Module:
+        """Transpose conv-BN-act with stride 2, then conv-BN-act with twice the stride."""
         from popnas import layers
 
         dims, out, act = site.num_dims, site.out_channels, site.activation

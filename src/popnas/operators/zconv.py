@@ -1,10 +1,13 @@
-"""`3x3:2z zconv`: the input is averaged down by Z, convolved (BN, activation), and brought up again by interpolation."""
+"""`3x3:2z zconv`.
+
+The input is averaged down by Z, convolved (BN, activation), and brought up again by interpolation.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, match, read_count, read_kernel
+from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, read_count, read_kernel
 from popnas.operators._cost import Cost, conv_bn_cost, strided
 
 if TYPE_CHECKING:
@@ -15,8 +18,11 @@ MAX_ZOOM = 32
 
 @REGISTRY.register("zconv", description="convolution on the input zoomed out by Z, zoomed in again")
 class ZoomConv(Operator):
+    """Convolution on the zoomed-out input."""
+
     family = "zconv"
     grammar = "K:Zz zconv"
+    pattern = KERNEL + r":([0-9]+)z zconv"
     examples = ("3x3:2z zconv", "3x3:4z zconv", "3:3z zconv")
 
     def __init__(self, kernel: tuple[int, ...], zoom: int) -> None:
@@ -25,14 +31,12 @@ class ZoomConv(Operator):
         self.zoom = zoom
 
     @classmethod
-    def parse(cls, text: str) -> Operator | None:
-        groups = match(rf"({KERNEL}):([0-9]+)z zconv", text)
-        if groups is None:
-            return None
-        kernel, zoom = (group or "" for group in groups)
+    def _read(cls, text: str, *groups: str) -> Operator:
+        kernel, zoom = groups
         return cls(read_kernel(kernel, text), read_count(zoom, text, "the zoom factor", 2, MAX_ZOOM))
 
     def build(self, site: Site) -> nn.Module:
+        """Average pool, conv-BN-act with the stride, interpolation cropped to ceil(n / stride)."""
         from popnas import layers
 
         conv = layers.ConvBNAct(
