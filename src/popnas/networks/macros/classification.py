@@ -32,6 +32,6 @@ class Classification(MacroArchitecture):
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """See `MacroArchitecture.bulk_costs`; here a sum of table entries."""
-        from popnas.networks.cost import stack_costs
+        from popnas.networks.tables import stack_costs
 
         return stack_costs(cells_NB4, space, spec)
