@@ -1,9 +1,9 @@
 """Every error that popnas raises on purpose.
 
-PopnasError                     exit status 1: something failed that the user could not have avoided by other input
-├── UserError                   exit status 2: the input is wrong; the message says what, where, which rule and the remedy
-│   ├── ConfigError             one or more mistakes in a configuration, all reported at once
-│   ├── CellSyntaxError         a cell that does not parse
+PopnasError                     exit status 1: something failed that the user could not have avoided by other
+input ├── UserError                   exit status 2: the input is wrong; the message says what, where, which
+rule and the remedy │   ├── ConfigError             one or more mistakes in a configuration, all reported at
+once │   ├── CellSyntaxError         a cell that does not parse
 │   ├── UnknownNameError        a name that no registered part bears
 │   ├── OperatorError           an operator name that does not parse, or of the wrong dimensionality
 │   ├── DataError               a data set that is missing, broken or does not suit the task
@@ -39,7 +39,8 @@ class UserError(PopnasError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where it stands (`search_space.operators[3]`), the value found there, and the message (rule and remedy)."""
+    """One mistake: where it stands (`search_space.operators[3]`), the value found there, and the message
+    (rule and remedy)."""
 
     place: str
     value: Any
@@ -88,11 +89,12 @@ class MissingExtraError(UserError):
 
     def __init__(self, what: str, extra: str, module: str) -> None:
         super().__init__(
-            f"{what} needs the package '{module}', which is not installed. Install it with: pip install \"popnas[{extra}]\""
+            f"{what} needs the package '{module}', which is not installed. "
+            f'Install it with: pip install "popnas[{extra}]"'
         )
 
 
-class CandidateFailed(PopnasError):
+class CandidateFailed(PopnasError):  # noqa: N818 - it names an outcome, not a mistake
     """One candidate failed; `kind` is one of `KINDS`."""
 
     KINDS = ("nan", "out_of_memory", "time_limit", "worker_died", "error")
@@ -120,6 +122,6 @@ class StorageError(PopnasError):
 
 
 def nearest(value: object, choices: Iterable[str]) -> str:
-    """" Did you mean 'x'?" for the choice most like `value`, or "" if none is near."""
+    """ " Did you mean 'x'?" for the choice most like `value`, or "" if none is near."""
     match = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.6)
     return f" Did you mean '{match[0]}'?" if match else ""

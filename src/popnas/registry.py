@@ -1,7 +1,8 @@
-"""A typed registry per family of parts: operators, data sources, tasks, predictors, executors, macro-architectures.
+"""A typed registry per family of parts: operators, data sources, tasks, predictors, executors,
+macro-architectures.
 
-A part is one new file in its family's package with a declaration; the registry finds it by importing the package's modules
-on first use. Users' own parts come in through Python entry points of the family's group.
+A part is one new file in its family's package with a declaration; the registry finds it by importing the
+package's modules on first use. Users' own parts come in through Python entry points of the family's group.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ P = TypeVar("P")
 class Registry(Generic[T]):
     """Named parts of one family.
 
-    `family` is the word used in messages ("predictor"); `package` is the dotted name of the package whose modules declare the
-    parts (those that start with "_" are skipped); `group` is the entry point group of users' own parts.
+    `family` is the word used in messages ("predictor"); `package` is the dotted name of the package whose
+    modules declare the parts (those that start with "_" are skipped); `group` is the entry point group of users' own parts.
     """
 
     def __init__(self, family: str, package: str, group: str) -> None:
@@ -60,7 +61,8 @@ class Registry(Generic[T]):
                 point.load()
             except Exception as error:
                 raise PopnasError(
-                    f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not be loaded: {error}"
+                    f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not be "
+                    f"loaded: {error}"
                 ) from error
 
     def names(self) -> list[str]:

@@ -1,0 +1,97 @@
+"""`popnas search`: the search, with a progress bar that tells the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.workflows.search import SearchResult
+
+
+@click.command("search")
+@click.option(
+    "-j", "source", metavar="CONFIG", help="Configuration file, or a preset's name.  [default: run]"
+)
+@click.option(
+    "-r",
+    "run",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Go on with an interrupted run's folder.",
+)
+@click.option("--name", help="Name of the run folder below logs/.  [default: date and time]")
+@click.option(
+    "--set", "sets", metavar="a.b=V", multiple=True, help="Change one field of the configuration; repeatable."
+)
+@click.option(
+    "--confirm/--no-confirm", default=None, help="Train the best cells again with 3 seeds each, at the end."
+)
+@click.option("--json", "is_json", is_flag=True, help="Print the result as one JSON object.")
+def command(
+    source: str | None,
+    run: Path | None,
+    name: str | None,
+    sets: tuple[str, ...],
+    confirm: bool | None,
+    is_json: bool,
+) -> None:
+    """Search network architectures for a data set.
+
+    Leaves a run folder with tables, plots, report.html and the best network as ONNX. An interrupted search
+    goes on with -r.
+    """
+    if run is not None and (source is not None or name is not None or confirm is not None):
+        raise UserError(
+            f"-r {run} goes on with that run's own configuration and name; leave out -j, --name and --confirm, "
+            "or start a new run without -r."
+        )
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.cli._progress import progress_listener
+    from popnas.workflows import search as job
+    from popnas.workflows.settings import load_config
+
+    if confirm is not None:
+        sets = (*sets, f"others.confirm={json.dumps(confirm)}")
+    with progress_listener(is_quiet=is_json) as listener:
+        if run is not None:
+            result = job.resume(run, sets=sets, listener=listener)
+        else:
+            result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
+    click.echo(json.dumps(_as_json(result)) if is_json else _as_text(result))
+
+
+def _as_json(result: SearchResult) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "reason": result.reason,
+        "num_evaluated": result.num_evaluated,
+        "num_failed": result.num_failed,
+        "best": result.best.content(),
+    }
+
+
+def _as_text(result: SearchResult) -> str:
+    best = result.best
+    reasons = {
+        "completed": "Search completed",
+        "max_hours": f"Time limit reached (go on with: popnas search -r {result.folder})",
+        "no_parents": "Search ended early, as no candidate of a step could be trained or none met the constraints",
+    }
+    failed = f", {result.num_failed} of them failed" if result.num_failed else ""
+    return "\n".join(
+        [
+            f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}.",
+            f"Best cell:  {best.cell}",
+            f"Validation: {best.score:.4f}",
+            f"Params:     {best.params:,}",
+            f"Training:   {best.training_seconds:.2f} s",
+            f"Report:     {result.folder / 'report.html'}",
+            f"Model:      {result.folder / 'best_model' / 'model.onnx'}",
+        ]
+    )

@@ -1,0 +1,219 @@
+"""Export to ONNX and the check that decides whether the file counts.
+
+Exporters have written wrong files without a word (recurrent layers above all), so a file is called saved
+only after ONNX Runtime has reproduced PyTorch's numbers from it, at two batch sizes and, where the length of
+series may vary, at two lengths.
+
+Two exporters are tried in turn: tracing first, because it takes a tenth of a second where the one on
+torch.export takes many seconds of a search that lasts minutes; the other where tracing fails the check.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.errors import ExportError, StorageError
+from popnas.export.deployed import DeployedNetwork
+from popnas.networks import Network
+
+OPSET = 18
+# Probabilities of both runtimes differ by rounding only; a wrong file differs by far more.
+TOLERANCE = 1e-4
+_CHECKED_BATCHES = (1, 3)
+
+Sample = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class OnnxCheck:
+    """What was compared before the file was called saved.
+
+    `max_difference`: the largest absolute difference of a probability between ONNX Runtime and PyTorch;
+    `batch_sizes`, `sizes`: at which it was measured ((height, width) or (timesteps,)); `has_dynamic_length`:
+    whether series of any length may be given; `exporter`: "trace" or "export".
+    """
+
+    max_difference: float
+    batch_sizes: list[int]
+    sizes: list[list[int]]
+    has_dynamic_length: bool
+    exporter: str
+    opset: int = OPSET
+
+
+def save_onnx(network: Network, preprocessing: Preprocessing, path: Path) -> OnnxCheck:
+    """Write the network with its preprocessing as ONNX: `input` [and `lengths`] -> `probabilities`, any
+    batch size.
+
+    Series keep their length dynamic where the network allows it; else the length is fixed to the training
+    length.
+
+    Raises:
+        ExportError: no exporter gave a file that reproduces the network; nothing is left at `path` then.
+        StorageError: the file cannot be written.
+    """
+    was_training = network.training
+    device = next(network.parameters()).device
+    deployed = DeployedNetwork(network.cpu(), preprocessing)
+    try:
+        return _first_that_holds(deployed, path)
+    finally:
+        network.to(device).train(was_training)
+
+
+def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
+    may_vary = deployed.network.spec.num_dims == 1
+    attempts = [
+        (name, write, is_dynamic)
+        for is_dynamic in ([True, False] if may_vary else [False])
+        for name, write in _EXPORTERS
+    ]
+    failures = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for name, write, has_dynamic_length in attempts:
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".onnx-") as folder:
+                part = Path(folder) / "model.onnx"
+                try:
+                    with _quiet():
+                        write(deployed, part, has_dynamic_length)
+                    check = _check(deployed, part, name, has_dynamic_length)
+                except OSError:
+                    raise
+                except Exception as error:
+                    # Exporters raise whatever their many layers raise; each failure only moves on to the
+                    # next attempt.
+                    failures.append(
+                        f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+                    )
+                    continue
+                os.replace(part, path)  # noqa: PTH105 - both names in one call shows the atomic step
+                return check
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    raise ExportError(
+        f"no ONNX file reproduces the network {deployed.network.cell}; tried:\n  " + "\n  ".join(failures)
+    )
+
+
+def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_length: bool) -> OnnxCheck:
+    """Compare with PyTorch; an ExportError if any probability differs by more than `TOLERANCE`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    size = deployed.network.spec.input_size
+    # Half as long again, plus one: odd lengths at every level of the network.
+    sizes = [size, (size[0] + size[0] // 2 + 1,)] if has_dynamic_length else [size]
+    worst = 0.0
+    for number, (batch, extent) in enumerate(
+        (batch, extent) for batch in _CHECKED_BATCHES for extent in sizes
+    ):
+        sample = _sample(deployed, batch, extent, seed=number)
+        feed = {name: tensor.numpy() for name, tensor in zip(_input_names(deployed), sample, strict=True)}
+        found = session.run(["probabilities"], feed)[0]
+        with torch.no_grad():
+            expected = deployed(*sample).numpy()
+        if found.shape != expected.shape or not np.isfinite(found).all():
+            raise ExportError(
+                f"ONNX Runtime gave {found.shape} for {expected.shape}, or values that are not finite"
+            )
+        worst = max(worst, float(np.abs(found - expected).max()))
+    if worst > TOLERANCE:
+        raise ExportError(
+            f"probabilities of ONNX Runtime and PyTorch differ by {worst:.2g}, more than {TOLERANCE:g}"
+        )
+    return OnnxCheck(
+        worst, list(_CHECKED_BATCHES), [list(extent) for extent in sizes], has_dynamic_length, exporter
+    )
+
+
+def _sample(deployed: DeployedNetwork, batch: int, size: tuple[int, ...], seed: int) -> Sample:
+    """Raw input that looks like data: standard normal (images: uniform) after preprocessing."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch, deployed.network.spec.input_channels, *size)
+    is_image = deployed.network.spec.num_dims == 2
+    ready = torch.rand(shape, generator=generator) if is_image else torch.randn(shape, generator=generator)
+    x = ready / deployed.scale + deployed.offset
+    if not deployed.network.spec.has_lengths:
+        return (x,)
+    # The longest sample fills the tensor, as it does in training.
+    lengths = torch.randint(max(size[0] // 2, 1), size[0] + 1, (batch,), generator=generator)
+    lengths[0] = size[0]
+    return x, lengths
+
+
+def _input_names(deployed: DeployedNetwork) -> list[str]:
+    return ["input", "lengths"] if deployed.network.spec.has_lengths else ["input"]
+
+
+def _trace(deployed: DeployedNetwork, path: Path, has_dynamic_length: bool) -> None:
+    names = _input_names(deployed)
+    axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in [*names, "probabilities"]}
+    if has_dynamic_length:
+        axes["input"][2] = "timesteps"
+    torch.onnx.export(
+        deployed,
+        _sample(deployed, 2, deployed.network.spec.input_size, seed=0),
+        str(path),
+        dynamo=False,
+        input_names=names,
+        output_names=["probabilities"],
+        dynamic_axes=axes,
+        opset_version=OPSET,
+    )
+
+
+def _export(deployed: DeployedNetwork, path: Path, has_dynamic_length: bool) -> None:
+    names = _input_names(deployed)
+    dynamic = torch.export.Dim.DYNAMIC
+    shapes = tuple(
+        {0: dynamic, 2: dynamic} if has_dynamic_length and name == "input" else {0: dynamic} for name in names
+    )
+    torch.onnx.export(
+        deployed,
+        _sample(deployed, 2, deployed.network.spec.input_size, seed=0),
+        str(path),
+        dynamo=True,
+        input_names=names,
+        output_names=["probabilities"],
+        dynamic_shapes=shapes,
+        opset_version=OPSET,
+        external_data=False,
+        verbose=False,
+    )
+
+
+_EXPORTERS: list[tuple[str, Callable[[DeployedNetwork, Path, bool], None]]] = [
+    ("trace", _trace),
+    ("export", _export),
+]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters warn of their own deprecations and of dynamic batches; the check decides, so nobody need
+    read that."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,99 @@
+"""The best cell's network as files that others can use: ONNX, weights and what they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from popnas import networks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import ExportError
+from popnas.evaluation import Evaluation
+from popnas.executors import Executor, Job
+from popnas.networks.spec import NetworkSpec
+from popnas.runs import RunFolder, RunState
+from popnas.runs.storage import write_bytes, write_json
+from popnas.workflows import candidate_files
+from popnas.workflows.progress import Listener
+
+
+def write(
+    folder: RunFolder,
+    state: RunState,
+    config: RunConfig,
+    spec: NetworkSpec,
+    dataset: Dataset,
+    executor: Executor,
+    listener: Listener,
+) -> None:
+    """Write `best_model/`: `model.onnx`, `weights.safetensors`, `model.json`. Nothing is written before a
+    cell is trained."""
+    best = state.best
+    if best is None:
+        return
+    listener.phase("exporting the best model")
+    path = candidate_files.weights_path(folder.path, best.cell)
+    if not path.exists():
+        _train_again(best, executor)
+    network = networks.build(Cell.parse(best.cell), spec)
+    network.load_state_dict(candidate_files.load_weights(path))
+    network.eval()
+    write_bytes(folder.best_model / "weights.safetensors", path.read_bytes())
+    # Only now: importing the ONNX libraries takes seconds that a resumed run need not spend.
+    from popnas import export
+
+    try:
+        checked: dict[str, Any] | None = asdict(
+            export.save_onnx(network, dataset.preprocessing, folder.best_model / "model.onnx")
+        )
+    except ExportError as error:
+        checked = None
+        listener.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
+    write_json(folder.best_model / "model.json", _model_json(best, config, spec, dataset, checked))
+
+
+def _train_again(best: Evaluation, executor: Executor) -> None:
+    """Weights may be missing where somebody removed them; training repeats them exactly."""
+    payload = {
+        "cell": best.cell,
+        "step": best.step,
+        "index": best.index,
+        "is_exploration": best.is_exploration,
+        "repetition": 0,
+        "keeps_weights_from": None,
+    }
+    for result in executor.run([Job("best", payload)]):
+        if result.error is not None:
+            raise ExportError(
+                f"the weights of the best cell {best.cell} are missing, and training it again failed: "
+                f"{result.error}"
+            )
+
+
+def _model_json(
+    best: Evaluation, config: RunConfig, spec: NetworkSpec, dataset: Dataset, checked: dict[str, Any] | None
+) -> dict[str, Any]:
+    channels = spec.input_channels
+    size = list(spec.input_size)
+    return {
+        "cell": best.cell,
+        "network": asdict(spec),
+        "input": {
+            "name": "input",
+            "dtype": "float32",
+            "shape": ["batch", channels, *size],
+            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
+        },
+        "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
+        "class_names": dataset.class_names,
+        "params": best.params,
+        "flops": best.flops,
+        "validation_metrics": best.metrics,
+        "dataset": {"name": config.dataset.name, "path": config.dataset.path, "type": config.dataset.type},
+        "seed": best.seed,
+        "onnx": checked,
+        "versions": {name: metadata.version(name) for name in ("popnas", "torch", "onnx")},
+    }

@@ -1,0 +1,204 @@
+"""What one candidate goes through in a worker: build, train, measure, write its small files, answer with an
+Evaluation.
+
+`setup` and `evaluate` are handed to executors by their dotted names and speak JSON only.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import config, networks, tasks, training
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Fold
+from popnas.datasets.loader import DeviceLoader
+from popnas.errors import CandidateFailed
+from popnas.evaluation import Evaluation
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.operators import Cost
+from popnas.seeds import derive_seed
+from popnas.tasks import Task
+from popnas.training import TrainingResult, TrainingSettings
+from popnas.workflows import candidate_files
+
+
+@dataclass(frozen=True)
+class CandidateContext:
+    """What all candidates of a run share, made once per worker. `folder` is the run folder."""
+
+    config: RunConfig
+    task: Task
+    dataset: Dataset
+    spec: NetworkSpec
+    settings: TrainingSettings
+    device: torch.device
+    folder: Path
+
+
+def setup(payload: dict[str, Any]) -> CandidateContext:
+    """Load the data and decide the device; `payload` is {"config": a resolved configuration, "folder":
+    path}."""
+    run_config = config.load(payload["config"])
+    task = tasks.get(run_config.dataset.type)
+    dataset = task.load(run_config)
+    return CandidateContext(
+        config=run_config,
+        task=task,
+        dataset=dataset,
+        spec=task.network_spec(run_config, dataset),
+        settings=TrainingSettings.from_config(run_config),
+        device=training.device.choose(run_config.others.train_strategy),
+        folder=Path(payload["folder"]),
+    )
+
+
+def candidate_seed(root_seed: int, cell: Cell, repetition: int = 0) -> int:
+    """The seed of a candidate: from the run's seed and the cell's canonical form; repetitions confirm a
+    result."""
+    parts = ["candidate", cell.key] if repetition == 0 else ["candidate", cell.key, repetition]
+    return derive_seed(root_seed, *parts)
+
+
+def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Train and measure one candidate.
+
+    `payload`: {"cell", "step", "index", "is_exploration", "repetition" (0, or the number of a confirmation
+    with another seed), "keeps_weights_from" (the best score known when the job was made, or None: a cell
+    that reaches it leaves its weights)}. A candidate that fails (NaN loss, out of memory, time limit) is an
+    answer too.
+    """
+    started = time.perf_counter()
+    cell = Cell.parse(payload["cell"]).canonical()
+    seed = candidate_seed(context.config.others.seed, cell, payload["repetition"])
+    cost = network_cost(cell, context.spec)
+    shared: dict[str, Any] = {
+        "cell": cell.key,
+        "step": payload["step"],
+        "index": payload["index"],
+        "is_exploration": payload["is_exploration"],
+        "seed": seed,
+        "params": cost.params,
+        "flops": cost.flops,
+    }
+    volatile: dict[str, Any] = {"device": str(context.device)}
+    try:
+        results = [_train(context, cell, seed, fold) for fold in context.dataset.folds]
+        inference_seconds = _inference_seconds(context, results[0][0], cost)
+    except CandidateFailed as failure:
+        volatile["wall_seconds"] = time.perf_counter() - started
+        evaluation = Evaluation(**shared, error=str(failure), error_kind=failure.kind, volatile=volatile)
+        return {"content": evaluation.content(), "volatile": volatile}
+    folds = [result for _, result in results]
+    metrics = _mean_metrics([result.metrics for result in folds])
+    score = metrics[context.config.search_strategy.score_metric]
+    evaluation = Evaluation(
+        **shared,
+        metrics=metrics,
+        score=score,
+        training_seconds=_training_seconds(context, folds, cost),
+        inference_seconds=inference_seconds,
+        head_metrics=_mean_head_metrics(folds),
+        volatile=volatile,
+    )
+    if payload["repetition"] == 0:
+        # The empty cell is never the best model. Ties are kept: the order of completion must not decide
+        # among them.
+        if cell.blocks and score >= (payload["keeps_weights_from"] or 0.0):
+            best = max(folds, key=lambda result: result.metrics[context.config.search_strategy.score_metric])
+            candidate_files.save_weights(context.folder, cell.key, best.best_state)
+        candidate_files.write(context, payload, results[0][0], folds)
+    volatile.update(
+        wall_seconds=time.perf_counter() - started,
+        epochs_seconds=sum(result.training_seconds for result in folds),
+        validation_seconds=sum(epoch.validation_seconds for result in folds for epoch in result.epochs),
+    )
+    return {"content": evaluation.content(), "volatile": volatile}
+
+
+def _train(
+    context: CandidateContext, cell: Cell, seed: int, fold: Fold
+) -> tuple[networks.Network, TrainingResult]:
+    torch.manual_seed(seed)
+    network = networks.build(cell, context.spec)
+    dataset = context.config.dataset
+    shared: dict[str, Any] = {
+        "preprocessing": context.dataset.preprocessing,
+        "device": context.device,
+        "is_cached": dataset.cache,
+        "memory_format": training.device.memory_format(context.spec, context.device),
+    }
+    train_loader = DeviceLoader(
+        fold.train,
+        batch_size=dataset.batch_size,
+        shuffle=True,
+        seed=seed,
+        augmentation=context.task.augmentation(context.config),
+        **shared,
+    )
+    validation_loader = DeviceLoader(
+        fold.validation,
+        batch_size=dataset.val_test_batch_size or dataset.batch_size,
+        shuffle=False,
+        seed=seed,
+        **shared,
+    )
+    result = training.fit(
+        network,
+        train_loader,
+        validation_loader,
+        context.task.loss(context.config, context.dataset),
+        lambda: context.task.metrics(context.dataset.num_classes),
+        context.settings,
+        device=context.device,
+        seed=seed,
+        timing=context.config.others.timing,
+        max_seconds=context.config.others.max_candidate_seconds,
+    )
+    return network, result
+
+
+def _training_seconds(context: CandidateContext, folds: list[TrainingResult], cost: Cost) -> float:
+    if context.config.others.timing == "simulated":
+        num_samples = len(context.dataset.folds[0].train)
+        return training.simulated.training_seconds(
+            cost.flops, cost.params, num_samples, context.settings.epochs
+        )
+    return float(np.mean([result.training_seconds for result in folds]))
+
+
+def _inference_seconds(context: CandidateContext, network: networks.Network, cost: Cost) -> float:
+    batch_size = context.config.dataset.inference_batch_size
+    if context.config.others.timing == "simulated":
+        return training.simulated.inference_seconds(cost.flops, cost.params, batch_size)
+    return training.inference_seconds(
+        network, context.spec, batch_size=batch_size, device=context.device, settings=context.settings
+    )
+
+
+def _mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([fold[name] for fold in metrics])) for name in metrics[0]}
+
+
+def _mean_head_metrics(folds: list[TrainingResult]) -> list[dict[str, float]]:
+    """Per head, the best of each metric over epochs, as the mean over folds."""
+    num_heads = len(folds[0].epochs[0].head_metrics)
+    return [
+        _mean_metrics(
+            [
+                {
+                    name: max(epoch.head_metrics[head][name] for epoch in result.epochs)
+                    for name in result.epochs[0].head_metrics[head]
+                }
+                for result in folds
+            ]
+        )
+        for head in range(num_heads)
+    ]

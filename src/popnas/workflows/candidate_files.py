@@ -1,0 +1,107 @@
+"""The small files that a candidate leaves in the run folder: TensorBoard log, summary, partitions, and what
+was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from popnas import networks
+from popnas.networks.cost import partitions
+from popnas.trackers.tensorboard import write_epochs
+from popnas.training import TrainingResult
+
+if TYPE_CHECKING:
+    from popnas.workflows.candidate import CandidateContext
+
+
+def weights_folder(folder: Path) -> Path:
+    """Where the weights of cells that were the best of their time are kept until the search ends."""
+    return folder / "restore" / "weights"
+
+
+def weights_path(folder: Path, cell: str) -> Path:
+    """The weights file of a cell, by its canonical text."""
+    digest = hashlib.sha256(cell.encode()).hexdigest()[:16]
+    return weights_folder(folder) / f"{digest}.safetensors"
+
+
+def save_weights(folder: Path, cell: str, state: dict[str, torch.Tensor]) -> None:
+    """Keep a network's weights, whole or not at all."""
+    path = weights_path(folder, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process number keeps apart a candidate and its repetition in another worker.
+    part = path.with_suffix(f".{os.getpid()}.part")
+    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, part)
+    part.replace(path)
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file, on the CPU."""
+    return dict(load_file(path))
+
+
+def candidate_folder(folder: Path, step: int, index: int) -> Path:
+    """The folder of a candidate's own files."""
+    return folder / "sampled_models" / f"B{step}" / str(index)
+
+
+def write(
+    context: CandidateContext,
+    payload: dict[str, Any],
+    network: networks.Network,
+    folds: list[TrainingResult],
+) -> None:
+    """Write the candidate's files; folds are told apart by their numbers."""
+    folder = candidate_folder(context.folder, payload["step"], payload["index"])
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, result in enumerate(folds):
+        write_epochs(
+            folder / (f"tensorboard/fold_{number}" if len(folds) > 1 else "tensorboard"), result.epochs
+        )
+    (folder / "summary.txt").write_text(_summary(network))
+    lines = [f"{cut}: {size}" for cut, size in partitions(network.cell, context.spec).items()]
+    (folder / "partitions.txt").write_text(
+        "\n".join(["# bytes that cross each cut (float32, one sample)", *lines]) + "\n"
+    )
+    if context.config.others.save_children_weights:
+        save_file(
+            {name: tensor.contiguous() for name, tensor in folds[0].best_state.items()},
+            folder / "weights.safetensors",
+        )
+    if context.config.others.save_children_models:
+        _export(context, network, folds[0], folder)
+
+
+def _export(
+    context: CandidateContext, network: networks.Network, result: TrainingResult, folder: Path
+) -> None:
+    # Exporting loads the ONNX libraries: only for those who ask for it.
+    from popnas.report import drawing
+
+    from popnas import export
+
+    network.load_state_dict(result.best_state)
+    export.save_onnx(network, context.dataset.preprocessing, folder / "model.onnx")
+    drawing.draw_cell(network.cell, folder / "cell.svg")
+
+
+def _summary(network: networks.Network) -> str:
+    """A table of the network's parts with their parameters, two levels deep."""
+    rows = [("part", "type", "params")]
+    for name, module in network.named_modules():
+        if name and name.count(".") <= 2:
+            params = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+            rows.append((name, type(module).__name__, f"{params:,}"))
+    total = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    rows.append(("total", "", f"{total:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    table = [
+        f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {params:>{widths[2]}}" for name, kind, params in rows
+    ]
+    return "\n".join([str(network.cell), "", *table]) + "\n"

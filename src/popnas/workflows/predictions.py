@@ -1,0 +1,74 @@
+"""A step's predictions on disk: all of them as arrays, the best as a CSV view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas.cells import SearchSpace
+from popnas.runs import RunFolder, write_table
+from popnas.runs.storage import load_arrays, save_arrays
+from popnas.strategy import Proposal
+from popnas.workflows.surrogates import StepPredictions
+
+HEADER = ("time", "val score", "params", "inference_time", "flops", "cell structure")
+_COLUMNS = ("time", "score", "params", "inference_time", "flops")
+_NUM_SHOWN = 10_000
+
+
+def write(
+    folder: RunFolder,
+    step: int,
+    predicted: StepPredictions,
+    selected: Sequence[Proposal],
+    space: SearchSpace,
+) -> dict[str, Any]:
+    """Write the arrays of a step; returns the content of its journal event."""
+    arrays: dict[str, np.ndarray] = {
+        "cells": predicted.expansion.canonical,
+        "operators": np.array(space.operators),
+    }
+    arrays.update(predicted.values)
+    if predicted.score_spread is not None:
+        arrays["score_spread"] = predicted.score_spread
+    path = folder.predictions_npz(step)
+    digest = save_arrays(path, arrays)
+    return {
+        "step": step,
+        "file": path.name,
+        "sha256": digest,
+        "num_candidates": len(predicted.expansion.canonical),
+        "num_selected": len(selected),
+        "predictors": predicted.reports,
+    }
+
+
+def write_csv(folder: RunFolder, step: int) -> None:
+    """The view of the best predicted scores, from the arrays of the step.
+
+    Raises:
+        RunFolderError: the arrays are missing or damaged.
+    """
+    arrays = load_arrays(folder.predictions_npz(step))
+    # Canonical order decides among equal scores, as everywhere.
+    cells_NB4 = arrays["cells"]
+    keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]
+    best = np.lexsort(keys)[:_NUM_SHOWN]
+    space = SearchSpace(
+        [str(name) for name in arrays["operators"]], cells_NB4.shape[1], _lookback_depth(cells_NB4)
+    )
+    columns = [arrays[name][best].tolist() if name in arrays else [None] * len(best) for name in _COLUMNS]
+    texts = [str(cell) for cell in space.decode(cells_NB4[best])]
+    write_table(csv_path(folder, step), HEADER, zip(*columns, texts, strict=True))
+
+
+def csv_path(folder: RunFolder, step: int) -> Path:
+    """Where the view of a step lies."""
+    return folder.csv / f"predictions_B{step}.csv"
+
+
+def _lookback_depth(cells_NB4: np.ndarray) -> int:
+    return int(-cells_NB4[:, :, [0, 2]].min())

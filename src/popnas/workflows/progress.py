@@ -1,0 +1,100 @@
+"""What a long job tells while it runs, and how long it honestly still takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from popnas.evaluation import Evaluation
+
+# Below so many finished candidates a mean says little, and no time left is shown.
+_MIN_FINISHED = 5
+
+
+class Listener:
+    """What a job reports; this one is silent. `cli` draws a progress bar from it, a notebook may do
+    otherwise."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line: a warning, a result."""
+
+    def phase(self, text: str) -> None:
+        """What is going on now, between steps: fitting predictors, drawing the report."""
+
+    def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
+        """A step's candidates are known; `num_done` of them were evaluated before an interruption."""
+
+    def candidate_finished(self, evaluation: Evaluation, seconds_left: SecondsLeft) -> None:
+        """A candidate has its result on disk."""
+
+    def step_finished(self, step: int) -> None:
+        """All candidates of a step are evaluated."""
+
+
+@dataclass(frozen=True)
+class SecondsLeft:
+    """Estimated wall seconds until the step's and the whole search's candidates are evaluated; None = no
+    honest estimate yet."""
+
+    step: float | None
+    search: float | None
+
+
+@dataclass
+class Clock:
+    """Estimates the time left from the wall seconds of finished candidates.
+
+    `num_later_candidates`: how many candidates each step still to come trains at most, by step. A
+    candidate's cost is taken as the mean of those finished in its step, scaled by its predicted training
+    time where there is one; a candidate that runs counts with what is left of its estimate. Steps to come
+    are taken as full, each as much dearer than the one before as the current one was against its predecessor
+    (at most twice).
+    """
+
+    num_workers: int
+    num_later_candidates: dict[int, int]
+    finished: dict[int, list[float]] = field(default_factory=dict)
+    predicted: dict[tuple[int, int], float] = field(default_factory=dict)
+    _predicted_finished: dict[int, list[float]] = field(default_factory=dict)
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Learn from a finished candidate."""
+        wall = evaluation.volatile.get("wall_seconds")
+        if wall is None:
+            return
+        self.finished.setdefault(evaluation.step, []).append(wall)
+        predicted = self.predicted.get((evaluation.step, evaluation.index))
+        if predicted is not None:
+            self._predicted_finished.setdefault(evaluation.step, []).append(predicted)
+
+    def seconds_left(self, step: int, waiting: Sequence[int], running: dict[int, float]) -> SecondsLeft:
+        """`waiting`: indices of the step's candidates that have not started; `running`: index to seconds
+        since its start."""
+        walls = self.finished.get(step, [])
+        if len(walls) < min(_MIN_FINISHED, len(walls) + len(waiting) + len(running)) or not walls:
+            return SecondsLeft(None, None)
+        mean = sum(walls) / len(walls)
+        work = sum(self._expected(step, index, mean) for index in waiting)
+        work += sum(
+            max(self._expected(step, index, mean) - since, 0.1 * mean) for index, since in running.items()
+        )
+        step_left = work / min(self.num_workers, max(len(waiting) + len(running), 1))
+        return SecondsLeft(step_left, self._search_left(step, mean, step_left))
+
+    def _expected(self, step: int, index: int, mean: float) -> float:
+        predicted, known = self.predicted.get((step, index)), self._predicted_finished.get(step)
+        if predicted is None or not known or sum(known) <= 0:
+            return mean
+        return mean * predicted / (sum(known) / len(known))
+
+    def _search_left(self, step: int, mean: float, step_left: float) -> float | None:
+        later = {number: count for number, count in self.num_later_candidates.items() if number > step}
+        if not later:
+            return step_left
+        if step < 2:
+            # Single-block cells say nothing yet about how much dearer grown ones are.
+            return None
+        before = self.finished.get(step - 1)
+        growth = min(max(mean / (sum(before) / len(before)), 1.0), 2.0) if before else 1.0
+        work = sum(count * mean * growth ** (number - step) for number, count in later.items())
+        return step_left + work / self.num_workers

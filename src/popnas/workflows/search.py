@@ -1,0 +1,336 @@
+"""The search from a configuration to a complete run folder, resumable after any interruption.
+
+Everything is on disk before it is used: proposals before they are evaluated, each Evaluation before the next
+decision, a step's predictions before their selection is trained. What a resumed search finds in the journal
+it does not do again.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from popnas import executors, tasks
+from popnas.cells import Cell, SearchSpace
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import PopnasError, UserError
+from popnas.evaluation import Evaluation
+from popnas.executors import Executor, Job, Result
+from popnas.networks.spec import NetworkSpec
+from popnas.runs import Proposed, RunFolder, RunState
+from popnas.runs.folder import EXECUTION_FIELDS, search_part
+from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
+from popnas.workflows import best_model, finish, predictions, surrogates
+from popnas.workflows.candidate import candidate_seed
+from popnas.workflows.progress import Clock, Listener
+from popnas.workflows.settings import load_config
+
+SETUP = "popnas.workflows.candidate:setup"
+EVALUATE = "popnas.workflows.candidate:evaluate"
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Where a search ended.
+
+    `folder`: the run folder; `best`: the best cell's Evaluation; `reason`: "completed", "max_hours" or
+    "no_parents" (every candidate of a step failed); `num_evaluated`, `num_failed`: candidates over all steps.
+    """
+
+    folder: Path
+    best: Evaluation
+    reason: str
+    num_evaluated: int
+    num_failed: int
+
+
+def search(
+    config: RunConfig | str | Path | dict[str, Any],
+    *,
+    name: str | None = None,
+    logs: Path | str = "logs",
+    listener: Listener | None = None,
+) -> SearchResult:
+    """Search architectures for the configuration's data set; leaves the run folder `logs/name` (default:
+    date and time).
+
+    Raises:
+        UserError: a mistake in the configuration or the data; no folder is made then.
+        PopnasError: no candidate could be trained at all.
+    """
+    run_config = config if isinstance(config, RunConfig) else load_config(config)
+    listener = listener or Listener()
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    for warning in [*run_config.warnings(), *dataset.warnings]:
+        listener.message(f"Warning: {warning}")
+    path = Path(logs) / (name or datetime.now().strftime("%Y-%m-%d-%H-%M-%S"))
+    folder = RunFolder.create(path, run_config.to_json(), volatile=environment())
+    return _locked_search(folder, run_config, dataset, listener)
+
+
+def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | None = None) -> SearchResult:
+    """Go on with an interrupted run; a finished one has its views and report rebuilt.
+
+    `sets` ("a.b=V") may change only where and how long the search runs (`EXECUTION_FIELDS` of `others`).
+
+    Raises:
+        UserError: no run there, locked by another process, of another version, or a change that is not
+        allowed.
+    """
+    folder = RunFolder.open(path)
+    run_config = load_config(folder.config_json(), sets=sets)
+    if search_part(run_config.to_json()) != search_part(folder.config_json()):
+        allowed = ", ".join(f"others.{name}" for name in EXECUTION_FIELDS)
+        raise UserError(
+            f"--set {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed "
+            "with -r. To search with other settings start a new run without -r."
+        )
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    return _locked_search(folder, run_config, dataset, listener or Listener())
+
+
+def _locked_search(
+    folder: RunFolder, config: RunConfig, dataset: Dataset, listener: Listener
+) -> SearchResult:
+    with folder.lock():
+        return _Search(folder, config, dataset, listener).run()
+
+
+class _Search:
+    """The state of one running search; every method is one phase of it."""
+
+    def __init__(self, folder: RunFolder, config: RunConfig, dataset: Dataset, listener: Listener) -> None:
+        self.folder, self.config, self.dataset, self.listener = folder, config, dataset, listener
+        self.state: RunState = folder.state()
+        self.space = SearchSpace(
+            config.search_space.operators, config.search_space.blocks, config.search_space.lookback_depth
+        )
+        self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        strategy = config.search_strategy
+        self.strategy = ProgressiveSearch(
+            self.space,
+            StrategySettings(
+                max_children=strategy.max_children,
+                max_exploration_children=strategy.max_exploration_children,
+                objectives=("score", *strategy.additional_pareto_objectives),
+                is_pnas=config.others.pnas_mode,
+                constraints=dict(strategy.constraints),
+            ),
+        )
+        for evaluation in self.state.evaluations:
+            self.strategy.record(evaluation)
+        self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
+
+    def run(self) -> SearchResult:
+        if self.state.proposals:
+            self._append("run_resumed", {}, environment())
+        if not self.state.is_finished:
+            with self.folder.journal, self._executor() as executor:
+                reason = self._search(executor)
+                if reason != "max_hours" and self.config.others.confirm:
+                    finish.confirm(self.state, executor, self._append, self.listener)
+                best_model.write(
+                    self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
+                )
+                self._append("run_finished", {"reason": reason})
+        finish.views(self.folder, self.state, self.spec, self.space, self.listener)
+        return self._result()
+
+    # --- steps
+    # -------------------------------------------------------------------------------------------------
+
+    def _search(self, executor: Executor) -> str:
+        """All steps; returns why the search ended."""
+        self.clock = Clock(executor.num_workers, self._later_candidates())
+        for evaluation in self.state.evaluations:
+            self.clock.record(evaluation)
+        for step in range(self.space.num_blocks + 1):
+            proposals = self._proposals(step)
+            if not proposals:
+                return "no_parents"
+            if not self._evaluate(step, proposals, executor):
+                return "max_hours"
+            if step not in self.state.finished_steps:
+                self._finish_step(step)
+            if step == 1 and not self.strategy.parents(2):
+                raise PopnasError(self._all_failed_message())
+        return "completed"
+
+    def _proposals(self, step: int) -> list[Proposed]:
+        """The step's candidates as the journal has them; made and written now if it has none yet."""
+        if step not in self.state.proposals:
+            if step < 2:
+                proposals = self.strategy.proposals(step)
+            else:
+                proposals = self._propose_grown(step)
+            self._append(
+                "proposals", {"step": step, "cells": [_proposal_json(proposal) for proposal in proposals]}
+            )
+        return self.state.proposals[step]
+
+    def _propose_grown(self, step: int) -> list[Proposal]:
+        parents = self.strategy.parents(step)
+        if not parents:
+            return []
+        self.listener.phase(
+            f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
+        )
+        costs = self.state.operator_costs or {}
+        predicted = surrogates.predict_step(
+            step, parents, self.state.evaluations, costs, self.space, self.spec, self.config
+        )
+        selection = self.strategy.propose(step, predicted.expansion, predicted.values)
+        if step not in self.state.predictions:
+            self._append(
+                "predictions", predictions.write(self.folder, step, predicted, selection, self.space)
+            )
+        return selection
+
+    def _finish_step(self, step: int) -> None:
+        if step == 1:
+            self._append("operator_costs", surrogates.operator_costs(self.state.evaluations, self.space))
+        self._append("step_finished", {"step": step})
+        self.listener.step_finished(step)
+
+    # --- candidates
+    # --------------------------------------------------------------------------------------------
+
+    def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> bool:
+        """Evaluate what is not evaluated yet; False if the time was up before all were."""
+        pending = self.state.pending(step)
+        self.listener.step_started(step, len(proposals), len(proposals) - len(pending))
+        for proposed in proposals:
+            if (seconds := proposed.predictions.get("time")) is not None:
+                self.clock.predicted[step, proposed.index] = seconds
+        waiting: list[int] = [proposed.index for proposed in pending]
+        running: dict[int, float] = {}
+
+        def on_start(job_id: str) -> None:
+            if int(job_id) in waiting:  # a job that is retried starts twice
+                waiting.remove(int(job_id))
+            running[int(job_id)] = time.monotonic()
+
+        if self._is_time_up():
+            return not pending
+        for result in executor.run([self._job(proposed) for proposed in pending], on_start=on_start):
+            running.pop(int(result.id), None)
+            evaluation = self._record(proposals[int(result.id)], result)
+            now = time.monotonic()
+            since_start = {index: now - started for index, started in running.items()}
+            left = self.clock.seconds_left(step, waiting, since_start)
+            self.listener.candidate_finished(evaluation, left)
+            if self._is_time_up():
+                executor.drain()
+        return not self.state.pending(step)
+
+    def _job(self, proposed: Proposed) -> Job:
+        best = self.strategy.best()
+        payload = {
+            "cell": proposed.cell,
+            "step": proposed.step,
+            "index": proposed.index,
+            "is_exploration": proposed.is_exploration,
+            "repetition": 0,
+            "keeps_weights_from": best.score if best else None,
+        }
+        return Job(str(proposed.index), payload)
+
+    def _record(self, proposed: Proposed, result: Result) -> Evaluation:
+        evaluation = self._evaluation(proposed, result)
+        self._append("evaluation", evaluation.content(), evaluation.volatile)
+        self.strategy.record(evaluation)
+        self.clock.record(evaluation)
+        finish.keep_only_best_weights(self.folder, self.state)
+        return evaluation
+
+    def _evaluation(self, proposed: Proposed, result: Result) -> Evaluation:
+        volatile = {"worker": result.worker, "attempts": result.attempts}
+        if result.value is not None:
+            return Evaluation.from_json(result.value["content"], {**result.value["volatile"], **volatile})
+        return Evaluation(
+            cell=proposed.cell,
+            step=proposed.step,
+            index=proposed.index,
+            is_exploration=proposed.is_exploration,
+            seed=candidate_seed(self.config.others.seed, Cell.parse(proposed.cell)),
+            error=result.error,
+            error_kind=result.error_kind,
+            volatile=volatile,
+        )
+
+    # --- the rest
+    # ----------------------------------------------------------------------------------------------
+
+    def _append(self, event: str, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> None:
+        self.state.apply(self.folder.journal.append(event, content, volatile))
+
+    def _executor(self) -> Executor:
+        settings = self.config.others.executor
+        return executors.create(
+            settings.kind,
+            SETUP,
+            EVALUATE,
+            {"config": self.config.to_json(), "folder": str(self.folder.path.resolve())},
+            num_workers=settings.workers,
+            threads=settings.threads,
+        )
+
+    def _later_candidates(self) -> dict[int, int]:
+        strategy = self.config.search_strategy
+        most = strategy.max_children + (
+            0 if self.config.others.pnas_mode else strategy.max_exploration_children
+        )
+        last = self.space.num_blocks
+        return {step: most if step < last else strategy.max_children for step in range(2, last + 1)}
+
+    def _is_time_up(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def _all_failed_message(self) -> str:
+        failures = [evaluation for evaluation in self.state.evaluations if evaluation.is_failed]
+        kinds = sorted({f"{evaluation.error_kind}: {evaluation.error}" for evaluation in failures})
+        return (
+            f"all {len(failures)} single-block cells failed, so there is nothing to grow from. The reasons:\n  "
+            + "\n  ".join(kinds[:5])
+            + f"\nThe run is kept in {self.folder.path}. Start a new one with other settings, for instance "
+            "a lower learning rate or a smaller batch."
+        )
+
+    def _result(self) -> SearchResult:
+        best, reason = self.state.best, self.state.finish_reason
+        if best is None or reason is None:
+            raise PopnasError(
+                f"the search stopped ({reason}) before any cell was trained; "
+                f"`popnas search -r {self.folder.path}` goes on with it"
+            )
+        evaluations = self.state.evaluations
+        num_failed = sum(evaluation.is_failed for evaluation in evaluations)
+        return SearchResult(self.folder.path, best, reason, len(evaluations), num_failed)
+
+
+def environment() -> dict[str, Any]:
+    """What a result may depend on beside the configuration: for the journal's volatile part."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "popnas": metadata.version("popnas"),
+    }
+
+
+def _proposal_json(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "cell": proposal.cell.key,
+        "is_exploration": proposal.is_exploration,
+        "predictions": proposal.predictions,
+    }

@@ -1,0 +1,30 @@
+"""Reading a configuration with the names that are registered, so that all mistakes come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from popnas import config, datasets, executors, operators, tasks
+from popnas.config import NameRules, RunConfig
+
+
+def name_rules() -> NameRules:
+    """What the registries know, for `config` to check names against without knowing the registries."""
+    return NameRules(
+        check_operator=operators.check_name,
+        tasks=tasks.REGISTRY.names(),
+        executors=executors.REGISTRY.names(),
+        datasets=datasets.SOURCES.names(),
+    )
+
+
+def load_config(source: str | Path | dict[str, Any], *, sets: Sequence[str] = ()) -> RunConfig:
+    """The configuration of a path, a preset's name or an object, with `sets` ("a.b=V") applied, names
+    checked.
+
+    Raises:
+        ConfigError: with all mistakes.
+    """
+    return config.load(source, sets=sets, names=name_rules())

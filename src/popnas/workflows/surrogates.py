@@ -1,0 +1,114 @@
+"""One step's surrogate predictions: fit the predictors on what was evaluated, expand the parents, predict
+every expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from popnas import predictors
+from popnas.cells import Cell, SearchSpace
+from popnas.cells.bulk import Expansion, expand
+from popnas.config import RunConfig
+from popnas.evaluation import Evaluation
+from popnas.networks.cost import bulk_costs
+from popnas.networks.plan import num_cells_stacked
+from popnas.networks.spec import NetworkSpec
+from popnas.predictors import features
+from popnas.seeds import derive_seed
+from popnas.strategy import round_significant
+
+SCORE_PREDICTOR = "gin"
+TIME_PREDICTOR = "svr"
+
+# The Evaluation's field that each predicted time is learnt from.
+TIMES = {"time": "training_seconds", "inference_time": "inference_seconds"}
+
+
+@dataclass(frozen=True)
+class StepPredictions:
+    """All expansions of a step with their predicted objectives, rounded as the selection compares them.
+
+    `values`: objective name to (N,) float64; `score_spread` (N,) or None; `reports`: predictor's objective
+    to its fit as JSON.
+    """
+
+    expansion: Expansion
+    values: dict[str, np.ndarray]
+    score_spread: np.ndarray | None
+    reports: dict[str, dict[str, Any]]
+
+
+def operator_costs(evaluations: Sequence[Evaluation], space: SearchSpace) -> dict[str, dict[str, float]]:
+    """Dynamic reindex: per kind of time, the cost of every operator (SEARCH.md)."""
+    by_cell = {evaluation.cell: evaluation for evaluation in evaluations if not evaluation.is_failed}
+    costs = {}
+    for objective, field in TIMES.items():
+        seconds = {
+            name: getattr(by_cell[key], field) if (key := f"[(-1, {name}, -1, {name})]") in by_cell else None
+            for name in space.operators
+        }
+        empty = getattr(by_cell["[]"], field) if "[]" in by_cell else None
+        costs[objective] = features.operator_costs(seconds, empty, space.operators)
+    return costs
+
+
+def predict_step(
+    step: int,
+    parents: Sequence[Cell],
+    evaluations: Sequence[Evaluation],
+    costs: dict[str, dict[str, float]],
+    space: SearchSpace,
+    spec: NetworkSpec,
+    config: RunConfig,
+) -> StepPredictions:
+    """Fit on `evaluations` (in order of proposal; failed ones are left out) and predict every expansion of
+    `parents`.
+
+    Raises:
+        PredictorError: too few successes to learn from, or a prediction that is no number.
+    """
+    successes = [evaluation for evaluation in evaluations if not evaluation.is_failed]
+    known_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes])
+    expansion = expand(space.encode(list(parents), step - 1), space)
+    values: dict[str, np.ndarray] = {}
+    reports: dict[str, dict[str, Any]] = {}
+    wanted = wanted_objectives(config)
+
+    score_predictor = predictors.REGISTRY.get(SCORE_PREDICTOR)(
+        space, num_models=config.others.accuracy_predictor_ensemble_units
+    )
+    is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
+    scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
+    seed = derive_seed(config.others.seed, "predictor", "score", step)
+    # The empty cell has no graph: nothing of it carries over to the score of a cell.
+    reports["score"] = asdict(score_predictor.fit(known_NB4[is_cell_N], scores[is_cell_N], seed=seed))
+    prediction = score_predictor.predict(expansion.cells, parents=expansion.parent)
+    values["score"] = round_significant(prediction.mean, 6)
+
+    for objective in (name for name in TIMES if name in wanted):
+        time_predictor = predictors.REGISTRY.get(TIME_PREDICTOR)(
+            space,
+            operator_costs=np.array([costs[objective][name] for name in space.operators]),
+            cells_stacked=lambda cells_NB4: num_cells_stacked(cells_NB4, spec),
+        )
+        seconds = np.array([getattr(evaluation, TIMES[objective]) for evaluation in successes])
+        seed = derive_seed(config.others.seed, "predictor", objective, step)
+        reports[objective] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
+        values[objective] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
+
+    if wanted != {"score"}:
+        exact = bulk_costs(expansion.cells, space, spec)
+        values["params"], values["flops"] = exact.params.astype(np.float64), exact.flops.astype(np.float64)
+    return StepPredictions(expansion, values, prediction.spread, reports)
+
+
+def wanted_objectives(config: RunConfig) -> set[str]:
+    """The objectives that the selection needs, by their own or by a constraint on them."""
+    strategy = config.search_strategy
+    if config.others.pnas_mode:
+        return {"score"}
+    return {"score", *strategy.additional_pareto_objectives, *strategy.constraints}
