@@ -1,15 +1,16 @@
 """The training engine: one network trained, validated and timed on one device.
 
-What lives here: `settings` (what a configuration says about training), `schedules` (learning rate per step),
-`optimizers`, `loop` (`fit`), `clocks` and `inference` (what is measured, and how), `simulated` (times that do not depend on
-the machine), `device` (where, in which memory format and precision).
+What lives here: `settings` (what a configuration says about training), `schedules` (learning rate per
+step), `optimizers`, `loop` (`fit`), `clocks` and `inference` (what is measured, and how), `simulated`
+(times that do not depend on the machine), `device` (where, in which memory format and precision).
 
-Not imported here: networks, datasets and tasks. A network is any module that maps `(x, lengths)` to a tuple of logits
-and has `head_weights` and `set_progress`; a loader is any iterable of batches with `set_epoch`. `settings`, `schedules` and
-`simulated` are free of torch, so that a schedule can be shown without loading it; hence the names resolve lazily.
+Not imported here: networks, datasets and tasks. A network is any module that maps `(x, lengths)` to a tuple
+of logits and has `head_weights` and `set_progress`; a loader is any iterable of batches with `set_epoch`.
+`settings`, `schedules` and `simulated` are free of torch, so that a schedule can be shown without loading
+it; hence the names resolve lazily.
 
-To add an optimizer, extend the grammar in `config/optimizers.py` and give `optimizers.make` a branch; to add a schedule,
-the same grammar and `schedules.schedule`.
+To add an optimizer, extend the grammar in `config/optimizers.py` and give `optimizers.make` a branch; to
+add a schedule, the same grammar and `schedules.schedule`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The learning rate's shape over a training: a factor per optimizer step, to be multiplied by the configured rate.
+"""The learning rate's shape over a training: a factor per optimizer step, to be multiplied by the
+configured rate.
 
-Cosine annealing with and without warm restarts: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm
-Restarts", 2017. All functions are pure and free of torch.
+Cosine annealing with and without warm restarts: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent
+with Warm Restarts", 2017. All functions are pure and free of torch.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _RESTART_TOLERANCE = 1e-9
 def schedule(spec: SchedulerSpec, steps_per_epoch: int, epochs: int, warmup: float = 0) -> Schedule:
     """The factor of each step, counted from 0.
 
-    `warmup` is in epochs: the factor grows linearly from 0 over them, then the schedule covers the steps that remain.
+    `warmup` is in epochs: the factor grows linearly from 0 over them, then the schedule covers the steps
+    that remain.
     """
     warmup_steps = round(warmup * steps_per_epoch)
     remaining_steps = max(epochs * steps_per_epoch - warmup_steps, 1)
@@ -41,9 +43,11 @@ def schedule(spec: SchedulerSpec, steps_per_epoch: int, epochs: int, warmup: flo
 
 
 def radam_schedule(alpha: float, total_steps: int) -> Schedule:
-    """RAdam's own: linear warm-up over the first tenth of the steps, then linear decay to `alpha` at the last step.
+    """RAdam's own: linear warm-up over the first tenth of the steps, then linear decay to `alpha` at the
+    last step.
 
-    Steps are counted from 1 inside, so that neither the first step nor, with `alpha` above 0, the last one is lost.
+    Steps are counted from 1 inside, so that neither the first step nor, with `alpha` above 0, the last one
+    is lost.
     """
     warmup_steps = total_steps * _RADAM_WARMUP
     decay_steps = max(total_steps - warmup_steps, 1.0)
@@ -67,8 +71,8 @@ def of_settings(settings: TrainingSettings, steps_per_epoch: int) -> Schedule:
 def per_step(settings: TrainingSettings, steps_per_epoch: int) -> tuple[list[float], list[float]]:
     """Learning rate and weight decay at each step of a training.
 
-    A decoupled weight decay is the share of itself that a weight loses at that step, so it follows the schedule; with the
-    other optimizers it is a constant penalty.
+    A decoupled weight decay is the share of itself that a weight loses at that step, so it follows the
+    schedule; with the other optimizers it is a constant penalty.
     """
     factor = of_settings(settings, steps_per_epoch)
     factors = [factor(step) for step in range(settings.epochs * steps_per_epoch)]

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LookaheadSettings:
-    """Slow weights: every `sync_period` steps they move by `slow_step_size` of the way to the trained weights.
+    """Slow weights: every `sync_period` steps they move by `slow_step_size` of the way to the trained
+    weights.
 
     Zhang et al., "Lookahead Optimizer: k steps forward, 1 step back", 2019.
     """
@@ -24,7 +25,9 @@ class LookaheadSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a candidate is trained. `weight_decay` 0 is none; `warmup` is in epochs; `score_metric` chooses the best epoch."""
+    """How a candidate is trained. `weight_decay` 0 is none; `warmup` is in epochs; `score_metric` chooses
+    the best epoch.
+    """
 
     epochs: int = 21
     learning_rate: float = 0.01
@@ -47,7 +50,9 @@ class TrainingSettings:
         """The settings of a run's candidates."""
         training = config.training_hyperparameters
         optimizer = training.optimizer
-        lookahead = optimizer.lookahead
+        lookahead = None
+        if (slow := optimizer.lookahead) is not None:
+            lookahead = LookaheadSettings(slow.sync_period, slow.slow_step_size)
         return cls(
             epochs=training.epochs,
             learning_rate=training.learning_rate,
@@ -55,7 +60,7 @@ class TrainingSettings:
             optimizer=parse_optimizer(optimizer.type),
             scheduler=parse_scheduler(optimizer.scheduler),
             warmup=optimizer.warmup,
-            lookahead=LookaheadSettings(lookahead.sync_period, lookahead.slow_step_size) if lookahead else None,
+            lookahead=lookahead,
             drop_path=training.drop_path,
             score_metric=config.search_strategy.score_metric,
             has_mixed_precision=config.others.use_mixed_precision,

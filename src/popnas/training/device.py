@@ -1,0 +1,92 @@
+"""Where a candidate is trained, in which memory format and in which precision.
+
+Rules that were found by measurement, not races: a choice made by timing would differ from run to run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+
+from popnas.errors import UserError
+
+TRAIN_STRATEGIES = ("auto", "CPU", "GPU", "multi-GPU", "TPU")
+
+
+def choose(train_strategy: str, worker: int = 0) -> torch.device:
+    """The device of `train_strategy`; with `multi-GPU`, candidates are spread over the GPUs by `worker`.
+
+    Raises UserError if it is not there, naming what is.
+    """
+    num_gpus = torch.cuda.device_count()
+    if train_strategy not in TRAIN_STRATEGIES:
+        raise _unavailable(train_strategy, f"is none of {', '.join(TRAIN_STRATEGIES)}", num_gpus)
+    if train_strategy == "TPU":
+        raise _unavailable(train_strategy, "cannot be had: this build of PyTorch drives no TPU", num_gpus)
+    if train_strategy == "GPU" and not num_gpus:
+        raise _unavailable(train_strategy, "cannot be had: PyTorch sees no GPU", num_gpus)
+    if train_strategy == "multi-GPU" and num_gpus < 2:
+        raise _unavailable(train_strategy, f"needs at least 2 GPUs, and PyTorch sees {num_gpus}", num_gpus)
+    if train_strategy == "CPU" or not num_gpus:
+        return torch.device("cpu")
+    return torch.device("cuda", worker % num_gpus if train_strategy == "multi-GPU" else 0)
+
+
+def available(num_gpus: int) -> list[str]:
+    """The strategies that can be had with `num_gpus` GPUs."""
+    return ["CPU"] + ["GPU"] * (num_gpus >= 1) + ["multi-GPU"] * (num_gpus >= 2)
+
+
+def _unavailable(value: str, rule: str, num_gpus: int) -> UserError:
+    return UserError(
+        f"others.train_strategy: '{value}' {rule}. This machine has: {', '.join(available(num_gpus))}. "
+        "Take one of these, or 'auto' for the best device present."
+    )
+
+
+def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | None:
+    """The type that autocast computes in, or None for float32 throughout.
+
+    A GPU takes bfloat16 where it has it, else float16 (whose gradients the loop scales). A CPU takes
+    bfloat16 only if it has instructions for it; emulated, it is several times slower than float32.
+    """
+    if not has_mixed_precision:
+        return None
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    warnings.warn("use_mixed_precision has no effect: this CPU has no bfloat16 instructions", stacklevel=2)
+    return None
+
+
+def warn_of_compilation(device: torch.device) -> None:
+    """Warn where compiling candidates cannot pay."""
+    if device.type == "cpu":
+        warnings.warn(
+            "enable_XLA_compilation: compiling takes 30 to 60 s per network on a CPU, more than it saves",
+            stacklevel=2,
+        )
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Seeds, flush-to-zero and deterministic kernels for the time of one training; all as before afterwards.
+
+    Denormal numbers, e.g. in the moments of weights that get no gradient any more, would slow a CPU by up
+    to a hundred times, and so shake the measured times. The caller's random state is not touched.
+    """
+    cuda_devices = [device] if device.type == "cuda" else []
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=cuda_devices))
+        if cuda_devices:
+            stack.enter_context(torch.cuda.device(device))
+            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+        torch.set_flush_denormal(True)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(False)

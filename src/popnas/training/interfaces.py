@@ -1,0 +1,81 @@
+"""What the loop asks of the parts that it is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits, y) -> mean loss of the batch, a scalar."""
+
+Snapshot = Callable[[], dict[str, Any]]
+"""Returns everything that a training needs to go on later, as tensors and plain values."""
+
+
+class TrainableNetwork(nn.Module):
+    """For types only: what a network has beside being a module that maps (x, lengths) to a tuple of logits.
+
+    One tensor of logits per head, the last being the main one; `head_weights` are their weights in the loss.
+    """
+
+    head_weights: tuple[float, ...]
+
+    def set_progress(self, fraction: float) -> None:
+        """How much of the training is over, 0 to 1."""
+
+
+class Batch(Protocol):
+    """Samples on the device: `x` (B, C, H, W) or (B, C, L) float32, `y` (B, ...) int64, `lengths` (B,) or
+    None.
+    """
+
+    @property
+    def x(self) -> Tensor:
+        """The network's input."""
+
+    @property
+    def y(self) -> Tensor:
+        """The true classes."""
+
+    @property
+    def lengths(self) -> Tensor | None:
+        """Timesteps of each series before its padding, if they differ."""
+
+
+class Loader(Protocol):
+    """An epoch of batches per iteration."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of an epoch."""
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch the next iteration is, counted from 0: with the loader's seed it determines order and
+        augmentation.
+        """
+
+
+class Metrics(Protocol):
+    """Sums over a validation split."""
+
+    def update(self, logits: Tensor, y: Tensor) -> None:
+        """Add a batch."""
+
+    def compute(self) -> dict[str, float]:
+        """The metrics over all that was added."""
+
+
+class Cost(Protocol):
+    """What a network costs: FLOPs of one sample's forward pass, trainable params."""
+
+    @property
+    def flops(self) -> int:
+        """A multiply-add is 2."""
+
+    @property
+    def params(self) -> int:
+        """Trainable weights."""

@@ -1,0 +1,246 @@
+"""One tight loop for one network: train, validate, keep the best epoch.
+
+Nothing in a step waits for the device or leaves it: losses are summed where they arise and read once per
+epoch. With networks of eight filters a step takes milliseconds, so whatever Python does beside the passes
+is felt.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from popnas.seeds import derive_seed
+from popnas.training import device as devices
+from popnas.training import schedules, simulated
+from popnas.training.clocks import clock_for
+from popnas.training.failures import check_finite, memory_errors_named, time_limit
+from popnas.training.interfaces import Batch, Cost, Loader, Loss, Metrics, Snapshot, TrainableNetwork
+from popnas.training.results import EpochRecord, TrainingResult, best_of_each
+from popnas.training.settings import TrainingSettings
+from popnas.training.stepper import Stepper
+
+
+def fit(
+    network: nn.Module,
+    train_loader: Loader,
+    validation_loader: Loader,
+    loss: Loss,
+    make_metrics: Callable[[], Metrics],
+    settings: TrainingSettings,
+    *,
+    device: torch.device,
+    seed: int,
+    timing: str = "measured",
+    cost: Cost | None = None,
+    max_seconds: float | None = None,
+    memory_format: torch.memory_format | None = None,
+    on_epoch: Callable[[EpochRecord, Snapshot], None] | None = None,
+    resume: dict[str, Any] | None = None,
+) -> TrainingResult:
+    """Train `network` (in place, moved to `device`) for all epochs of `settings`.
+
+    With one thread on a CPU, equal arguments give bit-equal weights; each epoch draws from its own seed, so
+    a training that resumes from a snapshot goes on as it would have gone.
+
+    Args:
+        network: maps (x, lengths) to a tuple of logits, one per head, the last being the main one; has
+            `head_weights` and `set_progress`.
+        train_loader: yields batches on `device`; its first iteration here is the epoch that `set_epoch`
+            names.
+        validation_loader: likewise; its batches may have another size.
+        loss: see `interfaces`.
+        make_metrics: an accumulator per head and epoch.
+        settings: how to train.
+        device: where.
+        seed: of dropout and drop path.
+        timing: "measured", or "simulated": then `training_seconds` is a fixed function of `cost`.
+        cost: of `network`, needed for simulated timing only.
+        max_seconds: wall-clock limit.
+        memory_format: of the weights; the loaders' batches should have the same.
+        on_epoch: called after every epoch with its record and a function that returns a snapshot (what
+            `torch.save` writes and `torch.load(..., weights_only=True)` reads).
+        resume: such a snapshot of a training of the same network and settings.
+
+    Raises:
+        CandidateFailed: "nan", "out_of_memory" or "time_limit".
+    """
+    assert timing in ("measured", "simulated"), timing
+    assert timing == "measured" or cost is not None, "simulated timing is a function of the network's cost"
+    with memory_errors_named(device), devices.reproducible(device):
+        network.to(device)
+        if memory_format is not None:
+            network.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
+        training = _Training(
+            network=cast(TrainableNetwork, network),
+            train_loader=train_loader,
+            validation_loader=validation_loader,
+            loss=loss,
+            make_metrics=make_metrics,
+            settings=settings,
+            device=device,
+            seed=seed,
+            cost=cost if timing == "simulated" else None,
+            max_seconds=max_seconds,
+        )
+        if resume is not None:
+            training.load(resume)
+        while len(training.epochs) < settings.epochs:
+            record = training.run_epoch()
+            if on_epoch is not None:
+                on_epoch(record, training.snapshot)
+        return training.result()
+
+
+@dataclass
+class _Training:
+    """A training under way. `cost` is given if times are simulated."""
+
+    network: TrainableNetwork
+    train_loader: Loader
+    validation_loader: Loader
+    loss: Loss
+    make_metrics: Callable[[], Metrics]
+    settings: TrainingSettings
+    device: torch.device
+    seed: int
+    cost: Cost | None
+    max_seconds: float | None
+
+    def __post_init__(self) -> None:
+        steps_per_epoch = len(self.train_loader)
+        self.rates = schedules.per_step(self.settings, steps_per_epoch)[0]
+        self.autocast = devices.precision(self.device, self.settings.has_mixed_precision)
+        if self.settings.is_compiled:
+            devices.warn_of_compilation(self.device)
+        self.stepper = self._make_stepper(self.network)
+        self.clock = clock_for(self.device)
+        self.began = time.monotonic()
+        self.warmed_sizes: set[tuple[int, ...]] = set()
+        self.epochs: list[EpochRecord] = []
+        self.best_epoch, self.best_state = -1, dict[str, Tensor]()
+
+    def run_epoch(self) -> EpochRecord:
+        """Train and validate once; raises CandidateFailed."""
+        epoch = len(self.epochs)
+        torch.manual_seed(derive_seed(self.seed, "epoch", epoch))
+        loss, training_seconds = self._train(epoch)
+        began = time.thread_time()
+        head_metrics = self._validate(epoch)
+        record = EpochRecord(
+            loss=loss,
+            learning_rate=self.rates[(epoch + 1) * len(self.train_loader) - 1],
+            head_metrics=head_metrics,
+            training_seconds=training_seconds,
+            validation_seconds=time.thread_time() - began,
+        )
+        self.epochs.append(record)
+        self._keep_if_best(epoch)
+        return record
+
+    def result(self) -> TrainingResult:
+        """What the training came to."""
+        return TrainingResult(
+            epochs=list(self.epochs),
+            metrics=best_of_each(head for record in self.epochs for head in record.head_metrics),
+            best_epoch=self.best_epoch,
+            best_state=self.best_state,
+            training_seconds=sum(record.training_seconds for record in self.epochs),
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that `load` needs, as copies."""
+        return copy.deepcopy(
+            {
+                "network": self.network.state_dict(),
+                "optimizer": self.stepper.optimizer.state_dict(),
+                "scaler": self.stepper.scaler.state_dict() if self.stepper.scaler else None,
+                "epochs": [asdict(record) for record in self.epochs],
+                "best_epoch": self.best_epoch,
+                "best_state": self.best_state,
+            }
+        )
+
+    def load(self, snapshot: dict[str, Any]) -> None:
+        """Go back to where a snapshot was taken."""
+        self.network.load_state_dict(snapshot["network"])
+        self.stepper.optimizer.load_state_dict(snapshot["optimizer"])
+        if self.stepper.scaler is not None and snapshot["scaler"] is not None:
+            self.stepper.scaler.load_state_dict(snapshot["scaler"])
+        self.epochs = [EpochRecord(**record) for record in snapshot["epochs"]]
+        self.best_epoch = snapshot["best_epoch"]
+        self.best_state = {name: tensor.to(self.device) for name, tensor in snapshot["best_state"].items()}
+
+    def _make_stepper(self, network: TrainableNetwork) -> Stepper:
+        return Stepper(network, self.loss, self.settings, self.device, self.autocast)
+
+    def _train(self, epoch: int) -> tuple[float, float]:
+        """Mean loss per sample and seconds of one epoch."""
+        stepper, clock, first_step = self.stepper, self.clock, epoch * len(self.train_loader)
+        has_drop_path = self.settings.drop_path > 0.0
+        loss_sum, num_samples = torch.zeros((), device=self.device), 0
+        self.network.train()
+        self.train_loader.set_epoch(epoch)
+        for step, batch in enumerate(self.train_loader, start=first_step):
+            self._check_time(epoch)
+            if has_drop_path:
+                self.network.set_progress(step / len(self.rates))
+            if self.cost is None and batch.x.shape not in self.warmed_sizes:
+                self._warm_up(batch)
+            clock.start()
+            loss = stepper.step(batch, self.rates[step])
+            clock.stop()
+            stepper.release_gradients()
+            loss_sum.add_(loss, alpha=len(batch.y))
+            num_samples += len(batch.y)
+        seconds = clock.seconds()
+        mean_loss = loss_sum.item() / num_samples
+        check_finite(mean_loss, "the training loss", epoch)
+        if self.cost is not None:
+            seconds = simulated.training_seconds(self.cost.flops, self.cost.params, num_samples)
+        return mean_loss, seconds
+
+    def _warm_up(self, batch: Batch) -> None:
+        """A step on a throw-away copy, so that what a batch shape costs only the first time is not
+        measured.
+        """
+        self.warmed_sizes.add(tuple(batch.x.shape))
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            stepper = self._make_stepper(copy.deepcopy(self.network))
+            stepper.step(batch, 0.0)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    @torch.inference_mode()
+    def _validate(self, epoch: int) -> list[dict[str, float]]:
+        self.network.eval()
+        heads = [self.make_metrics() for _ in self.network.head_weights]
+        logits_sum = torch.zeros((), device=self.device)
+        self.validation_loader.set_epoch(epoch)
+        for batch in self.validation_loader:
+            self._check_time(epoch)
+            outputs = self.stepper.predict(batch)
+            for metrics, logits in zip(heads, outputs, strict=True):
+                metrics.update(logits, batch.y)
+            logits_sum.add_(outputs[-1].sum())
+        # The loss before the last step can be finite although the weights after it are not.
+        check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch)
+        return [metrics.compute() for metrics in heads]
+
+    def _keep_if_best(self, epoch: int) -> None:
+        def score(record: EpochRecord) -> float:
+            return record.head_metrics[-1][self.settings.score_metric]
+
+        if self.best_epoch < 0 or score(self.epochs[epoch]) > score(self.epochs[self.best_epoch]):
+            self.best_epoch = epoch
+            self.best_state = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+
+    def _check_time(self, epoch: int) -> None:
+        if self.max_seconds is not None and time.monotonic() - self.began > self.max_seconds:
+            raise time_limit(self.max_seconds, epoch, self.settings.epochs)

@@ -1,0 +1,88 @@
+"""Optimizers as the configuration names them, with the weight decay that each of them means.
+
+- `adamW`, `SGDW`: decoupled (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019). Per
+  step every weight, of whatever kind, loses the share `weight_decay * factor(step)` of itself. torch
+  multiplies its decay by the current rate, so it is handed `weight_decay / peak rate`.
+- `adam`, `SGD`: an L2 penalty `weight_decay * |w|^2` on kernels (all weights of two dimensions or more), so
+  its gradient is `2 * weight_decay * w`; torch's `weight_decay` is that factor of w.
+- `radam`: as torch has it (an L2 gradient `weight_decay * w` on every weight).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from popnas.training.settings import TrainingSettings
+
+
+class SGDW(torch.optim.SGD):
+    """SGD with momentum and decoupled weight decay: before a step each weight loses `lr * decoupled_decay`
+    of itself.
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float, momentum: float, decoupled_decay: float, **options: Any
+    ) -> None:
+        super().__init__(params, lr=lr, momentum=momentum, **options)
+        for group in self.param_groups:
+            group.setdefault("decoupled_decay", decoupled_decay)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Decay, then the step of SGD."""
+        assert closure is None, "the loop computes gradients itself"
+        for group in self.param_groups:
+            share = group["lr"] * group["decoupled_decay"]
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if share and weights:
+                torch._foreach_mul_(weights, 1.0 - share)
+        return super().step()
+
+
+def make(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer of `settings` over `parameters`, its rate at the configured peak.
+
+    The loop sets each group's `lr` before every step. Fused kernels are taken where torch has them: on a
+    CPU a step of AdamW over the 120 small tensors of a candidate takes 0.5 ms fused, 2 ms with foreach and
+    5 ms without either.
+    """
+    weights = list(parameters)
+    optimizer = _base(weights, settings)
+    if settings.lookahead is None:
+        return optimizer
+    # Imported here because it takes 0.6 s and few runs ask for it.
+    from pytorch_optimizer import Lookahead
+
+    return Lookahead(optimizer, k=settings.lookahead.sync_period, alpha=settings.lookahead.slow_step_size)
+
+
+def _base(weights: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    kind, rate, decay = settings.optimizer.kind, settings.learning_rate, settings.weight_decay
+    momentum = settings.optimizer.momentum
+    if kind == "adamW":
+        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay / rate, fused=True)
+    if kind == "SGDW":
+        return SGDW(weights, lr=rate, momentum=momentum, decoupled_decay=decay / rate, fused=True)
+    if kind == "adam":
+        return torch.optim.Adam(_kernels_decayed(weights, 2.0 * decay), lr=rate, fused=True)
+    if kind == "SGD":
+        return torch.optim.SGD(_kernels_decayed(weights, 2.0 * decay), lr=rate, momentum=momentum, fused=True)
+    assert kind == "radam", kind
+    return torch.optim.RAdam(weights, lr=rate, weight_decay=decay, foreach=True)
+
+
+def _kernels_decayed(weights: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    kernels: list[Tensor] = [weight for weight in weights if weight.ndim >= 2]
+    others: list[Tensor] = [weight for weight in weights if weight.ndim < 2]
+    groups = [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,68 @@
+"""One optimizer step, and one forward pass, of one network on one device."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from popnas.training import optimizers
+from popnas.training.interfaces import Batch, Loss, TrainableNetwork
+from popnas.training.settings import TrainingSettings
+
+
+class Stepper:
+    """A network with its optimizer, in the precision that it is trained in."""
+
+    def __init__(
+        self,
+        network: TrainableNetwork,
+        loss: Loss,
+        settings: TrainingSettings,
+        device: torch.device,
+        autocast: torch.dtype | None,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizers.make(network.parameters(), settings)
+        self.precision: AbstractContextManager[Any] = (
+            nullcontext() if autocast is None else torch.autocast(device.type, autocast)
+        )
+        # float16 gradients underflow unless scaled; bfloat16 has the exponents of float32.
+        self.scaler = torch.amp.GradScaler(device.type) if autocast == torch.float16 else None
+        self._forward = torch.compile(network) if settings.is_compiled else network
+        self._head_weights = network.head_weights
+
+    def step(self, batch: Batch, rate: float) -> Tensor:
+        """Forward, backward and update with learning rate `rate`; the loss as a detached scalar, still on
+        the device.
+        """
+        optimizers.set_rate(self.optimizer, rate)
+        with self.precision:
+            loss = self._weighted_loss(self._forward(batch.x, batch.lengths), batch.y)
+        if self.scaler is None:
+            loss.backward()
+            self.optimizer.step()
+        else:
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        return loss.detach()
+
+    def release_gradients(self) -> None:
+        """Drop the gradients: after every step, when its clock has stopped."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def predict(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Logits in float32, one tensor per head."""
+        with self.precision:
+            outputs = self._forward(batch.x, batch.lengths)
+        return tuple(logits.float() for logits in outputs)
+
+    def _weighted_loss(self, outputs: tuple[Tensor, ...], y: Tensor) -> Tensor:
+        if len(outputs) == 1 and self._head_weights == (1.0,):
+            return self.loss(outputs[0], y)
+        heads = zip(self._head_weights, outputs, strict=True)
+        return torch.stack([weight * self.loss(logits, y) for weight, logits in heads]).sum()
