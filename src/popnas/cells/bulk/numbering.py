@@ -64,7 +64,7 @@ class _Search:
         self.left_to_single_search: list[int] = []
 
     def advance(self, number: int) -> None:
-        """Give the next number to the smallest ready block of every state; a state with twins becomes several."""
+        """Give the next number to the smallest ready block of every state; where twins tie, branch."""
         keys = self._ready_keys()
         smallest = keys.min(axis=1)
         if len(self.cell) > self.source1.shape[0] - len(self.left_to_single_search):

@@ -12,17 +12,23 @@ def num_blocks(cells_NB4: np.ndarray) -> np.ndarray:
 
 def used_lookbacks(cells_NB4: np.ndarray, lookback_depth: int) -> np.ndarray:
     """Which lookbacks each cell reads, (N, L) bool: column 0 is -1, column 1 is -2, and so on."""
-    inputs = cells_NB4[:, :, 0::2]
-    lookbacks = -1 - np.arange(lookback_depth)
-    return np.stack([(inputs == lookback).any(axis=(1, 2)) for lookback in lookbacks], axis=1)
+    is_used = np.zeros((len(cells_NB4), lookback_depth), dtype=bool)
+    for index in range(lookback_depth):
+        for block in range(cells_NB4.shape[1]):
+            for half in (0, 2):
+                is_used[:, index] |= cells_NB4[:, block, half] == -1 - index
+    return is_used
 
 
 def nearest_lookback(cells_NB4: np.ndarray) -> np.ndarray:
     """The nearest lookback that each cell reads, (N,) int64: -1, -2, ...; 0 for the empty cell."""
-    inputs = cells_NB4[:, :, 0::2].astype(np.int64)
-    none = np.iinfo(np.int64).min
-    nearest = np.where(inputs < 0, inputs, none).max(axis=(1, 2), initial=none)
-    return np.where(nearest == none, 0, nearest)
+    none = np.iinfo(np.int16).min
+    nearest = np.full(len(cells_NB4), none, dtype=np.int16)
+    for block in range(cells_NB4.shape[1]):
+        for half in (0, 2):
+            inputs = cells_NB4[:, block, half]
+            np.maximum(nearest, np.where(inputs < 0, inputs, np.int16(none)), out=nearest)
+    return np.where(nearest == none, 0, nearest).astype(np.int64)
 
 
 def unused_blocks(cells_NB4: np.ndarray) -> np.ndarray:
@@ -30,8 +36,9 @@ def unused_blocks(cells_NB4: np.ndarray) -> np.ndarray:
     is_real = cells_NB4[:, :, 1] >= 0
     is_unused = is_real.copy()
     for index in range(cells_NB4.shape[1]):
-        is_reading = (cells_NB4[:, :, 0::2] == index).any(axis=2) & is_real
-        is_unused[:, index] &= ~is_reading.any(axis=1)
+        for later in range(index + 1, cells_NB4.shape[1]):
+            is_read = (cells_NB4[:, later, 0] == index) | (cells_NB4[:, later, 2] == index)
+            is_unused[:, index] &= ~(is_read & is_real[:, later])
     return is_unused
 
 

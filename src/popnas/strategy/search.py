@@ -1,0 +1,88 @@
+"""The progressive search: what to train at each step, given what was learnt so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from popnas.cells import Cell, SearchSpace
+from popnas.cells.bulk import Expansion
+from popnas.evaluation import Evaluation
+from popnas.strategy.selection import Selection, select
+from popnas.strategy.settings import StrategySettings
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A cell to train, in canonical form, and its predictions as compared (none at steps 0 and 1)."""
+
+    cell: Cell
+    is_exploration: bool = False
+    predictions: dict[str, float] = field(default_factory=dict)
+
+
+class ProgressiveSearch:
+    """Proposes cells for steps 0 to B and records their evaluations.
+
+    The driver trains `proposals(0)` and `proposals(1)`; then for b = 2..B it expands `parents(b)`, predicts
+    the expansions and trains what `propose` selects. If `parents(b)` is empty, every candidate of the last
+    step failed and the search is over. A search is resumed by recording the evaluations that there are, in
+    any order.
+    """
+
+    def __init__(self, space: SearchSpace, settings: StrategySettings) -> None:
+        self.space = space
+        self.settings = settings
+        self._evaluations: dict[tuple[int, int], Evaluation] = {}
+
+    def proposals(self, step: int) -> list[Proposal]:
+        """Step 0: the empty cell. Step 1: every single-block cell over the lookbacks, whatever K is."""
+        assert step in (0, 1), "from step 2 on proposals come from predictions: see propose"
+        if step == 0:
+            return [Proposal(Cell())]
+        return [Proposal(cell) for cell in self.space.decode(self.space.new_blocks(1)[:, None])]
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Learn the result of a proposal; failed ones too are results."""
+        self._evaluations[evaluation.step, evaluation.index] = evaluation
+
+    def evaluations(self, step: int) -> list[Evaluation]:
+        """What was recorded of a step, in the order of its proposals (never that of completion)."""
+        return [self._evaluations[key] for key in sorted(self._evaluations) if key[0] == step]
+
+    def parents(self, step: int) -> list[Cell]:
+        """The cells that a step (2 to B) expands: all successes of the step before."""
+        return [Cell.parse(item.cell) for item in self.evaluations(step - 1) if not item.is_failed]
+
+    def select(self, step: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]) -> Selection:
+        """Select among a step's expansions, from the predictions (N,) of each objective: see `select`."""
+        return select(expansion.canonical, predictions, self.space, self.settings, step)
+
+    def propose(
+        self, step: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]
+    ) -> list[Proposal]:
+        """What a step (2 to B) trains: the front by decreasing predicted score, then exploration cells."""
+        return self.proposals_of(expansion, self.select(step, expansion, predictions))
+
+    def proposals_of(self, expansion: Expansion, selection: Selection) -> list[Proposal]:
+        """A selection as proposals, the front first."""
+        chosen = np.concatenate([selection.front, selection.exploration])
+        cells = self.space.decode(expansion.canonical[chosen])
+        values = {name: compared[chosen].tolist() for name, compared in selection.predictions.items()}
+        return [
+            Proposal(cell, index >= len(selection.front), {name: values[name][index] for name in values})
+            for index, cell in enumerate(cells)
+        ]
+
+    def best(self) -> Evaluation | None:
+        """The success with the best score, the empty cell excepted; of equal ones the first in order."""
+        successes = [
+            item
+            for item in self._evaluations.values()
+            if not item.is_failed and item.step > 0 and item.score is not None
+        ]
+        return min(
+            successes, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key), default=None
+        )
