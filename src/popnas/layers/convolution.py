@@ -47,16 +47,10 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) -> the same shape."""
         is_batch_used = self.training and x.numel() > x.shape[1]
+        # Argument order as in ATen, the statistics last: `functional.batch_norm` would add a size check of its own.
+        statistics = (self.running_mean, self.running_var)
         return torch.batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            is_batch_used,
-            BN_MOMENTUM,
-            BN_EPS,
-            True,
+            x, self.weight, self.bias, *statistics, is_batch_used, BN_MOMENTUM, BN_EPS, True
         )
 
     def extra_repr(self) -> str:
