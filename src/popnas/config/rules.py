@@ -33,15 +33,16 @@ class TaskFacts(Protocol):
 
 @dataclass(frozen=True)
 class NameRules:
-    """The registries' names, handed in so that mistakes in them are reported together with all others.
+    """The registries' names, handed in so that mistakes in them come together with all others.
 
     `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or None;
-    `get_task` gives the facts of one of `tasks` (without it only those of the built-in tasks are known).
+    `datasets` are names to suggest; `get_task` gives the facts of one of `tasks` (without it only those of the built-in tasks are known).
     """
 
     check_operator: Callable[[str, int], str | None]
     tasks: Sequence[str]
     executors: Sequence[str]
+    datasets: Sequence[str] = ()
     get_task: Callable[[str], TaskFacts] | None = None
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES
@@ -156,7 +157,9 @@ def _task_exists(facts: Facts) -> Iterator[Problem]:
 def _has_data(facts: Facts) -> Iterator[Problem]:
     dataset = facts.config.dataset
     if dataset.name is None and dataset.path is None:
-        yield Problem("dataset", None, "needs a 'name' (of a known data set) or a 'path' (to your own data).")
+        known = f", e.g. {', '.join(facts.names.datasets)}" if facts.names and facts.names.datasets else ""
+        message = f"needs a 'name' (of a known data set{known}) or a 'path' (to your own data)."
+        yield Problem("dataset", None, message)
 
 
 @mistake("dataset.name", "dataset.path", "dataset.type")

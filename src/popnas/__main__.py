@@ -1,0 +1,6 @@
+"""`python -m popnas` is the command line."""
+
+from popnas.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Options that several commands share, so that they read and mean the same everywhere."""
+
+from __future__ import annotations
+
+import click
+
+config_option = click.option(
+    "-j",
+    "source",
+    metavar="CONFIG",
+    default="run",
+    show_default=True,
+    help="Configuration: path of a JSON file or a preset's name.",
+)
+set_option = click.option(
+    "--set",
+    "sets",
+    metavar="a.b=V",
+    multiple=True,
+    help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. Repeatable.",
+)
+json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")

@@ -1,0 +1,126 @@
+"""Entry point of `popnas`: finds a command without importing the others; errors become exit statuses.
+
+Exit status: 0 done, 1 failed, 2 a mistake of the user's, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from popnas.errors import PopnasError, nearest
+
+# Name, module (whose attribute `command` is the click command) and the line that `popnas --help` shows.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "search": ("popnas.cli.search", "Search architectures for a data set (-r resumes a run)."),
+    "plan": ("popnas.cli.plan", "Before a search: its size, its costs and the time it will take."),
+    "init": ("popnas.cli.init", "Look at data and write a commented configuration for it."),
+    "report": ("popnas.cli.report", "Figures, tables and the HTML report of one or more runs."),
+    "pick": ("popnas.cli.pick", "The cell of a run's front that fits your limits."),
+    "describe": ("popnas.cli.describe", "What cells cost and look like, without training."),
+    "draw": ("popnas.cli.draw", "Draw a cell as PDF, SVG or DOT."),
+    "config": ("popnas.cli.config", "Check a configuration; its JSON Schema."),
+    "journal": ("popnas.cli.journal", "A run's journal as JSON lines."),
+    "list": ("popnas.cli.list", "Operators, predictors, objectives, tasks, data sets and runs."),
+    "doctor": ("popnas.cli.doctor", "Versions, device and speed of this machine, for bug reports."),
+}
+
+_REPORT_HINT = (
+    "This is a mistake in popnas, not in your input. Please report it with the lines above and what "
+    "`popnas doctor` prints."
+)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command), cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest command for one that does not exist."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command '{args[0]}'.{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        from popnas import __version__
+
+        click.echo(f"popnas {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version.",
+)
+def cli() -> None:
+    """Pareto-Optimal Progressive Neural Architecture Search.
+
+    Finds networks that are good and cheap for your images and time series. `popnas search` runs the default
+    search; `popnas COMMAND -h` explains a command.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; messages of errors go to stderr. Returns the exit status."""
+    try:
+        status = cli.main(args=arguments, prog_name="popnas", standalone_mode=False)
+        sys.stdout.flush()
+    except PopnasError as error:
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return 130
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except Exception:
+        traceback.print_exc()
+        click.echo(_REPORT_HINT, err=True)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _silence_stdout() -> None:
+    """Whoever read our output has left: let the interpreter's last flush go nowhere instead of failing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
