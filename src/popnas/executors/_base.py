@@ -30,7 +30,8 @@ class Result:
 
     Attributes:
         value: what the evaluate function returned; None for a failure.
-        error: the message of a failure. It names no pid, worker or path of its own: equal failures have equal messages.
+        error: the message of a failure. It names no pid, worker or path of its own: equal failures have equal
+        messages.
         error_kind: one of `CandidateFailed.KINDS`; None for a success.
         worker: number of the worker that ended it, from 0.
         attempts: how often it was started (2 after a worker died under it).
@@ -51,23 +52,24 @@ class Result:
         return self.error_kind is not None
 
 
-OnStart = Callable[[Job, int], None]
-"""Called with a job and the worker's number when the job is handed out (again, after a worker died)."""
+OnStart = Callable[[str], None]
+"""Called with a job's id when the job is handed out (again, after a worker died)."""
 
 
 class Executor(ABC):
     """Evaluates jobs with two functions given by dotted name, "package.module:function".
 
-    A worker calls `context = setup(setup_payload)` once and then `evaluate(context, job.payload) -> dict` per job.
+    A worker calls `context = setup(setup_payload)` once and then `evaluate(context, job.payload) -> dict` per
+    job.
 
     Args:
         setup, evaluate: dotted names; both functions must be importable in a fresh interpreter.
         setup_payload: JSON object, the same for every worker.
-        num_workers: candidates evaluated at a time.
+        num_workers: candidates evaluated at a time (inline: always 1).
         threads: threads per worker; the results of a network may depend on it, so keep it for the whole run.
         log_path: file to which the workers' standard output and error are appended; None drops them.
-        hard_timeout_seconds: a job that has not ended by then is ended by force, with error_kind "time_limit" (where the
-            executor can; inline cannot). Meant for hangs: training keeps its own, lower limit.
+        hard_timeout_seconds: a job that has not ended by then is ended by force, with error_kind "time_limit"
+            (where the executor can; inline cannot). Meant for hangs: training keeps its own, lower limit.
     """
 
     def __init__(
@@ -100,15 +102,15 @@ class Executor(ABC):
     def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
         """Evaluate all jobs; yields each result when it is there, handing out further jobs meanwhile.
 
-        Jobs are handed out in order. A job's failure is a Result, never an exception. Leaving the iteration early abandons
-        the jobs that run.
+        Jobs are handed out in order. A job's failure is a Result, never an exception. Leaving the iteration
+        early abandons the jobs that run.
 
         Raises:
             ExecutorError: the setup function failed, or workers cannot be started.
         """
 
     def drain(self) -> None:
-        """Hand out no further job, in this and every later `run`; those that run end and give their results."""
+        """Hand out no further job, in this and every later `run`; those that run still give results."""
         self._is_drained = True
 
     def close(self) -> None:
@@ -123,6 +125,26 @@ class Executor(ABC):
 
 
 REGISTRY: Registry[type[Executor]] = Registry("executor", "popnas.executors", "popnas.executors")
+
+
+def create(
+    kind: str,
+    setup: str,
+    evaluate: str,
+    setup_payload: dict[str, Any],
+    *,
+    num_workers: int | None = None,
+    threads: int = 1,
+    **options: Any,
+) -> Executor:
+    """The executor registered as `kind`; `num_workers` None means so many that every core is used once.
+
+    Raises:
+        UnknownNameError: there is no such executor.
+    """
+    workers = num_workers or max(1, len(available_cores()) // threads)
+    executor = REGISTRY.get(kind)
+    return executor(setup, evaluate, setup_payload, num_workers=workers, threads=threads, **options)
 
 
 def resolve(dotted: str) -> Callable[..., Any]:
@@ -165,12 +187,13 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 
 def available_cores() -> list[int]:
-    """Numbers of the cores that this process may use, one of each physical core first, their hyper-threads after."""
+    """The cores that this process may use: one of each physical core first, their hyper-threads after."""
     if not hasattr(os, "sched_getaffinity"):
         return list(range(os.cpu_count() or 1))
     allowed = sorted(os.sched_getaffinity(0))
     seen: set[str] = set()
-    firsts, others = [], []
+    firsts: list[int] = []
+    others: list[int] = []
     for core in allowed:
         siblings = _siblings(core)
         (others if siblings in seen else firsts).append(core)

@@ -1,4 +1,4 @@
-"""Messages between driver and worker: JSON objects with a length before each, over a socket pair. No pickle."""
+"""Messages between driver and worker: JSON objects, a length before each, over a socket pair. No pickle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHUNK = 1 << 16
 
 
 class Channel:
-    """One end of a socket pair. The worker blocks in `receive`; the driver selects on it and takes what is there with `pump`."""
+    """One end of a socket pair: the worker blocks in `receive`; the driver selects on it and calls `pump`."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

@@ -16,7 +16,8 @@ from typing import IO, Any
 from popnas.errors import ExecutorError
 from popnas.executors._channel import Channel
 
-# The driver's sys.path goes along, so that the worker imports what the driver could (a notebook's folder, a test's).
+# The driver's sys.path goes along, so that the worker imports what the driver could (a notebook's folder, a
+# test's).
 _BOOTSTRAP = (
     "import json, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings['path']; "
     "from popnas.executors._worker import main; main(settings)"
@@ -32,10 +33,10 @@ _LOG_TAIL_BYTES = 2000
 
 
 class WorkerProcess:
-    """Starts at construction; sends `order` (setup, evaluate, setup_payload, threads), then answers `ready` on its channel.
+    """Starts at construction, is sent `order` (see `processes.py`), and answers "ready" on its channel.
 
-    It leads a session of its own, so a terminal's Ctrl-C does not reach it and `end` takes along what it started. Its end of
-    the connection is the only descriptor of the driver that it inherits.
+    It leads a session of its own, so a terminal's Ctrl-C does not reach it and `end` takes along what it
+    started. Its end of the connection is the only descriptor of the driver that it inherits.
     """
 
     def __init__(self, order: dict[str, Any], cores: list[int], log_path: Path | None) -> None:

@@ -1,7 +1,8 @@
 """The worker process: `setup` once, then `evaluate` per job, until the driver says stop or is gone.
 
-It is a fresh interpreter that runs only this module, so it needs no guard in the user's script, inherits no threads, locks or open
-files, and cannot run the driver's main module a second time. Everything it prints goes to the log file.
+It is a fresh interpreter that runs only this module, so it needs no guard in the user's script, inherits no
+threads, locks or open files, and cannot run the driver's main module a second time. Everything it prints goes
+to the log file.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _IDLE_END_SECONDS = 1.0
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Entry point; `settings` come from `_process.WorkerProcess`, by way of a bootstrap that has set `sys.path`."""
+    """Entry point; `settings` come from `_process.py`, by way of a bootstrap that has set `sys.path`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     faulthandler.enable()
     connection = socket.socket(fileno=settings["fd"])
@@ -90,8 +91,9 @@ def _pin(cores: list[int]) -> None:
 class _Lifeline:
     """Ends the worker when the driver is gone, also in the middle of a job.
 
-    Two ways: the kernel's death signal (Linux; it fires when the *thread* that started us ends, so it is asked for only if that was
-    the driver's main thread), and a thread that watches the connection and the parent's pid.
+    Two ways: the kernel's death signal (Linux; it fires when the *thread* that started us ends, so it is
+    asked for only if that was the driver's main thread), and a thread that watches the connection and the
+    parent's pid.
     """
 
     def __init__(self, connection: socket.socket, driver: int, is_main_thread: bool) -> None:

@@ -1,4 +1,4 @@
-"""Evaluates candidates one after the other in the driver's own process: for debugging and for accelerators."""
+"""Evaluates candidates one after the other in the driver's own process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, che
 class InlineExecutor(Executor):
     """Runs each job in the process that iterates over `run`. `num_workers` and `log_path` have no effect."""
 
-    _context: Any = None
-    _is_set_up = False
+    def __init__(self, setup: str, evaluate: str, setup_payload: dict[str, Any], **options: Any) -> None:
+        super().__init__(setup, evaluate, setup_payload, **{**options, "num_workers": 1})
+        self._context: Any = None
+        self._is_set_up = False
 
     def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
         """See `Executor.run`."""
@@ -29,7 +31,7 @@ class InlineExecutor(Executor):
                 return
             self._set_up()
             if on_start is not None:
-                on_start(job, 0)
+                on_start(job.id)
             yield self._evaluate(evaluate, job)
 
     def _set_up(self) -> None:

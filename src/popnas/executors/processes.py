@@ -1,6 +1,7 @@
 """Evaluates candidates in worker processes: one candidate per worker, workers pinned to cores.
 
-The driver has no thread of its own for this: while the caller waits for a result, it selects on the workers' connections.
+The driver has no thread of its own for this: while the caller waits for a result, it selects on the workers'
+connections.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class _Attempt:
 class ProcessesExecutor(Executor):
     """Worker processes that start when they are first needed and stay until `close`.
 
-    A worker that dies is replaced and its job tried once more; if that dies too, the result is error_kind "worker_died".
+    A worker that dies is replaced and its job tried once more; if that dies too, the result is error_kind
+    "worker_died".
     """
 
     def __init__(self, setup: str, evaluate: str, setup_payload: dict[str, Any], **options: Any) -> None:
@@ -123,7 +125,7 @@ class ProcessesExecutor(Executor):
             attempt.deadline = time.monotonic() + (self.hard_timeout_seconds or float("inf"))
             self._running[number] = attempt
             if on_start is not None:
-                on_start(attempt.job, number)
+                on_start(attempt.job.id)
 
     def _wait(self) -> list[Result]:
         """Wait for something to happen, but not long; the results that it brings."""
@@ -174,8 +176,8 @@ class ProcessesExecutor(Executor):
             self._retries.append(_Attempt(attempt.job, attempt.number + 1))
             return []
         message = (
-            f"the worker {how} while it evaluated this candidate, {attempt.number} times. The system ends processes when memory "
-            f"runs out: use fewer workers or a smaller batch_size"
+            f"the worker {how} while it evaluated this candidate, {attempt.number} times. The system ends "
+            f"processes when memory runs out: use fewer workers or a smaller batch_size"
         )
         return [Result(attempt.job.id, None, message, "worker_died", number, attempt.number)]
 
@@ -186,7 +188,7 @@ class ProcessesExecutor(Executor):
         if self._num_start_failures >= _MAX_START_FAILURES:
             tail = worker.log_tail()
             raise ExecutorError(
-                f"{self._num_start_failures} workers in a row died before they were set up; the last one {how}. "
+                f"{self._num_start_failures} workers died in a row before they were set up; the last {how}. "
                 "If memory ran out, use fewer workers." + (f" The end of the log:\n{tail}" if tail else "")
             )
 
@@ -197,6 +199,7 @@ class ProcessesExecutor(Executor):
             if now >= attempt.deadline:
                 del self._running[number]
                 self._workers.pop(number).end()
-                message = f"the candidate did not end within the hard limit of {self.hard_timeout_seconds:g} seconds"
+                limit = f"{self.hard_timeout_seconds:g} seconds"
+                message = f"the candidate did not end within the hard limit of {limit}"
                 results.append(Result(attempt.job.id, None, message, "time_limit", number, attempt.number))
         return results

@@ -1,8 +1,9 @@
 """Search content: what two equal runs share, in an order that does not depend on which candidate ended first.
 
-One line per content object, sorted keys, shortest floats. Order: by step; in a step predictions, proposals, evaluations in
-order of proposal, operator costs, events of other kinds, the step's end; then what has no step, and last why the run ended.
-Events without content (a resume) and repetitions of an event (a kill between its append and its use) are left out.
+One line per content object, sorted keys, shortest floats. Order: by step; in a step predictions, proposals,
+evaluations in order of proposal, operator costs, events of other kinds, the step's end; then what has no
+step, and last why the run ended. Events without content (a resume) and repetitions of an event (a kill
+between its append and its use) are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from popnas.runs.journal import COMPLETED, RESUMING, Event
+from popnas.runs.journal import RESUMING, STOPPED, Event
 from popnas.runs.storage import compact_json
 
 _RANKS = {"predictions": 0, "proposals": 1, "evaluation": 2, "operator_costs": 3, "step_finished": 5}
@@ -29,7 +30,7 @@ def search_content(events: Iterable[Event]) -> list[str]:
         elif event.content:
             line = compact_json(event.content)
             lines.setdefault(_place(event, line), line)
-        if event.event in RESUMING and finish is not None and finish.get("reason") != COMPLETED:
+        if event.event in RESUMING and finish is not None and finish.get("reason") in STOPPED:
             finish = None  # it went on after a limit stopped it
     ordered = [lines[place] for place in sorted(lines)]  # type: ignore[type-var]
     return ordered if finish is None else [*ordered, compact_json(finish)]
@@ -46,4 +47,6 @@ def _place(event: Event, line: str) -> tuple[object, ...]:
         return (float(step), rank, content["index"], "", content["cell"])
     if rank != _OTHER_RANK:
         return (float(step), rank, 0, "", "")
-    return (float(step), rank, 0, event.event, line)
+    # Of repeated confirmations (measured times may differ) the first stands, as in the state.
+    key = compact_json([content["cell"], content["repetition"]]) if event.event == "confirmation" else line
+    return (float(step), rank, 0, event.event, key)

@@ -21,14 +21,14 @@ from popnas.runs.state import RunState, replay
 from popnas.runs.storage import compact_json, fsync_directory, plain, storage_errors, umask, write_json
 
 EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds")
-"""Fields of `others` that say where and how long a search runs, not what it searches: a resumed run may change them."""
+"""Fields of `others` that say where and how long a search runs, not what it searches; -r may change them."""
 
 _UNFINISHED = ".popnas-new-"
 _HOUR = 3600.0
 
 
 class RunFolder:
-    """The paths of one run. Folders below `restore` are made by whoever writes into them (`runs.storage` does)."""
+    """The paths of one run. Folders beside `restore` are made by whoever writes into them."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -39,8 +39,9 @@ class RunFolder:
     ) -> RunFolder:
         """Make the folder of a new run, with `restore/run.json` and the journal's first event `run_started`.
 
-        It is made under another name and renamed when it is whole and on disk, so a kill at any instant leaves no folder
-        or a run that can be resumed. `volatile` (host, versions, device, clock) goes into that event.
+        It is made under another name and renamed when it is whole and on disk, so a kill at any instant
+        leaves no folder or a run that can be resumed. `volatile` (host, versions, device, clock) goes into
+        that event.
 
         Raises:
             RunFolderError: something stands there already.
@@ -83,20 +84,20 @@ class RunFolder:
             raise _missing(folder.path)
         if not folder.journal_path.exists():
             raise RunFolderError(
-                f"{folder.path} is not the folder of a run: it has no {folder.journal_path.relative_to(folder.path)}. "
-                f"If a search was started there, none of it was finished: remove the folder and start again."
+                f"{folder.path} is not the folder of a run: it has no restore/journal.jsonl. If a search was "
+                f"started there, none of it was finished: remove the folder and start again."
             )
         events = folder.journal.events()
         if not events or events[0].event != "run_started":
             raise RunFolderError(
-                f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so nothing can be "
-                f"resumed. Remove {folder.path} and start again, or put back a copy of the journal."
+                f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so "
+                f"nothing can be resumed. Remove {folder.path} and start again, or put back the journal."
             )
         digest = _search_sha256(folder.config_json())
         if digest != events[0].content.get("config_sha256"):
             raise RunFolderError(
-                f"{folder.run_json} was changed after the run started; only {', '.join(EXECUTION_FIELDS)} of 'others' may differ. "
-                f"Put back the old file, or start a new run with this configuration."
+                f"{folder.run_json} was changed after the run started; of it only others."
+                f"{', others.'.join(EXECUTION_FIELDS)} may change. Put back the old file, or start a new run with this configuration."
             )
         return folder
 
@@ -115,7 +116,7 @@ class RunFolder:
         return config
 
     def lock(self) -> RunLock:
-        """The lock that keeps a second process out; a context manager (see `RunLock.acquire` for its errors)."""
+        """The lock that keeps a second process out; a context manager (errors: see `RunLock.acquire`)."""
         return RunLock(self.restore / "lock")
 
     @cached_property

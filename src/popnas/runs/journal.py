@@ -1,9 +1,9 @@
-"""The journal: one JSON object a line, `{seq, event, content, volatile}`, appended and fsynced, never rewritten.
+"""The journal: one JSON object a line, `{seq, event, content, volatile}`, appended and fsynced.
 
-`seq` is the line's number, from 1. An append that was cut short (kill -9, power loss, full disk) leaves a damaged end of
-the file: it is skipped on reading and cut off before the next append. A last event that lacks only its newline counts: an
-object cannot be the beginning of a longer one. Damage that is followed by a whole event cannot come from a cut append and is
-refused.
+`seq` is the line's number, from 1. An append that was cut short (kill -9, power loss, full disk) leaves a
+damaged end of the file: it is skipped on reading and cut off before the next append. A last event that lacks
+only its newline counts: an object cannot be the beginning of a longer one. Damage that is followed by a whole
+event cannot come from a cut append and is refused.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FORMAT = 1
 """Version of the journal and of the run folder; it stands in the first event."""
 
 
-COMPLETED = "completed"
-"""The reason in `run_finished` after which nothing is left to do."""
+STOPPED = frozenset({"max_hours"})
+"""Reasons in `run_finished` after which a run may go on; any other reason is final."""
 
 RESUMING = frozenset({"proposals", "evaluation", "run_resumed"})
 """Events that show that a run stopped by a limit goes on."""
@@ -32,7 +32,7 @@ _KEYS = {"seq", "event", "content", "volatile"}
 
 @dataclass(frozen=True)
 class Event:
-    """One line: what happened. `content` is equal in two equal runs, `volatile` need not be (clocks, hosts, workers)."""
+    """What happened. `content` is equal in two equal runs, `volatile` (clocks, hosts) need not be."""
 
     seq: int
     event: str
@@ -57,7 +57,7 @@ class _Scan:
 
 
 class Journal:
-    """An append-only file of events. Reading needs no lock; only one process may append (see `RunFolder.lock`)."""
+    """An append-only file of events. Only the holder of `RunFolder.lock` may append; anyone may read."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -202,7 +202,7 @@ def _parse(line: bytes) -> Event | None:
         fields = json.loads(line)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
-    if not isinstance(fields, dict) or not _KEYS <= fields.keys():
+    if not isinstance(fields, dict) or not fields.keys() >= _KEYS:
         return None
     seq, event, content, volatile = fields["seq"], fields["event"], fields["content"], fields["volatile"]
     is_typed = (
@@ -218,16 +218,20 @@ def _corrupt(path: Path, number: int, what: str) -> JournalError:
     if number == 1:
         remedy = "start a new run"
     else:
-        remedy = f"keep only the lines before line {number} and resume with -r (what came later is evaluated again)"
+        remedy = (
+            f"keep only the lines before line {number} and resume with -r (what came later is done again)"
+        )
     return JournalError(
-        f"{path}, line {number} {what}: the journal was changed or damaged outside popnas. Put back a copy of the file, or {remedy}."
+        f"{path}, line {number} {what}: the journal was changed or damaged outside popnas. "
+        f"Put back a copy of the file, or {remedy}."
     )
 
 
 def _check_format(path: Path, event: Event) -> None:
     if event.event != "run_started" or event.content.get("version") == FORMAT:
         return
+    writer = event.volatile.get("popnas", "its version is not recorded")
     raise RunFolderError(
-        f"{path} was written in version {event.content.get('version')!r} of the run folder's format; this popnas reads version {FORMAT}. "
-        f"Use the popnas that wrote it ({event.volatile.get('popnas', 'its version is not recorded')}), or start a new run."
+        f"{path} was written in version {event.content.get('version')!r} of the run folder's format; this "
+        f"popnas reads version {FORMAT}. Use the popnas that wrote it ({writer}), or start a new run."
     )

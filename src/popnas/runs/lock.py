@@ -1,4 +1,4 @@
-"""One process per run: an flock that ends with its holder, however that ends, and that children do not inherit."""
+"""One process per run: an flock that ends with its holder, and that children do not inherit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from popnas.runs.storage import storage_errors
 class RunLock:
     """Context manager that holds `path` exclusively.
 
-    The file is opened close-on-exec, so workers (started by exec) never hold it. It is never deleted: deleting would let two
-    processes lock two different files of one name. It names the holder, for the message that a second process gets.
+    The file is opened close-on-exec, so workers (started by exec) never hold it. It is never deleted:
+    deleting would let two processes lock two different files of one name. It names the holder, for the
+    message that a second process gets.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,18 +1,19 @@
 """What a search has done, by replay of its journal.
 
-`RunState.apply` takes one event at a time, so the driver can keep the state current with what it appends. Repeated events
-change nothing: of two `proposals` of a step, two `evaluation`s of a cell, and so on, the first counts.
+`RunState.apply` takes one event at a time, so the driver can keep the state current with what it appends.
+Repeated events change nothing: of two `proposals` of a step, two `evaluation`s of a cell, and so on, the
+first counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from popnas.cells import Cell
 from popnas.evaluation import Evaluation
-from popnas.runs.journal import COMPLETED, RESUMING, Event
+from popnas.runs.journal import RESUMING, STOPPED, Event
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,25 @@ class Proposed:
     predictions: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """A cell trained again with another seed; `repetition` counts from 1."""
+
+    cell: str
+    repetition: int
+    seed: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    score: float | None = None
+    training_seconds: float | None = None
+    error: str | None = None
+    error_kind: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether there is no usable result."""
+        return self.error_kind is not None
+
+
 @dataclass
 class RunState:
     """The state of a search.
@@ -34,9 +54,11 @@ class RunState:
         config: the configuration without executor, device and limits (`folder.search_part`).
         seed: the run's seed.
         proposals: per step the cells to train, in order.
-        operator_costs: {"time": {operator: cost}, "inference_time": {...}}, or None before step 1 is finished.
+        operator_costs: {"time": {operator: cost}, "inference_time": {...}}, or None before step 1 is
+        finished.
         predictions: per step the content of its event `predictions`.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
+        confirmations: cells trained again with other seeds, in order of cell and repetition.
         finish_reason: why the run ended ("completed", "max_hours", ...); None while it has not.
     """
 
@@ -48,6 +70,7 @@ class RunState:
     finished_steps: set[int] = field(default_factory=set)
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
+    _confirmed: dict[tuple[str, int], Confirmation] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Take one more event. Kinds that the state does not need are passed over."""
@@ -65,6 +88,8 @@ class RunState:
             self.predictions.setdefault(content["step"], content)
         elif event.event == "step_finished":
             self.finished_steps.add(content["step"])
+        elif event.event == "confirmation":
+            self._confirmed.setdefault((content["cell"], content["repetition"]), _confirmation(content))
         elif event.event == "run_finished":
             self.finish_reason = content["reason"]
         if event.event in RESUMING and not self.is_finished:
@@ -95,6 +120,11 @@ class RunState:
         """The evaluations that did not fail."""
         return [evaluation for evaluation in self.evaluations if not evaluation.is_failed]
 
+    @property
+    def confirmations(self) -> list[Confirmation]:
+        """All confirmations, failed ones among them, in order of cell and repetition."""
+        return [self._confirmed[key] for key in sorted(self._confirmed)]
+
     def evaluation(self, cell: str) -> Evaluation | None:
         """The evaluation of a cell (canonical text), if there is one."""
         return self._by_cell.get(cell)
@@ -115,17 +145,23 @@ class RunState:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do (a run that a limit stopped can go on)."""
-        return self.finish_reason == COMPLETED
+        return self.finish_reason is not None and self.finish_reason not in STOPPED
 
     @property
     def best(self) -> Evaluation | None:
-        """The best score over all steps, the empty cell excepted; of equal scores the first in canonical order."""
+        """The best score, the empty cell excepted; of equal scores the first in canonical order."""
         scored = [item for item in self.successes if item.step > 0 and item.score is not None]
         if not scored:
             return None
         highest = max(item.score for item in scored if item.score is not None)
         tied = [item for item in scored if item.score == highest]
         return min(tied, key=lambda item: Cell.parse(item.cell).sort_key)
+
+
+def _confirmation(content: Mapping[str, Any]) -> Confirmation:
+    known = {item.name for item in fields(Confirmation)}
+    given = {name: value for name, value in content.items() if name in known}
+    return Confirmation(**{**given, "metrics": given.get("metrics") or {}})
 
 
 def replay(events: Iterable[Event]) -> RunState:

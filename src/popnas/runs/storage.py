@@ -1,4 +1,4 @@
-"""Writes that leave either the old file or the new one, never half of it, and say plainly when the disk refuses."""
+"""Writes that leave the old file or the new one, never half of it, and say plainly when the disk refuses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fsync_directory(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = False) -> None:
-    """Replace `path` atomically, making its folder if needed; `is_durable` also waits until a power loss cannot undo it.
+    """Replace `path` atomically, making its folder if needed; `is_durable`: a power loss cannot undo it.
 
     Raises:
         StorageError: the disk refused; the old file, if any, is intact.
@@ -86,7 +86,7 @@ def write_json(path: Path, value: Any, *, is_durable: bool = False) -> None:
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Replace a CSV file atomically. None and non-finite numbers become empty cells, floats are the shortest exact ones."""
+    """Replace a CSV file atomically; None and non-finite numbers become empty cells, floats are exact."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
@@ -98,7 +98,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
 
 
 def plain(value: Any) -> Any:
-    """`value` as plain JSON types: numpy numbers and arrays become Python's, NaN and infinities become None."""
+    """`value` as plain JSON types: numpy's become Python's, NaN and infinities become None."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, np.generic | np.ndarray):

@@ -1,18 +1,22 @@
 """CSV views of a run, derived from its state alone and written anew each time (POPNAS's names and headers).
 
-| file | a row for each | columns |
-|---|---|---|
-| `training_results.csv` | evaluation | best val accuracy, val F1 score, val top k accuracy (segmentation: best val accuracy, val mean IoU), training time(seconds), inference time(seconds), total params, flops, # blocks, cell structure, exploration, error |
-| `training_overview.csv` | step | # blocks, avg training time(s), max time, min time, avg val score, max score, min score (successes only) |
-| `children.csv` | proposal | # blocks, cell structure, exploration |
-| `pareto_front_B{b}.csv`, `exploration_pareto_front_B{b}.csv` | selected cell with predictions | time, val score, params, inference_time, cell structure, flops |
-| `reindex_op_times.csv`, `reindex_op_inference_times.csv` | operator | operator, cost (0..1) |
-| `multi_output.csv` | output of an evaluation | # blocks, cell structure, output (0 = the first), then the task's metrics |
-| `search_results.csv` | run | best val score, # blocks, cell structure, training time(seconds), inference time(seconds), total params, flops, trained cells, failed cells, all training time(seconds), finished |
+- `training_results.csv`, a row for each evaluation: best val accuracy, val F1 score, val top k accuracy
+  (segmentation: best val accuracy, val mean IoU), training time(seconds), inference time(seconds), total
+  params, flops, # blocks, cell structure, exploration, error. A failed candidate has empty figures and its
+  error.
+- `training_overview.csv`, for each step, over its successes: # blocks, avg training time(s), max time, min
+  time, avg val score, max score, min score. - `children.csv`, for each proposal: # blocks, cell structure,
+  exploration. - `pareto_front_B{b}.csv` and `exploration_pareto_front_B{b}.csv`, for each cell selected by
+  prediction: time, val score, params, inference_time, cell structure, flops. - `reindex_op_times.csv` and
+  `reindex_op_inference_times.csv`, for each operator: operator, cost (0..1). - `multi_output.csv`, for each
+  output of each evaluation: # blocks, cell structure, output (0 = the first), and the metrics' columns of
+  `training_results.csv`. - `search_results.csv`, one row: best val score, # blocks, cell structure, training
+  time(seconds), inference time(seconds), total params, flops, trained cells, failed cells, all training
+  time(seconds), finished.
 
-A failed candidate has empty figures and its `error`. Files exist only where they apply. `predictions_B{b}.csv` and the
-features that the predictors saw (`training_time.csv`, `training_time_inference.csv`, `training_score.csv`) are written by
-workflows with `storage.write_table`.
+Files exist only where they apply. `predictions_B{b}.csv` and the features that the predictors saw
+(`training_time.csv`, `training_time_inference.csv`, `training_score.csv`) are written by workflows with
+`storage.write_table`.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from popnas.runs.folder import RunFolder
 from popnas.runs.state import Proposed, RunState
 from popnas.runs.storage import write_table
 
-Table = tuple[str, Sequence[str], list[Sequence[Any]]]
+Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 """File name, header, rows."""
 
 CLASSIFICATION_METRICS = {
