@@ -20,7 +20,7 @@ from popnas.layers.drop_path import BlockJoin, ConcatJoin, drop_paths
 from popnas.layers.initialization import dense
 from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, global_average, shrink_lengths
 from popnas.layers.recurrent import Recurrent
-from popnas.layers.resampling import PatchAverage, TransposeUpsample, Upsample, Zoomed, crop
+from popnas.layers.resampling import PatchAverage, TransposeUpsample, Upsample, Zoomed, crop, strided_size
 from popnas.layers.squeeze_excite import SqueezeExcite
 
 __all__ = [
@@ -55,4 +55,5 @@ __all__ = [
     "per_axis",
     "same_padding",
     "shrink_lengths",
+    "strided_size",
 ]

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.convolution import ConvBNAct
-from popnas.layers.resampling import crop
+from popnas.layers.resampling import crop, strided_size
 
 
 class _Pool(Layer):
@@ -43,8 +43,7 @@ class _Pool(Layer):
         if any(self.skip):
             return y_BCHW[:, :, self.skip[0] :, self.skip[1] :]
         if self.is_cropped:
-            (stride_H, stride_W), (height, width) = self.stride, x_BCHW.shape[2:]
-            return crop(y_BCHW, (-(-height // stride_H), -(-width // stride_W)))
+            return crop(y_BCHW, strided_size(x_BCHW.shape[2:], self.stride))
         return y_BCHW
 
     def extra_repr(self) -> str:

@@ -19,6 +19,14 @@ def crop(x_BCHW: Tensor, size: Sequence[int]) -> Tensor:
     return x_BCHW[:, :, : size[0], : size[1]]
 
 
+def strided_size(size: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """ceil(n / stride) per axis.
+
+    Not as -(-n // stride): ONNX's integer division of a negative number truncates, where Python's rounds down.
+    """
+    return [(n + stride - 1) // stride for n, stride in zip(size, strides, strict=True)]
+
+
 class _Upsampling(nn.Module):
     """`forward(x, size)`: up by a factor, then cropped to `size` (one int per spatial axis of `x`)."""
 
@@ -86,6 +94,4 @@ class Zoomed(Layer):
         self.stride = per_axis(stride, num_dims)
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
-        height, width = x_BCHW.shape[2:]
-        size = (-(-height // self.stride[0]), -(-width // self.stride[1]))
-        return self.up(self.body(self.down(x_BCHW)), size)
+        return self.up(self.body(self.down(x_BCHW)), strided_size(x_BCHW.shape[2:], self.stride))
