@@ -1,6 +1,8 @@
-"""What every predictor offers: fit on arrays of cells, predict for arrays of cells, refuse what is no number.
+"""What every predictor offers: fit on arrays of cells, predict for arrays of cells, refuse what is no
+number.
 
-Axes: N cells, B blocks, 4 = (first input, first operator, second input, second operator) as `cells.SearchSpace.encode` gives it.
+Axes: N cells, B blocks, 4 = (first input, first operator, second input, second operator) as
+`cells.SearchSpace.encode` gives it.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ MIN_TARGETS = 3  # two to learn from while the third is held out
 class FitReport:
     """How a fit went, as plain JSON values.
 
-    `hyperparameters`: what was chosen; `loss_curve`: the training loss per epoch (empty where there are no epochs);
-    `cross_validation`: out-of-fold figures by name ("mape" in percent, "spearman", "r2"), None where undefined.
+    `hyperparameters`: what was chosen; `loss_curve`: the training loss per epoch (empty where there are no
+    epochs); `cross_validation`: out-of-fold figures by name ("mape" in percent, "spearman", "r2"), None
+    where undefined.
     """
 
     hyperparameters: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +37,9 @@ class FitReport:
 
 @dataclass(frozen=True)
 class Prediction:
-    """`mean` (N,) float64, finite; `spread` (N,) float64: standard deviation among an ensemble's members, or None."""
+    """`mean` (N,) float64, finite; `spread` (N,) float64: standard deviation among an ensemble's members,
+    or None.
+    """
 
     mean: np.ndarray
     spread: np.ndarray | None = None
@@ -43,8 +48,8 @@ class Prediction:
 class Predictor(ABC):
     """A surrogate of one objective.
 
-    The prediction for a cell depends on the cell alone: not on the cells predicted with it, nor on the order of its blocks
-    and of their halves. The same data and seed give the same predictor.
+    The prediction for a cell depends on the cell alone: not on the cells predicted with it, nor on the
+    order of its blocks and of their halves. The same data and seed give the same predictor.
     """
 
     objective: ClassVar[str]  # "score" or "time"
@@ -84,8 +89,9 @@ class Predictor(ABC):
     def predict(self, cells_NB4: np.ndarray, *, parents: np.ndarray | None = None) -> Prediction:
         """Predict for each cell.
 
-        `parents` (N,) int is a hint that saves time and changes no result: cells with equal numbers are of equal length and
-        have all blocks but the last in common, as `cells.bulk.expand` makes them (`expansion.cells`, `expansion.parent`).
+        `parents` (N,) int is a hint that saves time and changes no result: cells with equal numbers are of
+        equal length and have all blocks but the last in common, as `cells.bulk.expand` makes them
+        (`expansion.cells`, `expansion.parent`).
 
         Raises:
             PredictorError: not fitted yet, or a prediction is no finite number.
@@ -116,7 +122,9 @@ class Predictor(ABC):
 
 
 class ScorePredictor(Predictor):
-    """A predictor of the score, an accuracy or the like in 0..1; `num_models` is the size of its ensemble."""
+    """A predictor of the score, an accuracy or the like in 0..1; `num_models` is the size of its
+    ensemble.
+    """
 
     objective = "score"
 
@@ -129,8 +137,9 @@ class ScorePredictor(Predictor):
 class TimePredictor(Predictor):
     """A predictor of training or inference seconds.
 
-    `operator_costs` (num_operators,): what `features.operator_costs` made of the times of the same kind, in the order of
-    `space.operators`; `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the network really stacks.
+    `operator_costs` (num_operators,): what `features.operator_costs` made of the times of the same kind, in
+    the order of `space.operators`; `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the
+    network really stacks.
     """
 
     objective = "time"

@@ -1,7 +1,8 @@
 """Features of cells for predictors, computed over arrays of cells without torch.
 
-Axes: N cells, B blocks, 2 halves, 4 = (first input, first operator, second input, second operator); inputs are negative for
-lookbacks and the index of an earlier block otherwise; blocks that a cell lacks stand at its end with operator -1.
+Axes: N cells, B blocks, 2 halves, 4 = (first input, first operator, second input, second operator); inputs
+are negative for lookbacks and the index of an earlier block otherwise; blocks that a cell lacks stand at
+its end with operator -1.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ def operator_costs(
     empty_seconds: float | None,
     operators: Sequence[str],
 ) -> dict[str, float]:
-    """The cost of each of `operators` between 0 and 1 (dynamic reindex, SEARCH.md; POPNASv2, section on the time predictor).
+    """The cost of each of `operators` between 0 and 1 (dynamic reindex, SEARCH.md; POPNASv2, section on the
+    time predictor).
 
-    `operator_seconds` has the measured time of the cell `[(-1, op, -1, op)]` by operator, `empty_seconds` that of the empty
-    cell; None, NaN or an absent operator means that the evaluation failed. An operator that failed costs as much as the
-    dearest of the others; a failed empty cell counts as 0 s; where all differences are 0 all costs are 0.
+    `operator_seconds` has the measured time of the cell `[(-1, op, -1, op)]` by operator, `empty_seconds`
+    that of the empty cell; None, NaN or an absent operator means that the evaluation failed. An operator
+    that failed costs as much as the dearest of the others; a failed empty cell counts as 0 s; where all
+    differences are 0 all costs are 0.
     """
     empty = _seconds(empty_seconds) or 0.0
     known = {name: _seconds(operator_seconds.get(name)) for name in operators}
@@ -55,8 +58,9 @@ def _seconds(value: float | None) -> float | None:
 def time_features(cells_NB4: np.ndarray, operator_costs: np.ndarray, cells_stacked: np.ndarray) -> np.ndarray:
     """The nine features of SEARCH.md, in its order (`TIME_FEATURES`): (N, 9) float64.
 
-    `operator_costs` (num_operators,) is the cost of each operator by its index; `cells_stacked` (N,) the number of cells that
-    the network really stacks. Equal for equivalent cells, to the last bit: costs are rounded to a grid of 2^-40.
+    `operator_costs` (num_operators,) is the cost of each operator by its index; `cells_stacked` (N,) the
+    number of cells that the network really stacks. Equal for equivalent cells, to the last bit: costs are
+    rounded to a grid of 2^-40.
     """
     grid_costs = np.round(np.asarray(operator_costs, dtype=np.float64) / _COST_STEP) * _COST_STEP
     costs = np.append(grid_costs, 0.0)  # operator -1, of a block that is not there, costs nothing
@@ -104,9 +108,11 @@ def _fill_time_features(
 def _along_the_graph(
     inputs_B2N: np.ndarray, is_real_BN: np.ndarray, cost_B2N: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth of each block (B, N); cost of all operators that feed each half (B, 2, N); which blocks another reads (B, N).
+    """Depth of each block (B, N); cost of all operators that feed each half (B, 2, N); which blocks another
+    reads (B, N).
 
-    The blocks that feed a block are kept as a set of bits, so that an operator counts once however many ways lead to it.
+    The blocks that feed a block are kept as a set of bits, so that an operator counts once however many
+    ways lead to it.
     """
     num_blocks, _, num_cells = inputs_B2N.shape
     assert num_blocks < 63, num_blocks
@@ -165,11 +171,12 @@ def score_feature_names(space: SearchSpace) -> list[str]:
 
 
 def score_features(cells_NB4: np.ndarray, cells_stacked: np.ndarray, space: SearchSpace) -> np.ndarray:
-    """Tabular features of the score (SEARCH.md, "Tabular score features"): (N, len(score_feature_names(space))) float32.
+    """Tabular features of the score (SEARCH.md, "Tabular score features"): (N,
+    len(score_feature_names(space))) float32.
 
-    Blocks, cells stacked, the operator at each position (one column per position and operator), which lookbacks are used,
-    lookback-to-block and block-to-block incidence (number of halves). They depend on the order of the blocks: hand in canonical
-    cells, or equivalent ones as augmentation.
+    Blocks, cells stacked, the operator at each position (one column per position and operator), which
+    lookbacks are used, lookback-to-block and block-to-block incidence (number of halves). They depend on
+    the order of the blocks: hand in canonical cells, or equivalent ones as augmentation.
     """
     num_cells, num_blocks = cells_NB4.shape[:2]
     assert num_blocks <= space.num_blocks, (num_blocks, space.num_blocks)

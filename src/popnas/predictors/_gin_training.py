@@ -1,0 +1,119 @@
+"""Fitting the ensemble: all models in one batched training, each on its own part of the data.
+
+Every model sees every batch, and a weight of 0 takes the cells of the fold that it leaves out from its
+loss: wasted products are cheaper than a loop over models, and the held-out predictions for cross-validation
+come out of the same pass.
+
+Axes: N cells, M models.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from popnas.predictors._gin_graphs import node_types, predecessors
+from popnas.predictors._gin_network import Graphs, NetworkWeights, NodeTypes, forward
+
+_LARGEST_BATCH, _SMALLEST_BATCH, _BATCHES_PER_EPOCH = 64, 8, 8
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the ensemble is trained; the defaults ranked best in trials (`benchmarks/bench_predictors.py
+    --rank`).
+    """
+
+    epochs: int = 80
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4
+    patience: int = 20  # epochs without a better training loss before the training stops
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The weights, the mean training loss per epoch, and the outputs (M, N) before the sigmoid for all
+    cells.
+    """
+
+    weights: NetworkWeights
+    loss_curve: list[float]
+    outputs_MN: np.ndarray
+
+
+def graphs(cells_NB4: np.ndarray, types: NodeTypes) -> Graphs:
+    """Cells as the padded graphs of the training pass."""
+    types_NV = node_types(cells_NB4, types.num_lookbacks, types.num_operators)
+    is_node_NV = types_NV >= 0
+    aggregation_NVV = predecessors(cells_NB4, types.num_lookbacks)
+    aggregation_NVV += np.eye(types_NV.shape[1], dtype=np.float32) * is_node_NV[:, :, None]
+    one_hot_NVT = (types_NV[:, :, None] == np.arange(types.count)).astype(np.float32)
+    share_NV = is_node_NV / np.maximum(is_node_NV.sum(axis=1, keepdims=True), 1)
+    return Graphs(
+        torch.from_numpy(aggregation_NVV),
+        torch.from_numpy(aggregation_NVV @ one_hot_NVT),
+        torch.from_numpy(share_NV.astype(np.float32)),
+    )
+
+
+def train(
+    cells_NB4: np.ndarray,
+    targets_N: np.ndarray,
+    trains_on_MN: np.ndarray,
+    types: NodeTypes,
+    settings: TrainingSettings,
+    seed: int,
+) -> TrainingResult:
+    """Fit M models to targets in 0..1, model m on the cells where `trains_on_MN[m]`, by mean squared error.
+
+    AdamW; learning rate and weight decay follow one half period of a cosine to 0.
+    """
+    data = graphs(cells_NB4, types)
+    targets_1N = torch.from_numpy(targets_N.astype(np.float32))[None]
+    share_MN = torch.from_numpy(trains_on_MN.astype(np.float32))
+    weights = NetworkWeights.random(types, len(trains_on_MN), seed)
+    for tensor in weights.tensors:
+        tensor.requires_grad_(True)
+    optimizer = torch.optim.AdamW(
+        weights.tensors, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    generator = torch.Generator().manual_seed(seed)
+    num_cells = len(targets_N)
+    batch_size = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, math.ceil(num_cells / _BATCHES_PER_EPOCH)))
+    num_batches = math.ceil(num_cells / batch_size)
+    loss_curve: list[float] = []
+    best_epoch = 0
+    for epoch in range(settings.epochs):
+        epoch_loss = torch.zeros(())
+        for batch, rows in enumerate(torch.randperm(num_cells, generator=generator).split(batch_size)):
+            progress = (epoch * num_batches + batch) / (settings.epochs * num_batches)
+            _schedule(optimizer, settings, progress)
+            predicted_MK = torch.sigmoid(forward(weights, data[rows]))
+            squares_MK = (predicted_MK - targets_1N[:, rows]).square() * share_MN[:, rows]
+            # Models are independent: the sum of their losses trains each as if it were alone.
+            loss = (squares_MK.sum(dim=1) / share_MN[:, rows].sum(dim=1).clamp(min=1)).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            epoch_loss += squares_MK.detach().sum() / share_MN.sum()
+        loss_curve.append(float(epoch_loss))
+        if loss_curve[-1] < loss_curve[best_epoch]:
+            best_epoch = epoch
+        if epoch - best_epoch >= settings.patience:
+            break
+    fitted = weights.detached()
+    with torch.inference_mode():
+        outputs = torch.cat(
+            [forward(fitted, data[rows]) for rows in torch.arange(num_cells).split(256)], dim=1
+        )
+    return TrainingResult(fitted, loss_curve, outputs.numpy())
+
+
+def _schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, progress: float) -> None:
+    factor = 0.5 * (1 + math.cos(math.pi * progress))
+    for group in optimizer.param_groups:
+        group["lr"] = settings.learning_rate * factor
+        group["weight_decay"] = settings.weight_decay * factor

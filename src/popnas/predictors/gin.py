@@ -1,0 +1,102 @@
+"""The score predictor: an ensemble of graph isomorphism networks over the cell's graph.
+
+torch is imported on first use, not with this module, so that listing the predictors stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit
+
+from popnas.cells import SearchSpace
+from popnas.predictors._base import REGISTRY, FitReport, Prediction, ScorePredictor
+from popnas.predictors._cross_validation import figures, folds
+
+if TYPE_CHECKING:
+    from popnas.predictors._gin_network import NetworkWeights, NodeTypes
+
+_MARGIN = 0.25  # of the targets' range, on either side, that the sigmoid may reach beyond
+_NARROWEST = 1e-3  # of that range, so that equal targets can be learnt too
+_FENCE = 1.5  # interquartile ranges beyond the quartiles where outliers are cut off (Tukey's fences)
+
+
+@REGISTRY.register("gin", description="ensemble of graph networks over the cell's graph (score)")
+class GinPredictor(ScorePredictor):
+    """Graph networks (GIN: widths 30, 60, 120, global mean, dense 100, sigmoid), each on a different fold's
+    training part.
+
+    The sigmoid spans the range of the targets and a quarter of it more on either side, rather than 0..1:
+    accuracies of a search often lie within a few hundredths, which a sigmoid over 0..1 hardly tells apart.
+    Targets far outside the quartiles (the empty cell, a training that went astray) are cut off there first,
+    lest they stretch that range.
+    """
+
+    def __init__(self, space: SearchSpace, *, num_models: int = 5) -> None:
+        super().__init__(space, num_models=num_models)
+        self._weights: NetworkWeights | None = None
+        self._low, self._span = 0.0, 1.0
+
+    def _types(self) -> NodeTypes:
+        from popnas.predictors._gin_network import NodeTypes
+
+        return NodeTypes(self.space.lookback_depth, len(self.space.operators))
+
+    def _fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, seed: int) -> FitReport:
+        from popnas.predictors._gin_training import TrainingSettings, train
+
+        settings = TrainingSettings()
+        kept_N = _without_outliers(targets_N)
+        width = max(float(np.ptp(kept_N)), _NARROWEST)
+        self._low, self._span = float(kept_N.min()) - _MARGIN * width, (1 + 2 * _MARGIN) * width
+        scaled_N = (kept_N - self._low) / self._span
+        fold_N = folds(len(targets_N), self.num_models, np.random.default_rng(seed))
+        is_held_out_MN = fold_N == np.arange(self.num_models)[:, None]
+        if self.num_models == 1:
+            is_held_out_MN[:] = False
+        result = train(cells_NB4, scaled_N, ~is_held_out_MN, self._types(), settings, seed)
+        self._weights = result.weights
+        predicted_MN = self._scores(result.outputs_MN.T).T
+        return FitReport(
+            hyperparameters={
+                "num_models": self.num_models,
+                "epochs": len(result.loss_curve),
+                "learning_rate": settings.learning_rate,
+                "weight_decay": settings.weight_decay,
+            },
+            loss_curve=result.loss_curve,
+            cross_validation=(
+                figures((predicted_MN * is_held_out_MN).sum(axis=0), targets_N)
+                if self.num_models > 1
+                else dict.fromkeys(("mape", "spearman", "r2"))
+            ),
+        )
+
+    def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
+        import torch
+
+        from popnas.predictors._gin_bulk import predict_outputs
+
+        assert self._weights is not None
+        with torch.inference_mode():
+            outputs_NM = predict_outputs(self._weights, self._types(), cells_NB4, parents)
+        scores_NM = self._scores(outputs_NM)
+        mean_N = sum(scores_NM[:, model] for model in range(self.num_models)) / self.num_models
+        squares_N = sum((scores_NM[:, model] - mean_N) ** 2 for model in range(self.num_models))
+        return Prediction(mean_N, np.sqrt(squares_N / self.num_models))
+
+    def _scores(self, outputs_NM: np.ndarray) -> np.ndarray:
+        """Scores for the networks' outputs before the sigmoid, float64."""
+        return self._low + self._span * expit(outputs_NM.astype(np.float64))
+
+
+def _without_outliers(targets_N: np.ndarray) -> np.ndarray:
+    """Targets with those beyond Tukey's fences moved onto the fence.
+
+    The fence is at least one standard deviation away: where most targets are equal, the quartiles tell
+    nothing.
+    """
+    low, high = np.percentile(targets_N, [25, 75])
+    reach = max(_FENCE * (high - low), float(targets_N.std()))
+    return np.clip(targets_N, low - reach, high + reach)
