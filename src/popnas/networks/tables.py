@@ -8,6 +8,7 @@ used lookback, the concatenation and the rest. All entries are pairs (params, FL
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,34 +45,39 @@ def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) ->
     """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in
     any block order.
     """
-    num_blocks = cells_NB4.shape[1]
-    depth = space.lookback_depth
+    num_blocks, depth, num_operators = cells_NB4.shape[1], space.lookback_depth, len(space.operators)
     tables = stack_tables(space.operators, depth, num_blocks, spec)
-    nearest_N = -bulk.nearest_lookback(cells_NB4).astype(np.int32)
+    nearest_N = -bulk.nearest_lookback(cells_NB4)
     if spec.concat_only_unused_blocks:
-        joined_N = bulk.unused_blocks(cells_NB4).sum(axis=1)
+        joined_N = np.count_nonzero(bulk.unused_blocks(cells_NB4), axis=1)
     else:
         joined_N = bulk.num_blocks(cells_NB4)
     cost_N2 = tables.rest[nearest_N] + tables.concatenation[nearest_N, joined_N]
     if tables.lookback.any():
         used_NL = bulk.used_lookbacks(cells_NB4, depth)
-        cost_N2 = cost_N2 + (used_NL[:, :, None] * tables.lookback[nearest_N]).sum(axis=1)
+        cost_N2 += (used_NL[:, :, None] * tables.lookback[nearest_N]).sum(axis=1)
     params_N, flops_N = (np.ascontiguousarray(cost_N2[:, part]) for part in (0, 1))
 
     # What an input reads, as an index into the tables: 0 for -1, 1 for -2, ..., L for any block.
-    reads = np.full(depth + num_blocks, depth, dtype=np.int32)
+    reads = np.full(depth + num_blocks, depth, dtype=np.int64)
     reads[:depth] = np.arange(depth)[::-1]
     branch_params, branch_flops = (np.ascontiguousarray(tables.branch[..., part]).ravel() for part in (0, 1))
-    num_operators = len(space.operators)
     start_N = nearest_N * (num_operators + 1)
-    for block in range(num_blocks):
-        for half in (0, 2):
-            operator_N = cells_NB4[:, block, half + 1].astype(np.int32)
-            operator_N[operator_N < 0] = num_operators
-            entry_N = (start_N + operator_N) * (depth + 1) + reads[cells_NB4[:, block, half] + depth]
-            params_N += branch_params[entry_N]
-            flops_N += branch_flops[entry_N]
+    for input_N, operator_N in _halves(cells_NB4):
+        # Operator -1, of a missing block, is the last one of the table.
+        entry_N = start_N + operator_N % (num_operators + 1)
+        entry_N *= depth + 1
+        entry_N += reads.take(input_N + depth)
+        params_N += branch_params.take(entry_N)
+        flops_N += branch_flops.take(entry_N)
     return BulkCosts(params_N, flops_N)
+
+
+def _halves(cells_NB4: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(inputs, operators) of all cells, for each half of each block in turn."""
+    for block in range(cells_NB4.shape[1]):
+        for half in (0, 2):
+            yield cells_NB4[:, block, half], cells_NB4[:, block, half + 1]
 
 
 @lru_cache(maxsize=32)
