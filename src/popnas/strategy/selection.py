@@ -83,7 +83,7 @@ def _comparable(
         values = np.asarray(predictions[objective.name])
         if values.shape != (len(canonical_NB4),):
             raise PredictorError(
-                f"'{objective.name}' needs {len(canonical_NB4)} predictions, one a candidate. Got {values.shape}"
+                f"'{objective.name}' needs {len(canonical_NB4)} predictions. Got {values.shape}"
             )
         _check_finite(objective.name, values, canonical_NB4, space)
         compared[objective.name] = values if objective.is_computed else round_significant(values)
