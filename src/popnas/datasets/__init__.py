@@ -6,7 +6,7 @@ What lives here, from source to batch:
   downloads
 - `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
 - `labels.py`     class order, remapping, class weights
-- `splits.py`     stratified draws: sample limit, validation split, folds
+- `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
 - `dataset.py`    `Split`, `Fold`, `Dataset`; `storage.py` keeps a prepared `Dataset` as memory-mapped files
   for workers
@@ -21,8 +21,8 @@ beside `images.py` whose class knows how to `assemble` itself into a `Dataset`.
 """
 
 from popnas.datasets.dataset import Dataset, Fold, Split
-from popnas.datasets.loading import load
+from popnas.datasets.loading import check_name, load, names
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.sources import SOURCES
 
-__all__ = ["SOURCES", "Dataset", "Fold", "Preprocessing", "Split", "load"]
+__all__ = ["SOURCES", "Dataset", "Fold", "Preprocessing", "Split", "check_name", "load", "names"]

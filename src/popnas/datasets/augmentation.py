@@ -23,8 +23,9 @@ _CHUNK = 1024
 
 
 class Draws(NamedTuple):
-    """The random choices for n images, each (n,) or (n, 2); drawn on the CPU, so that every device sees the "
-    "same ones."""
+    """The random choices for n images, each (n,) or (n, 2); drawn on the CPU, so that every device sees the
+    same ones.
+    """
 
     offset: Tensor
     is_flipped: Tensor
@@ -48,8 +49,9 @@ class ImageAugmentation:
     use_cutout: bool = False
 
     def upscale(self, x_BCHW: Tensor) -> Tensor:
-        """Bytes (B, C, H, W) to bytes (B, C, U, V), bilinear: the same for every epoch, so cached data do "
-        "it once."""
+        """Bytes (B, C, H, W) to bytes (B, C, U, V), bilinear: the same for every epoch, so cached data do
+        it once.
+        """
         size = [math.ceil(extent * _UPSCALE) for extent in x_BCHW.shape[2:]]
         chunks = [
             functional.interpolate(chunk.float(), size=size, mode="bilinear", align_corners=False)

@@ -34,8 +34,9 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of `pool` into training and validation; kept as indices, the splits are made when asked "
-    "for."""
+    """One division of `pool` into training and validation; kept as indices, the splits are made when asked
+    for.
+    """
 
     pool: Split
     train_indices: np.ndarray | slice

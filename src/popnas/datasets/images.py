@@ -50,9 +50,9 @@ class ImageData(LabelledData):
     images: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def arrays(self, config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
+    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
         """All images at one size and number of channels (grey ones repeat theirs where others have three)."""
-        ready = {split: _as_bytes(images, split, self.place) for split, images in self.images.items()}
+        ready = {split: _as_bytes(self.images[split], split, self.place) for split in splits}
         num_channels = max(image.shape[-1] for images in ready.values() for image in _samples_of(images))
         arrays = {}
         for split, images in ready.items():

@@ -52,8 +52,9 @@ def encode(
 
 
 def class_weights(y: np.ndarray, num_classes: int) -> np.ndarray:
-    """Weights (classes,) float32 that balance the loss: 1 / (classes x share of the class); 0 for a class "
-    "without examples."""
+    """Weights (classes,) float32 that balance the loss: 1 / (classes x share of the class); 0 for a class
+    without examples.
+    """
     counts = np.bincount(y, minlength=num_classes)
     return np.where(counts > 0, len(y) / (num_classes * np.maximum(counts, 1)), 0).astype(np.float32)
 

@@ -27,8 +27,9 @@ _PREFETCHED = 2
 
 
 class Batch(NamedTuple):
-    """Network input x (B, C, H, W) or (B, C, L) float32, classes y (B,) int64, series' lengths (B,) int64 "
-    "or None."""
+    """Network input x (B, C, H, W) or (B, C, L) float32, classes y (B,) int64, series' lengths (B,) int64
+    or None.
+    """
 
     x: Tensor
     y: Tensor

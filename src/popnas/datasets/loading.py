@@ -1,5 +1,6 @@
-"""From a configuration's `dataset` section to a `Dataset`: which source has it, and clear words when none "
-"has."""
+"""From a configuration's `dataset` section to a `Dataset`: which source has it, and clear words when none
+has.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.errors import DataError, UnknownNameError, nearest
+from popnas.errors import DataError, UnknownNameError, UserError, nearest
 
 if TYPE_CHECKING:
     from popnas.config import DatasetConfig
@@ -30,7 +31,27 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
         if path is not None
         else _source_of_name(request.task, config.name)
     )
-    return source.read(request).assemble(config, seed)
+    dataset = source.read(request).assemble(config, seed)
+    if need_test and dataset.test is None:
+        raise DataError(
+            f"{dataset.place} has no test split, which is needed here. Add one beside the training split, "
+            "named 'test'."
+        )
+    return dataset
+
+
+def names(task: str) -> list[str]:
+    """The data sets that can be had by name for a task, sorted."""
+    return sorted({name for _, part in SOURCES.items() if task in part.tasks for name in part().data_sets()})
+
+
+def check_name(name: str, task: str) -> str | None:
+    """What is wrong with `dataset.name` for a task, or None; nothing is read."""
+    try:
+        _source_of_name(task, name)
+    except UserError as mistake:
+        return str(mistake)
+    return None
 
 
 def _source_of_name(task: str, name: str | None) -> Source:
@@ -49,12 +70,10 @@ def _source_of_name(task: str, name: str | None) -> Source:
             f"The data set '{name}' (dataset.name) is for {' or '.join(sorted(offering[0].tasks))}, but "
             f"dataset.type is '{task}'. Change one of the two."
         )
-    names = sorted({n for source in sources if task in source.tasks for n in source.data_sets()})
-    if not any(task in source.tasks for source in sources):
-        raise DataError(f"No data source serves the dataset.type '{task}'.")
+    known = names(task)
     raise UnknownNameError(
-        f"unknown data set '{name}' (dataset.name) for {task}.{nearest(name, names)} Known by name: "
-        f"{', '.join(names)}. Give dataset.path for data of your own."
+        f"unknown data set '{name}' (dataset.name) for {task}.{nearest(name, known)} Known by name: "
+        f"{', '.join(known)}. Give dataset.path for data of your own."
     )
 
 

@@ -6,7 +6,7 @@ Torch-free values, so that they travel to workers, into `model.json` and into an
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        return {"offset": list(self.offset), "scale": list(self.scale), "has_lengths": self.has_lengths}
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> Preprocessing:

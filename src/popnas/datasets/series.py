@@ -23,20 +23,22 @@ class SeriesData(LabelledData):
 
     series: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
 
-    def arrays(self, config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
-        """All series as long as the longest of the training split: shorter ones end in zeros, longer ones "
-        "are cut."""
-        for split, series in self.series.items():
+    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
+        """All series as long as the longest of the training split: shorter ones end in zeros, longer ones
+        are cut.
+        """
+        used = {split: self.series[split] for split in splits}
+        for split, series in used.items():
             self._check(series, split)
         lengths = {
             split: np.fromiter((len(one) for one in series), np.int64, len(series))
-            for split, series in self.series.items()
+            for split, series in used.items()
         }
         longest = int(lengths["train"].max())
         # The test split must not decide what networks look like: it is not always loaded.
         is_unequal = any((found != longest).any() for split, found in lengths.items() if split != "test")
         arrays = {}
-        for split, series in self.series.items():
+        for split, series in used.items():
             self._note_other_lengths(split, lengths[split], longest, is_unequal, notes)
             arrays[split] = Arrays(
                 _padded(series, longest), np.minimum(lengths[split], longest) if is_unequal else None

@@ -33,10 +33,13 @@ def allocate(counts: np.ndarray, total: int, rng: np.random.Generator) -> np.nda
     return shares
 
 
-def draw(y: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices, sorted, of `total` examples drawn so that every class keeps its share within one example."""
+def draw(y: np.ndarray, total: int, rng: np.random.Generator, *, num_left: int = 0) -> np.ndarray:
+    """Indices, sorted, of `total` examples drawn so that every class has its share within one example.
+
+    `num_left` examples of each class stay behind, even if the draw gets smaller by that.
+    """
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    shares = allocate(counts, total, rng)
+    shares = np.minimum(allocate(counts, total, rng), counts - num_left)
     chosen = [rng.permutation(np.flatnonzero(codes == c))[: shares[c]] for c in range(len(classes))]
     return np.sort(np.concatenate(chosen))
 
@@ -84,15 +87,8 @@ def divide(
     if num_validation < max(num_divisible, 1):
         raise DataError(_too_small(validation_size, num_validation, num_examples, num_divisible))
     candidates = np.flatnonzero(can_divide)
-    chosen = candidates[draw(y[candidates], num_validation, rng)]
-    chosen = _leave_one_behind(y, chosen, counts)
+    chosen = candidates[draw(y[candidates], num_validation, rng, num_left=1)]
     return Division(np.setdiff1d(np.arange(len(y)), chosen), chosen)
-
-
-def _leave_one_behind(y: np.ndarray, chosen: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Give back one example of every class that would be gone from training."""
-    is_gone = (np.bincount(y[chosen], minlength=len(counts)) == counts) & (counts > 0)
-    return np.array([i for k, i in enumerate(chosen) if not (is_gone[y[i]] and y[i] not in y[chosen[:k]])])
 
 
 def _too_small(validation_size: float, num_validation: int, num_examples: int, num_classes: int) -> str:

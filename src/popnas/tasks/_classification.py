@@ -46,8 +46,9 @@ class ClassificationLoss:
 
 
 class ClassificationMetrics:
-    """Accuracy, macro F1 and top-5 accuracy, from a confusion matrix and a count that stay on the device "
-    "until `compute`."""
+    """Accuracy, macro F1 and top-5 accuracy, from a confusion matrix and a count that stay on the device
+    until `compute`.
+    """
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
@@ -71,8 +72,9 @@ class ClassificationMetrics:
         return self._counts[:-1].view(self.num_classes, self.num_classes).tolist()
 
     def compute(self) -> dict[str, float]:
-        """`accuracy`, `f1_score` (mean over classes present in truth or prediction), `top_k_accuracy` (1 "
-        "below 5 classes)."""
+        """`accuracy`, `f1_score` (mean over classes present in truth or prediction), `top_k_accuracy` (1
+        below 5 classes).
+        """
         assert self._counts is not None, "no batch was counted"
         counts = self._counts.cpu()
         confusion_KK, hits = counts[:-1].view(self.num_classes, self.num_classes).double(), int(counts[-1])
@@ -93,8 +95,9 @@ class ClassificationTask(Task):
     score_metrics = ("accuracy", "f1_score")
 
     def loss(self, config: RunConfig, dataset: Dataset) -> Loss:
-        """Cross-entropy with the configuration's label smoothing and, if classes are balanced, their "
-        "weights."""
+        """Cross-entropy with the configuration's label smoothing and, if classes are balanced, their
+        weights.
+        """
         return ClassificationLoss(config.training_hyperparameters.label_smoothing, dataset.class_weights)
 
     def metrics(self, num_classes: int) -> ClassificationMetrics:

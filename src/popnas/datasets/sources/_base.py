@@ -24,8 +24,9 @@ class RawData(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a source: a data set by `name` or by `path`, images at the size `resize`, and `test` "
-    "data only if needed."""
+    """What is asked of a source: a data set by `name` or by `path`, images at the size `resize`, and `test`
+    data only if needed.
+    """
 
     task: str
     name: str | None

@@ -1,0 +1,30 @@
+"""Images in `.npz` files: x (n, h, w[, c]) uint8 and y (n,)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from popnas.datasets.images import ImageData
+from popnas.datasets.sources import SOURCES, Request, Source, _npz
+
+
+@SOURCES.register("image_npz", description="images in .npz files at dataset.path")
+class ImageNpz(Source):
+    """One file per split, or one file with all."""
+
+    tasks = frozenset({"image_classification"})
+    layout = _npz.LAYOUT
+
+    def recognizes(self, path: Path) -> bool:
+        """An .npz file or a folder of them."""
+        return _npz.recognizes(path)
+
+    def read(self, request: Request) -> ImageData:
+        """The arrays as they are."""
+        assert request.path is not None
+        parts = _npz.read(request.path, request.splits)
+        return ImageData(
+            place=str(request.path),
+            labels={split: part.y for split, part in parts.items()},
+            images={split: part.x for split, part in parts.items()},
+        )
