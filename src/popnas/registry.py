@@ -23,7 +23,8 @@ class Registry(Generic[T]):
     """Named parts of one family.
 
     `family` is the word used in messages ("predictor"); `package` is the dotted name of the package whose
-    modules declare the parts (those that start with "_" are skipped); `group` is the entry point group of users' own parts.
+    modules declare the parts (those that start with "_" are skipped); `group` is the entry
+    point group of users' own parts.
     """
 
     def __init__(self, family: str, package: str, group: str) -> None:
@@ -61,8 +62,8 @@ class Registry(Generic[T]):
                 point.load()
             except Exception as error:
                 raise PopnasError(
-                    f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not be "
-                    f"loaded: {error}"
+                    f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not "
+                    f"be loaded: {error}"
                 ) from error
 
     def names(self) -> list[str]:

@@ -48,8 +48,8 @@ def command(
     """
     if run is not None and (source is not None or name is not None or confirm is not None):
         raise UserError(
-            f"-r {run} goes on with that run's own configuration and name; leave out -j, --name and --confirm, "
-            "or start a new run without -r."
+            f"-r {run} goes on with that run's own configuration and name; leave out -j, --name and "
+            "--confirm, or start a new run without -r."
         )
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli._progress import progress_listener
@@ -81,7 +81,7 @@ def _as_text(result: SearchResult) -> str:
     reasons = {
         "completed": "Search completed",
         "max_hours": f"Time limit reached (go on with: popnas search -r {result.folder})",
-        "no_parents": "Search ended early, as no candidate of a step could be trained or none met the constraints",
+        "no_parents": "Search ended early: no candidate of a step could be trained or met the constraints",
     }
     failed = f", {result.num_failed} of them failed" if result.num_failed else ""
     return "\n".join(

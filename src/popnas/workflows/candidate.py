@@ -18,7 +18,6 @@ from popnas import config, networks, tasks, training
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
-from popnas.datasets.loader import DeviceLoader
 from popnas.errors import CandidateFailed
 from popnas.evaluation import Evaluation
 from popnas.networks.cost import network_cost
@@ -26,7 +25,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
-from popnas.training import TrainingResult, TrainingSettings
+from popnas.training import TrainingResult, TrainingSettings, device, simulated
 from popnas.workflows import candidate_files
 
 
@@ -40,6 +39,7 @@ class CandidateContext:
     spec: NetworkSpec
     settings: TrainingSettings
     device: torch.device
+    memory_format: torch.memory_format | None
     folder: Path
 
 
@@ -49,13 +49,16 @@ def setup(payload: dict[str, Any]) -> CandidateContext:
     run_config = config.load(payload["config"])
     task = tasks.get(run_config.dataset.type)
     dataset = task.load(run_config)
+    spec = task.network_spec(run_config, dataset)
+    place = device.choose(run_config.others.train_strategy)
     return CandidateContext(
         config=run_config,
         task=task,
         dataset=dataset,
-        spec=task.network_spec(run_config, dataset),
+        spec=spec,
         settings=TrainingSettings.from_config(run_config),
-        device=training.device.choose(run_config.others.train_strategy),
+        device=place,
+        memory_format=device.memory_format(place, spec.num_dims, spec.filters),
         folder=Path(payload["folder"]),
     )
 
@@ -90,7 +93,7 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
     }
     volatile: dict[str, Any] = {"device": str(context.device)}
     try:
-        results = [_train(context, cell, seed, fold) for fold in context.dataset.folds]
+        results = [_train(context, cell, seed, fold, cost) for fold in context.dataset.folds]
         inference_seconds = _inference_seconds(context, results[0][0], cost)
     except CandidateFailed as failure:
         volatile["wall_seconds"] = time.perf_counter() - started
@@ -103,7 +106,7 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
         **shared,
         metrics=metrics,
         score=score,
-        training_seconds=_training_seconds(context, folds, cost),
+        training_seconds=float(np.mean([result.training_seconds for result in folds])),
         inference_seconds=inference_seconds,
         head_metrics=_mean_head_metrics(folds),
         volatile=volatile,
@@ -124,62 +127,40 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
 
 
 def _train(
-    context: CandidateContext, cell: Cell, seed: int, fold: Fold
+    context: CandidateContext, cell: Cell, seed: int, fold: Fold, cost: Cost
 ) -> tuple[networks.Network, TrainingResult]:
     torch.manual_seed(seed)
     network = networks.build(cell, context.spec)
-    dataset = context.config.dataset
-    shared: dict[str, Any] = {
-        "preprocessing": context.dataset.preprocessing,
-        "device": context.device,
-        "is_cached": dataset.cache,
-        "memory_format": training.device.memory_format(context.spec, context.device),
-    }
-    train_loader = DeviceLoader(
-        fold.train,
-        batch_size=dataset.batch_size,
-        shuffle=True,
-        seed=seed,
-        augmentation=context.task.augmentation(context.config),
-        **shared,
-    )
-    validation_loader = DeviceLoader(
-        fold.validation,
-        batch_size=dataset.val_test_batch_size or dataset.batch_size,
-        shuffle=False,
-        seed=seed,
-        **shared,
-    )
+    config, dataset, task = context.config, context.dataset, context.task
+    placed: dict[str, Any] = {"device": context.device, "memory_format": context.memory_format}
     result = training.fit(
         network,
-        train_loader,
-        validation_loader,
-        context.task.loss(context.config, context.dataset),
-        lambda: context.task.metrics(context.dataset.num_classes),
+        task.train_loader(config, dataset, fold.train, seed=seed, **placed),
+        task.evaluation_loader(config, dataset, fold.validation, **placed),
+        task.loss(config, dataset),
+        lambda: task.metrics(dataset.num_classes),
         context.settings,
-        device=context.device,
         seed=seed,
-        timing=context.config.others.timing,
-        max_seconds=context.config.others.max_candidate_seconds,
+        timing=config.others.timing,
+        cost=cost,
+        max_seconds=config.others.max_candidate_seconds,
+        **placed,
     )
     return network, result
-
-
-def _training_seconds(context: CandidateContext, folds: list[TrainingResult], cost: Cost) -> float:
-    if context.config.others.timing == "simulated":
-        num_samples = len(context.dataset.folds[0].train)
-        return training.simulated.training_seconds(
-            cost.flops, cost.params, num_samples, context.settings.epochs
-        )
-    return float(np.mean([result.training_seconds for result in folds]))
 
 
 def _inference_seconds(context: CandidateContext, network: networks.Network, cost: Cost) -> float:
     batch_size = context.config.dataset.inference_batch_size
     if context.config.others.timing == "simulated":
-        return training.simulated.inference_seconds(cost.flops, cost.params, batch_size)
+        return simulated.inference_seconds(cost.flops, cost.params, batch_size)
     return training.inference_seconds(
-        network, context.spec, batch_size=batch_size, device=context.device, settings=context.settings
+        network,
+        context.spec.input_shape,
+        batch_size,
+        context.device,
+        memory_format=context.memory_format,
+        autocast=device.precision(context.device, context.settings.has_mixed_precision),
+        has_lengths=context.spec.has_lengths,
     )
 
 
@@ -189,16 +170,5 @@ def _mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
 
 def _mean_head_metrics(folds: list[TrainingResult]) -> list[dict[str, float]]:
     """Per head, the best of each metric over epochs, as the mean over folds."""
-    num_heads = len(folds[0].epochs[0].head_metrics)
-    return [
-        _mean_metrics(
-            [
-                {
-                    name: max(epoch.head_metrics[head][name] for epoch in result.epochs)
-                    for name in result.epochs[0].head_metrics[head]
-                }
-                for result in folds
-            ]
-        )
-        for head in range(num_heads)
-    ]
+    heads = zip(*(result.head_metrics for result in folds), strict=True)
+    return [_mean_metrics(list(head)) for head in heads]

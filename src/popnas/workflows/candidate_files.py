@@ -82,9 +82,8 @@ def _export(
     context: CandidateContext, network: networks.Network, result: TrainingResult, folder: Path
 ) -> None:
     # Exporting loads the ONNX libraries: only for those who ask for it.
-    from popnas.report import drawing
-
     from popnas import export
+    from popnas.report import drawing
 
     network.load_state_dict(result.best_state)
     export.save_onnx(network, context.dataset.preprocessing, folder / "model.onnx")

@@ -298,7 +298,7 @@ class _Search:
         failures = [evaluation for evaluation in self.state.evaluations if evaluation.is_failed]
         kinds = sorted({f"{evaluation.error_kind}: {evaluation.error}" for evaluation in failures})
         return (
-            f"all {len(failures)} single-block cells failed, so there is nothing to grow from. The reasons:\n  "
+            f"all {len(failures)} single-block cells failed: there is nothing to grow from. Reasons:\n  "
             + "\n  ".join(kinds[:5])
             + f"\nThe run is kept in {self.folder.path}. Start a new one with other settings, for instance "
             "a lower learning rate or a smaller batch."

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from popnas.evaluation import Evaluation
 from popnas.networks.cost import bulk_costs
 from popnas.networks.plan import num_cells_stacked
 from popnas.networks.spec import NetworkSpec
-from popnas.predictors import features
+from popnas.predictors import ScorePredictor, TimePredictor, features
 from popnas.seeds import derive_seed
 from popnas.strategy import round_significant
 
@@ -78,9 +78,8 @@ def predict_step(
     reports: dict[str, dict[str, Any]] = {}
     wanted = wanted_objectives(config)
 
-    score_predictor = predictors.REGISTRY.get(SCORE_PREDICTOR)(
-        space, num_models=config.others.accuracy_predictor_ensemble_units
-    )
+    score_type = cast(type[ScorePredictor], predictors.REGISTRY.get(SCORE_PREDICTOR))
+    score_predictor = score_type(space, num_models=config.others.accuracy_predictor_ensemble_units)
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
     scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
     seed = derive_seed(config.others.seed, "predictor", "score", step)
@@ -90,7 +89,7 @@ def predict_step(
     values["score"] = round_significant(prediction.mean, 6)
 
     for objective in (name for name in TIMES if name in wanted):
-        time_predictor = predictors.REGISTRY.get(TIME_PREDICTOR)(
+        time_predictor = cast(type[TimePredictor], predictors.REGISTRY.get(TIME_PREDICTOR))(
             space,
             operator_costs=np.array([costs[objective][name] for name in space.operators]),
             cells_stacked=lambda cells_NB4: num_cells_stacked(cells_NB4, spec),
