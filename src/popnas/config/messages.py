@@ -98,7 +98,7 @@ def rule_at(path: Path) -> str:
 
 def rule(node: Schema) -> str:
     """What a schema asks for, in words: "a whole number, at least 1, or null"."""
-    options = [_resolve(option) for option in node.get("anyOf", [node])]
+    options = _options(node)
     solid = [option for option in options if option.get("type") != "null"]
     words = _rule_of_one(solid[-1]) if solid else "null"
     if len(solid) == len(options):
@@ -138,7 +138,7 @@ def _bounds(node: Schema) -> str:
 
 
 def _unquote_hint(node: Schema, value: str) -> str:
-    kinds = {_resolve(option).get("type") for option in node.get("anyOf", [node])}
+    kinds = {option.get("type") for option in _options(node)}
     try:
         unquoted = json.loads(value)
     except ValueError:
@@ -160,8 +160,7 @@ def schema_at(path: Path) -> Schema:
     """The schema of the value at `path`; empty where nothing is known."""
     node: Schema = whole_schema()
     for step in path:
-        options = [_resolve(option) for option in _resolve(node).get("anyOf", [node])]
-        node = next((child for option in options if (child := _child(_resolve(option), step))), {})
+        node = next((child for option in _options(node) if (child := _child(option, step))), {})
     return _resolve(node)
 
 
@@ -179,13 +178,21 @@ def _resolve(node: Schema) -> Schema:
     return whole_schema()["$defs"][node["$ref"].removeprefix("#/$defs/")]
 
 
+def _options(node: Schema) -> list[Schema]:
+    """The alternatives of a node, null among them, without references and nesting."""
+    node = _resolve(node)
+    if "anyOf" not in node:
+        return [node]
+    return [inner for option in node["anyOf"] for inner in _options(option)]
+
+
 def _properties(node: Schema) -> Iterator[str]:
-    for option in node.get("anyOf", [node]):
-        yield from _resolve(option).get("properties", {})
+    for option in _options(node):
+        yield from option.get("properties", {})
 
 
 def _enum(node: Schema) -> list[str]:
-    return [choice for option in node.get("anyOf", [node]) for choice in _resolve(option).get("enum", [])]
+    return [choice for option in _options(node) for choice in option.get("enum", [])]
 
 
 def _homes(key: str) -> list[Path]:
@@ -209,4 +216,13 @@ def exists(path: Path) -> bool:
 def is_section(path: Path) -> bool:
     """Whether the value at `path` is an object."""
     node = schema_at(path)
-    return any(_resolve(option).get("type") == "object" for option in node.get("anyOf", [node]))
+    return any(option.get("type") == "object" for option in _options(node))
+
+
+def description_at(path: Path) -> str:
+    """What a field or a section is for, as its declaration says."""
+    field: Schema = {}
+    for option in _options(schema_at(path[:-1])):
+        field = option.get("properties", {}).get(path[-1], field)
+    texts = [field.get("description"), *(option.get("description") for option in _options(field))]
+    return next((str(text) for text in texts if text), "")

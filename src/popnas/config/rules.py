@@ -33,10 +33,11 @@ class TaskFacts(Protocol):
 
 @dataclass(frozen=True)
 class NameRules:
-    """The registries' names, handed in so that mistakes in them come together with all others.
+    """The registries' names, handed in so that mistakes in names come with all the others.
 
-    `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or None;
-    `datasets` are names to suggest; `get_task` gives the facts of one of `tasks` (without it only those of the built-in tasks are known).
+    `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or
+    None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks` (without it only those
+    of the built-in tasks are known).
     """
 
     check_operator: Callable[[str, int], str | None]

@@ -26,20 +26,14 @@ class RunConfig(Section):
     equal value.
     """
 
-    search_space: SearchSpaceConfig = Field(
-        default_factory=SearchSpaceConfig, description="Which cells can be found."
-    )
+    search_space: SearchSpaceConfig = Field(default_factory=SearchSpaceConfig)
     search_strategy: SearchStrategyConfig = Field(
         default_factory=SearchStrategyConfig,
         description="How many cells are trained, and what is good.",
     )
-    training_hyperparameters: TrainingConfig = Field(
-        default_factory=TrainingConfig, description="How each candidate network is trained."
-    )
-    architecture_hyperparameters: ArchitectureConfig = Field(
-        default_factory=ArchitectureConfig, description="The network that a cell is built into."
-    )
-    dataset: DatasetConfig = Field(description="The data, and how it is split and prepared.")
+    training_hyperparameters: TrainingConfig = Field(default_factory=TrainingConfig)
+    architecture_hyperparameters: ArchitectureConfig = Field(default_factory=ArchitectureConfig)
+    dataset: DatasetConfig
     others: OthersConfig = Field(
         default_factory=OthersConfig,
         description="Everything about a run that is neither data nor network.",

@@ -6,9 +6,19 @@ from these declarations. Rules that tie fields of different sections together li
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.errors import ConfigError
@@ -22,7 +32,7 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -44,8 +54,22 @@ def _checked(parse: Any) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _null_means(default: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
+@dataclass(frozen=True)
+class _NullMeans:
+    """Annotation of a field whose null stands for `value`; the JSON Schema says so too."""
+
+    value: Any
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._replace, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
+
+    def _replace(self, value: Any) -> Any:
+        return self.value if value is None else value
 
 
 class Section(BaseModel):
@@ -66,7 +90,7 @@ class SearchSpaceConfig(Section):
         default=2,
         description="L: a block may read the outputs of the L previous cells (-1 is the previous one).",
     )
-    operators: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] = Field(
+    operators: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), _NullMeans(())] = Field(
         default=(),
         description="Names of the operators, e.g. 'identity', '3x3 conv' (images) or '7 dconv' (series); "
         "`popnas list operators` shows them. Default: those of the task's preset.",
@@ -79,11 +103,11 @@ class SearchStrategyConfig(Section):
     max_children: Count = Field(
         default=128, description="K: at most so many cells of the Pareto front are trained per step."
     )
-    max_exploration_children: CountOrNone = Field(
+    max_exploration_children: Natural = Field(
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",
     )
-    score_metric: Literal["accuracy", "f1_score", "mean_iou"] = Field(
+    score_metric: Annotated[Literal["accuracy", "f1_score", "mean_iou"], _NullMeans("accuracy")] = Field(
         default="accuracy",
         description="The metric that is maximised. Default: accuracy; in segmentation mean_iou.",
     )
@@ -121,9 +145,7 @@ class OptimizerConfig(Section):
         description="cdr: P period, T t_mul, M m_mul, A alpha (cosine, warm restarts) | cd: A alpha "
         "(one cosine) | null (constant). Parameters are optional, their order is fixed. radam takes null.",
     )
-    warmup: CountOrNone = Field(
-        default=0, description="Epochs of linear warm-up from 0, before the schedule."
-    )
+    warmup: Natural = Field(default=0, description="Epochs of linear warm-up from 0, before the schedule.")
     lookahead: LookaheadConfig | None = Field(
         default=None, description="Lookahead around the optimizer; null = none."
     )
@@ -155,9 +177,7 @@ class TrainingConfig(Section):
     label_smoothing: Share = Field(
         default=0.0, description="Label smoothing of the loss; no effect in segmentation."
     )
-    optimizer: OptimizerConfig = Field(
-        default_factory=OptimizerConfig, description="Optimizer and learning-rate schedule."
-    )
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
 
 
 class ArchitectureConfig(Section):
@@ -193,7 +213,7 @@ class ArchitectureConfig(Section):
             "swish", "silu", "relu", "relu6", "elu", "selu", "gelu", "leaky_relu", "mish", "tanh", "sigmoid",
             "hard_sigmoid", "softplus", "softsign",
         ],
-        _null_means("swish"),
+        _NullMeans("swish"),
     ] = Field(default="swish", description="Activation, by its Keras name; null = swish.")  # fmt: skip
     segmentation_decoder: Literal["fixed", "cells"] = Field(
         default="fixed", description="Segmentation only: a fixed decoder, or one built of cells."
@@ -229,7 +249,7 @@ class DatasetConfig(Section):
     classes_count: Annotated[int, Field(ge=2)] | None = Field(
         default=None, description="Number of classes; null = counted."
     )
-    ignore_class: CountOrNone | None = Field(
+    ignore_class: Natural | None = Field(
         default=None,
         description="Segmentation only: a label that counts neither in the loss nor in the metrics.",
     )
@@ -237,7 +257,7 @@ class DatasetConfig(Section):
     val_test_batch_size: Count | None = Field(
         default=None, description="Batch size of validation and test; null = batch_size."
     )
-    inference_batch_size: Annotated[Count, _null_means(1)] = Field(
+    inference_batch_size: Annotated[Count, _NullMeans(1)] = Field(
         default=1, description="Batch size at which inference time is measured."
     )
     validation_size: Annotated[float, Field(gt=0, lt=1)] | None = Field(
@@ -255,11 +275,11 @@ class DatasetConfig(Section):
     balance_class_losses: bool = Field(
         default=False, description="Weight the loss so that each class counts the same."
     )
-    class_labels_remapping: dict[str, CountOrNone] | None = Field(
+    class_labels_remapping: dict[str, Natural] | None = Field(
         default=None, description='Old label to new label, e.g. {"1": 0, "2": 1}; null = sorted labels.'
     )
-    data_augmentation: Annotated[DataAugmentationConfig, _null_means({})] = Field(
-        default_factory=DataAugmentationConfig, description="Augmentation of training images."
+    data_augmentation: Annotated[DataAugmentationConfig, _NullMeans({})] = Field(
+        default_factory=DataAugmentationConfig
     )
     resize: ResizeConfig | None = Field(
         default=None,
@@ -317,9 +337,7 @@ class OthersConfig(Section):
         default="measured",
         description="simulated: times are a fixed function of the network, so that runs repeat exactly.",
     )
-    executor: Annotated[ExecutorConfig, _null_means({})] = Field(
-        default_factory=ExecutorConfig, description="Where candidates are evaluated."
-    )
+    executor: Annotated[ExecutorConfig, _NullMeans({})] = Field(default_factory=ExecutorConfig)
     max_hours: Positive | None = Field(
         default=None,
         description="Stop after so many hours; running candidates finish first. null = no limit.",
