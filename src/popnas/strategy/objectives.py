@@ -29,8 +29,8 @@ OBJECTIVES = {
     )
 }
 
-# Powers of ten up to this one are exact in float64, so scaling by them rounds only once.
-_EXACT_POWER = 22
+# Powers of ten up to 10^22 are exact in float64: between these bounds scaling to 6 digits rounds only once.
+_SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-15, 1e15
 # Scaled to an integer of 6 digits, float64 errs by less than 1e-9: only values this near to a half may go
 # wrong.
 _NEAR_HALF = 1e-6
@@ -42,15 +42,17 @@ def round_significant(values: np.ndarray, digits: int = SIGNIFICANT_DIGITS) -> n
     Values that agree in so many digits become exactly equal; NaN and infinities pass through.
     """
     values = np.asarray(values, dtype=np.float64)
-    is_regular = np.isfinite(values) & (values != 0)
-    magnitudes = np.abs(np.where(is_regular, values, 1.0))
+    magnitudes = np.abs(values)
+    # What is too large or small to be scaled exactly is left to the formatting.
+    is_plain = (magnitudes > _SMALLEST_PLAIN) & (magnitudes < _LARGEST_PLAIN)
+    magnitudes = np.where(is_plain, magnitudes, 1.0)
     shift = digits - 1 - np.floor(np.log10(magnitudes)).astype(np.int64)
-    powers = 10.0 ** np.minimum(np.abs(shift), _EXACT_POWER)
+    powers = 10.0 ** np.abs(shift)
     scaled = np.where(shift >= 0, magnitudes * powers, magnitudes / powers)
     whole = np.rint(scaled)
     rounded = np.copysign(np.where(shift >= 0, whole / powers, whole * powers), values)
-    is_doubtful = (np.abs(np.abs(scaled - whole) - 0.5) < _NEAR_HALF) | (np.abs(shift) > _EXACT_POWER)
-    rounded = np.where(is_regular, rounded, values)
-    for position in np.argwhere(is_regular & is_doubtful):
+    is_near_half = np.abs(np.abs(scaled - whole) - 0.5) < _NEAR_HALF
+    rounded[values == 0] = 0.0
+    for position in np.argwhere((~is_plain & (values != 0)) | is_near_half):
         rounded[tuple(position)] = float(f"{values[tuple(position)]:.{digits - 1}e}")
     return rounded

@@ -113,11 +113,8 @@ def test_expansion_is_every_distinct_cell_once(operators, depth, num_blocks):
         parents = space.decode(parents_PB4)
         expected = {}
         for parent_index, parent in enumerate(parents):
-            for block in (
-                space.decode(space.new_blocks(step)[:, None]) if step == 1 else blocks_of(space, step)
-            ):
-                added = block.blocks[0] if isinstance(block, Cell) else block
-                expected.setdefault(Cell((*parent.blocks, added)).key, parent_index)
+            for block in blocks_of(space, step):
+                expected.setdefault(Cell((*parent.blocks, block)).key, parent_index)
         assert [cell.key for cell in space.decode(expansion.cells)] == list(expected)
         assert [str(cell) for cell in space.decode(expansion.canonical)] == list(expected)
         assert expansion.parent.tolist() == list(expected.values())
