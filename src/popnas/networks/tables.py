@@ -16,6 +16,7 @@ import numpy as np
 
 from popnas import operators
 from popnas.cells import SearchSpace, bulk
+from popnas.errors import UserError
 from popnas.networks.cost import BulkCosts
 from popnas.networks.plan import CellPlan, Feature, LookbackPlan, StackPlan, head_positions, stack_plan
 from popnas.networks.spec import NetworkSpec
@@ -24,15 +25,18 @@ from popnas.operators import Cost, Site, conv_bn_cost, dense_cost, pointwise_cos
 SE_RATIO = 8
 """Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
 
+_ALL_LOOKBACKS_UP_TO = 16
+"""Deeper spaces get tables of the lookbacks that their cells really use, as tables grow with the square."""
+
 
 @dataclass(frozen=True)
 class StackTables:
-    """Costs summed over the built cells, first axis: the nearest used lookback (0 for the empty cell, 1 for
-    -1, ...).
+    """Costs summed over the built cells, for R lookbacks; first axis: the nearest used one, the last place
+    being the empty cell's.
 
-    `branch` (L+1, operators+1, L+1, 2): an operator on lookback -1, -2, ... or, last, on a block; the last
-    operator is that of missing blocks. `lookback` (L+1, L, 2): what a used lookback costs. `concatenation`
-    (L+1, B+1, 2): joining that many blocks. `rest` (L+1, 2): residual, squeeze and excitation, heads.
+    `branch` (R+1, operators+1, R+1, 2): an operator on each lookback or, last, on a block; the last operator
+    is that of missing blocks. `lookback` (R+1, R, 2): what a used lookback costs. `concatenation`
+    (R+1, B+1, 2): joining that many blocks. `rest` (R+1, 2): residual, squeeze and excitation, heads.
     """
 
     branch: np.ndarray
@@ -42,35 +46,51 @@ class StackTables:
 
 
 def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts:
-    """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in
-    any block order.
+    """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in any
+    block order.
+
+    Raises:
+        UserError: channels or FLOPs that no 64-bit number holds.
     """
     num_blocks, depth, num_operators = cells_NB4.shape[1], space.lookback_depth, len(space.operators)
-    tables = stack_tables(space.operators, depth, num_blocks, spec)
-    nearest_N = -bulk.nearest_lookback(cells_NB4)
+    lookbacks = _lookbacks(cells_NB4, depth)
+    num_reads = len(lookbacks) + 1
+    # What an input reads, as a place in the tables: a lookback's, else (blocks; no lookback) the last.
+    places = np.full(depth + max(num_blocks, 1), len(lookbacks), dtype=np.int64)
+    places[np.array(lookbacks, dtype=np.int64) + depth] = np.arange(len(lookbacks))
+
+    tables = stack_tables(space.operators, lookbacks, num_blocks, spec)
+    nearest_N = places.take(bulk.nearest_lookback(cells_NB4) + depth)
     if spec.concat_only_unused_blocks:
         joined_N = np.count_nonzero(bulk.unused_blocks(cells_NB4), axis=1)
     else:
         joined_N = bulk.num_blocks(cells_NB4)
     cost_N2 = tables.rest[nearest_N] + tables.concatenation[nearest_N, joined_N]
     if tables.lookback.any():
-        used_NL = bulk.used_lookbacks(cells_NB4, depth)
-        cost_N2 += (used_NL[:, :, None] * tables.lookback[nearest_N]).sum(axis=1)
+        inputs = cells_NB4[:, :, 0::2]
+        for place, lookback in enumerate(lookbacks):
+            is_used_N = (inputs == lookback).any(axis=(1, 2))
+            cost_N2 += is_used_N[:, None] * tables.lookback[nearest_N, place]
     params_N, flops_N = (np.ascontiguousarray(cost_N2[:, part]) for part in (0, 1))
 
-    # What an input reads, as an index into the tables: 0 for -1, 1 for -2, ..., L for any block.
-    reads = np.full(depth + num_blocks, depth, dtype=np.int64)
-    reads[:depth] = np.arange(depth)[::-1]
     branch_params, branch_flops = (np.ascontiguousarray(tables.branch[..., part]).ravel() for part in (0, 1))
     start_N = nearest_N * (num_operators + 1)
     for input_N, operator_N in _halves(cells_NB4):
         # Operator -1, of a missing block, is the last one of the table.
         entry_N = start_N + operator_N % (num_operators + 1)
-        entry_N *= depth + 1
-        entry_N += reads.take(input_N + depth)
+        entry_N *= num_reads
+        entry_N += places.take(input_N + depth)
         params_N += branch_params.take(entry_N)
         flops_N += branch_flops.take(entry_N)
     return BulkCosts(params_N, flops_N)
+
+
+def _lookbacks(cells_NB4: np.ndarray, depth: int) -> tuple[int, ...]:
+    """The lookbacks that the tables are made for, nearest first."""
+    if depth <= _ALL_LOOKBACKS_UP_TO:
+        return tuple(range(-1, -depth - 1, -1))
+    inputs = np.unique(cells_NB4[:, :, 0::2])
+    return tuple(inputs[inputs < 0][::-1].tolist())
 
 
 def _halves(cells_NB4: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -81,30 +101,61 @@ def _halves(cells_NB4: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 @lru_cache(maxsize=32)
-def stack_tables(names: tuple[str, ...], depth: int, num_blocks: int, spec: NetworkSpec) -> StackTables:
-    """The tables for cells of up to `num_blocks` blocks over these operators and lookbacks -1 to -`depth`."""
-    parsed = [operators.parse(name, spec.num_dims) for name in names]
+def stack_tables(
+    names: tuple[str, ...], lookbacks: tuple[int, ...], num_blocks: int, spec: NetworkSpec
+) -> StackTables:
+    """The tables for cells of up to `num_blocks` blocks over these operators and lookbacks."""
+    num_reads = len(lookbacks) + 1
     tables = StackTables(
-        branch=np.zeros((depth + 1, len(names) + 1, depth + 1, 2), dtype=np.int64),
-        lookback=np.zeros((depth + 1, depth, 2), dtype=np.int64),
-        concatenation=np.zeros((depth + 1, num_blocks + 1, 2), dtype=np.int64),
-        rest=np.zeros((depth + 1, 2), dtype=np.int64),
+        branch=np.zeros((num_reads, len(names) + 1, num_reads, 2), dtype=np.int64),
+        lookback=np.zeros((num_reads, len(lookbacks), 2), dtype=np.int64),
+        concatenation=np.zeros((num_reads, num_blocks + 1, 2), dtype=np.int64),
+        rest=np.zeros((num_reads, 2), dtype=np.int64),
     )
-    for nearest in range(depth + 1):
-        stack = stack_plan(-nearest, depth, spec)
-        _add(tables.rest[nearest], _heads_cost(stack, spec))
-        for cell in stack.cells:
-            _add(tables.rest[nearest], _rest_cost(cell, cell.lookback(-nearest), spec))
-            for joined in range(2, num_blocks + 1):
-                width = joined * cell.output.channels
-                _add(tables.concatenation[nearest, joined], _pointwise_cost(width, cell.output))
-            for number, lookback in enumerate(cell.lookbacks):
-                _add(tables.lookback[nearest, number], _lookback_cost(lookback, cell.output))
-            for read in range(depth + 1):
-                site = branch_site(cell, -read - 1 if read < depth else 0, spec)
-                for index, operator in enumerate(parsed):
-                    _add(tables.branch[nearest, index, read], operator.cost(site))
+    operator_costs = _OperatorCosts(names, spec)
+    try:
+        for row, nearest in enumerate((*lookbacks, 0)):
+            _fill_row(tables, row, nearest, lookbacks, operator_costs)
+    except OverflowError:
+        raise UserError(
+            f"a network of {spec.motifs} motifs that starts with {spec.filters} filters doubles them "
+            f"{spec.motifs - 1} times, which no memory holds; lower architecture_hyperparameters.motifs"
+        ) from None
     return tables
+
+
+class _OperatorCosts:
+    """The costs of all operators at a site; the few distinct sites of a stack recur in all its rows."""
+
+    def __init__(self, names: tuple[str, ...], spec: NetworkSpec) -> None:
+        self.spec = spec
+        self.parsed = [operators.parse(name, spec.num_dims) for name in names]
+        self.known: dict[Site, np.ndarray] = {}
+
+    def at(self, site: Site) -> np.ndarray:
+        """(operators, 2) int64."""
+        if site not in self.known:
+            costs = [operator.cost(site) for operator in self.parsed]
+            pairs = [(cost.params, cost.flops) for cost in costs]
+            self.known[site] = np.array(pairs, dtype=np.int64).reshape(len(costs), 2)
+        return self.known[site]
+
+
+def _fill_row(
+    tables: StackTables, row: int, nearest: int, lookbacks: tuple[int, ...], operator_costs: _OperatorCosts
+) -> None:
+    spec = operator_costs.spec
+    stack = stack_plan(nearest, -min(lookbacks, default=-1), spec)
+    _add(tables.rest[row], _heads_cost(stack, spec))
+    for cell in stack.cells:
+        _add(tables.rest[row], _rest_cost(cell, cell.lookback(nearest), spec))
+        for joined in range(2, tables.concatenation.shape[1]):
+            width = joined * cell.output.channels
+            _add(tables.concatenation[row, joined], _pointwise_cost(width, cell.output))
+        for place, lookback in enumerate(lookbacks):
+            _add(tables.lookback[row, place], _lookback_cost(cell.lookback(lookback), cell.output))
+        for place, read in enumerate((*lookbacks, 0)):
+            tables.branch[row, :-1, place] += operator_costs.at(branch_site(cell, read, spec))
 
 
 def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
@@ -118,7 +169,7 @@ def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
 
 
 def _add(entry_2: np.ndarray, cost: Cost) -> None:
-    entry_2 += (cost.params, cost.flops)
+    entry_2 += np.array((cost.params, cost.flops), dtype=np.int64)
 
 
 def _pointwise_cost(in_channels: int, output: Feature) -> Cost:

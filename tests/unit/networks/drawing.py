@@ -27,7 +27,13 @@ OPERATORS = {num_dims: example_operators(num_dims) for num_dims in (1, 2)}
 def specs(draw: st.DrawFn, num_dims: int | None = None) -> NetworkSpec:
     dims = draw(st.sampled_from((1, 2))) if num_dims is None else num_dims
     size = draw(st.lists(st.integers(5, 17), min_size=dims, max_size=dims))
-    flags = ("lookback_reshape", "concat_only_unused_blocks", "residual_cells", "se_cell_output", "multi_output")
+    flags = (
+        "lookback_reshape",
+        "concat_only_unused_blocks",
+        "residual_cells",
+        "se_cell_output",
+        "multi_output",
+    )
     return NetworkSpec(
         macro="classification",
         input_shape=(*size, draw(st.integers(1, 4))),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popnas.cells import Cell, SearchSpace, bulk
+from popnas.errors import UserError
 from popnas.networks import MACROS, build, bulk_costs, network_cost
 from popnas.networks.macros.classification import Classification
 from popnas.networks.measured import measured_cost, num_trainable
@@ -62,6 +63,18 @@ def test_the_empty_cell_is_a_dense_layer_on_the_input() -> None:
     assert network_cost(Cell(()), SPEC).flops == 2 * 3 * 4
 
 
+def test_far_lookbacks_cost_what_the_built_network_has() -> None:
+    """Deep spaces take tables of the used lookbacks only."""
+    spec = SPEC.replace(lookback_reshape=True)
+    cell = Cell.parse("[(-9999, 3x3 conv, -3, identity);(-20, 3x3 dconv, 0, identity)]")
+    assert network_cost(cell, spec).params == num_trainable(build(cell, spec))
+
+
+def test_a_network_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(UserError, match="70 motifs"):
+        network_cost(Cell.parse("[(-1, 3x3 conv, -1, identity)]"), SPEC.replace(motifs=70))
+
+
 def test_lengths_cost_nothing() -> None:
     spec = SPEC.replace(input_shape=(20, 2))
     cell = Cell.parse("[(-1, 7 conv, -2, gru)]")
@@ -69,7 +82,9 @@ def test_lengths_cost_nothing() -> None:
     assert measured_cost(cell, spec.replace(has_lengths=True)) == network_cost(cell, spec)
 
 
-def test_a_macro_architecture_without_a_formula_is_costed_by_building_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_macro_architecture_without_a_formula_is_costed_by_building_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     space = SearchSpace(["3x3 conv", "identity"], 2, 2)
     cells_NB4 = space.random_cells(3, 2, np.random.default_rng(0))
     expected = bulk_costs(cells_NB4, space, SPEC)

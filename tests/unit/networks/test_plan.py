@@ -25,7 +25,16 @@ SPEC = NetworkSpec(macro="classification", input_shape=(32, 32, 3), num_classes=
 def test_a_cell_that_reads_the_previous_one_is_built_everywhere() -> None:
     stack = stack_plan(-1, 2, SPEC)
     assert [cell.position for cell in stack.cells] == list(range(8))
-    assert [cell.is_reduction for cell in stack.cells] == [False, False, True, False, False, True, False, False]
+    assert [cell.is_reduction for cell in stack.cells] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
     assert [cell.output.channels for cell in stack.cells] == [24, 24, 48, 48, 48, 96, 96, 96]
     assert [cell.output.size for cell in stack.cells] == [(32, 32)] * 2 + [(16, 16)] * 3 + [(8, 8)] * 3
 
@@ -37,7 +46,9 @@ def test_the_first_cells_lookbacks_are_the_input_with_its_depth() -> None:
     assert [lookback.source for lookback in second.lookbacks] == [0, -1]
 
 
-@pytest.mark.parametrize(("nearest", "positions"), [(-1, range(8)), (-2, (1, 3, 5, 7)), (-3, (1, 4, 7)), (0, ())])
+@pytest.mark.parametrize(
+    ("nearest", "positions"), [(-1, range(8)), (-2, (1, 3, 5, 7)), (-3, (1, 4, 7)), (0, ())]
+)
 def test_built_are_the_cells_that_the_last_one_reaches(nearest: int, positions: tuple[int, ...]) -> None:
     assert built_positions(nearest, SPEC) == tuple(positions)
     assert num_cells_built(np.array([nearest]), SPEC).tolist() == [len(positions)]
@@ -46,7 +57,11 @@ def test_built_are_the_cells_that_the_last_one_reaches(nearest: int, positions: 
 def test_a_lookback_on_a_cell_that_is_not_built_takes_the_nearest_built_one_before_it() -> None:
     stack = stack_plan(-2, 3, SPEC)  # built: 1, 3, 5, 7
     by_position = {cell.position: cell for cell in stack.cells}
-    assert [stack.cells[by_position[7].lookback(number).source].position for number in (-1, -2, -3)] == [5, 5, 3]
+    assert [stack.cells[by_position[7].lookback(number).source].position for number in (-1, -2, -3)] == [
+        5,
+        5,
+        3,
+    ]
     assert by_position[1].lookback(-2).source == -1
     assert by_position[3].lookback(-3).source == -1
 
