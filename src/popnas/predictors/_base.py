@@ -73,14 +73,14 @@ class Predictor(ABC):
             )
         if len(targets_N) < MIN_TARGETS:
             raise PredictorError(
-                f"a {self.objective} predictor needs at least {MIN_TARGETS} evaluated cells. Got {len(targets_N)} instead: "
-                "too few candidates succeeded."
+                f"a {self.objective} predictor needs at least {MIN_TARGETS} evaluated cells. "
+                f"Got {len(targets_N)} instead: too few candidates succeeded."
             )
         wrong = np.flatnonzero(~np.isfinite(targets_N))
         if len(wrong):
             raise PredictorError(
-                f"targets of a {self.objective} predictor must be finite numbers. Got {targets_N[wrong[0]]} for cell "
-                f"{wrong[0]} ({len(wrong)} of {len(targets_N)} are not finite)."
+                f"targets of a {self.objective} predictor must be finite numbers. Got {targets_N[wrong[0]]} for "
+                f"{self.space.decode(cells_NB4[wrong[:1]])[0]} ({len(wrong)} of {len(targets_N)} are not finite)."
             )
         report = self._fit(cells_NB4, targets_N, seed)
         self._is_fitted = True
@@ -104,9 +104,8 @@ class Predictor(ABC):
         for values in (prediction.mean, prediction.spread):
             if values is not None and not np.isfinite(values).all():
                 wrong = int(np.flatnonzero(~np.isfinite(values))[0])
-                raise PredictorError(
-                    f"the {self.objective} predictor gave {values[wrong]} for {self.space.decode(cells_NB4[[wrong]])[0]}."
-                )
+                cell = self.space.decode(cells_NB4[[wrong]])[0]
+                raise PredictorError(f"the {self.objective} predictor gave {values[wrong]} for {cell}.")
         return prediction
 
     def _check(self, cells_NB4: np.ndarray) -> None:

@@ -20,6 +20,7 @@ models; tensors of activations are (rows, M * width), so that one look-up fetche
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def predict_outputs(
         # Children in order of their parent: a batch of parents has its children side by side.
         order = np.argsort(parent_N, kind="stable")
         bounds = np.searchsorted(parent_N[order], np.arange(0, len(first_P) + _PARENTS, _PARENTS))
-        for batch, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for batch, (start, stop) in enumerate(pairwise(bounds)):
             first = batch * _PARENTS
             members = order[start:stop]
             parents = cells[first_P[first : first + _PARENTS], :-1]

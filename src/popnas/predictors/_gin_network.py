@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -67,7 +68,7 @@ class NetworkWeights:
         generator = torch.Generator().manual_seed(seed)
         widths = (types.count, *WIDTHS, READOUT_WIDTH, 1)
         kernels, biases = [], []
-        for layer, (width_in, width_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for layer, (width_in, width_out) in enumerate(pairwise(widths)):
             bound = math.sqrt(6 / width_in) * (0.3 if layer == len(widths) - 2 else 1.0)
             kernel = (torch.rand(num_models, width_in, width_out, generator=generator) * 2 - 1) * bound
             kernels.append(kernel)
@@ -93,29 +94,29 @@ class NetworkWeights:
 class Graphs:
     """Cells as padded graphs.
 
-    `aggregation_NVV[n, v, u]` is how often node v takes from node u, itself once; `first_NVT` is that times
-    the one-hot types; `share_NV` is 1 / (number of nodes) for real nodes and 0 for padding.
+    `aggregation[n, v, u]` is how often node v takes from node u, itself once; `first_layer` is that times
+    the one-hot types; `node_share` is 1 / (number of nodes) for real nodes and 0 for padding.
     """
 
-    aggregation_NVV: torch.Tensor
-    first_NVT: torch.Tensor
-    share_NV: torch.Tensor
+    aggregation: torch.Tensor
+    first_layer: torch.Tensor
+    node_share: torch.Tensor
 
     def __getitem__(self, rows: torch.Tensor) -> Graphs:
-        return Graphs(self.aggregation_NVV[rows], self.first_NVT[rows], self.share_NV[rows])
+        return Graphs(self.aggregation[rows], self.first_layer[rows], self.node_share[rows])
 
 
 def forward(weights: NetworkWeights, graphs: Graphs) -> torch.Tensor:
     """The outputs of all models before the sigmoid: (M, N)."""
     num_models = weights.num_models
-    num_cells, num_nodes, _ = graphs.first_NVT.shape
-    hidden = graphs.first_NVT.reshape(1, num_cells * num_nodes, -1).expand(num_models, -1, -1)
+    num_cells, num_nodes, _ = graphs.first_layer.shape
+    hidden = graphs.first_layer.reshape(1, num_cells * num_nodes, -1).expand(num_models, -1, -1)
     for layer in range(len(WIDTHS)):
         if layer > 0:
             per_cell = hidden.view(num_models, num_cells, num_nodes, -1)
-            hidden = (graphs.aggregation_NVV @ per_cell).flatten(1, 2)
+            hidden = (graphs.aggregation @ per_cell).flatten(1, 2)
         hidden = _dense(weights, layer, hidden).relu()
-    means = (graphs.share_NV[:, None] @ hidden.view(num_models, num_cells, num_nodes, -1)).squeeze(2)
+    means = (graphs.node_share[:, None] @ hidden.view(num_models, num_cells, num_nodes, -1)).squeeze(2)
     return _dense(weights, 4, _dense(weights, 3, means).relu()).squeeze(2)
 
 

@@ -41,21 +41,21 @@ class TrainingResult:
 
     weights: NetworkWeights
     loss_curve: list[float]
-    outputs_MN: np.ndarray
+    outputs: np.ndarray
 
 
 def graphs(cells_NB4: np.ndarray, types: NodeTypes) -> Graphs:
     """Cells as the padded graphs of the training pass."""
     types_NV = node_types(cells_NB4, types.num_lookbacks, types.num_operators)
     is_node_NV = types_NV >= 0
-    aggregation_NVV = predecessors(cells_NB4, types.num_lookbacks)
-    aggregation_NVV += np.eye(types_NV.shape[1], dtype=np.float32) * is_node_NV[:, :, None]
+    aggregation = predecessors(cells_NB4, types.num_lookbacks)
+    aggregation += np.eye(types_NV.shape[1], dtype=np.float32) * is_node_NV[:, :, None]
     one_hot_NVT = (types_NV[:, :, None] == np.arange(types.count)).astype(np.float32)
-    share_NV = is_node_NV / np.maximum(is_node_NV.sum(axis=1, keepdims=True), 1)
+    node_share = is_node_NV / np.maximum(is_node_NV.sum(axis=1, keepdims=True), 1)
     return Graphs(
-        torch.from_numpy(aggregation_NVV),
-        torch.from_numpy(aggregation_NVV @ one_hot_NVT),
-        torch.from_numpy(share_NV.astype(np.float32)),
+        torch.from_numpy(aggregation),
+        torch.from_numpy(aggregation @ one_hot_NVT),
+        torch.from_numpy(node_share.astype(np.float32)),
     )
 
 

@@ -57,7 +57,7 @@ class GinPredictor(ScorePredictor):
             is_held_out_MN[:] = False
         result = train(cells_NB4, scaled_N, ~is_held_out_MN, self._types(), settings, seed)
         self._weights = result.weights
-        predicted_MN = self._scores(result.outputs_MN.T).T
+        predicted_MN = self._scores(result.outputs.T).T
         return FitReport(
             hyperparameters={
                 "num_models": self.num_models,
@@ -82,9 +82,8 @@ class GinPredictor(ScorePredictor):
         with torch.inference_mode():
             outputs_NM = predict_outputs(self._weights, self._types(), cells_NB4, parents)
         scores_NM = self._scores(outputs_NM)
-        mean_N = sum(scores_NM[:, model] for model in range(self.num_models)) / self.num_models
-        squares_N = sum((scores_NM[:, model] - mean_N) ** 2 for model in range(self.num_models))
-        return Prediction(mean_N, np.sqrt(squares_N / self.num_models))
+        mean_N = _mean(scores_NM)
+        return Prediction(mean_N, np.sqrt(_mean(np.square(scores_NM - mean_N[:, None]))))
 
     def _scores(self, outputs_NM: np.ndarray) -> np.ndarray:
         """Scores for the networks' outputs before the sigmoid, float64."""
@@ -100,3 +99,13 @@ def _without_outliers(targets_N: np.ndarray) -> np.ndarray:
     low, high = np.percentile(targets_N, [25, 75])
     reach = max(_FENCE * (high - low), float(targets_N.std()))
     return np.clip(targets_N, low - reach, high + reach)
+
+
+def _mean(values_NM: np.ndarray) -> np.ndarray:
+    """The mean over models, added up in their order however many cells there are (numpy's own sum may
+    differ).
+    """
+    total_N = np.zeros(len(values_NM))
+    for values_N in values_NM.T:
+        total_N += values_N
+    return total_N / values_NM.shape[1]
