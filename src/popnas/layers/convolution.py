@@ -47,7 +47,7 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) -> the same shape."""
         is_batch_used = self.training and x.numel() > x.shape[1]
-        # Argument order as in ATen, the statistics last: `functional.batch_norm` would add a size check of its own.
+        # In ATen's order, statistics last: `functional.batch_norm` would add a size check of its own.
         statistics = (self.running_mean, self.running_var)
         return torch.batch_norm(
             x, self.weight, self.bias, *statistics, is_batch_used, BN_MOMENTUM, BN_EPS, True

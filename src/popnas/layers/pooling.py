@@ -76,12 +76,11 @@ def global_average(x: Tensor, lengths_B: Tensor | None = None) -> Tensor:
     """(B, C, *size) -> (B, C): the mean over all positions; with `lengths_B` over each series' own first
     positions.
 
-    `lengths_B` counts positions of `x` (see `shrink_lengths`), at least 1 each; only for (B, C, L) and (B, C,
-    1, L).
+    `lengths_B` counts positions of `x` (see `shrink_lengths`); only for (B, C, L) and (B, C, 1, L).
     """
     if lengths_B is None:
-        return x.flatten(2).mean(2)
-    x_BCL = x.flatten(2)
+        return x.mean(tuple(range(2, x.dim())))
+    x_BCL = x.squeeze(2) if x.dim() == 4 else x
     lengths_B1 = lengths_B.unsqueeze(1)
     is_inside_BL = torch.arange(x_BCL.shape[2], device=x.device) < lengths_B1
     return (x_BCL * is_inside_BL.unsqueeze(1)).sum(2) / lengths_B1.clamp(min=1).to(x.dtype)

@@ -22,7 +22,7 @@ def crop(x_BCHW: Tensor, size: Sequence[int]) -> Tensor:
 def strided_size(size: Sequence[int], strides: Sequence[int]) -> list[int]:
     """ceil(n / stride) per axis.
 
-    Not as -(-n // stride): ONNX's integer division of a negative number truncates, where Python's rounds down.
+    Not as -(-n // stride): ONNX's division of a negative integer truncates, where Python's rounds down.
     """
     return [(n + stride - 1) // stride for n, stride in zip(size, strides, strict=True)]
 

@@ -85,11 +85,11 @@ class Operator(ABC):
         OperatorError: the form is right, a figure in it is not.
         """
         found = re.fullmatch(cls.pattern, text)
-        return None if found is None else cls._read(text, *(group or "" for group in found.groups()))
+        return None if found is None else cls._read(*(group or "" for group in found.groups()))
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
-        """The operator named by the groups that `pattern` found; `text`, the whole name, is for messages."""
+    def _read(cls, *groups: str) -> Operator:
+        """The operator named by the groups that `pattern` found ("" for one that is left out)."""
         assert not groups, f"{cls.__name__} has groups in its pattern and must say what they mean"
         return cls(cls.family)
 
@@ -123,7 +123,10 @@ def parse(name: str, num_dims: int | None = None) -> Operator:
     Raises: OperatorError: no family reads the name, a figure in it is impossible, or it is of the other
     dimensionality.
     """
-    operator = _parse_spelling(normal_spelling(name))
+    try:
+        operator = _parse_spelling(normal_spelling(name))
+    except OperatorError as error:
+        raise OperatorError(f"operator '{name}': {error}") from None
     if operator is None:
         raise OperatorError(f"'{name}' is no operator.{_nearest(name)} Operators are: {grammar(num_dims)}")
     if num_dims is not None:
@@ -136,9 +139,7 @@ def _parse_spelling(text: str) -> Operator | None:
     found = [operator for _, family in REGISTRY.items() if (operator := family.parse(text)) is not None]
     if len(found) > 1:
         families = " and ".join(f"'{operator.family}'" for operator in found)
-        raise OperatorError(
-            f"'{text}' is read by several families of operators, {families}; rename one of them."
-        )
+        raise OperatorError(f"it is read by several families of operators, {families}; rename one of them.")
     if not found:
         return None
     normal = normal_spelling(found[0].name)
@@ -192,17 +193,17 @@ def _check_dimensions(operator: Operator, num_dims: int) -> None:
         )
 
 
-def read_kernel(text: str, name: str) -> tuple[int, ...]:
+def read_kernel(text: str) -> tuple[int, ...]:
     """The taps per axis of a kernel that matched `KERNEL`.
 
     Raises:
         OperatorError: an axis has no tap, or more than `MAX_KERNEL`.
     """
     axes = text.split("x")
-    return tuple(read_count(axis, name, "kernel", 1, MAX_KERNEL[len(axes)]) for axis in axes)
+    return tuple(read_count(axis, "the kernel", 1, MAX_KERNEL[len(axes)]) for axis in axes)
 
 
-def read_count(text: str, name: str, what: str, smallest: int, largest: int) -> int:
+def read_count(text: str, what: str, smallest: int, largest: int) -> int:
     """A whole number of a name, within its limits.
 
     Raises:
@@ -211,8 +212,7 @@ def read_count(text: str, name: str, what: str, smallest: int, largest: int) -> 
     is_plain = re.fullmatch(r"0|[1-9][0-9]{0,8}", text) is not None
     if not is_plain or not smallest <= int(text) <= largest:
         raise OperatorError(
-            f"operator '{name}': {what} must be a whole number from {smallest} to {largest}. "
-            f"Got '{text}' instead."
+            f"{what} must be a whole number from {smallest} to {largest}. Got '{text}' instead."
         )
     return int(text)
 

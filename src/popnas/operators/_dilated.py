@@ -28,10 +28,10 @@ class DilatedOperator(Operator):
         self.dilation = dilation
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Self:
+    def _read(cls, *groups: str) -> Self:
         kernel, rate = groups
-        dilation = read_count(rate, text, "the dilation rate", 1, MAX_DILATION) if rate else 1
-        return cls(read_kernel(kernel, text), dilation)
+        dilation = read_count(rate, "the dilation rate", 1, MAX_DILATION) if rate else 1
+        return cls(read_kernel(kernel), dilation)
 
     def _is_pooled(self, site: Site) -> bool:
         """Whether the stride is left to a max pool."""

@@ -23,8 +23,8 @@ class PoolOperator(Operator):
         self.kernel = kernel
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Self:
-        return cls(read_kernel(groups[0], text))
+    def _read(cls, *groups: str) -> Self:
+        return cls(read_kernel(groups[0]))
 
     def build(self, site: Site) -> nn.Module:
         """The pool with the stride, a pointwise conv-BN-act if the depth changes."""

@@ -32,12 +32,12 @@ class ConvTransformer(Operator):
         self.num_blocks = num_blocks
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
+    def _read(cls, *groups: str) -> Operator:
         kernel, heads, blocks = groups
         return cls(
-            read_count(kernel, text, "the kernel", 1, MAX_KERNEL[2]),
-            read_count(heads, text, "the number of heads", 1, MAX_HEADS),
-            read_count(blocks, text, "the number of blocks", 1, MAX_BLOCKS),
+            read_count(kernel, "the kernel", 1, MAX_KERNEL[2]),
+            read_count(heads, "the number of heads", 1, MAX_HEADS),
+            read_count(blocks, "the number of blocks", 1, MAX_BLOCKS),
         )
 
     def build(self, site: Site) -> nn.Module:

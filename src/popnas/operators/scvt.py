@@ -28,11 +28,11 @@ class SimpleConvTransformer(Operator):
         self.num_heads = num_heads
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
+    def _read(cls, *groups: str) -> Operator:
         kernel, heads = groups
         return cls(
-            read_count(kernel, text, "the kernel", 1, MAX_KERNEL[2]),
-            read_count(heads, text, "the number of heads", 1, MAX_HEADS),
+            read_count(kernel, "the kernel", 1, MAX_KERNEL[2]),
+            read_count(heads, "the number of heads", 1, MAX_HEADS),
         )
 
     def build(self, site: Site) -> nn.Module:

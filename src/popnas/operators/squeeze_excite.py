@@ -27,8 +27,8 @@ class SqueezeExcite(Operator):
         self.ratio = ratio
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
-        return cls(read_count(groups[0], text, "the ratio", 1, MAX_RATIO))
+    def _read(cls, *groups: str) -> Operator:
+        return cls(read_count(groups[0], "the ratio", 1, MAX_RATIO))
 
     def build(self, site: Site) -> nn.Module:
         """Max pool first if strided, pointwise conv-BN-act if the depth changes, then the gate."""

@@ -30,12 +30,11 @@ class StackedConv(Operator):
         self.second = second
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
-        first, second = (read_kernel(group, text) for group in groups)
+    def _read(cls, *groups: str) -> Operator:
+        first, second = (read_kernel(group) for group in groups)
         if len(first) != len(second):
             raise OperatorError(
-                f"operator '{text}': both kernels must be for images (1x3-3x1) or both for series (3-5), "
-                "not one of each."
+                "both kernels must be for images (1x3-3x1) or both for series (3-5), not one of each."
             )
         return cls(first, second)
 

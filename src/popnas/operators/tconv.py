@@ -30,8 +30,8 @@ class TransposeConv(Operator):
         self.kernel = kernel
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
-        return cls(read_kernel(groups[0], text))
+    def _read(cls, *groups: str) -> Operator:
+        return cls(read_kernel(groups[0]))
 
     def build(self, site: Site) -> nn.Module:
         """Transpose conv-BN-act with stride 2, then conv-BN-act with twice the stride."""

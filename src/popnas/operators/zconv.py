@@ -31,9 +31,9 @@ class ZoomConv(Operator):
         self.zoom = zoom
 
     @classmethod
-    def _read(cls, text: str, *groups: str) -> Operator:
+    def _read(cls, *groups: str) -> Operator:
         kernel, zoom = groups
-        return cls(read_kernel(kernel, text), read_count(zoom, text, "the zoom factor", 2, MAX_ZOOM))
+        return cls(read_kernel(kernel), read_count(zoom, "the zoom factor", 2, MAX_ZOOM))
 
     def build(self, site: Site) -> nn.Module:
         """Average pool, conv-BN-act with the stride, interpolation cropped to ceil(n / stride)."""
