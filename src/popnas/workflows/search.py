@@ -31,7 +31,7 @@ from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.workflows import best_model, finish, predictions, surrogates
 from popnas.workflows.candidate import candidate_seed
 from popnas.workflows.progress import Clock, Listener
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_config, max_networks
 
 SETUP = "popnas.workflows.candidate:setup"
 EVALUATE = "popnas.workflows.candidate:evaluate"
@@ -149,7 +149,8 @@ class _Search:
 
     def _search(self, executor: Executor) -> str:
         """All steps; returns why the search ended."""
-        self.clock = Clock(executor.num_workers, self._later_candidates())
+        later = {step: max_networks(self.config, step) for step in range(2, self.space.num_blocks + 1)}
+        self.clock = Clock(executor.num_workers, later)
         for evaluation in self.state.evaluations:
             self.clock.record(evaluation)
         for step in range(self.space.num_blocks + 1):
@@ -282,14 +283,6 @@ class _Search:
             num_workers=settings.workers,
             threads=settings.threads,
         )
-
-    def _later_candidates(self) -> dict[int, int]:
-        strategy = self.config.search_strategy
-        most = strategy.max_children + (
-            0 if self.config.others.pnas_mode else strategy.max_exploration_children
-        )
-        last = self.space.num_blocks
-        return {step: most if step < last else strategy.max_children for step in range(2, last + 1)}
 
     def _is_time_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline

@@ -1,0 +1,215 @@
+"""Whole searches through the command line: files, resume, equal content, limits and failures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from popnas import networks, tasks
+from popnas.cells import Cell
+from popnas.export import DeployedNetwork
+from popnas.workflows.candidate_files import load_weights
+from popnas.workflows.settings import load_config
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_search_leaves_a_complete_run_folder(popnas):
+    config = popnas.write_config(**{"search_strategy.additional_pareto_objectives": ["time", "params"]})
+    output = popnas.run("search", "-j", config, "--name", "run", "--json")
+
+    run = popnas.folder / "logs" / "run"
+    result = json.loads(output)
+    assert result["reason"] == "completed"
+    trained = _rows(run / "csv" / "training_results.csv")
+    # The empty cell, ten single blocks, at most three of the front (no exploration in the last step).
+    assert 12 <= len(trained) == result["num_evaluated"] <= 14
+    best = max(
+        (row for row in trained if row["# blocks"] != "0"), key=lambda row: float(row["best val accuracy"])
+    )
+    assert float(best["best val accuracy"]) == pytest.approx(result["best"]["score"])
+    expected = [
+        "report.html",
+        "restore/run.json",
+        "restore/journal.jsonl",
+        "restore/predictions_B2.npz",
+        "csv/predictions_B2.csv",
+        "csv/pareto_front_B2.csv",
+        "csv/training_time.csv",
+        "csv/training_score.csv",
+        "csv/reindex_op_times.csv",
+        "csv/training_overview.csv",
+        "predictors/B2.json",
+        "sampled_models/B1/0/summary.txt",
+        "sampled_models/B1/0/partitions.txt",
+        "best_model/model.onnx",
+        "best_model/weights.safetensors",
+        "best_model/model.json",
+    ]
+    assert [name for name in expected if not (run / name).is_file()] == []
+    assert list((run / "plots").glob("*.png"))
+
+
+def test_the_exported_model_predicts_as_the_saved_weights_do(popnas):
+    path = popnas.write_config()
+    popnas.run("search", "-j", path, "--name", "run")
+
+    best = popnas.folder / "logs" / "run" / "best_model"
+    config = load_config(path)
+    task = tasks.get(config.dataset.type)
+    dataset = task.load(config, need_test=True)
+    cell = Cell.parse(json.loads((best / "model.json").read_text())["cell"])
+    network = networks.build(cell, task.network_spec(config, dataset))
+    network.load_state_dict(load_weights(best / "weights.safetensors"))
+    x_BCHW = np.ascontiguousarray(dataset.test.x.transpose(0, 3, 1, 2)).astype(np.float32)
+    with torch.no_grad():
+        expected = DeployedNetwork(network, dataset.preprocessing)(torch.from_numpy(x_BCHW)).numpy()
+    session = onnxruntime.InferenceSession(best / "model.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(["probabilities"], {"input": x_BCHW})[0]
+
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_finished_run_can_be_resumed_and_trains_nothing(popnas):
+    config = popnas.write_config()
+    popnas.run("search", "-j", config, "--name", "run")
+    journal = popnas.folder / "logs" / "run" / "restore" / "journal.jsonl"
+    before = journal.read_text().count('"event":"evaluation"')
+    report = popnas.folder / "logs" / "run" / "report.html"
+    report.unlink()
+
+    popnas.run("search", "-r", "logs/run")
+
+    assert journal.read_text().count('"event":"evaluation"') == before
+    assert report.is_file()
+
+
+def test_a_run_folder_that_exists_is_not_touched(popnas):
+    config = popnas.write_config()
+    (popnas.folder / "logs" / "run").mkdir(parents=True)
+    (popnas.folder / "logs" / "run" / "mine.txt").write_text("mine")
+
+    popnas.run("search", "-j", config, "--name", "run", status=2)
+
+    assert "exists already" in popnas.errors
+    assert [path.name for path in (popnas.folder / "logs" / "run").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"search_space.operators": ["identity", "3x3 conf"]}, "search_space.operators[1]"),
+        ({"dataset.name": "digit"}, "digits"),
+        ({"search_space.operators": ["identity", "lstm"]}, "search_space.operators[1]"),
+    ],
+)
+def test_a_mistake_is_exit_2_and_makes_no_run_folder(popnas, changes, expected):
+    config = popnas.write_config(**changes)
+    popnas.run("search", "-j", config, status=2)
+    assert expected in popnas.errors
+    assert "Traceback" not in popnas.errors
+    assert not (popnas.folder / "logs").exists()
+
+
+def test_only_where_and_how_long_may_change_on_resume(popnas):
+    config = popnas.write_config()
+    popnas.run("search", "-j", config, "--name", "run")
+    popnas.run("search", "-r", "logs/run", "--set", "search_space.blocks=3", status=2)
+    assert "others.executor" in popnas.errors
+    popnas.run("search", "-r", "logs/run", "--set", "others.executor.workers=1")
+
+
+def test_every_single_block_cell_failing_is_told_with_the_reason(popnas):
+    config = popnas.write_config(**{"others.max_candidate_seconds": 1e-9})
+    popnas.run("search", "-j", config, "--name", "run", status=1)
+    assert "single-block cells failed" in popnas.errors
+    assert "time_limit" in popnas.errors
+    assert "Traceback" not in popnas.errors
+
+
+def test_the_time_limit_ends_in_order_and_can_be_resumed(popnas):
+    config = popnas.write_config(**{"others.max_hours": 1e-9})
+    popnas.run("search", "-j", config, "--name", "run", status=1)
+    assert "-r" in popnas.errors
+    output = popnas.run("search", "-r", "logs/run", "--set", "others.max_hours=1", "--json")
+    assert json.loads(output)["reason"] == "completed"
+
+
+def test_content_is_equal_with_one_and_two_workers(popnas):
+    config = popnas.write_config(**{"others.executor": {"kind": "processes"}})
+    contents = []
+    for workers in (1, 2):
+        name = f"workers{workers}"
+        popnas.run("search", "-j", config, "--name", name, "--set", f"others.executor.workers={workers}")
+        contents.append(popnas.run("journal", f"logs/{name}", "--content"))
+    assert contents[0] == contents[1]
+    assert len(contents[0].splitlines()) > 15
+
+
+def test_ctrl_c_is_exit_130_and_says_how_to_go_on(popnas):
+    config = popnas.write_config(**{"others.executor": {"kind": "processes", "workers": 1}})
+    process = popnas.start("search", "-j", config, "--name", "run")
+    _wait_for_evaluations(popnas.folder / "logs" / "run", 2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "popnas search -r" in errors
+    assert "Traceback" not in errors
+    popnas.run("search", "-r", "logs/run")
+
+
+def test_kill_9_at_any_instant_loses_nothing(popnas):
+    _kill_and_resume(popnas, num_kills=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_kill_9_at_twenty_instants_loses_nothing(popnas):
+    _kill_and_resume(popnas, num_kills=20, seed=1)
+
+
+def _kill_and_resume(popnas, num_kills, seed):
+    """One undisturbed run; then runs that are killed at an instant and resumed have equal content."""
+    config = popnas.write_config(**{"others.executor": {"kind": "processes", "workers": 2}})
+    began = time.monotonic()
+    popnas.run("search", "-j", config, "--name", "calm")
+    duration = time.monotonic() - began
+    calm = popnas.run("journal", "logs/calm", "--content")
+    rng = random.Random(seed)
+    for number in range(num_kills):
+        name = f"killed{number}"
+        process = popnas.start("search", "-j", config, "--name", name)
+        # Spread over the whole run, the first seconds (imports only) left out.
+        time.sleep(duration * (0.2 + 0.75 * (number + rng.random()) / num_kills))
+        process.kill()
+        process.communicate(timeout=30)
+        run = popnas.folder / "logs" / name
+        if not run.exists():
+            continue
+        popnas.run("search", "-r", run)
+        assert popnas.run("journal", run, "--content") == calm, name
+        events = [json.loads(line) for line in (run / "restore" / "journal.jsonl").read_text().splitlines()]
+        trained = [event["content"]["cell"] for event in events if event["event"] == "evaluation"]
+        assert len(trained) == len(set(trained)), "a finished candidate was trained twice"
+
+
+def _wait_for_evaluations(run: Path, count: int) -> None:
+    journal = run / "restore" / "journal.jsonl"
+    for _ in range(600):
+        if journal.exists() and journal.read_text().count('"event":"evaluation"') >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} evaluations in {journal} within a minute")
