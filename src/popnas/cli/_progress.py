@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -20,11 +21,11 @@ from popnas.workflows.progress import Listener, SecondsLeft
 
 
 @contextmanager
-def progress_listener(*, is_quiet: bool) -> Iterator[Listener]:
+def progress_listener(*, is_quiet: bool) -> Iterator[TerminalListener]:
     """A listener that draws on standard error: a bar on a terminal, else one line per step and warning."""
     console = Console(stderr=True, highlight=False)
     if is_quiet:
-        yield Listener()
+        yield TerminalListener()
     elif not console.is_terminal:
         yield _Lines(console)
     else:
@@ -46,9 +47,23 @@ def _bar(console: Console) -> Progress:
     )
 
 
-class _Lines(Listener):
+class TerminalListener(Listener):
+    """A silent listener that remembers the run folder, to tell how an interrupted run goes on."""
+
+    folder: Path | None = None
+
+    def run_opened(self, folder: Path) -> None:
+        """Remember the folder."""
+        self.folder = folder
+
+
+class _Lines(TerminalListener):
     def __init__(self, console: Console) -> None:
         self.console = console
+
+    def run_opened(self, folder: Path) -> None:
+        super().run_opened(folder)
+        self.message(f"Run folder: {folder}")
 
     def message(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)

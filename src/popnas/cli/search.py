@@ -58,11 +58,16 @@ def command(
 
     if confirm is not None:
         sets = (*sets, f"others.confirm={json.dumps(confirm)}")
-    with progress_listener(is_quiet=is_json) as listener:
-        if run is not None:
-            result = job.resume(run, sets=sets, listener=listener)
-        else:
-            result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
+    try:
+        with progress_listener(is_quiet=is_json) as listener:
+            if run is not None:
+                result = job.resume(run, sets=sets, listener=listener)
+            else:
+                result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
+    except KeyboardInterrupt:
+        if listener.folder is not None:
+            click.echo(f"What is finished is kept. Go on with: popnas search -r {listener.folder}", err=True)
+        raise
     click.echo(json.dumps(_as_json(result)) if is_json else _as_text(result))
 
 

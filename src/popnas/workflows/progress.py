@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from popnas.evaluation import Evaluation
 
@@ -14,6 +15,9 @@ _MIN_FINISHED = 5
 class Listener:
     """What a job reports; this one is silent. `cli` draws a progress bar from it, a notebook may do
     otherwise."""
+
+    def run_opened(self, folder: Path) -> None:
+        """The run folder exists and is locked for this process."""
 
     def message(self, text: str) -> None:
         """Something worth a line: a warning, a result."""

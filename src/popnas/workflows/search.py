@@ -101,6 +101,7 @@ def _locked_search(
     folder: RunFolder, config: RunConfig, dataset: Dataset, listener: Listener
 ) -> SearchResult:
     with folder.lock():
+        listener.run_opened(folder.path)
         return _Search(folder, config, dataset, listener).run()
 
 
