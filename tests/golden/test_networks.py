@@ -1,8 +1,9 @@
 """Params and cells stacked against figures of an independent implementation of the same network family.
 
-The golden counts have a bias on every convolution before a batch normalisation, ours have none. A recurrent layer differs
-besides: `trainable_with_bias - bn_channels` wrongly takes one off per channel of the normalisation behind it, and the golden
-LSTM has one bias vector per gate where PyTorch's has two (the GRU has two in both).
+The golden counts have a bias on every convolution before a batch normalisation, ours have none. A recurrent
+layer differs besides: `trainable_with_bias - bn_channels` wrongly takes one off per channel of the
+normalisation behind it, and the golden LSTM has one bias vector per gate where PyTorch's has two (the GRU
+has two in both).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from popnas.cells import Cell
+from popnas.cli.main import run
 from popnas.networks.cost import network_cost
 from popnas.networks.plan import num_cells_stacked, stack_plan
 from popnas.networks.spec import NetworkSpec
@@ -75,4 +77,21 @@ def test_every_shared_record_of_features_has_our_cells_stacked() -> None:
     """The features do not name their macro-architecture: it is that of the same line of the params."""
     for record, params in zip(shared_records("features.jsonl"), shared_records("params.jsonl"), strict=True):
         assert record["cell"] == params["cell"]
-        assert num_cells_stacked(Cell.parse(record["cell"]), spec_of(params)).tolist() == [record["cells_stacked"]]
+        assert num_cells_stacked(Cell.parse(record["cell"]), spec_of(params)).tolist() == [
+            record["cells_stacked"]
+        ]
+
+
+def test_describe_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = [record for record in COPIED if record["macro"]["task"] == "image_classification"]
+    for number, record in enumerate(records[::4]):
+        macro = dict(record["macro"])
+        task, shape, classes = macro.pop("task"), macro.pop("input_shape"), macro.pop("classes")
+        config = tmp_path / f"config{number}.json"
+        dataset = {"type": task, "name": "absent"}
+        config.write_text(json.dumps({"architecture_hyperparameters": macro, "dataset": dataset}))
+        given = ["--input-shape", "x".join(map(str, shape)), "--classes", str(classes), "--json"]
+        assert run(["describe", "-j", str(config), "--spec", record["cell"], *given]) == 0
+        line = json.loads(capsys.readouterr().out)
+        assert line["params"] == record["trainable_with_bias"] - record["bn_channels"]
+        assert line["cells_stacked"] == record["cells_stacked"]

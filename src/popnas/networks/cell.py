@@ -19,7 +19,6 @@ class BlockModule(nn.Module):
 
     def __init__(self, block: Block, plan: CellPlan, spec: NetworkSpec, drop_path: float) -> None:
         super().__init__()
-        self.inputs = (block.in1, block.in2)
         self.left = _operator(block.op1, block.in1, plan, spec)
         self.right = _operator(block.op2, block.in2, plan, spec)
         self.join = BlockJoin(spec.block_join_operator, drop_path)
@@ -43,8 +42,12 @@ class CellModule(nn.Module):
             if reshape is not None:
                 self.reshapes[_name(number)] = reshape
         self.blocks = nn.ModuleList(BlockModule(block, plan, spec, drop_path) for block in cell.blocks)
+        self.inputs = [(block.in1, block.in2) for block in cell.blocks]
         self.joined = cell.unused_blocks if spec.concat_only_unused_blocks else tuple(range(len(cell)))
-        self.concat = self.compress = self.squeeze_excite = self.residual = None
+        self.concat: nn.Module | None = None
+        self.compress: nn.Module | None = None
+        self.squeeze_excite: nn.Module | None = None
+        self.residual: nn.Module | None = None
         if len(self.joined) > 1:
             self.concat = ConcatJoin(drop_path)
             width = len(self.joined) * channels
@@ -58,10 +61,10 @@ class CellModule(nn.Module):
         """`lookbacks`: what the used lookbacks read, nearest first."""
         seen = dict(zip(self.lookbacks, self._see(lookbacks), strict=True))
         outputs: list[Tensor] = []
-        for block in self.blocks:
-            left, right = (seen[number] if number < 0 else outputs[number] for number in block.inputs)
+        for block, inputs in zip(self.blocks, self.inputs, strict=True):
+            left, right = (seen[number] if number < 0 else outputs[number] for number in inputs)
             outputs.append(block(left, right))
-        if self.concat is None:
+        if self.concat is None or self.compress is None:
             y_BCHW = outputs[self.joined[0]]
         else:
             y_BCHW = self.compress(self.concat(*(outputs[index] for index in self.joined)))

@@ -1,4 +1,4 @@
-"""Random networks for properties: cells over all families of operators, every flag, lookback depths 1 to 3."""
+"""Random networks for properties: cells over all families of operators, every flag, lookbacks to -3."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_an_operator_for_other_data_is_refused() -> None:
 
 @pytest.mark.parametrize(("size", "output"), [((3, 2), (9, 5)), ((1, 1), (4, 4))])
 def test_a_lookback_that_is_too_short_is_brought_up(size: tuple[int, int], output: tuple[int, int]) -> None:
-    """Only decoders have such lookbacks: here one is four times smaller than the output, the other has its size."""
+    """Only decoders have such lookbacks: here one is four times smaller than the output, the other equal."""
     full, short = Feature(5, 0, output), Feature(7, 2, size)
     out = Feature(6, 0, output)
     plan = CellPlan(

@@ -7,6 +7,7 @@ import pytest
 
 from popnas.cells import Cell
 from popnas.networks.plan import (
+    Feature,
     built_positions,
     head_dropouts,
     head_positions,
@@ -16,7 +17,6 @@ from popnas.networks.plan import (
     see,
     stack_plan,
 )
-from popnas.networks.plan import Feature
 from popnas.networks.spec import NetworkSpec
 
 SPEC = NetworkSpec(macro="classification", input_shape=(32, 32, 3), num_classes=10)
