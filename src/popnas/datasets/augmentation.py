@@ -72,13 +72,25 @@ class ImageAugmentation:
         return Draws(offset, is_flipped, centre)
 
     def apply(self, x_BCUV: Tensor, draws: Draws, size: tuple[int, int]) -> Tensor:
-        """Upscaled bytes to augmented bytes (B, C, H, W)."""
-        windows = x_BCUV.unfold(2, size[0], 1).unfold(3, size[1], 1)
-        rows = torch.arange(len(x_BCUV), device=x_BCUV.device)
-        x_BCHW = windows[rows, :, draws.offset[:, 0], draws.offset[:, 1]]
-        x_BCHW = torch.where(draws.is_flipped[:, None, None, None], x_BCHW.flip(-1), x_BCHW)
+        """Upscaled bytes to augmented bytes (B, C, H, W).
+
+        Whole rows are picked first, then columns (in reverse where flipped), and cutout is a product: a third
+        of the time of indexing windows, `torch.where` and `masked_fill`.
+        """
+        num_images, num_channels, height = x_BCUV.shape[:3]
+        device = x_BCUV.device
+        planes_BC1 = torch.arange(num_images * num_channels, device=device).view(num_images, num_channels, 1)
+        rows_B1H = (draws.offset[:, :1] + torch.arange(size[0], device=device))[:, None]
+        picked = x_BCUV.flatten(0, 2).index_select(0, (planes_BC1 * height + rows_B1H).flatten())
+        picked_BCHV = picked.view(num_images, num_channels, size[0], -1)
+        columns_W = torch.arange(size[1], device=device)
+        columns_BW = draws.offset[:, 1:] + torch.where(
+            draws.is_flipped[:, None], columns_W.flip(0), columns_W
+        )
+        columns_BCHW = columns_BW[:, None, None].expand(-1, num_channels, size[0], -1)
+        x_BCHW = picked_BCHV.gather(3, columns_BCHW)
         if draws.cutout_centre is not None:
-            x_BCHW = x_BCHW.masked_fill(_squares(draws.cutout_centre, size), 0)
+            x_BCHW.mul_(~_squares(draws.cutout_centre, size))
         return x_BCHW
 
 

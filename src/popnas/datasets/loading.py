@@ -24,6 +24,8 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
         UnknownNameError: no source offers `dataset.name`.
         MissingExtraError: the source needs an optional package.
     """
+    if not any(config.type in part.tasks for _, part in SOURCES.items()):
+        raise DataError(f"No data source serves the dataset.type '{config.type}'.")
     path = Path(config.path).expanduser() if config.path is not None else None
     request = Request(config.type, config.name, path, config.resize, need_test)
     source = (

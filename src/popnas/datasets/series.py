@@ -96,13 +96,13 @@ class SeriesData(LabelledData):
         num_longer, num_shorter = int((lengths > longest).sum()), int((lengths < longest).sum())
         if num_longer:
             notes.append(
-                f"{num_longer} series of the {split} split are longer than the longest training series "
-                f"({longest} timesteps) and are cut"
+                f"{num_longer} of {len(lengths)} series of the {split} split are longer than the longest "
+                f"training series ({longest} timesteps) and are cut"
             )
         if num_shorter and not is_unequal:
             notes.append(
-                f"{num_shorter} series of the {split} split are shorter than the training series ({longest} "
-                "timesteps each) and are filled up with zeros"
+                f"{num_shorter} of {len(lengths)} series of the {split} split are shorter than the training "
+                f"series ({longest} timesteps each) and are filled up with zeros"
             )
 
 
