@@ -78,9 +78,10 @@ class Predictor(ABC):
             )
         wrong = np.flatnonzero(~np.isfinite(targets_N))
         if len(wrong):
+            cell = self.space.decode(cells_NB4[wrong[:1]])[0]
             raise PredictorError(
-                f"targets of a {self.objective} predictor must be finite numbers. Got {targets_N[wrong[0]]} for "
-                f"{self.space.decode(cells_NB4[wrong[:1]])[0]} ({len(wrong)} of {len(targets_N)} are not finite)."
+                f"targets of a {self.objective} predictor must be finite numbers. Got {targets_N[wrong[0]]} "
+                f"for {cell} ({len(wrong)} of {len(targets_N)} are not finite)."
             )
         report = self._fit(cells_NB4, targets_N, seed)
         self._is_fitted = True

@@ -34,9 +34,7 @@ _PARENTS = 256  # parents whose sub-graphs are held at the same time
 def predict_outputs(
     weights: NetworkWeights, types: NodeTypes, cells_NB4: np.ndarray, parents_N: np.ndarray | None
 ) -> np.ndarray:
-    """The outputs of the networks before the sigmoid: (N, M) float32. `parents_N` as in
-    `Predictor.predict`.
-    """
+    """The networks' outputs before the sigmoid: (N, M) float32; `parents_N` as in `Predictor.predict`."""
     network = _Network(weights, types, cells_NB4.shape[1])
     outputs = np.empty((len(cells_NB4), weights.num_models), dtype=np.float32)
     num_blocks_N = np.count_nonzero(cells_NB4[:, :, 1] >= 0, axis=1)

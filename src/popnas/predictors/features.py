@@ -122,11 +122,14 @@ def _along_the_graph(
     fed_cost = np.zeros((num_blocks + 1, num_cells))
     feeding_B2N = np.zeros(inputs_B2N.shape)
     is_read = np.zeros((num_blocks + 1, num_cells), dtype=bool)
-    column_N = np.arange(num_cells)
+    column_N = np.arange(num_cells)  # int64: row times num_cells does not fit into an input's int16
     block_cost_BN = cost_B2N.sum(axis=1)
     for b in range(num_blocks):
         sources = [
-            np.where(is_real_BN[b] & (inputs_B2N[b, half] >= 0), inputs_B2N[b, half], num_blocks) * num_cells
+            np.where(is_real_BN[b] & (inputs_B2N[b, half] >= 0), inputs_B2N[b, half], num_blocks).astype(
+                np.int64
+            )
+            * num_cells
             + column_N
             for half in (0, 1)
         ]
