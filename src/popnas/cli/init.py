@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,8 +72,7 @@ def _look_at(data: str) -> _Look:
         try:
             return _load(section)
         except DataError as error:
-            tried = f"{data} is neither a file nor a folder; tried as a name: " if "name" in section else ""
-            complaints.append(f"{tried}{error}")
+            complaints.append(str(error))
     raise DataError("\n".join(dict.fromkeys(complaints)))
 
 
@@ -89,7 +89,7 @@ def _candidates(data: str) -> Iterator[dict[str, Any]]:
             raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
         yield from ({"type": task, "path": data} for task in tasks)
         return
-    tasks = sorted({task for source in sources if source.offers(data) for task in source.tasks})
+    tasks = sorted({task for source in sources if data in source.data_sets() for task in source.tasks})
     if not tasks:
         names = sorted({name for source in sources for name in source.data_sets()})
         raise DataError(
@@ -101,13 +101,10 @@ def _candidates(data: str) -> Iterator[dict[str, Any]]:
 
 def _load(section: dict[str, Any]) -> _Look:
     """Load with a validation split of its own if there is one, else with a share of the training data."""
-    try:
-        return _loaded({**section, "validation_size": None})
-    except DataError:
-        look = _loaded({**section, "validation_size": 0.2})
-    if look.num_training < 2000:
-        return look
-    return _loaded({**section, "validation_size": 0.1})
+    if "path" in section:
+        with suppress(DataError):
+            return _loaded({**section, "validation_size": None})
+    return _loaded({**section, "validation_size": 0.2})
 
 
 def _loaded(section: dict[str, Any]) -> _Look:
@@ -194,7 +191,7 @@ def _remarks(look: _Look) -> dict[str, str]:
         "search_strategy.max_children": "The published searches train 128 and explore 16.",
         "search_strategy.score_metric": "f1_score if the classes differ much in size.",
         "architecture_hyperparameters.motifs": f"Chosen for inputs of {_shape(look)}.",
-        "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest one.",
+        "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",
         "dataset.resize": f"The images are {_shape(look)}: a search at full size takes long.",
     }

@@ -162,14 +162,12 @@ def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
     for depth, key in enumerate(path[:-1]):
         if not isinstance(node, dict):
             return []  # the document itself is malformed, which is reported
-        if not messages.is_section(path[: depth + 1]):
-            unknown = (
-                messages.unknown_key(path[: depth + 1]) if not messages.exists(path[: depth + 1]) else None
-            )
-            return [
-                unknown
-                or Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from --set)")
-            ]
+        outer = path[: depth + 1]
+        if not messages.exists(outer):
+            unknown = messages.unknown_key(outer)
+            return [Problem(unknown.place, unknown.value, f"{unknown.message} (from --set)")]
+        if not messages.is_section(outer):
+            return [Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from --set)")]
         if node.get(key) is None:
             node[key] = {}
         node = node[key]

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from popnas.config import jsonc
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem, nearest
 
@@ -54,7 +55,7 @@ def wrong_value(path: Path, value: Any) -> Problem:
     node = schema_at(path)
     message = f"must be {rule(node)}, got {show(value)}."
     if isinstance(value, str):
-        message += nearest(value, _enum(node)) or _unquote_hint(node, value)
+        message += _nearest(value, _enum(node)) or _unquote_hint(node, value)
     return Problem(place(path), value, message)
 
 
@@ -137,11 +138,17 @@ def _bounds(node: Schema) -> str:
     return " and ".join(words)
 
 
+def _nearest(value: str, choices: Sequence[str]) -> str:
+    """Like `nearest`, but a difference in case alone is no distance."""
+    same = [choice for choice in choices if choice.lower() == value.lower()]
+    return nearest(same[0] if same else value, choices)
+
+
 def _unquote_hint(node: Schema, value: str) -> str:
     kinds = {option.get("type") for option in _options(node)}
     try:
-        unquoted = json.loads(value)
-    except ValueError:
+        unquoted = jsonc.parse(value).value
+    except jsonc.JsonError:
         return ""
     is_flag = isinstance(unquoted, bool)
     is_number = isinstance(unquoted, int | float) and not is_flag

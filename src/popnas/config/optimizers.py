@@ -114,28 +114,21 @@ def _parameters(tail: str, kind: str, allowed: tuple[_Parameter, ...]) -> dict[s
     names = [parameter.name for parameter in allowed]
     if not names:
         raise ValueError(f"'{kind}' takes no parameters, got ':{tail}'. Write '{kind}'.")
+    form = f"The form is '{kind}: {', '.join(f'{name[0].upper()} {name}' for name in names)}', in this order."
     values: dict[str, float] = {}
     position = 0
     for part in tail.split(","):
         match = _NUMBER_AND_NAME.fullmatch(part)
         if match is None:
-            raise ValueError(f"'{part.strip()}' must be a number and a name; {_form(kind, names)}.")
+            raise ValueError(f"'{part.strip()}' must be a number and a name. {form}")
         name = match[2]
         if name not in names:
-            raise ValueError(
-                f"'{name}' is no parameter of '{kind}'.{nearest(name, names)} {_form(kind, names)}."
-            )
+            raise ValueError(f"'{name}' is no parameter of '{kind}'.{nearest(name, names)} {form}")
         if names.index(name) < position:
-            raise ValueError(
-                f"'{name}' is out of order or stands twice; {_form(kind, names)}, in this order."
-            )
+            raise ValueError(f"'{name}' is out of order or stands twice. {form}")
         position = names.index(name) + 1
         value = float(match[1])
         if not allowed[position - 1].allows(value):
             raise ValueError(f"{name} must be {allowed[position - 1].rule}, got {match[1]}.")
         values[name] = value
     return values
-
-
-def _form(kind: str, names: list[str]) -> str:
-    return f"the form is '{kind}: {', '.join(f'{name[0].upper()} {name}' for name in names)}'"

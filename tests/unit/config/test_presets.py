@@ -1,0 +1,56 @@
+"""The presets that ship with the package."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from popnas import config
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+ALL = [*config.preset_names(), *config.partial_preset_names()]
+
+
+def test_names():
+    assert config.preset_names() == ["run", "run_cifar10", "run_debug", "run_seg", "run_ts"]
+    assert config.partial_preset_names() == ["last_training", "model_selection_training"]
+
+
+def test_configs_shows_the_same_files():
+    shown = {path.stem: path.read_text(encoding="utf-8") for path in CONFIGS.glob("*.json")}
+    assert shown == {name: config.preset_text(name) for name in ALL}
+
+
+@pytest.mark.parametrize("name", config.preset_names())
+def test_presets_load_without_warnings_and_round_trip(name):
+    loaded = config.load(name)
+    assert loaded.warnings() == []
+    assert config.load(loaded.to_json()) == loaded
+    assert loaded.others.train_strategy == "auto"
+
+
+@pytest.mark.parametrize("name", config.partial_preset_names())
+def test_partial_presets_suit_a_run(name):
+    base = config.load("run_cifar10")
+    merged = config.merge(base, name)
+    assert merged.training_hyperparameters.epochs > base.training_hyperparameters.epochs
+    assert merged.search_space == base.search_space
+
+
+def test_the_published_image_search():
+    loaded = config.load("run_cifar10")
+    assert loaded.search_space.blocks == 5
+    assert len(loaded.search_space.operators) == 12
+    assert (loaded.search_strategy.max_children, loaded.search_strategy.max_exploration_children) == (128, 16)
+    assert loaded.training_hyperparameters.epochs == 21
+    architecture = loaded.architecture_hyperparameters
+    assert (architecture.filters, architecture.motifs, architecture.normal_cells_per_motif) == (24, 3, 2)
+    assert loaded.dataset.batch_size == 128
+    assert loaded.dataset.data_augmentation.enabled
+
+
+def test_presets_hold_no_keys_twice_and_are_plain_json():
+    for name in ALL:
+        text = config.preset_text(name)
+        assert text is not None
+        assert config.to_text(json.loads(text)).split() == text.split()

@@ -1,0 +1,288 @@
+"""Rules between fields: each refuses what it should; settings without effect are warned about."""
+
+import pytest
+
+from popnas import config
+from popnas.config import NameRules
+from popnas.errors import ConfigError
+
+IMAGES = {"type": "image_classification", "name": "digits"}
+SERIES = {"type": "time_series_classification", "name": "ItalyPowerDemand"}
+SEGMENTATION = {"type": "image_segmentation", "path": "masks"}
+
+RADAM = {"type": "radam: 0 alpha"}
+
+
+def document(dataset=IMAGES, **sections):
+    return {"dataset": dataset, **sections}
+
+
+def problems(content, names=None):
+    with pytest.raises(ConfigError) as caught:
+        config.load(content, names=names)
+    return {problem.place: problem.message for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "message"),
+    [
+        (
+            document(search_strategy={"additional_pareto_objectives": []}),
+            "search_strategy.additional_pareto_objectives",
+            "needs at least one objective beside the score (time, params, inference_time or flops); to "
+            "search by "
+            "score alone, set others.pnas_mode to true.",
+        ),
+        (
+            document(search_strategy={"additional_pareto_objectives": ["params", "tim"]}),
+            "search_strategy.additional_pareto_objectives[1]",
+            "no objective is named 'tim'. Did you mean 'time'? Choose one of: time, params, "
+            "inference_time, flops.",
+        ),
+        (
+            document(search_strategy={"additional_pareto_objectives": ["score"]}),
+            "search_strategy.additional_pareto_objectives[0]",
+            "the score is always an objective; remove it here.",
+        ),
+        (
+            document(search_strategy={"additional_pareto_objectives": ["time", "time"]}),
+            "search_strategy.additional_pareto_objectives[1]",
+            "'time' stands already at search_strategy.additional_pareto_objectives[0]; remove one.",
+        ),
+        (
+            document(search_strategy={"constraints": {"parms": [0, 1]}}),
+            "search_strategy.constraints.parms",
+            "no objective is named 'parms'. Did you mean 'params'? Choose one of: time, params, "
+            "inference_time, "
+            "flops.",
+        ),
+        (
+            document(search_strategy={"constraints": {"accuracy": [0.9, 1]}}),
+            "search_strategy.constraints.accuracy",
+            "a metric cannot be constrained, only what a network costs: time, params, inference_time, flops.",
+        ),
+        (
+            document(search_strategy={"constraints": {"params": [2e6, 1e5]}}),
+            "search_strategy.constraints.params",
+            "the range is reversed: write [100000, 2e+06].",
+        ),
+        (
+            document(search_strategy={"constraints": {"flops": [-5, 0]}}),
+            "search_strategy.constraints.flops",
+            "no network can have at most 0; the upper end must be above 0.",
+        ),
+        (
+            document(search_strategy={"constraints": {"time": [0, 5]}}, others={"pnas_mode": True}),
+            "search_strategy.constraints.time",
+            "PNAS mode predicts no times; constrain params or flops, or leave PNAS mode.",
+        ),
+        (
+            document(search_strategy={"score_metric": "mean_iou"}),
+            "search_strategy.score_metric",
+            "'mean_iou' is not measured in image_classification. Choose one of: accuracy, f1_score.",
+        ),
+        (
+            document(SEGMENTATION, search_strategy={"score_metric": "f1_score"}),
+            "search_strategy.score_metric",
+            "'f1_score' is not measured in image_segmentation. Choose one of: mean_iou, accuracy.",
+        ),
+        (
+            document(training_hyperparameters={"optimizer": {**RADAM, "scheduler": "cdr: 3 period"}}),
+            "training_hyperparameters.optimizer.scheduler",
+            "'radam: 0 alpha' brings its own schedule; write null, got 'cdr: 3 period'.",
+        ),
+        (
+            document(training_hyperparameters={"optimizer": {**RADAM, "warmup": 2}}),
+            "training_hyperparameters.optimizer.warmup",
+            "'radam: 0 alpha' brings its own warm-up; write 0, got 2.",
+        ),
+        (
+            document(training_hyperparameters={"epochs": 3, "optimizer": {"warmup": 3}}),
+            "training_hyperparameters.optimizer.warmup",
+            "must be below the number of epochs (3), got 3.",
+        ),
+        (
+            document({**IMAGES, "folds": 5, "validation_size": None}),
+            "dataset.validation_size",
+            "5 folds are drawn from training data: give the validating share, e.g. 0.1, or write 1 for "
+            "dataset.folds.",
+        ),
+        (
+            document({**IMAGES, "classes_count": 2, "class_labels_remapping": {"1": 0, "3": 2}}),
+            "dataset.class_labels_remapping.3",
+            "must be below dataset.classes_count (2), got 2.",
+        ),
+        (
+            document(search_space={"operators": ["identity", "3x3 conv", "identity"]}),
+            "search_space.operators[2]",
+            "'identity' stands already at search_space.operators[0]; remove one.",
+        ),
+        (
+            document({"type": "sorting", "name": "x"}),
+            "search_space.operators",
+            "must be given: the task 'sorting' has no preset to take them from.",
+        ),
+    ],
+)
+def test_mistakes(content, place, message):
+    assert problems(content) == {place: message}
+
+
+NAMES = NameRules(
+    check_operator=lambda name, num_dims: None if f"{num_dims}d" in name else f"not for {num_dims}d.",
+    tasks=["image_classification", "time_series_classification"],
+    executors=["inline", "processes"],
+    check_dataset=lambda name, task: None if name == "digits" else f"no data set is named '{name}'.",
+    datasets=["digits"],
+)
+
+
+def test_names_are_checked_with_all_the_rest():
+    content = {
+        "search_space": {"operators": ["2d a", "1d b", 5], "blocks": 0},
+        "dataset": {"type": "image_classification", "name": "digitz"},
+        "others": {"executor": {"kind": "processs"}},
+    }
+    assert problems(content, NAMES) == {
+        "search_space.blocks": "must be a whole number, at least 1, got 0.",
+        "search_space.operators[1]": "not for 2d.",
+        "search_space.operators[2]": "must be a text that is not empty, got 5.",
+        "dataset.name": "no data set is named 'digitz'.",
+        "others.executor.kind": "no executor is named 'processs'. Did you mean 'processes'? Choose one "
+        "of: inline, processes.",
+    }
+
+
+def test_an_unknown_task_is_named_once():
+    content = {
+        "search_space": {"operators": ["2d a"]},
+        "dataset": {"type": "image_clasification", "name": "x"},
+    }
+    assert problems(content, NAMES) == {
+        "dataset.type": "no task is named 'image_clasification'. Did you mean 'image_classification'? "
+        "Choose one of: image_classification, time_series_classification.",
+    }
+
+
+def test_a_name_of_a_data_set_with_a_path_is_only_a_label():
+    content = {
+        "search_space": {"operators": ["2d a"]},
+        "dataset": {**IMAGES, "name": "mine", "path": "folder"},
+    }
+    assert config.load(content, names=NAMES).dataset.name == "mine"
+
+
+class Sorting:
+    """A task that a plug-in brings."""
+
+    num_dims = 1
+    score_metrics = ("f1_score",)
+    default_operators = ("1d x",)
+
+
+def test_a_task_of_a_plug_in_brings_its_own_defaults():
+    names = NameRules(
+        check_operator=NAMES.check_operator,
+        tasks=["sorting"],
+        executors=["processes"],
+        get_task={"sorting": Sorting()}.get,
+    )
+    loaded = config.load({"dataset": {"type": "sorting", "path": "p"}}, names=names)
+    assert loaded.search_space.operators == ("1d x",)
+    assert loaded.search_strategy.score_metric == "f1_score"
+    assert config.load(loaded.to_json()) == loaded
+    assert "score_metric" in str(
+        problems(
+            {"dataset": {"type": "sorting", "path": "p"}, "search_strategy": {"score_metric": "accuracy"}},
+            names,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "warnings"),
+    [
+        (
+            document({**IMAGES, "rescale": True, "normalize": True}),
+            [
+                "dataset.rescale: has no effect on images (they are scaled to 0..1); it is for series.",
+                "dataset.normalize: has no effect on images (they are scaled to 0..1); it is for series.",
+            ],
+        ),
+        (
+            document({**SERIES, "rescale": True, "normalize": True}),
+            ["dataset.rescale: has no effect beside dataset.normalize, which undoes it."],
+        ),
+        (document({**SERIES, "normalize": True}), []),
+        (
+            document({**SERIES, "data_augmentation": {"enabled": True}, "resize": {"width": 4, "height": 4}}),
+            [
+                "dataset.data_augmentation: has no effect on series; it is for images.",
+                "dataset.resize: has no effect on series; it is for images.",
+            ],
+        ),
+        (
+            document({**IMAGES, "data_augmentation": {"use_cutout": True}}),
+            [
+                "dataset.data_augmentation.use_cutout: has no effect while data_augmentation.enabled is "
+                "false.",
+            ],
+        ),
+        (
+            document(
+                {**IMAGES, "ignore_class": 3}, architecture_hyperparameters={"segmentation_decoder": "cells"}
+            ),
+            [
+                "architecture_hyperparameters.segmentation_decoder: has an effect in segmentation only.",
+                "dataset.ignore_class: has an effect in segmentation only.",
+            ],
+        ),
+        (
+            document(SEGMENTATION, training_hyperparameters={"label_smoothing": 0.1}),
+            ["training_hyperparameters.label_smoothing: is ignored in segmentation."],
+        ),
+        (document(training_hyperparameters={"label_smoothing": 0.1}), []),
+        (
+            document(
+                others={"pnas_mode": True},
+                search_strategy={"additional_pareto_objectives": ["time"], "max_exploration_children": 2},
+            ),
+            [
+                "search_strategy.additional_pareto_objectives: is ignored in PNAS mode, which searches by "
+                "score "
+                "alone.",
+                "search_strategy.max_exploration_children: is ignored in PNAS mode, which does not explore.",
+            ],
+        ),
+        (
+            document(
+                search_space={"lookback_depth": 1}, architecture_hyperparameters={"lookback_reshape": True}
+            ),
+            [
+                "architecture_hyperparameters.lookback_reshape: has no effect with "
+                "search_space.lookback_depth 1: "
+                "no lookback is larger than the output."
+            ],
+        ),
+        (
+            document(others={"executor": {"kind": "inline", "workers": 4}}),
+            [
+                "others.executor.workers: has no effect: the executor 'inline' evaluates one at a time; "
+                "choose "
+                "'processes'."
+            ],
+        ),
+        (
+            document(others={"enable_XLA_compilation": True, "train_strategy": "CPU"}),
+            [
+                "others.enable_XLA_compilation: does not pay on a CPU: compiling a network takes longer "
+                "there than "
+                "the training it speeds up."
+            ],
+        ),
+    ],
+)
+def test_warnings(content, warnings):
+    loaded = config.load(content)
+    assert loaded.warnings() == warnings
+    assert config.load(loaded.to_json()).warnings() == warnings
