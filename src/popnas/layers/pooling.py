@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.convolution import ConvBNAct
-from popnas.layers.resampling import crop, strided_size
+from popnas.layers.resampling import crop, cut, strided_size
 
 
 class _Pool(Layer):
@@ -41,7 +41,7 @@ class _Pool(Layer):
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         y_BCHW = self._pool(x_BCHW)
         if any(self.skip):
-            return y_BCHW[:, :, self.skip[0] :, self.skip[1] :]
+            return cut(y_BCHW, self.skip, (0, 0))
         if self.is_cropped:
             return crop(y_BCHW, strided_size(x_BCHW.shape[2:], self.stride))
         return y_BCHW
