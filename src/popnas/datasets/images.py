@@ -193,7 +193,7 @@ def _as_bytes(
     raise DataError(
         f"The images of the {split} split of {place} are {images.dtype} in "
         f"{images.min():g}..{images.max():g}; bytes of 0..255 (uint8) are needed. If white is 1, convert "
-        "with (x * 255).round().astype('uint8')."
+        "with (x * 255).round().astype('uint8'). If these are no images: is dataset.type right?"
     )
 
 

@@ -109,7 +109,16 @@ def _missing(path: Path) -> str:
     except OSError:
         names = []
     shown = f" It holds: {_listed(names)}." if names else ""
-    return f"{path} (dataset.path) does not exist; it exists up to {existing}.{shown}{nearest(wanted, names)}"
+    return (
+        f"{path} (dataset.path) does not exist; it exists up to {existing}.{shown}{_nearest_path(wanted, names)} "
+        "Correct the path, or leave it out and give dataset.name for a known data set."
+    )
+
+
+def _nearest_path(wanted: str, names: list[str]) -> str:
+    """As `errors.nearest`, but blind to upper and lower case, in which paths are often mistaken."""
+    same = [name for name in names if name.lower() == wanted.lower()]
+    return f" Did you mean '{same[0]}'?" if same else nearest(wanted, names)
 
 
 def _content(path: Path) -> str:

@@ -51,7 +51,8 @@ def fit_series(
     """Fit `rescale` and `normalize` on training series, padding left out.
 
     `rescale` divides by the 98th percentile of all training values; `normalize` makes every channel's
-    training values mean 0 and variance 1. Appends to `notes` what has no effect.
+    training values mean 0 and variance 1, which undoes any rescaling. Appends to `notes` which channels are
+    constant.
 
     Raises:
         DataError: the 98th percentile is zero, so that nothing can be divided by it.
@@ -61,8 +62,6 @@ def fit_series(
     values_MC = values_MC.astype(np.float64)
     has_lengths = lengths is not None
     if normalize:
-        if rescale:
-            notes.append("dataset.rescale has no effect beside dataset.normalize, which undoes any scale")
         return _z_normalization(values_MC, has_lengths, notes)
     scale = 1.0
     if rescale:

@@ -14,7 +14,7 @@ def test_a_missing_folder_says_how_far_the_path_exists_and_what_is_near(tmp_path
     (tmp_path / "flowers").mkdir()
     with pytest.raises(
         DataError,
-        match=r"flwers/train .*does not exist; it exists up to .*It holds: flowers\. Did you mean 'flowers'",
+        match=r"flwers/train .*exists up to .*It holds: flowers\. Did you mean 'flowers'\? Correct",
     ):
         load(tmp_path / "flwers" / "train")
 
@@ -58,3 +58,9 @@ def test_neither_name_nor_path():
 def test_a_task_that_no_source_serves():
     with pytest.raises(DataError, match=r"No data source serves the dataset.type 'tabular'"):
         datasets.load(DatasetConfig(type="tabular", name="iris"), 0)
+
+
+def test_a_path_in_the_wrong_case_is_recognized(tmp_path):
+    (tmp_path / "ECG200").mkdir()
+    with pytest.raises(DataError, match=r"Did you mean 'ECG200'\?"):
+        load(tmp_path / "ecg200")

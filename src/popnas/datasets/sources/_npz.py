@@ -11,7 +11,9 @@ import numpy as np
 
 from popnas.errors import DataError, nearest
 
-LAYOUT = "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train, ..."
+LAYOUT = (
+    "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train and so on"
+)
 
 _FILE_NAMES = {
     "train": ("train.npz", "keras_training.npz"),
