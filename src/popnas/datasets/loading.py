@@ -110,8 +110,9 @@ def _missing(path: Path) -> str:
         names = []
     shown = f" It holds: {_listed(names)}." if names else ""
     return (
-        f"{path} (dataset.path) does not exist; it exists up to {existing}.{shown}{_nearest_path(wanted, names)} "
-        "Correct the path, or leave it out and give dataset.name for a known data set."
+        f"{path} (dataset.path) does not exist; it exists up to {existing}.{shown}"
+        f"{_nearest_path(wanted, names)} Correct the path, or leave it out and give dataset.name for a known "
+        "data set."
     )
 
 
