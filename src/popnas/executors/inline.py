@@ -51,7 +51,7 @@ class InlineExecutor(Executor):
         try:
             with torch_threads(self.threads):
                 return Result(job.id, checked(evaluate(self._context, job.payload)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Result(job.id, None, **failure(error))
 
     def close(self) -> None:

@@ -121,7 +121,8 @@ class ProcessesExecutor(Executor):
             except OSError:  # it died while idle: no attempt was made
                 self._retries.appendleft(attempt)
                 self._workers.pop(number).end()
-                continue
+                self._hand_out(on_start)  # with a new worker in its place
+                return
             attempt.deadline = time.monotonic() + (self.hard_timeout_seconds or float("inf"))
             self._running[number] = attempt
             if on_start is not None:

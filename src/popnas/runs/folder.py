@@ -96,8 +96,8 @@ class RunFolder:
         digest = _search_sha256(folder.config_json())
         if digest != events[0].content.get("config_sha256"):
             raise RunFolderError(
-                f"{folder.run_json} was changed after the run started; of it only others."
-                f"{', others.'.join(EXECUTION_FIELDS)} may change. Put back the old file, or start a new run with this configuration."
+                f"{folder.run_json} was changed after the run started, beyond {', '.join(EXECUTION_FIELDS)} "
+                "in 'others'. Put back the old file, or start a new run with this configuration."
             )
         return folder
 

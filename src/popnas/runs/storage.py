@@ -144,7 +144,8 @@ def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
         RunFolderError: the file is missing, unreadable, or does not have the digest `sha256`.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # numpy raises many kinds for damaged archives
         raise RunFolderError(

@@ -1,0 +1,140 @@
+"""What every registered executor must do."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from popnas import executors
+from popnas.errors import ExecutorError, UnknownNameError
+from popnas.executors import REGISTRY, Job
+
+EVALUATORS = Path(__file__).parent.parent / "unit" / "executors"
+
+
+@pytest.fixture(params=REGISTRY.names())
+def kind(request, monkeypatch):
+    monkeypatch.syspath_prepend(EVALUATORS)
+    return request.param
+
+
+def make(kind, payload=None, **options):
+    options = {"num_workers": 2, **options}
+    return executors.create(kind, "evaluators:setup", "evaluators:evaluate", payload or {}, **options)
+
+
+def test_every_job_gives_one_result(kind):
+    with make(kind, {"factor": 3}) as executor:
+        results = list(executor.run([Job(str(i), {"x": i}) for i in range(7)]))
+    assert {result.id: result.value["value"] for result in results} == {str(i): 3 * i for i in range(7)}
+    assert all(result.error is None and result.attempts == 1 for result in results)
+    assert all(0 <= result.worker < executor.num_workers for result in results)
+
+
+def test_no_jobs_no_results_and_no_set_up(kind, tmp_path):
+    with make(kind, {"setup_log": str(tmp_path / "log")}) as executor:
+        assert list(executor.run([])) == []
+    assert not (tmp_path / "log").exists()
+
+
+def test_setup_runs_once_per_worker_over_several_runs(kind, tmp_path):
+    log = tmp_path / "log"
+    with make(kind, {"setup_log": str(log)}) as executor:
+        for _ in range(2):
+            assert len(list(executor.run([Job(str(i)) for i in range(4)]))) == 4
+    pids = log.read_text().split()
+    assert len(pids) == len(set(pids)) <= executor.num_workers
+
+
+@pytest.mark.parametrize(
+    ("action", "error_kind", "message"),
+    [
+        ("fail", "error", "ValueError: a broken candidate"),
+        ("fail_on_purpose", "nan", "the loss is not a number"),
+        ("run_out_of_memory", "out_of_memory", "out of memory: 60 GiB"),
+        ("leave", "error", "SystemExit: 3"),
+        (
+            "return_nothing",
+            "error",
+            "TypeError: the evaluate function must return a dict. Got NoneType instead",
+        ),
+        ("return_no_json", "error", "TypeError: Object of type set is not JSON serializable"),
+    ],
+)
+def test_a_failure_is_a_result_and_the_next_job_is_not_harmed(kind, action, error_kind, message):
+    with make(kind, num_workers=1) as executor:
+        failed, fine = executor.run([Job("a", {"do": action}), Job("b", {"x": 4})])
+    assert (failed.id, failed.value, failed.error_kind, failed.error) == ("a", None, error_kind, message)
+    assert failed.is_failed
+    assert "Traceback" in failed.traceback
+    assert fine.value["value"] == 8
+
+
+def test_values_come_as_json_whatever_their_size(kind):
+    with make(kind) as executor:
+        (result,) = executor.run([Job("a", {"do": "return_much", "size": 3_000_000})])
+    assert len(result.value["text"]) == 3_000_000
+    assert math.isnan(result.value["nan"])
+    assert result.value["list"] == [[1, 2.5], None]
+    json.dumps(result.value)
+
+
+def test_on_start_names_each_job_before_its_result(kind):
+    started = []
+    with make(kind) as executor:
+        for result in executor.run([Job(str(i)) for i in range(5)], on_start=started.append):
+            assert result.id in started
+    assert started == [str(i) for i in range(5)]
+
+
+def test_drain_lets_running_jobs_end_and_starts_no_other(kind):
+    started = []
+    with make(kind) as executor:
+        results = []
+        for result in executor.run(
+            [Job(str(i), {"seconds": 0.02}) for i in range(20)], on_start=started.append
+        ):
+            results.append(result.id)
+            if len(results) == 3:
+                executor.drain()
+        assert sorted(results) == sorted(started)
+        assert 3 <= len(results) <= 3 + 2 * executor.num_workers  # one running and one waiting each
+        assert list(executor.run([Job("more")])) == []
+
+
+def test_leaving_the_iteration_early_leaves_the_executor_usable(kind):
+    with make(kind) as executor:
+        for _ in executor.run([Job(str(i), {"seconds": 0.01}) for i in range(6)]):
+            break
+        (result,) = executor.run([Job("again", {"x": 1})])
+        assert (result.id, result.value["value"]) == ("again", 2)
+
+
+def test_a_failing_setup_is_an_error_that_tells_why(kind):
+    with (
+        make(kind, {"setup_raises": True}) as executor,
+        pytest.raises(ExecutorError, match="the data is gone"),
+    ):
+        list(executor.run([Job("a")]))
+
+
+@pytest.mark.parametrize("dotted", ["no_such_module:evaluate", "evaluators:no_such_function", "evaluators"])
+def test_a_function_that_cannot_be_imported_is_named(kind, dotted):
+    with (
+        executors.create(kind, "evaluators:setup", dotted, {}, num_workers=1) as executor,
+        pytest.raises(ExecutorError, match=dotted),
+    ):
+        list(executor.run([Job("a")]))
+
+
+def test_close_twice(kind):
+    executor = make(kind)
+    list(executor.run([Job("a")]))
+    executor.close()
+    executor.close()
+
+
+def test_unknown_executor_lists_the_choices():
+    with pytest.raises(UnknownNameError, match=r"'proceses'.* Did you mean 'processes'\?.*inline, processes"):
+        executors.create("proceses", "a:b", "a:b", {})

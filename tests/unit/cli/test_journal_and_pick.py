@@ -1,0 +1,94 @@
+"""`popnas journal` and `popnas pick` on a small run folder."""
+
+import json
+import shlex
+
+import pytest
+from click.testing import CliRunner
+
+from popnas.cli import journal, pick
+from popnas.errors import RunFolderError, UserError
+from popnas.evaluation import Evaluation
+from popnas.runs import RunFolder
+
+CELLS = "[(-1, 3x3 conv, -1, 3x3 conv)]", "[(-1, identity, -1, identity)]"
+CONFIG = {
+    "dataset": {"type": "image_classification", "batch_size": 32},
+    "architecture_hyperparameters": {"filters": 8, "motifs": 2, "normal_cells_per_motif": 1},
+    "search_strategy": {"additional_pareto_objectives": ["time"]},
+    "others": {"seed": 0},
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", CONFIG, volatile={"host": "a"})
+    with folder.journal as log:
+        cells = [{"cell": cell, "is_exploration": False, "predictions": {}} for cell in CELLS]
+        log.append("proposals", {"step": 1, "cells": cells})
+        for index in (1, 0):  # completed the other way round
+            item = Evaluation(
+                CELLS[index],
+                1,
+                index,
+                False,
+                1,
+                {"accuracy": 0.9 - index / 4},
+                score=0.9 - index / 4,
+                training_seconds=2.0 - index,
+                inference_seconds=0.002 - index / 1000,
+                params=500 - 400 * index,
+                flops=10,
+            )
+            log.append("evaluation", item.content(), {"worker": index})
+    return folder.path
+
+
+def invoke(command, *arguments):
+    return CliRunner().invoke(command, [str(item) for item in arguments], catch_exceptions=False)
+
+
+def test_journal_prints_the_file(run):
+    assert invoke(journal.command, run).output == (run / "restore" / "journal.jsonl").read_text()
+
+
+def test_content_is_in_order_of_proposal_without_what_is_volatile(run):
+    lines = [json.loads(line) for line in invoke(journal.command, run, "--content").output.splitlines()]
+    assert [line.get("index") for line in lines] == [None, None, 0, 1]
+    assert "worker" not in json.dumps(lines)
+
+
+def test_a_half_written_last_line_is_not_printed(run):
+    path = run / "restore" / "journal.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"seq":5,"ev')
+    assert invoke(journal.command, run).output == whole
+
+
+def test_commands_on_what_is_no_run(tmp_path):
+    for command in (journal.command, pick.command):
+        with pytest.raises(RunFolderError, match="does not exist"):
+            invoke(command, tmp_path / "nothing")
+
+
+def test_pick_the_best_score_with_the_command_that_trains_it(run):
+    output = invoke(pick.command, run).output
+    assert f"cell: {CELLS[0]}" in output
+    assert "score: 0.9" in output
+    (line,) = [line for line in output.splitlines() if line.startswith("train command: ")]
+    assert shlex.split(line.removeprefix("train command: ")) == (
+        ["popnas", "train", "-p", str(run), "-b", "32", "-f", "8", "-m", "2", "-n", "1", "--spec", CELLS[0]]
+    )
+
+
+@pytest.mark.parametrize("limit", [("--max-params", 499), ("--max-latency", 1.5)])
+def test_pick_keeps_to_limits(run, limit):
+    found = json.loads(invoke(pick.command, run, *limit, "--json").output)
+    assert found["cell"] == CELLS[1]
+    assert (found["score"], found["params"], found["inference_seconds"]) == (0.65, 100, 0.001)
+    assert CELLS[1] in found["train_command"]
+
+
+def test_pick_says_what_comes_nearest(run):
+    with pytest.raises(UserError, match=r"at most 10 params \(the smallest on the front has 100\)"):
+        invoke(pick.command, run, "--max-params", 10)

@@ -1,0 +1,154 @@
+"""What the tests hand to executors by dotted name: no torch, so workers start fast."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from popnas.errors import CandidateFailed
+
+
+def setup(payload):
+    if payload.get("setup_log"):
+        with Path(payload["setup_log"]).open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+    if payload.get("setup_raises"):
+        raise ValueError("the data is gone")
+    if payload.get("setup_dies"):
+        sys.stderr.write("last words\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"factor": payload.get("factor", 2)}
+
+
+def evaluate(context, payload):
+    action = ACTIONS.get(payload.get("do"), answer)
+    return action(context, payload)
+
+
+def answer(context, payload):
+    time.sleep(payload.get("seconds", 0))
+    return {"value": payload.get("x", 0) * context["factor"], "pid": os.getpid()}
+
+
+def fail(context, payload):
+    raise ValueError("a broken candidate")
+
+
+def fail_on_purpose(context, payload):
+    raise CandidateFailed("nan", "the loss is not a number")
+
+
+def run_out_of_memory(context, payload):
+    raise MemoryError("60 GiB")
+
+
+def leave(context, payload):
+    sys.exit(3)
+
+
+def die(context, payload):
+    os.kill(os.getpid(), getattr(signal, payload.get("signal", "SIGKILL")))
+    time.sleep(60)
+
+
+def exit_at_once(context, payload):
+    os._exit(7)
+
+
+def die_once(context, payload):
+    marker = Path(payload["marker"])
+    if not marker.exists():
+        marker.touch()
+        die(context, {})
+    return answer(context, payload)
+
+
+def hang_once(context, payload):
+    path = Path(payload["pid_file"])
+    if path.exists():
+        return answer(context, payload)
+    return hang(context, payload)
+
+
+def hang(context, payload):
+    if payload.get("pid_file"):
+        Path(payload["pid_file"]).write_text(str(os.getpid()))
+    while True:
+        time.sleep(0.05)
+
+
+def hang_with_child(context, payload):
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    Path(payload["pid_file"]).write_text(f"{os.getpid()} {child}")
+    return hang(context, {})
+
+
+def spin(context, payload):
+    Path(payload["pid_file"]).write_text(str(os.getpid()))
+    sum(range(10**13))  # holds the interpreter's lock: no thread of the worker gets a turn
+
+
+def die_leaving_a_child(context, payload):
+    if os.fork() == 0:
+        time.sleep(60)  # holds the worker's end of the connection open
+        os._exit(0)
+    os._exit(1)
+
+
+def describe(context, payload):
+    return {
+        "cores": sorted(os.sched_getaffinity(0)),
+        "threads": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")},
+        "main": getattr(sys.modules["__main__"], "__file__", None),
+        "files": sorted(int(name) for name in os.listdir("/proc/self/fd")),  # noqa: PTH208
+        "ignores_interrupt": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
+        "is_session_leader": os.getsid(0) == os.getpid(),
+    }
+
+
+def talk(context, payload):
+    sys.stdout.write("said on standard output\n")
+    sys.stderr.write("said on standard error\n")
+    os.write(1, b"said by a library\n")
+    return {}
+
+
+def return_nothing(context, payload):
+    return None
+
+
+def return_no_json(context, payload):
+    return {"value": {1, 2}}
+
+
+def return_much(context, payload):
+    return {"text": "x" * payload["size"], "nan": float("nan"), "list": [(1, 2.5), None]}
+
+
+ACTIONS = {
+    function.__name__: function
+    for function in (
+        answer,
+        fail,
+        fail_on_purpose,
+        run_out_of_memory,
+        leave,
+        die,
+        exit_at_once,
+        die_once,
+        hang,
+        hang_once,
+        hang_with_child,
+        spin,
+        die_leaving_a_child,
+        describe,
+        talk,
+        return_nothing,
+        return_no_json,
+        return_much,
+    )
+}

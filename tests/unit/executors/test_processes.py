@@ -1,0 +1,292 @@
+"""Worker processes: pinning, isolation, and all the ways in which they can go wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from popnas.errors import ExecutorError
+from popnas.executors import Job, available_cores
+from popnas.executors.processes import ProcessesExecutor
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(monkeypatch):
+    """No test may leave processes, open files or threads behind."""
+    monkeypatch.syspath_prepend(HERE)
+    files, threads = len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
+    yield
+    assert psutil.Process().children(recursive=True) == []
+    assert len(os.listdir("/proc/self/fd")) == files  # noqa: PTH208
+    assert threading.active_count() == threads
+
+
+def make(payload=None, num_workers=1, **options):
+    return ProcessesExecutor(
+        "evaluators:setup", "evaluators:evaluate", payload or {}, num_workers=num_workers, **options
+    )
+
+
+def wait_for(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def is_running(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pids_in(path):
+    wait_for(lambda: path.exists() and path.read_text())
+    return [int(pid) for pid in path.read_text().split()]
+
+
+# --- what a worker is
+
+
+def test_workers_are_pinned_to_cores_in_turn_with_one_thread():
+    with make({}, num_workers=3) as executor:
+        jobs = [Job(str(i), {"do": "describe"}) for i in range(12)]
+        results = {result.worker: result.value for result in executor.run(jobs)}
+    cores = available_cores()
+    for worker, value in results.items():
+        assert value["cores"] == [cores[worker % len(cores)]]
+        assert value["threads"] == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def test_threads_take_as_many_cores():
+    with make(threads=2) as executor:
+        (result,) = executor.run([Job("a", {"do": "describe"})])
+    assert result.value["cores"] == sorted(available_cores()[:2])
+    assert result.value["threads"]["OMP_NUM_THREADS"] == "2"
+
+
+def test_a_worker_has_no_file_of_the_driver_and_no_main_module(tmp_path):
+    with (tmp_path / "lock").open("w") as lock, make(num_workers=2) as executor:
+        os.set_inheritable(lock.fileno(), True)  # even so
+        results = list(executor.run([Job(str(i), {"do": "describe"}) for i in range(4)]))
+    for result in results:
+        assert len(result.value["files"]) <= 6  # standard streams, the connection, /proc itself, a spare
+        assert result.value["main"] is None
+        assert result.value["ignores_interrupt"]
+        assert result.value["is_session_leader"]
+
+
+def test_output_goes_to_the_log_and_not_to_the_terminal(tmp_path, capfd):
+    log = tmp_path / "logs" / "debug.log"
+    with make(log_path=log) as executor:
+        assert [result.value for result in executor.run([Job("a", {"do": "talk"})])] == [{}]
+        list(executor.run([Job("b", {"do": "fail"})]))
+    text = log.read_text()
+    for said in (
+        "said on standard output",
+        "said on standard error",
+        "said by a library",
+        "a broken candidate",
+    ):
+        assert said in text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_prestart_returns_at_once_and_the_workers_get_ready(tmp_path):
+    log = tmp_path / "log"
+    with make({"setup_log": str(log)}, num_workers=2) as executor:
+        started = time.perf_counter()
+        executor.prestart()
+        assert time.perf_counter() - started < 0.5
+        wait_for(lambda: log.exists() and len(log.read_text().split()) == 2)
+        ready = {int(pid) for pid in log.read_text().split()}
+        results = list(executor.run([Job(str(i)) for i in range(4)]))
+    assert {result.value["pid"] for result in results} <= ready
+
+
+def test_no_more_workers_start_than_there_are_jobs(tmp_path):
+    log = tmp_path / "log"
+    with make({"setup_log": str(log)}, num_workers=4) as executor:
+        list(executor.run([Job("only")]))
+    assert len(log.read_text().split()) == 1
+
+
+# --- death of a worker
+
+
+def test_a_killed_worker_is_replaced_and_its_job_tried_again(tmp_path):
+    jobs = [Job("a", {"do": "die_once", "marker": str(tmp_path / "marker"), "x": 1}), Job("b", {"x": 2})]
+    with make() as executor:
+        results = {result.id: result for result in executor.run(jobs)}
+    assert results["a"].value["value"] == 2
+    assert results["a"].attempts == 2
+    assert results["b"].value["value"] == 4
+    assert results["b"].attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "how"),
+    [
+        ({"do": "die"}, "was killed by SIGKILL"),
+        ({"do": "die", "signal": "SIGSEGV"}, "was killed by SIGSEGV"),
+        ({"do": "exit_at_once"}, "ended with exit status 7"),
+        ({"do": "die_leaving_a_child"}, "ended with exit status 1"),
+    ],
+)
+def test_a_job_that_kills_two_workers_has_failed(payload, how):
+    with make() as executor:
+        results = {result.id: result for result in executor.run([Job("a", payload), Job("b")])}
+    dead = results["a"]
+    assert (dead.value, dead.error_kind, dead.attempts) == (None, "worker_died", 2)
+    assert how in dead.error
+    assert "memory" in dead.error
+    assert results["b"].value is not None
+
+
+def test_a_kill_from_outside_in_the_middle_of_a_job_is_seen_at_once(tmp_path):
+    pid_file = tmp_path / "pid"
+    killed = []
+
+    def kill():
+        os.kill(pids_in(pid_file)[0], signal.SIGKILL)
+        killed.append(time.monotonic())
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with make() as executor:
+        (result,) = executor.run([Job("a", {"do": "hang_once", "pid_file": str(pid_file), "x": 3})])
+    killer.join()
+    assert (result.value["value"], result.attempts) == (6, 2)
+    assert time.monotonic() - killed[0] < 1.5  # a new worker's start included
+
+
+def test_a_worker_killed_while_idle_is_replaced_without_a_lost_attempt():
+    with make() as executor:
+        (first,) = executor.run([Job("a")])
+        os.kill(first.value["pid"], signal.SIGKILL)
+        wait_for(lambda: not is_running(first.value["pid"]))
+        (second,) = executor.run([Job("b")])
+    assert second.value["pid"] != first.value["pid"]
+
+
+def test_a_hung_job_ends_at_the_hard_limit_without_a_second_try(tmp_path):
+    pid_file = tmp_path / "pid"
+    jobs = [Job("a", {"do": "hang_with_child", "pid_file": str(pid_file)}), Job("b", {"x": 1})]
+    with make(hard_timeout_seconds=0.4) as executor:
+        hung, fine = executor.run(jobs)
+    assert (hung.id, hung.error_kind, hung.attempts) == ("a", "time_limit", 1)
+    assert "0.4 seconds" in hung.error
+    assert fine.value["value"] == 2
+    wait_for(lambda: not any(is_running(pid) for pid in pids_in(pid_file)))  # what it had started as well
+
+
+# --- setup
+
+
+def test_setup_failure_shows_the_workers_traceback():
+    with make({"setup_raises": True}) as executor, pytest.raises(ExecutorError) as caught:
+        list(executor.run([Job("a")]))
+    assert "ValueError: the data is gone" in str(caught.value)
+    assert "Traceback" in str(caught.value)
+    assert "in setup" in str(caught.value)
+
+
+def test_workers_that_die_in_setup_are_not_started_for_ever(tmp_path):
+    starts, log = tmp_path / "starts", tmp_path / "log"
+    payload = {"setup_dies": True, "setup_log": str(starts)}
+    with make(payload, log_path=log) as executor, pytest.raises(ExecutorError) as caught:
+        list(executor.run([Job("a")]))
+    assert "SIGKILL" in str(caught.value)
+    assert "last words" in str(caught.value)
+    assert len(starts.read_text().split()) == 3
+
+
+# --- the end
+
+
+def test_close_ends_busy_and_starting_workers_within_its_bound(tmp_path):
+    pid_file = tmp_path / "pid"
+    executor = make(num_workers=3)
+    results = executor.run([Job("a", {"do": "hang", "pid_file": str(pid_file)}), Job("b", {"seconds": 0.1})])
+    assert next(results).id == "b"
+    pids = pids_in(pid_file)
+    executor.prestart()
+    started = time.perf_counter()
+    executor.close()
+    assert time.perf_counter() - started < 3.5
+    assert not any(is_running(pid) for pid in pids)
+    assert list(results) == []
+
+
+DRIVER = """
+import sys, time
+from popnas.executors import Job
+from popnas.executors.processes import ProcessesExecutor
+executor = ProcessesExecutor("evaluators:setup", "evaluators:evaluate", {}, num_workers=2)
+folder, *actions = sys.argv[1:]
+jobs = [Job(str(i), {"do": action, "pid_file": f"{folder}/pid{i}"}) for i, action in enumerate(actions)]
+try:
+    results = list(executor.run(jobs))
+    print(*[worker.pid for worker in executor._workers.values()], flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    executor.close()
+"""
+
+
+def start_driver(tmp_path, *actions):
+    script = tmp_path / "script_without_guard.py"
+    script.write_text(DRIVER)
+    return subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path), *actions],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("action", ["hang", "spin"])
+def test_no_worker_outlives_a_killed_driver(tmp_path, action):
+    with start_driver(tmp_path, action, action) as driver:
+        pids = pids_in(tmp_path / "pid0") + pids_in(tmp_path / "pid1")
+        driver.kill()
+    wait_for(lambda: not any(is_running(pid) for pid in pids), 2.0)
+
+
+def test_no_worker_outlives_a_driver_killed_while_they_are_idle(tmp_path):
+    with start_driver(tmp_path, "describe", "describe") as driver:
+        pids = [int(pid) for pid in driver.stdout.readline().split()]
+        assert len(pids) == 2
+        driver.kill()
+    wait_for(lambda: not any(is_running(pid) for pid in pids), 2.0)
+
+
+def test_interrupt_reaches_the_driver_only(tmp_path):
+    with start_driver(tmp_path, "hang", "hang") as driver:
+        pids = pids_in(tmp_path / "pid0") + pids_in(tmp_path / "pid1")
+        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+        out, _ = driver.communicate(timeout=5)
+    assert (out, driver.returncode) == ("interrupted\n", 0)
+    assert not any(is_running(pid) for pid in pids)
+
+
+def test_workers_outlive_the_thread_that_started_them():
+    executor = make()
+    starter = threading.Thread(target=executor.prestart)
+    starter.start()
+    starter.join()
+    with executor:
+        (result,) = executor.run([Job("a", {"seconds": 0.2})])
+    assert result.attempts == 1
+    assert result.value is not None

@@ -1,0 +1,208 @@
+"""A run folder is there whole or not at all, and says what is wrong with it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from popnas.errors import RunFolderError, StorageError
+from popnas.runs import RunFolder
+from popnas.runs.folder import search_part
+
+CONFIG = {
+    "search_space": {"blocks": 2},
+    "others": {"seed": 7, "executor": {"kind": "inline"}, "train_strategy": "CPU", "max_hours": None},
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "logs" / "trial"
+
+
+def test_a_new_folder_can_be_opened(path):
+    RunFolder.create(path, CONFIG, volatile={"host": "here"})
+    folder = RunFolder.open(path)
+    assert folder.config_json() == CONFIG
+    assert folder.name == "trial"
+    (event,) = folder.journal.events()
+    assert (event.event, event.content["version"], event.content["seed"]) == ("run_started", 1, 7)
+    assert event.volatile == {"host": "here"}
+    assert (
+        folder.state().config == search_part(CONFIG) == {"search_space": {"blocks": 2}, "others": {"seed": 7}}
+    )
+    assert [item.name for item in path.parent.iterdir()] == ["trial"]
+
+
+def test_the_first_event_does_not_depend_on_executor_device_and_limits(path, tmp_path):
+    other = {**CONFIG, "others": {"seed": 7, "executor": {"kind": "processes"}, "max_hours": 3}}
+    RunFolder.create(path, CONFIG)
+    RunFolder.create(tmp_path / "other", other)
+    first, second = (RunFolder.open(item).journal.events()[0] for item in (path, tmp_path / "other"))
+    assert first.content == second.content
+
+
+def test_files_are_as_readable_as_any_other(path):
+    umask = os.umask(0o022)
+    try:
+        folder = RunFolder.create(path, CONFIG)
+    finally:
+        os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert folder.run_json.stat().st_mode & 0o777 == 0o644
+    assert folder.journal_path.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_exists_is_not_overwritten(path):
+    RunFolder.create(path, CONFIG)
+    with pytest.raises(
+        RunFolderError, match=rf"{path} exists already\. Resume it with -r .* or choose another --name"
+    ):
+        RunFolder.create(path, CONFIG)
+    file = path.parent / "file"
+    file.write_text("")
+    with pytest.raises(RunFolderError, match="exists already"):
+        RunFolder.create(file, CONFIG)
+    assert file.read_text() == ""
+
+
+def test_an_empty_folder_may_be_used(path):
+    path.mkdir(parents=True)
+    RunFolder.create(path, CONFIG)
+    RunFolder.open(path)
+
+
+def test_of_two_that_create_the_same_folder_at_once_one_is_told(path, monkeypatch):
+    real = os.rename
+
+    def rename(source, target):
+        monkeypatch.setattr(os, "rename", real)
+        RunFolder.create(path, CONFIG)  # the other one was faster
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(RunFolderError, match="exists already"):
+        RunFolder.create(path, CONFIG)
+    RunFolder.open(path)
+    assert [item.name for item in path.parent.iterdir()] == ["trial"]
+
+
+KILLED = """
+import os, sys
+from popnas.errors import RunFolderError
+from popnas.runs import RunFolder
+
+def dying_after(count, name):
+    real = getattr(os, name)
+    def call(*arguments, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os._exit(0)
+        return real(*arguments, **options)
+    setattr(os, name, call)
+
+for count in range(40):
+    path = f"{sys.argv[1]}/run{count}"
+    child = os.fork()
+    if child == 0:
+        left = count
+        for name in ("open", "write", "fsync", "replace", "rename", "mkdir", "ftruncate", "chmod"):
+            dying_after(count, name)
+        RunFolder.create(path, {"others": {"seed": 1}})
+        os._exit(1)
+    _, status = os.waitpid(child, 0)
+    if os.path.exists(path):
+        assert RunFolder.open(path).state().seed == 1
+        print("whole")
+    else:
+        RunFolder.create(path, {"others": {"seed": 1}})
+        print("absent")
+    if status:
+        break
+"""
+
+
+def test_killed_at_any_call_it_is_whole_or_absent(tmp_path):
+    """Each child dies one system call later than the one before."""
+    answer = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    found = answer.stdout.split()
+    assert found.count("absent") >= 8
+    assert found == ["absent"] * found.count("absent") + ["whole"] * found.count("whole")
+    assert found[-1] == "whole"
+
+
+def test_leftovers_of_killed_creations_go_after_an_hour(path):
+    old, young = path.parent / ".popnas-new-old", path.parent / ".popnas-new-young"
+    for item in (old, young):
+        item.mkdir(parents=True)
+    os.utime(old, (time.time() - 7200,) * 2)
+    RunFolder.create(path, CONFIG)
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_refusing_disk_is_a_storage_error_and_leaves_nothing(path, monkeypatch):
+    def refuse(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match="disk is full"):
+        RunFolder.create(path, CONFIG)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_missing_folder_lists_runs_and_the_nearest(path):
+    RunFolder.create(path, CONFIG)
+    with pytest.raises(RunFolderError, match=r"does not exist\. Did you mean 'trial'\? Runs in .*: trial\."):
+        RunFolder.open(path.parent / "trail")
+    with pytest.raises(RunFolderError, match="is a file"):
+        RunFolder.open(path / "restore" / "run.json")
+
+
+def test_a_folder_that_is_no_run(path):
+    path.mkdir(parents=True)
+    with pytest.raises(RunFolderError, match=r"no restore/journal\.jsonl.*remove the folder and start again"):
+        RunFolder.open(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 100, b'{"seq":1,"event":"run_st'])
+def test_a_journal_without_a_first_event_is_explained(path, data):
+    folder = RunFolder.create(path, CONFIG)
+    folder.journal_path.write_bytes(data)
+    with pytest.raises(RunFolderError, match="does not begin with a whole event 'run_started'"):
+        RunFolder.open(path)
+
+
+def test_another_version_is_refused(path):
+    folder = RunFolder.create(path, CONFIG)
+    text = folder.journal_path.read_text()
+    folder.journal_path.write_text(text.replace('"version":1', '"version":2'))
+    with pytest.raises(RunFolderError, match="version 2 of the run folder's format"):
+        RunFolder.open(path)
+
+
+def test_a_changed_configuration_is_noticed_except_where_it_runs(path):
+    folder = RunFolder.create(path, CONFIG)
+    changed = {**CONFIG, "others": {**CONFIG["others"], "max_hours": 1}}
+    folder.run_json.write_text(json.dumps(changed))
+    RunFolder.open(path)
+    folder.run_json.write_text(json.dumps({**CONFIG, "search_space": {"blocks": 3}}))
+    with pytest.raises(RunFolderError, match="was changed after the run started"):
+        RunFolder.open(path)
+    folder.run_json.write_text("[1]")
+    with pytest.raises(RunFolderError, match="is not a JSON object"):
+        RunFolder.open(path)
+    folder.run_json.unlink()
+    with pytest.raises(RunFolderError, match="cannot read the run's configuration"):
+        RunFolder.open(path)

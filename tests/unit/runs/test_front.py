@@ -1,0 +1,73 @@
+"""The trained front and the point to take home."""
+
+from pathlib import Path
+
+import pytest
+
+from popnas.errors import UserError
+from popnas.runs import replay
+from popnas.runs.front import Limits, pick, search_objectives, train_command, trained_front
+
+
+@pytest.fixture
+def state(events):
+    return replay(events)
+
+
+def test_the_front_is_over_the_searchs_objectives(state, sample):
+    # score / seconds: 0.8/2, 0.5/1, 0.9/3, 0.85/4 (dominated); the empty cell (0.95/0.5) takes no part
+    assert search_objectives(state) == ["score", "time"]
+    assert [item.cell for item in trained_front(state)] == [sample.DOUBLE[0], *sample.SINGLE[:2]]
+
+
+def test_pnas_mode_has_one_objective(state, sample):
+    state.config["others"]["pnas_mode"] = True
+    assert [item.cell for item in trained_front(state)] == [sample.DOUBLE[0]]
+
+
+def test_of_equal_points_one_stands(sample):
+    equal = [sample.evaluation(cell, 1, index, 0.5, 1.0) for index, cell in enumerate(sample.SINGLE)]
+    assert len(trained_front(replay(sample.number(equal)), ["score", "time"])) == 1
+
+
+def test_candidates_without_a_figure_take_no_part(triples, sample):
+    triples[12] = sample.evaluation(sample.DOUBLE[0], 2, 0, 0.9, 3.0, inference_seconds=None)
+    state = replay(sample.number(triples))
+    assert sample.DOUBLE[0] in [item.cell for item in trained_front(state)]
+    assert sample.DOUBLE[0] not in [item.cell for item in trained_front(state, ["score", "inference_time"])]
+
+
+@pytest.mark.parametrize(
+    ("limits", "score"),
+    [
+        (Limits(), 0.9),
+        (Limits(max_params=200), 0.9),
+        (Limits(max_params=199), 0.5),
+        (Limits(max_inference_seconds=0.002), 0.8),
+        (Limits(max_params=300, max_inference_seconds=0.0025, min_score=0.7), 0.8),
+        (Limits(min_score=0.9), 0.9),
+    ],
+)
+def test_the_pick_is_the_best_that_keeps_to_the_limits(state, limits, score):
+    assert pick(state, limits).score == score
+    assert score == max(item.score for item in state.successes if item.step and limits.fits(item))
+
+
+def test_where_nothing_fits_the_nearest_is_told(state):
+    with pytest.raises(UserError) as caught:
+        pick(state, Limits(max_params=50, max_inference_seconds=0.0001, min_score=0.99))
+    message = str(caught.value)
+    assert "at most 50 params (the smallest on the front has 100)" in message
+    assert "at most 0.1 ms (the fastest takes 1 ms)" in message
+    assert "a score of at least 0.99 (the best has 0.9)" in message
+
+
+def test_nothing_trained_yet(triples, sample):
+    with pytest.raises(UserError, match="no cell was trained successfully"):
+        pick(replay(sample.number(triples[:4])), Limits())
+
+
+def test_the_command_uses_the_searchs_network(sample):
+    assert train_command(Path("logs/my run"), sample.CONFIG, sample.SINGLE[0]) == (
+        f"popnas train -p 'logs/my run' -b 64 -f 8 -m 2 -n 1 --spec \"{sample.SINGLE[0]}\""
+    )

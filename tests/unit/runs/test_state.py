@@ -1,0 +1,109 @@
+"""State by replay: after any prefix, any repetition, any order of completion."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from popnas.evaluation import Evaluation
+from popnas.runs import RunState, replay
+
+any_example = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def test_a_finished_search(events, sample):
+    state = replay(events)
+    assert state.config == sample.CONFIG
+    assert state.seed == 5
+    assert [(item.cell, item.step, item.index) for item in state.proposals[1]] == [
+        (cell, 1, index) for index, cell in enumerate(sample.SINGLE)
+    ]
+    assert [item.is_exploration for item in state.proposals[2]] == [False, True]
+    assert state.proposals[2][0].predictions == {"score": 0.9, "time": 3.0}
+    assert [item.cell for item in state.evaluations] == ["[]", *sample.SINGLE, *sample.DOUBLE]
+    assert [item.cell for item in state.successes] == ["[]", *sample.SINGLE[:2], *sample.DOUBLE]
+    assert [item.cell for item in state.evaluated(2)] == list(sample.DOUBLE)
+    assert state.evaluation("[]").volatile == {"worker": 0}
+    assert state.evaluation("[(-1, x, -1, x)]") is None
+    assert state.operator_costs["time"]["identity"] == 0.25
+    assert state.predictions[2]["sha256"] == "y"
+    assert state.finished_steps == {0, 1, 2}
+    assert state.next_step == 3
+    assert [(item.repetition, item.score) for item in state.confirmations] == [(1, 0.89), (2, 0.91)]
+    assert state.is_finished
+    assert state.finish_reason == "completed"
+
+
+def test_the_best_is_never_the_empty_cell_and_ties_go_to_the_first_in_canonical_order(events, sample):
+    state = replay(events)
+    assert state.evaluation("[]").score > state.best.score
+    assert state.best.cell == sample.DOUBLE[0]
+    tied = [sample.evaluation(cell, 1, index, 0.5, 1.0) for index, cell in enumerate(sample.SINGLE)]
+    forward, backward = replay(sample.number(tied)), replay(sample.number(tied[::-1]))
+    assert forward.best.cell == backward.best.cell
+    assert RunState().best is None
+    assert replay(sample.number([sample.failed(sample.SINGLE[0], 1, 0)])).best is None
+
+
+def test_a_failure_is_a_result_and_not_tried_again(triples, sample):
+    state = replay(sample.number(triples[:8]))
+    assert state.pending(1) == []
+    assert state.evaluation(sample.SINGLE[2]).is_failed
+
+
+def test_pending_are_the_proposals_without_a_result(triples, sample):
+    state = replay(sample.number(triples[:7]))
+    assert [item.cell for item in state.pending(1)] == [sample.SINGLE[2]]
+    assert state.pending(0) == []
+    assert state.pending(2) == []
+    assert state.next_step == 1
+
+
+@any_example
+@given(data=st.data())
+def test_repeated_events_change_nothing(triples, sample, data):
+    """A kill between an append and its use makes a resumed search append the same again."""
+    repeated = [
+        copy
+        for triple in triples
+        for copy in [triple] * data.draw(st.sampled_from([1, 1, 2, 3]), label=triple[0])
+    ]
+    assert replay(sample.number(repeated)) == replay(sample.number(triples))
+
+
+def test_of_two_evaluations_of_a_cell_the_first_counts(sample):
+    first, second = (sample.evaluation(sample.SINGLE[0], 1, 0, score, 1.0) for score in (0.5, 0.9))
+    assert replay(sample.number([first, second])).best.score == 0.5
+
+
+@any_example
+@given(order=st.permutations(range(3)))
+def test_evaluations_stand_in_order_of_proposal(triples, sample, order):
+    shuffled = triples[:5] + [triples[5 + index] for index in order] + triples[8:]
+    state, expected = replay(sample.number(shuffled)), replay(sample.number(triples))
+    assert state.evaluations == expected.evaluations
+    assert all(isinstance(item, Evaluation) for item in state.evaluations)
+
+
+def test_state_kept_current_equals_replay(events):
+    state = RunState()
+    for number, event in enumerate(events, start=1):
+        state.apply(event)
+        assert state == replay(events[:number])
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_final"), [("completed", True), ("no_parents", True), ("max_hours", False)]
+)
+def test_only_a_run_stopped_by_a_limit_goes_on(triples, sample, reason, is_final):
+    stopped = [*triples[:-1], ("run_finished", {"reason": reason}, {})]
+    state = replay(sample.number(stopped))
+    assert state.finish_reason == reason
+    assert state.is_finished == is_final
+    resumed = replay(sample.number([*stopped, ("run_resumed", {}, {"host": "b"})]))
+    assert resumed.finish_reason == (reason if is_final else None)
+
+
+def test_events_of_other_kinds_are_passed_over(events, sample):
+    assert replay([*events, *sample.number([("something_new", {"a": 1}, {})])]) == replay(events)

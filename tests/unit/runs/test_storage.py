@@ -1,0 +1,81 @@
+"""Atomic writes and what they write."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from popnas.errors import RunFolderError, StorageError
+from popnas.runs import storage, write_table
+
+
+def test_a_table(tmp_path):
+    path = tmp_path / "csv" / "table.csv"
+    rows = [["a,b", 1, 0.1, None], [np.float64("nan"), np.int32(2), np.float32(0.5), True]]
+    write_table(path, ["w", "x", "y", "z"], rows)
+    assert path.read_text() == 'w,x,y,z\n"a,b",1,0.1,\n,2,0.5,True\n'
+
+
+def test_a_row_of_another_length_is_our_own_mistake(tmp_path):
+    with pytest.raises(AssertionError, match=r"table\.csv: 1 values for 2 columns"):
+        write_table(tmp_path / "table.csv", ["a", "b"], [[1]])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    storage.write_text(path, "old")
+
+    def refuse(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StorageError, match=rf"cannot write {path}: the disk is full; free some space.*-r"):
+        storage.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match="permission denied"):
+        storage.write_text(tmp_path / "file", "x")
+
+
+def test_arrays_round_trip_and_their_digest_is_of_values_not_of_the_file(tmp_path):
+    arrays = {"cells": np.arange(12, dtype=np.int16).reshape(3, 4), "score": np.array([0.5, np.nan])}
+    digests = {storage.save_arrays(tmp_path / f"{i}.npz", arrays) for i in range(2)}
+    assert len(digests) == 1
+    loaded = storage.load_arrays(tmp_path / "0.npz", digests.pop())
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(loaded[name], array)
+        assert loaded[name].dtype == array.dtype
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"a": np.array([1, 2, 4])},
+        {"b": np.array([1, 2, 3])},
+        {"a": np.array([1, 2, 3], dtype=np.int32)},
+        {"a": np.array([[1, 2, 3]])},
+        {"a": np.array([1, 2, 3]), "b": np.array([])},
+    ],
+)
+def test_any_change_of_arrays_changes_the_digest(changed):
+    assert storage.arrays_sha256(changed) != storage.arrays_sha256({"a": np.array([1, 2, 3])})
+
+
+def test_damaged_or_foreign_arrays_are_refused(tmp_path):
+    path = tmp_path / "arrays.npz"
+    storage.save_arrays(path, {"a": np.array([1])})
+    with pytest.raises(RunFolderError, match="its digest differs"):
+        storage.load_arrays(path, "0" * 64)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(RunFolderError, match="cannot read"):
+        storage.load_arrays(path)
+    np.savez(path, a=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(RunFolderError, match="allow_pickle"):
+        storage.load_arrays(path)
