@@ -156,15 +156,6 @@ def stack_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPla
     return StackPlan(start, tuple(cells))
 
 
-def num_cells_built(nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
-    """Cells really stacked, int64 (N,), from the nearest used lookbacks (N,) (-1, -2, ...; 0: the empty
-    cell).
-    """
-    nearest_N = np.asarray(nearest_N)
-    steps_N = np.where(nearest_N == 0, 1, -nearest_N).astype(np.int64)
-    return np.where(nearest_N == 0, 0, -(-num_positions(spec) // steps_N)).astype(np.int64)
-
-
 def num_cells_stacked(cells: Cell | np.ndarray, spec: NetworkSpec) -> np.ndarray:
     """Cells really stacked in the network of one cell or of each cell of an array (N, B, 4): int64 (1,) or
     (N,).

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas.networks.plan import StackPlan, num_cells_built, stack_plan
+from popnas.networks.plan import StackPlan, stack_plan
 from popnas.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ class MacroArchitecture(ABC):
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:
         """The network of a cell in canonical form, initialised from torch's global generator."""
 
-    def plan(self, cell: Cell, spec: NetworkSpec) -> StackPlan:
-        """The built cells of the network; by default those of the classification stack."""
-        nearest = cell.lookbacks[0] if cell.lookbacks else 0
-        depth = -min(cell.lookbacks, default=-1)
-        return stack_plan(nearest, depth, spec)
+    def plan(self, nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+        """The built cells for cells whose nearest used lookback is `nearest` (0: the empty cell), with
+        lookbacks to -`lookback_depth`; by default those of the classification stack.
+        """
+        return stack_plan(nearest, lookback_depth, spec)
 
     def num_cells_stacked(self, nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
-        """Cells really stacked, int64 (N,), from the nearest used lookback of each cell (0: the empty
-        cell).
-        """
-        return num_cells_built(nearest_N, spec)
+        """Cells really stacked, int64 (N,), from each cell's nearest used lookback (0: the empty cell)."""
+        nearest, kind_N = np.unique(nearest_N, return_inverse=True)
+        counts = [len(self.plan(int(lookback), 1, spec).cells) for lookback in nearest]
+        return np.array(counts, dtype=np.int64)[kind_N]
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """Exact params and FLOPs of the networks of all cells; None = no formula, they are built to be
@@ -48,7 +48,8 @@ class MacroArchitecture(ABC):
         Every tensor that is made before the cut and read by a cell after it counts once, also one that
         skips cells. A head belongs to the cell that it reads, so it moves nothing over a cut.
         """
-        return stack_partitions(self.plan(cell, spec), cell.lookbacks)
+        nearest, farthest = max(cell.lookbacks, default=0), min(cell.lookbacks, default=-1)
+        return stack_partitions(self.plan(nearest, -farthest, spec), cell.lookbacks)
 
 
 def stack_partitions(plan: StackPlan, lookbacks: tuple[int, ...]) -> dict[str, int]:
