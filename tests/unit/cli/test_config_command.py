@@ -1,0 +1,58 @@
+"""`popnas config`."""
+
+import json
+
+from popnas.cli.main import run
+
+
+def test_check_of_a_good_configuration(capsys):
+    assert run(["config", "check", "-j", "run_debug"]) == 0
+    assert capsys.readouterr().out == "run_debug: no mistakes.\n"
+
+
+def test_check_warns_of_what_has_no_effect(capsys):
+    assert run(["config", "check", "-j", "run_debug", "--set", "dataset.normalize=true"]) == 0
+    assert capsys.readouterr().err == (
+        "Warning: dataset.normalize: has no effect on images (they are scaled to 0..1); it is for series.\n"
+    )
+
+
+def test_check_names_all_mistakes_those_in_names_too(capsys):
+    sets = ["--set", "search_space.blocks=0", "--set", 'search_space.operators=["3x3 conf", "7 conv"]']
+    assert run(["config", "check", "-j", "run_debug", *sets]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("Error: 3 mistakes in the preset 'run_debug':\n")
+    for place in ("search_space.blocks", "search_space.operators[0]", "search_space.operators[1]"):
+        assert f"\n  {place}: " in shown
+
+
+def test_check_as_json(capsys):
+    assert run(["config", "check", "-j", "run_debug", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["is_valid"]
+    assert answer["problems"] == []
+    assert answer["config"]["search_space"]["blocks"] == 2
+
+
+def test_mistakes_as_json(capsys):
+    assert run(["config", "check", "-j", "run_debug", "--set", "search_space.blocks=0", "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert not answer["is_valid"]
+    assert answer["problems"] == [
+        {
+            "place": "search_space.blocks",
+            "value": 0,
+            "message": "must be a whole number, at least 1, got 0. (from --set)",
+        }
+    ]
+    assert answer["config"] is None
+
+
+def test_a_file_that_is_not_there_as_json(capsys):
+    assert run(["config", "check", "-j", "no_such_preset", "--json"]) == 2
+    assert "is neither a file nor a preset" in json.loads(capsys.readouterr().out)["problems"][0]["message"]
+
+
+def test_schema(capsys):
+    assert run(["config", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "popnas configuration"

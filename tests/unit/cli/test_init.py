@@ -1,0 +1,102 @@
+"""`popnas init`: data in, a configuration that loads and explains itself out."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from popnas import config
+from popnas.cli.main import run
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out.json"
+
+
+def initialised(data, output, capsys):
+    assert run(["init", str(data), "-o", str(output)]) == 0, capsys.readouterr().err
+    assert run(["config", "check", "-j", str(output), "--json"]) == 0
+    shown = capsys.readouterr().out
+    return config.load(output), shown
+
+
+def test_a_known_data_set(output, capsys):
+    loaded, shown = initialised("digits", output, capsys)
+    assert shown.startswith(
+        "Found image classification: 1150 training and 287 validation examples, 10 classes, 8x8 pixels, 1 "
+        f"channel.\nWrote {output}. Next: popnas plan -j {output}\n"
+    )
+    assert loaded.dataset.name == "digits"
+    assert loaded.dataset.classes_count == 10
+    assert loaded.architecture_hyperparameters.motifs == 2
+    assert loaded.warnings() == []
+    assert "// B, the largest number of blocks in a cell" in output.read_text()
+
+
+def test_image_folders(tmp_path, output, capsys):
+    rng = np.random.default_rng(0)
+    for label, count in (("cat", 40), ("dog", 9)):
+        folder = tmp_path / "data" / "train" / label
+        folder.mkdir(parents=True)
+        for index in range(count):
+            Image.fromarray(rng.integers(0, 255, (90, 120, 3), dtype=np.uint8)).save(folder / f"{index}.png")
+    loaded, _ = initialised(tmp_path / "data", output, capsys)
+    assert loaded.dataset.type == "image_classification"
+    assert loaded.dataset.path == str(tmp_path / "data")
+    assert loaded.dataset.validation_size == 0.2
+    assert loaded.dataset.balance_class_losses
+    assert loaded.search_strategy.score_metric == "f1_score"
+    assert (loaded.dataset.resize.width, loaded.dataset.resize.height) == (64, 48)
+
+
+def test_series_with_a_validation_split(tmp_path, output, capsys):
+    rng = np.random.default_rng(0)
+    for split in ("train", "validation"):
+        np.savez(
+            tmp_path / f"{split}.npz", x=rng.normal(size=(60, 50, 3)).astype(np.float32), y=np.arange(60) % 3
+        )
+    loaded, _ = initialised(tmp_path, output, capsys)
+    assert loaded.dataset.type == "time_series_classification"
+    assert loaded.dataset.validation_size is None
+    assert loaded.dataset.normalize
+    assert "lstm" in loaded.search_space.operators
+
+
+def test_image_arrays(tmp_path, output, capsys):
+    x = np.random.default_rng(0).integers(0, 255, (50, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "train.npz", x=x, y=np.arange(50) % 2)
+    loaded, _ = initialised(tmp_path / "train.npz", output, capsys)
+    assert loaded.dataset.type == "image_classification"
+
+
+def test_a_file_that_exists_is_kept(output, capsys):
+    output.write_text("mine")
+    assert run(["init", "digits", "-o", str(output)]) == 2
+    assert capsys.readouterr().err == f"Error: {output} exists; give another file with -o, or remove it.\n"
+    assert output.read_text() == "mine"
+
+
+def test_a_folder_that_is_not_there(output, capsys):
+    assert run(["init", str(output.parent / "none"), "-o", str(output / "x.json")]) == 2
+    assert run(["init", "digitz", "-o", str(output)]) == 2
+    assert "Error: digitz is neither a file or folder nor a known data set. Did you mean 'digits'?" in (
+        capsys.readouterr().err
+    )
+    assert not output.exists()
+
+
+def test_output_that_cannot_be_written(output, capsys):
+    assert run(["init", "digits", "-o", str(output.parent / "none" / "x.json")]) == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_folder_without_data(tmp_path, output, capsys):
+    (tmp_path / "notes.txt").write_text("x")
+    assert run(["init", str(tmp_path), "-o", str(output)]) == 2
+    assert "holds no data that popnas can read. Looked for: " in capsys.readouterr().err
+
+
+def test_broken_data_are_explained(tmp_path, output, capsys):
+    np.savez(tmp_path / "train.npz", x=np.full((10, 5, 1), np.nan, np.float32), y=np.arange(10) % 2)
+    assert run(["init", str(tmp_path), "-o", str(output)]) == 2
+    assert "NaN" in capsys.readouterr().err

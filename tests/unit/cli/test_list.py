@@ -1,0 +1,48 @@
+"""`popnas list`."""
+
+import json
+
+import pytest
+
+from popnas.cli.main import run
+from popnas.config import load
+from popnas.runs import RunFolder
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "some"),
+    [
+        ("operators", "family", {"identity", "conv", "lstm"}),
+        ("predictors", "name", {"gin"}),
+        ("objectives", "name", {"score", "time", "inference_time", "params", "flops"}),
+        ("tasks", "name", {"image_classification", "time_series_classification"}),
+        ("datasets", "source", {"digits"}),
+    ],
+)
+def test_what_there_is(family, key, some, capsys):
+    assert run(["list", family, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert some <= {row[key] for row in rows}
+    assert all(row["description"] for row in rows)
+    assert run(["list", family]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in some)
+
+
+def test_no_runs(tmp_path, capsys):
+    assert run(["list", "runs", "--logs", str(tmp_path / "none")]) == 0
+    assert capsys.readouterr().err == f"No runs below {tmp_path / 'none'}.\n"
+    assert run(["list", "runs", "--logs", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_runs_and_a_broken_one(tmp_path, capsys):
+    RunFolder.create(tmp_path / "mine", load("run_debug").to_json())
+    (tmp_path / "broken" / "restore").mkdir(parents=True)
+    assert run(["list", "runs", "--logs", str(tmp_path), "--json"]) == 0
+    rows = {row["run"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["mine"]["data"] == "digits"
+    assert rows["mine"]["steps"] == "0 of 3"
+    assert rows["mine"]["best_score"] is None
+    assert rows["mine"]["state"] == f"unfinished; go on with: popnas search -r {tmp_path / 'mine'}"
+    assert rows["broken"]["state"].startswith("unreadable: ")

@@ -1,0 +1,153 @@
+"""The entry point: start-up time, help, exit statuses and what errors look like."""
+
+import io
+import json
+import subprocess
+import sys
+from importlib import metadata
+
+import click
+import pytest
+
+from popnas.cli import main as room
+from popnas.errors import CandidateFailed, DataError, PopnasError
+
+HEAVY = {"torch", "sklearn", "scipy", "moocore", "matplotlib", "numpy", "pydantic", "rich", "onnx"}
+
+
+def in_new_process(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("code", ["import popnas", "import popnas.cli.main as m; m.run(['--help'])"])
+def test_nothing_heavy_is_imported(code):
+    loaded = in_new_process(f"import sys; {code}; print(); print(*sys.modules)").splitlines()[-1].split()
+    assert HEAVY & set(loaded) == set()
+
+
+@pytest.mark.parametrize("code", ["import popnas", "import popnas.cli.main as m; m.run(['--help'])"])
+def test_start_takes_less_than_half_a_second(code):
+    timed = f"import time; s = time.process_time(); {code}; print(); print(time.process_time() - s)"
+    assert min(float(in_new_process(timed).split()[-1]) for _ in range(3)) < 0.5
+
+
+def test_help_names_every_command(capsys):
+    assert room.run(["-h"]) == 0
+    shown = capsys.readouterr().out
+    assert [name for name in room.COMMANDS if f"\n  {name} " not in shown] == []
+    assert room.run(["--help"]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_help_needs_no_command_to_exist(capsys, monkeypatch):
+    monkeypatch.setitem(room.COMMANDS, "future", ("popnas.cli.there_is_none", "Something that comes later."))
+    assert room.run(["--help"]) == 0
+    assert "Something that comes later." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", room.COMMANDS)
+def test_every_command_resolves_and_has_help(name, capsys):
+    assert room.run([name, "-h"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: popnas {name} ")
+
+
+def test_version(capsys):
+    assert room.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"popnas {metadata.version('popnas')}\n"
+
+
+def test_an_unknown_command_gets_the_nearest(capsys):
+    assert room.run(["serch"]) == 2
+    assert "Error: no command 'serch'. Did you mean 'search'?" in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_a_mistake_of_the_users(capsys):
+    assert room.run(["doctor", "--jsn"]) == 2
+    assert "--json" in capsys.readouterr().err
+
+
+def raising(monkeypatch, error):
+    @click.command()
+    def command():
+        raise error
+
+    monkeypatch.setattr(room.LazyGroup, "get_command", lambda *_: command)
+    return room.run(["doctor"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "shown"),
+    [
+        (DataError("no data in x."), 2, "Error: no data in x.\n"),
+        (PopnasError("the disk is gone."), 1, "Error: the disk is gone.\n"),
+        (CandidateFailed("nan", "the loss is NaN."), 1, "Error: the loss is NaN.\n"),
+        (KeyboardInterrupt(), 130, "Interrupted.\n"),
+        (click.exceptions.Exit(2), 2, ""),
+    ],
+)
+def test_exit_statuses(error, status, shown, monkeypatch, capsys):
+    assert raising(monkeypatch, error) == status
+    assert capsys.readouterr().err.lstrip("\n") == shown
+
+
+def test_a_mistake_of_ours_shows_where_and_how_to_report_it(monkeypatch, capsys):
+    assert raising(monkeypatch, ZeroDivisionError("ours")) == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "ZeroDivisionError: ours" in shown
+    assert shown.endswith("`popnas doctor` prints.\n")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "popnas", "config", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    process.wait()
+    assert errors == b""
+
+
+def test_python_dash_m_is_the_same_command_line():
+    shown = subprocess.run(
+        [sys.executable, "-m", "popnas", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"popnas {metadata.version('popnas')}\n"
+
+
+def test_tables_are_plain_where_nobody_looks(capsys):
+    assert room.run(["list", "objectives"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "direction", "unit", "origin", "description"]
+    assert not any("\x1b" in line for line in lines)
+    assert lines[1].index("minimize") == lines[0].index("direction")
+
+
+def test_tables_on_a_terminal_show_every_cell(monkeypatch):
+    from popnas.cli import _output
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    _output.print_table(["name", "what"], [["[bold]", None], ["b", 3]])
+    assert "[bold]" in terminal.getvalue()
+
+
+def test_json_refuses_what_json_cannot_hold():
+    from popnas.cli._output import print_json
+
+    with pytest.raises(ValueError, match="JSON"):
+        print_json(float("nan"))
+
+
+def test_json_is_readable(capsys):
+    from popnas.cli._output import print_json
+
+    print_json({"a": "ä"})
+    assert json.loads(capsys.readouterr().out) == {"a": "ä"}

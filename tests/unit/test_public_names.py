@@ -1,0 +1,34 @@
+"""The public names: pinned, and each resolves."""
+
+import pytest
+
+import popnas
+
+NAMES = [
+    "Block",
+    "Cell",
+    "Evaluation",
+    "PopnasError",
+    "RunConfig",
+    "SearchResult",
+    "SearchSpace",
+    "UserError",
+    "__version__",
+    "resume",
+    "search",
+]
+
+
+def test_the_names_are_these():
+    assert popnas.__all__ == NAMES
+    assert set(NAMES) <= set(dir(popnas))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_resolves(name):
+    assert getattr(popnas, name) is not None
+
+
+def test_no_other_name():
+    with pytest.raises(AttributeError, match="module 'popnas' has no attribute 'serch'"):
+        _ = popnas.serch
