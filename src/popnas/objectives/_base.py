@@ -13,7 +13,7 @@ Origin = Literal["measured", "computed"]
 
 @dataclass(frozen=True)
 class Objective:
-    """An objective: `name` as in configurations, `title` and `unit` for figures, `field` of the Evaluation."""
+    """An objective: `name` in configurations, `title` and `unit` in figures, `field` of the Evaluation."""
 
     name: str
     title: str
