@@ -42,12 +42,14 @@ class Clock:
         self.seconds: dict[str, list[float]] = {}
 
     def measure(self, part: str, run: Callable[[], T]) -> T:
+        """Run, and keep what it took."""
         start = time.process_time()
         result = run()
         self.seconds.setdefault(part, []).append(time.process_time() - start)
         return result
 
     def medians(self) -> dict[str, float]:
+        """Per part."""
         return {part: statistics.median(values) for part, values in self.seconds.items()}
 
 
