@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
+from torch import Tensor
 
 from popnas.errors import UserError
 
@@ -61,6 +62,33 @@ def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | 
         return torch.bfloat16
     warnings.warn("use_mixed_precision has no effect: this CPU has no bfloat16 instructions", stacklevel=2)
     return None
+
+
+def memory_format(device: torch.device, num_dims: int, filters: int) -> torch.memory_format | None:
+    """The layout of a network's maps in memory; None is torch's own.
+
+    On a CPU channels last pays at every size: one thread, AVX-512, 16x16 images in batches of 64 make a
+    step 1.2 to 1.4 times faster at 8 filters and at 24, series 1.0 to 1.5 times, and nothing measured was
+    slower. It seems to do nothing where a layer or an input of one channel falls back to the other layout
+    on the way; hence `laid_out`. On a GPU, where it was not measured, it follows what tensor cores ask for.
+    """
+    if device.type == "cuda" and (num_dims == 1 or filters % 8):
+        return None
+    return torch.channels_last
+
+
+def laid_out(x: Tensor, memory_format: torch.memory_format | None) -> Tensor:
+    """`x` (B, C, H, W) or (B, C, L) in that layout; a series is laid out as the image of height 1 that
+    networks make of it.
+
+    Not `contiguous(memory_format=...)`: with one channel both layouts count as contiguous, the strides
+    stay, and the network computes in the other layout throughout.
+    """
+    if memory_format is None:
+        return x
+    if x.dim() == 3:
+        return x.unsqueeze(2).to(memory_format=memory_format).squeeze(2)
+    return x.to(memory_format=memory_format)
 
 
 def warn_of_compilation(device: torch.device) -> None:

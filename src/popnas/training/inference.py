@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from popnas.training.clocks import clock_for
+from popnas.training.device import laid_out
 
 NUM_BATCHES = 10
 NUM_WARM_UPS = 3
@@ -31,9 +32,7 @@ def inference_seconds(
     """
     generator = torch.Generator().manual_seed(0)
     *size, channels = input_shape
-    x = torch.rand((batch_size, channels, *size), generator=generator).to(device)
-    if memory_format is not None:
-        x = x.to(memory_format=memory_format)
+    x = laid_out(torch.rand((batch_size, channels, *size), generator=generator).to(device), memory_format)
     lengths_B = torch.full((batch_size,), size[0], device=device) if has_lengths else None
     was_training = network.training
     network.eval()

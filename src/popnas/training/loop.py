@@ -21,10 +21,10 @@ from popnas.training import device as devices
 from popnas.training import schedules, simulated
 from popnas.training.clocks import clock_for
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
-from popnas.training.interfaces import Batch, Cost, Loader, Loss, Metrics, Snapshot, TrainableNetwork
+from popnas.training.interfaces import Cost, Loader, Loss, Metrics, Snapshot, TrainableNetwork
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
-from popnas.training.stepper import Stepper
+from popnas.training.stepper import PreparedBatch, Stepper
 
 
 def fit(
@@ -63,7 +63,8 @@ def fit(
         timing: "measured", or "simulated": then `training_seconds` is a fixed function of `cost`.
         cost: of `network`, needed for simulated timing only.
         max_seconds: wall-clock limit.
-        memory_format: of the weights; the loaders' batches should have the same.
+        memory_format: in which the network computes (`device.memory_format`); batches are brought to it if
+            they are not.
         on_epoch: called after every epoch with its record and a function that returns a snapshot (what
             `torch.save` writes and `torch.load(..., weights_only=True)` reads).
         resume: such a snapshot of a training of the same network and settings.
@@ -75,7 +76,9 @@ def fit(
     assert timing == "measured" or cost is not None, "simulated timing is a function of the network's cost"
     with memory_errors_named(device), devices.reproducible(device):
         network.to(device)
-        if memory_format is not None:
+        if (
+            memory_format is not None and device.type == "cuda"
+        ):  # on a CPU the layout of weights does not matter
             network.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
         training = _Training(
             network=cast(TrainableNetwork, network),
@@ -86,6 +89,7 @@ def fit(
             settings=settings,
             device=device,
             seed=seed,
+            memory_format=memory_format,
             cost=cost if timing == "simulated" else None,
             max_seconds=max_seconds,
         )
@@ -110,13 +114,13 @@ class _Training:
     settings: TrainingSettings
     device: torch.device
     seed: int
+    memory_format: torch.memory_format | None
     cost: Cost | None
     max_seconds: float | None
 
     def __post_init__(self) -> None:
         steps_per_epoch = len(self.train_loader)
         self.rates = schedules.per_step(self.settings, steps_per_epoch)[0]
-        self.autocast = devices.precision(self.device, self.settings.has_mixed_precision)
         if self.settings.is_compiled:
             devices.warn_of_compilation(self.device)
         self.stepper = self._make_stepper(self.network)
@@ -178,7 +182,7 @@ class _Training:
         self.best_state = {name: tensor.to(self.device) for name, tensor in snapshot["best_state"].items()}
 
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
-        return Stepper(network, self.loss, self.settings, self.device, self.autocast)
+        return Stepper(network, self.loss, self.settings, self.device, self.memory_format)
 
     def _train(self, epoch: int) -> tuple[float, float]:
         """Mean loss per sample and seconds of one epoch."""
@@ -187,8 +191,9 @@ class _Training:
         loss_sum, num_samples = torch.zeros((), device=self.device), 0
         self.network.train()
         self.train_loader.set_epoch(epoch)
-        for step, batch in enumerate(self.train_loader, start=first_step):
+        for step, loaded in enumerate(self.train_loader, start=first_step):
             self._check_time(epoch)
+            batch = stepper.prepared(loaded)
             if has_drop_path:
                 self.network.set_progress(step / len(self.rates))
             if self.cost is None and batch.x.shape not in self.warmed_sizes:
@@ -206,7 +211,7 @@ class _Training:
             seconds = simulated.training_seconds(self.cost.flops, self.cost.params, num_samples)
         return mean_loss, seconds
 
-    def _warm_up(self, batch: Batch) -> None:
+    def _warm_up(self, batch: PreparedBatch) -> None:
         """A step on a throw-away copy, so that what a batch shape costs only the first time is not
         measured.
         """
@@ -225,7 +230,7 @@ class _Training:
         self.validation_loader.set_epoch(epoch)
         for batch in self.validation_loader:
             self._check_time(epoch)
-            outputs = self.stepper.predict(batch)
+            outputs = self.stepper.predict(self.stepper.prepared(batch))
             for metrics, logits in zip(heads, outputs, strict=True):
                 metrics.update(logits, batch.y)
             logits_sum.add_(outputs[-1].sum())
@@ -239,7 +244,10 @@ class _Training:
 
         if self.best_epoch < 0 or score(self.epochs[epoch]) > score(self.epochs[self.best_epoch]):
             self.best_epoch = epoch
-            self.best_state = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+            self.best_state = {
+                name: tensor.clone(memory_format=torch.contiguous_format)
+                for name, tensor in self.network.state_dict().items()
+            }
 
     def _check_time(self, epoch: int) -> None:
         if self.max_seconds is not None and time.monotonic() - self.began > self.max_seconds:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from popnas.training import optimizers
+from popnas.training.device import laid_out, precision
 from popnas.training.interfaces import Batch, Loss, TrainableNetwork
 from popnas.training.settings import TrainingSettings
+
+
+class PreparedBatch(NamedTuple):
+    """A batch that `Stepper.prepared` has laid out."""
+
+    x: Tensor
+    y: Tensor
+    lengths: Tensor | None
 
 
 class Stepper:
@@ -22,11 +31,13 @@ class Stepper:
         loss: Loss,
         settings: TrainingSettings,
         device: torch.device,
-        autocast: torch.dtype | None,
+        memory_format: torch.memory_format | None,
     ) -> None:
         self.network = network
         self.loss = loss
+        self.memory_format = memory_format
         self.optimizer = optimizers.make(network.parameters(), settings)
+        autocast = precision(device, settings.has_mixed_precision)
         self.precision: AbstractContextManager[Any] = (
             nullcontext() if autocast is None else torch.autocast(device.type, autocast)
         )
@@ -35,7 +46,11 @@ class Stepper:
         self._forward = torch.compile(network) if settings.is_compiled else network
         self._head_weights = network.head_weights
 
-    def step(self, batch: Batch, rate: float) -> Tensor:
+    def prepared(self, batch: Batch) -> PreparedBatch:
+        """The batch with its input in the layout that the network computes in."""
+        return PreparedBatch(laid_out(batch.x, self.memory_format), batch.y, batch.lengths)
+
+    def step(self, batch: PreparedBatch, rate: float) -> Tensor:
         """Forward, backward and update with learning rate `rate`; the loss as a detached scalar, still on
         the device.
         """
@@ -55,7 +70,7 @@ class Stepper:
         """Drop the gradients: after every step, when its clock has stopped."""
         self.optimizer.zero_grad(set_to_none=True)
 
-    def predict(self, batch: Batch) -> tuple[Tensor, ...]:
+    def predict(self, batch: PreparedBatch) -> tuple[Tensor, ...]:
         """Logits in float32, one tensor per head."""
         with self.precision:
             outputs = self._forward(batch.x, batch.lengths)
