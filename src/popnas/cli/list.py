@@ -55,7 +55,7 @@ def _text(value: Any) -> str:
 
 @_listing("operators")
 def operators() -> Iterator[Row]:
-    """Families of operators, the form of their names, and examples."""
+    """Families of operators, and how to name one."""
     from popnas.operators import REGISTRY
 
     words = {1: "series", 2: "images"}
@@ -85,7 +85,7 @@ def predictors() -> Iterator[Row]:
 
 @_listing("objectives")
 def objectives() -> Iterator[Row]:
-    """What a search can optimise; all but the score are minimised."""
+    """What a search can optimise."""
     from popnas.objectives import REGISTRY
 
     for name, objective in REGISTRY.items():
@@ -100,7 +100,7 @@ def objectives() -> Iterator[Row]:
 
 @_listing("tasks")
 def tasks() -> Iterator[Row]:
-    """Kinds of work (dataset.type), and the metrics that can steer the search."""
+    """Kinds of work (dataset.type) and their metrics."""
     from popnas import tasks as room
 
     for name in room.REGISTRY.names():
@@ -114,7 +114,7 @@ def tasks() -> Iterator[Row]:
 
 @_listing("datasets")
 def datasets() -> Iterator[Row]:
-    """Where data come from: names to use, and what is looked for at a path."""
+    """Known data sets, and layouts of your own data."""
     from popnas.datasets import SOURCES
 
     for name, source_class in SOURCES.items():

@@ -11,9 +11,9 @@ in as `NameRules`.
 
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
 from popnas.config.loading import load, merge, schema, to_text
+from popnas.config.names import NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
-from popnas.config.rules import NameRules, TaskFacts
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import (
     ArchitectureConfig,

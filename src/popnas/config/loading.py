@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from popnas.config import jsonc, messages, preset_files, rules
-from popnas.config.rules import NameRules
+from popnas.config.names import NameRules
 from popnas.config.run_config import RunConfig
 from popnas.errors import ConfigError, Problem, nearest
 

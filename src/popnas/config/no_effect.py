@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popnas.config.rules import Facts, no_effect
+from popnas.config.names import Facts
+from popnas.config.rules import no_effect
 from popnas.errors import Problem
 
 _SERIES = "time_series_classification"

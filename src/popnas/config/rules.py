@@ -8,85 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from popnas.config.names import Facts, NameRules
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import OBJECTIVES
 from popnas.errors import Problem, nearest
-
-
-class TaskFacts(Protocol):
-    """What the configuration must know about a task; every `Task` offers it."""
-
-    @property
-    def num_dims(self) -> int:
-        """2 for images, 1 for series."""
-
-    @property
-    def score_metrics(self) -> Sequence[str]:
-        """Metrics that may steer the search, the default first."""
-
-    @property
-    def default_operators(self) -> Sequence[str]:
-        """Operators of a configuration that names none."""
-
-
-@dataclass(frozen=True)
-class NameRules:
-    """The registries' names, handed in so that mistakes in names come with all the others.
-
-    `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or
-    None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks` (without it only those
-    of the built-in tasks are known).
-    """
-
-    check_operator: Callable[[str, int], str | None]
-    tasks: Sequence[str]
-    executors: Sequence[str]
-    datasets: Sequence[str] = ()
-    get_task: Callable[[str], TaskFacts] | None = None
-    check_dataset: Callable[[str, str], str | None] = lambda name, task: None
-    objectives: Sequence[str] = OBJECTIVES
-
-    def task(self, name: str) -> TaskFacts | None:
-        """The facts of a task, or None if it is not registered."""
-        if name not in self.tasks:
-            return None
-        return self.get_task(name) if self.get_task else BUILT_IN_TASKS.get(name)
-
-
-@dataclass(frozen=True)
-class BuiltInTask:
-    """Facts of a task that popnas brings, for when the registries are not at hand."""
-
-    num_dims: int
-    score_metrics: Sequence[str]
-    default_operators: Sequence[str] = ()  # `resolve` takes those of the task's preset
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a rule sees: the configuration, and the names if they were handed in."""
-
-    config: RunConfig
-    names: NameRules | None = None
-
-    @property
-    def task(self) -> TaskFacts | None:
-        """The configured task, if it is known."""
-        name = self.config.dataset.type
-        return self.names.task(name) if self.names else BUILT_IN_TASKS.get(name)
-
-
-_CLASSIFICATION = ("accuracy", "f1_score")
-BUILT_IN_TASKS: dict[str, TaskFacts] = {
-    name: BuiltInTask(num_dims, metrics)
-    for name, num_dims, metrics in (
-        ("image_classification", 2, _CLASSIFICATION),
-        ("time_series_classification", 1, _CLASSIFICATION),
-        ("image_segmentation", 2, ("mean_iou", "accuracy")),
-    )
-}
 
 Check = Callable[[Facts], Iterable[Problem]]
 
