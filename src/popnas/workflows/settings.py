@@ -16,7 +16,8 @@ def name_rules() -> NameRules:
         check_operator=operators.check_name,
         tasks=tasks.REGISTRY.names(),
         executors=executors.REGISTRY.names(),
-        datasets=sorted({name for _, source in datasets.SOURCES.items() for name in source().data_sets()}),
+        datasets=sorted({name for task in tasks.REGISTRY.names() for name in datasets.names(task)}),
+        check_dataset=datasets.check_name,
         get_task=tasks.get,
     )
 

@@ -108,6 +108,5 @@ def predict_step(
 def wanted_objectives(config: RunConfig) -> set[str]:
     """The objectives that the selection needs, by their own or by a constraint on them."""
     strategy = config.search_strategy
-    if config.others.pnas_mode:
-        return {"score"}
-    return {"score", *strategy.additional_pareto_objectives, *strategy.constraints}
+    objectives = () if config.others.pnas_mode else strategy.additional_pareto_objectives
+    return {"score", *objectives, *strategy.constraints}
