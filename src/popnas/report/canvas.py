@@ -1,0 +1,114 @@
+"""The look that all figures share: palette, sizes, axes; matplotlib without pyplot, so nothing global.
+
+Layouts are computed in inches instead of asking matplotlib to find them: that would draw every figure twice.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), a palette that colour-blind readers can tell apart.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
+INK, MUTED, GRID = "#1f2328", "#6b7280", "#e5e7eb"
+
+DPI = 100
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.6,
+    "path.simplify": True,
+}
+_TOP, _BOTTOM, _LEFT, _RIGHT = 0.68, 0.55, 0.78, 0.2
+
+
+def panels(
+    num_rows: int,
+    num_columns: int,
+    title: str,
+    *,
+    width: float = 4.2,
+    height: float = 3.0,
+    left: float = _LEFT,
+    right: float = _RIGHT,
+    bottom: float = _BOTTOM,
+    gap: float | None = None,
+    row_gap: float = 0.85,
+    top: float = _TOP,
+    projection: str | None = None,
+) -> tuple[Figure, list[list[Axes]]]:
+    """A titled figure of equal panels; all sizes in inches, `width` and `height` of one panel's axes.
+
+    Returns:
+        The figure and its axes, row by row.
+    """
+    gap = left if gap is None else gap
+    total_width = left + num_columns * width + (num_columns - 1) * gap + right
+    total_height = top + num_rows * height + (num_rows - 1) * row_gap + bottom
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(total_width, total_height), dpi=DPI)
+        FigureCanvasAgg(figure)
+        figure.text(0.14 / total_width, 1 - 0.14 / total_height, title, size=12, weight="bold", va="top")
+        rows = []
+        for row in range(num_rows):
+            y = bottom + (num_rows - 1 - row) * (height + row_gap)
+            rows.append(
+                [
+                    figure.add_axes(
+                        (
+                            (left + column * (width + gap)) / total_width,
+                            y / total_height,
+                            width / total_width,
+                            height / total_height,
+                        ),
+                        projection=projection,
+                    )
+                    for column in range(num_columns)
+                ]
+            )
+    return figure, rows
+
+
+def encode(figure: Figure, kind: str = "png") -> bytes:
+    """The figure as the bytes of a file of that kind ("png", "pdf", "svg")."""
+    stream = io.BytesIO()
+    # Without a date two equal runs have equal files.
+    metadata = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
+    with rc_context(_STYLE):
+        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+    return stream.getvalue()
+
+
+def step_colours(steps: Sequence[int]) -> dict[int, str]:
+    """A colour per step, dark to light along viridis (without its pale end)."""
+    from matplotlib import colormaps
+
+    ramp = colormaps["viridis"]
+    last = max(len(steps) - 1, 1)
+    return {step: to_hex(ramp(0.88 * place / last)) for place, step in enumerate(steps)}

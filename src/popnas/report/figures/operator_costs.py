@@ -1,0 +1,72 @@
+"""What each operator costs, as the dynamic reindex measured it (SEARCH.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from popnas.report import canvas
+from popnas.report.figures import FIGURES, Plot
+from popnas.report.run_data import RunData
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TITLES = {"time": "training time", "inference_time": "inference time"}
+
+
+@dataclass(frozen=True)
+class Info:
+    """`costs`: per kind of time, operator to cost in 0..1, dearest first by the first kind."""
+
+    costs: dict[str, dict[str, float]]
+
+
+def compute(run: RunData) -> Info | None:
+    """The costs of the run; None before single-block cells are trained."""
+    costs = {kind: found for kind, found in (run.state.operator_costs or {}).items() if found}
+    if not costs:
+        return None
+    first = next(iter(costs.values()))
+    order = sorted(first, key=lambda name: (-first[name], name))
+    return Info({kind: {name: found.get(name, 0.0) for name in order} for kind, found in costs.items()})
+
+
+def paint(info: Info) -> Figure:
+    """Horizontal bars, a panel per kind of time."""
+    names = list(next(iter(info.costs.values())))
+    left = 0.35 + 0.075 * max(len(name) for name in names)
+    figure, rows = canvas.panels(
+        1,
+        len(info.costs),
+        "Operators' cost relative to the dearest",
+        width=3.2,
+        height=max(0.28 * len(names), 0.8),
+        left=left,
+        gap=0.35,
+        right=0.45,
+    )
+    for axes, (kind, costs) in zip(rows[0], info.costs.items(), strict=True):
+        values = list(costs.values())
+        axes.barh(
+            range(len(names)), values, color=canvas.BLUE if kind == "time" else canvas.GREEN, height=0.66
+        )
+        for place, value in enumerate(values):
+            axes.text(value + 0.015, place, f"{value:.2f}", va="center", size=8.5, color=canvas.MUTED)
+        axes.set_yticks(range(len(names)), names if axes is rows[0][0] else [""] * len(names))
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="y", visible=False)
+        axes.set(xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6), xlabel=f"cost from {_TITLES.get(kind, kind)}")
+    return figure
+
+
+FIGURES.register("operator_costs", description="what each operator costs")(
+    Plot(
+        20,
+        "Operators and inputs",
+        "Time that a cell of this operator alone adds to the network without cells, divided by that of the "
+        "dearest operator. The predictors of time learn from these costs.",
+        compute,
+        paint,
+    )
+)

@@ -1,0 +1,74 @@
+"""What figures and tables read of a run: its state, its configuration and its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas import objectives
+from popnas.errors import PopnasError
+from popnas.evaluation import Evaluation
+from popnas.objectives import Objective
+from popnas.runs import RunFolder, RunState
+from popnas.runs.front import search_objectives
+from popnas.runs.storage import load_arrays
+
+
+@dataclass
+class RunData:
+    """A run to look at.
+
+    Attributes:
+        path: its folder.
+        state: what its journal says.
+        config: its resolved configuration (`restore/run.json`).
+        sessions: per start and resume, what it ran on (host, versions, clock; any key may lack).
+    """
+
+    path: Path
+    state: RunState
+    config: Mapping[str, Any] = field(default_factory=dict)
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: RunFolder, state: RunState) -> RunData:
+        """Read what the state does not hold."""
+        starts = ("run_started", "run_resumed")
+        sessions = [event.volatile for event in folder.journal.events() if event.event in starts]
+        return cls(folder.path, state, folder.config_json(), sessions)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def cells(self) -> list[Evaluation]:
+        """The successes without the empty cell, in order of step and proposal."""
+        return [item for item in self.state.successes if item.step > 0]
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """The objectives of the search, score first."""
+        return [objectives.get(name) for name in search_objectives(self.state)]
+
+    @property
+    def score_name(self) -> str:
+        """The metric that is the score, in words."""
+        metric = (self.config.get("search_strategy") or {}).get("score_metric") or "score"
+        return str(metric).replace("f1_score", "F1 score").replace("mean_iou", "mean IoU").replace("_", " ")
+
+    def predictions(self, step: int) -> dict[str, np.ndarray] | None:
+        """All predicted values of a step, by objective, (N,) each; None if the file is gone.
+
+        A report of what is there is worth more than none, so a damaged file is no error here.
+        """
+        try:
+            arrays = load_arrays(RunFolder(self.path).predictions_npz(step))
+        except PopnasError:
+            return None
+        return {name: values for name, values in arrays.items() if name not in ("cells", "operators")}
