@@ -1,9 +1,26 @@
 """Forward and backward of every operator on one core, in the memory layouts that a network can choose.
 
-    python benchmarks/bench_operators.py [--filters 8 24] [--size 16] [--length 96] [--batch 64]
+python benchmarks/bench_operators.py [--filters 8 24] [--size 16] [--length 96] [--batch 64]
 
 CPU milliseconds of one forward and backward pass in training mode, median of `--repeats`, per operator:
 `NCHW` contiguous, `NHWC` channels last (series: as images of height 1), and their ratio.
+
+Found so, on one core of an AMD EPYC (Zen 4) with PyTorch 2.13 and oneDNN, batch 64, 16x16 or 96 steps:
+- Channels last wins for nearly every operator from 8 filters up: 3x3 pools 2 to 6 times, depthwise 5x5 2.8
+  times, pointwise 1.7 to 2.3 times, 3x3 convolution 1.1 to 1.8 times; squeeze and excitation and attention
+  are even. Whole training steps: 1.25 times at 8 filters, 1.4 times at 24 (images 32x32; series of 96
+  steps, 12 channels).
+- Series as images of height 1 with channels last: 1.3 to 3 times against conv1d and max_pool1d.
+- LSTM: oneDNN's, in either batch order, takes 2.2 ms at 8 units and 96 steps, PyTorch's own loop 10 ms.
+  oneDNN's GRU is not reachable from PyTorch: 10 ms. Tried and not kept: a GRU in Python with a hand-written
+  gradient, 1.7 times faster than PyTorch's, not worth a second implementation that export and GPUs cannot
+  use.
+- Cropping an even pool's surplus by slices took 2 to 5 times the pool itself (backward: zeros and copies);
+  by negative padding a small part of it. Instead of cropping, maxima of shifted maps: 4 to 6 times slower.
+- Depthwise convolutions: oneDNN is 12 to 18 times faster than PyTorch's native kernels, transpose ones 1.3
+  to 1.8.
+- Attention: fused and spelled out take the same time at these widths.
+- malloc thresholds (no trimming, no mmap): no difference beyond noise.
 """
 
 from __future__ import annotations

@@ -173,16 +173,17 @@ def test_builds_without_memory(name: str, num_dims: int) -> None:
 
 
 @per_example
-def test_onnx_takes_any_batch_and_size(name: str, num_dims: int) -> None:
+@pytest.mark.parametrize("stride", [1, 4])
+def test_onnx_takes_any_batch_and_size(name: str, num_dims: int, stride: int) -> None:
     """A traced file, as the export writes it first, at other sizes than it was traced at, in ONNX Runtime."""
-    site = Site(num_dims, 4, 6, 4, (9,) * num_dims)
+    site = Site(num_dims, 4, 6, stride, (9,) * num_dims)
     module = _build(parse(name), site).eval()
     axes = {0: "batch", **{2 + axis: f"size{axis}" for axis in range(num_dims)}}
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # the exporter's own deprecations, and that recurrences like a fixed batch
+        )  # the exporter's deprecations, and that recurrences like a fixed batch
         torch.onnx.export(
             module, (_input(site),), content, dynamo=False, input_names=["x"], dynamic_axes={"x": axes}
         )
