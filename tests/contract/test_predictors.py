@@ -69,7 +69,7 @@ def test_reports_its_fit_in_plain_json(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_learns_to_rank_larger_cells(name: str) -> None:
-    cells_NB4 = mixed_cells(150, seed=1)
+    cells_NB4 = mixed_cells(100, seed=1)
     predictor = make(name)
     predictor.fit(cells_NB4, targets(cells_NB4), seed=3)
     unseen_NB4 = SPACE.random_cells(200, 4, np.random.default_rng(7))
@@ -84,7 +84,7 @@ def test_predicts_a_finite_number_per_cell(fitted: Predictor) -> None:
     assert prediction.mean.shape == (300,)
     assert prediction.mean.dtype == np.float64
     assert np.isfinite(prediction.mean).all()
-    assert (prediction.mean >= 0).all()
+    assert fitted.objective != "time" or (prediction.mean >= 0).all()
     if prediction.spread is not None:
         assert prediction.spread.shape == (300,)
         assert (prediction.spread >= 0).all()
@@ -157,7 +157,7 @@ def test_three_cells_are_enough(name: str) -> None:
     predictor.fit(cells_NB4, np.array([0.3, 0.5, 0.4]), seed=0)
     predicted_N = predictor.predict(mixed_cells(50, seed=1)).mean
     assert np.isfinite(predicted_N).all()
-    assert (predicted_N >= 0).all()
+    assert predictor.objective != "time" or (predicted_N >= 0).all()
 
 
 @pytest.mark.parametrize("name", NAMES)

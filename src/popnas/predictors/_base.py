@@ -1,5 +1,4 @@
-"""What every predictor offers: fit on arrays of cells, predict for arrays of cells, refuse what is no
-number.
+"""What every predictor offers: fit on arrays of cells, predict for them, refuse what is no number.
 
 Axes: N cells, B blocks, 4 = (first input, first operator, second input, second operator) as
 `cells.SearchSpace.encode` gives it.
@@ -37,9 +36,7 @@ class FitReport:
 
 @dataclass(frozen=True)
 class Prediction:
-    """`mean` (N,) float64, finite; `spread` (N,) float64: standard deviation among an ensemble's members,
-    or None.
-    """
+    """`mean` (N,) float64, finite; `spread` (N,) float64: an ensemble's standard deviation, or None."""
 
     mean: np.ndarray
     spread: np.ndarray | None = None
@@ -122,9 +119,7 @@ class Predictor(ABC):
 
 
 class ScorePredictor(Predictor):
-    """A predictor of the score, an accuracy or the like in 0..1; `num_models` is the size of its
-    ensemble.
-    """
+    """A predictor of the score, an accuracy or the like; `num_models` is the size of its ensemble."""
 
     objective = "score"
 

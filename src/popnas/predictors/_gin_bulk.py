@@ -188,9 +188,7 @@ class _Family:
         return _Joins(_rows(rows_2K[0]), _rows(rows_2K[1]), _rows(pair_K))
 
     def _number_contexts(self) -> None:
-        """Give each distinct (parent, inputs of the last block) a row: it decides which nodes the child
-        has.
-        """
+        """Give each distinct (parent, inputs of the last block) a row; it decides which nodes there are."""
         low_N = self.new_N4[:, 0::2].min(axis=1) + self.num_lookbacks
         high_N = self.new_N4[:, 0::2].max(axis=1) + self.num_lookbacks
         keys_N = (self.parent_N * self.num_inputs + low_N) * self.num_inputs + high_N

@@ -13,9 +13,7 @@ from popnas.cells.bulk import unused_blocks
 
 
 def node_types(cells_NB4: np.ndarray, num_lookbacks: int, num_operators: int) -> np.ndarray:
-    """The type of each slot, (N, V) int64: lookbacks, then operators, then join, then concatenation; -1 is
-    padding.
-    """
+    """The type of each slot, (N, V) int64: lookbacks, operators, join, concatenation; -1 is padding."""
     num_cells, num_blocks = cells_NB4.shape[:2]
     types_NV = np.full((num_cells, num_lookbacks + 3 * num_blocks + 1), -1, dtype=np.int64)
     is_real_NB = cells_NB4[:, :, 1] >= 0
@@ -32,9 +30,7 @@ def node_types(cells_NB4: np.ndarray, num_lookbacks: int, num_operators: int) ->
 
 
 def predecessors(cells_NB4: np.ndarray, num_lookbacks: int) -> np.ndarray:
-    """How often node v takes from node u, (N, V, V) float32 indexed [cell, v, u]; padding takes from
-    none.
-    """
+    """How often node v takes from node u, (N, V, V) float32 [cell, v, u]; padding takes from none."""
     num_cells, num_blocks = cells_NB4.shape[:2]
     num_nodes = num_lookbacks + 3 * num_blocks + 1
     edges_NVV = np.zeros((num_cells, num_nodes, num_nodes), dtype=np.float32)

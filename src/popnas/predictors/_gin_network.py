@@ -21,9 +21,7 @@ READOUT_WIDTH = 100
 
 @dataclass(frozen=True)
 class NodeTypes:
-    """The numbers of the node types: lookbacks from 0 (0 is -1), operators, the join of a block, the
-    concatenation.
-    """
+    """Numbers of the node types: lookbacks (0 is -1), operators, a block's join, the concatenation."""
 
     num_lookbacks: int
     num_operators: int
@@ -51,8 +49,7 @@ class NodeTypes:
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """The weights of M models, stacked: per dense layer a kernel (M, inputs, outputs) and a bias (M, 1,
-    outputs).
+    """M models' weights, stacked: per dense layer a kernel (M, inputs, outputs), a bias (M, 1, outputs).
 
     Three graph layers, the dense layer, the output.
     """
@@ -62,9 +59,7 @@ class NetworkWeights:
 
     @classmethod
     def random(cls, types: NodeTypes, num_models: int, seed: int) -> NetworkWeights:
-        """He's uniform initialisation; the output starts small, so that the first predictions lie near the
-        middle.
-        """
+        """He's uniform initialisation; the output starts small: first predictions lie near the middle."""
         generator = torch.Generator().manual_seed(seed)
         widths = (types.count, *WIDTHS, READOUT_WIDTH, 1)
         kernels, biases = [], []

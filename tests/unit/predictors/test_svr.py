@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.svm import SVR
 
 from popnas.cells import SearchSpace, bulk
@@ -100,3 +101,9 @@ def test_figures_of_a_perfect_and_of_a_reversed_prediction() -> None:
 
 def test_figures_that_are_undefined_are_none() -> None:
     assert figures(np.ones(3), np.array([0.0, 0.0, 0.0])) == {"mape": None, "spearman": None, "r2": None}
+
+
+def test_equal_predictions_share_their_rank() -> None:
+    predicted, targets = np.array([0.3, 0.1, 0.3, 0.2]), np.array([4.0, 1.0, 2.0, 2.0])
+    expected = spearmanr(predicted, targets)[0]
+    assert figures(predicted, targets)["spearman"] == pytest.approx(expected)
