@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from popnas.config.optimizers import OptimizerSpec, parse_scheduler
+from popnas.errors import CandidateFailed
+from popnas.training import TrainingResult, TrainingSettings, simulated
+from popnas.training.device import memory_format
+from popnas.training.settings import LookaheadSettings
+
+Train = Callable[..., TrainingResult]
+SETTINGS = TrainingSettings(epochs=4, weight_decay=5e-4, scheduler=parse_scheduler("cd"))
+
+
+def test_learns_and_reports_every_epoch(train: Train) -> None:
+    result = train(SETTINGS.replace(epochs=10, learning_rate=0.05))
+    assert len(result.epochs) == 10
+    assert result.epochs[-1].loss < 0.5 * result.epochs[0].loss
+    assert result.metrics["accuracy"] > 0.8
+    assert all(len(record.head_metrics) == 2 for record in result.epochs)
+
+
+def test_metrics_are_each_their_own_best_over_epochs_and_heads(train: Train) -> None:
+    result = train(SETTINGS)
+    for name in ("accuracy", "complement"):
+        assert result.metrics[name] == max(
+            head[name] for record in result.epochs for head in record.head_metrics
+        )
+        for position, head in enumerate(result.head_metrics):
+            assert head[name] == max(record.head_metrics[position][name] for record in result.epochs)
+
+
+def test_the_kept_state_is_that_of_the_first_best_epoch_of_the_last_head(
+    train: Train, make_network: Any
+) -> None:
+    network = make_network()
+    states: list[dict[str, Tensor]] = []
+    result = train(
+        SETTINGS,
+        network=network,
+        on_epoch=lambda record, snapshot: states.append(
+            {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        ),
+    )
+    scores = [record.head_metrics[-1]["accuracy"] for record in result.epochs]
+    assert result.best_epoch == scores.index(max(scores))
+    assert result.best_state.keys() == states[result.best_epoch].keys()
+    for name, tensor in states[result.best_epoch].items():
+        assert torch.equal(result.best_state[name], tensor)
+
+
+def test_equal_seeds_give_bit_equal_weights(train: Train) -> None:
+    first, second, other = train(SETTINGS), train(SETTINGS), train(SETTINGS, seed=2)
+    same = [torch.equal(first.best_state[name], second.best_state[name]) for name in first.best_state]
+    assert all(same)
+    assert [r.loss for r in first.epochs] == [r.loss for r in second.epochs]
+    assert [r.loss for r in first.epochs] != [r.loss for r in other.epochs]
+
+
+def test_timing_does_not_change_what_is_learned(train: Train) -> None:
+    cost = type("Cost", (), {"flops": 1000, "params": 100})()
+    measured, simulated_ = train(SETTINGS), train(SETTINGS, timing="simulated", cost=cost)
+    assert [r.loss for r in measured.epochs] == [r.loss for r in simulated_.epochs]
+
+
+def test_the_callers_random_state_and_arithmetic_are_left_alone(train: Train) -> None:
+    state = torch.random.get_rng_state()
+    train(SETTINGS.replace(epochs=1), network=_Linear())
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert float(torch.tensor(1e-40) * 1.0) > 0.0  # denormal numbers are back
+
+
+class _Linear(nn.Module):
+    head_weights = (1.0,)
+
+    def __init__(self, weight: float = 0.0) -> None:
+        super().__init__()
+        self.dense_KC = nn.Parameter(torch.full((3, 2), weight))
+
+    def forward(self, x_BCHW: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor]:
+        return (functional.dropout(x_BCHW.mean((2, 3)), 0.1, self.training) @ self.dense_KC.T,)
+
+    def set_progress(self, fraction: float) -> None:
+        raise AssertionError("no drop path, no progress")
+
+
+def test_heads_are_weighted_in_the_loss(train: Train, make_network: Any, make_loader: Any) -> None:
+    losses: list[Tensor] = []
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        losses.append(functional.cross_entropy(logits, y))
+        return losses[-1]
+
+    cost = type("Cost", (), {"flops": 1, "params": 1})()
+    loader = make_loader(num_samples=16, batch_size=16)
+    result = train(SETTINGS.replace(epochs=1), loss=loss, train_loader=loader, timing="simulated", cost=cost)
+    early, late = (float(value.detach()) for value in losses)
+    assert result.epochs[0].loss == pytest.approx(0.25 * early + 0.75 * late)
+
+
+def test_the_epochs_loss_is_the_mean_over_samples_not_batches(train: Train, make_loader: Any) -> None:
+    sizes: list[int] = []
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        sizes.append(len(y))
+        return logits.sum() * 0.0 + len(y)
+
+    cost = type("Cost", (), {"flops": 1, "params": 1})()
+    result = train(
+        SETTINGS.replace(epochs=1),
+        loss=loss,
+        network=_Linear(),
+        train_loader=make_loader(num_samples=40, batch_size=16),
+        timing="simulated",
+        cost=cost,
+    )
+    assert sizes == [16, 16, 8]
+    assert result.epochs[0].loss == pytest.approx((16 * 16 + 16 * 16 + 8 * 8) / 40)
+
+
+def test_rates_and_progress_follow_the_steps(train: Train, make_network: Any) -> None:
+    network = make_network()
+    result = train(SETTINGS.replace(drop_path=0.3), network=network)
+    steps = 4 * 3
+    assert network.progress == pytest.approx([step / steps for step in range(steps)])
+    assert result.epochs[0].learning_rate > result.epochs[-1].learning_rate > 0.0
+
+
+def test_without_drop_path_no_progress_is_set(train: Train) -> None:
+    train(SETTINGS, network=_Linear())  # its set_progress would raise
+
+
+def test_warm_up_leaves_no_trace_and_one_step_per_batch_shape(train: Train, make_network: Any) -> None:
+    network = make_network()
+    calls: list[int] = []
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        calls.append(len(y))
+        return functional.cross_entropy(logits, y)
+
+    train(SETTINGS.replace(epochs=2), network=network, loss=loss)
+    heads = 2
+    assert len(calls) == heads * (
+        2 * 3 + 2
+    )  # two epochs of three steps, a warm-up for batches of 16 and of 8
+    assert len(network.inputs) == 2 * 3 + 2 * 2  # and validation; the copies' calls are their own
+
+
+def test_training_time_is_the_threads_cpu_time_of_the_steps(train: Train) -> None:
+    result = train(SETTINGS)
+    assert 0.0 < result.training_seconds < 10.0
+    assert result.training_seconds == pytest.approx(sum(record.training_seconds for record in result.epochs))
+
+
+def test_drawing_a_batch_is_not_in_the_training_time(train: Train, make_loader: Any) -> None:
+    def burn() -> None:
+        end = time.thread_time() + 0.03
+        while time.thread_time() < end:
+            pass
+
+    plain = train(SETTINGS.replace(epochs=2)).training_seconds
+    slow = train(SETTINGS.replace(epochs=2), train_loader=make_loader(before_batch=burn)).training_seconds
+    assert slow < plain + 0.09  # six batches take 0.18 s to draw
+
+
+def test_simulated_time_is_a_function_of_the_cost(train: Train) -> None:
+    cost = type("Cost", (), {"flops": 5_000_000, "params": 40_000})()
+    result = train(SETTINGS, timing="simulated", cost=cost)
+    assert result.training_seconds == pytest.approx(
+        simulated.training_seconds(5_000_000, 40_000, 40, epochs=4)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "lookahead"), [("adamW", None), ("SGDW", None), ("radam", LookaheadSettings(2, 0.5))]
+)
+def test_a_resumed_training_goes_on_as_it_would_have(
+    train: Train, make_network: Any, kind: str, lookahead: LookaheadSettings | None
+) -> None:
+    settings = SETTINGS.replace(
+        optimizer=OptimizerSpec(kind, momentum=0.9 if kind == "SGDW" else 0.0), lookahead=lookahead
+    )
+    saved: list[bytes] = []
+
+    def save(record: Any, snapshot: Any) -> None:
+        stream = io.BytesIO()
+        torch.save(snapshot(), stream)
+        saved.append(stream.getvalue())
+
+    whole = train(settings, on_epoch=save)
+    snapshot = torch.load(io.BytesIO(saved[1]), weights_only=True)
+    resumed = train(settings, resume=snapshot)
+    assert [r.loss for r in resumed.epochs] == [r.loss for r in whole.epochs]
+    assert [r.head_metrics for r in resumed.epochs] == [r.head_metrics for r in whole.epochs]
+    assert all(torch.equal(resumed.best_state[name], whole.best_state[name]) for name in whole.best_state)
+
+
+def test_a_loss_that_is_no_number_fails_the_candidate(train: Train) -> None:
+    with pytest.raises(CandidateFailed, match="epoch 1: the training diverged") as failure:
+        train(SETTINGS, loss=lambda logits, y: logits.sum() * float("nan"))
+    assert failure.value.kind == "nan"
+
+
+def test_weights_that_are_no_numbers_after_the_last_step_fail_the_candidate(
+    train: Train, make_loader: Any
+) -> None:
+    class Breaking(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, logits: Tensor) -> Tensor:
+            return logits.sum() * 0.0
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
+            return torch.full((8, 3), float("inf"))
+
+    one_step = make_loader(num_samples=8, batch_size=8)
+    with pytest.raises(CandidateFailed, match="validation") as failure:
+        train(
+            SETTINGS.replace(epochs=1),
+            network=_Linear(),
+            train_loader=one_step,
+            loss=lambda logits, y: Breaking.apply(logits),
+        )
+    assert failure.value.kind == "nan"
+
+
+def test_the_time_limit_fails_the_candidate(train: Train) -> None:
+    with pytest.raises(CandidateFailed, match=r"not trained within 0 s: stopped in epoch 1 of 4") as failure:
+        train(SETTINGS, max_seconds=0.0)
+    assert failure.value.kind == "time_limit"
+
+
+def _raise(error: Exception) -> Callable[[Tensor, Tensor], Tensor]:
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        raise error
+
+    return loss
+
+
+def _allocate(logits: Tensor, y: Tensor) -> Tensor:
+    return torch.empty(1 << 60).sum()
+
+
+@pytest.mark.parametrize("loss", [_raise(torch.OutOfMemoryError("CUDA")), _raise(MemoryError()), _allocate])
+def test_running_out_of_memory_fails_the_candidate(train: Train, loss: Any) -> None:
+    with pytest.raises(CandidateFailed, match="memory of cpu") as failure:
+        train(SETTINGS, loss=loss)
+    assert failure.value.kind == "out_of_memory"
+
+
+def test_other_errors_are_not_disguised(train: Train) -> None:
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        train(SETTINGS, loss=_raise(RuntimeError("a fault of ours")))
+
+
+def test_batches_of_one_channel_are_laid_out_too(train: Train, make_loader: Any) -> None:
+    network = _Seen()
+    chosen = memory_format(torch.device("cpu"), 2, 8)
+    train(
+        SETTINGS.replace(epochs=1),
+        network=network,
+        memory_format=chosen,
+        train_loader=make_loader(channels=1),
+        validation_loader=make_loader(channels=1),
+    )
+    assert network.strides == {(16, 1, 4, 1)}
+
+
+class _Seen(_Linear):
+    def __init__(self) -> None:
+        super().__init__()
+        self.strides: set[tuple[int, ...]] = set()
+
+    def forward(self, x_BCHW: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor]:
+        self.strides.add(x_BCHW.stride())
+        return super().forward(x_BCHW.expand(-1, 2, -1, -1))
+
+
+def test_mixed_precision_trains_and_predicts_in_float32(train: Train) -> None:
+    types = set()
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        types.add(logits.dtype)
+        return functional.cross_entropy(logits, y)
+
+    if not torch.cpu._is_avx512_bf16_supported():
+        with pytest.warns(UserWarning, match="no bfloat16"):
+            train(SETTINGS.replace(has_mixed_precision=True), loss=loss)
+        assert types == {torch.float32}
+        return
+    result = train(SETTINGS.replace(has_mixed_precision=True, learning_rate=0.05), loss=loss)
+    assert types == {torch.bfloat16}
+    assert result.epochs[-1].loss < result.epochs[0].loss
+    assert all(tensor.dtype != torch.bfloat16 for tensor in result.best_state.values())
