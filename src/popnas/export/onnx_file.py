@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+import onnx
 import torch
 from torch import Tensor
 
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ExportError, StorageError
 from popnas.export.deployed import DeployedNetwork
+from popnas.export.running import open_session
 from popnas.networks import Network
 
 OPSET = 18
@@ -112,10 +113,7 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
 
 def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_length: bool) -> OnnxCheck:
     """Compare with PyTorch; an ExportError if any probability differs by more than `TOLERANCE`."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     size = deployed.network.spec.input_size
     # Half as long again, plus one: odd lengths at every level of the network.
     sizes = [size, (size[0] + size[0] // 2 + 1,)] if has_dynamic_length else [size]
@@ -196,6 +194,21 @@ def _export(deployed: DeployedNetwork, path: Path, has_dynamic_length: bool) -> 
         external_data=False,
         verbose=False,
     )
+    _forget_sources(path)
+
+
+def _forget_sources(path: Path) -> None:
+    """Remove the lines of source that this exporter notes at every node: paths of this machine, which make
+    equal networks unequal files."""
+    model = onnx.load(path)
+    for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    for function in model.functions:
+        for node in function.node:
+            node.ClearField("metadata_props")
+            node.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 _EXPORTERS: list[tuple[str, Callable[[DeployedNetwork, Path, bool], None]]] = [

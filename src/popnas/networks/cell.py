@@ -8,7 +8,16 @@ from torch import Tensor, nn
 
 from popnas import operators
 from popnas.cells import Block, Cell
-from popnas.layers import BlockJoin, ConcatJoin, ConvBNAct, MaxPool, SqueezeExcite, TransposeUpsample, chain
+from popnas.layers import (
+    BlockJoin,
+    ConcatJoin,
+    ConvBNAct,
+    MaxPool,
+    SqueezeExcite,
+    TransposeUpsample,
+    chain,
+    strided_size,
+)
 from popnas.networks.plan import CellPlan, LookbackPlan
 from popnas.networks.spec import NetworkSpec
 from popnas.networks.tables import SE_RATIO, branch_site
@@ -89,10 +98,10 @@ class CellModule(nn.Module):
         """Height and width of the output: those of a lookback that is not too short, else what the
         upsampling gives.
         """
-        sizes = [
-            [-(-extent * plan.upsample // (plan.stride * plan.reshape_stride)) for extent in x_BCHW.shape[2:]]
-            for plan, x_BCHW in zip(self.plans, lookbacks, strict=True)
-        ]
+        sizes = []
+        for plan, x_BCHW in zip(self.plans, lookbacks, strict=True):
+            stride = plan.stride * plan.reshape_stride
+            sizes.append(strided_size([n * plan.upsample for n in x_BCHW.shape[2:]], (stride, stride)))
         exact = [size for size, plan in zip(sizes, self.plans, strict=True) if plan.upsample == 1]
         return exact[0] if exact else [min(axis) for axis in zip(*sizes, strict=True)]
 

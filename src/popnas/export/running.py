@@ -1,0 +1,56 @@
+"""Files of ours in ONNX Runtime: sessions, and probabilities of whole splits.
+
+Axes: N samples, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from popnas.datasets import Split
+
+ON_CPU = ("CPUExecutionProvider",)
+_FATAL = 4
+
+
+def open_session(
+    path: Path, *, num_threads: int | None = 1, providers: Sequence[str] = ON_CPU
+) -> onnxruntime.InferenceSession:
+    """A session that keeps quiet: what goes wrong comes as an exception and need not be on stderr as well.
+
+    `num_threads` None: as many as the runtime likes.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    if num_threads is not None:
+        options.intra_op_num_threads = num_threads
+    return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+
+
+def feeds(split: Split, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+    """What the model takes, batch by batch: raw values as float32, channels first; lengths if there are."""
+    for start in range(0, len(split), batch_size):
+        batch = slice(start, start + batch_size)
+        x = np.ascontiguousarray(np.moveaxis(split.x[batch], -1, 1), dtype=np.float32)
+        yield {"input": x} if split.lengths is None else {"input": x, "lengths": split.lengths[batch]}
+
+
+def probabilities(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> np.ndarray:
+    """The model's answers for a whole split: (N, K, ...) float32."""
+    return np.concatenate([session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size)])
+
+
+def accuracy(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> float:
+    """The share of samples (segmentation: of labelled pixels) whose most probable class is the true one."""
+    num_right = num_counted = 0
+    for start, feed in zip(range(0, len(split), batch_size), feeds(split, batch_size), strict=True):
+        answer = session.run(["probabilities"], feed)[0]
+        y = split.y[start : start + batch_size]
+        is_counted = (y >= 0) & (y < answer.shape[1])
+        num_right += int(((answer.argmax(axis=1) == y) & is_counted).sum())
+        num_counted += int(is_counted.sum())
+    return num_right / num_counted
