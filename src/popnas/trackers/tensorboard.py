@@ -71,10 +71,11 @@ def write_epochs(folder: str | Path, epochs: Iterable[Epoch]) -> None:
     """Write the log of a whole training at once: by epoch, from 1."""
     with TensorBoardTracker(folder) as tracker:
         for number, epoch in enumerate(epochs, start=1):
-            tracker.log(_figures(epoch), number)
+            tracker.log(epoch_figures(epoch), number)
 
 
-def _figures(epoch: Epoch) -> dict[str, float]:
+def epoch_figures(epoch: Epoch) -> dict[str, float]:
+    """An epoch's figures by the names that they have in the log."""
     figures = {
         "loss": epoch.loss,
         "learning_rate": epoch.learning_rate,

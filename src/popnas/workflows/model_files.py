@@ -1,0 +1,89 @@
+"""The files of a model's folder beside weights and logs: what it is, its ONNX, its confusion matrix."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from popnas import networks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.datasets.loader import DeviceLoader
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.tasks import Task
+from popnas.training.device import laid_out
+
+LICENCE_NOTE = (
+    "popnas (Apache-2.0) lays no claim to the networks that it trains; the terms of the data set may bind "
+    "what you do with this one."
+)
+
+
+def one_head(spec: NetworkSpec) -> NetworkSpec:
+    """The network that is deployed and that `popnas describe` tells of: the last head only."""
+    return spec.replace(is_post_search=False, multi_output=False)
+
+
+def model_json(cell: Cell, spec: NetworkSpec, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
+    """What a model is, before its training is told of; params and FLOPs are those of `one_head`."""
+    cost = network_cost(cell, one_head(spec))
+    return {
+        "cell": cell.key,
+        "network": asdict(spec),
+        "input": {
+            "name": "input",
+            "dtype": "float32",
+            "shape": ["batch", spec.input_channels, *spec.input_size],
+            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
+            "has_lengths": spec.has_lengths,
+        },
+        "preprocessing": dataset.preprocessing.to_json(),
+        "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
+        "class_names": dataset.class_names,
+        "params": cost.params,
+        "flops": cost.flops,
+        "dataset": {"name": config.dataset.name, "path": config.dataset.path, "type": config.dataset.type},
+        "licence": LICENCE_NOTE,
+        "versions": {name: metadata.version(name) for name in ("popnas", "torch", "onnx")},
+    }
+
+
+def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: Path) -> dict[str, Any]:
+    """Write the network as ONNX and return what was checked; raises ExportError."""
+    # The ONNX libraries take seconds to import: not for those who only read a model's folder.
+    from popnas import export
+
+    return asdict(export.save_onnx(network, preprocessing, path))
+
+
+@torch.inference_mode()
+def confusion(
+    network: networks.Network,
+    loader: DeviceLoader,
+    task: Task,
+    num_classes: int,
+    *,
+    device: torch.device,
+    memory_format: torch.memory_format | None,
+) -> list[list[int]]:
+    """Number of samples (segmentation: pixels) by true class (rows) and predicted class, of the main head."""
+    network.to(device).eval()
+    counted: Any = task.metrics(num_classes)
+    for batch in loader:
+        counted.update(network(laid_out(batch.x, memory_format), batch.lengths)[-1], batch.y)
+    found: list[list[int]] = counted.confusion()
+    return found
+
+
+def write_confusion(folder: Path, counts: list[list[int]], class_names: list[str]) -> None:
+    """The matrix of validation data, plain and normalised, as PNG and CSV."""
+    from popnas.report.confusion import write
+
+    write(folder, "confusion_matrix", counts, class_names)

@@ -1,0 +1,309 @@
+"""The training that fills a model's folder, resumable to the byte.
+
+`checkpoint.pt` holds everything that a training needs to go on exactly as it would have gone; `training.json`
+tells how it goes while it is under way; `model.json`, written last, says that it is done.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from popnas import networks, tasks, training
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import ExportError, RunFolderError
+from popnas.networks.cost import network_cost
+from popnas.runs.folder import search_part
+from popnas.runs.storage import plain, write_bytes, write_json
+from popnas.seeds import derive_seed
+from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures
+from popnas.training import EpochRecord, TrainingSettings, device
+from popnas.training.interfaces import Snapshot
+from popnas.workflows import model_files
+from popnas.workflows.models import ModelFolder, read_json
+
+SELECTION, FINAL = "model_selection", "final_training"
+_NUM_WATCHED = 1000
+"""Final training has no data left to validate on: so many samples that it trains on show how it goes."""
+_OTHER_NAME = "Choose another --name, or remove the folder to train anew."
+
+
+@dataclass(frozen=True)
+class ModelJob:
+    """One network to train.
+
+    `config`: the whole configuration, macro-architecture and batch size included; `stage`: `SELECTION` (the
+    best epoch on validation data is kept) or `FINAL` (training and validation data together, the last epoch
+    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: clock time (`time.time()`) at which
+    training stops with the epoch that it is in, its result being what it has by then.
+    """
+
+    folder: Path
+    cell: str
+    config: RunConfig
+    stage: str
+    checkpoint_epochs: int = 1
+    deadline: float | None = None
+
+    @property
+    def seed(self) -> int:
+        """From the run's seed, the stage, the cell and its macro-architecture."""
+        shape = self.config.architecture_hyperparameters
+        place = (shape.filters, shape.motifs, shape.normal_cells_per_motif)
+        return derive_seed(self.config.others.seed, self.stage, Cell.parse(self.cell).key, *place)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A finished model folder. `best_epoch` (from 1) is the one whose weights are kept; `metrics` are its
+    main head's on validation data (final training: none); `training_seconds` as the run's timing has them;
+    `stopped` says why training ended before its last epoch; `warning` why there is no ONNX file.
+    """
+
+    folder: Path
+    best_epoch: int
+    num_epochs: int
+    metrics: dict[str, float]
+    score: float | None
+    training_seconds: float
+    stopped: str | None = None
+    warning: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return plain({**asdict(self), "folder": str(self.folder)})
+
+
+OnEpoch = Callable[[int, EpochRecord], None]
+"""Called with the number of epochs that are done and the record of the last one."""
+
+
+def train_model(
+    job: ModelJob, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
+) -> TrainedModel:
+    """Train one post-search network, or go on with it, or read the result if it is there already.
+
+    With equal threads, a training on a CPU that was killed at any instant ends in the bytes of one that
+    was not. `dataset`: the job's data, if they are loaded already.
+
+    Raises:
+        RunFolderError: the folder holds another model, or another model's unfinished training.
+        CandidateFailed: training diverged or ran out of memory.
+        StorageError: the disk refused.
+    """
+    folder = ModelFolder(job.folder)
+    check_same_job(job)
+    if folder.is_finished:
+        return read_trained(folder)
+    write_json(folder.config_json, job.config.to_json())
+    task = tasks.get(job.config.dataset.type)
+    return _Job(job, folder, dataset or task.load(job.config), on_epoch).run()
+
+
+def check_same_job(job: ModelJob) -> None:
+    """Raises RunFolderError if the job's folder holds something else than this job's model or checkpoint."""
+    folder = ModelFolder(job.folder)
+    if not folder.config_json.is_file():
+        if folder.path.is_dir() and any(folder.path.glob("[!.]*")):
+            raise RunFolderError(f"{folder.path} exists already and is no model's folder. {_OTHER_NAME}")
+        return
+    is_same = search_part(read_json(folder.config_json)) == search_part(job.config.to_json())
+    started = read_json(folder.training_json) if folder.training_json.is_file() else {}
+    if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
+        what = "model" if folder.is_finished else "unfinished training"
+        raise RunFolderError(
+            f"{folder.path} holds the {what} of other settings or another cell. {_OTHER_NAME}"
+        )
+
+
+def read_trained(folder: ModelFolder) -> TrainedModel:
+    """The result that a finished folder tells of."""
+    content = folder.content()
+    fields = {name: content[name] for name in ("best_epoch", "num_epochs", "score", "stopped")}
+    metrics = content["validation_metrics"] or {}
+    log = read_json(folder.training_json)
+    seconds, warning = log["training_seconds"], content["onnx_warning"]
+    return TrainedModel(folder.path, metrics=metrics, training_seconds=seconds, warning=warning, **fields)
+
+
+class _StopError(Exception):
+    """Ends `fit` at the deadline with what it has."""
+
+
+class _Job:
+    """One training under way; every method is one phase of it."""
+
+    def __init__(
+        self, job: ModelJob, folder: ModelFolder, dataset: Dataset, on_epoch: OnEpoch | None
+    ) -> None:
+        self.job, self.folder, self.dataset, self.on_epoch = job, folder, dataset, on_epoch
+        self.task = tasks.get(job.config.dataset.type)
+        self.cell = Cell.parse(job.cell).canonical()
+        self.spec = self.task.network_spec(job.config, dataset).replace(is_post_search=True)
+        self.settings = TrainingSettings.from_config(job.config)
+        self.is_final = job.stage == FINAL
+        place = device.choose(job.config.others.train_strategy)
+        layout = device.memory_format(place, self.spec.num_dims, self.spec.filters)
+        self.placed: dict[str, Any] = {"device": place, "memory_format": layout}
+        self.snapshot: dict[str, Any] | None = self._load_checkpoint()
+        self.records: list[EpochRecord] = [
+            EpochRecord(**record) for record in (self.snapshot or {"epochs": []})["epochs"]
+        ]
+        self.wall_seconds = (self.snapshot or {"wall_seconds": 0.0})["wall_seconds"]
+        self.resumed_at = time.monotonic()
+        self.stopped: str | None = (self.snapshot or {}).get("stopped")
+
+    def run(self) -> TrainedModel:
+        torch.manual_seed(self.job.seed)
+        network = networks.build(self.cell, self.spec)
+        self._write_log()
+        if not self.is_final and not self.folder.untrained_onnx.is_file():
+            self._export(network, self.folder.untrained_onnx)
+        shutil.rmtree(self.folder.tensorboard, ignore_errors=True)
+        with TensorBoardTracker(self.folder.tensorboard) as self.tracker:
+            for number, record in enumerate(self.records, start=1):
+                self.tracker.log(epoch_figures(record), number)
+            best_epoch, best_state = self._fit(network)
+        return self._finish(network, best_epoch, best_state)
+
+    def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
+        """Train to the end; the kept epoch (from 0) and its weights."""
+        if self.stopped:
+            assert self.snapshot is not None
+            network.load_state_dict(self.snapshot["network"])
+            return self._kept(network, self.snapshot["best_epoch"], self.snapshot["best_state"])
+        data = self.dataset
+        train, watched = (
+            (data.full_train, data.full_train.take(slice(0, _NUM_WATCHED)))
+            if self.is_final
+            else (data.train, data.validation)
+        )
+        config, task = self.job.config, self.task
+        try:
+            result = training.fit(
+                network,
+                task.train_loader(config, data, train, seed=self.job.seed, **self.placed),
+                task.evaluation_loader(config, data, watched, **self.placed),
+                task.loss(config, data),
+                lambda: task.metrics(data.num_classes),
+                self.settings,
+                seed=self.job.seed,
+                timing=config.others.timing,
+                cost=network_cost(self.cell, self.spec),
+                on_epoch=self._end_epoch,
+                resume=self.snapshot,
+                **self.placed,
+            )
+            best_epoch, best_state = result.best_epoch, result.best_state
+        except _StopError:
+            assert self.snapshot is not None
+            best_epoch, best_state = self.snapshot["best_epoch"], self.snapshot["best_state"]
+        return self._kept(network, best_epoch, best_state)
+
+    def _kept(
+        self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
+    ) -> tuple[int, dict[str, Tensor]]:
+        return (len(self.records) - 1, network.state_dict()) if self.is_final else (best_epoch, best_state)
+
+    def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> None:
+        self.records.append(record)
+        number = len(self.records)
+        self.tracker.log(epoch_figures(record), number)
+        is_last = number == self.settings.epochs
+        if not is_last and self.job.deadline is not None and time.time() >= self.job.deadline:
+            self.stopped = "max_hours"
+        if is_last or self.stopped or number % self.job.checkpoint_epochs == 0:
+            self._save_checkpoint(snapshot())
+        self._write_log()
+        if self.on_epoch is not None:
+            self.on_epoch(number, record)
+        if self.stopped:
+            raise _StopError
+
+    # --- what is on disk
+    # ---------------------------------------------------------------------------------------
+
+    def _load_checkpoint(self) -> dict[str, Any] | None:
+        path = self.folder.checkpoint
+        if not path.is_file():
+            return None
+        try:
+            snapshot: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for damaged files
+            raise RunFolderError(
+                f"cannot read the checkpoint {path}: {error}. Remove it to train this network anew."
+            ) from error
+        return snapshot
+
+    def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
+        self.snapshot = {**snapshot, "wall_seconds": self._wall_seconds(), "stopped": self.stopped}
+        stream = io.BytesIO()
+        torch.save(self.snapshot, stream)
+        write_bytes(self.folder.checkpoint, stream.getvalue(), is_durable=True)
+
+    def _wall_seconds(self) -> float:
+        return self.wall_seconds + time.monotonic() - self.resumed_at
+
+    def _write_log(self) -> None:
+        content = {
+            "cell": self.cell.key,
+            "stage": self.job.stage,
+            "num_epochs": self.settings.epochs,
+            "device": str(self.placed["device"]),
+            "threads": torch.get_num_threads(),
+            "metrics_are_of": "samples that were trained on" if self.is_final else "validation data",
+            "training_seconds": sum(record.training_seconds for record in self.records),
+            "wall_seconds": self._wall_seconds(),
+            "epochs": [asdict(record) for record in self.records],
+        }
+        write_json(self.folder.training_json, content)
+
+    def _finish(
+        self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
+    ) -> TrainedModel:
+        """Write the model's files, `model.json` last."""
+        network.load_state_dict(best_state)
+        network.eval()
+        state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+        write_bytes(self.folder.weights, save(state), is_durable=True)
+        metrics = {} if self.is_final else self.records[best_epoch].head_metrics[-1]
+        if not self.is_final:
+            split = self.dataset.validation
+            loader = self.task.evaluation_loader(self.job.config, self.dataset, split, **self.placed)
+            classes = self.dataset.class_names
+            counts = model_files.confusion(network, loader, self.task, len(classes), **self.placed)
+            model_files.write_confusion(self.folder.path, counts, classes)
+        check, warning = self._export(network, self.folder.onnx)
+        content = model_files.model_json(self.cell, self.spec, self.job.config, self.dataset)
+        content |= {
+            "stage": self.job.stage,
+            "validation_metrics": metrics or None,
+            "score": metrics.get(self.settings.score_metric),
+            "best_epoch": best_epoch + 1,
+            "num_epochs": len(self.records),
+            "stopped": self.stopped,
+            "seed": self.job.seed,
+            "onnx": check,
+            "onnx_warning": warning,
+        }
+        write_json(self.folder.model_json, content, is_durable=True)
+        self.folder.checkpoint.unlink(missing_ok=True)
+        return read_trained(self.folder)
+
+    def _export(self, network: networks.Network, path: Path) -> tuple[dict[str, Any] | None, str | None]:
+        """What was checked of the ONNX file, or why there is none: the weights count without it too."""
+        try:
+            return model_files.export_onnx(network, self.dataset.preprocessing, path), None
+        except ExportError as error:
+            return None, str(error)

@@ -1,0 +1,132 @@
+"""One trained network in a folder of its own: what lies there and how it is read.
+
+Model selection and final training make model folders (`model_training`), a search makes `best_model`;
+evaluation, deployment and the Python API read them. A folder counts as finished when it has a `model.json`,
+which is written last.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from popnas import config as configurations
+from popnas import networks, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.errors import ConfigError, RunFolderError
+from popnas.networks.spec import NetworkSpec
+
+
+class ModelFolder:
+    """The paths and the content of one trained network. Reading raises RunFolderError where it cannot be."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.model_json = self.path / "model.json"
+        self.config_json = self.path / "config.json"
+        self.weights = self.path / "weights.safetensors"
+        self.onnx = self.path / "model.onnx"
+        self.untrained_onnx = self.path / "untrained.onnx"
+        self.training_json = self.path / "training.json"
+        self.checkpoint = self.path / "checkpoint.pt"
+        self.tensorboard = self.path / "tensorboard"
+        self.deploy = self.path / "deploy"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the network is trained and its files are written."""
+        return self.model_json.is_file()
+
+    def content(self) -> dict[str, Any]:
+        """`model.json`: cell, network, input contract, classes, figures."""
+        if not self.is_finished:
+            raise RunFolderError(_unfinished(self))
+        content = read_json(self.model_json)
+        missing = [key for key in ("cell", "network", "class_names", "dataset") if key not in content]
+        if missing:
+            raise RunFolderError(f"{self.model_json} is not a model's: it has no {', '.join(missing)}.")
+        return content
+
+    def config(self) -> RunConfig:
+        """The configuration that the network was trained with (a search's best model: that of its run)."""
+        run_json = self.path.parent / "restore" / "run.json"
+        source = self.config_json if self.config_json.is_file() or not run_json.is_file() else run_json
+        try:
+            found = configurations.load(read_json(source))
+        except ConfigError as error:
+            raise RunFolderError(f"{source} is not a run's configuration: {error}") from error
+        if self.is_finished and (kind := self.content()["dataset"].get("type")) != found.dataset.type:
+            raise RunFolderError(
+                f"{self.path} holds a model for {kind}, but its configuration {source} is for "
+                f"{found.dataset.type}. Put the folder's own files back, or train it again."
+            )
+        return found
+
+    def spec(self) -> NetworkSpec:
+        """What the network is made from beside its cell."""
+        try:
+            return NetworkSpec(**self.content()["network"])
+        except TypeError as error:
+            raise RunFolderError(
+                f"{self.model_json}: 'network' is not one of this version: {error}"
+            ) from error
+
+    def cell(self) -> Cell:
+        """The network's cell, in canonical form."""
+        return Cell.parse(self.content()["cell"]).canonical()
+
+    def class_names(self) -> list[str]:
+        """The classes in the order of the outputs."""
+        return [str(name) for name in self.content()["class_names"]]
+
+    def preprocessing(self) -> Preprocessing:
+        """The numbers between raw values and the network's input."""
+        content = self.content().get("preprocessing")
+        return self.load_dataset().preprocessing if content is None else Preprocessing.from_json(content)
+
+    def load_network(self) -> networks.Network:
+        """The network with its weights, on the CPU, in eval mode."""
+        network = networks.build(self.cell(), self.spec())
+        try:
+            network.load_state_dict(load_file(self.weights))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise RunFolderError(
+                f"{self.weights} does not hold the weights of the network in {self.model_json}: {error}"
+            ) from error
+        return network.eval()
+
+    def load_dataset(self, *, need_test: bool = False) -> Dataset:
+        """The data that the network was trained on."""
+        config = self.config()
+        return tasks.get(config.dataset.type).load(config, need_test=need_test)
+
+
+def _unfinished(folder: ModelFolder) -> str:
+    if folder.checkpoint.is_file():
+        return (
+            f"{folder.path} holds a training that is not finished. Run the command that started it again: "
+            "it goes on where it was."
+        )
+    what = "has no model.json" if folder.path.is_dir() else "does not exist"
+    return (
+        f"{folder.path} is not a model's folder: it {what}. Models lie in best_model/, model_selection/*/ "
+        "and final_training/ of a run's folder."
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises RunFolderError."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cannot read {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path} is not a JSON object")
+    return content
