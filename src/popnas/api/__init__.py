@@ -1,0 +1,40 @@
+"""popnas in programs and notebooks: a trained model as a predictor, a scikit-learn estimator, a run as tables.
+
+- `arrays.py`      the one convention for users' arrays, and what is wrong with those that do not keep it
+- `model_files.py` the files of a trained model, found and read; `backends.py` runs them
+- `predictor.py`   `popnas.load(path)`: class labels and probabilities of NumPy arrays
+- `fitting.py`     from arrays in memory to a run in a folder; `classifier.py` makes an estimator of it
+- `run.py`         `popnas.Run(path)`: a run's tables as DataFrames, its figures, itself in a notebook
+
+May import everything but `cli` and `server`; nothing imports it but `popnas.__init__`, lazily, and users. The
+names here are resolved on first use: torch, scikit-learn, ONNX Runtime and pandas take seconds to import, and
+each part needs only some of them. To add a public name: a module here, its line in `_HOMES` of
+`popnas/__init__.py` and in the test that pins the names.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from popnas.api.arrays import InputError
+    from popnas.api.classifier import PopnasClassifier
+    from popnas.api.predictor import Predictor, load
+    from popnas.api.run import Run
+
+_HOMES = {
+    "InputError": "arrays",
+    "PopnasClassifier": "classifier",
+    "Predictor": "predictor",
+    "Run": "run",
+    "load": "predictor",
+}
+
+__all__ = ["InputError", "PopnasClassifier", "Predictor", "Run", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"popnas.api.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'popnas.api' has no attribute {name!r}")

@@ -1,0 +1,117 @@
+"""What computes probabilities from network input: ONNX Runtime, or PyTorch.
+
+Network input is raw: (batch, channels, ...) float32; preprocessing is inside either.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from popnas.api.model_files import DESCRIPTION, WEIGHTS, ModelFiles
+from popnas.errors import UserError, nearest
+
+
+class Backend(ABC):
+    """A model that is ready to run.
+
+    `size`: the spatial size (h, w) or (t,) that it takes, None where any goes.
+    """
+
+    size: tuple[int | None, ...]
+
+    @abstractmethod
+    def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """(b, classes, ...) float32 of a batch (b, c, ...) float32."""
+
+
+class OnnxBackend(Backend):
+    """The exported file in ONNX Runtime, on a GPU where this ONNX Runtime has one, else on the CPU."""
+
+    def __init__(self, files: ModelFiles) -> None:
+        import onnxruntime
+
+        content = files[files.onnx_name]
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        available = onnxruntime.get_available_providers()
+        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=[name for name in wanted if name in available]
+            )
+        except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{files.place}/{files.onnx_name} cannot be run: {reason}. Export the model again."
+            ) from error
+        shape = next(item.shape for item in self._session.get_inputs() if item.name == "input")
+        self.size = tuple(extent if isinstance(extent, int) else None for extent in shape[2:])
+
+    def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """See `Backend`."""
+        feed = {"input": x} if lengths is None else {"input": x, "lengths": lengths}
+        return np.asarray(self._session.run(["probabilities"], feed)[0])
+
+
+class TorchBackend(Backend):
+    """The network built anew from `model.json` with the weights in it, on the best device present."""
+
+    def __init__(self, files: ModelFiles) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from popnas import networks
+        from popnas.cells import Cell
+        from popnas.datasets import Preprocessing
+        from popnas.export import DeployedNetwork
+        from popnas.networks.spec import NetworkSpec
+        from popnas.training import device
+
+        description = files.description()
+        if "preprocessing" not in description:
+            raise UserError(
+                f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch backend "
+                'needs; use backend="onnx".'
+            )
+        try:
+            spec = NetworkSpec(**description["network"])
+            network = networks.build(Cell.parse(description["cell"]), spec)
+            network.load_state_dict(load(files[WEIGHTS]))
+        except (SafetensorError, RuntimeError, TypeError, AssertionError) as error:
+            raise UserError(
+                f"the weights in {files.place} do not fit the network of its {DESCRIPTION}: {error}"
+            ) from error
+        self._device = device.choose("auto")
+        preprocessing = Preprocessing.from_json(description["preprocessing"])
+        self._network = DeployedNetwork(network, preprocessing).to(self._device)
+        self.size = spec.input_size if spec.macro == "classification" and spec.num_dims == 2 else (
+            (None,) * spec.num_dims
+        )
+
+    def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """See `Backend`."""
+        import torch
+
+        inputs = [torch.from_numpy(array).to(self._device) for array in (x, lengths) if array is not None]
+        with torch.inference_mode():
+            return np.asarray(self._network(*inputs).cpu().numpy())
+
+
+BACKENDS: dict[str, Callable[[ModelFiles], Backend]] = {"onnx": OnnxBackend, "torch": TorchBackend}
+
+
+def check_name(name: Any) -> str:
+    """The name of a backend.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in BACKENDS:
+        raise UserError(
+            f"backend must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}.{nearest(name, BACKENDS)}"
+        )
+    return str(name)

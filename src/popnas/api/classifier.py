@@ -1,0 +1,223 @@
+"""The search as a scikit-learn estimator: `fit` searches, selects and trains, `predict` uses the result."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from popnas.api import arrays, backends, fitting, model_files
+from popnas.api.arrays import TASKS_BY_DIMS, InputError
+from popnas.api.fitting import Source, TrainingData
+from popnas.api.model_files import ModelFiles
+from popnas.api.predictor import Predictor
+from popnas.errors import RunFolderError, nearest
+
+_DIMS_BY_TASK = {task: num_dims for num_dims, task in TASKS_BY_DIMS.items()}
+
+
+class PopnasClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier of images or time series whose network is found by architecture search.
+
+    `fit` searches cells, trains the best ones longer (model selection) and the best of these to the end on all
+    data (final training). Images are (n, h, w) or (n, h, w, c) with values 0..255; series are (n, channels,
+    timesteps), (n, timesteps) for one channel, or a list of (channels, timesteps) where lengths differ.
+
+    Parameters:
+        task: "image_classification" or "time_series_classification"; required for 3-D input, which may be
+            either. 2-D input is univariate series, 4-D input is images.
+        config: the search's configuration, over defaults that suit the size of the data: a mapping with the
+            fields of a configuration file (any of them), or a whole file's path, or a preset's name. Its data
+            set gives way to the data of `fit`.
+        selection_config: a partial configuration of model selection (mapping, path or preset).
+        final_config: a partial configuration of final training, likewise.
+        num_selected: how many cells model selection trains.
+        last_stage: "search", "model_selection" or "final_training": where `fit` ends; the model is the best
+            of the stages before.
+        max_hours: time budget of all stages together; None = none.
+        run_folder: keeps the run there, for `popnas.Run` and the command line (its data beside it, in
+            `NAME.data`); None = a temporary folder, removed after `fit`. Fits in parallel need None.
+        n_jobs: networks trained at the same time: 1 = in this process, -1 = one per core, None = as the
+            configuration says, by default one per core.
+        backend: "onnx" or "torch": what predicts.
+        random_state: seed of everything random; with an int two fits give the same model on the same machine.
+            None = the seed of `config` if that has one, else a new one at each fit.
+
+    Attributes:
+        classes_: the labels, sorted, (K,).
+        n_features_in_: timesteps of 2-D input; else the size of the second axis.
+        predictor_: the trained model (`Predictor`).
+        cell_: the text of the model's cell.
+        run_folder_: where the run is kept, or None.
+
+    Example:
+        >>> from popnas import PopnasClassifier
+        >>> classifier = PopnasClassifier("time_series_classification", max_hours=0.1)
+        >>> classifier.fit(x_train, y_train).score(x_test, y_test)  # doctest: +SKIP
+        0.975
+    """
+
+    def __init__(
+        self,
+        task: str | None = None,
+        *,
+        config: Source = None,
+        selection_config: Source = None,
+        final_config: Source = None,
+        num_selected: int = 5,
+        last_stage: str = "final_training",
+        max_hours: float | None = None,
+        run_folder: str | Path | None = None,
+        n_jobs: int | None = None,
+        backend: str = "onnx",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.task = task
+        self.config = config
+        self.selection_config = selection_config
+        self.final_config = final_config
+        self.num_selected = num_selected
+        self.last_stage = last_stage
+        self.max_hours = max_hours
+        self.run_folder = run_folder
+        self.n_jobs = n_jobs
+        self.backend = backend
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> PopnasClassifier:  # noqa: N803 - scikit-learn's names
+        """Search, select and train.
+
+        Args:
+            X: images or series, (n, ...), raw.
+            y: one label per example, (n,), of any kind.
+
+        Raises:
+            InputError: arrays that do not suit (a ValueError too).
+            ConfigError: with all mistakes of a configuration.
+            PopnasError: no network could be trained.
+        """
+        self._check_parameters()
+        data = self._training_data(X, y)
+        if self.run_folder is None:
+            with tempfile.TemporaryDirectory(prefix="popnas-", ignore_cleanup_errors=True) as temporary:
+                files = self._run(data, Path(temporary) / "run")
+        else:
+            files = self._run(data, Path(self.run_folder).expanduser().resolve())
+        self.run_folder_ = None if self.run_folder is None else Path(self.run_folder).expanduser().resolve()
+        self.predictor_ = Predictor(files, backend=self.backend)
+        self.cell_ = str(self.predictor_.description["cell"])
+        self.classes_, self._columns = data.classes, data.columns
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Class probabilities, (n, K), columns in the order of `classes_`.
+
+        Raises:
+            InputError: arrays unlike those of `fit` (a ValueError too).
+        """
+        check_is_fitted(self)
+        if not _is_ragged(X):
+            X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=False)  # noqa: N806
+        probabilities = self.predictor_.predict_proba(X).astype(np.float64)[:, self._columns]
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The likeliest label of each example, (n,).
+
+        Raises:
+            InputError: arrays unlike those of `fit` (a ValueError too).
+        """
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def export(self, folder: str | Path) -> Path:
+        """Write the trained model's files (ONNX, weights, `model.json`, ...) into a new or empty folder.
+
+        Raises:
+            UserError: the folder holds files, or cannot be written.
+        """
+        check_is_fitted(self)
+        target = Path(folder).expanduser()
+        self.predictor_.files.write(target)
+        return target
+
+    def _check_parameters(self) -> None:
+        backends.check_name(self.backend)
+        for name, choices in (("task", (None, *_DIMS_BY_TASK)), ("last_stage", fitting.STAGES)):
+            if (value := getattr(self, name)) not in choices:
+                near = nearest(value, [choice for choice in choices if choice is not None])
+                raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.{near}")
+        if not isinstance(self.num_selected, int) or self.num_selected < 1:
+            raise InputError(f"num_selected must be a positive integer, got {self.num_selected!r}.")
+        if self.n_jobs is not None and (not isinstance(self.n_jobs, int) or self.n_jobs == 0):
+            raise InputError(f"n_jobs must be a positive integer, -1 or None, got {self.n_jobs!r}.")
+
+    def _training_data(self, X: Any, y: Any) -> TrainingData:  # noqa: N803
+        if _is_ragged(X):
+            examples, y = arrays.series(X), column_or_1d(y, warn=True)
+            check_consistent_length(examples.x, y)
+            self.n_features_in_ = examples.x.shape[1]
+            num_dims = self._num_dims(3)
+        else:
+            X, y = validate_data(self, X, y, dtype="numeric", allow_nd=True, ensure_min_samples=2)  # noqa: N806
+            num_dims = self._num_dims(X.ndim)
+            examples = arrays.images(X) if num_dims == 2 else arrays.series(X)
+        check_classification_targets(y)
+        return TrainingData.of(num_dims, examples, y)
+
+    def _num_dims(self, num_axes: int) -> int:
+        """Spatial dimensions of input with so many axes; `task` must agree."""
+        if num_axes not in (2, 3, 4):
+            raise InputError(f"X must have 2 (univariate series), 3 or 4 (images) axes, got {num_axes}.")
+        if num_axes == 3 and self.task is None:
+            raise InputError(
+                'X has 3 axes, which may be images (n, h, w) or series (n, channels, timesteps): say which with '
+                'task="image_classification" or task="time_series_classification".'
+            )
+        by_axes = {2: 1, 3: _DIMS_BY_TASK.get(self.task or ""), 4: 2}
+        num_dims = by_axes[num_axes]
+        assert num_dims is not None
+        if self.task is not None and _DIMS_BY_TASK[self.task] != num_dims:
+            meant = "univariate series" if num_dims == 1 else "images (n, h, w, c)"
+            raise InputError(f"X with {num_axes} axes is {meant}, but task is {self.task!r}. Reshape X, or change task.")
+        return num_dims
+
+    def _run(self, data: TrainingData, folder: Path) -> ModelFiles:
+        data_folder = folder.with_name(f"{folder.name}.data")
+        config = fitting.configuration(
+            data, data_folder, self.config, seed=self._seed(), max_hours=self.max_hours, n_jobs=self.n_jobs
+        )
+        if folder.exists() or data_folder.exists():
+            raise RunFolderError(
+                f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each fit."
+            )
+        data.save(data_folder)
+        stages = fitting.Stages(self.last_stage, self.num_selected, self.selection_config, self.final_config)
+        return model_files.read(fitting.run(config, folder, stages))
+
+    def _seed(self) -> int | None:
+        if self.random_state is None and _names_seed(self.config):
+            return None
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+def _is_ragged(x: Any) -> bool:
+    """A list of series of different lengths, which no array can hold."""
+    return isinstance(x, (list, tuple)) and len({np.shape(one) for one in x if np.ndim(one) == 2}) > 1
+
+
+def _names_seed(config: Source) -> bool:
+    """Whether a configuration gives the seed: a whole one always does."""
+    return config is not None and (not isinstance(config, Mapping) or "seed" in (config.get("others") or {}))

@@ -1,0 +1,209 @@
+"""From arrays in memory to a configuration and a run: what `PopnasClassifier.fit` does between its checks.
+
+Workers read the data from a file in the run's neighbourhood, as any other run does: nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas import config as configurations
+from popnas.api import arrays
+from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
+from popnas.config import RunConfig
+from popnas.datasets import labels as class_labels
+from popnas.errors import DataError
+from popnas.workflows.progress import Listener
+from popnas.workflows.settings import load_config
+
+logger = logging.getLogger("popnas")
+
+STAGES = ("search", "model_selection", "final_training")
+Source = str | Path | Mapping[str, Any] | None
+
+# Compact enough for minutes on a laptop; a configuration of one's own names others.
+_OPERATORS = {
+    1: ["identity", "7 conv", "7 dconv", "13 dconv", "7:2dr conv", "2 maxpool"],
+    2: ["identity", "3x3 conv", "3x3 dconv", "1x3-3x1 conv", "1x1 conv", "2x2 maxpool"],
+}
+_BATCH_SIZES = (128, 64, 32, 16, 8)
+_BATCHES_PER_EPOCH = 8
+_SMALLEST_FINAL_SIZE = 4
+
+
+class LogListener(Listener):
+    """Progress goes to the logger `popnas`: a program decides itself whether anybody sees it."""
+
+    def message(self, text: str) -> None:
+        """A warning or a result."""
+        logger.info(text)
+
+    def phase(self, text: str) -> None:
+        """What is going on."""
+        logger.info(text)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What is done: every stage up to `last`, with the partial configurations of those after the search."""
+
+    last: str
+    num_selected: int
+    selection: Source
+    final: Source
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What `fit` was given, checked: examples, and their labels as texts, which is what files hold.
+
+    `classes` (K,) are the labels as given, sorted; `columns` (K,) says which of the model's outputs belongs
+    to each.
+    """
+
+    num_dims: int
+    examples: Examples
+    texts: np.ndarray
+    classes: np.ndarray
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, num_dims: int, examples: Examples, y: np.ndarray) -> TrainingData:
+        """Encode the labels.
+
+        Raises:
+            InputError: a single class, or labels that are equal as texts.
+        """
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise InputError(
+                f"a classifier needs examples of at least 2 classes, got a single class: {classes[0]!r}."
+            )
+        # Labels of the type object may be of any type; only their texts go into the file.
+        names = classes.astype(str) if classes.dtype.kind == "O" else classes
+        try:
+            encoding = class_labels.encode({"train": names}, place="y", notes=[])
+        except DataError as error:
+            raise InputError(str(error)) from error
+        if len(encoding.class_names) < len(classes):
+            raise InputError(f"two labels of y are the same when written as text: {', '.join(map(str, classes))}.")
+        columns = encoding.y["train"]
+        return cls(num_dims, examples, np.array(encoding.class_names)[columns][codes], classes, columns)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Spatial size: (h, w) or (t,)."""
+        shape = self.examples.x.shape
+        return shape[1:3] if self.num_dims == 2 else shape[2:]
+
+    def save(self, folder: Path) -> None:
+        """Write `train.npz` as the `.npz` sources read it."""
+        folder.mkdir(parents=True)
+        content = {"x": arrays.as_stored(self.examples, self.num_dims), "y": self.texts}
+        if self.examples.lengths is not None:
+            content["lengths"] = self.examples.lengths
+        np.savez(folder / "train.npz", **content)
+
+
+def configuration(
+    data: TrainingData, folder: Path, source: Source, *, seed: int | None, max_hours: float | None, n_jobs: int | None
+) -> RunConfig:
+    """The configuration of the search: defaults by the size of the data, `source` over them, and the data in
+    `folder`.
+
+    A mapping may be partial; a path or a preset is whole, and its own data set gives way.
+
+    Raises:
+        ConfigError: with all mistakes of `source`.
+    """
+    document = _defaults(data)
+    if isinstance(source, Mapping):
+        document = _merged(document, copy.deepcopy(dict(source)))
+    elif source is not None:
+        document = configurations.load(source).to_json()
+    dataset = _section(document, "dataset")
+    for unused in ("name", "classes_count", "class_labels_remapping", "resize"):
+        dataset.pop(unused, None)
+    dataset |= {"type": TASKS_BY_DIMS[data.num_dims], "path": str(folder)}
+    others = _section(document, "others")
+    if seed is not None:
+        others["seed"] = seed
+    if max_hours is not None:
+        others["max_hours"] = max_hours
+    if n_jobs is not None:
+        others["executor"] = _executor(n_jobs)
+    return load_config(document)
+
+
+def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """A section to change; one that is no object is left to `load_config`, which reports it."""
+    section = document.setdefault(name, {})
+    return section if isinstance(section, dict) else {}
+
+
+def _defaults(data: TrainingData) -> dict[str, Any]:
+    num_examples = len(data.examples)
+    batch_size = next((size for size in _BATCH_SIZES if size * _BATCHES_PER_EPOCH <= num_examples), _BATCH_SIZES[-1])
+    dataset = {"batch_size": batch_size, "validation_size": _validation_size(data)}
+    return {
+        "search_space": {"blocks": 3, "lookback_depth": 2, "operators": _OPERATORS[data.num_dims]},
+        "search_strategy": {"max_children": 8, "max_exploration_children": 2},
+        "training_hyperparameters": {"epochs": 10, "optimizer": {"type": "adamW", "scheduler": "cd"}},
+        "architecture_hyperparameters": {
+            "filters": 16, "motifs": _num_motifs(data.size), "normal_cells_per_motif": 1,
+        },
+        "dataset": {**dataset, "normalize": True} if data.num_dims == 1 else dataset,
+        # Measured times differ from run to run, and with them the search: random_state would promise too much.
+        "others": {"timing": "simulated"},
+    }  # fmt: skip
+
+
+def _num_motifs(size: tuple[int, ...]) -> int:
+    """A reduction for each halving that leaves at least `_SMALLEST_FINAL_SIZE`, at most two."""
+    return 1 + sum(min(size) >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
+
+
+def _validation_size(data: TrainingData) -> float:
+    """A fifth of small data, a tenth of large; more where a stratified split needs more."""
+    _, counts = np.unique(data.texts, return_counts=True)
+    divisible = counts[counts > 1]
+    usual = 0.2 if len(data.examples) < 2000 else 0.1
+    needed = (len(divisible) + 0.5) / divisible.sum() if len(divisible) else 0.0
+    return float(min(max(usual, needed), 0.9))
+
+
+def _executor(n_jobs: int) -> dict[str, Any]:
+    if n_jobs == 1:
+        return {"kind": "inline"}
+    return {"kind": "processes", "workers": None if n_jobs < 0 else n_jobs}
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`, section by section; an optimizer is replaced whole, as in partial files."""
+    merged = dict(base)
+    for name, value in over.items():
+        below = merged.get(name)
+        is_open = name != "optimizer" and isinstance(value, dict) and isinstance(below, dict)
+        merged[name] = _merged(below, value) if is_open and below is not None else value
+    return merged
+
+
+def run(config: RunConfig, folder: Path, stages: Stages) -> Path:
+    """Search, select and train in `folder`; returns the folder of the model that came out.
+
+    Raises:
+        PopnasError: no network could be trained.
+    """
+    # Torch takes seconds to import: only now, where it is needed.
+    from popnas.workflows.search import search
+
+    listener = LogListener()
+    search(config, name=folder.name, logs=folder.parent, listener=listener)
+    return folder / "best_model"

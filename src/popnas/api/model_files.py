@@ -1,0 +1,117 @@
+"""The files of a trained model: where they are, and what `model.json` says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from popnas.errors import RunFolderError, UserError
+
+DESCRIPTION = "model.json"
+ONNX = "model.onnx"
+WEIGHTS = "weights.safetensors"
+# In a run folder, the model that has come furthest counts.
+_IN_A_RUN = ("final_training/deploy", "final_training", "best_model")
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model's files as bytes by name, so that a predictor can be pickled and outlive its folder.
+
+    `place` names it in messages; `onnx_name` is the ONNX file to run.
+    """
+
+    place: str
+    contents: Mapping[str, bytes]
+    onnx_name: str = ONNX
+
+    def __getitem__(self, name: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            UserError: the model has no such file.
+        """
+        if name not in self.contents:
+            other = {ONNX: WEIGHTS, WEIGHTS: ONNX}.get(name)
+            remedy = ""
+            if other in self.contents:
+                remedy = f' Use backend="{"torch" if other == WEIGHTS else "onnx"}", which reads {other}.'
+            raise UserError(f"{self.place} has no file {name}; it holds {_listed(self.contents)}.{remedy}")
+        return self.contents[name]
+
+    def description(self) -> dict[str, Any]:
+        """`model.json`.
+
+        Raises:
+            UserError: it is damaged, or lacks what is needed.
+        """
+        try:
+            content = json.loads(self[DESCRIPTION])
+        except ValueError as error:
+            raise UserError(f"{self.place}/{DESCRIPTION} is no JSON: {error}. Export the model again.") from None
+        missing = [key for key in ("cell", "network", "class_names") if key not in content]
+        if missing:
+            raise UserError(f"{self.place}/{DESCRIPTION} lacks {_listed(missing)}; it is not popnas's.")
+        return dict(content)
+
+    def write(self, folder: Path) -> None:
+        """Write all files into `folder`, which is made if it is missing.
+
+        Raises:
+            UserError: the folder holds files, or cannot be written.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder} exists and is no empty folder. Give another, or remove it.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in self.contents.items():
+                (folder / name).write_bytes(content)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def read(path: Path | str) -> ModelFiles:
+    """Read a model from a folder with `model.json` (best model, deployment, model of a selection), from an
+    `.onnx` file beside one, or from a run folder (its deployment, else its final training, else its best
+    model).
+
+    Raises:
+        UserError: no model is there; the message says what is.
+    """
+    place = Path(path).expanduser()
+    if place.suffix == ".onnx":
+        if not place.is_file():
+            raise RunFolderError(f"the ONNX file {place} does not exist.")
+        return ModelFiles(str(place.parent), _contents(place.parent), place.name)
+    if not place.is_dir():
+        raise RunFolderError(f"{place} {'is a file' if place.exists() else 'does not exist'}; {_EXPECTED}")
+    for folder in (place, *(place / name for name in _IN_A_RUN)):
+        if (folder / DESCRIPTION).is_file():
+            return ModelFiles(str(folder), _contents(folder))
+    names = sorted(child.name for child in place.iterdir())
+    unfinished = (
+        " It is a run without a finished model: go on with `popnas search -r`."
+        if (place / "restore").is_dir()
+        else ""
+    )
+    raise RunFolderError(f"{place} holds no {DESCRIPTION}, only {_listed(names)}; {_EXPECTED}{unfinished}")
+
+
+_EXPECTED = (
+    "give a model's folder (best_model, final_training/deploy, one of model_selection), an .onnx file with "
+    "model.json beside it, or a run folder."
+)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Files of the deployment; checkpoints and logs of a training folder stay behind."""
+    kept = (".onnx", ".json", ".safetensors", ".md")
+    return {item.name: item.read_bytes() for item in sorted(folder.iterdir()) if item.suffix in kept}
+
+
+def _listed(names: Any) -> str:
+    shown = list(names)
+    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "") if shown else "nothing"

@@ -1,0 +1,169 @@
+"""`popnas.load(path)`: a trained model that answers with labels and probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas.api import arrays, backends, model_files
+from popnas.api.arrays import Examples, InputError
+from popnas.api.backends import Backend
+from popnas.api.model_files import ModelFiles
+from popnas.errors import UserError
+
+
+def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> Predictor:
+    """Load a trained model for prediction.
+
+    Args:
+        path: a folder with `model.json` (`best_model`, a model of the selection, `final_training/deploy`), an
+            `.onnx` file beside one (so `model.int8.onnx` can be chosen), or a run folder: its deployment,
+            else its best model.
+        backend: "onnx" (ONNX Runtime runs the exported file) or "torch" (PyTorch, from the weights).
+        batch_size: examples per call of the network.
+
+    Raises:
+        UserError: no model is there, or its files do not fit together.
+
+    Example:
+        >>> import popnas
+        >>> model = popnas.load("logs/my_run")      # doctest: +SKIP
+        >>> model.predict(images)                   # doctest: +SKIP
+        array([3, 8, 8, ...])
+    """
+    predictor = Predictor(model_files.read(path), backend=backend, batch_size=batch_size)
+    predictor.prepare()
+    return predictor
+
+
+class Predictor:
+    """A trained model over NumPy arrays of raw values.
+
+    Images are (n, h, w[, c]) with values 0..255, series (n, channels, timesteps), or (n, timesteps) for one
+    channel (see `popnas.api.arrays`). A predictor holds its files' bytes, so it can be pickled; the session
+    that computes is made on first use.
+
+    Attributes:
+        description: `model.json`: cell, network, input contract, metrics, versions.
+        classes_: the class labels in order of their probabilities; integers if all names are whole numbers.
+        backend: "onnx" or "torch".
+        batch_size: examples per call of the network.
+    """
+
+    def __init__(self, files: ModelFiles, *, backend: str = "onnx", batch_size: int = 256) -> None:
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise UserError(f"batch_size must be a positive integer, got {batch_size!r}.")
+        self.backend = backends.check_name(backend)
+        self.batch_size = batch_size
+        self.files = files
+        self.description = files.description()
+        self.classes_ = _labels(self.description["class_names"])
+        network = self.description["network"]
+        self._shape = tuple(int(extent) for extent in network["input_shape"])
+        self._has_lengths = bool(network.get("has_lengths", False))
+        self._ready: Backend | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_ready": None}
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self._shape))
+        return f"<popnas predictor of {self.files.place}: {shape}, {len(self.classes_)} classes, {self.backend}>"
+
+    @property
+    def num_dims(self) -> int:
+        """Spatial dimensions of the input: 2 for images, 1 for series."""
+        return len(self._shape) - 1
+
+    def prepare(self) -> None:
+        """Make the session now instead of at the first prediction.
+
+        Raises:
+            UserError: the files are missing or damaged.
+        """
+        if self._ready is None:
+            self._ready = backends.BACKENDS[self.backend](self.files)
+
+    def predict_proba(self, x: Any, lengths: Any = None) -> np.ndarray:
+        """Class probabilities, (n, classes) float32, columns in the order of `classes_`.
+
+        Args:
+            x: images (n, h, w[, c]) or series (n, channels, timesteps), raw; series of unequal lengths may be
+                a list of (channels, timesteps).
+            lengths: (n,) timesteps before the padding, for models of series of unequal lengths; the whole of
+                each series if left out.
+
+        Raises:
+            InputError: wrong shape, type or values; a ValueError too.
+        """
+        self.prepare()
+        assert self._ready is not None
+        examples = self._checked(x, lengths, self._ready.size)
+        parts = []
+        for start in range(0, max(len(examples), 1), self.batch_size):
+            stop = start + self.batch_size
+            batch = arrays.channels_first(examples.x[start:stop], self.num_dims)
+            ends = None if examples.lengths is None else examples.lengths[start:stop]
+            parts.append(self._ready.probabilities(batch, ends))
+        return np.concatenate(parts)
+
+    def predict(self, x: Any, lengths: Any = None) -> np.ndarray:
+        """The likeliest class of each example as its label, (n,); of each pixel in segmentation.
+
+        Arguments and errors are those of `predict_proba`.
+        """
+        return np.asarray(self.classes_[self.predict_proba(x, lengths).argmax(axis=1)])
+
+    def _checked(self, x: Any, lengths: Any, size: tuple[int | None, ...]) -> Examples:
+        """The examples as the network wants them; a shape that it cannot take is an error."""
+        if self.num_dims == 2:
+            if lengths is not None:
+                raise InputError("lengths are for series; this model takes images.")
+            return self._of_known_shape(arrays.images(x), size)
+        examples = arrays.series(x, lengths)
+        if not self._has_lengths:
+            if examples.lengths is not None:
+                raise InputError(
+                    "this model was trained on series of one length and takes no lengths; give an array "
+                    f"(n, {self._shape[-1]}, timesteps)."
+                )
+            return self._of_known_shape(examples, size)
+        if size[0] is not None:
+            examples = _padded(examples, size[0])
+        whole = np.full(len(examples), examples.x.shape[2], dtype=np.int64)
+        ends = whole if examples.lengths is None else examples.lengths
+        return self._of_known_shape(Examples(examples.x, ends), size)
+
+    def _of_known_shape(self, examples: Examples, size: tuple[int | None, ...]) -> Examples:
+        channels = self._shape[-1]
+        found = examples.x.shape[1:]
+        expected = (*size, channels) if self.num_dims == 2 else (channels, *size)
+        if any(want is not None and want != have for want, have in zip(expected, found, strict=True)):
+            axes = ("height", "width", "channels") if self.num_dims == 2 else ("channels", "timesteps")
+            want = ", ".join(str(name if extent is None else extent) for name, extent in zip(axes, expected, strict=True))
+            have = ", ".join(map(str, found))
+            raise InputError(
+                f"this model takes {'images' if self.num_dims == 2 else 'series'} of the shape (n, {want}), "
+                f"got (n, {have})."
+            )
+        return examples
+
+
+def _padded(examples: Examples, num_timesteps: int) -> Examples:
+    """Series filled up with zeros, or cut, to the length of training, as the data set did then."""
+    x_NCT = examples.x[:, :, :num_timesteps]
+    missing = num_timesteps - x_NCT.shape[2]
+    given = np.full(len(x_NCT), x_NCT.shape[2]) if examples.lengths is None else examples.lengths
+    ends = np.minimum(given, num_timesteps).astype(np.int64)
+    return Examples(np.pad(x_NCT, ((0, 0), (0, 0), (0, missing))), ends)
+
+
+def _labels(names: list[str]) -> np.ndarray:
+    """Class names as labels: data files give whole numbers and texts, and whole numbers come back as such."""
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return np.array(names)
+    return np.array(numbers) if [str(number) for number in numbers] == names else np.array(names)
