@@ -3,7 +3,8 @@ every expansion."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -71,6 +72,19 @@ def predict_step(
     Raises:
         PredictorError: too few successes to learn from, or a prediction that is no number.
     """
+    with _one_thread():
+        return _predict_step(step, parents, evaluations, costs, space, spec, config)
+
+
+def _predict_step(
+    step: int,
+    parents: Sequence[Cell],
+    evaluations: Sequence[Evaluation],
+    costs: dict[str, dict[str, float]],
+    space: SearchSpace,
+    spec: NetworkSpec,
+    config: RunConfig,
+) -> StepPredictions:
     successes = [evaluation for evaluation in evaluations if not evaluation.is_failed]
     known_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes])
     expansion = expand(space.encode(list(parents), step - 1), space)
@@ -103,6 +117,19 @@ def predict_step(
         exact = bulk_costs(expansion.cells, space, spec)
         values["params"], values["flops"] = exact.params.astype(np.float64), exact.flops.astype(np.float64)
     return StepPredictions(expansion, values, prediction.spread, reports)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: sums then have one order on every machine, and many small products cost less."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def wanted_objectives(config: RunConfig) -> set[str]:
