@@ -7,6 +7,7 @@ once │   ├── CellSyntaxError         a cell that does not parse
 │   ├── UnknownNameError        a name that no registered part bears
 │   ├── OperatorError           an operator name that does not parse, or of the wrong dimensionality
 │   ├── DataError               a data set that is missing, broken or does not suit the task
+│   │   └── MissingSplitError   sound data without the split that is needed
 │   ├── RunFolderError          a run folder that exists, is locked, is missing or is from another version
 │   ├── JournalError            a journal that is corrupt beyond its last line
 │   └── MissingExtraError       an optional dependency that is not installed
@@ -74,6 +75,10 @@ class OperatorError(UserError):
 
 class DataError(UserError):
     """A data set that cannot be used as it is."""
+
+
+class MissingSplitError(DataError):
+    """The data are sound, but have no split of the kind that is needed."""
 
 
 class RunFolderError(UserError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.errors import DataError, UnknownNameError, UserError, nearest
+from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
 
 if TYPE_CHECKING:
     from popnas.config import DatasetConfig
@@ -21,6 +21,7 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
 
     Raises:
         DataError: data that are missing, broken or unsuited to the task.
+        MissingSplitError: `need_test`, and the data have no test split.
         UnknownNameError: no source offers `dataset.name`.
         MissingExtraError: the source needs an optional package.
     """
@@ -35,7 +36,7 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
     )
     dataset = source.read(request).assemble(config, seed)
     if need_test and dataset.test is None:
-        raise DataError(
+        raise MissingSplitError(
             f"{dataset.place} has no test split, which is needed here. Add one beside the training split, "
             "named 'test'."
         )

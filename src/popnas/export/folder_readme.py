@@ -1,0 +1,153 @@
+"""The README of a deployment folder: what the model takes and gives, how good it is, and a program that runs
+it. No torch here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def readme(model: dict[str, Any]) -> str:
+    """Markdown, from the content of the folder's `model.json`."""
+    return "\n".join(
+        [
+            f"# {model['dataset'].get('name') or 'Model'}: {len(model['class_names'])} classes",
+            "",
+            f"A network found and trained by popnas: `{model['cell']}`, {model['params']:,} parameters, "
+            f"{model['flops']:,} FLOPs a sample.",
+            "",
+            *_files(model),
+            *_contract(model),
+            *_figures(model),
+            *_usage(model),
+            "",
+            model.get("licence", ""),
+            "",
+        ]
+    )
+
+
+def _files(model: dict[str, Any]) -> list[str]:
+    int8 = model["int8"]
+    lines = ["| file | is |", "|---|---|", "| `model.onnx` | the model, float32 |"]
+    if int8["is_kept"]:
+        lines.append("| `model.int8.onnx` | the same with 8-bit convolutions and dense layers |")
+    return [
+        *lines,
+        "| `weights.safetensors` | its weights, for `popnas export --source` and `popnas.load` |",
+        "| `model.json` | everything about it: network, input, classes, figures, versions |",
+        "",
+    ]
+
+
+def _contract(model: dict[str, Any]) -> list[str]:
+    shape = model["input"]["shape"]
+    is_image = len(shape) == 4
+    axes = "batch, channels, height, width" if is_image else "batch, channels, timesteps"
+    values = "0 to 255" if is_image else "raw, as in the training files"
+    lines = [
+        "## Input and output",
+        "",
+        f"- `input`: float32 ({axes}) = `{_shape(shape)}`, values {values}. "
+        "Scaling and normalisation are inside the model.",
+    ]
+    if "timesteps" in shape:
+        trained = model["network"]["input_shape"][0]
+        lines.append(f"- It was trained on {trained} timesteps and takes any number of them.")
+    if model["network"]["has_lengths"]:
+        lines.append(
+            "- `lengths`: int64 (batch,), the number of timesteps of each series before its padding, "
+            "which is ignored."
+        )
+    output = model["output"]["shape"]
+    return [
+        *lines,
+        f"- `probabilities`: float32 `{_shape(output)}`, in the order of `class_names` in `model.json`.",
+        "",
+    ]
+
+
+def _shape(shape: list[Any]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _figures(model: dict[str, Any]) -> list[str]:
+    measured, int8 = model["measured"], model["int8"]
+    lines = [
+        "## Measured",
+        "",
+        f"On {measured['num_samples']:,} samples ({measured['split']}), by ONNX Runtime on these files:",
+        "",
+        "| file | accuracy | bytes | ms a batch |",
+        "|---|---|---|---|",
+    ]
+    times = int8["times"]
+    lines.append(_row("model.onnx", measured["accuracy"], measured["bytes"], times["fp32_milliseconds"]))
+    if int8["is_kept"]:
+        lines.append(_row("model.int8.onnx", int8["accuracy"], int8["bytes"], times["int8_milliseconds"]))
+        lines += [
+            "",
+            f"Times: median over batches of {times['batch_size']}, one thread of the machine that exported it.",
+        ]
+    else:
+        lines += ["", f"There is no int8 file: {int8['reason']}."]
+    return [*lines, ""]
+
+
+def _row(name: str, accuracy: float, size: int, milliseconds: float | None) -> str:
+    time = "" if milliseconds is None else f"{milliseconds:.2f}"
+    return f"| `{name}` | {accuracy:.4f} | {size:,} | {time} |"
+
+
+_PROGRAM = '''## Use
+
+Needs `numpy` and `onnxruntime` only. As `predict.py` in this folder:
+
+```python
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+FOLDER = Path(__file__).parent
+session = onnxruntime.InferenceSession(FOLDER / "model.onnx", providers=["CPUExecutionProvider"])
+class_names = json.loads((FOLDER / "model.json").read_text())["class_names"]
+
+
+def predict({arguments}):
+    """{doc}"""
+    inputs = {inputs}
+    (probabilities,) = session.run(["probabilities"], inputs)
+    return probabilities
+
+
+if __name__ == "__main__":
+    x = np.zeros({example}, np.float32)  # put your samples here
+    print({printed})
+```'''
+
+
+def _usage(model: dict[str, Any]) -> list[str]:
+    shape = model["input"]["shape"]
+    has_lengths = model["network"]["has_lengths"]
+    length = model["network"]["input_shape"][0]
+    example = [2 if extent == "batch" else length if extent == "timesteps" else extent for extent in shape]
+    inputs = ['"input": np.asarray(x, np.float32)']
+    arguments = ["x"]
+    call = "x"
+    if has_lengths:
+        inputs.append('"lengths": np.asarray(lengths, np.int64)')
+        arguments.append("lengths")
+        call = f"x, [{length}, {length}]"
+    if len(model["output"]["shape"]) > 2:
+        printed = f"predict({call}).argmax(axis=1)"
+    else:
+        printed = f"[class_names[index] for index in predict({call}).argmax(axis=1)]"
+    program = _PROGRAM.format(
+        arguments=", ".join(arguments),
+        doc=f"Probabilities {_shape(model['output']['shape'])} of x {_shape(shape)}.",
+        inputs="{" + ", ".join(inputs) + "}",
+        example=f"({', '.join(map(str, example))})",
+        printed=printed,
+    )
+    return program.splitlines()

@@ -1,0 +1,200 @@
+"""A second file with 8-bit convolutions and dense layers: smaller, faster where the processor has 8-bit
+products, and measured before it is offered.
+
+Static quantisation (Jacob et al. 2018): ranges of activations come from training samples, weights are scaled
+per output channel. Recurrent layers, products of attention and transpose convolutions stay float32.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from popnas.datasets import Split
+from popnas.errors import ExportError, StorageError
+from popnas.export.running import accuracy, feeds, open_session
+
+MAX_LOSS = 0.01
+"""More than a point of accuracy lost, and the file is not offered."""
+
+NUM_CALIBRATION = 256
+_BATCH = 32
+_ROUNDS = 15
+
+
+@dataclass(frozen=True)
+class Int8Report:
+    """What the int8 file costs and brings, beside the float32 file on the same samples.
+
+    `is_kept`: whether the file is offered; `reason`: why not. Accuracies 0..1 on `num_samples` samples;
+    `milliseconds` per batch of `batch_size`, one thread of this machine, medians of interleaved runs.
+    Everything is None that could not be measured.
+    """
+
+    is_kept: bool
+    reason: str | None
+    num_calibration: int
+    num_samples: int
+    fp32_bytes: int
+    fp32_accuracy: float
+    bytes: int | None = None
+    accuracy: float | None = None
+    batch_size: int | None = None
+    fp32_milliseconds: float | None = None
+    milliseconds: float | None = None
+
+    @property
+    def accuracy_loss(self) -> float | None:
+        """The accuracy lost to 8 bits; negative where it gained."""
+        return None if self.accuracy is None else self.fp32_accuracy - self.accuracy
+
+
+def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> Int8Report:
+    """Write the int8 form of the file `fp32` to `int8`, unless it loses more than `MAX_LOSS` of the accuracy
+    on `judged_on`.
+
+    `calibration`: training samples, of which the first `NUM_CALIBRATION` give the activations' ranges. What
+    stood at `int8` before is removed in any case.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    int8.unlink(missing_ok=True)
+    ranges_from = calibration.take(slice(0, NUM_CALIBRATION))
+    reference = open_session(fp32)
+    base = {
+        "num_calibration": len(ranges_from),
+        "num_samples": len(judged_on),
+        "fp32_bytes": fp32.stat().st_size,
+        "fp32_accuracy": accuracy(reference, judged_on),
+    }
+    try:
+        with tempfile.TemporaryDirectory(dir=int8.parent, prefix=".int8-") as folder:
+            part = Path(folder) / "model.int8.onnx"
+            try:
+                _quantize(fp32, part, ranges_from, Path(folder))
+                session = open_session(part)
+                found = accuracy(session, judged_on)
+            except OSError:
+                raise
+            except Exception as error:  # whatever the quantiser's and the runtime's layers raise
+                return Int8Report(False, f"{type(error).__name__}: {error}".splitlines()[0], **base)
+            size, milliseconds = _race(reference, session, judged_on)
+            report = Int8Report(
+                True,
+                None,
+                **base,
+                bytes=part.stat().st_size,
+                accuracy=found,
+                batch_size=size,
+                fp32_milliseconds=milliseconds[0],
+                milliseconds=milliseconds[1],
+            )
+            loss = report.accuracy_loss
+            assert loss is not None
+            if loss > MAX_LOSS:
+                reason = f"it loses {100 * loss:.2f} points of accuracy, more than {100 * MAX_LOSS:g}"
+                return Int8Report(**{**vars(report), "is_kept": False, "reason": reason})
+            os.replace(part, int8)  # noqa: PTH105 - both names in one call shows the atomic step
+            return report
+    except OSError as error:
+        raise StorageError(f"cannot write {int8}: {error.strerror or error}") from error
+
+
+def _quantize(fp32: Path, int8: Path, calibration: Split, folder: Path) -> None:
+    plain = folder / "plain.onnx"
+    _fold_constants(fp32, plain)
+    nodes = _quantizable(onnx.load(plain))
+    if not nodes:
+        raise ExportError("the network has no convolution and no dense layer to quantise")
+    with _quiet():
+        quantize_static(
+            plain,
+            int8,
+            _Samples(calibration),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            # Seven bits for weights: processors without 8-bit dot products add pairs of products in 16 bits and
+            # would overflow. So the accuracy measured here holds on every machine.
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=nodes,
+        )
+
+
+def _fold_constants(path: Path, plain: Path) -> None:
+    """Weights behind identities and sizes computed from constants become what they are: the quantiser looks
+    only at initialisers."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(plain)
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _quantizable(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions and dense layers; a product of two activations (attention) is neither."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in ("Conv", "Gemm", "MatMul") and node.input[1] in constants
+    ]
+
+
+class _Samples(CalibrationDataReader):
+    """The calibration samples, batch by batch."""
+
+    def __init__(self, split: Split) -> None:
+        self.batches = feeds(split, _BATCH)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next batch, None at the end."""
+        return next(self.batches, None)
+
+
+def _race(
+    reference: onnxruntime.InferenceSession, session: onnxruntime.InferenceSession, split: Split
+) -> tuple[int, tuple[float, float]]:
+    """Batch size, and median milliseconds per batch of both, run in turns so that a busy moment hits both."""
+    feed = next(feeds(split, _BATCH))
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_ROUNDS):
+        for runner, times in zip((reference, session), seconds, strict=True):
+            started = time.perf_counter()
+            runner.run(["probabilities"], feed)
+            times.append(time.perf_counter() - started)
+    fp32, int8 = (1e3 * float(np.median(times[2:])) for times in seconds)
+    return len(feed["input"]), (fp32, int8)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantiser advises a preprocessing that we have done; it says so through the root logger."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)
