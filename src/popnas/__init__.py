@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from popnas.api import PopnasClassifier, Run, load
     from popnas.cells import Block, Cell, SearchSpace
     from popnas.config import RunConfig
     from popnas.errors import PopnasError, UserError
@@ -23,11 +24,14 @@ _HOMES = {
     "Block": "popnas.cells",
     "Cell": "popnas.cells",
     "Evaluation": "popnas.evaluation",
+    "PopnasClassifier": "popnas.api",
     "PopnasError": "popnas.errors",
+    "Run": "popnas.api",
     "RunConfig": "popnas.config",
     "SearchResult": "popnas.workflows.search",
     "SearchSpace": "popnas.cells",
     "UserError": "popnas.errors",
+    "load": "popnas.api",
     "resume": "popnas.workflows.search",
     "search": "popnas.workflows.search",
 }
@@ -36,12 +40,15 @@ __all__ = [
     "Block",
     "Cell",
     "Evaluation",
+    "PopnasClassifier",
     "PopnasError",
+    "Run",
     "RunConfig",
     "SearchResult",
     "SearchSpace",
     "UserError",
     "__version__",
+    "load",
     "resume",
     "search",
 ]

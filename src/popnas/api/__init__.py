@@ -1,4 +1,4 @@
-"""popnas in programs and notebooks: a trained model as a predictor, a scikit-learn estimator, a run as tables.
+"""popnas in programs and notebooks: a model as a predictor, a scikit-learn estimator, a run as tables.
 
 - `arrays.py`      the one convention for users' arrays, and what is wrong with those that do not keep it
 - `model_files.py` the files of a trained model, found and read; `backends.py` runs them

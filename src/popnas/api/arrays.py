@@ -64,7 +64,7 @@ def images(x: Any) -> Examples:
 
 
 def series(x: Any, lengths: Any = None) -> Examples:
-    """Series (n, c, t), (n, t), or a list of (c, t_i), as (n, c, t) float32 with their lengths if they differ.
+    """Series (n, c, t), (n, t), or a list of (c, t_i), as (n, c, t) float32, with lengths if they differ.
 
     Raises:
         InputError: another shape, no numbers, NaN or infinite values, lengths that do not fit.
@@ -136,8 +136,8 @@ def _check_pixels(array: np.ndarray) -> None:
     low, high = array.min(), array.max()
     if low < 0 or high > 255:
         raise InputError(
-            f"images must have values in 0..255, got {low:g}..{high:g}. Undo a normalisation: it is inside the "
-            "model."
+            f"images must have values in 0..255, got {low:g}..{high:g}. Undo any normalisation: it is inside "
+            "the model."
         )
     if high <= 1 and array.dtype.kind == "f" and (array != np.floor(array)).any():
         raise InputError(
@@ -167,8 +167,8 @@ def _ragged(items: Sequence[np.ndarray]) -> Examples:
     for i, one in enumerate(items):
         if one.ndim != 2 or one.shape[0] != channels or one.shape[1] == 0:
             raise InputError(
-                f"series of unequal lengths must be arrays (channels, timesteps) of {channels} channels as the "
-                f"first, but series {i} has the shape {one.shape}."
+                f"series of unequal lengths must be arrays (channels, timesteps) of {channels} channels, as "
+                f"the first is, but series {i} has the shape {one.shape}."
             )
         _check_finite(one)
     lengths = np.array([one.shape[1] for one in items], dtype=np.int64)

@@ -74,8 +74,8 @@ class TorchBackend(Backend):
         description = files.description()
         if "preprocessing" not in description:
             raise UserError(
-                f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch backend "
-                'needs; use backend="onnx".'
+                f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
+                'backend needs; use backend="onnx".'
             )
         try:
             spec = NetworkSpec(**description["network"])
@@ -88,8 +88,10 @@ class TorchBackend(Backend):
         self._device = device.choose("auto")
         preprocessing = Preprocessing.from_json(description["preprocessing"])
         self._network = DeployedNetwork(network, preprocessing).to(self._device)
-        self.size = spec.input_size if spec.macro == "classification" and spec.num_dims == 2 else (
-            (None,) * spec.num_dims
+        self.size = (
+            spec.input_size
+            if spec.macro == "classification" and spec.num_dims == 2
+            else ((None,) * spec.num_dims)
         )
 
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:

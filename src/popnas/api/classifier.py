@@ -26,9 +26,10 @@ _DIMS_BY_TASK = {task: num_dims for num_dims, task in TASKS_BY_DIMS.items()}
 class PopnasClassifier(ClassifierMixin, BaseEstimator):
     """A classifier of images or time series whose network is found by architecture search.
 
-    `fit` searches cells, trains the best ones longer (model selection) and the best of these to the end on all
-    data (final training). Images are (n, h, w) or (n, h, w, c) with values 0..255; series are (n, channels,
-    timesteps), (n, timesteps) for one channel, or a list of (channels, timesteps) where lengths differ.
+    `fit` searches cells, trains the best ones longer (model selection) and the best of these to the end on
+    all data (final training). Images are (n, h, w) or (n, h, w, c) with values 0..255; series are (n,
+    channels, timesteps), (n, timesteps) for one channel, or a list of (channels, timesteps) where lengths
+    differ.
 
     Parameters:
         task: "image_classification" or "time_series_classification"; required for 3-D input, which may be
@@ -96,7 +97,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> PopnasClassifier:  # noqa: N803 - scikit-learn's names
+    def fit(self, X: Any, y: Any) -> PopnasClassifier:
         """Search, select and train.
 
         Args:
@@ -121,7 +122,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, self._columns = data.classes, data.columns
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities, (n, K), columns in the order of `classes_`.
 
         Raises:
@@ -129,11 +130,11 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if not _is_ragged(X):
-            X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=False)  # noqa: N806
+            X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=False)
         probabilities = self.predictor_.predict_proba(X).astype(np.float64)[:, self._columns]
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:
         """The likeliest label of each example, (n,).
 
         Raises:
@@ -158,20 +159,22 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         for name, choices in (("task", (None, *_DIMS_BY_TASK)), ("last_stage", fitting.STAGES)):
             if (value := getattr(self, name)) not in choices:
                 near = nearest(value, [choice for choice in choices if choice is not None])
-                raise InputError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.{near}")
+                raise InputError(
+                    f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.{near}"
+                )
         if not isinstance(self.num_selected, int) or self.num_selected < 1:
             raise InputError(f"num_selected must be a positive integer, got {self.num_selected!r}.")
         if self.n_jobs is not None and (not isinstance(self.n_jobs, int) or self.n_jobs == 0):
             raise InputError(f"n_jobs must be a positive integer, -1 or None, got {self.n_jobs!r}.")
 
-    def _training_data(self, X: Any, y: Any) -> TrainingData:  # noqa: N803
+    def _training_data(self, X: Any, y: Any) -> TrainingData:
         if _is_ragged(X):
             examples, y = arrays.series(X), column_or_1d(y, warn=True)
             check_consistent_length(examples.x, y)
             self.n_features_in_ = examples.x.shape[1]
             num_dims = self._num_dims(3)
         else:
-            X, y = validate_data(self, X, y, dtype="numeric", allow_nd=True, ensure_min_samples=2)  # noqa: N806
+            X, y = validate_data(self, X, y, dtype="numeric", allow_nd=True, ensure_min_samples=2)
             num_dims = self._num_dims(X.ndim)
             examples = arrays.images(X) if num_dims == 2 else arrays.series(X)
         check_classification_targets(y)
@@ -183,15 +186,17 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"X must have 2 (univariate series), 3 or 4 (images) axes, got {num_axes}.")
         if num_axes == 3 and self.task is None:
             raise InputError(
-                'X has 3 axes, which may be images (n, h, w) or series (n, channels, timesteps): say which with '
-                'task="image_classification" or task="time_series_classification".'
+                "X has 3 axes, which may be images (n, h, w) or series (n, channels, timesteps): say "
+                'which with task="image_classification" or task="time_series_classification".'
             )
         by_axes = {2: 1, 3: _DIMS_BY_TASK.get(self.task or ""), 4: 2}
         num_dims = by_axes[num_axes]
         assert num_dims is not None
         if self.task is not None and _DIMS_BY_TASK[self.task] != num_dims:
             meant = "univariate series" if num_dims == 1 else "images (n, h, w, c)"
-            raise InputError(f"X with {num_axes} axes is {meant}, but task is {self.task!r}. Reshape X, or change task.")
+            raise InputError(
+                f"X with {num_axes} axes is {meant}, but task is {self.task!r}. Reshape X, or change task."
+            )
         return num_dims
 
     def _run(self, data: TrainingData, folder: Path) -> ModelFiles:
@@ -201,7 +206,8 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         )
         if folder.exists() or data_folder.exists():
             raise RunFolderError(
-                f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each fit."
+                f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each "
+                "fit."
             )
         data.save(data_folder)
         stages = fitting.Stages(self.last_stage, self.num_selected, self.selection_config, self.final_config)

@@ -93,7 +93,9 @@ class TrainingData:
         except DataError as error:
             raise InputError(str(error)) from error
         if len(encoding.class_names) < len(classes):
-            raise InputError(f"two labels of y are the same when written as text: {', '.join(map(str, classes))}.")
+            raise InputError(
+                f"two labels of y are the same when written as text: {', '.join(map(str, classes))}."
+            )
         columns = encoding.y["train"]
         return cls(num_dims, examples, np.array(encoding.class_names)[columns][codes], classes, columns)
 
@@ -106,14 +108,20 @@ class TrainingData:
     def save(self, folder: Path) -> None:
         """Write `train.npz` as the `.npz` sources read it."""
         folder.mkdir(parents=True)
-        content = {"x": arrays.as_stored(self.examples, self.num_dims), "y": self.texts}
+        content: dict[str, Any] = {"x": arrays.as_stored(self.examples, self.num_dims), "y": self.texts}
         if self.examples.lengths is not None:
             content["lengths"] = self.examples.lengths
         np.savez(folder / "train.npz", **content)
 
 
 def configuration(
-    data: TrainingData, folder: Path, source: Source, *, seed: int | None, max_hours: float | None, n_jobs: int | None
+    data: TrainingData,
+    folder: Path,
+    source: Source,
+    *,
+    seed: int | None,
+    max_hours: float | None,
+    n_jobs: int | None,
 ) -> RunConfig:
     """The configuration of the search: defaults by the size of the data, `source` over them, and the data in
     `folder`.
@@ -150,7 +158,9 @@ def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _defaults(data: TrainingData) -> dict[str, Any]:
     num_examples = len(data.examples)
-    batch_size = next((size for size in _BATCH_SIZES if size * _BATCHES_PER_EPOCH <= num_examples), _BATCH_SIZES[-1])
+    batch_size = next(
+        (size for size in _BATCH_SIZES if size * _BATCHES_PER_EPOCH <= num_examples), _BATCH_SIZES[-1]
+    )
     dataset = {"batch_size": batch_size, "validation_size": _validation_size(data)}
     return {
         "search_space": {"blocks": 3, "lookback_depth": 2, "operators": _OPERATORS[data.num_dims]},
@@ -160,7 +170,7 @@ def _defaults(data: TrainingData) -> dict[str, Any]:
             "filters": 16, "motifs": _num_motifs(data.size), "normal_cells_per_motif": 1,
         },
         "dataset": {**dataset, "normalize": True} if data.num_dims == 1 else dataset,
-        # Measured times differ from run to run, and with them the search: random_state would promise too much.
+        # Measured times differ from run to run, and with them the search: no random_state could repeat it.
         "others": {"timing": "simulated"},
     }  # fmt: skip
 

@@ -51,7 +51,9 @@ class ModelFiles:
         try:
             content = json.loads(self[DESCRIPTION])
         except ValueError as error:
-            raise UserError(f"{self.place}/{DESCRIPTION} is no JSON: {error}. Export the model again.") from None
+            raise UserError(
+                f"{self.place}/{DESCRIPTION} is no JSON: {error}. Export the model again."
+            ) from None
         missing = [key for key in ("cell", "network", "class_names") if key not in content]
         if missing:
             raise UserError(f"{self.place}/{DESCRIPTION} lacks {_listed(missing)}; it is not popnas's.")

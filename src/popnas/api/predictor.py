@@ -70,7 +70,9 @@ class Predictor:
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self._shape))
-        return f"<popnas predictor of {self.files.place}: {shape}, {len(self.classes_)} classes, {self.backend}>"
+        return (
+            f"<popnas predictor of {self.files.place}: {shape}, {len(self.classes_)} classes, {self.backend}>"
+        )
 
     @property
     def num_dims(self) -> int:
@@ -142,7 +144,9 @@ class Predictor:
         expected = (*size, channels) if self.num_dims == 2 else (channels, *size)
         if any(want is not None and want != have for want, have in zip(expected, found, strict=True)):
             axes = ("height", "width", "channels") if self.num_dims == 2 else ("channels", "timesteps")
-            want = ", ".join(str(name if extent is None else extent) for name, extent in zip(axes, expected, strict=True))
+            want = ", ".join(
+                str(name if extent is None else extent) for name, extent in zip(axes, expected, strict=True)
+            )
             have = ", ".join(map(str, found))
             raise InputError(
                 f"this model takes {'images' if self.num_dims == 2 else 'series'} of the shape (n, {want}), "
