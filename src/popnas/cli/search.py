@@ -77,7 +77,7 @@ def _as_json(result: SearchResult) -> dict[str, object]:
         "reason": result.reason,
         "num_evaluated": result.num_evaluated,
         "num_failed": result.num_failed,
-        "best": result.best.content(),
+        "best": result.best.content() if result.best else None,
     }
 
 
@@ -86,17 +86,17 @@ def _as_text(result: SearchResult) -> str:
     reasons = {
         "completed": "Search completed",
         "max_hours": f"Time limit reached (go on with: popnas search -r {result.folder})",
-        "no_parents": "Search ended early: no candidate of a step could be trained or met the constraints",
+        "no_parents": "Search ended early: every candidate of a step failed",
+        "no_candidates": "Search ended early: no expansion is predicted to meet search_strategy.constraints",
     }
     failed = f", {result.num_failed} of them failed" if result.num_failed else ""
-    return "\n".join(
-        [
-            f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}.",
+    lines = [f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}."]
+    if best is not None:
+        lines += [
             f"Best cell:  {best.cell}",
             f"Validation: {best.score:.4f}",
             f"Params:     {best.params:,}",
             f"Training:   {best.training_seconds:.2f} s",
-            f"Report:     {result.folder / 'report.html'}",
             f"Model:      {result.folder / 'best_model' / 'model.onnx'}",
         ]
-    )
+    return "\n".join([*lines, f"Report:     {result.folder / 'report.html'}"])

@@ -27,6 +27,7 @@ from popnas.executors import Executor, Job, Result
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import EXECUTION_FIELDS, search_part
+from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.workflows import best_model, finish, predictions, surrogates
 from popnas.workflows.candidate import candidate_seed
@@ -36,17 +37,23 @@ from popnas.workflows.settings import load_config, max_networks
 SETUP = "popnas.workflows.candidate:setup"
 EVALUATE = "popnas.workflows.candidate:evaluate"
 
+# Training keeps its own limit; a worker that is this much later hangs and is killed.
+_HANG_FACTOR = 3.0
+_HANG_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class SearchResult:
     """Where a search ended.
 
-    `folder`: the run folder; `best`: the best cell's Evaluation; `reason`: "completed", "max_hours" or
-    "no_parents" (every candidate of a step failed); `num_evaluated`, `num_failed`: candidates over all steps.
+    `folder`: the run folder; `best`: the best cell's Evaluation, None if the time was up before one was
+    trained; `reason`: "completed", "max_hours", "no_parents" (every candidate of a step failed) or
+    "no_candidates" (no expansion meets the constraints); `num_evaluated`, `num_failed`: candidates over all
+    steps.
     """
 
     folder: Path
-    best: Evaluation
+    best: Evaluation | None
     reason: str
     num_evaluated: int
     num_failed: int
@@ -145,8 +152,7 @@ class _Search:
         finish.views(self.folder, self.state, self.spec, self.space, self.listener)
         return self._result()
 
-    # --- steps
-    # -------------------------------------------------------------------------------------------------
+    # --- steps ---
 
     def _search(self, executor: Executor) -> str:
         """All steps; returns why the search ended."""
@@ -154,10 +160,11 @@ class _Search:
         self.clock = Clock(executor.num_workers, later)
         for evaluation in self.state.evaluations:
             self.clock.record(evaluation)
+        executor.prestart()
         for step in range(self.space.num_blocks + 1):
             proposals = self._proposals(step)
             if not proposals:
-                return "no_parents"
+                return "no_parents" if not self.strategy.parents(step) else "no_candidates"
             if not self._evaluate(step, proposals, executor):
                 return "max_hours"
             if step not in self.state.finished_steps:
@@ -202,8 +209,7 @@ class _Search:
         self._append("step_finished", {"step": step})
         self.listener.step_finished(step)
 
-    # --- candidates
-    # --------------------------------------------------------------------------------------------
+    # --- candidates ---
 
     def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> bool:
         """Evaluate what is not evaluated yet; False if the time was up before all were."""
@@ -247,11 +253,19 @@ class _Search:
 
     def _record(self, proposed: Proposed, result: Result) -> Evaluation:
         evaluation = self._evaluation(proposed, result)
+        if result.traceback is not None:
+            self._log_failure(evaluation, result.traceback)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
         self.clock.record(evaluation)
         finish.keep_only_best_weights(self.folder, self.state)
         return evaluation
+
+    def _log_failure(self, evaluation: Evaluation, traceback: str) -> None:
+        with storage_errors(self.folder.critical_log), self.folder.critical_log.open("a") as log:
+            log.write(
+                f"{evaluation.cell} failed ({evaluation.error_kind}): {evaluation.error}\n{traceback}\n"
+            )
 
     def _evaluation(self, proposed: Proposed, result: Result) -> Evaluation:
         volatile = {"worker": result.worker, "attempts": result.attempts}
@@ -268,14 +282,13 @@ class _Search:
             volatile=volatile,
         )
 
-    # --- the rest
-    # ----------------------------------------------------------------------------------------------
+    # --- the rest ---
 
     def _append(self, event: str, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> None:
         self.state.apply(self.folder.journal.append(event, content, volatile))
 
     def _executor(self) -> Executor:
-        settings = self.config.others.executor
+        settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
         return executors.create(
             settings.kind,
             SETUP,
@@ -283,6 +296,8 @@ class _Search:
             {"config": self.config.to_json(), "folder": str(self.folder.path.resolve())},
             num_workers=settings.workers,
             threads=settings.threads,
+            log_path=self.folder.debug_log,
+            hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
         )
 
     def _is_time_up(self) -> bool:
@@ -299,15 +314,12 @@ class _Search:
         )
 
     def _result(self) -> SearchResult:
-        best, reason = self.state.best, self.state.finish_reason
-        if best is None or reason is None:
-            raise PopnasError(
-                f"the search stopped ({reason}) before any cell was trained; "
-                f"`popnas search -r {self.folder.path}` goes on with it"
-            )
+        assert self.state.finish_reason is not None
         evaluations = self.state.evaluations
         num_failed = sum(evaluation.is_failed for evaluation in evaluations)
-        return SearchResult(self.folder.path, best, reason, len(evaluations), num_failed)
+        return SearchResult(
+            self.folder.path, self.state.best, self.state.finish_reason, len(evaluations), num_failed
+        )
 
 
 def environment() -> dict[str, Any]:
