@@ -11,9 +11,11 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -95,13 +97,29 @@ def panels(
     return figure, rows
 
 
-def encode(figure: Figure, kind: str = "png") -> bytes:
+def scale_axis(axis: Axis, unit: str) -> None:
+    """Ticks like 250 ms or 1.2 M for an axis of values in `unit` ("s" for seconds, "" for counts)."""
+    axis.set_major_formatter(EngFormatter(unit=unit, sep="\N{THIN SPACE}"))
+    axis.set_major_locator(MaxNLocator(5))
+
+
+def plain(text: str) -> str:
+    """A user's text so that matplotlib takes no part of it for a formula."""
+    return text.replace("$", r"\$")
+
+
+def shown_unit(unit: str) -> str:
+    """The unit that `scale_axis` shows: counts bear none."""
+    return "s" if unit == "s" else ""
+
+
+def encode(figure: Figure, kind: str = "png", *, dpi: int = DPI) -> bytes:
     """The figure as the bytes of a file of that kind ("png", "pdf", "svg")."""
     stream = io.BytesIO()
     # Without a date two equal runs have equal files.
     metadata = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
     with rc_context(_STYLE):
-        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+        figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return stream.getvalue()
 
 

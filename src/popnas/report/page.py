@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+from datetime import datetime
+from importlib import metadata
 
+from popnas.report import markup
+from popnas.report._look import CSS, SCRIPT
 from popnas.report.figures import Plot
 from popnas.report.run_data import RunData
+from popnas.report.sections import details, front, result
+
+Part = Callable[[RunData], str]
+
+OUTLINE: tuple[tuple[str, tuple[Part, ...], tuple[Part, ...]], ...] = (
+    ("Result", (result.render,), ()),
+    ("Confirmation", (), (result.confirmation_table,)),
+    ("Pareto front", (front.front_table,), (details.volumes,)),
+    ("What to do next", (front.next_steps,), ()),
+    ("Best cells", (front.best_cells,), ()),
+    ("Step by step", (), ()),
+    ("Operators and inputs", (), ()),
+    ("Predictors", (), (details.fits,)),
+    ("Costs", (), (details.times,)),
+    ("Failures", (details.failures,), ()),
+    ("Settings and versions", (details.settings,), ()),
+)
+"""Heading, what stands above its figures, what below. Figures of other headings come before the failures."""
+
+_WIDE = 560
 
 
 @dataclass(frozen=True)
@@ -21,16 +45,70 @@ class Painted:
 
 
 def html(run: RunData, painted: Sequence[Painted]) -> str:
-    """The whole page."""
-    best = run.state.best
-    result = (
-        f"<p>Best cell <code>{escape(best.cell)}</code>: {best.score:.4f}</p>"
-        if best
-        else "<p>No cell has been trained yet.</p>"
+    """The whole page of a run."""
+    known = {title for title, _, _ in OUTLINE}
+    own = list(dict.fromkeys(item.plot.section for item in painted if item.plot.section not in known))
+    outline = [*OUTLINE[:-2], *((title, (), ()) for title in own), *OUTLINE[-2:]]
+    sections = []
+    for title, above, below in outline:
+        figures = (figure(item) for item in painted if item.plot.section == title)
+        content = "".join([*(part(run) for part in above), *figures, *(part(run) for part in below)])
+        if content:
+            sections.append((title, content))
+    return document(run.name, _subtitle(run), sections)
+
+
+def document(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
+    """A page of headed sections (HTML); the title and subtitle are escaped here."""
+    links = "".join(f'<a href="#{_anchor(name)}">{markup.text(name)}</a>' for name, _ in sections)
+    body = "".join(
+        f'<section id="{_anchor(name)}"><h2>{markup.text(name)}</h2>{content}</section>'
+        for name, content in sections
     )
-    figures = "".join(
-        f'<figure><img alt="{escape(item.plot.caption)}" src="data:image/png;base64,'
-        f'{base64.b64encode(item.png).decode()}"><figcaption>{escape(item.plot.caption)}</figcaption></figure>'
-        for item in painted
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{markup.text(title)} · popnas</title><style>{CSS}</style></head><body>"
+        f'<header><h1>{markup.text(title)}</h1><p class="sub">{markup.text(subtitle)}</p><nav>{links}</nav></header>'
+        f"<main>{body}</main><footer>Written by popnas {markup.text(metadata.version('popnas'))}. Everything on this page "
+        f"is inside this file.</footer><script>{SCRIPT}</script></body></html>\n"
     )
-    return f"<!doctype html><meta charset=utf-8><title>{escape(run.name)}</title>{result}{figures}"
+
+
+def figure(item: Painted) -> str:
+    """A plot with its caption."""
+    return figure_html(item.png, item.plot.caption)
+
+
+def figure_html(png: bytes, caption: str) -> str:
+    """A PNG inside the page. Its size is given, so that the page does not jump while it loads."""
+    width, height = struct.unpack(">II", png[16:24])
+    wide = ' class="wide"' if width > _WIDE else ""
+    data = base64.b64encode(png).decode()
+    return (
+        f'<figure><div class="plot"><img{wide} width="{width}" height="{height}" alt="{markup.text(caption)}" '
+        f'src="data:image/png;base64,{data}"></div><figcaption>{markup.text(caption)}</figcaption></figure>'
+    )
+
+
+def _subtitle(run: RunData) -> str:
+    dataset = run.config.get("dataset") or {}
+    words = [
+        f"Search on {dataset.get('name') or dataset.get('path') or 'unknown data'}",
+        str(dataset.get("type", "")).replace("_", " "),
+        " and ".join(item.title for item in run.objectives),
+        _date(run),
+    ]
+    return " · ".join(word for word in words if word)
+
+
+def _date(run: RunData) -> str:
+    started = str(run.sessions[0].get("time", "")) if run.sessions else ""
+    try:
+        return f"started {datetime.fromisoformat(started):%d %B %Y, %H:%M} UTC"
+    except ValueError:
+        return ""
+
+
+def _anchor(title: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in title.lower())

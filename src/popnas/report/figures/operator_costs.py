@@ -53,7 +53,10 @@ def paint(info: Info) -> Figure:
         )
         for place, value in enumerate(values):
             axes.text(value + 0.015, place, f"{value:.2f}", va="center", size=8.5, color=canvas.MUTED)
-        axes.set_yticks(range(len(names)), names if axes is rows[0][0] else [""] * len(names))
+        axes.set_yticks(
+            range(len(names)),
+            [canvas.plain(name) for name in names] if axes is rows[0][0] else [""] * len(names),
+        )
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", visible=False)
         axes.set(xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6), xlabel=f"cost from {_TITLES.get(kind, kind)}")

@@ -1,0 +1,71 @@
+"""The best cells trained again with other seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from popnas.report import canvas, confirmed
+from popnas.report.figures import FIGURES, Plot
+from popnas.report.run_data import RunData
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Info:
+    """The confirmed cells, by the search's own score."""
+
+    score_name: str
+    cells: list[confirmed.ConfirmedCell]
+
+
+def compute(run: RunData) -> Info | None:
+    """Cells with at least one repetition that did not fail."""
+    cells = confirmed.confirmed_cells(run)
+    return Info(run.score_name, cells) if cells else None
+
+
+def paint(info: Info) -> Figure:
+    """A line per cell: repetitions, mean with interval, and the search's own score."""
+    figure, rows = canvas.panels(
+        1, 1, "The best cells trained again with other seeds",
+        width=5.6, height=max(0.42 * len(info.cells), 1.0), left=1.55, top=0.85,
+    )  # fmt: skip
+    axes = rows[0][0]
+    for place, cell in enumerate(info.cells):
+        colour = canvas.ORANGE if cell.evaluation.step == 1 else canvas.BLUE
+        summary = cell.summary
+        axes.plot(cell.scores, [place + 0.16] * len(cell.scores), ".", color=colour, ms=6, alpha=0.7)
+        axes.errorbar(summary.mean, place, xerr=summary.half, fmt="o", color=colour, capsize=3, ms=6)
+        axes.plot(cell.evaluation.score, place - 0.16, "x", color=canvas.MUTED, ms=6)
+    axes.plot([], [], "o-", color=canvas.INK, label="mean, 95 % interval")
+    axes.plot([], [], ".", color=canvas.INK, ms=6, label="one seed")
+    axes.plot([], [], "x", color=canvas.MUTED, ms=6, label="score in the search")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8.5)
+    labels = [f"{_rank(place)}, {_blocks(cell.evaluation.step)}" for place, cell in enumerate(info.cells)]
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=f"validation {info.score_name}")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _rank(place: int) -> str:
+    return f"cell {place + 1}"
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"
+
+
+FIGURES.register("confirmations", description="the best cells trained again with other seeds")(
+    Plot(
+        0,
+        "Confirmation",
+        "Cells are numbered by their score in the search, which is too good on average, being the best of many. "
+        "Orange: the best cell of a single block.",
+        compute,
+        paint,
+    )
+)

@@ -1,0 +1,135 @@
+"""How well the predictors foretold what training then showed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from popnas import objectives
+from popnas.report import canvas, statistics
+from popnas.report.figures import FIGURES, Plot
+from popnas.report.run_data import RunData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One predictor in one step: predicted and real values of the cells trained, (N,), in the same order."""
+
+    objective: str
+    title: str
+    unit: str
+    step: int
+    predicted: np.ndarray
+    real: np.ndarray
+    is_exploration: np.ndarray
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """MAPE (percent), Spearman's rank correlation and R²; None where not defined."""
+        return {
+            "MAPE": statistics.mape(self.real, self.predicted),
+            "Spearman": statistics.spearman(self.real, self.predicted),
+            "R²": statistics.r2(self.real, self.predicted),
+        }
+
+
+@dataclass(frozen=True)
+class Info:
+    """All comparisons, in order of objective and step."""
+
+    comparisons: list[Comparison]
+
+
+def compute(run: RunData) -> Info | None:
+    """Every measured objective that was predicted, in every step in which something was trained."""
+    found = []
+    for name, objective in objectives.REGISTRY.items():
+        if objective.origin != "measured":
+            continue
+        for step, proposals in sorted(run.state.proposals.items()):
+            rows = []
+            for proposed in proposals:
+                evaluation = run.state.evaluation(proposed.cell)
+                real = objective.value(evaluation) if evaluation and not evaluation.is_failed else None
+                predicted = proposed.predictions.get(name)
+                if real is not None and predicted is not None:
+                    rows.append((predicted, real, proposed.is_exploration))
+            if rows:
+                predicted_N, real_N, flags = (np.array(column) for column in zip(*rows, strict=True))
+                title = f"validation {run.score_name}" if name == "score" else objective.title
+                unit = canvas.shown_unit(objective.unit)
+                found.append(Comparison(name, title, unit, step, predicted_N, real_N, flags.astype(bool)))
+    order = {"score": 0, "time": 1, "inference_time": 2}
+    found.sort(key=lambda item: (order.get(item.objective, 3), item.objective, item.step))
+    return Info(found) if found else None
+
+
+def paint(info: Info) -> Figure:
+    """A row per predictor, a column per step."""
+    names = list(dict.fromkeys(item.objective for item in info.comparisons))
+    steps = sorted({item.step for item in info.comparisons})
+    figure, rows = canvas.panels(
+        len(names), len(steps), "Predicted against real values of the trained cells",
+        width=2.7, height=2.7, left=0.95, gap=0.75, row_gap=0.95, top=0.95,
+    )  # fmt: skip
+    for axes in (axes for row in rows for axes in row):
+        axes.set_visible(False)
+    for item in info.comparisons:
+        axes = rows[names.index(item.objective)][steps.index(item.step)]
+        axes.set_visible(True)
+        _paint(axes, item)
+    return figure
+
+
+def _paint(axes: Axes, item: Comparison) -> None:
+    low = float(min(item.predicted.min(), item.real.min()))
+    high = float(max(item.predicted.max(), item.real.max()))
+    margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
+    axes.plot([low - margin, high + margin], [low - margin, high + margin], color=canvas.MUTED, lw=1, ls="--")
+    for is_exploration, colour, marker in ((False, canvas.BLUE, "o"), (True, canvas.ORANGE, "^")):
+        chosen = item.is_exploration == is_exploration
+        if chosen.any():
+            label = "exploration" if is_exploration else "front"
+            axes.plot(
+                item.real[chosen],
+                item.predicted[chosen],
+                marker,
+                color=colour,
+                alpha=0.75,
+                ms=5,
+                mew=0,
+                label=label,
+            )
+    axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
+    figures = item.figures
+    parts = [f"MAPE {figures['MAPE']:.1f} %"] if figures["MAPE"] is not None else []
+    parts += [
+        f"{name} {value:.2f}" for name, value in figures.items() if name != "MAPE" and value is not None
+    ]
+    axes.set_title(f"step {item.step}\n" + ", ".join(parts), size=8.5)
+    axes.set(xlabel=f"real {item.title}", ylabel=f"predicted {item.title}")
+    if item.objective != "score":
+        canvas.scale_axis(axes.xaxis, item.unit)
+        canvas.scale_axis(axes.yaxis, item.unit)
+        axes.xaxis.get_major_locator().set_params(nbins=4)
+    if item.is_exploration.any():
+        axes.legend(loc="upper left", handletextpad=0.1, fontsize=8)
+
+
+FIGURES.register("predicted_real", description="predicted against real values per predictor and step")(
+    Plot(
+        30,
+        "Predictors",
+        "On the dashed line a prediction is exact. The search needs the right order (Spearman, 1 is perfect) "
+        "more than the right value (MAPE, R²). Only selected cells are trained, so their narrow range makes the "
+        "figures look worse than over all candidates.",
+        compute,
+        paint,
+    )
+)

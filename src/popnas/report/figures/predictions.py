@@ -1,0 +1,125 @@
+"""All predictions of every step, with what was selected from them.
+
+Hundreds of thousands of candidates are counted in a grid, so that none is left out and painting takes no
+longer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from popnas.report import canvas
+from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures._fronts import Dimension, dimensions, label_axis
+from popnas.report.run_data import RunData
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NUM_BINS = 70
+
+
+@dataclass(frozen=True)
+class StepPredictions:
+    """A step's candidates as counts on a grid (bins along x, bins along y), with the grid's edges, and the
+    selected cells as points (n, 2)."""
+
+    step: int
+    num_candidates: int
+    counts: np.ndarray
+    x_edges: np.ndarray
+    y_edges: np.ndarray
+    front: np.ndarray
+    exploration: np.ndarray
+
+
+@dataclass(frozen=True)
+class Info:
+    """`x` and `y` are the axes; without a second objective (PNAS mode) `x` is None and candidates are counted
+    along the score only."""
+
+    x: Dimension | None
+    y: Dimension
+    steps: list[StepPredictions]
+
+
+def compute(run: RunData) -> Info | None:
+    """Score against the first other objective."""
+    axes = dimensions(run.objectives, run.score_name)
+    second = axes[1] if len(axes) > 1 else None
+    names = [second.name, "score"] if second else ["score", "score"]
+    steps = []
+    for step in sorted(run.state.predictions):
+        arrays = run.predictions(step)
+        if arrays is None or any(name not in arrays or len(arrays[name]) == 0 for name in names):
+            continue
+        x_N, y_N = (arrays[name] for name in names)
+        counts, x_edges, y_edges = np.histogram2d(x_N, y_N, bins=_NUM_BINS)
+        chosen = [
+            item for item in run.state.proposals.get(step, []) if all(n in item.predictions for n in names)
+        ]
+        points = {
+            is_exploration: np.array(
+                [
+                    [item.predictions[name] for name in names]
+                    for item in chosen
+                    if item.is_exploration == is_exploration
+                ]
+            ).reshape(-1, 2)
+            for is_exploration in (False, True)
+        }
+        steps.append(StepPredictions(step, len(y_N), counts, x_edges, y_edges, points[False], points[True]))
+    return Info(second, axes[0], steps) if steps else None
+
+
+def paint(info: Info) -> Figure:
+    """A panel per step."""
+    from matplotlib.colors import LogNorm
+
+    num_columns = min(len(info.steps), 3)
+    figure, rows = canvas.panels(
+        -(-len(info.steps) // num_columns),
+        num_columns,
+        "Predictions of all candidates",
+        width=3.6,
+        height=3.0,
+        left=0.9,
+        top=0.95,
+    )
+    places = [axes for row in rows for axes in row]
+    for axes, item in zip(places, info.steps, strict=False):
+        if info.x is None:
+            axes.stairs(item.counts.sum(axis=0), item.y_edges, fill=True, color="#9ca3af")
+            for value in item.front[:, 1]:
+                axes.axvline(value, color=canvas.VERMILION, lw=1)
+            label_axis(axes.xaxis, info.y)
+            axes.set_ylabel("number of candidates")
+        else:
+            grid = np.ma.masked_equal(item.counts.T, 0)
+            axes.pcolormesh(
+                item.x_edges, item.y_edges, grid, norm=LogNorm(1, max(item.counts.max(), 2)), cmap="Greys"
+            )
+            axes.plot(*item.front.T, "o", color=canvas.VERMILION, ms=4.5, mew=0, label="selected front")
+            if len(item.exploration):
+                axes.plot(*item.exploration.T, "^", color=canvas.BLUE, ms=5, mew=0, label="exploration")
+            axes.legend(loc="lower right", handletextpad=0.2)
+            label_axis(axes.xaxis, info.x)
+            label_axis(axes.yaxis, info.y)
+        axes.set_title(f"step {item.step}: {item.num_candidates:,} candidates")
+    for axes in places[len(info.steps) :]:
+        axes.set_visible(False)
+    return figure
+
+
+FIGURES.register("predictions", description="predictions of all candidates with the selected front")(
+    Plot(
+        31,
+        "Predictors",
+        "Every candidate of a step is counted, darker where there are more. Only the marked ones were trained.",
+        compute,
+        paint,
+    )
+)

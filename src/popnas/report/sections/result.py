@@ -1,0 +1,145 @@
+"""What the search found: the best cell, how sure that is, and whether growing cells paid."""
+
+from __future__ import annotations
+
+from popnas.cells import Cell
+from popnas.evaluation import Evaluation
+from popnas.report import confirmed, markup
+from popnas.report.confirmed import ConfirmedCell, Verdict
+from popnas.report.drawing import lay_out, svg_text
+from popnas.report.run_data import RunData
+from popnas.report.statistics import Interval
+
+_ENDS = {
+    "completed": "The search is complete.",
+    "max_hours": "The search was stopped by its time limit (max_hours); it can go on with -r.",
+    "no_parents": "The search ended early: no candidate of a step could be trained or met the constraints.",
+}
+
+
+def render(run: RunData) -> str:
+    """The first section of the page."""
+    best = run.state.best
+    if best is None:
+        return f"<p>{_status(run)}</p><p class=note>{_nothing(run)}</p>"
+    confirmations = confirmed.confirmed_cells(run)
+    own = next((cell for cell in confirmations if cell.evaluation.cell == best.cell), None)
+    return (
+        f"<p>{_status(run)}</p>"
+        f'<div class="hero"><div class="drawing">{cell_svg(best.cell, run)}</div><div>'
+        f"<h3>The best cell</h3><p>{markup.code(best.cell)}</p>"
+        f"{markup.tiles(_figures(run, best, own))}{_verdict(run, confirmations)}</div></div>"
+    )
+
+
+def cell_svg(cell: str, run: RunData) -> str:
+    """The drawing of a cell, with the output that the run's networks have."""
+    shape = run.config.get("architecture_hyperparameters") or {}
+    is_only_unused = shape.get("concat_only_unused_blocks", True) is not False
+    return svg_text(lay_out(Cell.parse(cell), concatenates_only_unused=is_only_unused))
+
+
+def _status(run: RunData) -> str:
+    evaluations = run.state.evaluations
+    num_failed = sum(item.is_failed for item in evaluations)
+    end = _ENDS.get(run.state.finish_reason or "", "The search is not finished; it goes on with -r.")
+    failed = f", {num_failed} of them failed" if num_failed else ""
+    steps = sorted(run.state.finished_steps)
+    until = f" Finished steps: {', '.join(map(str, steps))}." if not run.state.is_finished and steps else ""
+    networks = "1 network was" if len(evaluations) == 1 else f"{len(evaluations):,} networks were"
+    return markup.text(f"{end} {networks} trained{failed}.{until}")
+
+
+def _nothing(run: RunData) -> str:
+    if any(item.is_failed for item in run.state.evaluations):
+        return "No cell has a result: every candidate so far failed. The reasons stand below."
+    return (
+        "No cell has been trained yet, so there is nothing to show. The report is written again at the end."
+    )
+
+
+def _figures(run: RunData, best: Evaluation, own: ConfirmedCell | None) -> list[tuple[str, str]]:
+    figures = [(f"validation {run.score_name}", markup.score(best.score).html)]
+    if own is not None:
+        figures.append((f"mean of {len(own.scores)} other seeds", _interval(own.summary)))
+    return [
+        *figures,
+        ("blocks", str(best.step)),
+        ("parameters", markup.count(best.params).html),
+        ("FLOPs of a sample", markup.large(best.flops).html),
+        ("training time", markup.seconds(best.training_seconds).html),
+        ("inference time of a batch", markup.seconds(best.inference_seconds).html),
+    ]
+
+
+def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
+    if not confirmations:
+        return (
+            "<p class=note>This score comes from one seed and is the best of many, so expect a little less. The "
+            "search can train its best cells again with other seeds (<code>popnas search --confirm</code>).</p>"
+        )
+    found = confirmed.verdicts(confirmations)
+    if not found:
+        return ""
+    paragraphs = [f"<p class={'good' if found[0].outcome in _GOOD else 'note'}>{_sentence(found[0])}</p>"]
+    others = [item for item in found[1:] if item.outcome in _GOOD]
+    if found[0].outcome not in _GOOD and others:
+        paragraphs.append(
+            f"<p class=note>Of the {len(found) - 1} other grown cells that were confirmed, this one did better (the "
+            f"more cells one looks at, the easier one finds such a cell): {markup.code(others[0].grown.evaluation.cell)}. "
+            f"{_sentence(others[0])}</p>"
+        )
+    return "".join(paragraphs)
+
+
+_GOOD = ("better", "cheaper")
+_HEADS = {
+    "better": "Growing paid: the grown cell beats the best single-block cell beyond seed noise.",
+    "cheaper": "Growing paid: the grown cell is as good as the best single-block cell, within seed noise, and cheaper.",
+    "no difference": "No difference beyond seed noise between the best grown and the best single-block cell.",
+    "worse": "The best single-block cell beats the best grown one beyond seed noise: growing did not pay here.",
+    "unknown": "Too few repetitions to tell the best grown cell from the best single-block cell.",
+}
+
+
+def _sentence(verdict: Verdict) -> str:
+    grown, single, gap = verdict.grown.summary, verdict.single.summary, verdict.difference
+    means = f"Means over other seeds: grown {_interval(grown)}, single block {_interval(single)}"
+    between = (
+        f"; the difference is {_interval(gap, is_signed=True)} (95 % interval)"
+        if gap.half is not None
+        else ""
+    )
+    saved = ", ".join(f"{100 * share:.0f} % less {words}" for words, share in verdict.savings.items())
+    costs = f" The grown cell takes {saved}." if saved else ""
+    return f"<strong>{_HEADS[verdict.outcome]}</strong> {means}{between}.{markup.text(costs)}"
+
+
+def _interval(found: Interval, *, is_signed: bool = False) -> str:
+    mean = f"{found.mean:+.4f}" if is_signed else f"{found.mean:.4f}"
+    return mean if found.half is None else f"{mean} ± {found.half:.4f}"
+
+
+def confirmation_table(run: RunData) -> str:
+    """Every confirmed cell with its repetitions."""
+    cells = confirmed.confirmed_cells(run)
+    against = {item.grown.evaluation.cell: item for item in confirmed.verdicts(cells)}
+    rows: list[list[markup.Value | str]] = []
+    for place, cell in enumerate(cells):
+        verdict = against.get(cell.evaluation.cell)
+        rows.append(
+            [
+                markup.count(place + 1),
+                markup.count(cell.evaluation.step),
+                markup.score(cell.evaluation.score),
+                markup.Value(_interval(cell.summary), cell.summary.mean),
+                ", ".join(f"{value:.4f}" for value in cell.scores)
+                + (f" ({cell.num_failed} failed)" if cell.num_failed else ""),
+                markup.Value(_interval(verdict.difference, is_signed=True), verdict.difference.mean)
+                if verdict
+                else "–",
+                markup.Value(markup.code(cell.evaluation.cell), cell.evaluation.cell),
+            ]
+        )
+    header = ["#", "blocks", "in the search", "mean, 95 % interval", "each seed", "against one block", "cell"]
+    return markup.table(header, rows)

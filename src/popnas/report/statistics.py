@@ -1,0 +1,89 @@
+"""The few statistics that the report quotes. N numbers as float64 arrays; no scipy, whose import costs a
+second."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom, from any statistical table.
+_T_95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+
+
+def mape(real_N: np.ndarray, predicted_N: np.ndarray) -> float | None:
+    """Mean absolute percentage error, in percent; None if every real value is 0."""
+    is_usable = real_N != 0
+    if not is_usable.any():
+        return None
+    errors = np.abs((predicted_N - real_N)[is_usable] / real_N[is_usable])
+    return float(100 * errors.mean())
+
+
+def pearson(x_N: np.ndarray, y_N: np.ndarray) -> float | None:
+    """Linear correlation; None where it is not defined (fewer than 3 points, or all equal)."""
+    if len(x_N) < 3 or np.ptp(x_N) == 0 or np.ptp(y_N) == 0:
+        return None
+    x_N, y_N = x_N - x_N.mean(), y_N - y_N.mean()
+    scale = math.sqrt(float((x_N**2).sum()) * float((y_N**2).sum()))
+    return float((x_N * y_N).sum()) / scale if scale else None
+
+
+def spearman(x_N: np.ndarray, y_N: np.ndarray) -> float | None:
+    """Rank correlation, ties at their mean rank; None where it is not defined."""
+    return pearson(_ranks(x_N), _ranks(y_N))
+
+
+def r2(real_N: np.ndarray, predicted_N: np.ndarray) -> float | None:
+    """Coefficient of determination: 1 - squared errors / variance; None for fewer than 3 points or all equal."""
+    spread = float(((real_N - real_N.mean()) ** 2).sum()) if len(real_N) >= 3 else 0.0
+    return None if spread == 0 else 1 - float(((real_N - predicted_N) ** 2).sum()) / spread
+
+
+def _ranks(values_N: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(values_N, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[inverse]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the 95 % confidence interval mean ± half; `half` is None for a single value."""
+
+    mean: float
+    half: float | None
+    count: int = 1
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """The mean of independent repetitions, by Student's t."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, None, len(values))
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Interval(mean, _t_95(len(values) - 1) * error, len(values))
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Interval:
+    """mean(first) - mean(second) with its interval for unequal variances (Welch 1947)."""
+    mean = float(np.mean(first) - np.mean(second))
+    if min(len(first), len(second)) < 2:
+        return Interval(mean, None)
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in (first, second)]
+    variance = sum(parts)
+    if variance == 0:
+        return Interval(mean, 0.0)
+    weights = [part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True)]
+    return Interval(mean, _t_95(variance**2 / sum(weights)) * math.sqrt(variance))
+
+
+def _t_95(degrees: float) -> float:
+    """Rounded down to the next whole number of degrees of freedom, which errs to the wide side."""
+    whole = max(math.floor(degrees + 1e-9), 1)
+    return _T_95[whole - 1] if whole <= len(_T_95) else 1.96 + 2.4 / whole
