@@ -39,6 +39,7 @@ class NameRules:
     tasks: Sequence[str]
     executors: Sequence[str]
     datasets: Sequence[str] = ()
+    macros: Sequence[str] = ()
     get_task: Callable[[str], TaskFacts] | None = None
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES

@@ -248,6 +248,17 @@ def _labels_in_range(facts: Facts) -> Iterator[Problem]:
             )
 
 
+@mistake("architecture_hyperparameters.macro_architecture")
+def _macro_architecture_exists(facts: Facts) -> Iterator[Problem]:
+    macro = facts.config.architecture_hyperparameters.macro_architecture
+    if facts.names and macro is not None and macro not in facts.names.macros:
+        yield Problem(
+            "architecture_hyperparameters.macro_architecture",
+            macro,
+            f"no macro-architecture is named '{macro}'.{_choices(macro, facts.names.macros)}",
+        )
+
+
 @mistake("others.executor.kind")
 def _executor_exists(facts: Facts) -> Iterator[Problem]:
     kind = facts.config.others.executor.kind

@@ -76,7 +76,7 @@ class NetworkSpec:
         architecture = config.architecture_hyperparameters
         training = config.training_hyperparameters
         values: dict[str, Any] = {
-            "macro": "classification",
+            "macro": architecture.macro_architecture or "classification",
             "filters": architecture.filters,
             "motifs": architecture.motifs,
             "normal_cells_per_motif": architecture.normal_cells_per_motif,

@@ -67,8 +67,16 @@ class Task(ABC):
     def network_spec(self, config: RunConfig, dataset: Dataset) -> NetworkSpec:
         """The spec of the run's networks."""
         return NetworkSpec.from_config(
-            config, dataset.input_shape, dataset.num_classes, has_lengths=dataset.has_lengths
+            config,
+            dataset.input_shape,
+            dataset.num_classes,
+            has_lengths=dataset.has_lengths,
+            macro=config.architecture_hyperparameters.macro_architecture or self.default_macro(config),
         )
+
+    def default_macro(self, config: RunConfig) -> str:
+        """The macro-architecture of a configuration that names none."""
+        return "classification"
 
     @abstractmethod
     def loss(self, config: RunConfig, dataset: Dataset) -> Loss:

@@ -8,6 +8,7 @@ from typing import Any
 
 from popnas import config, datasets, executors, operators, tasks
 from popnas.config import NameRules, RunConfig
+from popnas.networks.macros import MACROS
 
 
 def name_rules() -> NameRules:
@@ -16,6 +17,7 @@ def name_rules() -> NameRules:
         check_operator=operators.check_name,
         tasks=tasks.REGISTRY.names(),
         executors=executors.REGISTRY.names(),
+        macros=MACROS.names(),
         datasets=sorted({name for task in tasks.REGISTRY.names() for name in datasets.names(task)}),
         check_dataset=datasets.check_name,
         get_task=tasks.get,

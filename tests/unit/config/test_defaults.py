@@ -52,6 +52,7 @@ DEFAULTS = {
         "se_cell_output": False,
         "multi_output": False,
         "activation_function": "swish",
+        "macro_architecture": None,
         "segmentation_decoder": "fixed",
     },
     "dataset": {
