@@ -9,6 +9,7 @@ May not be imported here: torch (not even indirectly), workflows, cli. To add a 
 `figures`; to add a part of the page, a function into `sections`.
 """
 
-from popnas.report.writing import write
+from popnas.report.comparison import compare
+from popnas.report.writing import write, write_pdf
 
-__all__ = ["write"]
+__all__ = ["compare", "write", "write_pdf"]

@@ -6,7 +6,7 @@ Layouts are computed in inches instead of asking matplotlib to find them: that w
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib import rc_context
@@ -15,7 +15,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, MaxNLocator
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -23,10 +23,11 @@ PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
 INK, MUTED, GRID = "#1f2328", "#6b7280", "#e5e7eb"
 
 DPI = 100
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
     "axes.titlesize": 10,
+    "legend.handletextpad": 0.5,
     "axes.labelsize": 9.5,
     "axes.edgecolor": "#9ca3af",
     "axes.labelcolor": INK,
@@ -67,39 +68,56 @@ def panels(
 ) -> tuple[Figure, list[list[Axes]]]:
     """A titled figure of equal panels; all sizes in inches, `width` and `height` of one panel's axes.
 
+    Painted within the look `STYLE` (`Plot.figure` sees to it).
+
     Returns:
         The figure and its axes, row by row.
     """
     gap = left if gap is None else gap
     total_width = left + num_columns * width + (num_columns - 1) * gap + right
     total_height = top + num_rows * height + (num_rows - 1) * row_gap + bottom
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(total_width, total_height), dpi=DPI)
-        FigureCanvasAgg(figure)
-        figure.text(0.14 / total_width, 1 - 0.14 / total_height, title, size=12, weight="bold", va="top")
-        rows = []
-        for row in range(num_rows):
-            y = bottom + (num_rows - 1 - row) * (height + row_gap)
-            rows.append(
-                [
-                    figure.add_axes(
-                        (
-                            (left + column * (width + gap)) / total_width,
-                            y / total_height,
-                            width / total_width,
-                            height / total_height,
-                        ),
-                        projection=projection,
-                    )
-                    for column in range(num_columns)
-                ]
-            )
+    figure = Figure(figsize=(total_width, total_height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    figure.text(0.14 / total_width, 1 - 0.14 / total_height, title, size=12, weight="bold", va="top")
+    rows = []
+    for row in range(num_rows):
+        y = bottom + (num_rows - 1 - row) * (height + row_gap)
+        rows.append(
+            [
+                figure.add_axes(
+                    (
+                        (left + column * (width + gap)) / total_width,
+                        y / total_height,
+                        width / total_width,
+                        height / total_height,
+                    ),
+                    projection=projection,
+                )
+                for column in range(num_columns)
+            ]
+        )
     return figure, rows
+
+
+class _Scaled(Formatter):
+    """Tick labels with one prefix for the whole axis (matplotlib's EngFormatter mixes 600 ms and 1.2 s)."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        largest = max((abs(float(place)) for place in self.locs), default=abs(x))
+        prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] if not self.unit else []
+        prefixes += [(1.0, "")] if not self.unit else [(1.0, ""), (1e-3, "m"), (1e-6, "µ")]
+        scale, prefix = next(
+            ((scale, prefix) for scale, prefix in prefixes if largest >= scale), prefixes[-1]
+        )
+        return f"{x / scale:.4g} {prefix}{self.unit}".strip()
 
 
 def scale_axis(axis: Axis, unit: str) -> None:
     """Ticks like 250 ms or 1.2 M for an axis of values in `unit` ("s" for seconds, "" for counts)."""
-    axis.set_major_formatter(EngFormatter(unit=unit, sep="\N{THIN SPACE}"))
+    axis.set_major_formatter(_Scaled(unit))
     axis.set_major_locator(MaxNLocator(5))
 
 
@@ -118,15 +136,27 @@ def encode(figure: Figure, kind: str = "png", *, dpi: int = DPI) -> bytes:
     stream = io.BytesIO()
     # Without a date two equal runs have equal files.
     metadata = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return stream.getvalue()
 
 
 def step_colours(steps: Sequence[int]) -> dict[int, str]:
-    """A colour per step, dark to light along viridis (without its pale end)."""
+    """A colour per step, dark to light along viridis (without its pale end, which fades on white)."""
     from matplotlib import colormaps
 
     ramp = colormaps["viridis"]
     last = max(len(steps) - 1, 1)
-    return {step: to_hex(ramp(0.88 * place / last)) for place, step in enumerate(steps)}
+    return {step: to_hex(ramp(0.8 * place / last)) for place, step in enumerate(steps)}
+
+
+def encode_painted(paint: Callable[[], Figure]) -> bytes:
+    """The PNG of what `paint` draws, in the look of all figures."""
+    with rc_context(STYLE):
+        return encode(paint())
+
+
+def series(number: int) -> tuple[str, str]:
+    """Colour and marker of the n-th of several runs; distinct for 35 of them."""
+    colours = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
+    return colours[number % len(colours)], "os^Dv"[number % 5]

@@ -1,5 +1,5 @@
-"""How much of the objectives' space the trained cells dominate (SEARCH.md: all objectives scaled to [0, 1] over
-all evaluations of the runs compared, worst corner as reference)."""
+"""How much of the objectives' space the trained cells dominate (SEARCH.md: all objectives scaled to [0, 1]
+over all evaluations of the runs compared, worst corner as reference)."""
 
 from __future__ import annotations
 

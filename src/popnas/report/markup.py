@@ -1,4 +1,6 @@
-"""Small pieces of HTML, and numbers as people read them. Everything that comes from outside is escaped here."""
+"""Small pieces of HTML, and numbers as people read them. Everything that comes from outside is escaped
+here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from html import escape
 
 @dataclass(frozen=True)
 class Value:
-    """A table's cell that is sorted by `sort` (numbers as numbers) and shown as `html`, which is escaped already."""
+    """A table's cell that is sorted by `sort` (numbers as numbers) and shown as `html`, which is escaped
+    already.
+    """
 
     html: str
     sort: float | str | None = None

@@ -69,9 +69,10 @@ def document(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> 
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{markup.text(title)} · popnas</title><style>{CSS}</style></head><body>"
-        f'<header><h1>{markup.text(title)}</h1><p class="sub">{markup.text(subtitle)}</p><nav>{links}</nav></header>'
-        f"<main>{body}</main><footer>Written by popnas {markup.text(metadata.version('popnas'))}. Everything on this page "
-        f"is inside this file.</footer><script>{SCRIPT}</script></body></html>\n"
+        f'<header><h1>{markup.text(title)}</h1><p class="sub">{markup.text(subtitle)}</p>'
+        f"<nav>{links}</nav></header>"
+        f"<main>{body}</main><footer>Written by popnas {markup.text(metadata.version('popnas'))}. Everything "
+        f"on this page is inside this file.</footer><script>{SCRIPT}</script></body></html>\n"
     )
 
 
@@ -86,8 +87,8 @@ def figure_html(png: bytes, caption: str) -> str:
     wide = ' class="wide"' if width > _WIDE else ""
     data = base64.b64encode(png).decode()
     return (
-        f'<figure><div class="plot"><img{wide} width="{width}" height="{height}" alt="{markup.text(caption)}" '
-        f'src="data:image/png;base64,{data}"></div><figcaption>{markup.text(caption)}</figcaption></figure>'
+        f'<figure><div class="plot"><img{wide} width="{width}" height="{height}" '
+        f'alt="{markup.text(caption)}" src="data:image/png;base64,{data}"></div><figcaption>{markup.text(caption)}</figcaption></figure>'
     )
 
 

@@ -41,7 +41,9 @@ def spearman(x_N: np.ndarray, y_N: np.ndarray) -> float | None:
 
 
 def r2(real_N: np.ndarray, predicted_N: np.ndarray) -> float | None:
-    """Coefficient of determination: 1 - squared errors / variance; None for fewer than 3 points or all equal."""
+    """Coefficient of determination: 1 - squared errors / variance; None for fewer than 3 points or all
+    equal.
+    """
     spread = float(((real_N - real_N.mean()) ** 2).sum()) if len(real_N) >= 3 else 0.0
     return None if spread == 0 else 1 - float(((real_N - predicted_N) ** 2).sum()) / spread
 
@@ -54,36 +56,49 @@ def _ranks(values_N: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the 95 % confidence interval mean ± half; `half` is None for a single value."""
+    """A mean with the 95 % confidence interval mean ± half; `half` is None if the noise is not known."""
 
     mean: float
     half: float | None
-    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" if self.half is None else f"{self.mean:.4f} ± {self.half:.4f}"
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """The mean of independent repetitions, by Student's t."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, None, len(values))
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(mean, _t_95(len(values) - 1) * error, len(values))
+@dataclass(frozen=True)
+class SeedNoise:
+    """What the seed alone changes: the standard deviation of one score and its degrees of freedom.
+
+    With 0 degrees (no cell was repeated) nothing is known, and intervals have no half.
+    """
+
+    deviation: float
+    degrees: int
+
+    @classmethod
+    def of(cls, groups: Sequence[Sequence[float]]) -> SeedNoise:
+        """Pooled over cells, as in a one-way analysis of variance.
+
+        Three seeds say little about the noise of one cell; those of six cells together say enough, if the
+        noise of good cells is alike.
+        """
+        degrees = sum(len(scores) - 1 for scores in groups)
+        squares = sum(float(((np.array(scores) - np.mean(scores)) ** 2).sum()) for scores in groups)
+        return cls(math.sqrt(squares / degrees) if degrees > 0 else 0.0, degrees)
+
+    def interval(self, scores: Sequence[float]) -> Interval:
+        """The mean of a cell's scores."""
+        return Interval(float(np.mean(scores)), self._half(1 / len(scores)))
+
+    def difference(self, first: Sequence[float], second: Sequence[float]) -> Interval:
+        """mean(first) - mean(second)."""
+        mean = float(np.mean(first) - np.mean(second))
+        return Interval(mean, self._half(1 / len(first) + 1 / len(second)))
+
+    def _half(self, variance: float) -> float | None:
+        return _t_95(self.degrees) * self.deviation * math.sqrt(variance) if self.degrees > 0 else None
 
 
-def difference(first: Sequence[float], second: Sequence[float]) -> Interval:
-    """mean(first) - mean(second) with its interval for unequal variances (Welch 1947)."""
-    mean = float(np.mean(first) - np.mean(second))
-    if min(len(first), len(second)) < 2:
-        return Interval(mean, None)
-    parts = [float(np.var(values, ddof=1)) / len(values) for values in (first, second)]
-    variance = sum(parts)
-    if variance == 0:
-        return Interval(mean, 0.0)
-    weights = [part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True)]
-    return Interval(mean, _t_95(variance**2 / sum(weights)) * math.sqrt(variance))
-
-
-def _t_95(degrees: float) -> float:
-    """Rounded down to the next whole number of degrees of freedom, which errs to the wide side."""
-    whole = max(math.floor(degrees + 1e-9), 1)
-    return _T_95[whole - 1] if whole <= len(_T_95) else 1.96 + 2.4 / whole
+def _t_95(degrees: int) -> float:
+    """The quantile; beyond the table an approximation that is right to 0.002."""
+    return _T_95[degrees - 1] if degrees <= len(_T_95) else 1.96 + 2.4 / degrees

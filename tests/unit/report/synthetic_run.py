@@ -19,7 +19,8 @@ OPERATORS = ["identity", "3x3 dconv", "3x3 conv", "1x3-3x1 conv", "2x2 maxpool"]
 class SyntheticRun:
     """Writes the journal of a search step by step.
 
-    `failures`: "none", "some" or "all"; `last_step`: the search was killed after it (None: it went to its end).
+    `failures`: "none", "some" or "all"; `last_step`: the search was killed after it (None: it went to
+    its end).
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class SyntheticRun:
         self._append("predictions", content)
         order = np.argsort(-predicted["score"], kind="stable")
         spread = order[: self.num_children * 6 : 6]
-        explored = (
+        explored: Any = (
             order[self.num_children * 6 :][: self.num_exploration] if step < self.space.num_blocks else []
         )
         self._step(

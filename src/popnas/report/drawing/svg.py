@@ -44,8 +44,8 @@ def _box(box: Box) -> str:
     )
     if box.kind == "frame":
         return shape + (
-            f'<text class="of-frame" x="{_number(left + 9)}" y="{_number(top + box.height - 9)}" text-anchor="start" '
-            f'font-size="{SMALL_FONT_SIZE:g}" fill="#6b7280">{escape(box.label)}</text>'
+            f'<text class="of-frame" x="{_number(left + 9)}" y="{_number(top + box.height - 9)}" '
+            f'text-anchor="start" font-size="{SMALL_FONT_SIZE:g}" fill="#6b7280">{escape(box.label)}</text>'
         )
     ink = "#ffffff" if box.kind == "output" else "#1f2328"
     return shape + (

@@ -29,3 +29,12 @@ class Plot:
     caption: str
     compute: Callable[[RunData], Any]
     paint: Callable[[Any], Figure]
+
+    def figure(self, info: Any) -> Figure:
+        """Paint in the look that all figures share."""
+        from matplotlib import rc_context
+
+        from popnas.report import canvas
+
+        with rc_context(canvas.STYLE):
+            return self.paint(info)

@@ -31,8 +31,8 @@ class Dimension:
 class Fronts:
     """N trained cells, M objectives (score first).
 
-    `values` (N, M), `steps` (N,), `is_on_front` (N,) of the trained cells; `predicted`: per step the predicted
-    values (n, M) of the front that was selected.
+    `values` (N, M), `steps` (N,), `is_on_front` (N,) of the trained cells; `predicted`: per step the
+    predicted values (n, M) of the front that was selected.
     """
 
     dimensions: list[Dimension]

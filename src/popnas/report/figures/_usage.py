@@ -21,7 +21,9 @@ Elements = Callable[[Block], tuple[str, str]]
 
 @dataclass(frozen=True)
 class Usage:
-    """Per group of cells and step, element to share of all uses (0..1); `what` are "operators" or "inputs"."""
+    """Per group of cells and step, element to share of all uses (0..1); `what` are "operators" or
+    "inputs".
+    """
 
     what: str
     elements: list[str]

@@ -86,8 +86,8 @@ FIGURES.register("cost_correlations", description="params, FLOPs and inference t
     Plot(
         40,
         "Costs",
-        "Where these correlate weakly, a cheap-looking cell may still be slow: that is why times are predicted and "
-        "not derived from sizes.",
+        "Where these correlate weakly, a cheap-looking cell may still be slow: that is why times are "
+        "predicted and not derived from sizes.",
         compute,
         paint,
     )

@@ -24,7 +24,9 @@ class Info:
 
 
 def compute(run: RunData) -> Info | None:
-    """Only for networks with the usual number of outputs (few stacked cells may have fewer) and more than one."""
+    """Only for networks with the usual number of outputs (few stacked cells may have fewer) and more than
+    one.
+    """
     metric = (run.config.get("search_strategy") or {}).get("score_metric") or "accuracy"
     found = [
         [head.get(metric) for head in item.head_metrics] for item in run.cells if len(item.head_metrics) > 1
@@ -62,7 +64,8 @@ FIGURES.register("head_scores", description="scores of each output of multi-outp
     Plot(
         12,
         "Step by step",
-        "Each output has its own best epoch. Where an early output is as good as the last, a shallower network would do.",
+        "Each output has its own best epoch. Where an early output is as good as the last, a shallower "
+        "network would do.",
         compute,
         paint,
     )

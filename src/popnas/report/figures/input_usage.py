@@ -35,7 +35,8 @@ FIGURES.register("input_usage", description="inputs in the front, in exploration
     Plot(
         22,
         "Operators and inputs",
-        "Lookback -1 is the previous cell's output, -2 that of the one before; blocks are those of the same cell.",
+        "Lookback -1 is the previous cell's output, -2 that of the one before; blocks are those of the same "
+        "cell.",
         compute,
         paint,
     )

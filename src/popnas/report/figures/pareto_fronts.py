@@ -104,8 +104,8 @@ FIGURES.register("pareto_fronts", description="real and predicted Pareto fronts,
     Plot(
         1,
         "Pareto front",
-        "Ringed cells are on the front: no trained cell is better in one objective without being worse in another "
-        "one. With more than two objectives a ringed cell may look beaten in a single panel.",
+        "Ringed cells are on the front: no trained cell is better in one objective without being worse in "
+        "another one. With more than two objectives a ringed cell may look beaten in a single panel.",
         compute,
         paint,
     )

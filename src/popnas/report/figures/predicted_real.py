@@ -126,9 +126,9 @@ FIGURES.register("predicted_real", description="predicted against real values pe
     Plot(
         30,
         "Predictors",
-        "On the dashed line a prediction is exact. The search needs the right order (Spearman, 1 is perfect) "
-        "more than the right value (MAPE, R²). Only selected cells are trained, so their narrow range makes the "
-        "figures look worse than over all candidates.",
+        "On the dashed line a prediction is exact. The search needs the right order (Spearman, 1 is "
+        "perfect) more than the right value (MAPE, R²). Only selected cells are trained, so their narrow "
+        "range makes the figures look worse than over all candidates.",
         compute,
         paint,
     )

@@ -118,7 +118,8 @@ FIGURES.register("predictions", description="predictions of all candidates with 
     Plot(
         31,
         "Predictors",
-        "Every candidate of a step is counted, darker where there are more. Only the marked ones were trained.",
+        "Every candidate of a step is counted, darker where there are more. Only the marked ones were "
+        "trained.",
         compute,
         paint,
     )

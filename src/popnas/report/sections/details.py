@@ -30,8 +30,9 @@ def times(run: RunData) -> str:
     header = ["step", "networks", "training", "validation", "the rest", "failed", "together"]
     share = f"{100 * training / total:.0f} %" if total else "–"
     return (
-        f"<p>The candidates took {markup.duration(total)} over all workers, {share} of it training. Fitting predictors, "
-        f"scoring candidates and writing are not in these figures.</p>{markup.table(header, rows)}"
+        f"<p>The candidates took {markup.duration(total)} over all workers, {share} of it training. Fitting "
+        "predictors, scoring candidates and writing are not in these "
+        f"figures.</p>{markup.table(header, rows)}"
     )
 
 
@@ -105,7 +106,8 @@ def settings(run: RunData) -> str:
             )
             parts.append(f"<div><h3>{markup.text(section.replace('_', ' '))}</h3><table>{rows}</table></div>")
     return (
-        f'<details><summary>All settings of the run</summary><div class="settings">{"".join(parts)}</div></details>'
+        "<details><summary>All settings of the run</summary>"
+        f'<div class="settings">{"".join(parts)}</div></details>'
         f"{_sessions(run)}"
     )
 

@@ -1,4 +1,6 @@
-"""The Pareto front as a table with the commands that train its points, the best cells drawn, what to do next."""
+"""The Pareto front as a table with the commands that train its points, the best cells drawn, what to do
+next.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _NUM_DRAWN = 6
 
 
 def has_command(name: str) -> bool:
-    """Whether this version has that command. Looked up without importing the command line, which stands above."""
+    """Whether this version has that command. Looked up without importing the command line, which stands
+    above.
+    """
     return find_spec(f"popnas.cli.{name}") is not None
 
 
@@ -38,14 +42,15 @@ def front_table(run: RunData) -> str:
         "cell, and the command that trains it",
     ]
     return (
-        f"<p>Of all trained cells, {words} not beaten by another one in {markup.text(titles)} together. A click on a "
-        f"heading sorts; a click on a command selects it.{later}</p>{markup.table(header, rows, classes='front')}"
+        f"<p>Of all trained cells, {words} not beaten by another one in {markup.text(titles)} together. A "
+        "click on a heading sorts; a click on a command selects "
+        f"it.{later}</p>{markup.table(header, rows, classes='front')}"
     )
 
 
 _LATER = (
-    "<strong>The command <code>popnas train</code> (final training, longer and larger) is not part of this version "
-    "yet</strong>; the lines are what it takes."
+    "<strong>The command <code>popnas train</code> (final training, longer and larger) is not part of this "
+    "version yet</strong>; the lines are what it takes."
 )
 
 
@@ -75,8 +80,8 @@ def best_cells(run: RunData) -> str:
         explored = " · exploration" if item.is_exploration else ""
         cards.append(
             f'<figure class="card">{cell_svg(item.cell, run)}<figcaption><strong>{place + 1}. '
-            f"{markup.score(item.score).html}</strong>{note}{explored}<br>{markup.count(item.params).html} parameters, "
-            f"training {markup.seconds(item.training_seconds).html}</figcaption></figure>"
+            f"{markup.score(item.score).html}</strong>{note}{explored}<br>{markup.count(item.params).html} "
+            f"parameters, training {markup.seconds(item.training_seconds).html}</figcaption></figure>"
         )
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
 
@@ -106,7 +111,8 @@ def next_steps(run: RunData) -> str:
     model = run.path / "best_model" / "model.onnx"
     if best is not None and model.exists():
         items += (
-            f"<li>The best cell's network, as the search trained it, is ready to use: {markup.code(model)} (ONNX; raw "
-            "values in, probabilities out). It was trained briefly: final training makes it better.</li>"
+            f"<li>The best cell's network, as the search trained it, is ready to use: {markup.code(model)} "
+            "(ONNX; raw values in, probabilities out). It was trained briefly: final training makes it "
+            "better.</li>"
         )
     return f"<ul class=steps>{items}</ul>"

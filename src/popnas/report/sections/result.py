@@ -61,7 +61,7 @@ def _nothing(run: RunData) -> str:
 def _figures(run: RunData, best: Evaluation, own: ConfirmedCell | None) -> list[tuple[str, str]]:
     figures = [(f"validation {run.score_name}", markup.score(best.score).html)]
     if own is not None:
-        figures.append((f"mean of {len(own.scores)} other seeds", _interval(own.summary)))
+        figures.append((f"mean of {len(own.scores)} other seeds", str(own.summary)))
     return [
         *figures,
         ("blocks", str(best.step)),
@@ -75,8 +75,9 @@ def _figures(run: RunData, best: Evaluation, own: ConfirmedCell | None) -> list[
 def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
     if not confirmations:
         return (
-            "<p class=note>This score comes from one seed and is the best of many, so expect a little less. The "
-            "search can train its best cells again with other seeds (<code>popnas search --confirm</code>).</p>"
+            "<p class=note>This score comes from one seed and is the best of many, so expect a little less. "
+            "The search can train its best cells again with other seeds (<code>popnas search "
+            "--confirm</code>).</p>"
         )
     found = confirmed.verdicts(confirmations)
     if not found:
@@ -85,9 +86,9 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
     others = [item for item in found[1:] if item.outcome in _GOOD]
     if found[0].outcome not in _GOOD and others:
         paragraphs.append(
-            f"<p class=note>Of the {len(found) - 1} other grown cells that were confirmed, this one did better (the "
-            f"more cells one looks at, the easier one finds such a cell): {markup.code(others[0].grown.evaluation.cell)}. "
-            f"{_sentence(others[0])}</p>"
+            f"<p class=note>Of the {len(found) - 1} other grown cells that were confirmed, this one did "
+            "better (the more cells one looks at, the easier one finds such a cell): "
+            f"{markup.code(others[0].grown.evaluation.cell)}. {_sentence(others[0])}</p>"
         )
     return "".join(paragraphs)
 
@@ -95,29 +96,26 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
 _GOOD = ("better", "cheaper")
 _HEADS = {
     "better": "Growing paid: the grown cell beats the best single-block cell beyond seed noise.",
-    "cheaper": "Growing paid: the grown cell is as good as the best single-block cell, within seed noise, and cheaper.",
+    "cheaper": "Growing paid: the grown cell is as good as the best single-block cell, within seed noise, "
+    "and cheaper.",
     "no difference": "No difference beyond seed noise between the best grown and the best single-block cell.",
-    "worse": "The best single-block cell beats the best grown one beyond seed noise: growing did not pay here.",
+    "worse": "The best single-block cell beats the best grown one beyond seed noise: growing did not pay "
+    "here.",
     "unknown": "Too few repetitions to tell the best grown cell from the best single-block cell.",
 }
 
 
 def _sentence(verdict: Verdict) -> str:
     grown, single, gap = verdict.grown.summary, verdict.single.summary, verdict.difference
-    means = f"Means over other seeds: grown {_interval(grown)}, single block {_interval(single)}"
-    between = (
-        f"; the difference is {_interval(gap, is_signed=True)} (95 % interval)"
-        if gap.half is not None
-        else ""
-    )
+    means = f"Means over other seeds: grown {grown}, single block {single}"
+    between = f"; the difference is {_signed(gap)} (95 % interval)" if gap.half is not None else ""
     saved = ", ".join(f"{100 * share:.0f} % less {words}" for words, share in verdict.savings.items())
     costs = f" The grown cell takes {saved}." if saved else ""
     return f"<strong>{_HEADS[verdict.outcome]}</strong> {means}{between}.{markup.text(costs)}"
 
 
-def _interval(found: Interval, *, is_signed: bool = False) -> str:
-    mean = f"{found.mean:+.4f}" if is_signed else f"{found.mean:.4f}"
-    return mean if found.half is None else f"{mean} ± {found.half:.4f}"
+def _signed(found: Interval) -> str:
+    return f"{'+' if found.mean >= 0 else ''}{found}"
 
 
 def confirmation_table(run: RunData) -> str:
@@ -132,12 +130,10 @@ def confirmation_table(run: RunData) -> str:
                 markup.count(place + 1),
                 markup.count(cell.evaluation.step),
                 markup.score(cell.evaluation.score),
-                markup.Value(_interval(cell.summary), cell.summary.mean),
+                markup.Value(str(cell.summary), cell.summary.mean),
                 ", ".join(f"{value:.4f}" for value in cell.scores)
                 + (f" ({cell.num_failed} failed)" if cell.num_failed else ""),
-                markup.Value(_interval(verdict.difference, is_signed=True), verdict.difference.mean)
-                if verdict
-                else "–",
+                markup.Value(_signed(verdict.difference), verdict.difference.mean) if verdict else "–",
                 markup.Value(markup.code(cell.evaluation.cell), cell.evaluation.cell),
             ]
         )

@@ -1,0 +1,34 @@
+"""`popnas draw`: a cell as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("draw")
+@click.option(
+    "--spec", required=True, metavar="CELL", help='The cell, e.g. "[(-2, identity, -1, 3x3 conv)]".'
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    default="cell.svg",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Its suffix says how: .svg, .pdf, .png or .dot (for Graphviz).",
+)
+@click.option(
+    "--all-blocks",
+    is_flag=True,
+    help="Join all blocks in the output, as with concat_only_unused_blocks false.",
+)
+def command(spec: str, output: Path, all_blocks: bool) -> None:
+    """Draw a cell: its inputs, blocks and operators from top to bottom."""
+    from popnas.cells import Cell
+    from popnas.report.drawing import draw_cell
+
+    draw_cell(Cell.parse(spec), output, concatenates_only_unused=not all_blocks)
+    click.echo(f"Drawing: {output}")
