@@ -19,6 +19,8 @@ from popnas.errors import PopnasError, nearest
 COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("popnas.cli.search", "Search architectures for a data set (-r resumes a run)."),
     "plan": ("popnas.cli.plan", "Before a search: its size, its costs and the time it will take."),
+    "select": ("popnas.cli.select", "Model selection: the best cells of a run, trained longer."),
+    "train": ("popnas.cli.train", "Final training of one network, and its deployment folder."),
     "init": ("popnas.cli.init", "Look at data and write a commented configuration for it."),
     "report": ("popnas.cli.report", "Figures, tables and the HTML report of one or more runs."),
     "pick": ("popnas.cli.pick", "The cell of a run's front that fits your limits."),

@@ -1,0 +1,95 @@
+"""`popnas train`: final training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from popnas.cli._options import json_option, set_option
+from popnas.cli._output import print_json
+
+
+@click.command("train")
+@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
+@click.option(
+    "--spec", "cell", metavar="CELL", help="The cell.  [default: best of selection, else of search]"
+)
+@click.option("-f", "filters", metavar="N", type=click.IntRange(min=1), help="Filters of the first cell.")
+@click.option("-m", "motifs", metavar="N", type=click.IntRange(min=1), help="Motifs.")
+@click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=0), help="Normal cells per motif.")
+@click.option(
+    "-j",
+    "partial",
+    metavar="CONFIG",
+    default="last_training",
+    show_default=True,
+    help="Partial configuration over the run's own: a file or a preset's name.",
+)
+@click.option(
+    "-b",
+    "batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size; the learning rate is scaled with it.  [default: the run's]",
+)
+@click.option(
+    "-bt",
+    "test_batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size of everything that does not train.  [default: the run's]",
+)
+@click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
+@click.option("--name", help="A training beside others, in final_training/NAME.")
+@set_option
+@json_option
+def command(
+    run: Path,
+    cell: str | None,
+    filters: int | None,
+    motifs: int | None,
+    normal_cells: int | None,
+    partial: str,
+    batch_size: int | None,
+    test_batch_size: int | None,
+    train_strategy: str | None,
+    name: str | None,
+    sets: tuple[str, ...],
+    is_json: bool,
+) -> None:
+    """Train one network on training and validation data together, and export it.
+
+    The network and its deployment folder are in RUN/final_training. The same command goes on with a training
+    that was interrupted.
+    """
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.cli._model_progress import model_listener
+    from popnas.workflows import final_training
+
+    try:
+        with model_listener(is_quiet=is_json) as listener:
+            trained = final_training.train(
+                run,
+                partial=partial,
+                cell=cell,
+                motifs=motifs,
+                normal_cells=normal_cells,
+                filters=filters,
+                batch_size=batch_size,
+                test_batch_size=test_batch_size,
+                train_strategy=train_strategy,
+                name=name,
+                sets=sets,
+                listener=listener,
+            )
+    except KeyboardInterrupt:
+        click.echo("What is finished is kept. The same command goes on with it.", err=True)
+        raise
+    if is_json:
+        print_json(trained.to_json())
+        return
+    if trained.stopped is not None:
+        click.echo("The time limit others.max_hours ended this training before its last epoch.")
+    click.echo(f"Trained for {trained.num_epochs} epochs. Model: {trained.folder / 'model.onnx'}")
+    click.echo(f"To deploy: {trained.folder / 'deploy'}")

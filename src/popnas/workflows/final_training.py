@@ -1,0 +1,142 @@
+"""Final training: one network on training and validation data together, to its last epoch; its deployment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from popnas import executors, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import ExportError
+from popnas.networks.cost import network_cost
+from popnas.runs import RunFolder
+from popnas.runs.lock import RunLock
+from popnas.workflows import deployment, model_requests, selection
+from popnas.workflows.model_progress import ModelListener
+from popnas.workflows.model_training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
+from popnas.workflows.models import ModelFolder, read_json
+
+PARTIAL = "last_training"
+CHECKPOINT_EPOCHS = 5
+_FLOPS_PER_THREAD = 5e8
+"""FLOPs of a batch's forward pass from which a second thread gains more than it costs in waiting."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The cell to train and the macro-architecture that it comes with (None: the run's)."""
+
+    cell: str
+    origin: str
+    motifs: int | None = None
+    normal_cells: int | None = None
+    filters: int | None = None
+
+
+def train(
+    run: Path | str,
+    *,
+    partial: str | Path | dict[str, Any] = PARTIAL,
+    cell: str | None = None,
+    motifs: int | None = None,
+    normal_cells: int | None = None,
+    filters: int | None = None,
+    batch_size: int | None = None,
+    test_batch_size: int | None = None,
+    train_strategy: str | None = None,
+    name: str | None = None,
+    sets: Sequence[str] = (),
+    listener: ModelListener | None = None,
+) -> TrainedModel:
+    """Train one network for good; called again with equal arguments it goes on where it was.
+
+    The cell is that of the best model of the run's model selection, with its macro-architecture; without a
+    selection, the search's best; or `cell`. The other arguments override what it comes with. The model is in
+    `final_training/` of the run, or in `final_training/NAME`.
+
+    Raises:
+        UserError: no run or nothing trained in it, mistakes in the arguments, another training there.
+        CandidateFailed: training diverged or ran out of memory.
+        ExportError: no ONNX file reproduces the network; its weights are kept.
+    """
+    listener = listener or ModelListener()
+    folder = RunFolder.open(run)
+    base = model_requests.run_config(folder)
+    path = model_requests.stage_folder(folder.final_training, name)
+    choice = _choose(folder, base, cell)
+    config = model_requests.stage_config(
+        base,
+        partial,
+        batch_size=batch_size,
+        test_batch_size=test_batch_size,
+        train_strategy=train_strategy,
+        sets=sets,
+    )
+    config = model_requests.with_macro(
+        config,
+        motifs or choice.motifs,
+        choice.normal_cells if normal_cells is None else normal_cells,
+        filters or choice.filters,
+    )
+    hours = config.others.max_hours
+    deadline = None if hours is None else time.time() + hours * 3600
+    job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline)
+    with RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock"):
+        check_same_job(job)
+        return _train(job, choice.origin, listener)
+
+
+def _train(job: ModelJob, origin: str, listener: ModelListener) -> TrainedModel:
+    listener.message(f"{origin}: {job.cell}")
+    listener.phase("loading the data")
+    dataset = tasks.get(job.config.dataset.type).load(job.config)
+    for warning in dataset.warnings:
+        listener.message(f"Warning: {warning}")
+    listener.training_started([job.folder], job.config.training_hyperparameters.epochs)
+    before = torch.get_num_threads()
+    torch.set_num_threads(_threads(job, dataset))
+    try:
+        trained = train_model(job, dataset)
+    finally:
+        torch.set_num_threads(before)
+    listener.model_finished(job.folder, f"trained for {trained.num_epochs} epochs")
+    folder = ModelFolder(job.folder)
+    if trained.warning is not None:
+        raise ExportError(f"{trained.warning}\nThe weights are kept in {folder.weights}.")
+    # The deployment's `model.json` is written last: a folder that has it is whole.
+    if not ModelFolder(folder.deploy).is_finished:
+        listener.phase("writing the deployment folder")
+        deployment.deploy(folder, say=listener.message)
+    return trained
+
+
+def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
+    if spec is not None:
+        return _Choice(model_requests.given_cell(spec, base).key, "The cell of --spec")
+    best = selection.best_of(selection.read_selection(folder.model_selection))
+    if best is not None:
+        origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
+        return _Choice(best.cell, origin, best.motifs, best.normal_cells, best.filters)
+    searched = folder.state().best
+    if searched is None:
+        raise model_requests.no_network(folder.path)
+    return _Choice(searched.cell, f"The best of the search (validation {searched.score:.4f})")
+
+
+def _threads(job: ModelJob, dataset: Dataset) -> int:
+    """Threads on a CPU: one where the network is small, else all cores; those it began with if it is resumed,
+    because results depend on them in their last bits."""
+    log = ModelFolder(job.folder).training_json
+    if log.is_file():
+        return int(read_json(log)["threads"])
+    spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
+    flops = network_cost(Cell.parse(job.cell), spec).flops * job.config.dataset.batch_size
+    most = min(len(executors.available_cores()), torch.get_num_threads())
+    return max(1, min(most, int(flops / _FLOPS_PER_THREAD)))
