@@ -18,6 +18,7 @@ from popnas.layers import (
     chain,
     strided_size,
 )
+from popnas.networks.decoder import Merge
 from popnas.networks.plan import CellPlan, LookbackPlan
 from popnas.networks.spec import NetworkSpec
 from popnas.networks.tables import SE_RATIO, branch_site
@@ -50,6 +51,10 @@ class CellModule(nn.Module):
             reshape = _reshape(lookback, channels, spec)
             if reshape is not None:
                 self.reshapes[_name(number)] = reshape
+        nearest = self.plans[0]
+        self.merge: Merge | None = None
+        if nearest.merge is not None:
+            self.merge = Merge(nearest.feature, nearest.upsample, nearest.merge, plan.output, spec)
         self.blocks = nn.ModuleList(BlockModule(block, plan, spec, drop_path) for block in cell.blocks)
         self.inputs = [(block.in1, block.in2) for block in cell.blocks]
         self.joined = cell.unused_blocks if spec.concat_only_unused_blocks else tuple(range(len(cell)))
@@ -64,11 +69,13 @@ class CellModule(nn.Module):
         if spec.se_cell_output:
             self.squeeze_excite = SqueezeExcite(channels, SE_RATIO, bias=False, activation=spec.activation)
         if spec.residual_cells:
-            self.residual = _residual(self.plans[0], channels, spec)
+            self.residual = _residual(nearest, channels, spec)
 
-    def forward(self, *lookbacks: Tensor) -> Tensor:
-        """`lookbacks`: what the used lookbacks read, nearest first."""
-        seen = dict(zip(self.lookbacks, self._see(lookbacks), strict=True))
+    def forward(self, *read: Tensor) -> Tensor:
+        """`read`: what the used lookbacks read, nearest first, then the skip that is merged if there is
+        one.
+        """
+        seen = dict(zip(self.lookbacks, self._see(read), strict=True))
         outputs: list[Tensor] = []
         for block, inputs in zip(self.blocks, self.inputs, strict=True):
             left, right = (seen[number] if number < 0 else outputs[number] for number in inputs)
@@ -83,12 +90,17 @@ class CellModule(nn.Module):
             y_BCHW = y_BCHW + self.residual(seen[self.lookbacks[0]])
         return y_BCHW
 
-    def _see(self, lookbacks: Sequence[Tensor]) -> list[Tensor]:
+    def _see(self, read: Sequence[Tensor]) -> list[Tensor]:
         """The lookbacks as blocks and residual see them."""
-        seen = []
+        seen: list[Tensor] = []
+        lookbacks = read[: len(self.plans)]
         for number, plan, x_BCHW in zip(self.lookbacks, self.plans, lookbacks, strict=True):
-            if plan.upsample > 1:
-                x_BCHW = self.reshapes[_name(number)](x_BCHW, self._output_size(lookbacks))
+            if plan.merge is not None and self.merge is not None:
+                x_BCHW = self.merge(x_BCHW, read[-1])
+            elif plan.upsample > 1:
+                # The merged map, always the first, has the size already.
+                size = seen[0].shape[2:] if self.merge is not None else self._output_size(lookbacks)
+                x_BCHW = self.reshapes[_name(number)](x_BCHW, size)
             elif plan.reshape_stride > 1:
                 x_BCHW = self.reshapes[_name(number)](x_BCHW)
             seen.append(x_BCHW)
@@ -120,7 +132,7 @@ def _reshape(lookback: LookbackPlan, channels: int, spec: NetworkSpec) -> nn.Mod
     if lookback.reshape_stride > 1:
         stride = lookback.reshape_stride
         return ConvBNAct(spec.num_dims, width, channels, 1, stride=stride, activation=spec.activation)
-    if lookback.upsample > 1:
+    if lookback.upsample > 1 and lookback.merge is None:
         return TransposeUpsample(spec.num_dims, width, channels, lookback.upsample, spec.activation)
     return None
 

@@ -14,7 +14,7 @@ from popnas.layers import drop_paths
 from popnas.networks.cell import CellModule
 from popnas.networks.heads import ClassificationHead
 from popnas.networks.macros import MACROS
-from popnas.networks.plan import StackPlan, head_dropouts, head_positions, head_weights
+from popnas.networks.plan import StackPlan, head_dropouts, head_positions, head_weights, plan_sources
 from popnas.networks.spec import NetworkSpec
 
 
@@ -67,9 +67,7 @@ class CellStack(nn.ModuleList):
             CellModule(cell, cell_plan, spec, spec.drop_path * (cell_plan.index + 1) / count)
             for cell_plan in plan.cells
         )
-        self.sources = [
-            [cell_plan.lookback(number).source for number in cell.lookbacks] for cell_plan in plan.cells
-        ]
+        self.sources = [plan_sources(cell_plan, cell.lookbacks) for cell_plan in plan.cells]
 
     def forward(self, x_BCHW: Tensor) -> list[Tensor]:
         """The outputs of all built cells."""

@@ -6,7 +6,7 @@ disagree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -32,13 +32,27 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Skip:
+    """An earlier tensor that a decoder reads beside its own.
+
+    `source` is the built cell that made it (-1: the network's input), `feature` its shape, `stride` what
+    brings it to the decoder's size: more than 1 only where no cell of that level is built.
+    """
+
+    source: int
+    feature: Feature
+    stride: int
+
+
+@dataclass(frozen=True)
 class LookbackPlan:
     """One lookback of a built cell.
 
     `source` is the built cell that is read, -1 for the network's input; `feature` its shape, `seen` the
     shape that blocks and residual see. They differ where `reshape_stride` > 1 (lookback_reshape) or
     `upsample` > 1 (input shorter than the output). `stride` is what is left to the operators: 2^(reductions
-    between what they see and the cell's output).
+    between what they see and the cell's output). With a `merge` what comes out of the upsampling is
+    concatenated with that skip and compressed.
     """
 
     source: int
@@ -47,6 +61,7 @@ class LookbackPlan:
     stride: int
     reshape_stride: int = 1
     upsample: int = 1
+    merge: Skip | None = None
 
 
 @dataclass(frozen=True)
@@ -93,25 +108,37 @@ def halved(size: Sequence[int], times: int) -> tuple[int, ...]:
     return tuple(-(-extent // 2**times) for extent in size)
 
 
-def is_reduction(position: int, spec: NetworkSpec) -> bool:
-    """Whether the cell at that position closes a motif; the last motif has no reduction cell."""
-    return (position + 1) % (spec.normal_cells_per_motif + 1) == 0
+@dataclass(frozen=True)
+class Place:
+    """A position of the whole stack, whether its cell is built or not."""
+
+    level: int
+    is_reduction: bool = False
+    is_decoder: bool = False
 
 
-def num_positions(spec: NetworkSpec) -> int:
-    """Cells of the whole stack, built or not: M motifs of N normal cells with a reduction cell between
-    them.
+def encoder_places(spec: NetworkSpec) -> list[Place]:
+    """M motifs of N normal cells with a reduction cell, which already has the next level, between them."""
+    motif = spec.normal_cells_per_motif + 1
+    positions = range(1, spec.motifs * motif)
+    return [Place(position // motif, position % motif == 0) for position in positions]
+
+
+def decoder_places(spec: NetworkSpec) -> list[Place]:
+    """Segmentation with cells in the decoder: per level of the way back, a cell that merges and N normal
+    cells.
     """
-    return spec.motifs * (spec.normal_cells_per_motif + 1) - 1
+    cells = range(spec.normal_cells_per_motif + 1)
+    return [Place(level, is_decoder=True) for level in range(spec.motifs - 2, -1, -1) for _ in cells]
 
 
-def built_positions(nearest: int, spec: NetworkSpec) -> tuple[int, ...]:
-    """Positions that the last cell reaches by steps of the nearest used lookback (`nearest`: -1, -2, ...;
+def built_positions(nearest: int, num_positions: int) -> tuple[int, ...]:
+    """Positions that the last one reaches by steps of the nearest used lookback (`nearest`: -1, -2, ...;
     0: empty cell).
     """
     if nearest == 0:
         return ()
-    return tuple(range(num_positions(spec) - 1, -1, nearest))[::-1]
+    return tuple(range(num_positions - 1, -1, nearest))[::-1]
 
 
 def see(feature: Feature, output: Feature, reshape: bool) -> tuple[Feature, int, int, int]:
@@ -129,9 +156,38 @@ def see(feature: Feature, output: Feature, reshape: bool) -> tuple[Feature, int,
     return feature, 2**reductions, 1, 1
 
 
+def skip_at(level: int, outputs: Iterable[tuple[int, Feature]], start: Feature) -> Skip:
+    """What a decoder reads at a level: of the (source, feature) of the encoder, given in their order, the
+    last one of that level, else the nearest before it, at the outset the input.
+    """
+    found = [(-1, start), *((source, feature) for source, feature in outputs if feature.level <= level)]
+    source, feature = found[-1]
+    return Skip(source, feature, 2 ** (level - feature.level))
+
+
+def place_feature(level: int, spec: NetworkSpec) -> Feature:
+    """The output of a cell at that level: depth doubled, size halved at each."""
+    return Feature(spec.filters * 2**level, level, halved(spec.input_size, level))
+
+
 @lru_cache(maxsize=256)
 def stack_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
-    """The classification stack for cells whose nearest used lookback is `nearest` (0: the empty cell).
+    """The classification stack for cells whose nearest used lookback is `nearest` (0: the empty cell)."""
+    return cells_plan(encoder_places(spec), nearest, lookback_depth, spec)
+
+
+@lru_cache(maxsize=256)
+def encoder_decoder_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+    """The same with cells in a decoder behind it.
+
+    The decoder's cell whose nearest used lookback comes from a lower level has it merged with the encoder's
+    output of its own level: for cells that read -1 the first of each level.
+    """
+    return cells_plan([*encoder_places(spec), *decoder_places(spec)], nearest, lookback_depth, spec)
+
+
+def cells_plan(places: Sequence[Place], nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+    """The built ones of the places.
 
     A lookback before the first cell is the input; one on a cell that is not built takes the nearest built
     one before it.
@@ -139,21 +195,29 @@ def stack_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPla
     start = input_feature(spec)
     features: dict[int, tuple[int, Feature]] = {}  # position -> (built index, output)
     cells: list[CellPlan] = []
-    for index, position in enumerate(built_positions(nearest, spec)):
-        level = sum(is_reduction(before, spec) for before in range(position + 1))
-        output = Feature(spec.filters * 2**level, level, halved(start.size, level))
-        reducing = is_reduction(position, spec)
+    for index, position in enumerate(built_positions(nearest, len(places))):
+        place = places[position]
+        output = place_feature(place.level, spec)
+        is_reshaping = spec.lookback_reshape and not place.is_reduction
         lookbacks = []
         for number in range(1, lookback_depth + 1):
             found = [built for built in features if built <= position - number]
             source, feature = features[max(found)] if found else (-1, start)
-            seen, stride, reshape_stride, upsample = see(
-                feature, output, spec.lookback_reshape and not reducing
-            )
-            lookbacks.append(LookbackPlan(source, feature, seen, stride, reshape_stride, upsample))
-        cells.append(CellPlan(position, index, reducing, output, tuple(lookbacks)))
+            seen, stride, reshape_stride, upsample = see(feature, output, is_reshaping)
+            merge = None
+            if place.is_decoder and number == -nearest and upsample > 1:
+                encoder = [built for at, built in features.items() if not places[at].is_decoder]
+                merge = skip_at(place.level, encoder, start)
+            lookbacks.append(LookbackPlan(source, feature, seen, stride, reshape_stride, upsample, merge))
+        cells.append(CellPlan(position, index, place.is_reduction, output, tuple(lookbacks)))
         features[position] = (index, output)
     return StackPlan(start, tuple(cells))
+
+
+def plan_sources(cell: CellPlan, lookbacks: tuple[int, ...]) -> list[int]:
+    """What a built cell reads, as `StackPlan.output` counts: its lookbacks and a skip that is merged."""
+    plans = [cell.lookback(number) for number in lookbacks]
+    return [plan.source for plan in plans] + [plan.merge.source for plan in plans if plan.merge is not None]
 
 
 def num_cells_stacked(cells: Cell | np.ndarray, spec: NetworkSpec) -> np.ndarray:

@@ -18,9 +18,11 @@ from popnas import operators
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import UserError
 from popnas.networks.cost import BulkCosts
-from popnas.networks.plan import CellPlan, Feature, LookbackPlan, StackPlan, head_positions, stack_plan
+from popnas.networks.decoder_plan import merge_cost
+from popnas.networks.macros import MACROS
+from popnas.networks.plan import CellPlan, Feature, LookbackPlan
 from popnas.networks.spec import NetworkSpec
-from popnas.operators import Cost, Site, conv_bn_cost, dense_cost, pointwise_cost, squeeze_excite_cost
+from popnas.operators import Cost, Site, conv_bn_cost, pointwise_cost, squeeze_excite_cost
 
 SE_RATIO = 8
 """Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
@@ -46,8 +48,9 @@ class StackTables:
 
 
 def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts:
-    """Costs of the classification networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in any
-    block order.
+    """Costs of the networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in any block order.
+
+    The spec's macro-architecture says which cells are built and what its networks have beside them.
 
     Raises:
         UserError: channels or FLOPs that no 64-bit number holds.
@@ -145,8 +148,9 @@ def _fill_row(
     tables: StackTables, row: int, nearest: int, lookbacks: tuple[int, ...], operator_costs: _OperatorCosts
 ) -> None:
     spec = operator_costs.spec
-    stack = stack_plan(nearest, -min(lookbacks, default=-1), spec)
-    _add(tables.rest[row], _heads_cost(stack, spec))
+    macro = MACROS.get(spec.macro)()
+    stack = macro.plan(nearest, -min(lookbacks, default=-1), spec)
+    _add(tables.rest[row], macro.frame_cost(stack, spec))
     for cell in stack.cells:
         _add(tables.rest[row], _rest_cost(cell, cell.lookback(nearest), spec))
         for joined in range(2, tables.concatenation.shape[1]):
@@ -177,14 +181,15 @@ def _pointwise_cost(in_channels: int, output: Feature) -> Cost:
 
 
 def _lookback_cost(lookback: LookbackPlan, output: Feature) -> Cost:
-    """Bringing a used lookback to the size that the blocks see: strided pointwise, or transpose
-    convolution.
+    """Bringing a used lookback to the size that the blocks see: strided pointwise, or transpose convolution
+    and merge.
     """
     if lookback.reshape_stride > 1:
         return _pointwise_cost(lookback.feature.channels, output)
     if lookback.upsample > 1:
         kernel = (lookback.upsample,) * len(output.size)
-        return conv_bn_cost(kernel, lookback.feature.channels, output.channels, lookback.feature.size)
+        up = conv_bn_cost(kernel, lookback.feature.channels, output.channels, lookback.feature.size)
+        return up if lookback.merge is None else up + merge_cost(lookback.merge, output)
     return Cost()
 
 
@@ -196,11 +201,4 @@ def _rest_cost(cell: CellPlan, nearest: LookbackPlan, spec: NetworkSpec) -> Cost
         cost += squeeze_excite_cost(channels, SE_RATIO, bias=False)
     if spec.residual_cells and nearest.seen.channels != channels:
         cost += _pointwise_cost(nearest.seen.channels, cell.output)
-    return cost
-
-
-def _heads_cost(stack: StackPlan, spec: NetworkSpec) -> Cost:
-    cost = Cost()
-    for head in head_positions(len(stack.cells), spec):
-        cost += dense_cost(stack.output(head).channels, spec.num_classes)
     return cost

@@ -68,7 +68,7 @@ def own_macro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_it_is_found_built_and_costed(own_macro: str) -> None:
-    assert MACROS.names() == ["classification", own_macro]
+    assert own_macro in MACROS.names()
     spec = NetworkSpec(macro=own_macro, input_shape=(8, 8, 3), num_classes=3, filters=4, motifs=3)
     cell = Cell.parse("[(-2, 3x3 conv, -1, identity)]")
     network = build(cell, spec)

@@ -48,7 +48,7 @@ def test_the_first_cells_lookbacks_are_the_input_with_its_depth() -> None:
     ("nearest", "positions"), [(-1, range(8)), (-2, (1, 3, 5, 7)), (-3, (1, 4, 7)), (0, ())]
 )
 def test_built_are_the_cells_that_the_last_one_reaches(nearest: int, positions: tuple[int, ...]) -> None:
-    assert built_positions(nearest, SPEC) == tuple(positions)
+    assert built_positions(nearest, 8) == tuple(positions)
     assert len(stack_plan(nearest, 3, SPEC).cells) == len(positions)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas.networks.plan import StackPlan, stack_plan
+from popnas.networks.plan import StackPlan, head_positions, plan_sources, stack_plan
 from popnas.networks.spec import NetworkSpec
+from popnas.operators import Cost, dense_cost
 
 if TYPE_CHECKING:
     from popnas.cells import Cell, SearchSpace
@@ -29,11 +31,25 @@ class MacroArchitecture(ABC):
         """
         return stack_plan(nearest, lookback_depth, spec)
 
+    def plan_of(self, cell: Cell, spec: NetworkSpec) -> StackPlan:
+        """`plan` as deep as the cell's lookbacks reach."""
+        return self.plan(max(cell.lookbacks, default=0), -min(cell.lookbacks, default=-1), spec)
+
     def num_cells_stacked(self, nearest_N: np.ndarray, spec: NetworkSpec) -> np.ndarray:
         """Cells really stacked, int64 (N,), from each cell's nearest used lookback (0: the empty cell)."""
         nearest, kind_N = np.unique(nearest_N, return_inverse=True)
         counts = [len(self.plan(int(lookback), 1, spec).cells) for lookback in nearest]
         return np.array(counts, dtype=np.int64)[kind_N]
+
+    def frame_cost(self, plan: StackPlan, spec: NetworkSpec) -> Cost:
+        """What a network costs beside its cells: by default a dense head on each cell that bears one.
+
+        `tables.stack_costs`, the bulk formula of any macro-architecture that says this and its `plan`, adds
+        it up with the cells.
+        """
+        heads = head_positions(len(plan.cells), spec)
+        costs = [dense_cost(plan.output(head).channels, spec.num_classes) for head in heads]
+        return sum(costs, Cost())
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """Exact params and FLOPs of the networks of all cells; None = no formula, they are built to be
@@ -48,13 +64,19 @@ class MacroArchitecture(ABC):
         Every tensor that is made before the cut and read by a cell after it counts once, also one that
         skips cells. A head belongs to the cell that it reads, so it moves nothing over a cut.
         """
-        nearest, farthest = max(cell.lookbacks, default=0), min(cell.lookbacks, default=-1)
-        return stack_partitions(self.plan(nearest, -farthest, spec), cell.lookbacks)
+        return stack_partitions(self.plan_of(cell, spec), cell.lookbacks)
 
 
-def stack_partitions(plan: StackPlan, lookbacks: tuple[int, ...]) -> dict[str, int]:
-    """`MacroArchitecture.partitions` of a stack whose cells read the given lookbacks."""
-    reads = [{cell.lookback(number).source for number in lookbacks} for cell in plan.cells]
+def stack_partitions(
+    plan: StackPlan, lookbacks: tuple[int, ...], read_with_last: Iterable[int] = ()
+) -> dict[str, int]:
+    """`MacroArchitecture.partitions` of a stack whose cells read the given lookbacks.
+
+    `read_with_last` are sources that what stands behind the last cell, and belongs to it, reads too.
+    """
+    reads = [plan_sources(cell, lookbacks) for cell in plan.cells]
+    if reads:
+        reads[-1] += read_with_last
     cuts = {}
     for index in range(len(plan.cells)):
         crossing = {source for read in reads[index:] for source in read if source < index}

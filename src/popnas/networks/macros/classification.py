@@ -28,8 +28,7 @@ class Classification(MacroArchitecture):
         """See `MacroArchitecture.build`."""
         from popnas.networks.network import ClassificationNetwork
 
-        nearest, farthest = max(cell.lookbacks, default=0), min(cell.lookbacks, default=-1)
-        return ClassificationNetwork(cell, spec, self.plan(nearest, -farthest, spec))
+        return ClassificationNetwork(cell, spec, self.plan_of(cell, spec))
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """See `MacroArchitecture.bulk_costs`; here a sum of table entries."""
