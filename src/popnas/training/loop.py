@@ -126,7 +126,8 @@ class _Training:
         self.stepper = self._make_stepper(self.network)
         self.clock = clock_for(self.device)
         self.began = time.monotonic()
-        self.warmed_sizes: set[tuple[int, ...]] = set()
+        self.warmed_shapes: set[torch.Size] = set()
+        self.spare: Stepper | None = None
         self.epochs: list[EpochRecord] = []
         self.best_epoch, self.best_state = -1, dict[str, Tensor]()
 
@@ -196,7 +197,7 @@ class _Training:
             batch = stepper.prepared(loaded)
             if has_drop_path:
                 self.network.set_progress(step / len(self.rates))
-            if self.cost is None and batch.x.shape not in self.warmed_sizes:
+            if self.cost is None and batch.x.shape not in self.warmed_shapes:
                 self._warm_up(batch)
             clock.start()
             loss = stepper.step(batch, self.rates[step])
@@ -204,6 +205,7 @@ class _Training:
             stepper.release_gradients()
             loss_sum.add_(loss, alpha=len(batch.y))
             num_samples += len(batch.y)
+        self.spare = None
         seconds = clock.seconds()
         mean_loss = loss_sum.item() / num_samples
         check_finite(mean_loss, "the training loss", epoch)
@@ -212,13 +214,13 @@ class _Training:
         return mean_loss, seconds
 
     def _warm_up(self, batch: PreparedBatch) -> None:
-        """A step on a throw-away copy, so that what a batch shape costs only the first time is not
-        measured.
-        """
-        self.warmed_sizes.add(tuple(batch.x.shape))
+        """A step on a throw-away copy, so that what a shape costs only the first time is not timed."""
+        self.warmed_shapes.add(batch.x.shape)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            stepper = self._make_stepper(copy.deepcopy(self.network))
-            stepper.step(batch, 0.0)
+            # One copy for all shapes of the first epoch: copying takes about as long as a step.
+            self.spare = self.spare or self._make_stepper(copy.deepcopy(self.network))
+            self.spare.step(batch, 0.0)
+            self.spare.release_gradients()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
