@@ -1,8 +1,8 @@
 """The deployment folder: everything that another machine needs to run a trained network, with numpy and
 onnxruntime only.
 
-`model.onnx` (checked against PyTorch), `model.int8.onnx` (where it keeps the accuracy), `weights.safetensors`,
-`model.json` and `README.md`.
+`model.onnx` (checked against PyTorch), `model.int8.onnx` (where it keeps the accuracy),
+`weights.safetensors`, `model.json` and `README.md`.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _figures(model: dict[str, Any]) -> list[str]:
         lines.append(_row("model.int8.onnx", int8["accuracy"], int8["bytes"], times["int8_milliseconds"]))
         lines += [
             "",
-            f"Times: median over batches of {times['batch_size']}, one thread of the machine that exported it.",
+            f"Times: median, batches of {times['batch_size']}, one thread of the machine that exported it.",
         ]
     else:
         lines += ["", f"There is no int8 file: {int8['reason']}."]

@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +79,14 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
     int8.unlink(missing_ok=True)
     ranges_from = calibration.take(slice(0, NUM_CALIBRATION))
     reference = open_session(fp32)
-    base = {
-        "num_calibration": len(ranges_from),
-        "num_samples": len(judged_on),
-        "fp32_bytes": fp32.stat().st_size,
-        "fp32_accuracy": accuracy(reference, judged_on),
-    }
+    report = Int8Report(
+        is_kept=False,
+        reason=None,
+        num_calibration=len(ranges_from),
+        num_samples=len(judged_on),
+        fp32_bytes=fp32.stat().st_size,
+        fp32_accuracy=accuracy(reference, judged_on),
+    )
     try:
         with tempfile.TemporaryDirectory(dir=int8.parent, prefix=".int8-") as folder:
             part = Path(folder) / "model.int8.onnx"
@@ -95,25 +97,22 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
             except OSError:
                 raise
             except Exception as error:  # whatever the quantiser's and the runtime's layers raise
-                return Int8Report(False, f"{type(error).__name__}: {error}".splitlines()[0], **base)
-            size, milliseconds = _race(reference, session, judged_on)
-            report = Int8Report(
-                True,
-                None,
-                **base,
+                return replace(report, reason=f"{type(error).__name__}: {error}".splitlines()[0])
+            size, (fp32_milliseconds, milliseconds) = _race(reference, session, judged_on)
+            report = replace(
+                report,
                 bytes=part.stat().st_size,
                 accuracy=found,
                 batch_size=size,
-                fp32_milliseconds=milliseconds[0],
-                milliseconds=milliseconds[1],
+                fp32_milliseconds=fp32_milliseconds,
+                milliseconds=milliseconds,
             )
-            loss = report.accuracy_loss
-            assert loss is not None
+            loss = report.fp32_accuracy - found
             if loss > MAX_LOSS:
                 reason = f"it loses {100 * loss:.2f} points of accuracy, more than {100 * MAX_LOSS:g}"
-                return Int8Report(**{**vars(report), "is_kept": False, "reason": reason})
+                return replace(report, reason=reason)
             os.replace(part, int8)  # noqa: PTH105 - both names in one call shows the atomic step
-            return report
+            return replace(report, is_kept=True)
     except OSError as error:
         raise StorageError(f"cannot write {int8}: {error.strerror or error}") from error
 
@@ -131,8 +130,8 @@ def _quantize(fp32: Path, int8: Path, calibration: Split, folder: Path) -> None:
             _Samples(calibration),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            # Seven bits for weights: processors without 8-bit dot products add pairs of products in 16 bits and
-            # would overflow. So the accuracy measured here holds on every machine.
+            # Seven bits for weights: processors without 8-bit dot products add pairs of products in 16 bits
+            # and would overflow. So the accuracy measured here holds on every machine.
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -1,0 +1,146 @@
+"""Cells as classes of their own, their blocks and the wiring written out."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from popnas.export.source.expressions import Call, Expression, Records, render
+from popnas.networks.cell import BlockModule, CellModule
+from popnas.networks.plan import CellPlan
+
+_JOINS = {
+    "add": ("added up", "self.left(left_BCHW) + self.right(right_BCHW)"),
+    "avg": ("averaged", "(self.left(left_BCHW) + self.right(right_BCHW)) / 2"),
+}
+
+
+def block_class(join: str) -> str:
+    """The class of blocks joined by `add` or `avg`."""
+    words, result = _JOINS[join]
+    return f'''class Block(nn.Module):
+    """Two operators, each on its input, {words}."""
+
+    def __init__(self, left: nn.Module, right: nn.Module) -> None:
+        super().__init__()
+        self.left = left
+        self.right = right
+
+    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
+        return {result}'''
+
+
+class CellWriter:
+    """Writes a class per kind of cell; equal cells share one. `classes`: text by name, in order."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.classes: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    def name_of(self, cell: CellModule) -> str:
+        """The class of a cell, written if it is new."""
+        plan: CellPlan = self.records.arguments(cell)["plan"]
+        kind = "ReductionCell" if plan.is_reduction else "NormalCell"
+        body = self._body(cell, plan, kind)
+        if body not in self._names:
+            self._names[body] = f"{kind}{len(self.classes)}"
+            self.classes[self._names[body]] = f"class {self._names[body]}(nn.Module):\n{body}"
+        return self._names[body]
+
+    def _body(self, cell: CellModule, plan: CellPlan, kind: str) -> str:
+        words = "reduction" if plan.is_reduction else "normal"
+        arguments = ", ".join(f"{_lookback(number)}: Tensor" for number in cell.lookbacks)
+        return "\n".join(
+            [
+                f'    """A {words} cell of {plan.output.channels} channels."""',
+                "",
+                "    def __init__(self) -> None:",
+                "        super().__init__()",
+                *self._members(cell),
+                "",
+                f"    def forward(self, {arguments}) -> Tensor:",
+                *_forward(cell),
+            ]
+        )
+
+    def _members(self, cell: CellModule) -> list[str]:
+        lines = []
+        if cell.reshapes:
+            pairs = tuple((name, self.records.call(layer)) for name, layer in cell.reshapes.items())
+            lines.append(_member("reshapes", _module_dict(pairs)))
+        lines.append("        self.blocks = nn.ModuleList(")
+        lines.append("            [")
+        for block in cell.blocks:
+            assert isinstance(block, BlockModule)
+            in1, op1, in2, op2 = self.records.arguments(block)["block"]
+            operators = tuple((None, self.records.call(layer)) for layer in (block.left, block.right))
+            lines.append(f"                # {op1} of {_read(in1)}, {op2} of {_read(in2)}")
+            lines.append(f"                {render(Call('Block', operators), 16, 17)},")
+        lines += ["            ]", "        )"]
+        for name in ("compress", "squeeze_excite", "residual"):
+            layer = getattr(cell, name)
+            if layer is not None and not isinstance(layer, nn.Identity):
+                lines.append(_member(name, self.records.call(layer)))
+        return lines
+
+
+def _member(name: str, made: Expression) -> str:
+    start = f"        self.{name} = "
+    return start + render(made, 8, len(start))
+
+
+def _module_dict(pairs: tuple[tuple[str, Call], ...]) -> str:
+    lines = [f'                "{name}": {render(made, 16, 22 + len(name))},' for name, made in pairs]
+    return "\n".join(["nn.ModuleDict(", "            {", *lines, "            }", "        )"])
+
+
+def _lookback(number: int) -> str:
+    return f"lookback{-number}"
+
+
+def _read(number: int) -> str:
+    return _lookback(number) if number < 0 else f"block{number}"
+
+
+def _forward(cell: CellModule) -> list[str]:
+    lines = [*_size(cell), *_reshapes(cell)]
+    for index, (in1, in2) in enumerate(cell.inputs):
+        lines.append(f"block{index} = self.blocks[{index}]({_read(in1)}, {_read(in2)})")
+    joined = [f"block{index}" for index in cell.joined]
+    y = joined[0]
+    if cell.compress is not None:
+        y = f"self.compress(torch.cat(({', '.join(joined)}), dim=1))"
+    if cell.squeeze_excite is not None:
+        y = f"self.squeeze_excite({y})"
+    if cell.residual is not None:
+        nearest = _lookback(cell.lookbacks[0])
+        y += f" + {nearest}" if isinstance(cell.residual, nn.Identity) else f" + self.residual({nearest})"
+    lines.append(f"return {y}")
+    return [f"        {line}" for line in lines]
+
+
+def _reshapes(cell: CellModule) -> list[str]:
+    lines = []
+    for number, plan in zip(cell.lookbacks, cell.plans, strict=True):
+        name = _lookback(number)
+        if plan.upsample > 1 or plan.reshape_stride > 1:
+            size = ", size" if plan.upsample > 1 else ""
+            lines.append(f'{name} = self.reshapes["{name}"]({name}{size})')
+    return lines
+
+
+def _size(cell: CellModule) -> list[str]:
+    """The cell's output size, which upsampled lookbacks are cropped to: see `CellModule`."""
+    if all(plan.upsample == 1 for plan in cell.plans):
+        return []
+    sizes = []
+    for number, plan in zip(cell.lookbacks, cell.plans, strict=True):
+        stride = plan.stride * plan.reshape_stride
+        extents = f"{_lookback(number)}.shape[2:]"
+        if plan.upsample > 1:
+            extents = f"[{plan.upsample} * n for n in {extents}]"
+        sizes.append(f"strided_size({extents}, ({stride}, {stride}))")
+    exact = [size for size, plan in zip(sizes, cell.plans, strict=True) if plan.upsample == 1]
+    if exact:
+        return [f"size = {exact[0]}"]
+    return [f"size = [min(axis) for axis in zip({', '.join(sizes)}, strict=True)]"]

@@ -1,0 +1,223 @@
+"""The whole file: layers, cells, the network, and how it is loaded and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from popnas import layers, networks
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.errors import ExportError
+from popnas.export.source.cells import CellWriter, block_class
+from popnas.export.source.definitions import Definitions
+from popnas.export.source.expressions import Records, class_name, render
+from popnas.layers.activations import ACTIVATIONS
+from popnas.networks.cell import BlockModule, CellModule
+from popnas.networks.network import ClassificationNetwork, Network
+
+NetworkWriter = Callable[[Any, CellWriter], str]
+
+
+def network_source(network: Network, preprocessing: Preprocessing) -> str:
+    """A Python file that defines the network, needing PyTorch only (and safetensors to load weights).
+
+    Its `Network` has the `state_dict` names of ours, `predict` takes raw values as the ONNX file does. Drop
+    path, which only matters in a search's or our own training, is left out.
+
+    Raises:
+        ExportError: a part of the network that cannot be written as source.
+    """
+    if type(network) not in WRITERS:
+        known = ", ".join(sorted(cls.__name__ for cls in WRITERS))
+        raise ExportError(
+            f"the network of the macro-architecture '{network.spec.macro}' cannot be written as source: only "
+            f"{known} can"
+        )
+    records = Records()
+    with records.watching({type(module) for module in network.modules()}), torch.device("meta"):
+        twin = networks.build(network.cell, network.spec)
+    cell_writer = CellWriter(records)
+    body = WRITERS[type(network)](twin, cell_writer)
+    definitions = _definitions(twin, records)
+    parts = [
+        _docstring(network),
+        "\n".join(_imports(definitions)),
+        "\n".join(_constants(definitions, preprocessing)),
+    ]
+    classes = [
+        *definitions.texts.values(),
+        *([block_class(network.spec.block_join_operator)] if cell_writer.classes else []),
+        *cell_writer.classes.values(),
+        body,
+        _LOAD,
+        _predict(network),
+    ]
+    return "\n\n".join(parts) + "\n\n\n" + "\n\n\n".join(classes) + "\n"
+
+
+def _classification(network: ClassificationNetwork, cells: CellWriter) -> str:
+    names = [cells.name_of(cell) for cell in network.cells if isinstance(cell, CellModule)]
+    stack = [f"                {name}()," for name in names]
+    heads = [f"                {render(cells.records.call(head), 16, 17)}," for head in network.heads]
+    lines = [
+        "class Network(nn.Module):",
+        '    """Cells, each reading the input or earlier ones, and heads; the last head is the main one."""',
+        "",
+        "    def __init__(self) -> None:",
+        "        super().__init__()",
+        *_module_list("cells", stack),
+        *_module_list("heads", heads),
+        "",
+        "    def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:",
+        '        """Preprocessed input -> the logits (B, classes) of every head."""',
+        f"        x_BCHW = {'x.unsqueeze(2)' if network.spec.num_dims == 1 else 'x'}",
+    ]
+    for index, sources in enumerate(network.cells.sources):
+        read = ", ".join(_output(source) for source in sources)
+        lines.append(f"        cell{index} = self.cells[{index}]({read})")
+    answers = [
+        f"self.heads[{index}]({_output(position)}, lengths_B)"
+        for index, position in enumerate(network.read_by_heads)
+    ]
+    lines.append(f"        return {', '.join(answers)}{',' if len(answers) == 1 else ''}")
+    return "\n".join(lines)
+
+
+def _module_list(name: str, members: list[str]) -> list[str]:
+    if not members:
+        return [f"        self.{name} = nn.ModuleList()"]
+    return [f"        self.{name} = nn.ModuleList(", "            [", *members, "            ]", "        )"]
+
+
+def _output(source: int) -> str:
+    return f"cell{source}" if source >= 0 else "x_BCHW"
+
+
+WRITERS: dict[type[Network], NetworkWriter] = {ClassificationNetwork: _classification}
+"""Who writes the networks of a class."""
+
+
+def _definitions(network: Network, records: Records) -> Definitions:
+    """The definitions of all layers, those inside other layers included."""
+    definitions = Definitions({layers.activation: _activation(network, records)})
+    definitions.imports |= {"import torch", "from torch import Tensor, nn", "from pathlib import Path"}
+    for layer in _outermost(network):
+        definitions.add(type(layer))
+        for part in layer.modules():
+            if class_name(type(part)) != f"nn.{type(part).__name__}":
+                definitions.add(type(part))
+    built = [module for module in network.modules() if isinstance(module, CellModule)]
+    if any(plan.upsample > 1 for cell in built for plan in cell.plans):
+        definitions.add(layers.strided_size)
+    return definitions
+
+
+_ASSEMBLED = (Network, CellModule, BlockModule, nn.ModuleList, nn.ModuleDict)
+_WRITTEN_OUT = (layers.BlockJoin, layers.ConcatJoin)
+
+
+def _outermost(module: nn.Module) -> Iterable[nn.Module]:
+    for child in module.children():
+        if isinstance(child, _WRITTEN_OUT):
+            continue
+        if isinstance(child, _ASSEMBLED):
+            yield from _outermost(child)
+        else:
+            yield child
+
+
+def _activation(network: Network, records: Records) -> tuple[str, list[Any]]:
+    """`layers.activation` for the activations in use: its own source knows them all, and our errors."""
+    used = {network.spec.activation}
+    for module in network.modules():
+        used |= {value for value in records.arguments(module).values() if isinstance(value, str)}
+    made = {name: layers.activation(name) for name in ACTIVATIONS if name in used}
+    lines = [
+        f'    if name == "{name}":\n        return {"nn." if _is_torch(layer) else ""}{layer!r}'
+        for name, layer in made.items()
+    ]
+    text = "\n".join(
+        [
+            "def activation(name: str) -> nn.Module:",
+            '    """The activation of that name."""',
+            *lines,
+            '    raise ValueError(f"unknown activation {name!r}")',
+        ]
+    )
+    return text, [type(layer) for layer in made.values() if not _is_torch(layer)]
+
+
+def _is_torch(layer: nn.Module) -> bool:
+    return class_name(type(layer)).startswith("nn.")
+
+
+def _docstring(network: Network) -> str:
+    spec = network.spec
+    kind = "Images (B, C, H, W), 0..255," if spec.num_dims == 2 else "Series (B, C, L), as in the files,"
+    usage = "predict(network, x, lengths)" if spec.has_lengths else "predict(network, x)"
+    return f'''"""A network found by popnas, as plain PyTorch: `{network.cell}`.
+
+{kind} to probabilities of {spec.num_classes} classes:
+
+    network = load("weights.safetensors")
+    probabilities = {usage}
+
+Axes in names: B batch, C channels, H height, W width, L timesteps (a series is a map of height 1 inside).
+"""
+
+from __future__ import annotations'''
+
+
+def _imports(definitions: Definitions) -> list[str]:
+    found = set(definitions.imports)
+    by_home: dict[str, set[str]] = {}
+    plain = {line for line in found if line.startswith("import ")}
+    for line in found - plain:
+        home, names = line.removeprefix("from ").split(" import ")
+        by_home.setdefault(home, set()).update(names.split(", "))
+    lines = sorted(plain)
+    lines += [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(by_home.items())]
+    standard = [line for line in lines if line.split()[1].split(".")[0] not in ("torch", "numpy")]
+    others = [line for line in lines if line not in standard]
+    return [*standard, "", *others]
+
+
+def _constants(definitions: Definitions, preprocessing: Preprocessing) -> list[str]:
+    return [
+        *(f"{name} = {text}" for name, text in definitions.constants.items()),
+        f"OFFSET = {preprocessing.offset!r}  # network input = (raw - OFFSET) * SCALE, per channel",
+        f"SCALE = {preprocessing.scale!r}",
+    ]
+
+
+_LOAD = '''def load(weights: str | Path) -> Network:
+    """The network with the weights of a .safetensors file, ready to predict."""
+    from safetensors.torch import load_file
+
+    network = Network()
+    network.load_state_dict(load_file(weights))
+    return network.eval()'''
+
+
+def _predict(network: Network) -> str:
+    shape = "1, -1, 1, 1" if network.spec.num_dims == 2 else "1, -1, 1"
+    lines = [
+        "@torch.no_grad()",
+        "def predict(network: Network, x: Tensor) -> Tensor:",
+        '    """Raw values -> probabilities (B, classes)."""',
+        f"    offset, scale = torch.tensor(OFFSET).reshape({shape}), torch.tensor(SCALE).reshape({shape})",
+        "    ready = (x.float() - offset) * scale",
+        "    return torch.softmax(network(ready)[-1], dim=1)",
+    ]
+    if network.spec.has_lengths:
+        lines[1] = "def predict(network: Network, x: Tensor, lengths_B: Tensor) -> Tensor:"
+        lines[2] = '    """Raw values and timesteps before the padding -> probabilities (B, classes)."""'
+        lines[4:] = [
+            "    ready = (x.float() - offset) * scale",
+            "    ready = ready * (torch.arange(x.shape[2]) < lengths_B[:, None, None])",
+            "    return torch.softmax(network(ready, lengths_B)[-1], dim=1)",
+        ]
+    return "\n".join(lines)
