@@ -42,6 +42,11 @@ def model_listener(*, is_quiet: bool) -> Iterator[ModelListener]:
                 bar.stop()
 
 
+def job_listener(*, is_quiet: bool) -> JobListener:
+    """A listener for jobs whose stages draw their own progress: lines only, or none."""
+    return JobListener(None if is_quiet else Console(stderr=True, highlight=False))
+
+
 def _progress(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
@@ -71,6 +76,25 @@ class _Lines(ModelListener):
 
     def model_finished(self, folder: Path, text: str) -> None:
         self.message(f"{folder.name}: {text}")
+
+
+class JobListener(ModelListener):
+    """Prints lines, if it has a console, and remembers the run folder."""
+
+    def __init__(self, console: Console | None) -> None:
+        self.console = console
+        self.folder: Path | None = None
+
+    def job_opened(self, folder: Path) -> None:
+        self.folder = folder
+        self.message(f"Run folder: {folder}")
+
+    def message(self, text: str) -> None:
+        if self.console is not None:
+            self.console.print(text, markup=False, soft_wrap=True)
+
+    def phase(self, text: str) -> None:
+        self.message(text)
 
 
 class _Bar(_Lines):

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("popnas.cli.plan", "Before a search: its size, its costs and the time it will take."),
     "select": ("popnas.cli.select", "Model selection: the best cells of a run, trained longer."),
     "train": ("popnas.cli.train", "Final training of one network, and its deployment folder."),
+    "e2e": ("popnas.cli.e2e", "Search, model selection and final training in a row (-r resumes)."),
     "init": ("popnas.cli.init", "Look at data and write a commented configuration for it."),
     "report": ("popnas.cli.report", "Figures, tables and the HTML report of one or more runs."),
     "pick": ("popnas.cli.pick", "The cell of a run's front that fits your limits."),

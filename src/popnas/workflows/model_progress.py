@@ -12,6 +12,9 @@ class ModelListener:
     How far a training is stands in the `training.json` of its folder, after every epoch.
     """
 
+    def job_opened(self, folder: Path) -> None:
+        """The run folder of a whole job exists: from now on the job can be resumed."""
+
     def message(self, text: str) -> None:
         """Something worth a line: a warning, a result."""
 

@@ -115,7 +115,7 @@ def check_same_job(job: ModelJob) -> None:
     """Raises RunFolderError if the job's folder holds something else than this job's model or checkpoint."""
     folder = ModelFolder(job.folder)
     if not folder.config_json.is_file():
-        if folder.path.is_dir() and any(folder.path.glob("[!.]*")):
+        if folder.path.is_dir() and any(path.is_file() for path in folder.path.glob("[!.]*")):
             raise RunFolderError(f"{folder.path} exists already and is no model's folder. {_OTHER_NAME}")
         return
     is_same = search_part(read_json(folder.config_json)) == search_part(job.config.to_json())
@@ -165,6 +165,7 @@ class _Job:
         self.stopped: str | None = (self.snapshot or {}).get("stopped")
 
     def run(self) -> TrainedModel:
+        _remove_leftovers(self.folder.path)
         torch.manual_seed(self.job.seed)
         network = networks.build(self.cell, self.spec)
         self._write_log()
@@ -307,3 +308,12 @@ class _Job:
             return model_files.export_onnx(network, self.dataset.preprocessing, path), None
         except ExportError as error:
             return None, str(error)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the half-written files that a killed training left under hidden names."""
+    for path in folder.glob(".*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -165,7 +165,7 @@ def _probe(
     flops, seconds, overheads = [0.0], [], []
     for cell in [Cell(), *space.decode(cells_NB4[chosen])]:
         began = time.perf_counter()
-        used = _train_briefly(config, dataset, spec, cell, few, place)
+        used = train_briefly(config, dataset, spec, cell, few, place)
         overheads.append(time.perf_counter() - began - used)
         seconds.append(used / len(few))
     flops += costs.flops[chosen].astype(float).tolist()
@@ -173,7 +173,7 @@ def _probe(
     return _Line(max(float(base), min(seconds)), max(float(slope), 0.0), float(np.median(overheads)))
 
 
-def _train_briefly(
+def train_briefly(
     config: RunConfig, dataset: Dataset, spec: NetworkSpec, cell: Cell, few: Split, place: torch.device
 ) -> float:
     """Seconds of one epoch over `few`."""

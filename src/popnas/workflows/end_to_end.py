@@ -1,0 +1,346 @@
+"""The whole job: search, model selection, final training, each in a process of its own.
+
+`e2e.json` in the run's folder says what was asked, which stages are done, how long it took and what was cut
+to keep `max_hours`. It exists from the first moment of the folder on, so the job can be resumed at any point.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from popnas import config as configurations
+from popnas import executors, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import PopnasError, RunFolderError
+from popnas.networks.cost import network_cost
+from popnas.runs import RunFolder
+from popnas.runs.storage import fsync_directory, storage_errors, write_json
+from popnas.training import device
+from popnas.workflows import budget, final_training, macro_variants, model_requests, plan, selection
+from popnas.workflows.model_progress import ModelListener
+from popnas.workflows.models import ModelFolder, read_json
+from popnas.workflows.search import environment
+from popnas.workflows.settings import load_config, name_rules
+from popnas.workflows.stage_processes import run_stage
+
+STAGES = ("search", "selection", "training")
+_PROBE_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class EndToEndResult:
+    """`folder`: the run; `model`: the final model's folder; `deployed`: `model.json` of its deployment, with
+    the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words."""
+
+    folder: Path
+    model: Path
+    deployed: dict[str, Any]
+    cuts: list[str]
+    seconds: float
+
+
+def end_to_end(
+    source: str | Path | dict[str, Any] | RunConfig,
+    *,
+    selection_partial: str | Path | dict[str, Any] = selection.PARTIAL,
+    training_partial: str | Path | dict[str, Any] = final_training.PARTIAL,
+    num_cells: int = selection.NUM_CELLS,
+    params: str | None = None,
+    batch_size: int | None = None,
+    name: str | None = None,
+    logs: Path | str = "logs",
+    is_quiet: bool = False,
+    listener: ModelListener | None = None,
+) -> EndToEndResult:
+    """Search, select and train; `others.max_hours` of the configuration is for all three together.
+
+    Raises:
+        UserError: mistakes in any of the configurations or in the data; no folder is made then.
+        PopnasError: a stage failed.
+    """
+    began = time.monotonic()
+    config = source if isinstance(source, RunConfig) else load_config(source)
+    listener = listener or ModelListener()
+    if params is not None:
+        macro_variants.parse_params_range(params)
+    merged = {}
+    for stage, partial in (("selection", selection_partial), ("training", training_partial)):
+        model_requests.stage_config(config, partial, batch_size=batch_size)  # for its mistakes
+        merged[stage] = configurations.merge(config, partial, names=name_rules())
+    path = Path(logs) / (name or datetime.now().strftime("%Y-%m-%d-%H-%M-%S"))
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunFolderError(
+            f"{path} exists already. Go on with a job in it: `popnas e2e -r {path}`; or choose another --name."
+        )
+    dataset = tasks.get(config.dataset.type).load(config)
+    for warning in [*config.warnings(), *dataset.warnings]:
+        listener.message(f"Warning: {warning}")
+    state: dict[str, Any] = {
+        "request": {"num_cells": num_cells, "params": params, "batch_size": batch_size},
+        "max_hours": config.others.max_hours,
+        "spent_seconds": 0.0,
+        "search_seconds": None,
+        "configs": {stage: found.to_json() for stage, found in merged.items()},
+        "finished": {},
+        "cuts": [],
+    }
+    if config.others.max_hours is not None:
+        listener.phase("probing this machine, to fit the whole job into max_hours")
+        config = _cut_search(config, merged["selection"], merged["training"], dataset, state)
+    state["spent_seconds"] = time.monotonic() - began
+    _create(path, config, state)
+    return _Job(path, is_quiet, listener).run()
+
+
+def resume(
+    path: Path | str, *, is_quiet: bool = False, listener: ModelListener | None = None
+) -> EndToEndResult:
+    """Go on with an interrupted job; a finished one is only read.
+
+    Raises:
+        UserError: no such job there.
+    """
+    folder = RunFolder.open(path)
+    if not state_path(folder.path).is_file():
+        raise RunFolderError(
+            f"{folder.path} was not started by `popnas e2e`. Go on with `popnas search -r {folder.path}`, "
+            f"then `popnas select -p {folder.path}` and `popnas train -p {folder.path}`."
+        )
+    return _Job(folder.path, is_quiet, listener or ModelListener()).run()
+
+
+def state_path(run: Path) -> Path:
+    """Where the job's state lies in a run's folder."""
+    return run / "e2e.json"
+
+
+def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
+    """The run's folder with the job's state in it, both or neither."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".popnas-new-", dir=path.parent))
+        try:
+            whole = temporary / path.name
+            RunFolder.create(whole, config.to_json(), volatile=environment())
+            write_json(state_path(whole), state, is_durable=True)
+            os.rename(whole, path)  # noqa: PTH104 - both names in one call shows the atomic step
+            fsync_directory(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _cut_search(
+    config: RunConfig, selected: RunConfig, trained: RunConfig, dataset: Dataset, state: dict[str, Any]
+) -> RunConfig:
+    """The configuration with as many children as fit into the search's share of `max_hours`."""
+    assert config.others.max_hours is not None
+    planned = plan.plan(config)
+    epoch = planned.epoch_seconds * budget.MARGIN
+    num_cells = state["request"]["num_cells"]
+    rounds = -(-num_cells // min(planned.num_workers, num_cells))
+    whole = len(dataset.full_train) / len(dataset.train)
+    later = epoch * (
+        rounds * selected.training_hyperparameters.epochs + whole * trained.training_hyperparameters.epochs
+    )
+    share = budget.search_share(
+        config.others.max_hours * 3600,
+        later + 2 * budget.STAGE_OVERHEAD,
+        [budget.StepCost(step.num_networks, step.seconds) for step in planned.steps],
+        config.search_strategy.max_children,
+        config.search_strategy.max_exploration_children,
+    )
+    document = config.to_json()
+    document["search_strategy"]["max_children"] = share.max_children
+    document["search_strategy"]["max_exploration_children"] = share.max_exploration_children
+    document["others"]["max_hours"] = share.seconds / 3600
+    state["search_seconds"] = share.seconds
+    state["cuts"] += [share.cut] if share.cut else []
+    return load_config(document)
+
+
+class _Job:
+    """A job under way, or done."""
+
+    def __init__(self, path: Path, is_quiet: bool, listener: ModelListener) -> None:
+        self.path, self.is_quiet, self.listener = path, is_quiet, listener
+        self.folder = RunFolder(path)
+        self.state = read_json(state_path(path))
+        self.spent_before = float(self.state["spent_seconds"])
+        self.began = time.monotonic()
+
+    def run(self) -> EndToEndResult:
+        self.listener.job_opened(self.path)
+        for number, stage in enumerate(STAGES, start=1):
+            if stage in self.state["finished"]:
+                continue
+            arguments = {
+                "search": self._search_arguments,
+                "selection": self._selection_arguments,
+                "training": self._training_arguments,
+            }[stage]()
+            if arguments:
+                self.listener.message(f"[{number}/{len(STAGES)}] {stage}")
+                self._run_stage(stage, arguments)
+            self.state["finished"][stage] = self._spent()
+            self._write()
+        return self._result()
+
+    def _run_stage(self, stage: str, arguments: list[str]) -> None:
+        status = run_stage([*arguments, *(["--json"] if self.is_quiet else [])], self._write)
+        self._write()
+        if status == 130:
+            raise KeyboardInterrupt
+        if status != 0:
+            raise PopnasError(
+                f"{stage} ended with exit status {status}, as told above. What is finished is kept; "
+                f"`popnas e2e -r {self.path}` goes on with it."
+            )
+
+    # --- the stages' command lines
+    # ------------------------------------------------------------------------------------------------
+
+    def _search_arguments(self) -> list[str]:
+        arguments = ["search", "-r", str(self.path)]
+        share = self.state["search_seconds"]
+        if share is not None:
+            left = share - self._spent()
+            if left <= 0 and self.folder.state().best is not None:
+                return []
+            arguments += ["--set", f"others.max_hours={max(left, 1.0) / 3600}"]
+        return arguments
+
+    def _selection_arguments(self) -> list[str]:
+        request = self.state["request"]
+        config = self._config("selection")
+        if self.state["max_hours"] is not None:
+            if self.folder.state().finish_reason == "max_hours":
+                self._cut("search: ended by its share of max_hours before its last step")
+            self._decide_selection(config)
+        arguments = ["select", "-p", str(self.path), "-k", str(request["num_cells"])]
+        if request["params"] is not None:
+            arguments += ["--params", request["params"]]
+        return [*arguments, *self._shared_arguments("selection")]
+
+    def _training_arguments(self) -> list[str]:
+        if self.state["max_hours"] is not None:
+            self._decide_training(self._config("training"))
+        return ["train", "-p", str(self.path), *self._shared_arguments("training")]
+
+    def _shared_arguments(self, stage: str) -> list[str]:
+        """The stage's configuration as it was decided, and the batch size, which scales its learning rate."""
+        path = self.folder.restore / f"e2e_{stage}.json"
+        document = self.state["configs"][stage]
+        document["others"]["max_hours"] = None
+        if self.state["max_hours"] is not None:
+            left = self.state[f"{stage}_until"] - self._spent()
+            document["others"]["max_hours"] = max(left, 1.0) / 3600
+        write_json(path, document)
+        batch_size = self.state["request"]["batch_size"]
+        return ["-j", str(path), *(["-b", str(batch_size)] if batch_size is not None else [])]
+
+    def _config(self, stage: str) -> RunConfig:
+        return load_config(self.state["configs"][stage])
+
+    # --- the time limit
+    # ------------------------------------------------------------------------------------------------
+
+    def _decide_selection(self, config: RunConfig) -> None:
+        if "selection_until" in self.state:
+            return
+        self.listener.phase("probing the best cell's network")
+        task = tasks.get(config.dataset.type)
+        dataset = task.load(config)
+        spec = task.network_spec(config, dataset).replace(is_post_search=True)
+        request = self.state["request"]
+        cells = selection.chosen_cells(self.folder, request["num_cells"], is_from_front=False)
+        few = dataset.train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
+        place = device.choose(config.others.train_strategy)
+        seconds = plan.train_briefly(config, dataset, spec, cells[0], few, place) / len(few)
+        flops = [self._flops(cell, config, dataset) for cell in cells]
+        weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
+        workers = 1 if config.others.executor.kind == "inline" else self._num_workers(config)
+        samples = len(dataset.train) + len(dataset.validation) / 3
+        epoch = seconds * samples * max(sum(weights) / workers, max(weights))
+        later = (
+            seconds
+            * len(dataset.full_train)
+            * budget.MARGIN
+            * self._config("training").training_hyperparameters.epochs
+        )
+        share = budget.selection_share(
+            self._left(), config.training_hyperparameters.epochs, epoch, later + budget.STAGE_OVERHEAD
+        )
+        self._decided("selection", config, share)
+
+    def _flops(self, cell: Cell, config: RunConfig, dataset: Dataset) -> list[float]:
+        """FLOPs of every network that selection trains of a cell."""
+        spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        shapes = [macro_variants.original(cell, spec)]
+        if self.state["request"]["params"] is not None:
+            allowed = macro_variants.parse_params_range(self.state["request"]["params"])
+            shapes += macro_variants.alternatives(cell, spec, allowed)
+        specs = [
+            spec.replace(
+                motifs=shape.motifs, normal_cells_per_motif=shape.normal_cells, filters=shape.filters
+            )
+            for shape in shapes
+        ]
+        return [float(network_cost(cell, changed).flops) for changed in specs]
+
+    def _num_workers(self, config: RunConfig) -> int:
+        settings = config.others.executor
+        return settings.workers or max(1, len(executors.available_cores()) // settings.threads)
+
+    def _decide_training(self, config: RunConfig) -> None:
+        if "training_until" in self.state:
+            return
+        best = selection.best_of(selection.read_selection(self.folder.model_selection))
+        assert best is not None, "a selection that ended well has a best model"
+        log = read_json(ModelFolder(best.folder).training_json)
+        dataset = tasks.get(config.dataset.type).load(config)
+        whole = len(dataset.full_train) / len(dataset.train)
+        epoch = log["wall_seconds"] / len(log["epochs"]) * whole
+        share = budget.training_share(self._left(), config.training_hyperparameters.epochs, epoch)
+        self._decided("training", config, share)
+
+    def _decided(self, stage: str, config: RunConfig, share: budget.EpochShare) -> None:
+        """Keep a decision, so that the job goes on as it would have gone."""
+        self.state["configs"][stage] = budget.with_epochs(config, share.epochs)
+        self.state[f"{stage}_until"] = self._spent() + max(share.seconds - budget.STAGE_OVERHEAD, 1.0)
+        if share.cut is not None:
+            self._cut(share.cut)
+        self._write()
+
+    def _cut(self, text: str) -> None:
+        if text not in self.state["cuts"]:
+            self.state["cuts"].append(text)
+            self.listener.message(f"Cut to keep max_hours: {text}")
+
+    # --- the state
+    # ------------------------------------------------------------------------------------------------
+
+    def _spent(self) -> float:
+        return self.spent_before + time.monotonic() - self.began
+
+    def _left(self) -> float:
+        return float(self.state["max_hours"] * 3600 - self._spent())
+
+    def _write(self) -> None:
+        self.state["spent_seconds"] = self._spent()
+        write_json(state_path(self.path), self.state, is_durable=True)
+
+    def _result(self) -> EndToEndResult:
+        model = ModelFolder(self.folder.final_training)
+        deployed = read_json(ModelFolder(model.deploy).model_json)
+        return EndToEndResult(
+            self.path, model.path, deployed, self.state["cuts"], self.state["finished"][STAGES[-1]]
+        )
