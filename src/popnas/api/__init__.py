@@ -3,7 +3,8 @@
 - `arrays.py`      the one convention for users' arrays, and what is wrong with those that do not keep it
 - `model_files.py` the files of a trained model, found and read; `backends.py` runs them
 - `predictor.py`   `popnas.load(path)`: class labels and probabilities of NumPy arrays
-- `fitting.py`     from arrays in memory to a run in a folder; `classifier.py` makes an estimator of it
+- `fitting.py`     from arrays in memory to files and a configuration; `stages.py` the jobs that `fit` runs;
+  `classifier.py`  makes an estimator of both
 - `run.py`         `popnas.Run(path)`: a run's tables as DataFrames, its figures, itself in a notebook
 
 May import everything but `cli` and `server`; nothing imports it but `popnas.__init__`, lazily, and users. The

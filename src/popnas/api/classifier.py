@@ -20,6 +20,7 @@ from popnas.api.model_files import ModelFiles
 from popnas.api.predictor import Predictor
 from popnas.errors import RunFolderError, nearest
 
+_STAGES = ("search", "model_selection", "final_training")
 _DIMS_BY_TASK = {task: num_dims for num_dims, task in TASKS_BY_DIMS.items()}
 
 
@@ -156,7 +157,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         backends.check_name(self.backend)
-        for name, choices in (("task", (None, *_DIMS_BY_TASK)), ("last_stage", fitting.STAGES)):
+        for name, choices in (("task", (None, *_DIMS_BY_TASK)), ("last_stage", _STAGES)):
             if (value := getattr(self, name)) not in choices:
                 near = nearest(value, [choice for choice in choices if choice is not None])
                 raise InputError(
@@ -210,8 +211,12 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
                 "fit."
             )
         data.save(data_folder)
-        stages = fitting.Stages(self.last_stage, self.num_selected, self.selection_config, self.final_config)
-        return model_files.read(fitting.run(config, folder, stages))
+        # Torch takes seconds to import: only once everything that can be wrong without it is checked.
+        from popnas.api import stages
+
+        partials = (self.selection_config, self.final_config)
+        plan = stages.Plan(self.last_stage, self.num_selected, *partials, config.others.max_hours)
+        return model_files.read(stages.run(config, folder, plan))
 
     def _seed(self) -> int | None:
         if self.random_state is None and _names_seed(self.config):

@@ -1,4 +1,4 @@
-"""From arrays in memory to a configuration and a run: what `PopnasClassifier.fit` does between its checks.
+"""From arrays in memory to files and a configuration that suits them.
 
 Workers read the data from a file in the run's neighbourhood, as any other run does: nothing is pickled.
 """
@@ -6,7 +6,6 @@ Workers read the data from a file in the run's neighbourhood, as any other run d
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,8 @@ from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
 from popnas.config import RunConfig
 from popnas.datasets import labels as class_labels
 from popnas.errors import DataError
-from popnas.workflows.progress import Listener
 from popnas.workflows.settings import load_config
 
-logger = logging.getLogger("popnas")
-
-STAGES = ("search", "model_selection", "final_training")
 Source = str | Path | Mapping[str, Any] | None
 
 # Compact enough for minutes on a laptop; a configuration of one's own names others.
@@ -36,28 +31,6 @@ _OPERATORS = {
 _BATCH_SIZES = (128, 64, 32, 16, 8)
 _BATCHES_PER_EPOCH = 8
 _SMALLEST_FINAL_SIZE = 4
-
-
-class LogListener(Listener):
-    """Progress goes to the logger `popnas`: a program decides itself whether anybody sees it."""
-
-    def message(self, text: str) -> None:
-        """A warning or a result."""
-        logger.info(text)
-
-    def phase(self, text: str) -> None:
-        """What is going on."""
-        logger.info(text)
-
-
-@dataclass(frozen=True)
-class Stages:
-    """What is done: every stage up to `last`, with the partial configurations of those after the search."""
-
-    last: str
-    num_selected: int
-    selection: Source
-    final: Source
 
 
 @dataclass(frozen=True)
@@ -203,17 +176,3 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         is_open = name != "optimizer" and isinstance(value, dict) and isinstance(below, dict)
         merged[name] = _merged(below, value) if is_open and below is not None else value
     return merged
-
-
-def run(config: RunConfig, folder: Path, stages: Stages) -> Path:
-    """Search, select and train in `folder`; returns the folder of the model that came out.
-
-    Raises:
-        PopnasError: no network could be trained.
-    """
-    # Torch takes seconds to import: only now, where it is needed.
-    from popnas.workflows.search import search
-
-    listener = LogListener()
-    search(config, name=folder.name, logs=folder.parent, listener=listener)
-    return folder / "best_model"

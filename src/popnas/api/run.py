@@ -1,0 +1,191 @@
+"""`popnas.Run(path)`: a run to look at from Python and in notebooks. Never imports torch."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from popnas.errors import MissingExtraError, UnknownNameError, UserError, nearest
+from popnas.evaluation import Evaluation
+from popnas.runs import RunFolder, RunState
+from popnas.runs.front import FIGURES as MEASURED
+from popnas.runs.front import search_objectives, trained_front
+from popnas.runs.views import VIEWS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+_SELECTION = "model_selection"
+_NUM_SHOWN = 10
+
+
+class Run:
+    """What a search has found, as its journal says at the moment of construction; the search may still run.
+
+    Args:
+        path: the run folder.
+
+    Raises:
+        RunFolderError: no run is there.
+        JournalError: its journal is corrupt.
+
+    Example:
+        >>> run = popnas.Run("logs/my_run")           # doctest: +SKIP
+        >>> run.front                                 # doctest: +SKIP
+        >>> run.table("training_results").describe()  # doctest: +SKIP
+        >>> run.plot("pareto_fronts")                 # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.folder = RunFolder.open(Path(path).expanduser())
+        self.state: RunState = self.folder.state()
+
+    def __repr__(self) -> str:
+        return f"<popnas run {self.folder.name}: {self._summary()}>"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as the JSON file has it."""
+        return self.folder.config_json()
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The Evaluation of the best score, the empty cell excepted; None before a cell is trained."""
+        return self.state.best
+
+    @property
+    def front(self) -> DataFrame:
+        """The cells on the measured Pareto front, best score first: cell, score and what was measured."""
+        items = trained_front(self.state)
+        measured = {name: [getattr(item, figure) for item in items] for name, figure in MEASURED.items()}
+        steps = [item.step for item in items]
+        return _pandas().DataFrame({"cell": [item.cell for item in items], "blocks": steps, **measured})
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that there are: those of `csv/`, and `model_selection` after one."""
+        return sorted({*self._views, *self._files})
+
+    def table(self, name: str) -> DataFrame:
+        """A table, by its name in `tables`, with the columns of the CSV file.
+
+        Raises:
+            UnknownNameError: there is no such table (yet).
+            MissingExtraError: pandas is not installed.
+        """
+        pandas = _pandas()
+        stem = name.removesuffix(".csv")
+        if stem in self._views:
+            header, rows = self._views[stem]
+            return pandas.DataFrame(rows, columns=list(header))
+        if stem in self._files:
+            return pandas.read_csv(self._files[stem])
+        raise UnknownNameError(
+            f"run {self.folder.name} has no table '{name}'.{nearest(stem, self.tables)} It has: "
+            f"{', '.join(self.tables) or 'none yet'}."
+        )
+
+    @property
+    def plots(self) -> list[str]:
+        """Names of the figures that apply to this run, in the order of the report."""
+        from popnas.report.figures import ordered
+
+        return [name for name, plot in ordered() if plot.compute(self._data) is not None]
+
+    def plot(self, name: str) -> Figure:
+        """A figure of the report, by its name in `plots`.
+
+        Raises:
+            UnknownNameError: there is no such figure.
+            UserError: it does not apply to this run (yet).
+        """
+        from popnas.report.figures import FIGURES
+
+        plot = FIGURES.get(name)
+        info = plot.compute(self._data)
+        if info is None:
+            raise UserError(
+                f"the figure '{name}' does not apply to run {self.folder.name}, or not yet. These do: "
+                f"{', '.join(self.plots) or 'none yet'}."
+            )
+        return plot.paint(info)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the state, the front's best cells, and the scores over the steps."""
+        objectives = search_objectives(self.state)
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("cell", *objectives))
+        items = trained_front(self.state)
+        rows = "".join(_row(item, objectives) for item in items[:_NUM_SHOWN])
+        more = (
+            f"<p>and {len(items) - _NUM_SHOWN} more: <code>.front</code></p>"
+            if len(items) > _NUM_SHOWN
+            else ""
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}" if items else ""
+        title = f"<b>{escape(self.folder.name)}</b>: {escape(self._summary())}"
+        return f"<div>{title}{table}{self._overview()}</div>"
+
+    def _overview(self) -> str:
+        from popnas.report import canvas
+        from popnas.report.figures import FIGURES
+
+        plot = FIGURES.get("step_overview")
+        info = plot.compute(self._data)
+        if info is None:
+            return ""
+        data = base64.b64encode(canvas.encode(plot.paint(info))).decode()
+        return f'<img alt="{escape(plot.caption)}" src="data:image/png;base64,{data}">'
+
+    def _summary(self) -> str:
+        evaluations = self.state.evaluations
+        num_failed = sum(item.is_failed for item in evaluations)
+        failed = f" ({num_failed} failed)" if num_failed else ""
+        best = f", best score {self.best.score:.4f}" if self.best and self.best.score is not None else ""
+        end = self.state.finish_reason or f"in step {self.state.next_step}"
+        return f"{end}, {len(evaluations)} networks{failed}{best}"
+
+    @cached_property
+    def _data(self) -> Any:
+        from popnas.report.run_data import RunData
+
+        return RunData.of(self.folder, self.state)
+
+    @cached_property
+    def _views(self) -> dict[str, tuple[Any, Any]]:
+        """Header and rows of what the journal alone gives, so that a running search can be looked at."""
+        found = [table for view in VIEWS for table in view(self.state)]
+        return {Path(name).stem: (header, rows) for name, header, rows in found}
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        files = {path.stem: path for path in sorted(self.folder.csv.glob("*.csv")) if _has_header(path)}
+        selected = self.folder.model_selection / "training_results.csv"
+        return {**files, _SELECTION: selected} if selected.is_file() else files
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError("a run's tables as DataFrames", "notebook", "pandas") from error
+    return pandas
+
+
+def _has_header(path: Path) -> bool:
+    with path.open(newline="") as stream:
+        return next(csv.reader(stream), None) is not None
+
+
+def _row(item: Evaluation, objectives: list[str]) -> str:
+    values = "".join(f"<td>{getattr(item, MEASURED[name]):.5g}</td>" for name in objectives)
+    return f"<tr><td><code>{escape(item.cell)}</code></td>{values}</tr>"
