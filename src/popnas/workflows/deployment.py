@@ -8,6 +8,7 @@ from typing import Any
 
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
+from popnas.runs.storage import write_text
 from popnas.workflows.models import ModelFolder
 
 Say = Callable[[str], None]
@@ -59,11 +60,26 @@ def check_same_data(model: ModelFolder, dataset: Dataset) -> None:
     spec, names = model.spec(), model.class_names()
     if tuple(dataset.input_shape) != spec.input_shape or dataset.class_names != names:
         raise DataError(
-            f"{model.path} was trained on {spec.input_shape} samples of the classes {_listed(names)}, but "
-            f"{dataset.place} now has {tuple(dataset.input_shape)} samples of {_listed(dataset.class_names)}. "
-            "Put the data back, or train on the new ones."
+            f"{model.path} was trained on samples {spec.input_shape} of the classes {_listed(names)}, but "
+            f"{dataset.place} now has samples {tuple(dataset.input_shape)} of the classes "
+            f"{_listed(dataset.class_names)}. Put the data back, or train on the new ones."
         )
 
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
+
+
+def write_source(model: ModelFolder, path: Path | None = None) -> Path:
+    """Write the network as one PyTorch file (default: `network.py` in the model's folder); returns its path.
+
+    Raises:
+        ExportError: a part of the network that has no source.
+        RunFolderError: the model cannot be read.
+        StorageError: the disk refused.
+    """
+    from popnas.export.source import network_source
+
+    path = path or model.path / "network.py"
+    write_text(path, network_source(model.load_network(), model.preprocessing()))
+    return path

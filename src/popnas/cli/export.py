@@ -1,0 +1,44 @@
+"""`popnas export`: a trained network leaves the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("export")
+@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
+@click.option(
+    "-f",
+    "model",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
+)
+@click.option("--source", "is_source", is_flag=True, help="One PyTorch file that needs no popnas.")
+@click.option(
+    "-o",
+    "output",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The folder to write (with --source: the file).  [default: deploy/ or network.py in MODEL]",
+)
+def command(run: Path, model: Path | None, is_source: bool, output: Path | None) -> None:
+    """Write the deployment folder of a model: ONNX, int8 where it keeps the accuracy, weights, README.
+
+    With --source, write the network as one PyTorch file to read, change and train on.
+    """
+    # Workflows load torch: only once the command line is known to be right.
+    from popnas.workflows import deployment
+    from popnas.workflows.evaluation import find_models
+
+    folder = find_models(run, model)[0]
+    if is_source:
+        path = deployment.write_source(folder, output)
+        click.echo(f"Written: {path}. Its weights: {folder.weights}")
+        return
+    content = deployment.deploy(folder, output, say=lambda message: click.echo(message, err=True))
+    measured = content["measured"]
+    click.echo(f"Written: {output or folder.deploy}")
+    click.echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")

@@ -1,0 +1,232 @@
+"""Trained networks on test data: metrics per head and per class, calibration, confusion matrices; a page to
+read and `eval.json` for programs, in the model's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import networks, tasks, training
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Split
+from popnas.errors import MissingSplitError, RunFolderError, nearest
+from popnas.report import confusion, evaluation_page
+from popnas.runs import RunFolder
+from popnas.runs.storage import plain, write_json, write_text
+from popnas.tasks import Task
+from popnas.training.device import laid_out
+from popnas.workflows.deployment import check_same_data
+from popnas.workflows.models import ModelFolder
+from popnas.workflows.tally import Tally
+
+Say = Callable[[str], None]
+STEM = "test_confusion_matrix"
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """One model on test data: `content` as in its `eval.json`, or None and why it was `skipped`."""
+
+    path: Path
+    content: dict[str, Any] | None
+    skipped: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The main head's test metrics; none of a skipped model."""
+        return {} if self.content is None else self.content["metrics"]
+
+
+def evaluate(
+    path: Path | str,
+    model: Path | str | None = None,
+    *,
+    top: bool = False,
+    say: Say = lambda message: None,
+) -> list[ModelEvaluation]:
+    """Evaluate a model of the run `path` on test data (`model`: its folder; default the search's best; `path`
+    may be a model's folder itself), or with `top` all models of its selection.
+
+    Models whose data have no test split are skipped: `say` tells why, nothing is written.
+
+    Raises:
+        RunFolderError: no such model, or one of another task.
+        DataError: the data cannot be read, are no longer those of the training, or have classes in their
+            test split that the training data have not.
+    """
+    return [_evaluate(folder, say) for folder in find_models(Path(path), model, top=top)]
+
+
+def find_models(path: Path, model: Path | str | None = None, *, top: bool = False) -> list[ModelFolder]:
+    """The folders that `evaluate` means; raises RunFolderError."""
+    if not top and model is None and ModelFolder(path).is_finished:
+        return [ModelFolder(path)]
+    run = RunFolder.open(path)
+    if top:
+        found = [folder for folder in _models_in(run) if folder.path.parent == run.model_selection]
+        if not found:
+            raise RunFolderError(
+                f"{path} has no finished model selection. Make one with: popnas select -p {path}"
+            )
+        return found
+    if model is None:
+        best = ModelFolder(run.best_model)
+        if not best.is_finished:
+            raise RunFolderError(f"{path} has no best model yet: the search has not ended.{_listed(run)}")
+        return [best]
+    found = [folder for folder in map(ModelFolder, _places(run, Path(model))) if folder.is_finished]
+    if not found:
+        names = [str(folder.path.relative_to(run.path)) for folder in _models_in(run)]
+        raise RunFolderError(
+            f"'{model}' is no finished model of {path}.{nearest(model, names)}{_listed(run)}"
+        )
+    _check_task(run, found[0])
+    return found[:1]
+
+
+def _places(run: RunFolder, model: Path) -> list[Path]:
+    """Where a model may be meant to be: as given, inside the run, or one of its selection or trainings."""
+    return [model, run.path / model, run.model_selection / model, run.final_training / model]
+
+
+def _models_in(run: RunFolder) -> list[ModelFolder]:
+    """The finished models of a run: the search's, the selection's in order, the final ones."""
+    selected = sorted(run.model_selection.glob("*/model.json"), key=_order)
+    final = [run.final_training / "model.json", *sorted(run.final_training.glob("*/model.json"))]
+    files = [run.best_model / "model.json", *selected, *final]
+    return [ModelFolder(file.parent) for file in files if file.is_file() and file.parent.name != "deploy"]
+
+
+def _order(file: Path) -> tuple[int, str]:
+    number = file.parent.name.split("-")[0]
+    return (int(number) if number.isdigit() else 0, file.parent.name)
+
+
+def _listed(run: RunFolder) -> str:
+    names = ", ".join(str(folder.path.relative_to(run.path)) for folder in _models_in(run))
+    return f" Its models: {names}." if names else " It has no trained model."
+
+
+def _check_task(run: RunFolder, folder: ModelFolder) -> None:
+    wanted, found = run.config_json()["dataset"]["type"], folder.content()["dataset"].get("type")
+    if wanted != found:
+        raise RunFolderError(
+            f"{folder.path} holds a model for {found}, but the run {run.path} is for {wanted}. "
+            f"Evaluate it with its own run.{_listed(run)}"
+        )
+
+
+def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
+    config, network = folder.config(), folder.load_network()
+    task = tasks.get(config.dataset.type)
+    try:
+        dataset = folder.load_dataset(need_test=True)
+    except MissingSplitError as lack:
+        say(f"{folder.path} is skipped: {lack}")
+        return ModelEvaluation(folder.path, None, str(lack))
+    check_same_data(folder, dataset)
+    assert dataset.test is not None
+    tally, metrics = Tally(dataset.num_classes), task.metrics(dataset.num_classes)
+    for probabilities_NK, y_N in _answers(folder, network, dataset.test):
+        tally.update(probabilities_NK, y_N)
+        # A logarithm of probabilities is logits as good as any.
+        metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
+    content = plain(
+        {
+            **_model(folder),
+            "num_samples": len(dataset.test),
+            "metrics": metrics.compute(),
+            "heads": _head_metrics(network, config, task, dataset),
+            "classes": _classes(tally, dataset),
+            "calibration": tally.calibration(),
+            "confusion": tally.confusion_KK,
+        }
+    )
+    _write(folder, content, dataset.class_names)
+    for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
+        say(f"No training sample has the class '{name}', but test samples have: they cannot be recognised.")
+    return ModelEvaluation(folder.path, content)
+
+
+def _answers(
+    folder: ModelFolder, network: networks.Network, split: Split
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches of (probabilities, classes): of the exported file, if there is one; it is what is deployed."""
+    from popnas.export.deployed import DeployedNetwork
+    from popnas.export.running import feeds, open_session
+
+    start = 0
+    if folder.onnx.is_file():
+        session = open_session(folder.onnx, num_threads=None)
+        runs: Iterator[np.ndarray] = (
+            session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size=64)
+        )
+    else:
+        deployed = DeployedNetwork(network, folder.preprocessing())
+        runs = (
+            deployed(*map(torch.tensor, feed.values())).detach().numpy()
+            for feed in feeds(split, batch_size=64)
+        )
+    for probabilities_NK in runs:
+        yield probabilities_NK, split.y[start : start + len(probabilities_NK)]
+        start += len(probabilities_NK)
+
+
+@torch.inference_mode()
+def _head_metrics(
+    network: networks.Network, config: RunConfig, task: Task, dataset: Dataset
+) -> list[dict[str, Any]]:
+    """Metrics of every head by PyTorch, with its weight in the loss."""
+    assert dataset.test is not None
+    place = training.device.choose(config.others.train_strategy)
+    layout = training.device.memory_format(place, network.spec.num_dims, network.spec.filters)
+    loader = task.evaluation_loader(config, dataset, dataset.test, device=place, memory_format=layout)
+    found = [task.metrics(dataset.num_classes) for _ in network.head_weights]
+    network.to(place)
+    for batch in loader:
+        for metrics, logits in zip(found, network(laid_out(batch.x, layout), batch.lengths), strict=True):
+            metrics.update(logits, batch.y)
+    network.cpu()
+    return [
+        {"weight": weight} | metrics.compute()
+        for weight, metrics in zip(network.head_weights, found, strict=True)
+    ]
+
+
+def _classes(tally: Tally, dataset: Dataset) -> list[dict[str, Any]]:
+    labels = dataset.full_train.y
+    seen_K = np.bincount(
+        labels[(labels >= 0) & (labels < dataset.num_classes)], minlength=dataset.num_classes
+    )
+    return [
+        {"name": name, **figures, "is_unseen": bool(seen == 0 and figures["support"])}
+        for name, figures, seen in zip(dataset.class_names, tally.classes(), seen_K, strict=True)
+    ]
+
+
+def _model(folder: ModelFolder) -> dict[str, Any]:
+    content = folder.content()
+    return {
+        "model": folder.path.name,
+        "split": "test",
+        "file": (folder.onnx if folder.onnx.is_file() else folder.weights).name,
+        **{name: content.get(name) for name in ("cell", "params", "flops", "dataset", "validation_metrics")},
+    }
+
+
+def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str]) -> None:
+    confusion.write(folder.path, STEM, content["confusion"], class_names)
+    write_text(folder.path / "eval.html", evaluation_page.html(content))
+    write_json(folder.path / "eval.json", content)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The `eval.json` of a model's folder."""
+    found: dict[str, Any] = json.loads((folder / "eval.json").read_text())
+    return found

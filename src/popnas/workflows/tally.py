@@ -1,0 +1,67 @@
+"""What a network's answers on a split say: confusion, precision and recall per class, calibration.
+
+Axes: N samples (segmentation: with pixels behind), K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NUM_BINS = 15
+
+
+class Tally:
+    """Counts answers batch by batch."""
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self.confusion_KK = np.zeros((num_classes, num_classes), np.int64)
+        self._bins = np.zeros((3, NUM_BINS))  # answers, sum of confidences, right answers
+
+    def update(self, probabilities_NK: np.ndarray, y_N: np.ndarray) -> None:
+        """Count a batch; classes that the network does not know (ignored pixels) are left out."""
+        predicted_N, confidence_N = probabilities_NK.argmax(axis=1), probabilities_NK.max(axis=1)
+        is_counted_N = (y_N >= 0) & (y_N < self.num_classes)
+        y_N, predicted_N = y_N[is_counted_N], predicted_N[is_counted_N]
+        confidence_N = confidence_N[is_counted_N].astype(np.float64)
+        np.add.at(self.confusion_KK, (y_N, predicted_N), 1)
+        bins_N = np.clip(np.ceil(confidence_N * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
+        for row, weights_N in enumerate((None, confidence_N, predicted_N == y_N)):
+            self._bins[row] += np.bincount(bins_N, weights_N, minlength=NUM_BINS)
+
+    def classes(self) -> list[dict[str, float | None]]:
+        """Precision, recall, F1 and support of each class; None where nothing is there to divide by."""
+        right_K = self.confusion_KK.diagonal()
+        support_K, predicted_K = self.confusion_KK.sum(axis=1), self.confusion_KK.sum(axis=0)
+        return [
+            {
+                "precision": _ratio(right, predicted),
+                "recall": _ratio(right, support),
+                "f1_score": _ratio(2 * right, support + predicted),
+                "support": int(support),
+            }
+            for right, support, predicted in zip(right_K, support_K, predicted_K, strict=True)
+        ]
+
+    def calibration(self) -> dict[str, Any]:
+        """Expected calibration error over 15 equal bins of confidence (Guo et al. 2017, eq. 3), and the
+        bins: mean confidence and accuracy of the answers in each."""
+        counts, confidences, rights = self._bins
+        error = np.abs(confidences - rights).sum() / max(counts.sum(), 1)
+        bins = [
+            {
+                "low": number / NUM_BINS,
+                "high": (number + 1) / NUM_BINS,
+                "count": int(counts[number]),
+                "confidence": _ratio(confidences[number], counts[number]),
+                "accuracy": _ratio(rights[number], counts[number]),
+            }
+            for number in range(NUM_BINS)
+        ]
+        return {"expected_calibration_error": float(error), "bins": bins}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
