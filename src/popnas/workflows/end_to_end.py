@@ -1,4 +1,4 @@
-"""The whole job: search, model selection, final training, each in a process of its own.
+"""The whole job: search, model selection, final training, evaluation, each in a process of its own.
 
 `e2e.json` in the run's folder says what was asked, which stages are done, how long it took and what was cut
 to keep `max_hours`. It exists from the first moment of the folder on, so the job can be resumed at any point.
@@ -32,7 +32,7 @@ from popnas.workflows.search import environment
 from popnas.workflows.settings import load_config, name_rules
 from popnas.workflows.stage_processes import run_stage
 
-STAGES = ("search", "selection", "training")
+STAGES = ("search", "selection", "training", "evaluation")
 _PROBE_BATCHES = 8
 
 
@@ -79,7 +79,7 @@ def end_to_end(
     path = Path(logs) / (name or datetime.now().strftime("%Y-%m-%d-%H-%M-%S"))
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunFolderError(
-            f"{path} exists already. Go on with a job in it: `popnas e2e -r {path}`; or choose another --name."
+            f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."
         )
     dataset = tasks.get(config.dataset.type).load(config)
     for warning in [*config.warnings(), *dataset.warnings]:
@@ -186,6 +186,13 @@ class _Job:
                 "search": self._search_arguments,
                 "selection": self._selection_arguments,
                 "training": self._training_arguments,
+                "evaluation": lambda: [
+                    "evaluate",
+                    "-p",
+                    str(self.path),
+                    "-f",
+                    self.folder.final_training.name,
+                ],
             }[stage]()
             if arguments:
                 self.listener.message(f"[{number}/{len(STAGES)}] {stage}")
