@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -215,8 +216,13 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         from popnas.api import stages
 
         partials = (self.selection_config, self.final_config)
-        plan = stages.Plan(self.last_stage, self.num_selected, *partials, config.others.max_hours)
-        return model_files.read(stages.run(config, folder, plan))
+        job = stages.Job(self.last_stage, self.num_selected, *partials, config.others.max_hours)
+        try:
+            return model_files.read(stages.run(config, folder, job))
+        except BaseException:
+            if not folder.exists():  # a mistake was found before the run began
+                shutil.rmtree(data_folder, ignore_errors=True)
+            raise
 
     def _seed(self) -> int | None:
         if self.random_state is None and _names_seed(self.config):

@@ -1,4 +1,7 @@
-"""What `PopnasClassifier.fit` runs: search, model selection, final training, within one time budget."""
+"""What `PopnasClassifier.fit` runs: search, model selection, final training, within one time budget.
+
+The same stages and the same budget's rules as `popnas e2e`, but in this process: no start-up per stage.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,14 @@ from popnas.config import RunConfig
 from popnas.errors import PopnasError
 from popnas.executors import available_cores
 from popnas.runs import RunFolder
-from popnas.workflows import final_training, selection
+from popnas.workflows import budget, final_training, plan, selection
+from popnas.workflows.budget import EpochShare
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_requests import stage_config
+from popnas.workflows.models import ModelFolder, read_json
 from popnas.workflows.progress import Listener
 from popnas.workflows.search import search
-
-# Shares of the budget that are left to the stages after the search, and to final training after selection.
-_AFTER_SEARCH = {"search": 0.0, "model_selection": 0.4, "final_training": 0.5}
-_AFTER_SELECTION = {"model_selection": 0.0, "final_training": 0.5}
-# An epoch of a longer training takes more than one of the search: two heads, validation, checkpoints.
-_EPOCH_MARGIN = 1.5
-_FEWEST_EPOCHS = 10
+from popnas.workflows.settings import load_config
 
 logger = logging.getLogger("popnas")
 
@@ -48,7 +47,7 @@ class LogListener(Listener, ModelListener):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Job:
     """What is done: every stage up to `last`, with the partial configurations of those after the search
     (None: their presets), within `max_hours` (None: no limit)."""
 
@@ -57,104 +56,139 @@ class Plan:
     selection: Source
     final: Source
     max_hours: float | None
-    started: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.monotonic)
 
     @property
-    def hours_left(self) -> float | None:
+    def seconds_left(self) -> float:
         """Until the budget is used up, at least a moment."""
-        if self.max_hours is None:
-            return None
-        return max(self.max_hours - (time.monotonic() - self.started) / 3600, 1e-6)
+        assert self.max_hours is not None
+        return max(self.max_hours * 3600 - (time.monotonic() - self.began), 1.0)
+
+    @property
+    def partials(self) -> dict[str, Any]:
+        """The partial configuration of each stage after the search."""
+        selected = selection.PARTIAL if self.selection is None else _plain(self.selection)
+        if self.last == "search":
+            return {}
+        if self.last == "model_selection":
+            return {"selection": selected}
+        return {
+            "selection": selected,
+            "final": final_training.PARTIAL if self.final is None else _plain(self.final),
+        }
 
 
-def run(config: RunConfig, folder: Path, plan: Plan) -> Path:
+def run(config: RunConfig, folder: Path, job: Job) -> Path:
     """Search, select and train in the run `folder`; returns the folder of the model that came out.
 
     Raises:
+        ConfigError: a mistake in a partial configuration, before anything is trained.
         PopnasError: no network could be trained.
     """
+    configs = {stage: stage_config(config, partial) for stage, partial in job.partials.items()}
+    if job.max_hours is not None:
+        config = _cut_search(config, configs, job)
     listener = LogListener()
-    if plan.hours_left is not None:
-        config = _with_hours(config, plan.hours_left * (1 - _AFTER_SEARCH[plan.last]))
     found = search(config, name=folder.name, logs=folder.parent, listener=listener)
     if found.best is None:
-        raise PopnasError(
-            "the time was up before any network was trained; raise max_hours or train smaller ones"
-        )
-    if plan.last == "search":
+        raise PopnasError("the time was up before any network was trained; raise max_hours")
+    if job.last == "search":
         return folder / "best_model"
-    selected = _select(config, folder, plan, listener)
-    if plan.last == "model_selection":
+    selected = selection.select(
+        folder,
+        partial=job.partials["selection"],
+        num_cells=job.num_selected,
+        sets=_selection_limits(configs, folder, job),
+        listener=listener,
+    )
+    if job.last == "model_selection":
         return selected.best.folder
-    _train(config, folder, plan, selected, listener)
-    return folder / "final_training" / "deploy"
+    final_training.train(
+        folder,
+        partial=job.partials["final"],
+        sets=_training_limits(configs, selected, job),
+        listener=listener,
+    )
+    return ModelFolder(folder / "final_training").deploy
 
 
-def _select(config: RunConfig, folder: Path, plan: Plan, listener: LogListener) -> selection.SelectionResult:
-    partial = _partial(plan.selection, selection.PARTIAL)
-    num_cells, sets = plan.num_selected, []
-    if plan.hours_left is not None:
-        seconds = plan.hours_left * 3600 * (1 - _AFTER_SELECTION[plan.last])
-        epoch_seconds = _search_epoch_seconds(config, folder)
-        epochs = stage_config(config, partial).training_hyperparameters.epochs
-        fewest = min(_FEWEST_EPOCHS, epochs)
-        while num_cells > 1 and _waves(num_cells, config) * fewest * epoch_seconds > seconds:
-            num_cells -= 1
-        affordable = int(seconds / (_waves(num_cells, config) * epoch_seconds))
-        sets = _limits(config, partial, affordable, seconds)
-    return selection.select(folder, partial=partial, num_cells=num_cells, sets=sets, listener=listener)
+def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: Job) -> RunConfig:
+    """The configuration with as many children as fit, and the search's share as its limit."""
+    planned = plan.plan(config)
+    rounds = {"selection": _rounds(config, job.num_selected), "final": 1}
+    epochs = sum(rounds[stage] * found.training_hyperparameters.epochs for stage, found in configs.items())
+    strategy = config.search_strategy
+    share = budget.search_share(
+        job.seconds_left,
+        epochs * planned.epoch_seconds * budget.MARGIN + len(configs) * budget.STAGE_OVERHEAD,
+        [budget.StepCost(step.num_networks, step.seconds) for step in planned.steps],
+        strategy.max_children,
+        strategy.max_exploration_children,
+    )
+    _tell(share.cut)
+    document = config.to_json()
+    document["search_strategy"]["max_children"] = share.max_children
+    document["search_strategy"]["max_exploration_children"] = share.max_exploration_children
+    document["others"]["max_hours"] = share.seconds / 3600
+    return load_config(document)
 
 
-def _train(
-    config: RunConfig, folder: Path, plan: Plan, selected: selection.SelectionResult, listener: LogListener
-) -> None:
-    partial, sets = _partial(plan.final, final_training.PARTIAL), []
-    if plan.hours_left is not None:
-        trained = selected.best.trained
-        assert trained is not None
-        share = 1 - (config.dataset.validation_size or 0.0)
-        epoch_seconds = _EPOCH_MARGIN * trained.training_seconds / max(trained.num_epochs, 1) / share
-        if config.others.timing == "simulated":
-            epoch_seconds = _search_epoch_seconds(config, folder) / share
-        seconds = plan.hours_left * 3600
-        sets = _limits(config, partial, int(seconds / epoch_seconds), seconds)
-    final_training.train(folder, partial=partial, sets=sets, listener=listener)
+def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: Job) -> list[str]:
+    """Changes of the configuration that keep model selection within its share."""
+    config = configs["selection"]
+    if job.max_hours is None:
+        return _NO_LIMIT
+    state = RunFolder.open(folder).state()
+    assert state.best is not None
+    searched = state.config["training_hyperparameters"]["epochs"] * config.dataset.folds
+    epoch_seconds = state.best.volatile["wall_seconds"] / searched
+    final = configs.get("final")
+    later = epoch_seconds * final.training_hyperparameters.epochs + budget.STAGE_OVERHEAD if final else 0.0
+    rounds = _rounds(config, job.num_selected)
+    share = budget.selection_share(
+        job.seconds_left, config.training_hyperparameters.epochs, rounds * epoch_seconds, later
+    )
+    return _limits(config, share)
 
 
-def _search_epoch_seconds(config: RunConfig, folder: Path) -> float:
-    """Wall seconds that an epoch of the best cell took in the search, with a margin."""
-    best = RunFolder.open(folder).state().best
-    assert best is not None
-    wall: float = best.volatile.get("wall_seconds", 1.0)
-    return _EPOCH_MARGIN * wall / config.training_hyperparameters.epochs / config.dataset.folds
+def _training_limits(
+    configs: Mapping[str, RunConfig], selected: selection.SelectionResult, job: Job
+) -> list[str]:
+    """Changes of the configuration that end final training when the budget ends."""
+    config = configs["final"]
+    if job.max_hours is None:
+        return _NO_LIMIT
+    log = read_json(ModelFolder(selected.best.folder).training_json)
+    share_trained = 1 - (config.dataset.validation_size or 0.0)
+    epoch_seconds = log["wall_seconds"] / len(log["epochs"]) / share_trained
+    share = budget.training_share(job.seconds_left, config.training_hyperparameters.epochs, epoch_seconds)
+    return _limits(config, share)
 
 
-def _limits(config: RunConfig, partial: Any, affordable: int, seconds: float) -> list[str]:
-    """Changes that keep a stage within its time: fewer epochs, whose schedule then still ends, and a stop."""
-    training = stage_config(config, partial).training_hyperparameters
-    epochs = max(min(affordable, training.epochs), 1)
-    if epochs < training.epochs:
-        logger.info("%d instead of %d epochs, to keep max_hours", epochs, training.epochs)
-    warmup = min(training.optimizer.warmup, epochs // 4)
+_NO_LIMIT = ["others.max_hours=null"]
+
+
+def _limits(config: RunConfig, share: EpochShare) -> list[str]:
+    _tell(share.cut)
+    training = budget.with_epochs(config, share.epochs)["training_hyperparameters"]
     return [
-        f"training_hyperparameters.epochs={epochs}",
-        f"training_hyperparameters.optimizer.warmup={warmup}",
-        f"others.max_hours={seconds / 3600}",
+        f"training_hyperparameters.epochs={training['epochs']}",
+        f"training_hyperparameters.optimizer.warmup={training['optimizer']['warmup']}",
+        f"others.max_hours={max(share.seconds - budget.STAGE_OVERHEAD, 1.0) / 3600}",
     ]
 
 
-def _waves(num_models: int, config: RunConfig) -> int:
+def _rounds(config: RunConfig, num_models: int) -> int:
     """How many models one worker trains after another."""
     executor = config.others.executor
     workers = 1 if executor.kind == "inline" else executor.workers or len(available_cores())
     return math.ceil(num_models / workers)
 
 
-def _partial(source: Source, preset: str) -> Any:
-    if source is None:
-        return preset
+def _tell(cut: str | None) -> None:
+    if cut is not None:
+        logger.info("Cut to keep max_hours: %s", cut)
+
+
+def _plain(source: Source) -> Any:
     return dict(source) if isinstance(source, Mapping) else source
-
-
-def _with_hours(config: RunConfig, hours: float) -> RunConfig:
-    return config.model_copy(update={"others": config.others.model_copy(update={"max_hours": hours})})

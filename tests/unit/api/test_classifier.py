@@ -26,7 +26,7 @@ def tiny(task=None, config=TINY, **options):
     return PopnasClassifier(task, config=config, **options)
 
 
-def series(n=48, channels=2, timesteps=12, seed=0):
+def series(n=64, channels=2, timesteps=12, seed=0):
     """Class "up" rises in its first channel, class "down" falls."""
     rng = np.random.default_rng(seed)
     y = np.array(["up", "down"])[np.arange(n) % 2]
@@ -123,6 +123,44 @@ def test_in_a_pipeline_with_cross_validation():
     assert cross_val_score(pipeline, x, y, cv=3).mean() > 0.8
     tabular = make_pipeline(StandardScaler(), tiny())
     assert cross_val_score(tabular, x[:, 0], y, cv=2).mean() > 0.8
+
+
+FEW_EPOCHS = {"training_hyperparameters": {"epochs": 12, "optimizer": {"type": "adamW", "warmup": 2}}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("max_hours", [None, 0.02])
+def test_all_stages(tmp_path, max_hours):
+    x, y = series(n=96)
+    classifier = tiny(
+        "time_series_classification",
+        last_stage="final_training",
+        selection_config=FEW_EPOCHS,
+        final_config=FEW_EPOCHS,
+        max_hours=max_hours,
+        run_folder=tmp_path / "run",
+    ).fit(x, y)
+    assert classifier.score(*series(seed=1)) > 0.9
+    exported = classifier.export(tmp_path / "deploy")
+    assert {"model.onnx", "weights.safetensors", "model.json", "README.md"} <= {
+        path.name for path in exported.iterdir()
+    }
+    assert (popnas.load(exported, backend="torch").predict(x) == classifier.predict(x)).all()
+    assert (popnas.load(tmp_path / "run").predict_proba(x) == classifier.predictor_.predict_proba(x)).all()
+    assert "model_selection" in popnas.Run(tmp_path / "run").tables
+
+
+def test_mistakes_of_later_stages_come_before_the_search(tmp_path):
+    x, y = series()
+    classifier = tiny(
+        "time_series_classification",
+        last_stage="final_training",
+        final_config={"training_hyperparameters": {"epochs": 0}},
+        run_folder=tmp_path / "run",
+    )
+    with pytest.raises(ConfigError, match="epochs"):
+        classifier.fit(x, y)
+    assert list(tmp_path.iterdir()) == []
 
 
 X3, Y = series(n=8)
