@@ -27,10 +27,11 @@ class GinPredictor(ScorePredictor):
     """An ensemble of GINs, each fitted to a different fold's training part.
 
     Widths 30, 60, 120, global mean, dense 100, sigmoid. The sigmoid spans the range of the targets and a
-    quarter of it more on either side, rather than 0..1: accuracies of a search often lie within a few
-    hundredths, which a sigmoid over 0..1 hardly tells apart (on cells mapped to NAS-Bench-201 Spearman rose
-    from 0.80 to 0.81, on simulated four-step searches from 0.73 to 0.78). Targets far outside the quartiles
-    (the empty cell, a training that went astray) are cut off first, lest they stretch that range.
+    quarter of it more on either side, cut at 0 and 1, rather than all of 0..1: accuracies of a search often
+    lie within a few hundredths, which a sigmoid over 0..1 hardly tells apart (on cells mapped to
+    NAS-Bench-201 Spearman rose from 0.80 to 0.81, on simulated four-step searches from 0.73 to 0.78). Targets
+    far outside the quartiles (the empty cell, a training that went astray) are cut off first, lest they
+    stretch that range.
     """
 
     def __init__(self, space: SearchSpace, *, num_models: int = 5) -> None:
@@ -49,7 +50,10 @@ class GinPredictor(ScorePredictor):
         settings = TrainingSettings()
         kept_N = _without_outliers(targets_N)
         width = max(float(np.ptp(kept_N)), _NARROWEST)
-        self._low, self._span = float(kept_N.min()) - _MARGIN * width, (1 + 2 * _MARGIN) * width
+        low, high = kept_N.min() - _MARGIN * width, kept_N.max() + _MARGIN * width
+        # Nothing beyond a perfect score is predicted, nor below 0, unless targets lie there themselves.
+        self._low = float(min(max(low, 0.0), kept_N.min()))
+        self._span = float(max(min(high, 1.0), kept_N.max()) - self._low)
         scaled_N = (kept_N - self._low) / self._span
         fold_N = folds(len(targets_N), self.num_models, np.random.default_rng(seed))
         is_held_out_MN = fold_N == np.arange(self.num_models)[:, None]

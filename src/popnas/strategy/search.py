@@ -16,7 +16,7 @@ from popnas.strategy.settings import StrategySettings
 
 @dataclass(frozen=True)
 class Proposal:
-    """A cell to train, in canonical form, and its predictions as compared (none at steps 0 and 1)."""
+    """A cell to train, in canonical form, and its predictions (none at steps 0 and 1)."""
 
     cell: Cell
     is_exploration: bool = False
@@ -64,13 +64,16 @@ class ProgressiveSearch:
         self, step: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]
     ) -> list[Proposal]:
         """What a step (2 to B) trains: the front by decreasing predicted score, then exploration cells."""
-        return self.proposals_of(expansion, self.select(step, expansion, predictions))
+        return self.proposals_of(expansion, self.select(step, expansion, predictions), predictions)
 
-    def proposals_of(self, expansion: Expansion, selection: Selection) -> list[Proposal]:
-        """A selection as proposals, the front first."""
+    def proposals_of(
+        self, expansion: Expansion, selection: Selection, predictions: Mapping[str, np.ndarray]
+    ) -> list[Proposal]:
+        """A selection as proposals, the front first, with all predictions (those compared: as compared)."""
         chosen = np.concatenate([selection.front, selection.exploration])
         cells = self.space.decode(expansion.canonical[chosen])
-        values = {name: compared[chosen].tolist() for name, compared in selection.predictions.items()}
+        known = {**predictions, **selection.predictions}
+        values = {name: predicted[chosen].tolist() for name, predicted in known.items()}
         return [
             Proposal(cell, index >= len(selection.front), {name: values[name][index] for name in values})
             for index, cell in enumerate(cells)

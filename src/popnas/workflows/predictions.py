@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 from popnas.cells import SearchSpace
 from popnas.runs import RunFolder, write_table
 from popnas.runs.storage import load_arrays, save_arrays
-from popnas.strategy import Proposal
+from popnas.strategy import Selection
 from popnas.workflows.surrogates import StepPredictions
 
-HEADER = ("time", "val score", "params", "inference_time", "flops", "cell structure")
+HEADER = ("time", "val score", "params", "inference_time", "cell structure", "flops")
 _COLUMNS = ("time", "score", "params", "inference_time", "flops")
 _NUM_SHOWN = 10_000
 
@@ -23,7 +22,7 @@ def write(
     folder: RunFolder,
     step: int,
     predicted: StepPredictions,
-    selected: Sequence[Proposal],
+    selection: Selection,
     space: SearchSpace,
 ) -> dict[str, Any]:
     """Write the arrays of a step; returns the content of its journal event."""
@@ -41,7 +40,8 @@ def write(
         "file": path.name,
         "sha256": digest,
         "num_candidates": len(predicted.expansion.canonical),
-        "num_selected": len(selected),
+        "num_expansions": predicted.expansion.num_expansions,
+        "front_size": selection.front_size,
         "predictors": predicted.reports,
     }
 
@@ -60,9 +60,11 @@ def write_csv(folder: RunFolder, step: int) -> None:
     space = SearchSpace(
         [str(name) for name in arrays["operators"]], cells_NB4.shape[1], _lookback_depth(cells_NB4)
     )
-    columns = [arrays[name][best].tolist() if name in arrays else [None] * len(best) for name in _COLUMNS]
-    texts = [str(cell) for cell in space.decode(cells_NB4[best])]
-    write_table(csv_path(folder, step), HEADER, zip(*columns, texts, strict=True))
+    columns: list[list[Any]] = [
+        arrays[name][best].tolist() if name in arrays else [None] * len(best) for name in _COLUMNS
+    ]
+    columns.insert(HEADER.index("cell structure"), [str(cell) for cell in space.decode(cells_NB4[best])])
+    write_table(csv_path(folder, step), HEADER, zip(*columns, strict=True))
 
 
 def csv_path(folder: RunFolder, step: int) -> Path:

@@ -196,12 +196,12 @@ class _Search:
         predicted = surrogates.predict_step(
             step, parents, self.state.evaluations, costs, self.space, self.spec, self.config
         )
-        selection = self.strategy.propose(step, predicted.expansion, predicted.values)
+        selection = self.strategy.select(step, predicted.expansion, predicted.values)
         if step not in self.state.predictions:
             self._append(
                 "predictions", predictions.write(self.folder, step, predicted, selection, self.space)
             )
-        return selection
+        return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
 
     def _finish_step(self, step: int) -> None:
         if step == 1:

@@ -33,8 +33,8 @@ TIMES = {"time": "training_seconds", "inference_time": "inference_seconds"}
 class StepPredictions:
     """All expansions of a step with their predicted objectives, rounded as the selection compares them.
 
-    `values`: objective name to (N,) float64; `score_spread` (N,) or None; `reports`: predictor's objective
-    to its fit as JSON.
+    `values`: objective name to (N,), int64 where computed; `score_spread` (N,) or None; `reports`:
+    predictor's objective to its fit as JSON.
     """
 
     expansion: Expansion
@@ -115,7 +115,7 @@ def _predict_step(
 
     if wanted != {"score"}:
         exact = bulk_costs(expansion.cells, space, spec)
-        values["params"], values["flops"] = exact.params.astype(np.float64), exact.flops.astype(np.float64)
+        values["params"], values["flops"] = exact.params, exact.flops
     return StepPredictions(expansion, values, prediction.spread, reports)
 
 
