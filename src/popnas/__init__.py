@@ -10,12 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from popnas.api import PopnasClassifier, Run, load
+    from popnas.api import PopnasClassifier, Predictor, Run, load
     from popnas.cells import Block, Cell, SearchSpace
     from popnas.config import RunConfig
     from popnas.errors import PopnasError, UserError
     from popnas.evaluation import Evaluation
+    from popnas.workflows.evaluation import ModelEvaluation, evaluate
+    from popnas.workflows.final_training import train
+    from popnas.workflows.model_training import TrainedModel
     from popnas.workflows.search import SearchResult, resume, search
+    from popnas.workflows.selection import SelectionResult, select
 
     __version__: str
 
@@ -24,33 +28,47 @@ _HOMES = {
     "Block": "popnas.cells",
     "Cell": "popnas.cells",
     "Evaluation": "popnas.evaluation",
+    "ModelEvaluation": "popnas.workflows.evaluation",
     "PopnasClassifier": "popnas.api",
     "PopnasError": "popnas.errors",
+    "Predictor": "popnas.api",
     "Run": "popnas.api",
     "RunConfig": "popnas.config",
     "SearchResult": "popnas.workflows.search",
     "SearchSpace": "popnas.cells",
+    "SelectionResult": "popnas.workflows.selection",
+    "TrainedModel": "popnas.workflows.model_training",
     "UserError": "popnas.errors",
+    "evaluate": "popnas.workflows.evaluation",
     "load": "popnas.api",
     "resume": "popnas.workflows.search",
     "search": "popnas.workflows.search",
+    "select": "popnas.workflows.selection",
+    "train": "popnas.workflows.final_training",
 }
 
 __all__ = [
     "Block",
     "Cell",
     "Evaluation",
+    "ModelEvaluation",
     "PopnasClassifier",
     "PopnasError",
+    "Predictor",
     "Run",
     "RunConfig",
     "SearchResult",
     "SearchSpace",
+    "SelectionResult",
+    "TrainedModel",
     "UserError",
     "__version__",
+    "evaluate",
     "load",
     "resume",
     "search",
+    "select",
+    "train",
 ]
 
 
