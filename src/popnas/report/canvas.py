@@ -99,20 +99,25 @@ def panels(
     return figure, rows
 
 
+_PREFIXES_OF_SECONDS = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_PREFIXES_OF_COUNTS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
 class _Scaled(Formatter):
     """Tick labels with one prefix for the whole axis (matplotlib's EngFormatter mixes 600 ms and 1.2 s)."""
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
 
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """The labels of all ticks of the axis."""
+        largest = max((abs(float(value)) for value in values), default=1.0)
+        prefixes = _PREFIXES_OF_SECONDS if self.unit else _PREFIXES_OF_COUNTS
+        scale, prefix = next((item for item in prefixes if largest >= item[0]), prefixes[-1])
+        return [f"{value / scale:.4g} {prefix}{self.unit}".strip() if value else "0" for value in values]
+
     def __call__(self, x: float, pos: int | None = None) -> str:
-        largest = max((abs(float(place)) for place in self.locs), default=abs(x))
-        prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] if not self.unit else []
-        prefixes += [(1.0, "")] if not self.unit else [(1.0, ""), (1e-3, "m"), (1e-6, "µ")]
-        scale, prefix = next(
-            ((scale, prefix) for scale, prefix in prefixes if largest >= scale), prefixes[-1]
-        )
-        return f"{x / scale:.4g} {prefix}{self.unit}".strip()
+        return self.format_ticks([x])[0]
 
 
 def scale_axis(axis: Axis, unit: str) -> None:

@@ -32,8 +32,6 @@ OUTLINE: tuple[tuple[str, tuple[Part, ...], tuple[Part, ...]], ...] = (
 )
 """Heading, what stands above its figures, what below. Figures of other headings come before the failures."""
 
-_WIDE = 560
-
 
 @dataclass(frozen=True)
 class Painted:
@@ -84,11 +82,11 @@ def figure(item: Painted) -> str:
 def figure_html(png: bytes, caption: str) -> str:
     """A PNG inside the page. Its size is given, so that the page does not jump while it loads."""
     width, height = struct.unpack(">II", png[16:24])
-    wide = ' class="wide"' if width > _WIDE else ""
     data = base64.b64encode(png).decode()
     return (
-        f'<figure><div class="plot"><img{wide} width="{width}" height="{height}" '
-        f'alt="{markup.text(caption)}" src="data:image/png;base64,{data}"></div><figcaption>{markup.text(caption)}</figcaption></figure>'
+        f'<figure><div class="plot"><img width="{width}" height="{height}" '
+        f'alt="{markup.text(caption)}" src="data:image/png;base64,{data}"></div>'
+        f"<figcaption>{markup.text(caption)}</figcaption></figure>"
     )
 
 

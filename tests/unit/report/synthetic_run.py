@@ -151,8 +151,13 @@ class SyntheticRun:
             evaluation = self._evaluation(cell, step, index, index >= front)
             self._append("evaluation", evaluation.content(), evaluation.volatile)
         if step == 1:
-            costs = {name: weight / max(self.weights.values()) for name, weight in self.weights.items()}
-            self._append("operator_costs", {"time": costs, "inference_time": {**costs, "identity": 0.05}})
+            share = 0.0 if self.failures == "all" else 1.0
+            costs = {
+                name: share * weight / max(self.weights.values()) for name, weight in self.weights.items()
+            }
+            self._append(
+                "operator_costs", {"time": costs, "inference_time": {**costs, "identity": 0.05 * share}}
+            )
         self._append("step_finished", {"step": step})
 
     def _evaluation(self, cell: Cell, step: int, index: int, is_exploration: bool) -> Evaluation:

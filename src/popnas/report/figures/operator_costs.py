@@ -23,8 +23,8 @@ class Info:
 
 
 def compute(run: RunData) -> Info | None:
-    """The costs of the run; None before single-block cells are trained."""
-    costs = {kind: found for kind, found in (run.state.operator_costs or {}).items() if found}
+    """The costs of the run; None before single-block cells are trained, or if none had a result."""
+    costs = {kind: found for kind, found in (run.state.operator_costs or {}).items() if any(found.values())}
     if not costs:
         return None
     first = next(iter(costs.values()))

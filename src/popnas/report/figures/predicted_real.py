@@ -76,7 +76,7 @@ def paint(info: Info) -> Figure:
     steps = sorted({item.step for item in info.comparisons})
     figure, rows = canvas.panels(
         len(names), len(steps), "Predicted against real values of the trained cells",
-        width=2.7, height=2.7, left=0.95, gap=0.75, row_gap=0.95, top=0.95,
+        width=2.7, height=2.7, left=0.95, gap=0.9, row_gap=0.95, top=0.95,
     )  # fmt: skip
     for axes in (axes for row in rows for axes in row):
         axes.set_visible(False)
@@ -119,7 +119,7 @@ def _paint(axes: Axes, item: Comparison) -> None:
         canvas.scale_axis(axes.yaxis, item.unit)
         axes.xaxis.get_major_locator().set_params(nbins=4)
     if item.is_exploration.any():
-        axes.legend(loc="upper left", handletextpad=0.1, fontsize=8)
+        axes.legend(loc="lower right", handletextpad=0.1, fontsize=8)
 
 
 FIGURES.register("predicted_real", description="predicted against real values per predictor and step")(

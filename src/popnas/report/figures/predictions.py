@@ -98,6 +98,7 @@ def paint(info: Info) -> Figure:
             label_axis(axes.xaxis, info.y)
             axes.set_ylabel("number of candidates")
         else:
+            axes.use_sticky_edges = False  # a point at the edge of the grid must not be cut in half
             grid = np.ma.masked_equal(item.counts.T, 0)
             axes.pcolormesh(
                 item.x_edges, item.y_edges, grid, norm=LogNorm(1, max(item.counts.max(), 2)), cmap="Greys"

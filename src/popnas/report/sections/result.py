@@ -131,11 +131,15 @@ def confirmation_table(run: RunData) -> str:
                 markup.count(cell.evaluation.step),
                 markup.score(cell.evaluation.score),
                 markup.Value(str(cell.summary), cell.summary.mean),
-                ", ".join(f"{value:.4f}" for value in cell.scores)
-                + (f" ({cell.num_failed} failed)" if cell.num_failed else ""),
+                markup.Value(_each_seed(cell), cell.summary.mean),
                 markup.Value(_signed(verdict.difference), verdict.difference.mean) if verdict else "–",
                 markup.Value(markup.code(cell.evaluation.cell), cell.evaluation.cell),
             ]
         )
     header = ["#", "blocks", "in the search", "mean, 95 % interval", "each seed", "against one block", "cell"]
     return markup.table(header, rows)
+
+
+def _each_seed(cell: ConfirmedCell) -> str:
+    scores = ", ".join(f"{value:.4f}" for value in cell.scores)
+    return scores + (f" ({cell.num_failed} failed)" if cell.num_failed else "")

@@ -1,0 +1,165 @@
+"""What the figures compute, against what the journal says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from popnas.cells import Cell
+from popnas.report import durations, hypervolumes
+from popnas.report.figures import (
+    cost_correlations,
+    head_scores,
+    input_usage,
+    operator_costs,
+    operator_usage,
+    pareto_fronts,
+    pareto_fronts_3d,
+    predicted_real,
+    predictions,
+    step_boxes,
+    step_overview,
+)
+from popnas.report.run_data import RunData
+from popnas.runs import RunFolder
+from popnas.runs.front import trained_front
+
+MakeRun = Callable[..., RunFolder]
+
+
+def data(folder: RunFolder) -> RunData:
+    return RunData.of(folder, folder.state())
+
+
+def test_operators_stand_dearest_first(make_run: MakeRun) -> None:
+    info = operator_costs.compute(data(make_run(blocks=1)))
+    assert info is not None and list(info.costs) == ["time", "inference_time"]
+    values = list(info.costs["time"].values())
+    assert values == sorted(values, reverse=True) and values[0] == 1
+    assert list(info.costs["inference_time"]) == list(info.costs["time"])
+
+
+def test_overview_holds_every_success(make_run: MakeRun) -> None:
+    run = data(make_run(blocks=2, failures="some"))
+    info = step_overview.compute(run)
+    assert info is not None
+    assert sum(map(len, info.scores.values())) == len(run.state.successes) < len(run.state.evaluations)
+    assert max(max(values) for values in info.scores.values()) == run.state.best.score  # type: ignore[union-attr]
+    boxes = step_boxes.compute(run)
+    assert boxes is not None and 0 not in boxes.panels[0].values
+
+
+def test_usage_adds_up_and_counts_by_hand(make_run: MakeRun) -> None:
+    run = data(make_run(blocks=3))
+    for figure in (operator_usage, input_usage):
+        info = figure.compute(run)
+        assert info is not None and set(info.groups) == {"front", "exploration", "trained"}
+        for steps in info.groups.values():
+            for shares in steps.values():
+                assert sum(shares.values()) == pytest.approx(1)
+                assert set(shares) <= set(info.elements)
+    front = [Cell.parse(item.cell) for item in run.state.proposals[2] if not item.is_exploration]
+    names = [name for cell in front for block in cell.blocks for name in (block.op1, block.op2)]
+    usage = operator_usage.compute(run)
+    assert usage is not None
+    assert usage.groups["front"][2]["identity"] == pytest.approx(names.count("identity") / len(names))
+    assert "exploration" in usage.groups and 3 not in usage.groups["exploration"]
+
+
+def test_no_exploration_no_column(make_run: MakeRun) -> None:
+    info = operator_usage.compute(data(make_run(blocks=2, num_exploration=0)))
+    assert info is not None and set(info.groups) == {"front", "trained"}
+
+
+def test_predicted_values_stand_beside_the_real_ones(make_run: MakeRun) -> None:
+    run = data(make_run(blocks=3, objectives=("time", "params"), failures="some"))
+    info = predicted_real.compute(run)
+    assert info is not None
+    # params are computed, not predicted.
+    assert [(item.objective, item.step) for item in info.comparisons] == [
+        ("score", 2), ("score", 3), ("time", 2), ("time", 3),
+    ]  # fmt: skip
+    comparison = info.comparisons[2]
+    proposed = [item for item in run.state.proposals[2] if not run.state.evaluation(item.cell).is_failed]  # type: ignore[union-attr]
+    assert comparison.predicted.tolist() == [item.predictions["time"] for item in proposed]
+    assert comparison.is_exploration.tolist() == [item.is_exploration for item in proposed]
+    assert comparison.figures["Spearman"] > 0.5  # type: ignore[operator]
+
+
+def test_fronts_are_those_of_the_table(make_run: MakeRun) -> None:
+    run = data(make_run(objectives=("time", "params")))
+    info = pareto_fronts.compute(run)
+    assert info is not None and info.values.shape[1] == 3
+    assert int(info.is_on_front.sum()) == len(trained_front(run.state))
+    assert {step: values.shape for step, values in info.predicted.items()} == {2: (8, 3), 3: (8, 3)}
+    assert pareto_fronts_3d.compute(run) is not None
+
+
+def test_fronts_need_two_objectives(make_run: MakeRun) -> None:
+    run = data(make_run(is_pnas=True, blocks=2))
+    assert pareto_fronts.compute(run) is None and pareto_fronts_3d.compute(run) is None
+    info = predictions.compute(run)
+    assert info is not None and info.x is None
+    two = data(make_run("two", blocks=2))
+    assert pareto_fronts_3d.compute(two) is None
+
+
+def test_no_prediction_is_left_out(make_run: MakeRun) -> None:
+    folder = make_run(blocks=2, num_candidates=700)
+    run = data(folder)
+    info = predictions.compute(run)
+    assert info is not None
+    (step,) = info.steps
+    assert step.counts.sum() == step.num_candidates == run.state.predictions[2]["num_candidates"]
+    assert len(step.front) == 8 and len(step.exploration) == 0
+    folder.predictions_npz(2).unlink()
+    assert predictions.compute(run) is None
+
+
+def test_heads_of_the_usual_number(make_run: MakeRun) -> None:
+    run = data(make_run(blocks=2, num_heads=3))
+    info = head_scores.compute(run)
+    assert info is not None and info.scores.shape == (len(run.cells), 3)
+    assert np.all(np.diff(info.scores, axis=1) > 0)
+    assert head_scores.compute(data(make_run("one", blocks=1))) is None
+
+
+def test_costs_go_together_as_made(make_run: MakeRun) -> None:
+    info = cost_correlations.compute(data(make_run(blocks=2)))
+    assert info is not None and [panel.title for panel in info.panels] == [
+        "parameters", "FLOPs", "inference time",
+    ]  # fmt: skip
+
+
+def test_times_add_up_to_the_clock(make_run: MakeRun) -> None:
+    run = data(make_run(blocks=2, failures="some"))
+    steps = durations.per_step(run)
+    total = sum(item.volatile["wall_seconds"] for item in run.state.evaluations)
+    assert sum(item.total for item in steps) == pytest.approx(total, rel=0.02)
+    assert sum(item.failed for item in steps) > 0
+
+
+def test_hypervolume_never_shrinks_and_is_that_of_the_definition(make_run: MakeRun) -> None:
+    run = data(make_run())
+    steps = hypervolumes.per_step(run)
+    so_far = [item.so_far for item in steps]
+    assert so_far == sorted(so_far) and so_far[0] >= 0 and so_far[-1] <= 1
+    points = hypervolumes.values(run.state.successes, run.objectives)
+    scaled = (points - points.min(axis=0)) / np.ptp(points, axis=0)
+    # The area under the staircase of (time, score), by hand.
+    order = np.argsort(scaled[:, 1])
+    area, best = 0.0, 0.0
+    for place, index in enumerate(order):
+        best = max(best, scaled[index, 0])
+        end = scaled[order[place + 1], 1] if place + 1 < len(order) else 1.0
+        area += best * (end - scaled[index, 1])
+    assert so_far[-1] == pytest.approx(area)
+
+
+def test_runs_share_one_scale(make_run: MakeRun) -> None:
+    good, bad = data(make_run("good", gain=0.04)), data(make_run("bad", gain=0.0))
+    alone = hypervolumes.per_step(bad)[-1].so_far
+    first, second = hypervolumes.of_runs([good, bad], good.objectives)
+    assert first[-1].so_far > second[-1].so_far != pytest.approx(alone)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from popnas import report
+from popnas.errors import UserError
+from popnas.report import markup
+from popnas.report.run_data import RunData
+from popnas.report.sections import details, front
+from popnas.runs import RunFolder
+from popnas.runs.front import train_command, trained_front
+
+MakeRun = Callable[..., RunFolder]
+
+
+def data(folder: RunFolder) -> RunData:
+    return RunData.of(folder, folder.state())
+
+
+def test_the_front_has_the_command_of_every_point(make_run: MakeRun) -> None:
+    run = data(make_run())
+    text = front.front_table(run)
+    points = trained_front(run.state)
+    assert text.count('class="command"') == len(points) > 1
+    for item in points:
+        assert markup.text(train_command(run.path, run.config, item.cell)) in text
+
+
+def test_commands_that_do_not_exist_are_not_advised(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = data(make_run(blocks=2))
+    monkeypatch.setattr(front, "has_command", lambda name: False)
+    assert "popnas train" not in front.next_steps(run) and "popnas select" not in front.next_steps(run)
+    assert "not part of this version" in front.front_table(run)
+    monkeypatch.setattr(front, "has_command", lambda name: True)
+    assert "popnas train" in front.next_steps(run)
+    assert "not part of this version" not in front.front_table(run)
+
+
+def test_has_command_knows_the_command_line() -> None:
+    assert front.has_command("search") and not front.has_command("teleport")
+
+
+def test_an_unfinished_run_says_how_to_go_on(make_run: MakeRun) -> None:
+    assert "popnas search -r" in front.next_steps(data(make_run(last_step=1)))
+    assert "popnas search -r" not in front.next_steps(data(make_run("whole", blocks=2)))
+
+
+def test_failures_stand_with_their_reasons(make_run: MakeRun) -> None:
+    run = data(make_run(blocks=1, failures="some"))
+    text = details.failures(run)
+    assert text.count("<tr>") == 1 + sum(item.is_failed for item in run.state.evaluations)
+    assert "time limit" in text and "&lt;b&gt;" in text and "<b>" not in text
+    assert details.failures(data(make_run("fine", blocks=1))) == ""
+
+
+def test_settings_and_versions(make_run: MakeRun) -> None:
+    text = details.settings(data(make_run(blocks=1)))
+    assert "learning_rate" in text and "3.12.1" in text and "max_children" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.00042, "420 µs"),
+        (0.25, "250 ms"),
+        (12.34, "12.3 s"),
+        (245, "4 min 05 s"),
+        (12_000, "3 h 20 min"),
+        (0, "0 µs"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert markup.duration(seconds) == words
+
+
+def test_numbers() -> None:
+    assert markup.large(1_234_567).html == "1.23 M" and markup.count(12345).html == "12,345"
+    assert markup.score(None).html == "–" and markup.large(999).html == "999"
+
+
+def test_tables_escape_and_sort_by_value() -> None:
+    text = markup.table(["<a>"], [["<b>"], [markup.count(1200)]])
+    assert "<b>" not in text and 'data-sort="1200.0"' in text
+    assert markup.table(["a"], []) == ""
+
+
+def test_the_report_has_no_clock_in_it(make_run: MakeRun) -> None:
+    folder = make_run(blocks=2)
+    report.write(folder, folder.state())
+    first = folder.report_html.read_bytes()
+    report.write(folder, folder.state())
+    assert folder.report_html.read_bytes() == first
+
+
+def test_plots_as_pdf(make_run: MakeRun) -> None:
+    folder = make_run(blocks=1, operators=["identity"])
+    report.write_pdf(folder, folder.state())
+    files = list(folder.plots.glob("*.pdf"))
+    assert files and all(path.read_bytes().startswith(b"%PDF") for path in files)
+
+
+def test_runs_compared(make_run: MakeRun, tmp_path: Path) -> None:
+    folders = [
+        make_run("a<b", blocks=2, objectives=("time", "params")),
+        make_run("c", blocks=2),
+        make_run("d", failures="all"),
+    ]
+    path = tmp_path / "out" / "comparison.html"
+    report.compare(folders, path)
+    text = path.read_text()
+    assert "a&lt;b" in text and "a<b" not in text
+    assert text.count("<img") == 2 and text.count('class="cell"') == 2
+    assert "parameters" in text or "params" in text
+
+
+def test_what_cannot_be_compared(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run(blocks=1)
+    with pytest.raises(UserError, match="at least two"):
+        report.compare([folder], tmp_path / "x.html")
+
+
+def test_no_torch_is_imported() -> None:
+    code = (
+        "import sys; import popnas.report, popnas.report.page, popnas.report.comparison\n"
+        "from popnas.report.figures import FIGURES; FIGURES.names()\n"
+        "import popnas.report.drawing.paint\n"
+        "print([name for name in ('torch', 'sklearn', 'scipy', 'matplotlib.pyplot') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_import_is_light() -> None:
+    code = "import sys, popnas.report; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_links_lead_somewhere(make_run: MakeRun) -> None:
+    folder = make_run(blocks=2)
+    report.write(folder, folder.state())
+    text = folder.report_html.read_text()
+    targets = re.findall(r'href="#([^"]+)"', text)
+    assert len(targets) > 5 and all(f'id="{target}"' in text for target in targets)
