@@ -1,0 +1,119 @@
+"""Runs that look searched without a search: a journal with evaluations of a few cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popnas.evaluation import Evaluation
+from popnas.runs import RunFolder
+from popnas.workflows.settings import load_config
+
+CELLS = {
+    "[]": 0.99,  # the empty cell is never selected, however good it looks
+    "[(-2, 3x3 conv, -1, identity)]": 0.6,
+    "[(-1, identity, -1, identity)]": 0.5,
+    "[(-2, 3x3 conv, -1, 3x3 conv)]": 0.8,
+    "[(-1, 3x3 conv, -1, 3x3 conv)]": None,  # failed
+    "[(-1, 3x3 conv, -1, identity)]": 0.7,
+}
+
+
+def tiny_config(**changes: Any) -> dict[str, Any]:
+    """Digits, 120 of them; `changes` like {"others.seed": 1}."""
+    config: dict[str, Any] = {
+        "search_space": {"blocks": 2, "operators": ["identity", "3x3 conv"]},
+        "search_strategy": {"max_children": 3, "max_exploration_children": 1},
+        "training_hyperparameters": {"epochs": 1},
+        "architecture_hyperparameters": {"filters": 4, "motifs": 2, "normal_cells_per_motif": 1},
+        "dataset": {
+            "type": "image_classification",
+            "name": "digits",
+            "batch_size": 32,
+            "validation_size": 0.25,
+            "samples": 120,
+        },
+        "others": {"timing": "simulated", "executor": {"kind": "inline"}, "train_strategy": "CPU"},
+    }
+    for place, value in changes.items():
+        section, key = place.split(".", 1)
+        config[section][key] = value
+    return config
+
+
+PARTIAL: dict[str, Any] = {
+    "training_hyperparameters": {
+        "epochs": 3,
+        "drop_path": 0.3,
+        "softmax_dropout": 0.2,
+        "label_smoothing": 0.1,
+        "optimizer": {"type": "adamW", "scheduler": "cd"},
+    },
+    "dataset": {"data_augmentation": {"enabled": True}},
+}
+
+
+@dataclass
+class SearchedRun:
+    """A run folder, and how to make one."""
+
+    path: Path
+    config: dict[str, Any] = field(default_factory=tiny_config)
+
+    def make(self, cells: dict[str, float | None] | None = None) -> Path:
+        """Write the folder, with these scores (None: failed); without cells nothing is trained yet."""
+        folder = RunFolder.create(self.path, load_config(self.config).to_json())
+        for index, (cell, score) in enumerate((CELLS if cells is None else cells).items()):
+            evaluation = Evaluation(
+                cell=cell,
+                step=0 if cell == "[]" else 1,
+                index=index,
+                is_exploration=False,
+                seed=0,
+                score=score,
+                metrics={} if score is None else {"accuracy": score},
+                training_seconds=10.0 - index,
+                inference_seconds=0.01,
+                params=100,
+                flops=1000,
+                error="diverged" if score is None else None,
+                error_kind="nan" if score is None else None,
+            )
+            with folder.journal as journal:
+                journal.append("evaluation", evaluation.content(), {})
+        return self.path
+
+
+@pytest.fixture
+def searched(tmp_path: Path) -> SearchedRun:
+    return SearchedRun(tmp_path / "logs" / "run")
+
+
+@pytest.fixture
+def run(searched: SearchedRun) -> Path:
+    return searched.make()
+
+
+@pytest.fixture
+def partial() -> dict[str, Any]:
+    return json.loads(json.dumps(PARTIAL))
+
+
+@pytest.fixture
+def config() -> Callable[..., dict[str, Any]]:
+    return tiny_config
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
