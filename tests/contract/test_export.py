@@ -39,7 +39,7 @@ per_family = pytest.mark.parametrize(("name", "num_dims"), EXAMPLES, ids=[f"{n}-
 
 
 def _network(name: str, num_dims: int) -> networks.Network:
-    """A normal and a reduction cell, so that the operator is met with equal and changed depth and a stride."""
+    """A normal and a reduction cell: the operator is met with equal and changed depth, and with a stride."""
     spec = NetworkSpec("classification", SHAPES[num_dims], 3, filters=4, motifs=2, normal_cells_per_motif=1)
     torch.manual_seed(1)
     network = networks.build(Cell.parse(f"[(-1, {name}, -2, {name});(0, {name}, -1, identity)]"), spec)

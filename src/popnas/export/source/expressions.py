@@ -95,19 +95,20 @@ class Records:
         """
         _, bound = self._made[id(module)]
         written: list[tuple[str | None, Expression]] = []
-        is_positional = True
         for name, parameter in list(bound.signature.parameters.items())[1:]:
             value = bound.arguments.get(name, parameter.default)
             if parameter.kind is parameter.VAR_POSITIONAL:
-                written += [(None, self._written(item, module)) for item in bound.arguments.get(name, ())]
+                items = bound.arguments.get(name, ())
+                # What stands before them cannot be named.
+                written = [(None, expression) for _, expression in written] if items else written
+                written += [(None, self._written(item, module)) for item in items]
             elif parameter.kind is parameter.VAR_KEYWORD:
                 extra = bound.arguments.get(name, {})
                 written += [(key, self._written(item, module)) for key, item in extra.items()]
-            elif _is_default(value, parameter.default):
-                is_positional = False
-            else:
-                is_positional = is_positional and parameter.kind is not parameter.KEYWORD_ONLY
-                written.append((None if is_positional else name, self._written(value, module)))
+            elif not _is_default(value, parameter.default):
+                has_default = parameter.default is not parameter.empty
+                is_named = has_default or parameter.kind is parameter.KEYWORD_ONLY
+                written.append((name if is_named else None, self._written(value, module)))
         return Call(class_name(type(module)), tuple(written))
 
     def _written(self, value: Any, module: nn.Module) -> Expression:
