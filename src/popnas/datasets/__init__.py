@@ -5,19 +5,22 @@ What lives here, from source to batch:
 - `sources/`      one file per source: digits, aeon's bundled problems, `.npz`, class folders, `.ts`, named
   downloads
 - `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
+- `segmentation.py`, `masks.py`, `ragged.py`   images with masks (`SegmentationData`), of one size or many; the
+  labels in masks
 - `labels.py`     class order, remapping, class weights
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
 - `dataset.py`    `Split`, `Fold`, `Dataset`; `storage.py` keeps a prepared `Dataset` as memory-mapped files
   for workers
-- `augmentation.py`, `loader.py`   batches on the device (the only files here that import torch)
+- `augmentation.py`, `loader.py`, `segmentation_loader.py`   batches on the device (the only files here that
+  import torch)
 
 Not imported here: networks, training, tasks, or anything above; aeon's and Hugging Face's packages only
 inside their source.
 
 To add a source: one file in `sources/` with a `Source` class registered in `SOURCES` (or, in a package of
-your own, an entry point of the group `popnas.datasets`). A new kind of content (masks, say) is one more file
-beside `images.py` whose class knows how to `assemble` itself into a `Dataset`.
+your own, an entry point of the group `popnas.datasets`). A new kind of content is one more file beside
+`images.py` whose class knows how to `assemble` itself into a `Dataset`.
 """
 
 from popnas.datasets.dataset import Dataset, Fold, Split

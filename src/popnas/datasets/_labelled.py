@@ -59,7 +59,8 @@ class LabelledData(ABC):
             DataError: anything about the data that does not suit; the message says where and what to do.
         """
         notes: list[str] = []
-        used = self._used_splits(config, notes)
+        sizes = {split: len(values) for split, values in self.labels.items()}
+        used = used_splits(sizes, self.place, config, notes)
         encoding = class_labels.encode(
             {split: self.labels[split] for split in used},
             place=self.place,
@@ -95,24 +96,28 @@ class LabelledData(ABC):
             warnings=notes,
         )
 
-    def _used_splits(self, config: DatasetConfig, notes: list[str]) -> list[str]:
-        """The splits that this run uses: a separate validation split only if `validation_size` is null."""
-        for split, values in self.labels.items():
-            if len(values) == 0:
-                raise DataError(
-                    f"The {split} split of {self.place} is empty. Put examples into it, or remove it."
-                )
-        has_validation = "validation" in self.labels
-        if config.validation_size is None and not has_validation:
-            raise DataError(
-                f"dataset.validation_size is null, so {self.place} must have a separate validation split, "
-                f"and it has none (found: {', '.join(self.labels)}). Give a fraction such as 0.1 to take it "
-                "from the training split."
-            )
-        if config.validation_size is None or not has_validation:
-            return list(self.labels)
-        notes.append(
-            f"the separate validation split of {self.place} is not used, because dataset.validation_size is "
-            f"{config.validation_size:g}; write null to use it"
+
+def used_splits(sizes: Mapping[str, int], place: str, config: DatasetConfig, notes: list[str]) -> list[str]:
+    """The splits that a run uses, of those with the numbers of examples `sizes`: a separate validation split
+    only if `validation_size` is null.
+
+    Raises:
+        DataError: an empty split, or no separate validation split where one is needed.
+    """
+    for split, size in sizes.items():
+        if size == 0:
+            raise DataError(f"The {split} split of {place} is empty. Put examples into it, or remove it.")
+    has_validation = "validation" in sizes
+    if config.validation_size is None and not has_validation:
+        raise DataError(
+            f"dataset.validation_size is null, so {place} must have a separate validation split, "
+            f"and it has none (found: {', '.join(sizes)}). Give a fraction such as 0.1 to take it "
+            "from the training split."
         )
-        return [split for split in self.labels if split != "validation"]
+    if config.validation_size is None or not has_validation:
+        return list(sizes)
+    notes.append(
+        f"the separate validation split of {place} is not used, because dataset.validation_size is "
+        f"{config.validation_size:g}; write null to use it"
+    )
+    return [split for split in sizes if split != "validation"]

@@ -17,11 +17,16 @@ class Split:
     int64.
 
     `lengths` (n,) int64 are the series' true lengths in timesteps, None if all are equal.
+
+    Segmentation: y (n, h, w) uint8 holds class indices and `masks.IGNORED`; where images differ in size or
+    are read from disk one by one (`cache` false), x and y are `Ragged`. `pixel_counts` (n, classes + 1) are
+    the pixels of each image per class, ignored ones last.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    x: Any
+    y: Any
     lengths: np.ndarray | None = None
+    pixel_counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -29,7 +34,14 @@ class Split:
     def take(self, indices: np.ndarray | slice) -> Split:
         """The examples at `indices`; a slice gives views instead of copies."""
         lengths = None if self.lengths is None else self.lengths[indices]
-        return Split(self.x[indices], self.y[indices], lengths)
+        counts = None if self.pixel_counts is None else self.pixel_counts[indices]
+        return Split(self.x[indices], self.y[indices], lengths, counts)
+
+    def class_counts(self, num_classes: int) -> np.ndarray:
+        """Examples (segmentation: pixels) of each class, (classes,)."""
+        if self.pixel_counts is not None:
+            return np.asarray(self.pixel_counts[:, :num_classes].sum(axis=0))
+        return np.bincount(self.y, minlength=num_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +71,8 @@ class Dataset:
 
     `full_train` holds training and validation together, the first fold's training part first. `test` is None
     unless it was asked for. `preprocessing` is fitted on the first fold's training part and used everywhere,
-    so that every network of a run sees the same input.
+    so that every network of a run sees the same input. `network_size` is the (height, width) that networks
+    are trained at, where that is not simply the size of all images (segmentation: the crop).
     """
 
     place: str
@@ -70,6 +83,7 @@ class Dataset:
     class_weights: np.ndarray | None
     preprocessing: Preprocessing
     warnings: list[str] = field(default_factory=list)
+    network_size: tuple[int, int] | None = None
 
     @property
     def train(self) -> Split:
@@ -84,7 +98,10 @@ class Dataset:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """(h, w, c) of images, (t, c) of series."""
-        return self.full_train.x.shape[1:]
+        if self.network_size is not None:
+            return (*self.network_size, len(self.preprocessing.scale))
+        shape: tuple[int, ...] = self.full_train.x.shape[1:]
+        return shape
 
     @property
     def num_classes(self) -> int:
@@ -97,7 +114,9 @@ class Dataset:
         return self.preprocessing.has_lengths
 
     def describe(self) -> dict[str, Any]:
-        """A summary as plain JSON values: shapes, sizes, classes with their numbers of examples, warnings."""
+        """A summary as plain JSON values: shapes, sizes, classes with their numbers of examples
+        (segmentation: pixels), warnings.
+        """
         counts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {
             "place": self.place,
@@ -106,9 +125,14 @@ class Dataset:
             "class_names": self.class_names,
             "sizes": {name: len(split) for name, split in counts.items() if split is not None},
             "class_counts": {
-                name: np.bincount(split.y, minlength=self.num_classes).tolist()
+                name: split.class_counts(self.num_classes).tolist()
                 for name, split in counts.items()
                 if split is not None
+            },
+            "ignored_pixels": {
+                name: int(split.pixel_counts[:, -1].sum())
+                for name, split in counts.items()
+                if split is not None and split.pixel_counts is not None
             },
             "folds": len(self.folds),
             "has_lengths": self.has_lengths,

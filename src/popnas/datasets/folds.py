@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from popnas.datasets.dataset import Fold, Split
+from popnas.datasets.ragged import joined
 from popnas.datasets.splits import divide, generator
 
 
@@ -13,7 +14,10 @@ def with_held_out(train: Split, validation: Split) -> tuple[Split, list[Fold]]:
     lengths = None
     if train.lengths is not None and validation.lengths is not None:
         lengths = np.concatenate([train.lengths, validation.lengths])
-    pool = Split(np.concatenate([train.x, validation.x]), np.concatenate([train.y, validation.y]), lengths)
+    pixel_counts = None
+    if train.pixel_counts is not None and validation.pixel_counts is not None:
+        pixel_counts = np.concatenate([train.pixel_counts, validation.pixel_counts])
+    pool = Split(joined(train.x, validation.x), joined(train.y, validation.y), lengths, pixel_counts)
     return pool, [_first(pool, len(train))]
 
 
@@ -24,14 +28,17 @@ def divided(
     class_names: list[str],
     seed: int,
     notes: list[str],
+    strata: np.ndarray | None = None,
 ) -> tuple[Split, list[Fold]]:
     """`num_folds` seeded divisions of `examples`, and the pool of all in the first one's order.
 
+    `strata` (n,) is what the draws are stratified by, with `class_names` as its names, where that is not y.
     The first fold's parts are then views of the pool: no second copy of the data.
     """
-    _warn_of_single_examples(examples.y, class_names, notes)
+    y = examples.y if strata is None else strata
+    _warn_of_single_examples(y, class_names, notes)
     divisions = [
-        divide(examples.y, validation_size, generator(seed, "fold", k), class_names) for k in range(num_folds)
+        divide(y, validation_size, generator(seed, "fold", k), class_names) for k in range(num_folds)
     ]
     order = np.concatenate([divisions[0].train, divisions[0].validation])
     position = np.argsort(order)

@@ -52,11 +52,13 @@ def encode(
 
 
 def class_weights(y: np.ndarray, num_classes: int) -> np.ndarray:
-    """Weights (classes,) float32 that balance the loss: 1 / (classes x share of the class); 0 for a class
-    without examples.
-    """
-    counts = np.bincount(y, minlength=num_classes)
-    return np.where(counts > 0, len(y) / (num_classes * np.maximum(counts, 1)), 0).astype(np.float32)
+    """Weights (classes,) float32 that balance the loss over the examples y (n,): see `balancing_weights`."""
+    return balancing_weights(np.bincount(y, minlength=num_classes))
+
+
+def balancing_weights(counts: np.ndarray) -> np.ndarray:
+    """1 / (classes x share of the class), (classes,) float32; 0 for a class without examples (or pixels)."""
+    return np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 0).astype(np.float32)
 
 
 def _texts(values: np.ndarray, split: str, place: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -27,13 +27,34 @@ _PREFETCHED = 2
 
 
 class Batch(NamedTuple):
-    """Network input x (B, C, H, W) or (B, C, L) float32, classes y (B,) int64, series' lengths (B,) int64
-    or None.
+    """Network input x (B, C, H, W) or (B, C, L) float32, classes y (B,) or (segmentation) (B, H, W) int64,
+    series' lengths (B,) int64 or None.
     """
 
     x: Tensor
     y: Tensor
     lengths: Tensor | None
+
+
+class BatchLoader(Protocol):
+    """An iterable of `Batch`; every iteration is the next epoch."""
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of the next epoch."""
+        ...
+
+    @property
+    def num_samples(self) -> int:
+        """Examples per epoch."""
+        ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make `epoch` (from 0) the next one."""
+        ...
 
 
 class DeviceLoader:
@@ -70,7 +91,7 @@ class DeviceLoader:
         self.augmentation = augmentation
         self.memory_format = memory_format if split.x.ndim == 4 else None
         self._epoch = 0
-        self._bounds = _batch_bounds(len(split), batch_size, joins_single=shuffle)
+        self._bounds = batch_bounds(len(split), batch_size, joins_single=shuffle)
         self._size = split.x.shape[1:-1]
         self._scale, self._offset = self._constants()
         self._y = torch.tensor(split.y, device=self.device)
@@ -157,8 +178,8 @@ class DeviceLoader:
         return scale, offset if any(self.preprocessing.offset) else None
 
 
-def _batch_bounds(num_samples: int, batch_size: int, *, joins_single: bool) -> list[tuple[int, int]]:
-    """(start, stop) of each batch."""
+def batch_bounds(num_samples: int, batch_size: int, *, joins_single: bool) -> list[tuple[int, int]]:
+    """(start, stop) of each batch; `joins_single`: a last one of one example joins the one before it."""
     starts = list(range(0, num_samples, batch_size))
     if joins_single and len(starts) > 1 and num_samples - starts[-1] == 1:
         starts.pop()

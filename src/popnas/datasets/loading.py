@@ -28,7 +28,7 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
     if not any(config.type in part.tasks for _, part in SOURCES.items()):
         raise DataError(f"No data source serves the dataset.type '{config.type}'.")
     path = Path(config.path).expanduser() if config.path is not None else None
-    request = Request(config.type, config.name, path, config.resize, need_test)
+    request = Request(config.type, config.name, path, config.resize, need_test, config.cache)
     source = (
         _source_of_path(request.task, path)
         if path is not None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from popnas.config import RunConfig
     from popnas.datasets.augmentation import ImageAugmentation
-    from popnas.datasets.loader import DeviceLoader
+    from popnas.datasets.loader import BatchLoader
 
 
 class Loss(Protocol):
@@ -44,12 +44,14 @@ class Task(ABC):
     """What a kind of work needs from data to score.
 
     `num_dims` is 2 for images and 1 for series; `score_metrics` are the metrics that may steer the search,
-    the default first; `default_operators` are those of the task's preset.
+    the default first; `default_operators` are those of the task's preset; `is_per_pixel` says that answers
+    are masks, a class for every pixel.
     """
 
     name: ClassVar[str]
     num_dims: ClassVar[int]
     score_metrics: ClassVar[tuple[str, ...]]
+    is_per_pixel: ClassVar[bool] = False
 
     @property
     def default_operators(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ class Task(ABC):
         device: torch.device | str,
         seed: int,
         memory_format: torch.memory_format | None = None,
-    ) -> DeviceLoader:
+    ) -> BatchLoader:
         """Shuffled, augmented training batches of `dataset.batch_size`."""
         from popnas.datasets.loader import DeviceLoader
 
@@ -123,7 +125,7 @@ class Task(ABC):
         *,
         device: torch.device | str,
         memory_format: torch.memory_format | None = None,
-    ) -> DeviceLoader:
+    ) -> BatchLoader:
         """Batches of `dataset.val_test_batch_size` in order, for validation and test."""
         from popnas.datasets.loader import DeviceLoader
 

@@ -13,7 +13,7 @@ from popnas import networks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.datasets.loader import DeviceLoader
+from popnas.datasets.loader import BatchLoader
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
@@ -66,7 +66,7 @@ def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: P
 @torch.inference_mode()
 def confusion(
     network: networks.Network,
-    loader: DeviceLoader,
+    loader: BatchLoader,
     task: Task,
     num_classes: int,
     *,

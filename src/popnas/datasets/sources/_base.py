@@ -24,8 +24,8 @@ class RawData(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a source: a data set by `name` or by `path`, images at the size `resize`, and `test`
-    data only if needed.
+    """What is asked of a source: a data set by `name` or by `path`, images at the size `resize`, `test` data
+    only if needed. Not `is_cached`, large data may be left on disk and read one by one.
     """
 
     task: str
@@ -33,6 +33,7 @@ class Request:
     path: Path | None
     resize: ResizeConfig | None
     needs_test: bool
+    is_cached: bool = True
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from popnas.errors import DataError, nearest
 
@@ -22,6 +24,12 @@ _FILE_NAMES = {
 }
 # What the keys of a split end in, where one file holds several splits.
 _KEY_ENDINGS = {"train": ("_train", ""), "validation": ("_validation", "_val"), "test": ("_test",)}
+
+
+_ZEROS_REMEDY = (
+    "Save plain numbers or texts; series of unequal lengths as one array filled up with zeros, with their "
+    "lengths in an array 'lengths'."
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,35 @@ def read(path: Path, splits: Sequence[str]) -> dict[str, Part]:
     """
     parts = _read_folder(path, splits) if path.is_dir() else _read_file(path, splits)
     if "train" not in parts:
-        where = "train.npz is missing" if path.is_dir() else f"it holds {_listed(_keys(path))}"
+        where = "train.npz is missing" if path.is_dir() else f"it holds {listed(names_in(path))}"
         raise DataError(f"{path} (dataset.path) has no training split: {where}. Looked for: {LAYOUT}.")
     return parts
+
+
+def file_of(path: Path, split: str) -> Path | None:
+    """The file that holds a split: `path` itself, or the split's own file in the folder `path`, or None."""
+    if not path.is_dir():
+        return path
+    return next((path / name for name in _FILE_NAMES[split] if (path / name).is_file()), None)
+
+
+def keys_of(file: Path, split: str, *, is_only_split: bool) -> tuple[str, str] | None:
+    """The names of a split's x and y in a file, or None if it does not hold that split.
+
+    Raises:
+        DataError: x without y, or a split's own file without x.
+    """
+    names = names_in(file)
+    endings = ("",) if is_only_split else _KEY_ENDINGS[split]
+    for ending in endings:
+        if f"x{ending}" in names or is_only_split:
+            for key in (f"x{ending}", f"y{ending}"):
+                if key not in names:
+                    raise DataError(
+                        f"{file} has no array '{key}': it holds {listed(names)}.{nearest(key, names)}"
+                    )
+            return f"x{ending}", f"y{ending}"
+    return None
 
 
 def _read_folder(path: Path, splits: Sequence[str]) -> dict[str, Part]:
@@ -65,7 +99,7 @@ def _read_folder(path: Path, splits: Sequence[str]) -> dict[str, Part]:
 
 
 def _read_file(path: Path, splits: Sequence[str]) -> dict[str, Part]:
-    keys = _keys(path)
+    keys = names_in(path)
     parts = {}
     for split in splits:
         for ending in _KEY_ENDINGS[split]:
@@ -76,11 +110,11 @@ def _read_file(path: Path, splits: Sequence[str]) -> dict[str, Part]:
 
 
 def _part(path: Path, x_key: str, y_key: str, lengths_key: str) -> Part:
-    keys = _keys(path)
+    keys = names_in(path)
     arrays = {}
     for key in (x_key, y_key):
         if key not in keys:
-            raise DataError(f"{path} has no array '{key}': it holds {_listed(keys)}.{nearest(key, keys)}")
+            raise DataError(f"{path} has no array '{key}': it holds {listed(keys)}.{nearest(key, keys)}")
         arrays[key] = _array(path, key)
     x, y = arrays[x_key], arrays[y_key]
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
@@ -106,10 +140,15 @@ def _check_lengths(lengths: np.ndarray, x: np.ndarray, path: Path, key: str) -> 
         )
 
 
-def _keys(path: Path) -> list[str]:
+def names_in(path: Path) -> list[str]:
+    """The names of the arrays in a file.
+
+    Raises:
+        DataError: no readable .npz file.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+            if not isinstance(file, NpzFile):
                 raise DataError(
                     f"{path} holds a single array and no names; save it with numpy.savez(path, x=..., y=...)."
                 )
@@ -122,19 +161,29 @@ def _keys(path: Path) -> list[str]:
 
 def _array(path: Path, key: str) -> np.ndarray:
     with np.load(path, allow_pickle=False) as file:
-        try:
-            return file[key]
-        except ValueError as error:
-            if "allow_pickle" not in str(error):
-                raise DataError(f"The array '{key}' of {path} is damaged: {error}.") from error
-            raise DataError(
-                f"The array '{key}' of {path} holds pickled Python objects, which are never loaded: a pickle "
-                "can run any code. Save plain numbers or texts; series of unequal lengths as one array "
-                "filled up with zeros, with their lengths in an array 'lengths'."
-            ) from error
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"The array '{key}' of {path} is damaged: {error}.") from error
+        return member(file, key, path, _ZEROS_REMEDY)
 
 
-def _listed(keys: Sequence[str]) -> str:
+def member(archive: NpzFile, name: str, path: Path, pickle_remedy: str) -> np.ndarray:
+    """An array of an open file.
+
+    Raises:
+        DataError: it is damaged, or holds pickled objects; then `pickle_remedy` says what to do.
+    """
+    try:
+        array: np.ndarray = archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise DataError(f"The array '{name}' of {path} is damaged: {error}.") from error
+        raise DataError(
+            f"The array '{name}' of {path} holds pickled Python objects, which are never loaded: a pickle "
+            f"can run any code. {pickle_remedy}"
+        ) from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"The array '{name}' of {path} is damaged: {error}.") from error
+    return array
+
+
+def listed(keys: Sequence[str]) -> str:
+    """Names for a message."""
     return ", ".join(f"'{key}'" for key in keys) or "nothing"

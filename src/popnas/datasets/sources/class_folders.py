@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,16 +12,9 @@ import numpy as np
 from popnas.datasets import images
 from popnas.datasets.images import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source
+from popnas.datasets.sources._layouts import IMAGE_SUFFIXES, SPLIT_FOLDERS, split_folder
+from popnas.datasets.threads import num_threads
 from popnas.errors import DataError
-
-_FOLDERS = {
-    "train": ("train", "keras_training"),
-    "validation": ("validation", "keras_validation"),
-    "test": ("test", "keras_test"),
-}
-_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"}
-)
 
 
 @SOURCES.register("class_folders", description="image files in one folder per class at dataset.path")
@@ -33,14 +25,19 @@ class ClassFolders(Source):
     layout = "a folder train (and validation, test) with one folder of images per class"
 
     def recognizes(self, path: Path) -> bool:
-        """A folder with the folder of a split."""
-        return any((path / name).is_dir() for names in _FOLDERS.values() for name in names)
+        """A folder with the folder of a split, unless that holds images and their masks."""
+        folders = [
+            path / name for names in SPLIT_FOLDERS.values() for name in names if (path / name).is_dir()
+        ]
+        return bool(folders) and not all(_holds_masks(folder) for folder in folders)
 
     def read(self, request: Request) -> ImageData:
         """All images, decoded, and resized if asked for."""
         assert request.path is not None
         files = {
-            split: folder for split in request.splits if (folder := _folder(request.path, split)) is not None
+            split: folder
+            for split in request.splits
+            if (folder := split_folder(request.path, split)) is not None
         }
         if "train" not in files:
             raise DataError(
@@ -49,10 +46,7 @@ class ClassFolders(Source):
             )
         found = {split: _files(folder) for split, folder in files.items()}
         decode = partial(images.read, resize=request.resize)
-        # Decoding lets go of the interpreter's lock, so threads help.
-        with ThreadPoolExecutor(
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        ) as threads:
+        with ThreadPoolExecutor(num_threads()) as threads:
             pixels = {
                 split: list(threads.map(decode, (file for _, file in pairs)))
                 for split, pairs in found.items()
@@ -65,8 +59,8 @@ class ClassFolders(Source):
         )
 
 
-def _folder(path: Path, split: str) -> Path | None:
-    return next((path / name for name in _FOLDERS[split] if (path / name).is_dir()), None)
+def _holds_masks(folder: Path) -> bool:
+    return {child.name for child in folder.iterdir() if child.is_dir()} == {"images", "masks"}
 
 
 def _files(folder: Path) -> Sequence[tuple[str, Path]]:
@@ -79,11 +73,12 @@ def _files(folder: Path) -> Sequence[tuple[str, Path]]:
     pairs: list[tuple[str, Path]] = []
     for child in classes:
         files = sorted(
-            file for file in child.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()
+            file for file in child.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
         )
         if not files:
             raise DataError(
-                f"The class folder {child} holds no images ({', '.join(sorted(_SUFFIXES))}). Put some in, or "
+                f"The class folder {child} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}). Put some "
+                "in, or "
                 "remove it."
             )
         pairs.extend((child.name, file) for file in files)

@@ -1,0 +1,159 @@
+"""Batches of images with their masks: crops and flips of both together, whole images filled up to one size.
+
+Axes: B batch, C channels, H W height and width of the batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from popnas.datasets.dataset import Split
+from popnas.datasets.loader import Batch, batch_bounds
+from popnas.datasets.masks import IGNORED
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.ragged import sizes_of
+from popnas.datasets.threads import num_threads
+from popnas.seeds import derive_seed
+
+_PREFETCHED = 2
+Pair = tuple[Tensor, Tensor]
+"""An image (C, h, w) uint8 and its mask (h, w) uint8."""
+
+
+@dataclass(frozen=True)
+class PairAugmentation:
+    """What happens to an image and its mask together: a crop of the size `crop` (height, width) at a random
+    place, a horizontal flip of every second one. A mask is only ever cut and turned, never interpolated.
+    """
+
+    crop: tuple[int, int] | None = None
+    flips: bool = False
+
+    def draw(self, sizes_N2: np.ndarray, generator: torch.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Top left corners (n, 2) and flips (n,) of an epoch, for images of these sizes."""
+        room = np.zeros_like(sizes_N2) if self.crop is None else sizes_N2 - np.array(self.crop)
+        places = torch.rand(len(sizes_N2), 3, generator=generator, dtype=torch.float64).numpy()
+        return (places[:, :2] * (room + 1)).astype(np.int64), (places[:, 2] < 0.5) & self.flips
+
+    def apply(self, pair: Pair, corner: np.ndarray, is_flipped: bool) -> Pair:
+        """Cut and turned."""
+        x_CHW, y_HW = pair
+        if self.crop is not None:
+            (top, left), (height, width) = corner.tolist(), self.crop
+            x_CHW = x_CHW[:, top : top + height, left : left + width]
+            y_HW = y_HW[top : top + height, left : left + width]
+        return (x_CHW.flip(-1), y_HW.flip(-1)) if is_flipped else (x_CHW, y_HW)
+
+
+class SegmentationLoader:
+    """An iterable of `Batch` with y (B, H, W) int64; every iteration is the next epoch.
+
+    Images of one batch that differ in size are filled up at the right and the bottom: with zeros, and masks
+    with `IGNORED`, so that the filling counts nowhere. Networks take any size, so batches of one size are not
+    filled up. Without `shuffle` images come in order; if they differ in size, sorted by it, so that little is
+    filled up.
+
+    `is_cached` keeps images and masks on `device`; otherwise they are read while earlier batches are used.
+    Both give the same batches. Order, crops and flips follow from `seed` and the epoch alone.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        device: torch.device | str,
+        shuffle: bool,
+        seed: int,
+        augmentation: PairAugmentation | None = None,
+        is_cached: bool = True,
+        memory_format: torch.memory_format | None = None,
+    ) -> None:
+        self.split = split
+        self.device = torch.device(device)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.augmentation = augmentation or PairAugmentation()
+        self.memory_format = memory_format
+        self._epoch = 0
+        self._sizes = sizes_of(split.x)
+        self._bounds = batch_bounds(len(split), batch_size, joins_single=shuffle)
+        self._in_order = np.lexsort((self._sizes[:, 1], self._sizes[:, 0]))
+        self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
+            :, None, None
+        ]
+        self._cached = (
+            [tuple(part.to(self.device) for part in self._read(i)) for i in range(len(split))]
+            if is_cached
+            else None
+        )
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    @property
+    def num_samples(self) -> int:
+        """Images per epoch."""
+        return len(self.split)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make `epoch` (from 0) the next one."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", self._epoch))
+        self._epoch += 1
+        order = (
+            torch.randperm(len(self.split), generator=generator).numpy() if self.shuffle else self._in_order
+        )
+        corners, flips = self.augmentation.draw(self._sizes[order], generator)
+        for (start, _), pairs in zip(self._bounds, self._stored_batches(order), strict=True):
+            changed = [
+                self.augmentation.apply(pair, corners[i], bool(flips[i]))
+                for i, pair in enumerate(pairs, start)
+            ]
+            yield self._batch(changed)
+
+    def _stored_batches(self, order: np.ndarray) -> Iterator[list[Pair]]:
+        """The images and masks of each batch as they are stored."""
+        if self._cached is not None:
+            for start, stop in self._bounds:
+                yield [self._cached[i] for i in order[start:stop]]
+            return
+        with ThreadPoolExecutor(num_threads(), thread_name_prefix="popnas-prefetch") as threads:
+            pending: deque[list[Future[Pair]]] = deque()
+            for start, stop in self._bounds:
+                pending.append([threads.submit(self._read, int(i)) for i in order[start:stop]])
+                if len(pending) > _PREFETCHED:
+                    yield [future.result() for future in pending.popleft()]
+            while pending:
+                yield [future.result() for future in pending.popleft()]
+
+    def _read(self, i: int) -> Pair:
+        x_HWC, y_HW = np.asarray(self.split.x[i]), np.asarray(self.split.y[i])
+        # Copies, always: what is read may be read-only, or the caller's.
+        return torch.tensor(np.moveaxis(x_HWC, -1, 0).copy()), torch.tensor(y_HW)
+
+    def _batch(self, pairs: list[Pair]) -> Batch:
+        """Bytes of differing sizes to one network input, made where the bytes are."""
+        height, width = (max(y_HW.shape[axis] for _, y_HW in pairs) for axis in (0, 1))
+        place = pairs[0][0].device
+        x_BCHW = torch.zeros((len(pairs), len(pairs[0][0]), height, width), dtype=torch.uint8, device=place)
+        y_BHW = torch.full((len(pairs), height, width), IGNORED, dtype=torch.uint8, device=place)
+        for i, (x_CHW, y_HW) in enumerate(pairs):
+            x_BCHW[i, :, : y_HW.shape[0], : y_HW.shape[1]] = x_CHW
+            y_BHW[i, : y_HW.shape[0], : y_HW.shape[1]] = y_HW
+        if self.device.type == "cuda" and place.type == "cpu":
+            x_BCHW, y_BHW = x_BCHW.pin_memory(), y_BHW.pin_memory()
+        x_BCHW = x_BCHW.to(self.device, non_blocking=True).float().mul_(self._scale)
+        if self.memory_format is not None:
+            x_BCHW = x_BCHW.contiguous(memory_format=self.memory_format)
+        return Batch(x_BCHW, y_BHW.to(self.device, non_blocking=True).long(), None)

@@ -1,0 +1,89 @@
+"""Loss and metrics of a class per pixel.
+
+Axes: B batch, K classes, H W height and width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from popnas.datasets.masks import IGNORED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class SegmentationLoss:
+    """Cross-entropy per pixel, times the weight of the true class, mean over the counted pixels.
+
+    Not torch's weighted mean, which divides by the sum of the weights. A batch without a counted pixel has
+    the loss 0.
+    """
+
+    def __init__(self, class_weights: np.ndarray | None = None) -> None:
+        self._weights_K = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+
+    def __call__(self, logits_BKHW: Tensor, y_BHW: Tensor) -> Tensor:
+        """The mean loss of a batch; y is `IGNORED` where nothing counts."""
+        if self._weights_K is not None and self._weights_K.device != logits_BKHW.device:
+            self._weights_K = self._weights_K.to(logits_BKHW.device)
+        total = functional.cross_entropy(
+            logits_BKHW.float(), y_BHW, weight=self._weights_K, ignore_index=IGNORED, reduction="sum"
+        )
+        return total / (y_BHW != IGNORED).sum().clamp(min=1)
+
+
+class SegmentationMetrics:
+    """Pixel accuracy and mean IoU from one confusion matrix of all counted pixels, which stays on the
+    device until `compute`.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self._counts: Tensor | None = None
+
+    def update(self, logits_BKHW: Tensor, y_BHW: Tensor) -> None:
+        """Count a batch."""
+        self.update_classes(logits_BKHW.argmax(dim=1), y_BHW)
+
+    def update_classes(self, predicted_BHW: Tensor, y_BHW: Tensor) -> None:
+        """Count a batch of predicted classes."""
+        num_cells = self.num_classes**2
+        # The last cell takes the pixels that do not count. bincount waits for the device to learn the
+        # largest value: once per batch of whole images that is nothing.
+        cells_BHW = torch.where(y_BHW == IGNORED, num_cells, y_BHW * self.num_classes + predicted_BHW)
+        counts = torch.bincount(cells_BHW.flatten(), minlength=num_cells + 1)
+        self._counts = counts if self._counts is None else self._counts + counts
+
+    def _matrix(self) -> Tensor:
+        assert self._counts is not None, "no batch was counted"
+        return self._counts[:-1].view(self.num_classes, self.num_classes).cpu()
+
+    def confusion(self) -> list[list[int]]:
+        """Number of pixels by true class (rows) and predicted class (columns)."""
+        matrix: list[list[int]] = self._matrix().tolist()
+        return matrix
+
+    def compute(self) -> dict[str, float]:
+        """`accuracy` (of counted pixels) and `mean_iou` (over classes with a union)."""
+        confusion_KK = self._matrix().double()
+        correct_K = confusion_KK.diagonal()
+        union_K = confusion_KK.sum(dim=0) + confusion_KK.sum(dim=1) - correct_K
+        has_union_K = union_K > 0
+        iou = correct_K[has_union_K] / union_K[has_union_K]
+        return {
+            "accuracy": float(correct_K.sum() / confusion_KK.sum().clamp(min=1)),
+            "mean_iou": float(iou.mean()) if len(iou) else 0.0,
+        }
+
+    def iou_per_class(self) -> list[float | None]:
+        """Intersection over union of each class; None where it is neither true nor predicted anywhere."""
+        confusion_KK = self._matrix().double()
+        correct_K = confusion_KK.diagonal()
+        union_K = confusion_KK.sum(dim=0) + confusion_KK.sum(dim=1) - correct_K
+        pairs = zip(correct_K.tolist(), union_K.tolist(), strict=True)
+        return [correct / union if union else None for correct, union in pairs]

@@ -1,0 +1,94 @@
+"""Semantic segmentation: a class for every pixel of an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from popnas.tasks import REGISTRY
+from popnas.tasks._base import Loss, Task
+from popnas.tasks._segmentation import SegmentationLoss, SegmentationMetrics
+
+if TYPE_CHECKING:
+    import torch
+
+    from popnas.config import RunConfig
+    from popnas.datasets import Dataset, Split
+    from popnas.datasets.segmentation_loader import SegmentationLoader
+
+
+@REGISTRY.register("image_segmentation", description="one class per pixel of an image")
+class ImageSegmentation(Task):
+    """Images (h, w, c) to a class per pixel.
+
+    Training sees random crops of the size `dataset.resize` (whole images without it), flipped at random if
+    `dataset.data_augmentation` is enabled; evaluation sees whole images of any size.
+    """
+
+    name = "image_segmentation"
+    num_dims = 2
+    score_metrics = ("mean_iou", "accuracy")
+    is_per_pixel = True
+
+    def default_macro(self, config: RunConfig) -> str:
+        """The macro-architecture of `architecture_hyperparameters.segmentation_decoder`."""
+        return f"segmentation_{config.architecture_hyperparameters.segmentation_decoder}"
+
+    def loss(self, config: RunConfig, dataset: Dataset) -> Loss:
+        """Cross-entropy per pixel, with class weights if classes are balanced; labels are never smoothed."""
+        return SegmentationLoss(dataset.class_weights)
+
+    def metrics(self, num_classes: int) -> SegmentationMetrics:
+        """A fresh accumulator of pixel accuracy and mean IoU."""
+        return SegmentationMetrics(num_classes)
+
+    def train_loader(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        split: Split,
+        *,
+        device: torch.device | str,
+        seed: int,
+        memory_format: torch.memory_format | None = None,
+    ) -> SegmentationLoader:
+        """Shuffled crops of `dataset.batch_size` images with their masks."""
+        from popnas.datasets.segmentation_loader import PairAugmentation, SegmentationLoader
+
+        resize = config.dataset.resize
+        return SegmentationLoader(
+            split,
+            dataset.preprocessing,
+            batch_size=config.dataset.batch_size,
+            device=device,
+            shuffle=True,
+            seed=seed,
+            augmentation=PairAugmentation(
+                crop=None if resize is None else (resize.height, resize.width),
+                flips=config.dataset.data_augmentation.enabled,
+            ),
+            is_cached=config.dataset.cache,
+            memory_format=memory_format,
+        )
+
+    def evaluation_loader(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        split: Split,
+        *,
+        device: torch.device | str,
+        memory_format: torch.memory_format | None = None,
+    ) -> SegmentationLoader:
+        """Whole images in batches of `dataset.val_test_batch_size`, ordered as `SegmentationLoader` says."""
+        from popnas.datasets.segmentation_loader import SegmentationLoader
+
+        return SegmentationLoader(
+            split,
+            dataset.preprocessing,
+            batch_size=config.dataset.val_test_batch_size or config.dataset.batch_size,
+            device=device,
+            shuffle=False,
+            seed=0,
+            is_cached=config.dataset.cache,
+            memory_format=memory_format,
+        )
