@@ -1,7 +1,7 @@
 # %% [markdown]
 # # popnas from Python
 #
-# A small search on scikit-learn's digits (a minute of one core in all), then everything that one does with its
+# A small search on the digits of scikit-learn (a minute of one core), then everything that one does with its
 # result. This file is a notebook too: editors that know `# %%` cells (VS Code, PyCharm, Spyder, Jupyter with
 # jupytext) open it as one.
 #
@@ -47,7 +47,7 @@ run  # noqa: B018 - what a notebook shows
 
 # %% [markdown]
 # ## Select, train, evaluate
-# The two best cells are trained longer, the better of them to the end on all training data; then it is tested.
+# The two best cells are trained longer, the better of them to the end on all data, and then it is tested.
 
 # %%
 longer = {"training_hyperparameters": {"epochs": 6, "label_smoothing": 0.1}}
