@@ -20,7 +20,7 @@ from popnas.export.folder_readme import readme
 from popnas.export.int8 import Int8Report, write_int8
 from popnas.export.onnx_file import save_onnx
 from popnas.networks import Network
-from popnas.runs.storage import write_bytes, write_json, write_text
+from popnas.runs.storage import plain, write_bytes, write_json, write_text
 
 ONNX, INT8, WEIGHTS, MODEL, README = (
     "model.onnx",
@@ -57,14 +57,16 @@ def write_deployment(
     int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(state))
-    content = {
-        **model,
-        "input": model["input"] | {"shape": _input_shape(network, check.has_dynamic_length)},
-        "onnx": asdict(check),
-        "measured": {"file": ONNX, "split": judged_name, **_measured(int8)},
-        "int8": _int8_json(int8),
-        "versions": model.get("versions", {}) | {"onnxruntime": metadata.version("onnxruntime")},
-    }
+    content: dict[str, Any] = plain(
+        {
+            **model,
+            "input": model["input"] | {"shape": _input_shape(network, check.has_dynamic_length)},
+            "onnx": asdict(check),
+            "measured": {"file": ONNX, "split": judged_name, **_measured(int8)},
+            "int8": _int8_json(int8),
+            "versions": model.get("versions", {}) | {"onnxruntime": metadata.version("onnxruntime")},
+        }
+    )
     write_text(folder / README, readme(content))
     write_json(folder / MODEL, content)
     return content

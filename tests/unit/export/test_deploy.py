@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from popnas import networks
+from popnas.datasets import Split
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.errors import ExportError
+from popnas.export import deploy, int8
+from popnas.export.running import open_session, probabilities
+
+# Only numpy and onnxruntime (with what they bring) may be imported, as on a bare machine.
+_BARE = """
+import json, sys
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "popnas", "onnx", "scipy", "sklearn", "safetensors", "pydantic",
+                                  "click", "rich", "matplotlib", "PIL", "onnxscript"}:
+            raise ImportError(name + " is not on this machine")
+sys.meta_path.insert(0, Bare())
+import runpy
+import numpy as np
+folder, data = sys.argv[1:]
+program = runpy.run_path(folder + "/predict.py", run_name="__main__")
+with np.load(data) as arrays:
+    inputs = [arrays[name] for name in ("x", "lengths") if name in arrays.files]
+    y = arrays["y"]
+print(json.dumps(float((program["predict"](*inputs).argmax(axis=1) == y).mean())))
+"""
+
+
+def _model(network: networks.Network) -> dict[str, Any]:
+    spec = network.spec
+    return {
+        "cell": str(network.cell),
+        "network": asdict(spec),
+        "input": {"name": "input", "dtype": "float32", "shape": [], "has_lengths": spec.has_lengths},
+        "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
+        "class_names": ["ant", "bee", "cow"],
+        "params": 12,
+        "flops": 34,
+        "dataset": {"name": "beasts"},
+        "versions": {"popnas": "0"},
+        "licence": "Take it.",
+    }
+
+
+def _images(n: int) -> Split:
+    rng = np.random.default_rng(n)
+    return Split(rng.integers(0, 256, (n, 6, 5, 1)).astype(np.uint8), rng.integers(0, 3, n))
+
+
+def _series(n: int) -> Split:
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, 9, 2)).astype(np.float32)
+    return Split(x, rng.integers(0, 3, n), rng.integers(1, 10, n))
+
+
+def _program(readme: str) -> str:
+    return readme.split("```python\n")[1].split("```")[0]
+
+
+CASES = {
+    "images": ("[(-1, 3x3 conv, -2, 2x2 maxpool)]", (6, 5, 1), _images, Preprocessing.of_images(1)),
+    "lengths": ("[(-1, 3 conv, -2, lstm)]", (9, 2), _series, Preprocessing((0.5, 0.0), (2.0, 1.0), True)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_folder_runs_with_numpy_and_onnxruntime_only(
+    make_network, tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "MAX_LOSS", 1.0)
+    cell, shape, make_split, preprocessing = CASES[case]
+    network = make_network(cell, shape, has_lengths=case == "lengths")
+    test, folder = make_split(40), tmp_path / "deploy"
+    content = deploy.write_deployment(
+        network,
+        preprocessing,
+        _model(network),
+        folder,
+        calibration=make_split(30),
+        judged_on=test,
+        judged_name="test",
+    )
+    names = {"README.md", "model.int8.onnx", "model.json", "model.onnx", "weights.safetensors"}
+    assert {item.name for item in folder.iterdir()} == names
+    assert json.loads((folder / "model.json").read_text()) == content
+    assert content["measured"]["split"] == "test" and content["measured"]["num_samples"] == 40
+    assert content["input"]["shape"] == (
+        ["batch", 1, 6, 5] if case == "images" else ["batch", 2, "timesteps"]
+    )
+    assert set(load_file(folder / "weights.safetensors")) == set(network.state_dict())
+
+    (folder / "predict.py").write_text(_program((folder / "README.md").read_text()))
+    arrays = {"x": np.moveaxis(test.x, -1, 1), "y": test.y}
+    if test.lengths is not None:
+        arrays["lengths"] = test.lengths
+    np.savez(tmp_path / "data.npz", **arrays)
+    command = [sys.executable, "-I", "-c", _BARE, str(folder), str(tmp_path / "data.npz")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    first, last = ran.stdout.splitlines()
+    assert first.strip("[]'").split("', '")[0] in {"ant", "bee", "cow"}
+    assert float(last) == content["measured"]["accuracy"], "reported is what a bare machine finds"
+
+
+def test_repeated_it_gives_the_same_files(make_network, tmp_path: Path) -> None:
+    found = []
+    for name in ("a", "b"):
+        network = make_network("[(-1, 3x3 dconv, -2, identity)]", (6, 5, 1))
+        arguments = {"calibration": _images(30), "judged_on": _images(20), "judged_name": "test"}
+        content = deploy.write_deployment(
+            network, Preprocessing.of_images(1), _model(network), tmp_path / name, **arguments
+        )
+        content["int8"].pop("times")
+        files = [f for f in (tmp_path / name).iterdir() if f.name not in ("model.json", "README.md")]
+        found.append((content, {f.name: f.read_bytes() for f in files}))
+    assert found[0] == found[1]
+
+
+def test_the_readme_says_why_there_is_no_int8_file(
+    make_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "MAX_LOSS", -1.0)
+    network = make_network("[(-1, 3x3 conv, -2, identity)]", (6, 5, 1))
+    content = deploy.write_deployment(
+        network,
+        Preprocessing.of_images(1),
+        _model(network),
+        tmp_path,
+        calibration=_images(30),
+        judged_on=_images(20),
+        judged_name="validation",
+    )
+    assert content["int8"]["file"] is None and content["int8"]["accuracy"] is not None
+    readme = (tmp_path / "README.md").read_text()
+    assert "no int8 file: it loses" in readme and "(validation)" in readme
+    assert not (tmp_path / "model.int8.onnx").exists()
+
+
+def test_a_mismatch_ends_the_deployment(
+    make_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from popnas.export import onnx_file
+
+    monkeypatch.setattr(onnx_file, "TOLERANCE", -1.0)
+    monkeypatch.setattr(onnx_file, "_EXPORTERS", onnx_file._EXPORTERS[:1])
+    network = make_network("[(-1, 3x3 conv, -2, identity)]", (6, 5, 1))
+    with pytest.raises(ExportError, match="no ONNX file reproduces the network"):
+        deploy.write_deployment(
+            network,
+            Preprocessing.of_images(1),
+            _model(network),
+            tmp_path,
+            calibration=_images(9),
+            judged_on=_images(9),
+            judged_name="test",
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_probabilities_come_in_order_whatever_the_batch(make_network, tmp_path: Path) -> None:
+    from popnas import export
+
+    network = make_network("[(-1, 3x3 conv, -2, identity)]", (6, 5, 1))
+    export.save_onnx(network, Preprocessing.of_images(1), tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx")
+    whole = probabilities(session, _images(11), batch_size=11)
+    np.testing.assert_allclose(probabilities(session, _images(11), batch_size=4), whole, atol=1e-6)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from popnas.errors import DataError, UserError
+from popnas.export import latency
+
+
+def _file(path: Path, *inputs: tuple[str, int, list[str | int]]) -> Path:
+    """A file that adds up the mean of all its inputs."""
+    nodes, names = [], []
+    for name, _, _ in inputs:
+        nodes.append(helper.make_node("Cast", [name], [f"{name}_f"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("ReduceMean", [f"{name}_f"], [f"{name}_m"], keepdims=0))
+        names.append(f"{name}_m")
+    nodes.append(helper.make_node("Sum", names, ["y"]))
+    taken = [helper.make_tensor_value_info(*item) for item in inputs]
+    graph = helper.make_graph(nodes, "g", taken, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def image_file(tmp_path: Path) -> Path:
+    return _file(tmp_path / "image.onnx", ("pixels", TensorProto.FLOAT, ["n", 3, "h", "w"]))
+
+
+def test_figures_per_batch_size(image_file: Path) -> None:
+    report = latency.measure(image_file, batch_sizes=(1, 4), num_runs=7, shapes={None: (3, 5, 6)})
+    assert report.providers[0] == "CPU" and report.inputs == ["pixels float32 (any, 3, any, any)"]
+    assert [(item.provider, item.batch_size, item.num_runs) for item in report.results][:2] == [
+        ("CPU", 1, 7),
+        ("CPU", 4, 7),
+    ]
+    for item in report.results:
+        assert 0 < item.median_milliseconds <= item.p95_milliseconds
+        assert item.samples_per_second == pytest.approx(1e3 * item.batch_size / item.mean_milliseconds)
+    assert report.to_json()["results"][0]["batch_size"] == 1
+
+
+def test_the_warm_up_is_not_counted(image_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which the first five runs take a second each, the others a millisecond."""
+    ticks = np.cumsum([step for run in range(8) for step in (0.0, 1.0 if run < 5 else 0.001)])
+    monkeypatch.setattr(latency.time, "perf_counter", iter(ticks).__next__)
+    report = latency.measure(image_file, batch_sizes=(2,), num_runs=3, shapes={None: (3, 2, 2)})
+    (item,) = report.results
+    assert item.mean_milliseconds == pytest.approx(1.0)
+    assert item.samples_per_second == pytest.approx(2000.0)
+
+
+def test_the_file_s_own_shape_is_enough_where_it_fixes_one(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path / "m.onnx", ("a", TensorProto.FLOAT16, ["n", 4]), ("b", TensorProto.INT64, ["n", 2])
+    )
+    assert len(latency.measure(path, batch_sizes=(3,), num_runs=1).results) == 1
+
+
+def test_real_samples_are_repeated_to_fill_a_batch(image_file: Path) -> None:
+    samples = {"pixels": np.zeros((3, 3, 4, 4))}
+    report = latency.measure(image_file, batch_sizes=(8,), num_runs=1, samples=samples)
+    assert report.results[0].batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({}, r"leaves extents of its input 'pixels' open.*-i 3x32x32"),
+        ({None: (1, 5, 6)}, r"does not take samples of the shape 1x5x6: .*\(any, 3, any, any\)"),
+        ({None: (3, 5)}, "does not take samples of the shape 3x5"),
+        ({"pixel": (3, 5, 5)}, "has no input 'pixel'. Did you mean 'pixels'"),
+    ],
+)
+def test_shapes_that_do_not_fit(
+    image_file: Path, shapes: dict[str | None, tuple[int, ...]], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        latency.measure(image_file, shapes=shapes)
+
+
+def test_a_shape_without_a_name_for_several_inputs(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path / "m.onnx", ("a", TensorProto.FLOAT, ["n", "k"]), ("b", TensorProto.FLOAT, ["n", 2])
+    )
+    with pytest.raises(UserError, match="several inputs: say which shape is whose"):
+        latency.measure(path, shapes={None: (4,)})
+    assert latency.measure(path, shapes={"a": (4,)}, num_runs=1).results
+
+
+def test_a_fixed_batch(tmp_path: Path) -> None:
+    path = _file(tmp_path / "m.onnx", ("a", TensorProto.FLOAT, [4, 2]))
+    with pytest.raises(UserError, match=r"takes batches of 4 only, not of 1\. Measure it with -b 4"):
+        latency.measure(path)
+    assert latency.measure(path, batch_sizes=(4,), num_runs=1).results
+
+
+def test_data_that_lack_an_input(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path / "m.onnx", ("input", TensorProto.FLOAT, ["n", 2]), ("lengths", TensorProto.INT64, ["n"])
+    )
+    with pytest.raises(DataError, match="takes the input 'lengths', for which the data have nothing"):
+        latency.measure(path, samples={"input": np.zeros((2, 2))})
+
+
+def test_no_onnx_file_and_inputs_that_are_no_numbers(tmp_path: Path, capfd) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(UserError, match="is not an ONNX file that ONNX Runtime can run"):
+        latency.measure(tmp_path / "text.onnx")
+    node = helper.make_node("Identity", ["s"], ["t"])
+    infos = [helper.make_tensor_value_info(name, TensorProto.STRING, ["n"]) for name in "st"]
+    model = helper.make_model(helper.make_graph([node], "g", infos[:1], infos[1:]), ir_version=9)
+    model.opset_import[0].version = 18
+    onnx.save(model, tmp_path / "words.onnx")
+    with pytest.raises(UserError, match=r"its input 's' is a tensor\(string\)"):
+        latency.measure(tmp_path / "words.onnx")
+    assert capfd.readouterr().err == ""
