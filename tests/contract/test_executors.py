@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from popnas import executors
-from popnas.errors import ExecutorError, UnknownNameError
+from popnas.errors import ExecutorError, StorageError, UnknownNameError, UserError
 from popnas.executors import REGISTRY, Job
 
 EVALUATORS = Path(__file__).parent.parent / "unit" / "executors"
@@ -117,6 +117,21 @@ def test_a_failing_setup_is_an_error_that_tells_why(kind):
         pytest.raises(ExecutorError, match="the data is gone"),
     ):
         list(executor.run([Job("a")]))
+
+
+def test_a_users_mistake_in_the_setup_stays_one(kind):
+    with (
+        make(kind, {"data_gone": True}) as executor,
+        pytest.raises(UserError, match=r"^nowhere does not exist$"),
+    ):
+        list(executor.run([Job("a")]))
+
+
+def test_a_full_disk_is_no_result_of_a_job(kind):
+    with make(kind, num_workers=1) as executor:
+        with pytest.raises(StorageError, match=r"^cannot write weights: the disk is full$"):
+            list(executor.run([Job("a", {"do": "find_the_disk_full"})]))
+        assert [result.id for result in executor.run([Job("b")])] == ["b"]
 
 
 @pytest.mark.parametrize("dotted", ["no_such_module:evaluate", "evaluators:no_such_function", "evaluators"])

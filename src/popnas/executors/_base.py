@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from popnas.errors import CandidateFailed, ExecutorError
+from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
 from popnas.registry import Registry
 
 
@@ -107,6 +107,9 @@ class Executor(ABC):
 
         Raises:
             ExecutorError: the setup function failed, or workers cannot be started.
+            UserError: the setup function raised one, for instance because the data are gone.
+            StorageError: the evaluate function raised it: a full disk is no fault of the job, which has no
+            result.
         """
 
     def drain(self) -> None:
@@ -173,6 +176,16 @@ def checked(value: Any) -> dict[str, Any]:
         raise TypeError(f"the evaluate function must return a dict. Got {type(value).__name__} instead")
     result: dict[str, Any] = json.loads(json.dumps(value))
     return result
+
+
+PASSED_ON: dict[str, type[PopnasError]] = {"user": UserError, "storage": StorageError}
+"""Errors that are no verdict on a job but end the whole run, by the name that they have on the way from a
+worker."""
+
+
+def passed_on(error: BaseException) -> str | None:
+    """The name in `PASSED_ON` of an error that a driver must raise itself, or None."""
+    return next((name for name, kind in PASSED_ON.items() if isinstance(error, kind)), None)
 
 
 def failure(error: BaseException) -> dict[str, Any]:

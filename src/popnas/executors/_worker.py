@@ -20,7 +20,8 @@ import time
 import traceback
 from typing import Any
 
-from popnas.executors._base import checked, failure, resolve
+from popnas.errors import StorageError
+from popnas.executors._base import checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
 
 _PR_SET_PDEATHSIG = 1
@@ -51,6 +52,10 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
     try:
         context, evaluate = _set_up(order)
     except BaseException as error:
+        name = passed_on(error)
+        if name is not None:
+            channel.send({"kind": "stop", "name": name, "error": str(error)})
+            return
         summary = f"{type(error).__name__}: {error}"
         channel.send({"kind": "setup_failed", "error": summary, "traceback": traceback.format_exc()})
         return
@@ -61,7 +66,7 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
         if job is None:
             return
         life.is_busy = True
-        channel.send({"kind": "result", "id": job["id"], **_evaluate(evaluate, context, job["payload"])})
+        channel.send({"id": job["id"], **_evaluate(evaluate, context, job["payload"])})
 
 
 def _set_up(order: dict[str, Any]) -> tuple[Any, Any]:
@@ -75,11 +80,14 @@ def _set_up(order: dict[str, Any]) -> tuple[Any, Any]:
 
 def _evaluate(evaluate: Any, context: Any, payload: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {"value": checked(evaluate(context, payload))}
+        return {"kind": "result", "value": checked(evaluate(context, payload))}
+    except StorageError as error:
+        return {"kind": "stop", "name": passed_on(error), "error": str(error)}
     except BaseException as error:  # also SystemExit: one candidate must not end the worker
         fields = failure(error)
-        print(fields["traceback"], file=sys.stderr)  # noqa: T201 - standard error is the log file
-        return {"value": None, **fields}
+        with contextlib.suppress(OSError):  # standard error is the log file; the disk may be full
+            print(fields["traceback"], file=sys.stderr)  # noqa: T201
+        return {"kind": "result", "value": None, **fields}
 
 
 def _pin(cores: list[int]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from popnas.errors import ExecutorError
+from popnas.errors import ExecutorError, StorageError, UserError
 from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, checked, failure, resolve
 
 
@@ -41,6 +41,8 @@ class InlineExecutor(Executor):
         try:
             with torch_threads(self.threads):
                 self._context = setup(self.setup_payload)
+        except UserError:
+            raise
         except Exception as error:
             raise ExecutorError(
                 f"the setup '{self.setup}' failed: {type(error).__name__}: {error}"
@@ -51,6 +53,8 @@ class InlineExecutor(Executor):
         try:
             with torch_threads(self.threads):
                 return Result(job.id, checked(evaluate(self._context, job.payload)))
+        except StorageError:
+            raise
         except (Exception, SystemExit) as error:
             return Result(job.id, None, **failure(error))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from popnas.errors import ExecutorError
-from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, available_cores
+from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnStart, Result, available_cores
 from popnas.executors._process import WorkerProcess
 
 _MAX_ATTEMPTS = 2
@@ -154,6 +154,8 @@ class ProcessesExecutor(Executor):
         return results
 
     def _take(self, number: int, message: dict[str, Any]) -> list[Result]:
+        if message["kind"] == "stop":
+            raise PASSED_ON[message["name"]](message["error"])
         if message["kind"] == "setup_failed":
             raise ExecutorError(
                 f"the setup '{self.setup}' failed in a worker: {message['error']}\n\n{message['traceback']}"

@@ -23,9 +23,11 @@ from popnas.evaluation import Evaluation
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
+from popnas.runs.storage import storage_errors
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
 from popnas.training import TrainingResult, TrainingSettings, device, simulated
+from popnas.training.failures import memory_errors_named
 from popnas.workflows import candidate_files
 
 
@@ -77,6 +79,9 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
     with another seed), "keeps_weights_from" (the best score known when the job was made, or None: a cell
     that reaches it leaves its weights)}. A candidate that fails (NaN loss, out of memory, time limit) is an
     answer too.
+
+    Raises:
+        StorageError: its files cannot be written, which says nothing about the candidate.
     """
     started = time.perf_counter()
     cell = Cell.parse(payload["cell"]).canonical()
@@ -93,8 +98,10 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
     }
     volatile: dict[str, Any] = {"device": str(context.device)}
     try:
-        results = [_train(context, cell, seed, fold, cost) for fold in context.dataset.folds]
-        inference_seconds = _inference_seconds(context, results[0][0], cost)
+        # Memory may run out in building and in timing too, not only in training.
+        with memory_errors_named(context.device):
+            results = [_train(context, cell, seed, fold, cost) for fold in context.dataset.folds]
+            inference_seconds = _inference_seconds(context, results[0][0], cost)
     except CandidateFailed as failure:
         volatile["wall_seconds"] = time.perf_counter() - started
         evaluation = Evaluation(**shared, error=str(failure), error_kind=failure.kind, volatile=volatile)
@@ -117,7 +124,8 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
         if cell.blocks and score >= (payload["keeps_weights_from"] or 0.0):
             best = max(folds, key=lambda result: result.metrics[context.config.search_strategy.score_metric])
             candidate_files.save_weights(context.folder, cell.key, best.best_state)
-        candidate_files.write(context, payload, results[0][0], folds)
+        with storage_errors(context.folder):
+            candidate_files.write(context, payload, results[0][0], folds)
     volatile.update(
         wall_seconds=time.perf_counter() - started,
         epochs_seconds=sum(result.training_seconds for result in folds),

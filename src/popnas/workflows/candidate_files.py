@@ -4,15 +4,16 @@ was asked for."""
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from popnas import networks
+from popnas.errors import ExportError
 from popnas.networks.cost import partitions
+from popnas.runs.storage import write_bytes
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
 
@@ -32,13 +33,16 @@ def weights_path(folder: Path, cell: str) -> Path:
 
 
 def save_weights(folder: Path, cell: str, state: dict[str, torch.Tensor]) -> None:
-    """Keep a network's weights, whole or not at all."""
-    path = weights_path(folder, cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process number keeps apart a candidate and its repetition in another worker.
-    part = path.with_suffix(f".{os.getpid()}.part")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, part)
-    part.replace(path)
+    """Keep a network's weights, whole or not at all.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    _write_tensors(weights_path(folder, cell), state)
+
+
+def _write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
+    write_bytes(path, save({name: tensor.contiguous().cpu() for name, tensor in state.items()}))
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -70,10 +74,7 @@ def write(
         "\n".join(["# bytes that cross each cut (float32, one sample)", *lines]) + "\n"
     )
     if context.config.others.save_children_weights:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in folds[0].best_state.items()},
-            folder / "weights.safetensors",
-        )
+        _write_tensors(folder / "weights.safetensors", folds[0].best_state)
     if context.config.others.save_children_models:
         _export(context, network, folds[0], folder)
 
@@ -86,7 +87,10 @@ def _export(
     from popnas.report import drawing
 
     network.load_state_dict(result.best_state)
-    export.save_onnx(network, context.dataset.preprocessing, folder / "model.onnx")
+    try:
+        export.save_onnx(network, context.dataset.preprocessing, folder / "model.onnx")
+    except ExportError as error:  # the candidate is as good as before
+        (folder / "export_failed.txt").write_text(f"{error}\n")
     drawing.draw_cell(network.cell, folder / "cell.svg")
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from popnas.errors import CandidateFailed
+from popnas.errors import CandidateFailed, DataError, StorageError
 
 
 def setup(payload):
@@ -15,6 +15,8 @@ def setup(payload):
             stream.write(f"{os.getpid()}\n")
     if payload.get("setup_raises"):
         raise ValueError("the data is gone")
+    if payload.get("data_gone"):
+        raise DataError("nowhere does not exist")
     if payload.get("setup_dies"):
         sys.stderr.write("last words\n")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -37,6 +39,10 @@ def fail(context, payload):
 
 def fail_on_purpose(context, payload):
     raise CandidateFailed("nan", "the loss is not a number")
+
+
+def find_the_disk_full(context, payload):
+    raise StorageError("cannot write weights: the disk is full")
 
 
 def run_out_of_memory(context, payload):
@@ -135,6 +141,7 @@ ACTIONS = {
         answer,
         fail,
         fail_on_purpose,
+        find_the_disk_full,
         run_out_of_memory,
         leave,
         die,
