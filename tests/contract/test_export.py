@@ -55,9 +55,9 @@ def test_an_operator_is_exported_by_tracing(name: str, num_dims: int, tmp_path: 
     """`save_onnx` compares with PyTorch itself; here: that the quick exporter suffices, at any length."""
     check = export.save_onnx(_network(name, num_dims), RAW[num_dims], tmp_path / "model.onnx")
     assert check.exporter == "trace"
-    assert check.has_dynamic_length == (num_dims == 1)
+    assert check.has_dynamic_size == (num_dims == 1)
     assert check.max_difference < 1e-5
-    assert check.sizes == ([[11], [17]] if num_dims == 1 else [[7, 9]])
+    assert len(check.sizes) == (2 if num_dims == 1 else 1)
 
 
 _RUNNER = """

@@ -5,7 +5,7 @@ What lives here, from source to batch:
 - `sources/`      one file per source: digits, aeon's bundled problems, `.npz`, class folders, `.ts`, named
   downloads
 - `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
-- `segmentation.py`, `masks.py`, `ragged.py`   images with masks (`SegmentationData`), of one size or many; the
+- `segmentation.py`, `masks.py`, `ragged.py`   images with masks (`SegmentationData`), of any size; the
   labels in masks
 - `labels.py`     class order, remapping, class weights
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds

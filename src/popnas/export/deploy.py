@@ -60,7 +60,7 @@ def write_deployment(
     content: dict[str, Any] = plain(
         {
             **model,
-            "input": model["input"] | {"shape": _input_shape(network, check.has_dynamic_length)},
+            "input": model["input"] | {"shape": _input_shape(network, check.has_dynamic_size)},
             "onnx": asdict(check),
             "measured": {"file": ONNX, "split": judged_name, **_measured(int8)},
             "int8": _int8_json(int8),
@@ -72,8 +72,10 @@ def write_deployment(
     return content
 
 
-def _input_shape(network: Network, has_dynamic_length: bool) -> list[str | int]:
-    size: list[str | int] = ["timesteps"] if has_dynamic_length else list(network.spec.input_size)
+def _input_shape(network: Network, has_dynamic_size: bool) -> list[str | int]:
+    size: list[str | int] = list(network.spec.input_size)
+    if has_dynamic_size:
+        size = ["timesteps"] if len(size) == 1 else ["height", "width"]
     return ["batch", network.spec.input_channels, *size]
 
 

@@ -53,6 +53,9 @@ def _contract(model: dict[str, Any]) -> list[str]:
     if "timesteps" in shape:
         trained = model["network"]["input_shape"][0]
         lines.append(f"- It was trained on {trained} timesteps and takes any number of them.")
+    if "height" in shape:
+        height, width, _ = model["network"]["input_shape"]
+        lines.append(f"- It was trained on images of {width}x{height} pixels and takes any size.")
     if model["network"]["has_lengths"]:
         lines.append(
             "- `lengths`: int64 (batch,), the number of timesteps of each series before its padding, "
@@ -130,8 +133,9 @@ if __name__ == "__main__":
 def _usage(model: dict[str, Any]) -> list[str]:
     shape = model["input"]["shape"]
     has_lengths = model["network"]["has_lengths"]
-    length = model["network"]["input_shape"][0]
-    example = [2 if extent == "batch" else length if extent == "timesteps" else extent for extent in shape]
+    length, width = model["network"]["input_shape"][:2]
+    extents = {"batch": 2, "timesteps": length, "height": length, "width": width}
+    example = [extents.get(extent, extent) for extent in shape]
     inputs = ['"input": np.asarray(x, np.float32)']
     arguments = ["x"]
     call = "x"

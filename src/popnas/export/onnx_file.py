@@ -2,7 +2,7 @@
 
 Exporters have written wrong files without a word (recurrent layers above all), so a file is called saved
 only after ONNX Runtime has reproduced PyTorch's numbers from it, at two batch sizes and, where the length of
-series may vary, at two lengths.
+series or the size of images (segmentation) may vary, at two of those.
 
 Two exporters are tried in turn: tracing first, because it takes a tenth of a second where the one on
 torch.export takes many seconds of a search that lasts minutes; the other where tracing fails the check.
@@ -44,14 +44,15 @@ class OnnxCheck:
     """What was compared before the file was called saved.
 
     `max_difference`: the largest absolute difference of a probability between ONNX Runtime and PyTorch;
-    `batch_sizes`, `sizes`: at which it was measured ((height, width) or (timesteps,)); `has_dynamic_length`:
-    whether series of any length may be given; `exporter`: "trace" or "export".
+    `batch_sizes`, `sizes`: at which it was measured ((height, width) or (timesteps,)); `has_dynamic_size`:
+    whether series of any length, or images of any size (segmentation), may be given; `exporter`: "trace" or
+    "export".
     """
 
     max_difference: float
     batch_sizes: list[int]
     sizes: list[list[int]]
-    has_dynamic_length: bool
+    has_dynamic_size: bool
     exporter: str
     opset: int = OPSET
 
@@ -60,8 +61,8 @@ def save_onnx(network: Network, preprocessing: Preprocessing, path: Path) -> Onn
     """Write the network with its preprocessing as ONNX: `input` [and `lengths`] -> `probabilities`, any
     batch size.
 
-    Series keep their length dynamic where the network allows it; else the length is fixed to the training
-    length.
+    Series keep their length dynamic where the network allows it, and so do images their height and width
+    where the answer is a class per pixel; else the size is fixed to that of the training.
 
     Raises:
         ExportError: no exporter gave a file that reproduces the network; nothing is left at `path` then.
@@ -77,7 +78,7 @@ def save_onnx(network: Network, preprocessing: Preprocessing, path: Path) -> Onn
 
 
 def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
-    may_vary = deployed.network.spec.num_dims == 1
+    may_vary = deployed.network.spec.num_dims == 1 or _is_per_pixel(deployed)
     attempts = [
         (name, write, is_dynamic)
         for is_dynamic in ([True, False] if may_vary else [False])
@@ -86,13 +87,13 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
     failures = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for name, write, has_dynamic_length in attempts:
+        for name, write, has_dynamic_size in attempts:
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".onnx-") as folder:
                 part = Path(folder) / "model.onnx"
                 try:
                     with _quiet():
-                        write(deployed, part, has_dynamic_length)
-                    check = _check(deployed, part, name, has_dynamic_length)
+                        write(deployed, part, has_dynamic_size)
+                    check = _check(deployed, part, name, has_dynamic_size)
                 except OSError:
                     raise
                 except Exception as error:
@@ -111,12 +112,13 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
     )
 
 
-def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_length: bool) -> OnnxCheck:
+def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_size: bool) -> OnnxCheck:
     """Compare with PyTorch; an ExportError if any probability differs by more than `TOLERANCE`."""
     session = open_session(path)
     size = deployed.network.spec.input_size
-    # Half as long again, plus one: odd lengths at every level of the network.
-    sizes = [size, (size[0] + size[0] // 2 + 1,)] if has_dynamic_length else [size]
+    # Half as long again, plus one: odd extents at every level of the network.
+    larger = tuple(extent + extent // 2 + 1 for extent in size)
+    sizes = [size, larger] if has_dynamic_size else [size]
     worst = 0.0
     for number, (batch, extent) in enumerate(
         (batch, extent) for batch in _CHECKED_BATCHES for extent in sizes
@@ -136,7 +138,7 @@ def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_len
             f"probabilities of ONNX Runtime and PyTorch differ by {worst:.2g}, more than {TOLERANCE:g}"
         )
     return OnnxCheck(
-        worst, list(_CHECKED_BATCHES), [list(extent) for extent in sizes], has_dynamic_length, exporter
+        worst, list(_CHECKED_BATCHES), [list(extent) for extent in sizes], has_dynamic_size, exporter
     )
 
 
@@ -155,15 +157,32 @@ def _sample(deployed: DeployedNetwork, batch: int, size: tuple[int, ...], seed: 
     return x, lengths
 
 
+@torch.no_grad()
+def _is_per_pixel(deployed: DeployedNetwork) -> bool:
+    """Whether the network answers images with a class per pixel."""
+    sample = _sample(deployed, 1, deployed.network.spec.input_size, seed=0)
+    return deployed.network.spec.num_dims == 2 and deployed(*sample).dim() == 4
+
+
+def _axes(deployed: DeployedNetwork, has_dynamic_size: bool) -> dict[str, dict[int, str]]:
+    """The axes of inputs and output that may have any extent."""
+    axes: dict[str, dict[int, str]] = {
+        name: {0: "batch"} for name in [*_input_names(deployed), "probabilities"]
+    }
+    if has_dynamic_size and deployed.network.spec.num_dims == 1:
+        axes["input"][2] = "timesteps"
+    elif has_dynamic_size:
+        for name in ("input", "probabilities"):
+            axes[name] |= {2: "height", 3: "width"}
+    return axes
+
+
 def _input_names(deployed: DeployedNetwork) -> list[str]:
     return ["input", "lengths"] if deployed.network.spec.has_lengths else ["input"]
 
 
-def _trace(deployed: DeployedNetwork, path: Path, has_dynamic_length: bool) -> None:
+def _trace(deployed: DeployedNetwork, path: Path, has_dynamic_size: bool) -> None:
     names = _input_names(deployed)
-    axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in [*names, "probabilities"]}
-    if has_dynamic_length:
-        axes["input"][2] = "timesteps"
     torch.onnx.export(
         deployed,
         _sample(deployed, 2, deployed.network.spec.input_size, seed=0),
@@ -171,17 +190,15 @@ def _trace(deployed: DeployedNetwork, path: Path, has_dynamic_length: bool) -> N
         dynamo=False,
         input_names=names,
         output_names=["probabilities"],
-        dynamic_axes=axes,
+        dynamic_axes=_axes(deployed, has_dynamic_size),
         opset_version=OPSET,
     )
 
 
-def _export(deployed: DeployedNetwork, path: Path, has_dynamic_length: bool) -> None:
+def _export(deployed: DeployedNetwork, path: Path, has_dynamic_size: bool) -> None:
     names = _input_names(deployed)
-    dynamic = torch.export.Dim.DYNAMIC
-    shapes = tuple(
-        {0: dynamic, 2: dynamic} if has_dynamic_length and name == "input" else {0: dynamic} for name in names
-    )
+    axes = _axes(deployed, has_dynamic_size)
+    shapes = tuple(dict.fromkeys(axes[name], torch.export.Dim.DYNAMIC) for name in names)
     torch.onnx.export(
         deployed,
         _sample(deployed, 2, deployed.network.spec.input_size, seed=0),

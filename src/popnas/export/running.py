@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 
 from popnas.datasets import Split
+from popnas.datasets.ragged import Ragged
 
 ON_CPU = ("CPUExecutionProvider",)
 _FATAL = 4
@@ -31,25 +32,39 @@ def open_session(
     return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
 
 
+def batches(split: Split, batch_size: int) -> Iterator[slice]:
+    """Consecutive samples, in order; images of differing sizes (segmentation) are kept apart."""
+    start = 0
+    while start < len(split):
+        stop = min(start + batch_size, len(split))
+        if isinstance(split.x, Ragged):
+            sizes_N2 = split.x.sizes[start:stop]
+            is_same_N = (sizes_N2 == sizes_N2[0]).all(axis=1)
+            stop = stop if is_same_N.all() else start + int(is_same_N.argmin())
+        yield slice(start, stop)
+        start = stop
+
+
 def feeds(split: Split, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
-    """What the model takes, batch by batch: raw values as float32, channels first; lengths if there are."""
-    for start in range(0, len(split), batch_size):
-        batch = slice(start, start + batch_size)
-        x = np.ascontiguousarray(np.moveaxis(split.x[batch], -1, 1), dtype=np.float32)
+    """What the model takes for each of the `batches`: raw values as float32, channels first; lengths if there
+    are.
+    """
+    for batch in batches(split, batch_size):
+        x = np.ascontiguousarray(np.moveaxis(np.asarray(split.x[batch]), -1, 1), dtype=np.float32)
         yield {"input": x} if split.lengths is None else {"input": x, "lengths": split.lengths[batch]}
 
 
 def probabilities(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> np.ndarray:
-    """The model's answers for a whole split: (N, K, ...) float32."""
+    """The model's answers for a whole split of samples of one size: (N, K, ...) float32."""
     return np.concatenate([session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size)])
 
 
 def accuracy(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> float:
     """The share of samples (segmentation: of labelled pixels) whose most probable class is the true one."""
     num_right = num_counted = 0
-    for start, feed in zip(range(0, len(split), batch_size), feeds(split, batch_size), strict=True):
+    for batch, feed in zip(batches(split, batch_size), feeds(split, batch_size), strict=True):
         answer = session.run(["probabilities"], feed)[0]
-        y = split.y[start : start + batch_size]
+        y = np.asarray(split.y[batch])
         is_counted = (y >= 0) & (y < answer.shape[1])
         num_right += int(((answer.argmax(axis=1) == y) & is_counted).sum())
         num_counted += int(is_counted.sum())

@@ -53,6 +53,7 @@ class SegmentationMetrics:
     def update_classes(self, predicted_BHW: Tensor, y_BHW: Tensor) -> None:
         """Count a batch of predicted classes."""
         num_cells = self.num_classes**2
+        y_BHW = y_BHW.long()
         # The last cell takes the pixels that do not count. bincount waits for the device to learn the
         # largest value: once per batch of whole images that is nothing.
         cells_BHW = torch.where(y_BHW == IGNORED, num_cells, y_BHW * self.num_classes + predicted_BHW)

@@ -17,6 +17,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, RunState
 from popnas.runs.storage import write_bytes, write_json
 from popnas.workflows import candidate_files
+from popnas.workflows.model_files import io_contract
 from popnas.workflows.progress import Listener
 
 
@@ -76,18 +77,10 @@ def _train_again(best: Evaluation, executor: Executor) -> None:
 def _model_json(
     best: Evaluation, config: RunConfig, spec: NetworkSpec, dataset: Dataset, checked: dict[str, Any] | None
 ) -> dict[str, Any]:
-    channels = spec.input_channels
-    size = list(spec.input_size)
     return {
         "cell": best.cell,
         "network": asdict(spec),
-        "input": {
-            "name": "input",
-            "dtype": "float32",
-            "shape": ["batch", channels, *size],
-            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
-        },
-        "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
+        **io_contract(spec, config),
         "class_names": dataset.class_names,
         "params": best.params,
         "flops": best.flops,

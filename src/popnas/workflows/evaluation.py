@@ -27,6 +27,7 @@ from popnas.workflows.tally import Tally
 
 Say = Callable[[str], None]
 STEM = "test_confusion_matrix"
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -159,23 +160,21 @@ def _answers(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of (probabilities, classes): of the exported file, if there is one; it is what is deployed."""
     from popnas.export.deployed import DeployedNetwork
-    from popnas.export.running import feeds, open_session
+    from popnas.export.running import batches, feeds, open_session
 
-    start = 0
     if folder.onnx.is_file():
         session = open_session(folder.onnx, num_threads=None)
         runs: Iterator[np.ndarray] = (
-            session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size=64)
+            session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size=_BATCH)
         )
     else:
         deployed = DeployedNetwork(network, folder.preprocessing())
         runs = (
             deployed(*map(torch.tensor, feed.values())).detach().numpy()
-            for feed in feeds(split, batch_size=64)
+            for feed in feeds(split, batch_size=_BATCH)
         )
-    for probabilities_NK in runs:
-        yield probabilities_NK, split.y[start : start + len(probabilities_NK)]
-        start += len(probabilities_NK)
+    for batch, probabilities_NK in zip(batches(split, _BATCH), runs, strict=True):
+        yield probabilities_NK, np.asarray(split.y[batch])
 
 
 @torch.inference_mode()
@@ -200,10 +199,7 @@ def _head_metrics(
 
 
 def _classes(tally: Tally, dataset: Dataset) -> list[dict[str, Any]]:
-    labels = dataset.full_train.y
-    seen_K = np.bincount(
-        labels[(labels >= 0) & (labels < dataset.num_classes)], minlength=dataset.num_classes
-    )
+    seen_K = dataset.full_train.class_counts(dataset.num_classes)
     return [
         {"name": name, **figures, "is_unseen": bool(seen == 0 and figures["support"])}
         for name, figures, seen in zip(dataset.class_names, tally.classes(), seen_K, strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from popnas import networks
+from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -31,21 +31,33 @@ def one_head(spec: NetworkSpec) -> NetworkSpec:
     return spec.replace(is_post_search=False, multi_output=False)
 
 
+def io_contract(spec: NetworkSpec, config: RunConfig) -> dict[str, Any]:
+    """What an exported network takes and gives."""
+    is_per_pixel = tasks.get(config.dataset.type).is_per_pixel
+    size: list[Any] = ["height", "width"] if is_per_pixel else list(spec.input_size)
+    return {
+        "input": {
+            "name": "input",
+            "dtype": "float32",
+            "shape": ["batch", spec.input_channels, *size],
+            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
+            "has_lengths": spec.has_lengths,
+        },
+        "output": {
+            "name": "probabilities",
+            "shape": ["batch", spec.num_classes, *(size if is_per_pixel else [])],
+        },
+    }
+
+
 def model_json(cell: Cell, spec: NetworkSpec, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     """What a model is, before its training is told of; params and FLOPs are those of `one_head`."""
     cost = network_cost(cell, one_head(spec))
     return {
         "cell": cell.key,
         "network": asdict(spec),
-        "input": {
-            "name": "input",
-            "dtype": "float32",
-            "shape": ["batch", spec.input_channels, *spec.input_size],
-            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
-            "has_lengths": spec.has_lengths,
-        },
+        **io_contract(spec, config),
         "preprocessing": dataset.preprocessing.to_json(),
-        "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
         "class_names": dataset.class_names,
         "params": cost.params,
         "flops": cost.flops,

@@ -22,7 +22,7 @@ def test_ceil_mode_and_crops_agree_at_any_length(make_network, tmp_path: Path, l
     once made these sizes differ by one."""
     network = make_network("[(-1, 3:4z zconv, -2, 3:3z zconv)]", (length, 2), motifs=3)
     check = export.save_onnx(network, SERIES, tmp_path / "model.onnx")
-    assert check.exporter == "trace" and check.has_dynamic_length
+    assert check.exporter == "trace" and check.has_dynamic_size
 
 
 def test_lengths_are_an_input_and_hide_the_padding(make_network, tmp_path: Path) -> None:
@@ -42,12 +42,12 @@ def test_lengths_are_an_input_and_hide_the_padding(make_network, tmp_path: Path)
 def test_a_wrong_file_is_no_file(make_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = make_network("[(-1, 3x3 conv, -1, identity)]", (6, 6, 1))
 
-    def write_another(deployed: torch.nn.Module, path: Path, has_dynamic_length: bool) -> None:
+    def write_another(deployed: torch.nn.Module, path: Path, has_dynamic_size: bool) -> None:
         changed = make_network("[(-1, 3x3 conv, -1, identity)]", (6, 6, 1))
         with torch.no_grad():
             changed.heads[-1].dense.bias.add_(torch.tensor([0.0, 0.01, 0.0]))
         onnx_file._trace(
-            export.DeployedNetwork(changed, Preprocessing.of_images(1)), path, has_dynamic_length
+            export.DeployedNetwork(changed, Preprocessing.of_images(1)), path, has_dynamic_size
         )
 
     monkeypatch.setattr(onnx_file, "_EXPORTERS", [("trace", write_another)])
@@ -59,14 +59,14 @@ def test_a_wrong_file_is_no_file(make_network, tmp_path: Path, monkeypatch: pyte
 def test_exporters_follow_each_other(make_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = make_network("[(-1, 3 conv, -1, identity)]", (6, 2))
 
-    def fail(deployed: torch.nn.Module, path: Path, has_dynamic_length: bool) -> None:
-        if has_dynamic_length:
+    def fail(deployed: torch.nn.Module, path: Path, has_dynamic_size: bool) -> None:
+        if has_dynamic_size:
             raise RuntimeError("only fixed sizes")
-        onnx_file._trace(deployed, path, has_dynamic_length)
+        onnx_file._trace(deployed, path, has_dynamic_size)
 
     monkeypatch.setattr(onnx_file, "_EXPORTERS", [("export", fail)])
     check = export.save_onnx(network, SERIES, tmp_path / "model.onnx")
-    assert not check.has_dynamic_length and check.sizes == [[6]]
+    assert not check.has_dynamic_size and check.sizes == [[6]]
 
 
 def test_equal_networks_give_equal_files(make_network, tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ _KEPT = ("torch", "typing", "collections", "math", "functools", "itertools", "ab
 
 
 class Definitions:
-    """Gathers definitions; those that others need come first. `replaced` gives the text (and what it needs)
-    that is written in place of an object's own source."""
+    """Gathers definitions; those that others need come first. `replaced` gives the text that is written in
+    place of an object's own source; its names mean what they mean where the object stands."""
 
-    def __init__(self, replaced: dict[Any, tuple[str, list[Any]]]) -> None:
+    def __init__(self, replaced: dict[Any, str]) -> None:
         self.imports: set[str] = set()
         self.constants: dict[str, str] = {}
         self.texts: dict[str, str] = {}
@@ -49,23 +49,18 @@ class Definitions:
         if name in self.texts or name in self._under_way:
             return
         self._under_way.add(name)
-        if thing in self._replaced:
-            text, needed = self._replaced[thing]
-            for item in needed:
-                self.add(item)
-        else:
-            text = _source(thing)
-            self._add_names(text, vars(sys.modules[thing.__module__]))
+        text = self._replaced[thing] if thing in self._replaced else source_of(thing)
+        self._add_names(text, vars(sys.modules[thing.__module__]), name)
         self.texts[name] = text
 
     @property
     def _under_way(self) -> set[str]:
         return self.__dict__.setdefault("_names_under_way", set())
 
-    def _add_names(self, text: str, known: dict[str, Any]) -> None:
+    def _add_names(self, text: str, known: dict[str, Any], own: str) -> None:
         """What the names in a piece of source mean in the module that it stands in."""
         tree = ast.parse(text)
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {own}
         for name in sorted(names):
             if name in known and not hasattr(builtins, name):
                 self._add_name(name, known[name])
@@ -87,7 +82,8 @@ class Definitions:
 
 
 @cache
-def _source(thing: Any) -> str:
+def source_of(thing: Any) -> str:
+    """The source of a class or function, from the first column; raises ExportError."""
     try:
         return textwrap.dedent(inspect.getsource(thing)).rstrip()
     except (OSError, TypeError) as error:
