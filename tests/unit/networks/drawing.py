@@ -49,6 +49,13 @@ def specs(draw: st.DrawFn, num_dims: int | None = None) -> NetworkSpec:
 
 
 @st.composite
+def segmentation_specs(draw: st.DrawFn) -> NetworkSpec:
+    """Both decoders; enough motifs for several units, and few."""
+    macro = draw(st.sampled_from(("segmentation_fixed", "segmentation_cells")))
+    return draw(specs(2)).replace(macro=macro, motifs=draw(st.integers(1, 5)))
+
+
+@st.composite
 def spaces(draw: st.DrawFn, num_dims: int) -> SearchSpace:
     names = draw(st.lists(st.sampled_from(OPERATORS[num_dims]), min_size=1, max_size=6))
     return SearchSpace(names, draw(st.integers(1, 4)), draw(st.integers(1, 3)))
