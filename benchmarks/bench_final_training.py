@@ -1,9 +1,9 @@
 """Final training's throughput and memory against a plain PyTorch loop over a DataLoader.
 
-Fashion-MNIST (28x28), 24 filters, 3 motifs, 2 normal cells, a cell of 5 blocks, two heads, batch 128, float32,
-AdamW with a cosine schedule, no augmentation. Ours is `train_model`, with its checkpoints, its log and its look at
-the accuracy after every epoch; the plain loop trains the same network and does nothing else. Each runs in a
-process of its own, in turns, on 2 threads; wall time of whole epochs after a first one.
+Fashion-MNIST (28x28), 24 filters, 3 motifs, 2 normal cells, a cell of 5 blocks, two heads, batch 128,
+float32, AdamW with a cosine schedule, no augmentation. Ours is `train_model`, with its checkpoints, its log
+and its look at the accuracy after every epoch; the plain loop trains the same network and does nothing else.
+Each runs in a process of its own, in turns, on 2 threads; wall time of whole epochs after a first one.
 
     python benchmarks/bench_final_training.py --data FOLDER    (with fashion_mnist.npz)
 """

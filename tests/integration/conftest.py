@@ -70,6 +70,14 @@ def popnas(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def searched_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished tiny search, made once: copy it before anything is written into it."""
+    popnas = CommandLine(tmp_path_factory.mktemp("searched"))
+    popnas.run("search", "-j", popnas.write_config(), "--name", "run")
+    return popnas.folder / "logs" / "run"
+
+
 @pytest.fixture
 def config() -> Callable[..., dict[str, Any]]:
     return tiny_config

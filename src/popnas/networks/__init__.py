@@ -1,9 +1,9 @@
 """Networks of cells: a cell as a module, macro-architectures, heads, the plan of built cells and shapes,
 and costs.
 
-Only `network`, `cell`, `heads` and `measured` import torch; the rest never does, so that plans and costs
-are known without it and the names here are resolved on first use. Nothing here may know of data, training
-or configuration files. To add a macro-architecture see `popnas.networks.macros`.
+Only `network`, `segmentation`, `cell`, `decoder`, `heads` and `measured` import torch; the rest never does,
+so that plans and costs are known without it and the names here are resolved on first use. Nothing here may
+know of data, training or configuration files. To add a macro-architecture see `popnas.networks.macros`.
 """
 
 from __future__ import annotations

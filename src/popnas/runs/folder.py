@@ -44,13 +44,12 @@ class RunFolder:
         that event.
 
         Raises:
-            RunFolderError: something stands there already.
+            RunFolderError: something stands there already, or no folder can stand there.
             StorageError: the disk refused.
         """
         folder = cls(path)
-        if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
-            raise _exists(folder.path)
-        with storage_errors(folder.path):
+        _check_place(folder.path)
+        with storage_errors(folder.path, remedy=_OTHER_NAME):
             parent = folder.path.parent
             parent.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(parent)
@@ -83,9 +82,10 @@ class RunFolder:
         if not folder.path.is_dir():
             raise _missing(folder.path)
         if not folder.journal_path.exists():
+            listed = _runs_in(folder.path)
             raise RunFolderError(
-                f"{folder.path} is not the folder of a run: it has no restore/journal.jsonl. If a search was "
-                f"started there, none of it was finished: remove the folder and start again."
+                f"{folder.path} is not the folder of a run: it has no restore/journal.jsonl."
+                + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
             )
         events = folder.journal.events()
         if not events or events[0].event != "run_started":
@@ -104,16 +104,22 @@ class RunFolder:
     def config_json(self) -> dict[str, Any]:
         """The run's resolved configuration (`restore/run.json`).
 
+        Where that file is missing or damaged, what the journal says: all but `EXECUTION_FIELDS`, which then
+        have their defaults.
+
         Raises:
-            RunFolderError: missing or no JSON object.
+            RunFolderError: the file cannot be read, and neither can the journal.
+            JournalError: likewise.
         """
         try:
             config = json.loads(self.run_json.read_bytes())
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError):
+            config = None
+        except OSError as error:
             raise RunFolderError(f"cannot read the run's configuration {self.run_json}: {error}") from error
-        if not isinstance(config, dict):
-            raise RunFolderError(f"the run's configuration {self.run_json} is not a JSON object")
-        return config
+        if isinstance(config, dict):
+            return config
+        return self.state().config
 
     def lock(self) -> RunLock:
         """The lock that keeps a second process out; a context manager (errors: see `RunLock.acquire`)."""
@@ -126,7 +132,7 @@ class RunFolder:
 
     def state(self) -> RunState:
         """What the journal says so far."""
-        return replay(self.journal.events())
+        return replay(self.journal.events(), self.journal_path)
 
     def _fill(self, config_json: Mapping[str, Any], volatile: Mapping[str, Any]) -> None:
         self.restore.mkdir()
@@ -249,15 +255,47 @@ def _remove_leftovers(parent: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+_OTHER_NAME = "or choose another place with --name"
+
+
+def _check_place(path: Path) -> None:
+    """Raise RunFolderError unless a folder `path` can be made or filled."""
+    try:
+        is_taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunFolderError(
+            f"no run folder can be made at {path}: {reason}. Choose another --name."
+        ) from None
+    if is_taken:
+        raise _exists(path)
+    files = [parent for parent in path.parents if parent.is_file()]
+    if files:
+        raise RunFolderError(
+            f"no run folder can be made at {path}: {files[-1]} is a file. Choose another --name."
+        )
+
+
 def _exists(path: Path) -> RunFolderError:
     return RunFolderError(f"{path} exists already. Resume it with -r {path}, or choose another --name.")
 
 
 def _missing(path: Path) -> RunFolderError:
     what = "is a file" if path.exists() else "does not exist"
-    siblings = [item.name for item in path.parent.iterdir() if item.is_dir()] if path.parent.is_dir() else []
-    runs = sorted(name for name in siblings if (path.parent / name / "restore").is_dir())
-    listed = f" Runs in {path.parent}: {', '.join(runs[-10:])}." if runs else ""
+    names = _run_names(path.parent)
+    listed = f" {_runs_in(path.parent)}" if names else ""
     return RunFolderError(
-        f"the run folder {path} {what}.{nearest(path.name, runs)}{listed} A new search takes --name."
+        f"the run folder {path} {what}.{nearest(path.name, names)}{listed} A new search takes --name."
     )
+
+
+def _run_names(folder: Path) -> list[str]:
+    try:
+        return sorted(item.name for item in folder.iterdir() if (item / "restore").is_dir())
+    except OSError:
+        return []
+
+
+def _runs_in(folder: Path) -> str:
+    names = _run_names(folder)
+    return f"Runs in {folder}: {', '.join(names[-10:])}." if names else ""

@@ -214,6 +214,12 @@ def _parse(line: bytes) -> Event | None:
     return Event(seq, event, content, volatile) if is_typed else None
 
 
+def damaged_event(path: Path | None, event: Event, error: Exception) -> JournalError:
+    """The error for a whole event whose content makes no sense; `error` says why."""
+    why = f"(an event '{event.event}') cannot be used ({error})"
+    return _corrupt(path or Path("the journal"), event.seq, why)
+
+
 def _corrupt(path: Path, number: int, what: str) -> JournalError:
     if number == 1:
         remedy = "start a new run"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from popnas.cells import Cell
+from popnas.errors import CellSyntaxError
 from popnas.evaluation import Evaluation
-from popnas.runs.journal import RESUMING, STOPPED, Event
+from popnas.runs.journal import RESUMING, STOPPED, Event, damaged_event
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class RunState:
     Attributes:
         config: the configuration without executor, device and limits (`folder.search_part`).
         seed: the run's seed.
+        data: what the run remembers of its data (shape, classes, sizes, digest); None before it was written.
         proposals: per step the cells to train, in order.
         operator_costs: {"time": {operator: cost}, "inference_time": {...}}, or None before step 1 is
         finished.
@@ -64,6 +67,7 @@ class RunState:
 
     config: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    data: dict[str, Any] | None = None
     proposals: dict[int, list[Proposed]] = field(default_factory=dict)
     operator_costs: dict[str, dict[str, float]] | None = None
     predictions: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -78,6 +82,8 @@ class RunState:
         if event.event == "run_started":
             self.config = self.config or content.get("config", {})
             self.seed = content.get("seed") if self.seed is None else self.seed
+        elif event.event == "data":
+            self.data = self.data or content
         elif event.event == "proposals":
             self._propose(content["step"], content["cells"])
         elif event.event == "evaluation":
@@ -164,9 +170,47 @@ def _confirmation(content: Mapping[str, Any]) -> Confirmation:
     return Confirmation(**{**given, "metrics": given.get("metrics") or {}})
 
 
-def replay(events: Iterable[Event]) -> RunState:
-    """The state after all `events`."""
+_TYPES: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "proposals": {"step": int, "cells": list},
+    "evaluation": {
+        "cell": str,
+        "step": int,
+        "index": int,
+        "metrics": dict,
+        "score": (int, float, type(None)),
+    },
+    "operator_costs": {"time": dict, "inference_time": dict},
+    "predictions": {"step": int, "file": str, "sha256": str},
+    "step_finished": {"step": int},
+    "confirmation": {"cell": str, "repetition": int},
+    "run_finished": {"reason": str},
+}
+
+
+def _check(event: Event) -> None:
+    """Raise ValueError if an event lacks what the state reads of it."""
+    for name, types in _TYPES.get(event.event, {}).items():
+        if name not in event.content:
+            raise ValueError(f"has no '{name}'")
+        if not isinstance(event.content[name], types):
+            raise ValueError(f"has {event.content[name]!r} as its '{name}'")
+    cells = event.content["cells"] if event.event == "proposals" else [event.content]
+    for item in cells:
+        if "cell" in item or event.event == "proposals":
+            Cell.parse(item["cell"])
+
+
+def replay(events: Iterable[Event], path: Path | None = None) -> RunState:
+    """The state after all `events`; `path` is where they stand, for messages.
+
+    Raises:
+        JournalError: an event is whole, but its content cannot come from a search.
+    """
     state = RunState()
     for event in events:
-        state.apply(event)
+        try:
+            _check(event)
+            state.apply(event)
+        except (ValueError, TypeError, KeyError, AttributeError, CellSyntaxError) as error:
+            raise damaged_event(path, event, error) from error
     return state

@@ -29,16 +29,17 @@ _REASONS = {
 }
 
 
+_RESUME = "then resume the run with -r. What was written before is intact"
+
+
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path, *, remedy: str = _RESUME) -> Iterator[None]:
     """Turn an OSError inside the block into a StorageError that names `path`, the reason and the remedy."""
     try:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}; check the disk")
-        raise StorageError(
-            f"cannot write {path}: {reason}, then resume the run with -r. What was written before is intact."
-        ) from error
+        raise StorageError(f"cannot write {path}: {reason}, {remedy}.") from error
 
 
 def fsync_directory(path: Path) -> None:

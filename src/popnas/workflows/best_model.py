@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from popnas import networks
 from popnas.cells import Cell
@@ -31,16 +34,22 @@ def write(
     listener: Listener,
 ) -> None:
     """Write `best_model/`: `model.onnx`, `weights.safetensors`, `model.json`. Nothing is written before a
-    cell is trained."""
+    cell is trained.
+
+    Raises:
+        ExportError: the weights are gone and training them again failed.
+        StorageError: the disk refused.
+    """
     best = state.best
     if best is None:
         return
     listener.phase("exporting the best model")
     path = candidate_files.weights_path(folder.path, best.cell)
-    if not path.exists():
-        _train_again(best, executor)
     network = networks.build(Cell.parse(best.cell), spec)
-    network.load_state_dict(candidate_files.load_weights(path))
+    if not _load(network, path):
+        _train_again(best, executor)
+        if not _load(network, path):
+            raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {path}")
     network.eval()
     write_bytes(folder.best_model / "weights.safetensors", path.read_bytes())
     # Only now: importing the ONNX libraries takes seconds that a resumed run need not spend.
@@ -56,8 +65,17 @@ def write(
     write_json(folder.best_model / "model.json", _model_json(best, config, spec, dataset, checked))
 
 
+def _load(network: networks.Network, path: Path) -> bool:
+    """Whether `path` holds the network's weights; somebody may have removed or damaged them."""
+    try:
+        network.load_state_dict(candidate_files.load_weights(path))
+    except (OSError, SafetensorError, RuntimeError):
+        return False
+    return True
+
+
 def _train_again(best: Evaluation, executor: Executor) -> None:
-    """Weights may be missing where somebody removed them; training repeats them exactly."""
+    """Training repeats lost weights exactly."""
     payload = {
         "cell": best.cell,
         "step": best.step,
@@ -69,7 +87,7 @@ def _train_again(best: Evaluation, executor: Executor) -> None:
     for result in executor.run([Job("best", payload)]):
         if result.error is not None:
             raise ExportError(
-                f"the weights of the best cell {best.cell} are missing, and training it again failed: "
+                f"the weights of the best cell {best.cell} are lost, and training it again failed: "
                 f"{result.error}"
             )
 

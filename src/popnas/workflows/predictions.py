@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from popnas.cells import SearchSpace
+from popnas.errors import RunFolderError
 from popnas.runs import RunFolder, write_table
 from popnas.runs.storage import load_arrays, save_arrays
 from popnas.strategy import Selection
@@ -25,7 +26,11 @@ def write(
     selection: Selection,
     space: SearchSpace,
 ) -> dict[str, Any]:
-    """Write the arrays of a step; returns the content of its journal event."""
+    """Write the arrays of a step; returns the content of its journal event.
+
+    Raises:
+        StorageError: the disk refused.
+    """
     arrays: dict[str, np.ndarray] = {
         "cells": predicted.expansion.canonical,
         "operators": np.array(space.operators),
@@ -44,6 +49,15 @@ def write(
         "front_size": selection.front_size,
         "predictors": predicted.reports,
     }
+
+
+def is_intact(folder: RunFolder, content: dict[str, Any]) -> bool:
+    """Whether the arrays that a journal's event `predictions` names are there as they were written."""
+    try:
+        load_arrays(folder.predictions_npz(content["step"]), content["sha256"])
+    except RunFolderError:
+        return False
+    return True
 
 
 def write_csv(folder: RunFolder, step: int) -> None:

@@ -29,7 +29,7 @@ from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import EXECUTION_FIELDS, search_part
 from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
-from popnas.workflows import best_model, finish, predictions, surrogates
+from popnas.workflows import best_model, data_facts, finish, predictions, surrogates
 from popnas.workflows.candidate import candidate_seed
 from popnas.workflows.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks
@@ -141,6 +141,7 @@ class _Search:
         if self.state.proposals:
             self._append("run_resumed", {}, environment())
         if not self.state.is_finished:
+            self._compare_data()
             with self.folder.journal, self._executor() as executor:
                 reason = self._search(executor)
                 if reason != "max_hours" and self.config.others.confirm:
@@ -151,6 +152,13 @@ class _Search:
                 self._append("run_finished", {"reason": reason})
         finish.views(self.folder, self.state, self.spec, self.space, self.listener)
         return self._result()
+
+    def _compare_data(self) -> None:
+        found = data_facts.of(self.dataset)
+        if self.state.data is None:
+            self._append("data", found)
+        elif warning := data_facts.check(self.state.data, found, self.dataset.place):
+            self.listener.message(f"Warning: {warning}")
 
     # --- steps ---
 
@@ -197,10 +205,11 @@ class _Search:
             step, parents, self.state.evaluations, costs, self.space, self.spec, self.config
         )
         selection = self.strategy.select(step, predicted.expansion, predicted.values)
-        if step not in self.state.predictions:
-            self._append(
-                "predictions", predictions.write(self.folder, step, predicted, selection, self.space)
-            )
+        known = self.state.predictions.get(step)
+        if known is None or not predictions.is_intact(self.folder, known):
+            content = predictions.write(self.folder, step, predicted, selection, self.space)
+            if known is None:
+                self._append("predictions", content)
         return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
 
     def _finish_step(self, step: int) -> None:

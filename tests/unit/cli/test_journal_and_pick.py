@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from popnas.cli import journal, pick
+from popnas.cli.main import cli
 from popnas.errors import RunFolderError, UserError
 from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder
@@ -45,7 +46,8 @@ def run(tmp_path):
 
 
 def invoke(command, *arguments):
-    return CliRunner().invoke(command, [str(item) for item in arguments], catch_exceptions=False)
+    words = [command.name, *map(str, arguments)]
+    return CliRunner().invoke(cli, words, catch_exceptions=False)
 
 
 def test_journal_prints_the_file(run):

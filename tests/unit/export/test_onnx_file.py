@@ -46,9 +46,7 @@ def test_a_wrong_file_is_no_file(make_network, tmp_path: Path, monkeypatch: pyte
         changed = make_network("[(-1, 3x3 conv, -1, identity)]", (6, 6, 1))
         with torch.no_grad():
             changed.heads[-1].dense.bias.add_(torch.tensor([0.0, 0.01, 0.0]))
-        onnx_file._trace(
-            export.DeployedNetwork(changed, Preprocessing.of_images(1)), path, has_dynamic_size
-        )
+        onnx_file._trace(export.DeployedNetwork(changed, Preprocessing.of_images(1)), path, has_dynamic_size)
 
     monkeypatch.setattr(onnx_file, "_EXPORTERS", [("trace", write_another)])
     with pytest.raises(ExportError, match="differ by"):

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from popnas import networks
+from popnas.cells import Cell
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
@@ -157,12 +158,21 @@ def test_calls_are_written_without_defaults() -> None:
     assert _Made(1).scale == 1.0, "classes are as they were"
 
 
+class _Owner(_Made):
+    def __init__(self, plan: object) -> None:
+        super().__init__(1)
+        self.weight = nn.Parameter(torch.ones(1))
+
+
 def test_a_layer_made_with_something_that_has_no_source() -> None:
+    """Its class takes the parts instead, unless there are weights that no part owns."""
     records = Records()
-    with records.watching({_Made}):
-        made = _Made(object())
-    with pytest.raises(ExportError, match=r"_Made cannot be written as source: it is made with <object"):
-        records.call(made)
+    with records.watching({_Made, _Owner, nn.Linear}):
+        made, owner = _Made(object(), nn.Linear(1, 2), scale=3.0), _Owner(object())
+    assert render(records.call(made), 0) == "_Made(layers=nn.ModuleList([nn.Linear(1, 2)]), scale=3.0)"
+    assert list(records.rebuilt) == [_Made]
+    with pytest.raises(ExportError, match="_Owner cannot be written as source: it owns weights"):
+        records.call(owner)
 
 
 def test_long_calls_are_broken() -> None:
@@ -176,13 +186,21 @@ def test_long_calls_are_broken() -> None:
     )
 
 
-def test_a_macro_architecture_that_nobody_writes(make_network) -> None:
-    network = make_network("[(-1, identity, -1, identity)]", (4, 4, 2))
-
-    class Other(networks.Network):
-        pass
-
-    network.__class__ = Other
-    Other.__abstractmethods__ = frozenset()
-    with pytest.raises(ExportError, match="'classification' cannot be written as source"):
-        network_source(network, IMAGES)
+@pytest.mark.parametrize("macro", ["segmentation_fixed", "segmentation_cells"])
+@pytest.mark.parametrize(
+    "cell", ["[(-1, 3x3 conv, -2, 3x3:2z zconv)]", "[(-2, 2x2 maxpool, -2, identity)]", "[]"]
+)
+def test_macro_architectures_with_their_own_forward(tmp_path: Path, macro: str, cell: str) -> None:
+    spec = networks.NetworkSpec(
+        macro, (13, 10, 2), 3, filters=4, motifs=3, normal_cells_per_motif=1, is_post_search=True
+    )
+    torch.manual_seed(1)
+    network = _disturb(networks.build(Cell.parse(cell), spec).eval())
+    text = network_source(network, IMAGES)
+    twin = _imported(text, tmp_path).Network().eval()
+    twin.load_state_dict(network.state_dict())
+    x = torch.randn(2, 2, 18, 11)  # another size than the spec's
+    with torch.no_grad():
+        for expected, found in zip(network(x), twin(x), strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert "Plan" not in text and "NetworkSpec" not in text

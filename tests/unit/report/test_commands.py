@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from popnas.cli.draw import command as draw
+from popnas.cli.main import cli
 from popnas.cli.report import command as report
 from popnas.errors import CellSyntaxError, RunFolderError, UserError
 from popnas.runs import RunFolder
@@ -18,8 +20,8 @@ from popnas.workflows.rebuild import rebuild
 MakeRun = Callable[..., RunFolder]
 
 
-def invoke(command: object, *arguments: object) -> str:
-    result = CliRunner().invoke(command, [str(item) for item in arguments])  # type: ignore[arg-type]
+def invoke(command: click.Command, *arguments: object) -> str:
+    result = CliRunner().invoke(cli, [str(command.name), *map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -172,8 +172,23 @@ def test_a_missing_folder_lists_runs_and_the_nearest(path):
 
 def test_a_folder_that_is_no_run(path):
     path.mkdir(parents=True)
-    with pytest.raises(RunFolderError, match=r"no restore/journal\.jsonl.*remove the folder and start again"):
+    with pytest.raises(RunFolderError, match=r"no restore/journal\.jsonl.*Give the folder of a run"):
         RunFolder.open(path)
+    RunFolder.create(path / "inner", CONFIG)
+    with pytest.raises(RunFolderError, match=r"no restore/journal\.jsonl\. Runs in .*: inner\."):
+        RunFolder.open(path)
+
+
+def test_a_name_that_cannot_be_is_a_users_mistake(path):
+    path.parent.mkdir()
+    path.write_text("mine")
+    with pytest.raises(RunFolderError, match="exists already"):
+        RunFolder.create(path, CONFIG)
+    with pytest.raises(RunFolderError, match=r"trial is a file\. Choose another --name"):
+        RunFolder.create(path / "inner", CONFIG)
+    with pytest.raises(RunFolderError, match=r"too long\. Choose another --name"):
+        RunFolder.create(path.parent / ("a" * 300), CONFIG)
+    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 100, b'{"seq":1,"event":"run_st'])
@@ -200,9 +215,13 @@ def test_a_changed_configuration_is_noticed_except_where_it_runs(path):
     folder.run_json.write_text(json.dumps({**CONFIG, "search_space": {"blocks": 3}}))
     with pytest.raises(RunFolderError, match="was changed after the run started"):
         RunFolder.open(path)
-    folder.run_json.write_text("[1]")
-    with pytest.raises(RunFolderError, match="is not a JSON object"):
-        RunFolder.open(path)
-    folder.run_json.unlink()
-    with pytest.raises(RunFolderError, match="cannot read the run's configuration"):
-        RunFolder.open(path)
+
+
+@pytest.mark.parametrize("damage", ["[1]", '{"search_space', None])
+def test_a_lost_configuration_comes_from_the_journal(path, damage):
+    folder = RunFolder.create(path, CONFIG)
+    if damage is None:
+        folder.run_json.unlink()
+    else:
+        folder.run_json.write_text(damage)
+    assert RunFolder.open(path).config_json() == search_part(CONFIG)

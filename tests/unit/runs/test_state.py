@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from popnas.errors import JournalError
 from popnas.evaluation import Evaluation
 from popnas.runs import RunState, replay
 
@@ -107,3 +108,21 @@ def test_only_a_run_stopped_by_a_limit_goes_on(triples, sample, reason, is_final
 
 def test_events_of_other_kinds_are_passed_over(events, sample):
     assert replay([*events, *sample.number([("something_new", {"a": 1}, {})])]) == replay(events)
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "why"),
+    [
+        (4, {"step": "1"}, "has '1' as its 'step'"),
+        (4, {"cells": [{"cell": "[(-1, x]"}]}, "is wrong at character"),
+        (5, {"cell": None}, "has None as its 'cell'"),
+        (5, {"score": "high"}, "has 'high' as its 'score'"),
+        (5, {"unknown": 1}, "unknown"),
+        (9, {"step": None}, "has None as its 'step'"),
+    ],
+)
+def test_content_that_no_search_writes_is_named_with_its_line(triples, sample, number, change, why):
+    event, content, volatile = triples[number]
+    triples[number] = (event, {**content, **change}, volatile)
+    with pytest.raises(JournalError, match=rf"line {number + 1} .*{why}"):
+        replay(sample.number(triples))

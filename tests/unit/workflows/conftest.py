@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,13 @@ def config() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What survives a power failure is not tested here, and waiting for the disk takes most of the time."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()

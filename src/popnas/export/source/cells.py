@@ -34,8 +34,12 @@ class CellWriter:
 
     def __init__(self, records: Records) -> None:
         self.records = records
+        records.write_own = self._write_own
         self.classes: dict[str, str] = {}
         self._names: dict[str, str] = {}
+
+    def _write_own(self, module: nn.Module) -> Call | None:
+        return Call(f"{self.name_of(module)}") if isinstance(module, CellModule) else None
 
     def name_of(self, cell: CellModule) -> str:
         """The class of a cell, written if it is new."""
@@ -49,7 +53,8 @@ class CellWriter:
 
     def _body(self, cell: CellModule, plan: CellPlan, kind: str) -> str:
         words = "reduction" if plan.is_reduction else "normal"
-        arguments = ", ".join(f"{_lookback(number)}: Tensor" for number in cell.lookbacks)
+        names = [*map(_lookback, cell.lookbacks), *(["skip"] if cell.merge is not None else [])]
+        arguments = ", ".join(f"{name}: Tensor" for name in names)
         return "\n".join(
             [
                 f'    """A {words} cell of {plan.output.channels} channels."""',
@@ -68,6 +73,8 @@ class CellWriter:
         if cell.reshapes:
             pairs = tuple((name, self.records.call(layer)) for name, layer in cell.reshapes.items())
             lines.append(_member("reshapes", _module_dict(pairs)))
+        if cell.merge is not None:
+            lines.append(_member("merge", self.records.call(cell.merge)))
         lines.append("        self.blocks = nn.ModuleList(")
         lines.append("            [")
         for block in cell.blocks:
@@ -103,7 +110,11 @@ def _read(number: int) -> str:
 
 
 def _forward(cell: CellModule) -> list[str]:
-    lines = [*_size(cell), *_reshapes(cell)]
+    lines = _reshapes(cell)
+    if cell.merge is not None:  # the merged map, always the first, has the size of the output
+        lines[1:1] = _size(cell)
+    else:
+        lines[:0] = _size(cell)
     for index, (in1, in2) in enumerate(cell.inputs):
         lines.append(f"block{index} = self.blocks[{index}]({_read(in1)}, {_read(in2)})")
     joined = [f"block{index}" for index in cell.joined]
@@ -123,7 +134,9 @@ def _reshapes(cell: CellModule) -> list[str]:
     lines = []
     for number, plan in zip(cell.lookbacks, cell.plans, strict=True):
         name = _lookback(number)
-        if plan.upsample > 1 or plan.reshape_stride > 1:
+        if plan.merge is not None:
+            lines.append(f"{name} = self.merge({name}, skip)")
+        elif plan.upsample > 1 or plan.reshape_stride > 1:
             size = ", size" if plan.upsample > 1 else ""
             lines.append(f'{name} = self.reshapes["{name}"]({name}{size})')
     return lines
@@ -131,8 +144,10 @@ def _reshapes(cell: CellModule) -> list[str]:
 
 def _size(cell: CellModule) -> list[str]:
     """The cell's output size, which upsampled lookbacks are cropped to: see `CellModule`."""
-    if all(plan.upsample == 1 for plan in cell.plans):
+    if all(plan.upsample == 1 or plan.merge is not None for plan in cell.plans):
         return []
+    if cell.merge is not None:
+        return [f"size = {_lookback(cell.lookbacks[0])}.shape[2:]"]
     sizes = []
     for number, plan in zip(cell.lookbacks, cell.plans, strict=True):
         stride = plan.stride * plan.reshape_stride

@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from popnas.errors import ExportError
+from popnas.export.source import rebuilt
 
 WIDTH = 100
 
 
 @dataclass(frozen=True)
 class Call:
-    """`function(arguments)`; an argument is (name or None, expression)."""
+    """`function(arguments)`; an argument is (name or None, expression). With other brackets: a list."""
 
     function: str
     arguments: tuple[tuple[str | None, Expression], ...] = ()
+    brackets: str = "()"
 
 
 Expression = str | Call
@@ -38,20 +40,33 @@ def render(expression: Expression, indent: int, taken: int = 0) -> str:
     for name, value in expression.arguments:
         start = " " * inner + (f"{name}=" if name else "")
         lines.append(f"{start}{render(value, inner, len(start) + 1)},")
-    return "\n".join([f"{expression.function}(", *lines, f"{' ' * indent})"])
+    opening, closing = expression.brackets
+    return "\n".join([f"{expression.function}{opening}", *lines, f"{' ' * indent}{closing}"])
 
 
 def _on_one_line(expression: Expression) -> str:
     if isinstance(expression, str):
         return expression
     arguments = ((f"{name}=" if name else "") + _on_one_line(value) for name, value in expression.arguments)
-    return f"{expression.function}({', '.join(arguments)})"
+    opening, closing = expression.brackets
+    return f"{expression.function}{opening}{', '.join(arguments)}{closing}"
+
+
+class _NoSourceError(ExportError):
+    """A layer was made with something that has no source."""
 
 
 class Records:
-    """The arguments that modules were made with, while `watching` their classes."""
+    """The arguments that modules were made with, while `watching` their classes.
+
+    `write_own` writes a module that has a class of its own in the file, or returns None. `rebuilt`: an
+    example of each class that was made with something without a source, so that the file's class takes its
+    parts.
+    """
 
     def __init__(self) -> None:
+        self.write_own: Callable[[nn.Module], Call | None] = lambda module: None
+        self.rebuilt: dict[type[nn.Module], nn.Module] = {}
         # The module is kept too: a dead one's id would be given to another.
         self._made: dict[int, tuple[nn.Module, inspect.BoundArguments]] = {}
 
@@ -91,8 +106,33 @@ class Records:
         """The call that makes the module.
 
         Raises:
-            ExportError: it was made with something that has no source.
+            ExportError: it was made with something that has no source, and owns weights.
         """
+        own = self.write_own(module)
+        if own is not None:
+            return own
+        if type(module) is nn.ModuleList:
+            return Call("nn.ModuleList", ((None, self._list(module)),))
+        try:
+            return self._recorded_call(module)
+        except _NoSourceError as error:
+            return self._rebuilt_call(module, error)
+
+    def _rebuilt_call(self, module: nn.Module, error: ExportError) -> Call:
+        if class_name(type(module)).startswith("nn."):
+            raise error
+        self.rebuilt.setdefault(type(module), module)
+        members = [(None, self._list(module))] if isinstance(module, nn.ModuleList) else []
+        return Call(type(module).__name__, (*members, *self.rebuilt_arguments(module)))
+
+    def rebuilt_arguments(self, module: nn.Module) -> list[tuple[str, Expression]]:
+        """The parts of a module by name; see `rebuilt.parts`."""
+        return [(name, self._written(value, module)) for name, value in rebuilt.parts(module).items()]
+
+    def _list(self, module: nn.Module) -> Call:
+        return Call("", tuple((None, self.call(child)) for child in module.children()), "[]")
+
+    def _recorded_call(self, module: nn.Module) -> Call:
         _, bound = self._made[id(module)]
         written: list[tuple[str | None, Expression]] = []
         for name, parameter in list(bound.signature.parameters.items())[1:]:
@@ -120,7 +160,7 @@ class Records:
             items = [_on_one_line(self._written(item, module)) for item in value]
             inside = ", ".join(items) + ("," if len(items) == 1 and isinstance(value, tuple) else "")
             return f"[{inside}]" if isinstance(value, list) else f"({inside})"
-        raise ExportError(
+        raise _NoSourceError(
             f"the layer {type(module).__name__} cannot be written as source: it is made with {value!r}; only "
             "numbers, texts, sequences of them and other layers can be written"
         )

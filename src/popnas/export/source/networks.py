@@ -10,13 +10,13 @@ from torch import nn
 
 from popnas import layers, networks
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.errors import ExportError
+from popnas.export.source import rebuilt
 from popnas.export.source.cells import CellWriter, block_class
 from popnas.export.source.definitions import Definitions
 from popnas.export.source.expressions import Records, class_name, render
 from popnas.layers.activations import ACTIVATIONS
 from popnas.networks.cell import BlockModule, CellModule
-from popnas.networks.network import ClassificationNetwork, Network
+from popnas.networks.network import CellStack, ClassificationNetwork, Network
 
 NetworkWriter = Callable[[Any, CellWriter], str]
 
@@ -30,17 +30,11 @@ def network_source(network: Network, preprocessing: Preprocessing) -> str:
     Raises:
         ExportError: a part of the network that cannot be written as source.
     """
-    if type(network) not in WRITERS:
-        known = ", ".join(sorted(cls.__name__ for cls in WRITERS))
-        raise ExportError(
-            f"the network of the macro-architecture '{network.spec.macro}' cannot be written as source: only "
-            f"{known} can"
-        )
     records = Records()
     with records.watching({type(module) for module in network.modules()}), torch.device("meta"):
         twin = networks.build(network.cell, network.spec)
     cell_writer = CellWriter(records)
-    body = WRITERS[type(network)](twin, cell_writer)
+    body = WRITERS.get(type(network), _as_it_stands)(twin, cell_writer)
     definitions = _definitions(twin, records)
     parts = [
         _docstring(network),
@@ -96,40 +90,48 @@ def _output(source: int) -> str:
     return f"cell{source}" if source >= 0 else "x_BCHW"
 
 
+def _as_it_stands(network: Network, cells: CellWriter) -> str:
+    """Any macro-architecture: its own `forward`, its parts made in the constructor."""
+    written = cells.records.rebuilt_arguments(network)
+    constructor = ["    def __init__(self) -> None:", "        super().__init__()"]
+    for name, value in written:
+        start = f"        self.{name} = "
+        constructor.append(start + render(value, 8, len(start)))
+    return rebuilt.class_text(network, constructor, "Network")
+
+
 WRITERS: dict[type[Network], NetworkWriter] = {ClassificationNetwork: _classification}
-"""Who writes the networks of a class."""
+"""Who writes the networks of a class more plainly than `_as_it_stands`."""
 
 
 def _definitions(network: Network, records: Records) -> Definitions:
     """The definitions of all layers, those inside other layers included."""
-    definitions = Definitions({layers.activation: _activation(network, records)})
+    replaced: dict[Any, str] = {
+        cls: rebuilt.class_text(example, rebuilt.taking_parts(example))
+        for cls, example in records.rebuilt.items()
+    }
+    definitions = Definitions({layers.activation: _activation(network, records), **replaced})
     definitions.imports |= {"import torch", "from torch import Tensor, nn", "from pathlib import Path"}
-    for layer in _outermost(network):
-        definitions.add(type(layer))
-        for part in layer.modules():
-            if class_name(type(part)) != f"nn.{type(part).__name__}":
-                definitions.add(type(part))
+    for layer in _outermost(network, records):
+        if class_name(type(layer)) != f"nn.{type(layer).__name__}":
+            definitions.add(type(layer))
     built = [module for module in network.modules() if isinstance(module, CellModule)]
-    if any(plan.upsample > 1 for cell in built for plan in cell.plans):
+    if any(plan.upsample > 1 for cell in built if cell.merge is None for plan in cell.plans):
         definitions.add(layers.strided_size)
     return definitions
 
 
-_ASSEMBLED = (Network, CellModule, BlockModule, nn.ModuleList, nn.ModuleDict)
-_WRITTEN_OUT = (layers.BlockJoin, layers.ConcatJoin)
+_WRITTEN = (Network, CellModule, BlockModule, CellStack, layers.BlockJoin, layers.ConcatJoin)
+"""What the writers write out themselves."""
 
 
-def _outermost(module: nn.Module) -> Iterable[nn.Module]:
-    for child in module.children():
-        if isinstance(child, _WRITTEN_OUT):
-            continue
-        if isinstance(child, _ASSEMBLED):
-            yield from _outermost(child)
-        else:
-            yield child
+def _outermost(network: Network, records: Records) -> Iterable[nn.Module]:
+    for module in network.modules():
+        if not isinstance(module, _WRITTEN) or type(module) in records.rebuilt:
+            yield module
 
 
-def _activation(network: Network, records: Records) -> tuple[str, list[Any]]:
+def _activation(network: Network, records: Records) -> str:
     """`layers.activation` for the activations in use: its own source knows them all, and our errors."""
     used = {network.spec.activation}
     for module in network.modules():
@@ -139,7 +141,7 @@ def _activation(network: Network, records: Records) -> tuple[str, list[Any]]:
         f'    if name == "{name}":\n        return {"nn." if _is_torch(layer) else ""}{layer!r}'
         for name, layer in made.items()
     ]
-    text = "\n".join(
+    return "\n".join(
         [
             "def activation(name: str) -> nn.Module:",
             '    """The activation of that name."""',
@@ -147,7 +149,6 @@ def _activation(network: Network, records: Records) -> tuple[str, list[Any]]:
             '    raise ValueError(f"unknown activation {name!r}")',
         ]
     )
-    return text, [type(layer) for layer in made.values() if not _is_torch(layer)]
 
 
 def _is_torch(layer: nn.Module) -> bool:

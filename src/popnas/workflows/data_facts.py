@@ -1,0 +1,65 @@
+"""What a run remembers of its data, so that a resumed run notices that they are others."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from popnas.datasets import Dataset, Split
+from popnas.errors import DataError
+
+_NUM_SAMPLED = 64
+
+
+def of(dataset: Dataset) -> dict[str, Any]:
+    """Shape, classes, sizes of the splits, and a digest of some examples with their labels, as JSON."""
+    return {
+        "input_shape": list(dataset.input_shape),
+        "class_names": dataset.class_names,
+        "sizes": {"train": len(dataset.train), "validation": len(dataset.validation)},
+        "sha256": _digest(dataset.full_train),
+    }
+
+
+def check(known: dict[str, Any], found: dict[str, Any], place: str) -> str | None:
+    """Compare the data of a resumed run with those that it began with; a warning where only values differ
+    (another version of an image library may do that), None where nothing does.
+
+    Raises:
+        DataError: shape, classes or sizes differ, so what was trained before could not be compared.
+    """
+    names = {"input_shape": "input shape", "class_names": "classes", "sizes": "numbers of examples"}
+    for key, words in names.items():
+        if known.get(key) != found[key]:
+            raise DataError(
+                f"The data of {place} have changed since this run was started: the {words} were "
+                f"{_shown(known.get(key))} and are {_shown(found[key])}. Put back the data as they were, or "
+                "start a new run."
+            )
+    if known.get("sha256") != found["sha256"]:
+        return (
+            f"the examples of {place} are not those that this run was started with. If the data were "
+            "changed, results from before and after cannot be compared: start a new run."
+        )
+    return None
+
+
+def _digest(split: Split) -> str:
+    """Of evenly spaced examples: large data need not be read whole."""
+    digest = hashlib.sha256()
+    for index in np.unique(np.linspace(0, len(split) - 1, _NUM_SAMPLED).astype(int)).tolist():
+        for values in (split.x[index], split.y[index]):
+            array = np.ascontiguousarray(values)
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 12:
+        return f"{len(value)} ({', '.join(map(str, value[:5]))}, ...)"
+    if isinstance(value, dict):
+        return " and ".join(f"{number} ({name})" for name, number in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
