@@ -216,7 +216,8 @@ class ArchitectureConfig(Section):
         _NullMeans("swish"),
     ] = Field(default="swish", description="Activation, by its Keras name; null = swish.")  # fmt: skip
     macro_architecture: Text | None = Field(
-        None, description="How cells make up a network, by name (plug-ins may add some); null: the task's."
+        default=None,
+        description="How cells make up a network, by name (plug-ins may add some); null: the task's.",
     )
     segmentation_decoder: Literal["fixed", "cells"] = Field(
         default="fixed", description="Segmentation only: a fixed decoder, or one built of cells."

@@ -23,7 +23,7 @@ class Call:
 
     function: str
     arguments: tuple[tuple[str | None, Expression], ...] = ()
-    brackets: str = "()"
+    brackets: tuple[str, str] = ("(", ")")
 
 
 Expression = str | Call
@@ -130,7 +130,7 @@ class Records:
         return [(name, self._written(value, module)) for name, value in rebuilt.parts(module).items()]
 
     def _list(self, module: nn.Module) -> Call:
-        return Call("", tuple((None, self.call(child)) for child in module.children()), "[]")
+        return Call("", tuple((None, self.call(child)) for child in module.children()), ("[", "]"))
 
     def _recorded_call(self, module: nn.Module) -> Call:
         _, bound = self._made[id(module)]
