@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from popnas.cli import _init_masks as masks
 from popnas.errors import DataError, UserError, nearest
 
 if TYPE_CHECKING:
     from popnas.datasets import Dataset
+    from popnas.tasks import Task
 
 _LARGEST_SIDE = 64
 _SMALLEST_FINAL_SIZE = 4
@@ -25,6 +27,12 @@ class _Look:
 
     section: dict[str, Any]
     dataset: Dataset
+
+    @property
+    def task(self) -> Task:
+        from popnas import tasks
+
+        return tasks.get(self.section["type"])
 
     @property
     def num_training(self) -> int:
@@ -52,7 +60,8 @@ class _Look:
 def command(data: str, output: Path) -> None:
     """Look at data and write a commented configuration for it.
 
-    PATH is a folder or file of yours (images in class folders, .npz, .ts), or the name of a known data set.
+    PATH is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
+    a known data set.
     """
     if output.exists():
         raise UserError(f"{output} exists; give another file with -o, or remove it.")
@@ -111,7 +120,11 @@ def _loaded(section: dict[str, Any]) -> _Look:
     from popnas import datasets
     from popnas.config import DatasetConfig
 
-    return _Look(section, datasets.load(DatasetConfig(**section), seed=0))
+    look = _Look(section, datasets.load(DatasetConfig(**section), seed=0))
+    if look.task.is_per_pixel and masks.may_be_unlabelled(look.dataset) and "ignore_class" not in section:
+        with suppress(DataError):  # a class after all, if fewer than two others are left
+            return _loaded({**section, "ignore_class": masks.UNLABELLED})
+    return look
 
 
 def _text(look: _Look, data: str, output: Path) -> str:
@@ -132,7 +145,7 @@ def _text(look: _Look, data: str, output: Path) -> str:
 def _document(look: _Look) -> dict[str, Any]:
     from popnas.config.preset_files import default_operators
 
-    num_training = look.num_training
+    num_training, metrics = look.num_training, look.task.score_metrics
     is_small = num_training < 5000
     strategy = {"max_children": 32, "max_exploration_children": 8, "additional_pareto_objectives": ["time"]}
     optimizer = {"type": "adamW", "scheduler": "cd"}
@@ -142,7 +155,10 @@ def _document(look: _Look) -> dict[str, Any]:
             "lookback_depth": 2,
             "operators": list(default_operators(look.section["type"])),
         },
-        "search_strategy": {"score_metric": "f1_score" if _imbalance(look) > 3 else "accuracy", **strategy},
+        "search_strategy": {
+            "score_metric": "f1_score" if _imbalance(look) > 3 and "f1_score" in metrics else metrics[0],
+            **strategy,
+        },
         "training_hyperparameters": {"epochs": 21, "learning_rate": 0.01, "optimizer": optimizer},
         "architecture_hyperparameters": {
             "filters": 16 if is_small else 24,
@@ -155,6 +171,8 @@ def _document(look: _Look) -> dict[str, Any]:
 
 
 def _data_settings(look: _Look) -> dict[str, Any]:
+    if look.task.is_per_pixel:
+        return masks.settings(look.dataset)
     settings: dict[str, Any] = {
         "classes_count": look.dataset.num_classes,
         "batch_size": next(
@@ -175,7 +193,8 @@ def _data_settings(look: _Look) -> dict[str, Any]:
 
 def _num_motifs(look: _Look) -> int:
     """As many reductions as leave a size of 4 at the end, at most 2."""
-    smallest = min(min(look.spatial_size), _LARGEST_SIDE if look.is_images else 1 << 30)
+    largest = masks.LARGEST_CROP if look.task.is_per_pixel else _LARGEST_SIDE if look.is_images else 1 << 30
+    smallest = min(*look.spatial_size, largest)
     return 1 + sum(smallest >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
 
 
@@ -197,7 +216,7 @@ def _remarks(look: _Look) -> dict[str, str]:
     }
     if look.section["validation_size"] is None:
         remarks["dataset.validation_size"] = "Yours has one."
-    return remarks
+    return remarks | (masks.remarks(_imbalance(look)) if look.task.is_per_pixel else {})
 
 
 def _shape(look: _Look) -> str:
@@ -209,8 +228,11 @@ def _shape(look: _Look) -> str:
 
 
 def _summary(look: _Look) -> str:
+    """One line of what was found."""
     kind = look.section["type"].replace("_", " ")
     lengths = ", of different lengths" if look.dataset.has_lengths else ""
+    if look.task.is_per_pixel and masks.differ_in_size(look.dataset):
+        lengths = " at the median, of different sizes"
     return (
         f"Found {kind}: {look.num_training} training and {len(look.dataset.validation)} validation examples, "
         f"{look.dataset.num_classes} classes, {_shape(look)}{lengths}."

@@ -44,7 +44,7 @@ def _image_settings(facts: Facts) -> Iterator[Problem]:
         )
 
 
-@no_effect("dataset.data_augmentation")
+@no_effect("dataset.type", "dataset.data_augmentation")
 def _cutout(facts: Facts) -> Iterator[Problem]:
     augmentation = facts.config.dataset.data_augmentation
     if augmentation.use_cutout and not augmentation.enabled:
@@ -52,6 +52,12 @@ def _cutout(facts: Facts) -> Iterator[Problem]:
             "dataset.data_augmentation.use_cutout",
             True,
             "has no effect while data_augmentation.enabled is false.",
+        )
+    elif augmentation.use_cutout and facts.config.dataset.type == _SEGMENTATION:
+        yield Problem(
+            "dataset.data_augmentation.use_cutout",
+            True,
+            "has no effect in segmentation, which crops and flips images with their masks only.",
         )
 
 

@@ -100,3 +100,44 @@ def test_broken_data_are_explained(tmp_path, output, capsys):
     np.savez(tmp_path / "train.npz", x=np.full((10, 5, 1), np.nan, np.float32), y=np.arange(10) % 2)
     assert run(["init", str(tmp_path), "-o", str(output)]) == 2
     assert "NaN" in capsys.readouterr().err
+
+
+def masks(shape, rng, labels=3):
+    y = rng.integers(0, labels, shape).astype(np.uint8)
+    y.flat[:labels] = np.arange(labels)
+    return y
+
+
+def test_images_with_masks_in_folders(tmp_path, output, capsys):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("validation", 5)):
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / split / kind).mkdir(parents=True)
+        for i in range(count):
+            height, width = 20 + i, 60 - i
+            y = masks((height, width), rng)
+            y[0] = 255
+            Image.fromarray(y).save(tmp_path / "data" / split / "masks" / f"{i}.png")
+            x = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(x).save(tmp_path / "data" / split / "images" / f"{i}.png")
+    loaded, shown = initialised(tmp_path / "data", output, capsys)
+    assert "image segmentation: 40 training and 5 validation examples, 3 classes" in shown
+    assert "at the median, of different sizes" in shown
+    assert loaded.dataset.type == "image_segmentation" and loaded.dataset.validation_size is None
+    assert loaded.dataset.ignore_class == 255 and loaded.dataset.classes_count is None
+    assert loaded.search_strategy.score_metric == "mean_iou"
+    assert loaded.dataset.batch_size == 4 and not loaded.dataset.balance_class_losses
+    # Room for the crop in every image, of training and validation.
+    assert (loaded.dataset.resize.height, loaded.dataset.resize.width) == (20, 21)
+    assert loaded.warnings() == []
+    assert "mean_iou counts" in output.read_text().replace("\n    // ", " ")
+
+
+@pytest.mark.parametrize(("side", "crop"), [(240, 224), (40, None)])
+def test_masks_in_npz_of_one_size_are_cropped_if_they_are_large(tmp_path, output, capsys, side, crop):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (10, side, side), dtype=np.uint8)
+    np.savez(tmp_path / "train.npz", x=x, y=masks(x.shape, rng))
+    loaded, _ = initialised(tmp_path, output, capsys)
+    assert loaded.dataset.type == "image_segmentation" and loaded.dataset.ignore_class is None
+    assert (loaded.dataset.resize and loaded.dataset.resize.width) == crop

@@ -241,6 +241,13 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
             document(SEGMENTATION, training_hyperparameters={"label_smoothing": 0.1}),
             ["training_hyperparameters.label_smoothing: is ignored in segmentation."],
         ),
+        (
+            document({**SEGMENTATION, "data_augmentation": {"enabled": True, "use_cutout": True}}),
+            [
+                "dataset.data_augmentation.use_cutout: has no effect in segmentation, which crops and flips "
+                "images with their masks only."
+            ],
+        ),
         (document(training_hyperparameters={"label_smoothing": 0.1}), []),
         (
             document(
