@@ -45,6 +45,9 @@ def images(x: Any) -> Examples:
     Raises:
         InputError: another shape, values that are no pixels.
     """
+    if isinstance(x, (list, tuple)) and len({np.shape(one) for one in x}) > 1:
+        shapes = ", ".join(str(shape) for shape in dict.fromkeys(np.shape(one) for one in x[:8]))
+        raise InputError(f"images must be of one size in a call, got {shapes}. Call once for each size.")
     array = _numbers(x, "images")
     if array.ndim == 3:
         array = array[..., None]

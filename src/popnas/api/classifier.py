@@ -158,6 +158,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         backends.check_name(self.backend)
+        fitting.check_task(self.task, self.config)
         for name, choices in (("task", (None, *_DIMS_BY_TASK)), ("last_stage", _STAGES)):
             if (value := getattr(self, name)) not in choices:
                 near = nearest(value, [choice for choice in choices if choice is not None])
@@ -170,6 +171,11 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"n_jobs must be a positive integer, -1 or None, got {self.n_jobs!r}.")
 
     def _training_data(self, X: Any, y: Any) -> TrainingData:
+        if np.ndim(y) > 2:
+            raise InputError(
+                f"y must hold one label per example, (n,), got {np.shape(y)}. Masks are for segmentation: "
+                "write them into files with their images, search with popnas.search, use popnas.load."
+            )
         if _is_ragged(X):
             examples, y = arrays.series(X), column_or_1d(y, warn=True)
             check_consistent_length(examples.x, y)

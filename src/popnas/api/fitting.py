@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from popnas import config as configurations
+from popnas import tasks
 from popnas.api import arrays
 from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
 from popnas.config import RunConfig
@@ -85,6 +86,27 @@ class TrainingData:
         if self.examples.lengths is not None:
             content["lengths"] = self.examples.lengths
         np.savez(folder / "train.npz", **content)
+
+
+def check_task(task: str | None, source: Source) -> None:
+    """Refuse a task that answers with masks, asked for by name or in a configuration: an estimator's answers
+    are labels.
+
+    Raises:
+        InputError: such a task.
+    """
+    document = source if isinstance(source, Mapping) else {}
+    if source is not None and not isinstance(source, Mapping):
+        document = configurations.load(source).to_json()
+    dataset = document.get("dataset")
+    named = dataset.get("type") if isinstance(dataset, Mapping) else None
+    for name in (task, named):
+        if name in tasks.REGISTRY.names() and tasks.get(str(name)).is_per_pixel:
+            raise InputError(
+                f"PopnasClassifier learns one label per example and cannot be fitted for {name!r}, whose "
+                "labels are masks. Write images and masks into .npz files or folders, search with "
+                "popnas.search(config), and predict with popnas.load(run_folder)."
+            )
 
 
 def configuration(

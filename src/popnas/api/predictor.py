@@ -41,9 +41,9 @@ def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> P
 class Predictor:
     """A trained model over NumPy arrays of raw values.
 
-    Images are (n, h, w[, c]) with values 0..255, series (n, channels, timesteps), or (n, timesteps) for one
-    channel (see `popnas.api.arrays`). A predictor holds its files' bytes, so it can be pickled; the session
-    that computes is made on first use.
+    Images are (n, h, w[, c]) with values 0..255 (of any height and width for segmentation), series (n,
+    channels, timesteps), or (n, timesteps) for one channel (see `popnas.api.arrays`). A predictor holds its
+    files' bytes, so it can be pickled; the session that computes is made on first use.
 
     Attributes:
         description: `model.json`: cell, network, input contract, metrics, versions.
@@ -89,11 +89,12 @@ class Predictor:
             self._ready = backends.BACKENDS[self.backend](self.files)
 
     def predict_proba(self, x: Any, lengths: Any = None) -> np.ndarray:
-        """Class probabilities, (n, classes) float32, columns in the order of `classes_`.
+        """Class probabilities, (n, classes) float32, columns in the order of `classes_`; in segmentation
+        those of every pixel, (n, classes, h, w).
 
         Args:
-            x: images (n, h, w[, c]) or series (n, channels, timesteps), raw; series of unequal lengths may be
-                a list of (channels, timesteps).
+            x: images (n, h, w[, c]), in segmentation of any height and width, or series (n, channels,
+                timesteps), raw; series of unequal lengths may be a list of (channels, timesteps).
             lengths: (n,) timesteps before the padding, for models of series of unequal lengths; the whole of
                 each series if left out.
 

@@ -58,7 +58,10 @@ class SegmentationLoader:
     Images of one batch that differ in size are filled up at the right and the bottom: with zeros, and masks
     with `IGNORED`, so that the filling counts nowhere. Networks take any size, so batches of one size are not
     filled up. Without `shuffle` images come in order; if they differ in size, sorted by it, so that little is
-    filled up.
+    filled up. What networks see beside an image does change their answers near its edge: not `fills_up`
+    (evaluation only) begins a new batch where the size changes.
+
+    `max_pixels` (evaluation only): no batch of more than one image has more pixels, filled up.
 
     `is_cached` keeps images and masks on `device`; otherwise they are read while earlier batches are used.
     Both give the same batches. Order, crops and flips follow from `seed` and the epoch alone.
@@ -74,6 +77,8 @@ class SegmentationLoader:
         shuffle: bool,
         seed: int,
         augmentation: PairAugmentation | None = None,
+        max_pixels: int | None = None,
+        fills_up: bool = True,
         is_cached: bool = True,
         memory_format: torch.memory_format | None = None,
     ) -> None:
@@ -85,8 +90,11 @@ class SegmentationLoader:
         self.memory_format = memory_format
         self._epoch = 0
         self._sizes = sizes_of(split.x)
-        self._bounds = batch_bounds(len(split), batch_size, joins_single=shuffle)
         self._in_order = np.lexsort((self._sizes[:, 1], self._sizes[:, 0]))
+        if shuffle:
+            self._bounds = batch_bounds(len(split), batch_size, joins_single=True)
+        else:
+            self._bounds = evaluation_bounds(self._sizes[self._in_order], batch_size, max_pixels, fills_up)
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
             :, None, None
         ]
@@ -157,3 +165,20 @@ class SegmentationLoader:
         if self.memory_format is not None:
             x_BCHW = x_BCHW.contiguous(memory_format=self.memory_format)
         return Batch(x_BCHW, y_BHW.to(self.device, non_blocking=True).long(), None)
+
+
+def evaluation_bounds(
+    sizes_N2: np.ndarray, batch_size: int, max_pixels: int | None, fills_up: bool
+) -> list[tuple[int, int]]:
+    """(start, stop) of batches of at most `batch_size` images and, more than one together, `max_pixels`."""
+    bounds, start, largest = [], 0, np.zeros(2, dtype=np.int64)
+    for i, size in enumerate(sizes_N2):
+        filled = np.maximum(largest, size)
+        num_pixels = (i + 1 - start) * int(filled.prod())
+        is_too_large = max_pixels is not None and num_pixels > max_pixels
+        is_other = not fills_up and (size != sizes_N2[start]).any()
+        if i > start and (i - start == batch_size or is_too_large or is_other):
+            bounds.append((start, i))
+            start, filled = i, size
+        largest = filled
+    return [*bounds, (start, len(sizes_N2))] if len(sizes_N2) else []

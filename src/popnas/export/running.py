@@ -12,10 +12,12 @@ import numpy as np
 import onnxruntime
 
 from popnas.datasets import Split
-from popnas.datasets.ragged import Ragged
+from popnas.datasets.ragged import Ragged, sizes_of
 
 ON_CPU = ("CPUExecutionProvider",)
 _FATAL = 4
+_MAX_PIXELS = 2**21
+"""Of a batch of images: at 24 channels of float32 a map of them takes 200 MB."""
 
 
 def open_session(
@@ -33,7 +35,9 @@ def open_session(
 
 
 def batches(split: Split, batch_size: int) -> Iterator[slice]:
-    """Consecutive samples, in order; images of differing sizes (segmentation) are kept apart."""
+    """Consecutive samples, in order: at most `batch_size`, fewer of large images; images of differing sizes
+    (segmentation) are kept apart.
+    """
     start = 0
     while start < len(split):
         stop = min(start + batch_size, len(split))
@@ -41,6 +45,9 @@ def batches(split: Split, batch_size: int) -> Iterator[slice]:
             sizes_N2 = split.x.sizes[start:stop]
             is_same_N = (sizes_N2 == sizes_N2[0]).all(axis=1)
             stop = stop if is_same_N.all() else start + int(is_same_N.argmin())
+        if split.x.ndim == 4:
+            height, width = sizes_of(split.x)[start].tolist()
+            stop = min(stop, start + max(1, _MAX_PIXELS // (height * width)))
         yield slice(start, stop)
         start = stop
 

@@ -33,7 +33,7 @@ def _result(content: dict[str, Any]) -> str:
     tiles = [
         *((_words(name), f"{value:.4f}") for name, value in content["metrics"].items()),
         ("calibration error", f"{error:.4f}"),
-        ("test samples", f"{content['num_samples']:,}"),
+        ("test images" if _is_per_pixel(content) else "test samples", f"{content['num_samples']:,}"),
         ("parameters", f"{content['params']:,}" if content["params"] is not None else "–"),
     ]
     parts = [f"<p>{markup.code(content['cell'])}</p>", markup.tiles(tiles)]
@@ -50,24 +50,37 @@ def _result(content: dict[str, Any]) -> str:
 
 
 def _classes(content: dict[str, Any]) -> str:
-    rows = [
+    columns = {"precision": "precision", "recall": "recall", "f1_score": "F1"}
+    if _is_per_pixel(content):
+        columns = {"iou": "IoU", **columns}
+    rows: list[list[Value | str]] = [
         [
-            item["name"] + (" (no training sample)" if item["is_unseen"] else ""),
-            markup.score(item["precision"]),
-            markup.score(item["recall"]),
-            markup.score(item["f1_score"]),
+            item["name"] + (f" (no training {_counted(content)[:-1]})" if item["is_unseen"] else ""),
+            *(markup.score(item[name]) for name in columns),
             markup.count(item["support"]),
         ]
         for item in content["classes"]
     ]
-    return markup.table(["class", "precision", "recall", "F1", "samples"], rows)
+    return markup.table(["class", *columns.values(), _counted(content)], rows)
+
+
+def _is_per_pixel(content: dict[str, Any]) -> bool:
+    return "iou" in content["classes"][0]
+
+
+def _counted(content: dict[str, Any]) -> str:
+    """What precision, recall and confusion are counted in."""
+    return "pixels" if _is_per_pixel(content) else "samples"
 
 
 def _confusion(content: dict[str, Any]) -> str:
     counts_KK = np.asarray(content["confusion"])
     names = [item["name"] for item in content["classes"]]
     shares_KK = confusion.normalised(counts_KK)
-    captions = ("Samples by true and predicted class.", "The same as shares of each true class.")
+    captions = (
+        f"{_counted(content).capitalize()} by true and predicted class.",
+        "The same as shares of each true class.",
+    )
     return "".join(
         figure_html(canvas.encode_painted(partial(confusion.paint, values, names)), caption)
         for values, caption in zip((counts_KK, shares_KK), captions, strict=True)

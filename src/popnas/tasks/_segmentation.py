@@ -80,11 +80,3 @@ class SegmentationMetrics:
             "accuracy": float(correct_K.sum() / confusion_KK.sum().clamp(min=1)),
             "mean_iou": float(iou.mean()) if len(iou) else 0.0,
         }
-
-    def iou_per_class(self) -> list[float | None]:
-        """Intersection over union of each class; None where it is neither true nor predicted anywhere."""
-        confusion_KK = self._matrix().double()
-        correct_K = confusion_KK.diagonal()
-        union_K = confusion_KK.sum(dim=0) + confusion_KK.sum(dim=1) - correct_K
-        pairs = zip(correct_K.tolist(), union_K.tolist(), strict=True)
-        return [correct / union if union else None for correct, union in pairs]

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from popnas.datasets.segmentation_loader import SegmentationLoader
 
 
+_IN_EVALUATION = 2
+"""An evaluation batch may have so many times the pixels of a training batch: it keeps no activations."""
+
+
 @REGISTRY.register("image_segmentation", description="one class per pixel of an image")
 class ImageSegmentation(Task):
     """Images (h, w, c) to a class per pixel.
@@ -78,14 +82,23 @@ class ImageSegmentation(Task):
         *,
         device: torch.device | str,
         memory_format: torch.memory_format | None = None,
+        fills_up: bool = True,
     ) -> SegmentationLoader:
-        """Whole images in batches of `dataset.val_test_batch_size`, ordered as `SegmentationLoader` says."""
+        """Whole images in batches of `dataset.val_test_batch_size`, ordered as `SegmentationLoader` says.
+
+        If `val_test_batch_size` is not given, images that are larger than what is trained on come in smaller
+        batches.
+        """
         from popnas.datasets.segmentation_loader import SegmentationLoader
 
+        height, width = dataset.input_shape[:2]
+        batch_size = config.dataset.val_test_batch_size
         return SegmentationLoader(
             split,
             dataset.preprocessing,
-            batch_size=config.dataset.val_test_batch_size or config.dataset.batch_size,
+            batch_size=batch_size or config.dataset.batch_size,
+            max_pixels=None if batch_size else _IN_EVALUATION * config.dataset.batch_size * height * width,
+            fills_up=fills_up,
             device=device,
             shuffle=False,
             seed=0,

@@ -133,7 +133,8 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
         return ModelEvaluation(folder.path, None, str(lack))
     check_same_data(folder, dataset)
     assert dataset.test is not None
-    tally, metrics = Tally(dataset.num_classes), task.metrics(dataset.num_classes)
+    tally = Tally(dataset.num_classes, has_iou=task.is_per_pixel)
+    metrics = task.metrics(dataset.num_classes)
     for probabilities_NK, y_N in _answers(folder, network, dataset.test):
         tally.update(probabilities_NK, y_N)
         # A logarithm of probabilities is logits as good as any.
@@ -151,7 +152,8 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
     )
     _write(folder, content, dataset.class_names)
     for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
-        say(f"No training sample has the class '{name}', but test samples have: they cannot be recognised.")
+        what = "pixel" if task.is_per_pixel else "sample"
+        say(f"No training {what} has the class '{name}', but test {what}s have: they cannot be recognised.")
     return ModelEvaluation(folder.path, content)
 
 
@@ -185,7 +187,9 @@ def _head_metrics(
     assert dataset.test is not None
     place = training.device.choose(config.others.train_strategy)
     layout = training.device.memory_format(place, network.spec.num_dims, network.spec.filters)
-    loader = task.evaluation_loader(config, dataset, dataset.test, device=place, memory_format=layout)
+    loader = task.evaluation_loader(
+        config, dataset, dataset.test, device=place, memory_format=layout, fills_up=False
+    )
     found = [task.metrics(dataset.num_classes) for _ in network.head_weights]
     network.to(place)
     for batch in loader:

@@ -13,10 +13,11 @@ NUM_BINS = 15
 
 
 class Tally:
-    """Counts answers batch by batch."""
+    """Counts answers batch by batch; `has_iou`: classes have an intersection over union (segmentation)."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, *, has_iou: bool = False) -> None:
         self.num_classes = num_classes
+        self.has_iou = has_iou
         self.confusion_KK = np.zeros((num_classes, num_classes), np.int64)
         self._bins = np.zeros((3, NUM_BINS))  # answers, sum of confidences, right answers
 
@@ -26,13 +27,16 @@ class Tally:
         is_counted_N = (y_N >= 0) & (y_N < self.num_classes)
         y_N, predicted_N = y_N[is_counted_N], predicted_N[is_counted_N]
         confidence_N = confidence_N[is_counted_N].astype(np.float64)
-        np.add.at(self.confusion_KK, (y_N, predicted_N), 1)
+        pairs_N = y_N.astype(np.int64) * self.num_classes + predicted_N
+        self.confusion_KK += np.bincount(pairs_N, minlength=self.confusion_KK.size).reshape(
+            self.confusion_KK.shape
+        )
         bins_N = np.clip(np.ceil(confidence_N * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
         for row, weights_N in enumerate((None, confidence_N, predicted_N == y_N)):
             self._bins[row] += np.bincount(bins_N, weights_N, minlength=NUM_BINS)
 
     def classes(self) -> list[dict[str, float | None]]:
-        """Precision, recall, F1 and support of each class; None where nothing is there to divide by."""
+        """Precision, recall, F1 [, IoU] and support of each class; None where nothing is to divide by."""
         right_K = self.confusion_KK.diagonal()
         support_K, predicted_K = self.confusion_KK.sum(axis=1), self.confusion_KK.sum(axis=0)
         return [
@@ -40,6 +44,7 @@ class Tally:
                 "precision": _ratio(right, predicted),
                 "recall": _ratio(right, support),
                 "f1_score": _ratio(2 * right, support + predicted),
+                **({"iou": _ratio(right, support + predicted - right)} if self.has_iou else {}),
                 "support": int(support),
             }
             for right, support, predicted in zip(right_K, support_K, predicted_K, strict=True)

@@ -37,10 +37,11 @@ def make_model(tmp_path) -> Callable[..., Path]:
         *,
         name: str = "model",
         has_lengths: bool = False,
+        macro: str = "classification",
     ) -> Path:
         torch.manual_seed(0)
         spec = NetworkSpec(
-            "classification", input_shape, len(class_names), filters=4, motifs=2, normal_cells_per_motif=1,
+            macro, input_shape, len(class_names), filters=4, motifs=2, normal_cells_per_motif=1,
             has_lengths=has_lengths,
         )  # fmt: skip
         operator = "3x3 conv" if len(input_shape) == 3 else "5 conv"

@@ -205,6 +205,21 @@ def test_what_does_not_suit_is_a_value_error(options, x, y, message):
         tiny(**options).fit(x, y)
 
 
+@pytest.mark.parametrize(
+    ("options", "y"),
+    [
+        ({"task": "image_segmentation"}, [0, 1] * 4),
+        ({"config": "run_seg"}, [0, 1] * 4),
+        ({"config": {"dataset": {"type": "image_segmentation"}}}, [0, 1] * 4),
+        ({}, np.zeros((8, 16, 16), int)),
+    ],
+)
+def test_segmentation_is_sent_elsewhere(options, y):
+    with pytest.raises(ValueError, match=r"popnas\.load") as caught:
+        PopnasClassifier(**options).fit(np.zeros((8, 16, 16, 3), np.uint8), y)
+    assert "masks" in str(caught.value).lower()
+
+
 def test_mistakes_of_the_configuration_come_all_at_once():
     config = {"search_space": {"blocks": 0, "operators": ["3x3 conv"]}, "others": 3}
     with pytest.raises(ConfigError) as caught:

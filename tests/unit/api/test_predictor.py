@@ -182,3 +182,21 @@ def test_descriptions_that_lie(make_model):
     path.write_text("[]")
     with pytest.raises(UserError, match="lacks"):
         popnas.load(folder)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+@pytest.mark.parametrize("macro", ["segmentation_fixed", "segmentation_cells"])
+def test_masks_of_images_of_any_size(make_model, macro, backend):
+    model = popnas.load(make_model((16, 20, 3), DIGITS, macro=macro), backend=backend, batch_size=2)
+    for height, width in ((16, 20), (37, 53), (1, 1)):
+        x = images(3, height, width, 3)
+        probabilities = model.predict_proba(x)
+        assert probabilities.shape == (3, 3, height, width)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+        assert (model.predict(x) == probabilities.argmax(axis=1)).all()
+
+
+def test_images_of_several_sizes_at_once_are_told_to_come_apart(make_model):
+    model = popnas.load(make_model((16, 20, 3), DIGITS, macro="segmentation_fixed"))
+    with pytest.raises(InputError, match=r"one size in a call, got \(16, 20, 3\), \(9, 9, 3\)"):
+        model.predict([images(1, 16, 20, 3)[0], images(1, 9, 9, 3)[0]])

@@ -53,3 +53,15 @@ def test_ignored_pixels_and_absent_classes() -> None:
     assert tally.confusion_KK.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
     absent = tally.classes()[2]
     assert absent == {"precision": None, "recall": None, "f1_score": None, "support": 0}
+
+
+def test_iou_of_pixels_counted_by_hand() -> None:
+    """Class 0: two right, one missed, none wrong; class 1: one right, one wrong; class 2 nowhere."""
+    probabilities = np.zeros((1, 3, 1, 5), np.float32)
+    for pixel, predicted in enumerate((0, 0, 1, 1, 2)):
+        probabilities[0, predicted, 0, pixel] = 1
+    tally = Tally(3, has_iou=True)
+    tally.update(probabilities, np.array([[[0, 0, 0, 1, 255]]], np.uint8))
+    assert [item["iou"] for item in tally.classes()] == [2 / 3, 1 / 2, None]
+    assert tally.confusion_KK.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert "iou" not in Tally(3).classes()[0]
