@@ -76,11 +76,15 @@ class Convolution(nn.Conv2d):
         kernel_HW, dilation_HW = per_axis(kernel, num_dims), per_axis(dilation, num_dims)
         before_H, after_H = same_padding(kernel_HW[0], dilation_HW[0])
         before_W, after_W = same_padding(kernel_HW[1], dilation_HW[1])
+        stride_HW = per_axis(stride, num_dims)
+        # oneDNN's weight gradient of a strided 1x1 convolution writes outside its memory where maps are
+        # channels-last and large (seen with torch 2.13, 96x96): the positions are picked before instead.
+        self.picked = stride_HW if kernel_HW == (1, 1) and max(stride_HW) > 1 else None
         super().__init__(
             in_channels,
             out_channels,
             kernel_HW,
-            stride=per_axis(stride, num_dims),
+            stride=stride_HW if self.picked is None else 1,
             padding=(before_H, before_W),
             dilation=dilation_HW,
             groups=groups,
@@ -97,6 +101,8 @@ class Convolution(nn.Conv2d):
         """(B, in, H, W) -> (B, out, ceil(H / stride), ceil(W / stride))."""
         if any(self.extra_after):
             x_BCHW = functional.pad(x_BCHW, self.extra_after)
+        if self.picked is not None:  # by a pool of one position: the gradient of a slice takes twice as long
+            x_BCHW = functional.avg_pool2d(x_BCHW, 1, self.picked)
         return super().forward(x_BCHW)
 
 

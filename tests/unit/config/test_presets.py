@@ -12,7 +12,7 @@ ALL = [*config.preset_names(), *config.partial_preset_names()]
 
 
 def test_names():
-    assert config.preset_names() == ["run", "run_cifar10", "run_debug", "run_seg", "run_ts"]
+    assert config.preset_names() == ["run", "run_cifar10", "run_debug", "run_seg", "run_seg_debug", "run_ts"]
     assert config.partial_preset_names() == ["last_training", "model_selection_training"]
 
 

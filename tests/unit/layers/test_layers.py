@@ -15,6 +15,7 @@ from popnas.layers import (
     Chain,
     ConvAttention,
     ConvBNAct,
+    Convolution,
     ImagePooling,
     Recurrent,
     SeparableConvBNAct,
@@ -153,3 +154,22 @@ def test_attention_is_softmax_of_scaled_products() -> None:
     weights = torch.softmax(query @ key.transpose(2, 3) / 2.0, dim=3)
     tokens = layer.output((weights @ value).transpose(1, 2).reshape(2, 30, 12))
     torch.testing.assert_close(layer(x), tokens.transpose(1, 2).reshape(2, 4, 5, 6), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_strided_pointwise_convolutions_of_large_maps(stride: int) -> None:
+    """As torch has them, but without its weight gradient for channels-last maps of 96x96, which crashes."""
+    layer = Convolution(2, 3, 8, 1, stride=stride).to(memory_format=torch.channels_last)
+    x = torch.rand(2, 3, 96, 96).contiguous(memory_format=torch.channels_last).requires_grad_()
+    plain_x = x.detach().double().requires_grad_()  # another kernel
+    weight = layer.weight.detach().double().requires_grad_()
+    expected = nn.functional.conv2d(plain_x, weight, stride=stride)
+    for _ in range(5):
+        layer.zero_grad()
+        x.grad = None
+        found = layer(x)
+        found.square().sum().backward()
+    expected.square().sum().backward()
+    for single, double in ((found, expected), (x.grad, plain_x.grad), (layer.weight.grad, weight.grad)):
+        assert single is not None and double is not None
+        torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-4)

@@ -8,7 +8,7 @@ from popnas.errors import DataError
 
 SPLIT_FOLDERS = {
     "train": ("train", "keras_training"),
-    "validation": ("validation", "keras_validation"),
+    "validation": ("validation", "val", "keras_validation"),
     "test": ("test", "keras_test"),
 }
 IMAGE_SUFFIXES = frozenset(

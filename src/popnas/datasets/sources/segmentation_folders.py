@@ -1,4 +1,5 @@
-"""Images and masks as files: SPLIT/images/STEM.* and SPLIT/masks/STEM.png."""
+"""Images and masks as files: SPLIT/images/STEM.* and SPLIT/masks/STEM.png, or SPLIT/STEM.* and
+SPLITannot/STEM.png as SegNet's data have them."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from popnas.errors import DataError, nearest
 
 @SOURCES.register("segmentation_folders", description="image and mask files in folders at dataset.path")
 class SegmentationFolders(Source):
-    """Folders `train`, `validation`, `test`, each with `images` and `masks` of equal stems.
+    """Folders `train`, `validation`, `test`, each with `images` and `masks` of equal stems; or each of images,
+    with its masks in a folder beside it whose name ends in `annot`.
 
     `classes.txt` beside them names the labels; `colors.csv` says which colour of RGB masks is which label.
     """
@@ -32,24 +34,27 @@ class SegmentationFolders(Source):
     )
 
     def recognizes(self, path: Path) -> bool:
-        """A folder with a split's folder that has `images` and `masks`."""
+        """A folder with a split's folder that has `images` and `masks`, or `annot` beside it."""
         return any(
-            (path / name / "images").is_dir() and (path / name / "masks").is_dir()
-            for names in SPLIT_FOLDERS.values()
-            for name in names
+            image_folder.is_dir() and mask_folder.is_dir()
+            for split in SPLIT_FOLDERS
+            for image_folder, mask_folder in _places(path, split)
         )
 
     def read(self, request: Request) -> SegmentationData:
         """All images and masks; from disk one by one if they are not to be kept."""
         path = request.path
         assert path is not None
-        folders = {s: folder for s in request.splits if (folder := split_folder(path, s)) is not None}
-        if "train" not in folders:
+        if split_folder(path, "train") is None:
             raise DataError(
                 f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
-        pairs = {split: paired(folder / "images", folder / "masks") for split, folder in folders.items()}
+        pairs = {
+            split: paired(*_place(path, split))
+            for split in request.splits
+            if split_folder(path, split) is not None
+        }
         colours = ColourTable.read(path / COLOUR_FILE) if (path / COLOUR_FILE).is_file() else None
         read_one = partial(read_mask, colours=colours)
         return SegmentationData(
@@ -65,6 +70,22 @@ class SegmentationFolders(Source):
             names={split: [str(mask) for _, mask in found] for split, found in pairs.items()},
             label_names=label_names(path),
         )
+
+
+def _places(path: Path, split: str) -> list[tuple[Path, Path]]:
+    """Where images and masks of a split may lie, the usual place first."""
+    folders = [path / name for name in SPLIT_FOLDERS[split]]
+    usual = [(folder / "images", folder / "masks") for folder in folders]
+    return usual + [(folder, folder.with_name(f"{folder.name}annot")) for folder in folders]
+
+
+def _place(path: Path, split: str) -> tuple[Path, Path]:
+    """Where images and masks of a split lie; where they should, if they are nowhere."""
+    for image_folder, mask_folder in _places(path, split):
+        if image_folder.is_dir() and mask_folder.is_dir():
+            return image_folder, mask_folder
+    folder = split_folder(path, split) or path / split
+    return folder / "images", folder / "masks"
 
 
 def paired(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
