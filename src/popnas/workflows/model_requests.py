@@ -14,6 +14,7 @@ from popnas.errors import UserError
 from popnas.operators import parse as parse_operator
 from popnas.runs import RunFolder
 from popnas.tasks import get as get_task
+from popnas.training import device
 from popnas.workflows.models import ModelFolder
 from popnas.workflows.settings import load_config, name_rules
 
@@ -42,6 +43,7 @@ def stage_config(
 
     Raises:
         ConfigError: with all mistakes of the partial configuration.
+        UserError: a device that is not there.
     """
     merged = configurations.merge(base, partial, sets=sets, names=name_rules())
     document = merged.to_json()
@@ -50,7 +52,9 @@ def stage_config(
     data["val_test_batch_size"] = test_batch_size or data["val_test_batch_size"]
     hyperparameters["learning_rate"] *= data["batch_size"] / base.dataset.batch_size
     document["others"]["train_strategy"] = train_strategy or document["others"]["train_strategy"]
-    return load_config(document)
+    config = load_config(document)
+    device.choose(config.others.train_strategy)
+    return config
 
 
 def with_macro(

@@ -91,6 +91,7 @@ def test_an_interrupted_stage_interrupts_the_job(start, stages):
         ({"params": "9;1"}, UserError, "reversed"),
         ({"selection_partial": {"training_hyperparameters": {"epoch": 1}}}, ConfigError, "epochs"),
         ({"training_partial": "nowhere.json"}, ConfigError, "nowhere"),
+        ({"training_partial": {"others": {"train_strategy": "TPU"}}}, UserError, "TPU"),
         ({"config": {"dataset": {"type": "image_classification", "name": "digit"}}}, ConfigError, "digits"),
         ({"config": {"dataset": {"type": "image_classification", "path": "nowhere"}}}, DataError, "nowhere"),
     ],
