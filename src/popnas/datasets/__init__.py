@@ -5,8 +5,8 @@ What lives here, from source to batch:
 - `sources/`      one file per source: digits, aeon's bundled problems, `.npz`, class folders, `.ts`, named
   downloads
 - `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
-- `segmentation.py`, `masks.py`, `ragged.py`   images with masks (`SegmentationData`), of any size; the
-  labels in masks
+- `segmentation.py`, `ragged.py`   images with masks (`SegmentationData`), of any size
+- `masks.py`, `mask_classes.py`   reading mask files; which of their labels is which class
 - `labels.py`     class order, remapping, class weights
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input

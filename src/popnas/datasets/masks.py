@@ -1,4 +1,4 @@
-"""Masks: reading their files, and which of their values is which class.
+"""Masks: reading their files.
 
 A mask holds one label per pixel. Grey and indexed PNG files hold labels as they are (an indexed one its
 indices, whatever colours they have, a grey one of 1, 2 or 4 bits its stored values, 16 bits all of them).
@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from popnas.errors import DataError, nearest
+from popnas.errors import DataError
 
 IGNORED = 255
 """The class index of pixels that count neither in the loss nor in the metrics."""
-MAX_CLASSES = 255
 NUM_LABELS = 2**16
 """Labels lie below this."""
 
@@ -175,123 +173,3 @@ def _palette_colours(path: Path) -> np.ndarray:
 
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-# --- labels and classes
-
-
-def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The labels of a mask, sorted, and the number of pixels of each."""
-    counts = np.bincount(mask.ravel(), minlength=1)
-    labels = np.flatnonzero(counts)
-    return labels, counts[labels]
-
-
-@dataclass(frozen=True)
-class MaskClasses:
-    """Which label is which class: `index_of` (labels,) uint8 holds class indices, `IGNORED` for the rest."""
-
-    index_of: np.ndarray
-    is_known: np.ndarray
-    names: list[str]
-
-    def encode(self, mask: np.ndarray) -> np.ndarray:
-        """Labels (h, w) or (n, h, w) to class indices, uint8."""
-        return self.index_of[mask]
-
-
-def find_classes(
-    found: Mapping[str, np.ndarray],
-    *,
-    place: str,
-    classes_count: int | None,
-    ignore_class: int | None,
-    remapping: Mapping[str, int] | None,
-    label_names: Sequence[str] | None,
-    notes: list[str],
-) -> MaskClasses:
-    """The classes of a data set whose masks hold the labels `found` (sorted, by split).
-
-    Labels that `remapping` names are replaced first. The ignored label is never a class. With
-    `classes_count` N the classes are the labels 0 to N-1 without the ignored one, else the labels that occur
-    in training masks, sorted.
-
-    Raises:
-        DataError: fewer than two classes, more than 255, or a remapping of labels that do not occur. Labels
-            that are no class are found where masks are counted (`is_known`).
-    """
-    target = np.arange(NUM_LABELS)
-    occurring = np.unique(np.concatenate(list(found.values())))
-    for label, new in (remapping or {}).items():
-        if label not in map(str, occurring.tolist()):
-            known = [str(value) for value in occurring.tolist()]
-            raise DataError(
-                f"dataset.class_labels_remapping names the label '{label}', which does not occur in the "
-                "masks "
-                f"of {place}.{nearest(label, known)} Its labels are: {listed(occurring)}."
-            )
-        target[int(label)] = new
-    in_training = set(target[found["train"]].tolist())
-    if ignore_class is not None and ignore_class not in set(target[occurring].tolist()):
-        notes.append(f"dataset.ignore_class {ignore_class} occurs in no mask")
-    labels = _class_labels(in_training, classes_count, ignore_class, notes)
-    if not 2 <= len(labels) <= MAX_CLASSES:
-        raise DataError(
-            f"The training masks of {place} hold {len(labels)} class{'es' * (len(labels) != 1)} "
-            f"({listed(labels)}), and 2 to {MAX_CLASSES} are needed. "
-            + ("Masks that were smoothed when they were resized have such values." if len(labels) > 2 else "")
-        )
-    by_label = np.full(NUM_LABELS, IGNORED, dtype=np.uint8)
-    by_label[labels] = np.arange(len(labels))
-    is_known = np.zeros(NUM_LABELS, dtype=bool)
-    is_known[labels] = True
-    if ignore_class is not None:
-        is_known[ignore_class] = True
-    return MaskClasses(
-        by_label[target],
-        is_known[target],
-        _names(labels, target, occurring, label_names, is_remapped=bool(remapping)),
-    )
-
-
-def _class_labels(
-    in_training: set[int], classes_count: int | None, ignore_class: int | None, notes: list[str]
-) -> list[int]:
-    if classes_count is None:
-        labels = sorted(in_training - {ignore_class})
-        if len(labels) > 2 and labels[-1] == 255 and labels[-2] < 254:
-            notes.append(
-                "the mask value 255 counts as a class; if it means unlabelled, set dataset.ignore_class to "
-                "255"
-            )
-        return labels
-    if ignore_class is not None and ignore_class < classes_count:
-        notes.append(
-            f"dataset.ignore_class {ignore_class} is one of the {classes_count} labels of "
-            "dataset.classes_count: "
-            f"it is no class, so the network tells {classes_count - 1} classes apart"
-        )
-    return [label for label in range(classes_count) if label != ignore_class]
-
-
-def _names(
-    labels: Sequence[int],
-    target: np.ndarray,
-    occurring: np.ndarray,
-    label_names: Sequence[str] | None,
-    *,
-    is_remapped: bool,
-) -> list[str]:
-    def name(label: int) -> str:
-        return label_names[label] if label_names is not None and label < len(label_names) else str(label)
-
-    if not is_remapped:
-        return [name(label) for label in labels]
-    sources = {label: [name(int(v)) for v in occurring if target[v] == label] for label in labels}
-    return ["/".join(sources[label]) or str(label) for label in labels]
-
-
-def listed(labels: Sequence[int] | np.ndarray, limit: int = 12) -> str:
-    """Labels for a message: `0, 1, 2, ... (300 in all)`."""
-    shown = ", ".join(str(label) for label in list(labels)[:limit])
-    return shown + (f", ... ({len(labels)} in all)" if len(labels) > limit else "") if len(labels) else "none"

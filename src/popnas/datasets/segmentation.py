@@ -16,7 +16,8 @@ from popnas.datasets import folds, splits
 from popnas.datasets._labelled import used_splits
 from popnas.datasets.dataset import Dataset, Split
 from popnas.datasets.labels import balancing_weights
-from popnas.datasets.masks import NUM_LABELS, MaskClasses, count_labels, find_classes, listed
+from popnas.datasets.mask_classes import MaskClasses, count_labels, find_classes, listed
+from popnas.datasets.masks import NUM_LABELS
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import Ragged, Stored, sizes_of
 from popnas.datasets.threads import num_threads
@@ -77,7 +78,7 @@ class SegmentationData:
         if config.resize is not None:
             self._check_crop(parts["train"], config)
         num_classes = len(classes.names)
-        _check_fold(first, fold_list[0].validation, classes.names, self.place, notes)
+        self._check_parts(fold_list, parts.get("test"), classes.names, notes)
         return Dataset(
             place=self.place,
             full_train=pool,
@@ -158,6 +159,23 @@ class SegmentationData:
                 f"`popnas dataset segmentation --resize {int(crop.max())}`."
             )
 
+    def _check_parts(
+        self,
+        fold_list: Sequence[folds.Fold],
+        test: Split | None,
+        class_names: Sequence[str],
+        notes: list[str],
+    ) -> None:
+        """Refuse parts without a labelled pixel; note classes that one of the first fold's lacks."""
+        for number, fold in enumerate(fold_list):
+            of_fold = f" (fold {number + 1} of {len(fold_list)})" if len(fold_list) > 1 else ""
+            for name, indices in (("training", fold.train_indices), ("validation", fold.validation_indices)):
+                # From the counts: taking the part itself would copy its images.
+                counts = _pixels(fold.pool, indices)[:-1]
+                _check_labelled(counts, f"{name}{of_fold}", class_names, self.place, [] if number else notes)
+        if test is not None:
+            _check_labelled(_pixels(test)[:-1], "test", class_names, self.place, [])
+
     def _encoded(
         self, split: str, counts: Counts, classes: MaskClasses, num_channels: int, is_cached: bool
     ) -> Split:
@@ -205,32 +223,28 @@ def _one_stratum(split: Split) -> np.ndarray:
     return np.zeros(len(split), dtype=np.int64)
 
 
-def _pixels(split: Split) -> np.ndarray:
+def _pixels(split: Split, indices: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Pixels per class, ignored ones last, (K + 1,)."""
     assert split.pixel_counts is not None
-    return np.asarray(split.pixel_counts.sum(axis=0))
+    return np.asarray(split.pixel_counts[indices].sum(axis=0))
 
 
 def _num_channels(images: Stored) -> int:
     return int(images.num_channels or 1) if isinstance(images, Ragged) else int(images.shape[-1])
 
 
-def _check_fold(
-    train: Split, validation: Split, class_names: Sequence[str], place: str, notes: list[str]
+def _check_labelled(
+    counts: np.ndarray, name: str, class_names: Sequence[str], place: str, notes: list[str]
 ) -> None:
-    """Refuse splits without a labelled pixel; note classes that one of them lacks."""
-    for name, split in (("training", train), ("validation", validation)):
-        counts = _pixels(split)[:-1]
-        if not counts.any():
-            raise DataError(
-                f"The masks of the {name} split of {place} hold no pixel of any class: all are ignored. Is "
-                "dataset.ignore_class right?"
-            )
-        missing = [class_names[k] for k in np.flatnonzero(counts == 0)]
-        if missing:
-            notes.append(
-                f"no {name} mask has a pixel of: {', '.join(missing[:8])}{', ...' * (len(missing) > 8)}"
-            )
+    """Refuse a split without a labelled pixel; note classes that it lacks."""
+    if not counts.any():
+        raise DataError(
+            f"The masks of the {name} split of {place} hold no pixel of any class: all are ignored. Is "
+            "dataset.ignore_class right?"
+        )
+    missing = [class_names[k] for k in np.flatnonzero(counts == 0)]
+    if missing:
+        notes.append(f"no {name} mask has a pixel of: {', '.join(missing[:8])}{', ...' * (len(missing) > 8)}")
 
 
 def _network_size(train: Split, config: DatasetConfig, notes: list[str]) -> tuple[int, int] | None:

@@ -101,8 +101,10 @@ def _too_small(validation_size: float, num_validation: int, num_examples: int, n
     remedy = (
         f"Give at least {smallest:g}" if smallest < 1 else "Give more data"
     ) + ", or a separate validation split with dataset.validation_size null."
+    rule = (
+        f"too few for a stratified split over {num_classes} classes" if num_classes > 1 else "needed is one"
+    )
     return (
         f"dataset.validation_size {validation_size:g} of {num_examples} training examples makes "
-        f"{num_validation} for validation, too few for a stratified split over {num_classes} classes. "
-        f"{remedy}"
+        f"{num_validation} for validation, {rule}. {remedy}"
     )

@@ -80,7 +80,12 @@ def _load(data: str, fitting: Sequence[str]) -> Split:
     is_path = Path(data).expanduser().exists() or "/" in data
     complaints = []
     for task in fitting:
-        config = DatasetConfig(type=task, name=None if is_path else data, path=data if is_path else None)
+        config = DatasetConfig(
+            type=task,
+            name=None if is_path else data,
+            path=data if is_path else None,
+            validation_size=0.5,  # both parts are used: the share that any data can spare
+        )
         try:
             return datasets.load(config, 0).full_train
         except DataError as error:
