@@ -114,6 +114,7 @@ def test_a_run_folder_that_exists_is_not_touched(popnas):
         ({"search_space.operators": ["identity", "3x3 conf"]}, "search_space.operators[1]"),
         ({"dataset.name": "digit"}, "digits"),
         ({"search_space.operators": ["identity", "lstm"]}, "search_space.operators[1]"),
+        ({"others.train_strategy": "TPU"}, "This machine has: CPU"),
     ],
 )
 def test_a_mistake_is_exit_2_and_makes_no_run_folder(popnas, changes, expected):

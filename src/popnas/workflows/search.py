@@ -29,6 +29,7 @@ from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import EXECUTION_FIELDS, search_part
 from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
+from popnas.training import device
 from popnas.workflows import best_model, data_facts, finish, predictions, surrogates
 from popnas.workflows.candidate import candidate_seed
 from popnas.workflows.progress import Clock, Listener
@@ -70,7 +71,7 @@ def search(
     date and time).
 
     Raises:
-        UserError: a mistake in the configuration or the data; no folder is made then.
+        UserError: a mistake in the configuration or the data, or no such device; no folder is made then.
         PopnasError: no candidate could be trained at all.
     """
     run_config = config if isinstance(config, RunConfig) else load_config(config)
@@ -78,6 +79,7 @@ def search(
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     for warning in [*run_config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
+    device.choose(run_config.others.train_strategy)
     path = Path(logs) / (name or datetime.now().strftime("%Y-%m-%d-%H-%M-%S"))
     folder = RunFolder.create(path, run_config.to_json(), volatile=environment())
     return _locked_search(folder, run_config, dataset, listener)
@@ -101,6 +103,7 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
             "with -r. To search with other settings start a new run without -r."
         )
     dataset = tasks.get(run_config.dataset.type).load(run_config)
+    device.choose(run_config.others.train_strategy)
     return _locked_search(folder, run_config, dataset, listener or Listener())
 
 
