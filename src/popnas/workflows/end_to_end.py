@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas import config as configurations
-from popnas import executors, tasks
+from popnas import executors, report, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -24,8 +24,15 @@ from popnas.errors import PopnasError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
 from popnas.runs.storage import fsync_directory, storage_errors, write_json
-from popnas.training import device
-from popnas.workflows import budget, final_training, macro_variants, model_requests, plan, selection
+from popnas.workflows import (
+    budget,
+    epoch_time,
+    final_training,
+    macro_variants,
+    model_requests,
+    plan,
+    selection,
+)
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.models import ModelFolder, read_json
 from popnas.workflows.search import environment
@@ -33,7 +40,6 @@ from popnas.workflows.settings import load_config, name_rules
 from popnas.workflows.stage_processes import run_stage
 
 STAGES = ("search", "selection", "training", "evaluation")
-_PROBE_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,8 @@ class _Job:
             if arguments:
                 self.listener.message(f"[{number}/{len(STAGES)}] {stage}")
                 self._run_stage(stage, arguments)
+            if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
+                report.write(self.folder, self.folder.state())
             self.state["finished"][stage] = self._spent()
             self._write()
         return self._result()
@@ -222,7 +230,7 @@ class _Job:
             left = share - self._spent()
             if left <= 0 and self.folder.state().best is not None:
                 return []
-            arguments += ["--set", f"others.max_hours={max(left, 1.0) / 3600}"]
+            arguments += ["--set", f"others.max_hours={max(left - budget.STAGE_END, 1.0) / 3600}"]
         return arguments
 
     def _selection_arguments(self) -> list[str]:
@@ -264,19 +272,13 @@ class _Job:
         if "selection_until" in self.state:
             return
         self.listener.phase("probing the best cell's network")
-        task = tasks.get(config.dataset.type)
-        dataset = task.load(config)
-        spec = task.network_spec(config, dataset).replace(is_post_search=True)
-        request = self.state["request"]
-        cells = selection.chosen_cells(self.folder, request["num_cells"], is_from_front=False)
-        few = dataset.train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
-        place = device.choose(config.others.train_strategy)
-        seconds = plan.train_briefly(config, dataset, spec, cells[0], few, place) / len(few)
+        dataset = tasks.get(config.dataset.type).load(config)
+        cells = selection.chosen_cells(self.folder, self.state["request"]["num_cells"], is_from_front=False)
+        seconds = epoch_time.probed(config, dataset, cells[0])
         flops = [self._flops(cell, config, dataset) for cell in cells]
         weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
         workers = 1 if config.others.executor.kind == "inline" else self._num_workers(config)
-        samples = len(dataset.train) + len(dataset.validation) / 3
-        epoch = seconds * samples * max(sum(weights) / workers, max(weights))
+        epoch = seconds * plan.epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
         later = (
             seconds
             * len(dataset.full_train)
@@ -286,7 +288,7 @@ class _Job:
         share = budget.selection_share(
             self._left(), config.training_hyperparameters.epochs, epoch, later + budget.STAGE_OVERHEAD
         )
-        self._decided("selection", config, share)
+        self._decided("selection", config, share, budget.STAGE_END)
 
     def _flops(self, cell: Cell, config: RunConfig, dataset: Dataset) -> list[float]:
         """FLOPs of every network that selection trains of a cell."""
@@ -312,17 +314,25 @@ class _Job:
             return
         best = selection.best_of(selection.read_selection(self.folder.model_selection))
         assert best is not None, "a selection that ended well has a best model"
-        log = read_json(ModelFolder(best.folder).training_json)
-        dataset = tasks.get(config.dataset.type).load(config)
-        whole = len(dataset.full_train) / len(dataset.train)
-        epoch = log["wall_seconds"] / len(log["epochs"]) * whole
+        epoch = self._training_epoch(config, best)
         share = budget.training_share(self._left(), config.training_hyperparameters.epochs, epoch)
-        self._decided("training", config, share)
+        self._decided("training", config, share, budget.STAGE_OVERHEAD)
 
-    def _decided(self, stage: str, config: RunConfig, share: budget.EpochShare) -> None:
-        """Keep a decision, so that the job goes on as it would have gone."""
+    def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
+        """Seconds of an epoch of final training."""
+        dataset = tasks.get(config.dataset.type).load(config)
+        found = epoch_time.logged(read_json(ModelFolder(best.folder).training_json))
+        if found is not None:
+            return found * len(dataset.full_train) / len(dataset.train)
+        shape = (best.motifs, best.normal_cells, best.filters)
+        changed = model_requests.with_macro(config, *shape)
+        return epoch_time.probed(changed, dataset, Cell.parse(best.cell)) * len(dataset.full_train)
+
+    def _decided(self, stage: str, config: RunConfig, share: budget.EpochShare, end: float) -> None:
+        """Keep a decision, so that the job goes on as it would have gone; the stage stops training `end`
+        seconds before its share is over."""
         self.state["configs"][stage] = budget.with_epochs(config, share.epochs)
-        self.state[f"{stage}_until"] = self._spent() + max(share.seconds - budget.STAGE_OVERHEAD, 1.0)
+        self.state[f"{stage}_until"] = self._spent() + max(share.seconds - end, 1.0)
         if share.cut is not None:
             self._cut(share.cut)
         self._write()

@@ -6,6 +6,7 @@ against FLOPs) through what that took gives the time of all others.
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -19,6 +20,8 @@ from popnas import executors, networks, tasks, training
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
+from popnas.datasets.ragged import sizes_of
+from popnas.executors.inline import torch_threads
 from popnas.networks.cost import bulk_costs
 from popnas.networks.spec import NetworkSpec
 from popnas.seeds import derive_seed
@@ -84,16 +87,14 @@ def plan(config: RunConfig) -> Plan:
     place = device.choose(config.others.train_strategy)
     line = _probe(config, dataset, spec, space, samples[space.num_blocks], place)
     num_workers = _num_workers(config)
-    epoch_samples = len(dataset.folds[0].train) + len(dataset.folds[0].validation) / 3
+    num_samples = epoch_samples(dataset)
     steps = []
     for step in range(space.num_blocks + 1):
         expansions, count = _numbers(config, space, step)
         flops = costs[step].flops
         # Step 1 trains every cell; later ones train what the front holds.
         typical = float(np.mean(flops) if step < 2 else np.quantile(flops, _SELECTION_SHARE))
-        per_network = (
-            line.seconds_per_sample(typical) * epoch_samples * config.training_hyperparameters.epochs
-        )
+        per_network = line.seconds_per_sample(typical) * num_samples * config.training_hyperparameters.epochs
         work = count * (per_network * len(dataset.folds) + line.overhead)
         params = costs[step].params
         steps.append(
@@ -117,6 +118,17 @@ def plan(config: RunConfig) -> Plan:
         data=dataset.describe(),
         warnings=[*config.warnings(), *dataset.warnings],
     )
+
+
+def epoch_samples(dataset: Dataset) -> float:
+    """What an epoch of training and validation comes to, in training samples: a forward pass alone takes a
+    third of a step, and grows with the images where validation sees more than the training crop.
+    """
+    validation = dataset.folds[0].validation
+    share = 1.0
+    if dataset.network_size is not None:
+        share = float(sizes_of(validation.x).prod(axis=1).mean()) / math.prod(dataset.network_size)
+    return len(dataset.folds[0].train) + len(validation) * share / 3
 
 
 def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int]:
@@ -163,10 +175,13 @@ def _probe(
     chosen = order[np.linspace(0, len(order) - 1, min(_NUM_PROBED, len(order))).astype(int)]
     few = dataset.folds[0].train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
     flops, seconds, overheads = [0.0], [], []
+    # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
+    is_one_thread = place.type == "cpu" and config.others.executor.threads == 1
+    clock = time.thread_time if is_one_thread else time.perf_counter
     for cell in [Cell(), *space.decode(cells_NB4[chosen])]:
-        began = time.perf_counter()
+        began = clock()
         used = train_briefly(config, dataset, spec, cell, few, place)
-        overheads.append(time.perf_counter() - began - used)
+        overheads.append(clock() - began - used)
         seconds.append(used / len(few))
     flops += costs.flops[chosen].astype(float).tolist()
     slope, base = np.polyfit(flops, seconds, 1) if len(set(flops)) > 1 else (0.0, float(np.mean(seconds)))
@@ -176,7 +191,14 @@ def _probe(
 def train_briefly(
     config: RunConfig, dataset: Dataset, spec: NetworkSpec, cell: Cell, few: Split, place: torch.device
 ) -> float:
-    """Seconds of one epoch over `few`."""
+    """Seconds of one epoch over `few`, with as many threads as a worker has."""
+    with torch_threads(config.others.executor.threads):
+        return _train_briefly(config, dataset, spec, cell, few, place)
+
+
+def _train_briefly(
+    config: RunConfig, dataset: Dataset, spec: NetworkSpec, cell: Cell, few: Split, place: torch.device
+) -> float:
     task = tasks.get(config.dataset.type)
     placed: dict[str, Any] = {
         "device": place,
