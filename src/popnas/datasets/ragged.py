@@ -32,9 +32,11 @@ class Ragged:
     @staticmethod
     def of(arrays: Sequence[np.ndarray] | np.ndarray) -> Ragged:
         """Arrays (h, w, c) or (h, w) that are in memory, or one that is mapped from disk."""
-        first = arrays[0]
-        sizes = np.array([array.shape[:2] for array in arrays])
-        num_channels = first.shape[2] if first.ndim == 3 else None
+        if isinstance(arrays, np.ndarray):
+            sizes, num_channels = sizes_of(arrays), (*arrays.shape, None)[3]
+        else:
+            sizes = np.array([array.shape[:2] for array in arrays])
+            num_channels = arrays[0].shape[2] if arrays[0].ndim == 3 else None
         return Ragged(lambda i: np.asarray(arrays[i]), sizes, num_channels=num_channels)
 
     @property

@@ -168,11 +168,11 @@ class SegmentationData:
     ) -> None:
         """Refuse parts without a labelled pixel; note classes that one of the first fold's lacks."""
         for number, fold in enumerate(fold_list):
-            of_fold = f" (fold {number + 1} of {len(fold_list)})" if len(fold_list) > 1 else ""
+            place = self.place + (f" (fold {number + 1} of {len(fold_list)})" if len(fold_list) > 1 else "")
             for name, indices in (("training", fold.train_indices), ("validation", fold.validation_indices)):
                 # From the counts: taking the part itself would copy its images.
                 counts = _pixels(fold.pool, indices)[:-1]
-                _check_labelled(counts, f"{name}{of_fold}", class_names, self.place, [] if number else notes)
+                _check_labelled(counts, name, class_names, place, [] if number else notes)
         if test is not None:
             _check_labelled(_pixels(test)[:-1], "test", class_names, self.place, [])
 
@@ -239,7 +239,7 @@ def _check_labelled(
     """Refuse a split without a labelled pixel; note classes that it lacks."""
     if not counts.any():
         raise DataError(
-            f"The masks of the {name} split of {place} hold no pixel of any class: all are ignored. Is "
+            f"The {name} masks of {place} hold no pixel of any class: all are ignored. Is "
             "dataset.ignore_class right?"
         )
     missing = [class_names[k] for k in np.flatnonzero(counts == 0)]

@@ -22,8 +22,8 @@ from popnas.errors import DataError, nearest
 
 @SOURCES.register("segmentation_folders", description="image and mask files in folders at dataset.path")
 class SegmentationFolders(Source):
-    """Folders `train`, `validation`, `test`, each with `images` and `masks` of equal stems; or each of images,
-    with its masks in a folder beside it whose name ends in `annot`.
+    """Folders `train`, `validation`, `test`, each with `images` and `masks` of equal stems; or of images,
+    with their masks in a folder beside it whose name ends in `annot`.
 
     `classes.txt` beside them names the labels; `colors.csv` says which colour of RGB masks is which label.
     """
@@ -150,7 +150,7 @@ def _read(files: Sequence[Path], read_one: Callable[[Path], np.ndarray], is_cach
     stored = Ragged(
         lambda i: read_one(files[i]), np.array([shape[:2] for shape in shapes]), num_channels=channels
     )
-    return stored.map(lambda image: _with_channels(image, channels), channels)
+    return stored.map(lambda image: with_channels(image, channels), channels)
 
 
 def stacked(arrays: list[np.ndarray]) -> Stored:
@@ -158,11 +158,12 @@ def stacked(arrays: list[np.ndarray]) -> Stored:
     three.
     """
     channels = max((array.shape[2] for array in arrays if array.ndim == 3), default=None)
-    arrays = [_with_channels(array, channels) for array in arrays]
+    arrays = [with_channels(array, channels) for array in arrays]
     return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else Ragged.of(arrays)
 
 
-def _with_channels(image: np.ndarray, num_channels: int | None) -> np.ndarray:
+def with_channels(image: np.ndarray, num_channels: int | None) -> np.ndarray:
+    """A grey image with its channel as often as others have channels."""
     if num_channels is None or image.shape[2] == num_channels:
         return image
     return np.repeat(image, num_channels, axis=2)

@@ -5,10 +5,7 @@ differing sizes; never unpickled.
 from __future__ import annotations
 
 import re
-import struct
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +13,8 @@ from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.segmentation import SegmentationData
 from popnas.datasets.sources import SOURCES, Request, Source, _npz
 from popnas.datasets.sources._layouts import label_names
-from popnas.datasets.sources.segmentation_folders import stacked
+from popnas.datasets.sources._npz_members import NpzMembers
+from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
 
 _LAYOUT = f"{_npz.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
@@ -92,29 +90,32 @@ def _numbers(file: Path) -> list[int]:
 
 
 def _members(file: Path, kind: str, numbers: list[int], is_cached: bool) -> Stored:
-    shaped = _as_image if kind == "x" else _as_mask
-    archive = np.load(file, allow_pickle=False)
+    members = NpzMembers(file, _CONVERTER)
 
     def read(i: int) -> np.ndarray:
         name = f"{kind}_{numbers[i]}"
-        return shaped(_npz.member(archive, name, file, _CONVERTER), name, file)
+        return _of_one(members.read(name), name, file)
 
     if is_cached:
         return stacked([read(i) for i in range(len(numbers))])
-    shapes = [read(i).shape for i in range(len(numbers))]
-    channels = shapes[0][2] if kind == "x" else None
-    return Ragged(read, np.array([shape[:2] for shape in shapes]), num_channels=channels)
+    shapes = []
+    for i, number in enumerate(numbers):
+        shape, dtype = members.kind(f"{kind}_{number}")
+        if len(shape) != (3 if kind == "x" else 2) or dtype.hasobject or (kind == "x" and dtype != np.uint8):
+            shape = read(i).shape  # or tells what is wrong with it
+        shapes.append(shape)
+    channels = max(shape[2] if len(shape) == 3 else 1 for shape in shapes) if kind == "x" else None
+    stored = Ragged(read, np.array([shape[:2] for shape in shapes]), num_channels=channels)
+    return stored.map(lambda image: with_channels(image, channels), channels)
 
 
 def _one_shape(file: Path, name: str, is_cached: bool) -> Stored:
     """x as (n, h, w, c) uint8 or y as (n, h, w); not cached: a `Ragged` over the file, if it is not
     compressed.
     """
-    mapped = None if is_cached else _mapped(file, name)
-    if mapped is None:
-        with np.load(file, allow_pickle=False) as archive:
-            mapped = _npz.member(archive, name, file, _CONVERTER)
-    array = _checked(mapped, name, file)
+    members = NpzMembers(file, _CONVERTER)
+    mapped = None if is_cached else members.mapped(name)
+    array = _checked(members.read(name) if mapped is None else mapped, name, file)
     return array if is_cached else Ragged.of(array)
 
 
@@ -137,34 +138,6 @@ def _checked(array: np.ndarray, name: str, file: Path) -> np.ndarray:
     return array
 
 
-def _as_image(array: np.ndarray, name: str, file: Path) -> np.ndarray:
+def _of_one(array: np.ndarray, name: str, file: Path) -> np.ndarray:
+    """One image (h, w, c) or mask (h, w)."""
     return _checked(array[None], name, file)[0]
-
-
-def _as_mask(array: np.ndarray, name: str, file: Path) -> np.ndarray:
-    return _checked(array[None], name, file)[0]
-
-
-def _mapped(file: Path, name: str) -> np.ndarray | None:
-    """An array of an .npz file mapped from disk; None if it is stored compressed (or is no plain array)."""
-    with zipfile.ZipFile(file) as archive:
-        entry = archive.getinfo(f"{name}.npy")
-        if entry.compress_type != zipfile.ZIP_STORED:
-            return None
-        with archive.open(entry) as stream:
-            version = np.lib.format.read_magic(stream)
-            read_header: Any = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }
-            if version not in read_header:
-                return None
-            shape, is_fortran, dtype = read_header[version](stream)
-            header_size = stream.tell()
-    if dtype.hasobject:
-        return None
-    with file.open("rb") as raw:
-        raw.seek(entry.header_offset + 26)
-        name_size, extra_size = struct.unpack("<HH", raw.read(4))
-    start = entry.header_offset + 30 + name_size + extra_size + header_size
-    return np.memmap(file, dtype, "r", start, shape, "F" if is_fortran else "C")
