@@ -3,10 +3,10 @@
 The three have about the same number of parameters and are trained by the same loop (`training.fit`: the run's
 loss, crops, flips, optimizer and schedule, training and validation images together) for the same seconds of
 training, and answer for whole test images. The run's own cell is trained by `popnas train` for `--epochs`;
-what that took is the time of the other two, whose schedules end with it. U-Net: Ronneberger et al. 2015, with
-batch normalisation and "same" padding; DeepLabV3-like: Chen et al. 2017, residual blocks to an output stride
-of 8, pyramid pooling with rates 3, 6, 12, one bilinear upsampling. The exported file is then asked for the same
-classes as PyTorch on all test images, as they are and enlarged twice.
+what that took is the time of the other two, whose schedules end with it. U-Net: Ronneberger et al. 2015,
+with batch normalisation and "same" padding; DeepLabV3-like: Chen et al. 2017, residual blocks to an output
+stride of 8, pyramid pooling with rates 3, 6, 12, one bilinear upsampling. The exported file is then asked for
+the same classes as PyTorch on all test images, as they are and enlarged twice.
 
     popnas search -j run_seg_debug --set dataset.path=FOLDER --name seg
     python benchmarks/bench_segmentation.py --run logs/seg --epochs 40
