@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _IN_EVALUATION = 2
-"""An evaluation batch may have so many times the pixels of a training batch: it keeps no activations."""
+"""An evaluation batch may have so many times the pixels of as many crops: it keeps no activations."""
 
 
 @REGISTRY.register("image_segmentation", description="one class per pixel of an image")
@@ -86,18 +86,18 @@ class ImageSegmentation(Task):
     ) -> SegmentationLoader:
         """Whole images in batches of `dataset.val_test_batch_size`, ordered as `SegmentationLoader` says.
 
-        If `val_test_batch_size` is not given, images that are larger than what is trained on come in smaller
-        batches.
+        Images that are larger than what is trained on come in smaller batches: with crops of 224x224 and a
+        batch size of 16, one image of 2048x1024 fills a batch.
         """
         from popnas.datasets.segmentation_loader import SegmentationLoader
 
         height, width = dataset.input_shape[:2]
-        batch_size = config.dataset.val_test_batch_size
+        batch_size = config.dataset.val_test_batch_size or config.dataset.batch_size
         return SegmentationLoader(
             split,
             dataset.preprocessing,
-            batch_size=batch_size or config.dataset.batch_size,
-            max_pixels=None if batch_size else _IN_EVALUATION * config.dataset.batch_size * height * width,
+            batch_size=batch_size,
+            max_pixels=_IN_EVALUATION * batch_size * height * width,
             fills_up=fills_up,
             device=device,
             shuffle=False,
