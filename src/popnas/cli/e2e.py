@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def command(
     fresh = (source, selection_partial, training_partial, num_cells, params, batch_size, name)
     if run is not None and (any(value is not None for value in fresh) or sets):
         raise UserError(f"-r {run} goes on as that job was started; leave out all other options but --json.")
+    began = time.monotonic()
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli._model_progress import job_listener
     from popnas.workflows import end_to_end as job
@@ -64,7 +66,7 @@ def command(
     listener = job_listener(is_quiet=is_json)
     try:
         if run is not None:
-            result = job.resume(run, is_quiet=is_json, listener=listener)
+            result = job.resume(run, is_quiet=is_json, listener=listener, began=began)
         else:
             result = job.end_to_end(
                 load_config(source or "run", sets=sets),
@@ -76,6 +78,7 @@ def command(
                 name=name,
                 is_quiet=is_json,
                 listener=listener,
+                began=began,
             )
     except KeyboardInterrupt:
         if listener.folder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,24 @@ class RunData:
         """The metric that is the score, in words."""
         metric = (self.config.get("search_strategy") or {}).get("score_metric") or "score"
         return str(metric).replace("f1_score", "F1 score").replace("mean_iou", "mean IoU").replace("_", " ")
+
+    @property
+    def cuts(self) -> list[str]:
+        """What `popnas e2e` cut to keep `max_hours`, in words."""
+        return list(self._json("e2e.json").get("cuts", []))
+
+    @property
+    def final_network(self) -> dict[str, Any]:
+        """`model.json` of the final network's deployment; empty if there is none (yet)."""
+        return self._json("final_training/deploy/model.json")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        """A file of the run's folder; empty if it cannot be read, as for `predictions`."""
+        try:
+            content = json.loads((self.path / name).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
     def predictions(self, step: int) -> dict[str, np.ndarray] | None:
         """All predicted values of a step, by objective, (N,) each; None if the file is gone.

@@ -14,8 +14,11 @@ from typing import Any
 
 from popnas.config import RunConfig
 
-STAGE_OVERHEAD = 15.0
-"""Seconds that a stage takes beside training: start-up, data, exports."""
+STAGE_OVERHEAD = 18.0
+"""Seconds that a stage takes beside training: start-up, data, exports; after the final training deployment,
+evaluation and the report."""
+STAGE_END = 7.0
+"""The part of them that comes after training."""
 MARGIN = 1.15
 """By so much probes come out too low: loading, checkpoints, two workers on one memory."""
 SEARCH_SHARE, SELECTION_SHARE = 0.4, 0.4

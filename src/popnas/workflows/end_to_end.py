@@ -66,14 +66,16 @@ def end_to_end(
     logs: Path | str = "logs",
     is_quiet: bool = False,
     listener: ModelListener | None = None,
+    began: float | None = None,
 ) -> EndToEndResult:
-    """Search, select and train; `others.max_hours` of the configuration is for all three together.
+    """Search, select and train; `others.max_hours` of the configuration is for all three together, from
+    `began` on (`time.monotonic()`; default now: a program's imports take seconds, too).
 
     Raises:
         UserError: mistakes in any of the configurations or in the data; no folder is made then.
         PopnasError: a stage failed.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     config = source if isinstance(source, RunConfig) else load_config(source)
     listener = listener or ModelListener()
     if params is not None:
@@ -108,9 +110,13 @@ def end_to_end(
 
 
 def resume(
-    path: Path | str, *, is_quiet: bool = False, listener: ModelListener | None = None
+    path: Path | str,
+    *,
+    is_quiet: bool = False,
+    listener: ModelListener | None = None,
+    began: float | None = None,
 ) -> EndToEndResult:
-    """Go on with an interrupted job; a finished one is only read.
+    """Go on with an interrupted job; a finished one is only read. `began`: as for `end_to_end`.
 
     Raises:
         UserError: no such job there.
@@ -121,7 +127,7 @@ def resume(
             f"{folder.path} was not started by `popnas e2e`. Go on with `popnas search -r {folder.path}`, "
             f"then `popnas select -p {folder.path}` and `popnas train -p {folder.path}`."
         )
-    return _Job(folder.path, is_quiet, listener or ModelListener()).run()
+    return _Job(folder.path, is_quiet, listener or ModelListener(), began).run()
 
 
 def state_path(run: Path) -> Path:
@@ -176,12 +182,14 @@ def _cut_search(
 class _Job:
     """A job under way, or done."""
 
-    def __init__(self, path: Path, is_quiet: bool, listener: ModelListener) -> None:
+    def __init__(
+        self, path: Path, is_quiet: bool, listener: ModelListener, began: float | None = None
+    ) -> None:
         self.path, self.is_quiet, self.listener = path, is_quiet, listener
         self.folder = RunFolder(path)
         self.state = read_json(state_path(path))
         self.spent_before = float(self.state["spent_seconds"])
-        self.began = time.monotonic()
+        self.began = time.monotonic() if began is None else began
 
     def run(self) -> EndToEndResult:
         self.listener.job_opened(self.path)

@@ -161,6 +161,7 @@ class _Job:
             EpochRecord(**record) for record in (self.snapshot or {"epochs": []})["epochs"]
         ]
         self.wall_seconds = (self.snapshot or {"wall_seconds": 0.0})["wall_seconds"]
+        self.epoch_seconds: list[float] = list((self.snapshot or {}).get("epoch_seconds", []))
         self.resumed_at = time.monotonic()
         self.stopped: str | None = (self.snapshot or {}).get("stopped")
 
@@ -219,6 +220,7 @@ class _Job:
 
     def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> None:
         self.records.append(record)
+        self.epoch_seconds.append(self._wall_seconds() - sum(self.epoch_seconds))
         number = len(self.records)
         self.tracker.log(epoch_figures(record), number)
         is_last = number == self.settings.epochs
@@ -248,7 +250,12 @@ class _Job:
         return snapshot
 
     def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
-        self.snapshot = {**snapshot, "wall_seconds": self._wall_seconds(), "stopped": self.stopped}
+        self.snapshot = {
+            **snapshot,
+            "wall_seconds": self._wall_seconds(),
+            "epoch_seconds": self.epoch_seconds,
+            "stopped": self.stopped,
+        }
         stream = io.BytesIO()
         torch.save(self.snapshot, stream)
         # Not synced: with epochs of a second that would cost as much as it saves when the power fails.
@@ -267,6 +274,7 @@ class _Job:
             "metrics_are_of": "samples that were trained on" if self.is_final else "validation data",
             "training_seconds": sum(record.training_seconds for record in self.records),
             "wall_seconds": self._wall_seconds(),
+            "epoch_seconds": self.epoch_seconds,
             "epochs": [asdict(record) for record in self.records],
         }
         write_json(self.folder.training_json, content)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from popnas import report
 from popnas.errors import UserError
 from popnas.report import markup
 from popnas.report.run_data import RunData
-from popnas.report.sections import details, front
+from popnas.report.sections import details, final, front
 from popnas.runs import RunFolder
 from popnas.runs.front import train_command, trained_front
 
@@ -51,6 +52,23 @@ def test_has_command_knows_the_command_line() -> None:
 def test_an_unfinished_run_says_how_to_go_on(make_run: MakeRun) -> None:
     assert "popnas search -r" in front.next_steps(data(make_run(last_step=1)))
     assert "popnas search -r" not in front.next_steps(data(make_run("whole", blocks=2)))
+
+
+def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
+    folder = make_run(blocks=2)
+    assert final.render(data(folder)) == ""
+    (folder.path / "e2e.json").write_text(json.dumps({"cuts": ["search: max_children 9 -> 3 (<1 s)"]}))
+    deploy = folder.path / "final_training" / "deploy"
+    deploy.mkdir(parents=True)
+    measured = {"accuracy": 0.98765, "num_samples": 1234, "split": "test"}
+    content = {"cell": "[]", "params": 5, "flops": 6, "num_epochs": 7, "measured": measured}
+    (deploy / "model.json").write_text(json.dumps(content))
+    report.write(folder, folder.state())
+    page = folder.report_html.read_text()
+    assert "search: max_children 9 -&gt; 3 (&lt;1 s)" in page
+    assert "accuracy on 1,234 test samples" in page and "0.9877" in page
+    (folder.path / "e2e.json").write_text("[")
+    assert final.render(data(folder)).count("<li>") == 0
 
 
 def test_failures_stand_with_their_reasons(make_run: MakeRun) -> None:

@@ -1,12 +1,16 @@
 """The whole job: its state, the stages' command lines, what a resumed job does; no stage is run."""
 
 import json
+import time
 
 import pytest
 
+from popnas import tasks
+from popnas.cells import Cell
 from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
 from popnas.runs.storage import write_json
 from popnas.workflows import end_to_end as room
+from popnas.workflows import epoch_time
 from popnas.workflows.end_to_end import end_to_end, resume
 from popnas.workflows.settings import load_config
 
@@ -26,7 +30,8 @@ def stages(monkeypatch):
         on_beat()
         calls.append(arguments)
         if arguments[0] == "train":
-            content = {"cell": "[]", "params": 1, "measured": {"accuracy": 0.5}}
+            measured = {"accuracy": 0.5, "num_samples": 8, "split": "test"}
+            content = {"cell": "[]", "params": 1, "flops": 2, "num_epochs": 3, "measured": measured}
             write_json(calls.path / "final_training" / "deploy" / "model.json", content)
         return calls.statuses.get(arguments[0], 0)
 
@@ -59,7 +64,7 @@ def test_the_stages_run_in_order_each_with_its_own_configuration(start, stages, 
     assert document["training_hyperparameters"]["epochs"] == 3
     # The child scales the rate by its -b: it must not be scaled twice.
     assert document["training_hyperparameters"]["learning_rate"] == 0.01
-    assert result.deployed["measured"] == {"accuracy": 0.5}
+    assert result.deployed["measured"]["accuracy"] == 0.5
     assert set(state_of(folder)["finished"]) == set(room.STAGES)
 
 
@@ -144,3 +149,18 @@ def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, confi
     assert 100 < share < 360
     limit = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())["others"]["max_hours"]
     assert 0 < limit * 3600 <= 240
+    assert "max_children 3 -&gt;" in (stages.path / "report.html").read_text()
+
+
+def test_the_time_before_the_job_s_start_counts(start):
+    assert start(began=time.monotonic() - 1000).seconds > 1000
+
+
+def test_an_epoch_is_timed_without_the_first_or_probed(config):
+    assert epoch_time.logged({"epoch_seconds": [9.0, 1.0, 2.0, 1.5]}) == 1.5
+    assert epoch_time.logged({"epoch_seconds": [9.0, 1.0]}) is None
+    assert epoch_time.logged({}) is None
+    run_config = load_config(config())
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    seconds = epoch_time.probed(run_config, dataset, Cell.parse("[(-1, 3x3 conv, -1, identity)]"))
+    assert 0 < seconds < 1
