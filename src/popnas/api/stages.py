@@ -18,7 +18,7 @@ from popnas.config import RunConfig
 from popnas.errors import PopnasError
 from popnas.executors import available_cores
 from popnas.runs import RunFolder
-from popnas.workflows import budget, final_training, plan, selection
+from popnas.workflows import budget, epoch_time, final_training, plan, selection
 from popnas.workflows.budget import EpochShare
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_requests import stage_config
@@ -160,7 +160,7 @@ def _training_limits(
         return _NO_LIMIT
     log = read_json(ModelFolder(selected.best.folder).training_json)
     share_trained = 1 - (config.dataset.validation_size or 0.0)
-    epoch_seconds = log["wall_seconds"] / len(log["epochs"]) / share_trained
+    epoch_seconds = (epoch_time.logged(log) or log["wall_seconds"] / len(log["epochs"])) / share_trained
     share = budget.training_share(job.seconds_left, config.training_hyperparameters.epochs, epoch_seconds)
     return _limits(config, share)
 
