@@ -90,13 +90,23 @@ def selection_share(left: float, epochs: int, epoch_seconds: float, later: float
     return _epoch_share("model selection", seconds, epochs, epoch_seconds)
 
 
-def training_share(left: float, epochs: int, epoch_seconds: float) -> EpochShare:
+def training_share(
+    left: float, epochs: int, epoch_seconds: float, overhead: float = STAGE_OVERHEAD
+) -> EpochShare:
     """Epochs of final training, which has all that is left."""
-    return _epoch_share("final training", left, epochs, epoch_seconds)
+    return _epoch_share("final training", left, epochs, epoch_seconds, overhead)
 
 
-def _epoch_share(what: str, seconds: float, epochs: int, epoch_seconds: float) -> EpochShare:
-    fitting = int((seconds - STAGE_OVERHEAD) / (MARGIN * epoch_seconds))
+def measured_overhead(late: float) -> float:
+    """`STAGE_OVERHEAD` as it is here, if a stage that was to end `STAGE_END` seconds after its training took
+    `late`: a busy machine is slow in all that it does. At most twice, lest one hiccup takes all."""
+    return STAGE_OVERHEAD * min(max(late / STAGE_END, 1.0), 2.0)
+
+
+def _epoch_share(
+    what: str, seconds: float, epochs: int, epoch_seconds: float, overhead: float = STAGE_OVERHEAD
+) -> EpochShare:
+    fitting = int((seconds - overhead) / (MARGIN * epoch_seconds))
     if fitting >= epochs:
         return EpochShare(epochs, seconds)
     kept = max(fitting, 1)

@@ -323,8 +323,11 @@ class _Job:
         best = selection.best_of(selection.read_selection(self.folder.model_selection))
         assert best is not None, "a selection that ended well has a best model"
         epoch = self._training_epoch(config, best)
-        share = budget.training_share(self._left(), config.training_hyperparameters.epochs, epoch)
-        self._decided("training", config, share, budget.STAGE_OVERHEAD)
+        late = self.state["finished"]["selection"] - self.state["selection_until"]
+        overhead = budget.measured_overhead(late)
+        epochs = config.training_hyperparameters.epochs
+        share = budget.training_share(self._left(), epochs, epoch, overhead)
+        self._decided("training", config, share, overhead)
 
     def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
         """Seconds of an epoch of final training."""

@@ -60,3 +60,11 @@ def test_the_warm_up_keeps_its_share_of_the_epochs(config):
     assert cut["training_hyperparameters"]["optimizer"]["warmup"] == 0
     half = load_config(budget.with_epochs(whole, 300))
     assert half.training_hyperparameters.optimizer.warmup == 2
+
+
+def test_a_busy_machine_gets_more_time_around_final_training():
+    assert budget.measured_overhead(-5) == budget.measured_overhead(budget.STAGE_END) == budget.STAGE_OVERHEAD
+    assert budget.measured_overhead(1.5 * budget.STAGE_END) == 1.5 * budget.STAGE_OVERHEAD
+    assert budget.measured_overhead(1e6) == 2 * budget.STAGE_OVERHEAD
+    few, many = (budget.training_share(100, 1000, 1, overhead).epochs for overhead in (36, 18))
+    assert few < many
