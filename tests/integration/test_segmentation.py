@@ -310,6 +310,7 @@ def test_a_search_killed_and_resumed_has_equal_content(popnas, capsys, data, mon
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_selection_and_training_killed_and_resumed_end_in_equal_files(popnas, capsys, data):
     changes = {"dataset.resize": {"width": 12, "height": 10}}
     config = write_json(popnas.folder / "config.json", masks_config(data["many"], **changes))
@@ -337,6 +338,7 @@ def test_selection_and_training_killed_and_resumed_end_in_equal_files(popnas, ca
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("decoder", ["fixed", "cells"])
 def test_end_to_end(popnas, data, decoder):
     changes = {"architecture_hyperparameters.segmentation_decoder": decoder}

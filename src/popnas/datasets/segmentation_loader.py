@@ -98,11 +98,7 @@ class SegmentationLoader:
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
             :, None, None
         ]
-        self._cached = (
-            [tuple(part.to(self.device) for part in self._read(i)) for i in range(len(split))]
-            if is_cached
-            else None
-        )
+        self._cached = [self._kept(i) for i in range(len(split))] if is_cached else None
 
     def __len__(self) -> int:
         return len(self._bounds)
@@ -145,9 +141,17 @@ class SegmentationLoader:
             while pending:
                 yield [future.result() for future in pending.popleft()]
 
+    def _kept(self, i: int) -> Pair:
+        """On a CPU views of the arrays, which batches copy from: a second copy of large data is felt."""
+        x_HWC, y_HW = np.asarray(self.split.x[i]), np.asarray(self.split.y[i])
+        if self.device.type == "cpu" and x_HWC.flags.writeable and y_HW.flags.writeable:
+            return torch.from_numpy(x_HWC).permute(2, 0, 1), torch.from_numpy(y_HW)
+        x_CHW, y = self._read(i)
+        return x_CHW.to(self.device), y.to(self.device)
+
     def _read(self, i: int) -> Pair:
         x_HWC, y_HW = np.asarray(self.split.x[i]), np.asarray(self.split.y[i])
-        # Copies, always: what is read may be read-only, or the caller's.
+        # Copies, always: what is read may be read-only.
         return torch.tensor(np.moveaxis(x_HWC, -1, 0).copy()), torch.tensor(y_HW)
 
     def _batch(self, pairs: list[Pair]) -> Batch:

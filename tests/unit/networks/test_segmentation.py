@@ -76,10 +76,12 @@ def test_any_cell_gives_finite_logits_per_pixel_and_gradients(data: st.DataObjec
 
 
 @both
-@pytest.mark.parametrize("name", ["3x3:2z zconv", "3x3:6dr conv", "5x5:4dr dconv", "3x3 tconv"])
+@pytest.mark.parametrize(
+    "name", ["3x3:2z zconv", "3x3:4z zconv", "3x3:2dr conv", "3x3:6dr conv", "5x5:4dr dconv", "3x3 tconv"]
+)
 def test_operators_that_change_sizes_inside_work_at_odd_sizes(spec: NetworkSpec, name: str) -> None:
     network = build(Cell.parse(f"[(-2, {name}, -1, {name})]"), spec).eval()
-    for height, width in ((1, 1), (7, 31), (25, 33)):
+    for height, width in ((1, 1), (7, 31), (25, 33), (37, 53)):
         assert network(images(height, width, 1))[-1].shape == (1, 4, height, width)
 
 
