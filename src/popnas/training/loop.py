@@ -26,6 +26,10 @@ from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
 from popnas.training.stepper import PreparedBatch, Stepper
 
+_MAX_WARMED = 16
+"""Whole images of many sizes (segmentation) make nearly every batch a shape of its own; warming each up would
+double the training."""
+
 
 def fit(
     network: nn.Module,
@@ -197,7 +201,7 @@ class _Training:
             batch = stepper.prepared(loaded)
             if has_drop_path:
                 self.network.set_progress(step / len(self.rates))
-            if self.cost is None and batch.x.shape not in self.warmed_shapes:
+            if self.cost is None and len(self.warmed_shapes) < _MAX_WARMED:
                 self._warm_up(batch)
             clock.start()
             loss = stepper.step(batch, self.rates[step])
@@ -215,6 +219,8 @@ class _Training:
 
     def _warm_up(self, batch: PreparedBatch) -> None:
         """A step on a throw-away copy, so that what a shape costs only the first time is not timed."""
+        if batch.x.shape in self.warmed_shapes:
+            return
         self.warmed_shapes.add(batch.x.shape)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             # One copy for all shapes of the first epoch: copying takes about as long as a step.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -152,6 +152,29 @@ def test_warm_up_leaves_no_trace_and_one_step_per_batch_shape(train: Train, make
         2 * 3 + 2
     )  # two epochs of three steps, a warm-up for batches of 16 and of 8
     assert len(network.inputs) == 2 * 3 + 2 * 2  # and validation; the copies' calls are their own
+
+
+def test_many_shapes_are_not_all_warmed_up(train: Train, make_network: Any, make_loader: Any) -> None:
+    """Forty batches, each of a size of its own, as whole images of many sizes make them."""
+
+    class ManySizes(type(make_loader())):
+        def __iter__(self) -> Iterator[Any]:
+            for number, batch in enumerate(super().__iter__()):
+                yield batch._replace(x=functional.pad(batch.x, (0, number)))
+
+    calls: list[int] = []
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        calls.append(len(y))
+        return functional.cross_entropy(logits, y)
+
+    train(
+        SETTINGS.replace(epochs=1),
+        network=make_network(),
+        loss=loss,
+        train_loader=ManySizes(num_samples=80, batch_size=2),
+    )
+    assert len(calls) == 2 * (40 + 16)
 
 
 def test_training_time_is_the_threads_cpu_time_of_the_steps(train: Train) -> None:
