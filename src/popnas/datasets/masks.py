@@ -11,10 +11,14 @@ import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from popnas.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IGNORED = 255
 """The class index of pixels that count neither in the loss nor in the metrics."""
@@ -142,7 +146,21 @@ def _of_colours(
     )
 
 
-def _of_values(pixels: np.ndarray, mode: str, depth: int | None, path: Path) -> np.ndarray:
+def labels_of_image(image: Image.Image, name: str) -> np.ndarray:
+    """A decoded mask of one channel as labels (h, w).
+
+    Raises:
+        DataError: colours, or no whole numbers.
+    """
+    if image.mode in ("RGB", "RGBA", "RGBX"):
+        raise DataError(
+            f"The mask {name} is in colours, and nothing says which colour is which class. Save images and "
+            f"masks as files and build the data set with `{_CONVERTER} --masks rgb --colors TABLE`."
+        )
+    return _of_values(np.asarray(image), image.mode, None, name)
+
+
+def _of_values(pixels: np.ndarray, mode: str, depth: int | None, path: Path | str) -> np.ndarray:
     if mode in ("LA", "PA"):
         pixels = pixels[..., 0]
     elif mode not in ("1", "L", "P") and not (mode.startswith("I") and pixels.ndim == 2):

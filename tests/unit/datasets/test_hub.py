@@ -4,7 +4,7 @@ from PIL import Image
 
 from popnas import datasets as popnas_datasets
 from popnas.config import DatasetConfig, ResizeConfig
-from popnas.datasets.sources import Request, hub
+from popnas.datasets.sources import Request, _hub_tables, hub
 from popnas.errors import DataError, MissingExtraError
 
 
@@ -73,7 +73,7 @@ def test_tables_without_the_columns_or_the_split_are_refused():
 
 
 def test_without_the_extra_the_message_names_it(monkeypatch):
-    monkeypatch.setattr(hub, "find_spec", lambda name: None)
+    monkeypatch.setattr(_hub_tables, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"popnas\[hub\]"):
         popnas_datasets.load(DatasetConfig(type="image_classification", name="cifar10"), 0)
 
@@ -84,7 +84,7 @@ def test_a_failed_download_says_what_was_tried_and_where_files_go(monkeypatch):
         def load_dataset(repository, subset):
             raise ConnectionError(f"no route to {repository} {subset}\nmore")
 
-    monkeypatch.setattr(hub, "find_spec", lambda name: object())
+    monkeypatch.setattr(_hub_tables, "find_spec", lambda name: object())
     monkeypatch.setitem(__import__("sys").modules, "datasets", Library)
     with pytest.raises(DataError) as caught:
         popnas_datasets.load(DatasetConfig(type="image_classification", name="cifar10"), 0)

@@ -6,14 +6,14 @@ ones run it only when told to).
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from popnas.datasets.images import ImageData, decode, resize_image
 from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.errors import DataError, MissingExtraError
+from popnas.datasets.sources._hub_tables import download, names_of_splits
+from popnas.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ _KNOWN = {
     "eurosat/rgb": "blanchon/EuroSAT_RGB",
 }
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
-_SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+_FILES = "train/CLASS/*.png or train.npz (x, y)"
 
 
 @SOURCES.register("hub", description="image data sets that download by name (extra 'hub')")
@@ -49,17 +49,14 @@ class Hub(Source):
     def read(self, request: Request) -> ImageData:
         """Download (once; later from the cache on disk) and decode."""
         assert request.name is not None
-        return from_tables(_download(request.name), request)
+        name = request.name
+        return from_tables(download(name, _KNOWN.get(name, name), _FILES), request)
 
 
 def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
     """The images of downloaded tables (`datasets.Dataset` by split name)."""
     place = f"the data set '{request.name}'"
-    names = {split: name for split in request.splits for name in _SPLIT_NAMES[split] if name in tables}
-    if "train" not in names:
-        raise DataError(
-            f"{place} has no split 'train', only: {', '.join(tables)}. Download it and give dataset.path."
-        )
+    names = names_of_splits(tables, request)
     image_column, label_column = _columns(tables[names["train"]], place)
     label_feature = tables[names["train"]].features[label_column]
     return ImageData(
@@ -68,23 +65,6 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
         label_names=getattr(label_feature, "names", None),
         images={split: _pixels(tables[name], image_column, request) for split, name in names.items()},
     )
-
-
-def _download(name: str) -> Mapping[str, Any]:
-    if find_spec("datasets") is None:
-        raise MissingExtraError(f"The data set '{name}'", "hub", "datasets")
-    import datasets
-
-    repository, _, subset = _KNOWN.get(name, name).partition(":")
-    try:
-        return datasets.load_dataset(repository, subset or None)
-    except Exception as error:  # the library, its HTTP client and its file formats raise what they like
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(
-            f"The data set '{name}' (dataset.name) could not be downloaded: tried '{repository}' on the "
-            f"Hugging Face hub, which failed with: {reason}. Check the name and the connection, or get the "
-            "images yourself and set dataset.path to a folder with train/CLASS/*.png or train.npz (x, y)."
-        ) from error
 
 
 def _columns(table: Any, place: str) -> tuple[str, str]:

@@ -1,0 +1,103 @@
+"""Named data sets of images with masks that download on the user's machine (extra 'hub').
+
+Any `owner/name` (or `owner/name:subset`) of the Hugging Face hub with an image and a mask column.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from popnas.datasets.images import decode
+from popnas.datasets.masks import labels_of_image
+from popnas.datasets.ragged import Ragged, Stored
+from popnas.datasets.segmentation import SegmentationData
+from popnas.datasets.sources import SOURCES, Request, Source
+from popnas.datasets.sources._hub_tables import download, names_of_splits
+from popnas.datasets.sources.segmentation_folders import stacked, with_channels
+from popnas.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_MASK_COLUMNS = (
+    "mask",
+    "masks",
+    "label",
+    "labels",
+    "annotation",
+    "segmentation_mask",
+    "semantic_segmentation",
+)
+_FILES = "train/images and train/masks (PNG), or train.npz (x, y)"
+
+
+@SOURCES.register("hub_masks", description="images with masks that download by name (extra 'hub')")
+class HubMasks(Source):
+    """Any name with an owner."""
+
+    tasks = frozenset({"image_segmentation"})
+
+    def offers(self, name: str) -> bool:
+        """A name with an owner."""
+        return name.count("/") == 1 and all(name.split("/"))
+
+    def read(self, request: Request) -> SegmentationData:
+        """Download (once; later from the cache on disk) and decode; not cached, decode when asked for."""
+        assert request.name is not None
+        return from_tables(download(request.name, request.name, _FILES), request)
+
+
+def from_tables(tables: Mapping[str, Any], request: Request) -> SegmentationData:
+    """The images and masks of downloaded tables (`datasets.Dataset` by split name)."""
+    place = f"the data set '{request.name}'"
+    names = names_of_splits(tables, request)
+    image_column, mask_column = _columns(tables[names["train"]], place)
+
+    def read(column: str, decoded: Callable[[Any, str], np.ndarray]) -> dict[str, Stored]:
+        return {
+            split: _stored(tables[name], column, f"of the {split} split of {place}", decoded, request)
+            for split, name in names.items()
+        }
+
+    return SegmentationData(
+        place=place,
+        images=read(image_column, decode),
+        masks=read(mask_column, labels_of_image),
+        names={
+            split: [f"{i} of the {split} split of {place}" for i in range(len(tables[name]))]
+            for split, name in names.items()
+        },
+    )
+
+
+def _columns(table: Any, place: str) -> tuple[str, str]:
+    """The names of the image and the mask column."""
+    kinds = {name: type(feature).__name__ for name, feature in table.features.items()}
+    pictures = [name for name, kind in kinds.items() if kind == "Image"]
+    masks = [name for name in _MASK_COLUMNS if name in pictures]
+    images = [name for name in pictures if name not in masks]
+    if not images or not masks:
+        columns = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        raise DataError(
+            f"{place} has no {'mask' if images else 'image'} column, which segmentation needs (a mask's is "
+            f"named {', '.join(_MASK_COLUMNS)}). Its columns are: {columns}."
+        )
+    return images[0], masks[0]
+
+
+def _stored(
+    table: Any, column: str, where: str, decoded: Callable[[Any, str], np.ndarray], request: Request
+) -> Stored:
+    rows = table.select_columns([column])
+
+    def read(i: int) -> np.ndarray:
+        return decoded(rows[i][column], f"{column} {i} {where}")
+
+    if request.is_cached:
+        return stacked([read(i) for i in range(len(rows))])
+    shapes = [read(i).shape for i in range(len(rows))]
+    channels = max((shape[2] for shape in shapes if len(shape) == 3), default=None)
+    stored = Ragged(read, np.array([shape[:2] for shape in shapes]), num_channels=channels)
+    return stored.map(lambda image: with_channels(image, channels), channels)
