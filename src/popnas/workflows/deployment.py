@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from popnas import tasks
+from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
 from popnas.runs.storage import write_text
@@ -44,6 +46,20 @@ def deploy(
     if not content["int8"]["is_kept"]:
         say(f"No int8 file: {content['int8']['reason']}.")
     return content
+
+
+def load_with_test(config: RunConfig) -> Dataset:
+    """A run's data with their test split, if they have one: before long work, so that test data which cannot
+    be used are told before it and not after.
+
+    Raises:
+        DataError: data that are missing, broken or unsuited.
+    """
+    task = tasks.get(config.dataset.type)
+    try:
+        return task.load(config, need_test=True)
+    except MissingSplitError:
+        return task.load(config)
 
 
 def load_for_judging(model: ModelFolder, say: Say) -> Dataset:

@@ -26,6 +26,7 @@ from popnas.runs import RunFolder
 from popnas.runs.storage import fsync_directory, storage_errors, write_json
 from popnas.workflows import (
     budget,
+    deployment,
     epoch_time,
     final_training,
     macro_variants,
@@ -89,7 +90,7 @@ def end_to_end(
         raise RunFolderError(
             f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."
         )
-    dataset = tasks.get(config.dataset.type).load(config)
+    dataset = deployment.load_with_test(config)
     for warning in [*config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
     state: dict[str, Any] = {

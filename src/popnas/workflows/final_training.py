@@ -96,8 +96,8 @@ def train(
 def _train(job: ModelJob, origin: str, listener: ModelListener) -> TrainedModel:
     listener.message(f"{origin}: {job.cell}")
     listener.phase("loading the data")
-    dataset = tasks.get(job.config.dataset.type).load(job.config)
-    for warning in dataset.warnings:
+    dataset = deployment.load_with_test(job.config)
+    for warning in [*job.config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
     listener.training_started([job.folder], job.config.training_hyperparameters.epochs)
     before = torch.get_num_threads()

@@ -3,6 +3,7 @@
 import json
 import time
 
+import numpy as np
 import pytest
 
 from popnas import tasks
@@ -104,6 +105,18 @@ def test_an_interrupted_stage_interrupts_the_job(start, stages):
 def test_mistakes_are_told_before_there_is_a_folder(start, stages, tmp_path, options, error, expected):
     with pytest.raises(error, match=expected):
         start(**options)
+    assert stages == []
+    assert not (tmp_path / "logs").exists()
+
+
+def test_test_data_that_cannot_be_used_are_told_first(start, stages, tmp_path, config):
+    rng = np.random.default_rng(0)
+    for split, classes in (("train", 2), ("test", 3)):
+        x = rng.integers(0, 255, (60, 8, 8, 1)).astype(np.uint8)
+        np.savez(tmp_path / f"{split}.npz", x=x, y=np.arange(60) % classes)
+    document = config(**{"dataset.name": None, "dataset.path": str(tmp_path), "dataset.samples": None})
+    with pytest.raises(DataError, match="no training example has: 2"):
+        start(config=document)
     assert stages == []
     assert not (tmp_path / "logs").exists()
 
