@@ -118,7 +118,7 @@ def select(
     with RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock"):
         listener.phase("loading the data")
         dataset = tasks.get(config.dataset.type).load(config)
-        for warning in dataset.warnings:
+        for warning in [*config.warnings(), *dataset.warnings]:
             listener.message(f"Warning: {warning}")
         request = {
             "cell": None if given is None else given.key,
