@@ -99,4 +99,23 @@ def _as_text(result: SearchResult) -> str:
             f"Training:   {best.training_seconds:.2f} s",
             f"Model:      {result.folder / 'best_model' / 'model.onnx'}",
         ]
+        lines[3:3] = _confirmed(result, best.cell)
     return "\n".join([*lines, f"Report:     {result.folder / 'report.html'}"])
+
+
+def _confirmed(result: SearchResult, best_cell: str) -> list[str]:
+    """What the best cells reached with other seeds: the best of many scores is too good on average."""
+    from popnas.report import confirmed
+    from popnas.report.run_data import RunData
+    from popnas.runs import RunFolder
+
+    folder = RunFolder.open(result.folder)
+    cells = confirmed.confirmed_cells(RunData.of(folder, folder.state()))
+    if not cells:
+        return []
+    own = next((cell for cell in cells if cell.evaluation.cell == best_cell), None)
+    strongest = max(cells, key=lambda cell: cell.summary.mean)
+    lines = [] if own is None else [f"Confirmed:  {own.summary} over {len(own.scores)} other seeds"]
+    if strongest is not own:
+        lines.append(f"Steadiest:  {strongest.summary}, the best mean: {strongest.evaluation.cell}")
+    return lines

@@ -13,7 +13,8 @@ from popnas.report.statistics import Interval
 _ENDS = {
     "completed": "The search is complete.",
     "max_hours": "The search was stopped by its time limit (max_hours); it can go on with -r.",
-    "no_parents": "The search ended early: no candidate of a step could be trained or met the constraints.",
+    "no_parents": "The search ended early: no candidate of a step could be trained.",
+    "no_candidates": "The search ended early: no expansion is predicted to meet the constraints.",
 }
 
 
