@@ -7,7 +7,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-PARTIAL_PRESETS = ("last_training", "model_selection_training")
+PARTIAL_PRESETS = (
+    "last_training",
+    "last_training_debug",
+    "model_selection_debug",
+    "model_selection_training",
+)
 
 # The preset whose operators a configuration of that task uses when it names none.
 TASK_PRESETS = {
