@@ -27,8 +27,12 @@ import click
 )
 def command(spec: str, output: Path, all_blocks: bool) -> None:
     """Draw a cell: its inputs, blocks and operators from top to bottom."""
+    from popnas import operators
     from popnas.cells import Cell
     from popnas.report.drawing import draw_cell
 
-    draw_cell(Cell.parse(spec), output, concatenates_only_unused=not all_blocks)
+    cell = Cell.parse(spec)
+    for name in sorted(cell.operators):
+        operators.parse(name)
+    draw_cell(cell, output, concatenates_only_unused=not all_blocks)
     click.echo(f"Drawing: {output}")

@@ -43,7 +43,11 @@ STYLE: dict[str, Any] = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "legend.frameon": False,
+    # A legend stands on a ground of its own: over points, bare text cannot be read.
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.facecolor": "white",
+    "legend.edgecolor": "none",
     "legend.fontsize": 9,
     "lines.linewidth": 1.6,
     "path.simplify": True,

@@ -150,7 +150,7 @@ def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # numpy raises many kinds for damaged archives
         raise RunFolderError(
-            f"cannot read {path}: {error}. Resume the run with -r to make it again."
+            f"cannot read {path}: {error}. A run that has not finished makes it again when resumed with -r."
         ) from error
     if sha256 is not None and arrays_sha256(arrays) != sha256:
         raise RunFolderError(

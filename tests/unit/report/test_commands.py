@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from popnas.cli.draw import command as draw
 from popnas.cli.main import cli
 from popnas.cli.report import command as report
-from popnas.errors import CellSyntaxError, RunFolderError, UserError
+from popnas.errors import CellSyntaxError, OperatorError, RunFolderError, UserError
 from popnas.runs import RunFolder
 from popnas.workflows.rebuild import rebuild
 
@@ -77,5 +77,7 @@ def test_draw(tmp_path: Path) -> None:
     assert "3x3 conv" in path.read_text()
     with pytest.raises(CellSyntaxError):
         invoke(draw, "--spec", "[(-2, identity", "-o", path)
+    with pytest.raises(OperatorError, match=r"3x3 conf.*Did you mean '3x3 conv'"):
+        invoke(draw, "--spec", "[(-2, identity, -1, 3x3 conf)]", "-o", path)
     with pytest.raises(UserError, match=r"\.gif"):
         invoke(draw, "--spec", "[]", "-o", tmp_path / "cell.gif")

@@ -10,6 +10,7 @@ import pytest
 from popnas.cells import Cell
 from popnas.report import durations, hypervolumes
 from popnas.report.figures import (
+    FIGURES,
     cost_correlations,
     head_scores,
     input_usage,
@@ -163,3 +164,10 @@ def test_runs_share_one_scale(make_run: MakeRun) -> None:
     alone = hypervolumes.per_step(bad)[-1].so_far
     first, second = hypervolumes.of_runs([good, bad], good.objectives)
     assert first[-1].so_far > second[-1].so_far != pytest.approx(alone)
+
+
+def test_a_legend_over_points_has_a_ground(make_run: MakeRun) -> None:
+    info = predicted_real.compute(data(make_run(blocks=3)))
+    figure = FIGURES.get("predicted_real").figure(info)
+    legends = [legend for axes in figure.axes if (legend := axes.get_legend()) is not None]
+    assert legends and all(legend.get_frame_on() for legend in legends)

@@ -154,8 +154,10 @@ def names_in(path: Path) -> list[str]:
                 )
             return list(file.files)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        # numpy takes what it does not know for a pickle, and advises to load it unsafely.
+        reason = "it is none" if type(error) is ValueError else error
         raise DataError(
-            f"{path} cannot be read as an .npz file: {error}. Write it anew with numpy.savez."
+            f"{path} cannot be read as an .npz file: {reason}. Write it anew with numpy.savez."
         ) from error
 
 

@@ -71,7 +71,10 @@ def _case(text: str, place: str) -> tuple[np.ndarray, str]:
     try:
         rows = [[_value(value) for value in channel.split(",")] for channel in channels]
     except ValueError as error:
-        raise DataError(f"{place}: {error}.") from error
+        raise DataError(
+            f"{place}: {error}. Values are numbers between commas ('?' for a missing one); mend or remove "
+            "this line."
+        ) from error
     lengths = {len(row) for row in rows}
     if len(lengths) > 1:
         raise DataError(

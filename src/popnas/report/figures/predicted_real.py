@@ -119,7 +119,7 @@ def _paint(axes: Axes, item: Comparison) -> None:
         canvas.scale_axis(axes.yaxis, item.unit)
         axes.xaxis.get_major_locator().set_params(nbins=4)
     if item.is_exploration.any():
-        axes.legend(loc="lower right", handletextpad=0.1, fontsize=8)
+        axes.legend(loc="best", handletextpad=0.1, fontsize=8)
 
 
 FIGURES.register("predicted_real", description="predicted against real values per predictor and step")(
