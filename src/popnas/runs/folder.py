@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,22 @@ def _remove_leftovers(parent: Path) -> None:
             continue
         if is_old:
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def place_of_run(logs: Path | str, name: str | None) -> Path:
+    """The folder of a new run below `logs`; `name` defaults to the date and time.
+
+    Raises:
+        RunFolderError: a name that leads elsewhere.
+    """
+    if name is None:
+        name = datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
+    if name in ("", ".", "..") or name != Path(name).name or "\0" in name:
+        raise RunFolderError(
+            f"--name '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
+            f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."
+        )
+    return Path(logs) / name
 
 
 _OTHER_NAME = "or choose another place with --name"

@@ -11,7 +11,6 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
+from popnas.runs.folder import place_of_run
 from popnas.runs.storage import fsync_directory, storage_errors, write_json
 from popnas.workflows import (
     budget,
@@ -85,7 +85,7 @@ def end_to_end(
     for stage, partial in (("selection", selection_partial), ("training", training_partial)):
         model_requests.stage_config(config, partial, batch_size=batch_size)  # for its mistakes
         merged[stage] = configurations.merge(config, partial, names=name_rules())
-    path = Path(logs) / (name or datetime.now().strftime("%Y-%m-%d-%H-%M-%S"))
+    path = place_of_run(logs, name)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunFolderError(
             f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."

@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from popnas.errors import RunFolderError, StorageError
 from popnas.runs import RunFolder
-from popnas.runs.folder import search_part
+from popnas.runs.folder import place_of_run, search_part
 
 CONFIG = {
     "search_space": {"blocks": 2},
@@ -225,3 +227,14 @@ def test_a_lost_configuration_comes_from_the_journal(path, damage):
     else:
         folder.run_json.write_text(damage)
     assert RunFolder.open(path).config_json() == search_part(CONFIG)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", "..", ".", ""])
+def test_a_name_that_leads_elsewhere(name):
+    with pytest.raises(RunFolderError, match="cannot be a run's folder in logs: take one name"):
+        place_of_run("logs", name)
+
+
+def test_a_run_has_its_place_below_logs():
+    assert place_of_run("logs", "first run.1") == Path("logs/first run.1")
+    assert re.fullmatch(r"\d{4}(-\d\d){5}", place_of_run("logs", None).name)
