@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("popnas.cli.export", "A trained network as a deployment folder or as one PyTorch file."),
     "latency": ("popnas.cli.latency", "How fast an ONNX file answers on this machine."),
     "init": ("popnas.cli.init", "Look at data and write a commented configuration for it."),
+    "dataset": ("popnas.cli.dataset", "Look at data, build segmentation data, show predicted masks."),
     "report": ("popnas.cli.report", "Figures, tables and the HTML report of one or more runs."),
     "pick": ("popnas.cli.pick", "The cell of a run's front that fits your limits."),
     "describe": ("popnas.cli.describe", "What cells cost and look like, without training."),

@@ -20,13 +20,14 @@ class Split:
 
     Segmentation: y (n, h, w) uint8 holds class indices and `masks.IGNORED`; where images differ in size or
     are read from disk one by one (`cache` false), x and y are `Ragged`. `pixel_counts` (n, classes + 1) are
-    the pixels of each image per class, ignored ones last.
+    the pixels of each image per class, ignored ones last; `names` (n,) tell where each mask is from.
     """
 
     x: Any
     y: Any
     lengths: np.ndarray | None = None
     pixel_counts: np.ndarray | None = None
+    names: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -35,7 +36,8 @@ class Split:
         """The examples at `indices`; a slice gives views instead of copies."""
         lengths = None if self.lengths is None else self.lengths[indices]
         counts = None if self.pixel_counts is None else self.pixel_counts[indices]
-        return Split(self.x[indices], self.y[indices], lengths, counts)
+        names = None if self.names is None else self.names[indices]
+        return Split(self.x[indices], self.y[indices], lengths, counts, names)
 
     def class_counts(self, num_classes: int) -> np.ndarray:
         """Examples (segmentation: pixels) of each class, (classes,)."""

@@ -17,7 +17,10 @@ def with_held_out(train: Split, validation: Split) -> tuple[Split, list[Fold]]:
     pixel_counts = None
     if train.pixel_counts is not None and validation.pixel_counts is not None:
         pixel_counts = np.concatenate([train.pixel_counts, validation.pixel_counts])
-    pool = Split(joined(train.x, validation.x), joined(train.y, validation.y), lengths, pixel_counts)
+    names = None
+    if train.names is not None and validation.names is not None:
+        names = np.concatenate([train.names, validation.names])
+    pool = Split(joined(train.x, validation.x), joined(train.y, validation.y), lengths, pixel_counts, names)
     return pool, [_first(pool, len(train))]
 
 

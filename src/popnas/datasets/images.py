@@ -100,13 +100,17 @@ def decode(image: Image.Image, name: str) -> np.ndarray:
     from PIL import ImageOps
 
     if image.mode not in _MODES:
-        raise DataError(
-            f"{name} has pixels of the kind '{image.mode}' (more than 8 bits per channel); images of 8 bits "
-            "are needed, and how to scale down is yours to say. Convert it, for example with Pillow: "
-            "Image.fromarray((pixels / pixels.max() * 255).astype('uint8'))."
-        )
+        raise _too_deep(name, image.mode)
     pixels = np.asarray(ImageOps.exif_transpose(image).convert(_MODES[image.mode]))
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _too_deep(name: str, mode: str) -> DataError:
+    return DataError(
+        f"{name} has pixels of the kind '{mode}' (more than 8 bits per channel); images of 8 bits are "
+        "needed, and how to scale down is yours to say. Convert it, for example with Pillow: "
+        "Image.fromarray((pixels / pixels.max() * 255).astype('uint8'))."
+    )
 
 
 def read(path: Path, resize: ResizeConfig | None) -> np.ndarray:
@@ -126,6 +130,25 @@ def read(path: Path, resize: ResizeConfig | None) -> np.ndarray:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"The image {path} cannot be read: {error}. Replace or remove this file.") from error
     return resize_image(pixels, resize) if resize is not None else pixels
+
+
+def read_shape(path: Path) -> tuple[int, int, int]:
+    """The shape (h, w, c) that `read` gives an image file, from its header alone.
+
+    Raises:
+        DataError: a file that is no image, or one of more than 8 bits per channel.
+    """
+    from PIL import ExifTags, Image
+
+    try:
+        with Image.open(path) as image:
+            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            mode, (width, height) = image.mode, image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"The image {path} cannot be read: {error}. Replace or remove this file.") from error
+    if mode not in _MODES:
+        raise _too_deep(str(path), mode)
+    return (*((width, height) if is_turned else (height, width)), 3 if _MODES[mode] == "RGB" else 1)
 
 
 def resize_image(pixels: np.ndarray, resize: ResizeConfig) -> np.ndarray:

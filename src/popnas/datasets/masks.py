@@ -34,10 +34,12 @@ _STRETCH = {2: 85, 4: 17}
 
 
 class ColourTable:
-    """Which colour is which label."""
+    """Which colour is which label; `unlisted` is the label of all others, None if there must be none."""
 
-    def __init__(self, labels: Mapping[tuple[int, int, int], int], place: str) -> None:
-        self.place = place
+    def __init__(
+        self, labels: Mapping[tuple[int, int, int], int], place: str, unlisted: int | None = None
+    ) -> None:
+        self.place, self.unlisted = place, unlisted
         codes = np.array([_code(np.array(colour)) for colour in labels], dtype=np.int64)
         order = np.argsort(codes)
         self._codes, self._labels = codes[order], np.array(list(labels.values()), dtype=np.uint16)[order]
@@ -80,18 +82,19 @@ class ColourTable:
         codes_HW = _code(pixels_HWC[..., :3])
         places_HW = np.searchsorted(self._codes, codes_HW).clip(max=len(self._codes) - 1)
         is_unknown_HW = self._codes[places_HW] != codes_HW
-        if is_unknown_HW.any():
+        if is_unknown_HW.any() and self.unlisted is None:
             unknown = np.unique(pixels_HWC[is_unknown_HW][:, :3], axis=0)
             shown = "; ".join(",".join(map(str, colour)) for colour in unknown[:4].tolist())
             share = is_unknown_HW.mean()
             raise DataError(
                 f"The mask {name} has {len(unknown)} colour{'s' if len(unknown) > 1 else ''} that "
                 f"{self.place} does not list: {shown}{'; ...' if len(unknown) > 4 else ''} ({share:.1%} of "
-                "its "
-                "pixels). Add them to the table, or, if they come from a lossy or smoothed copy, take the "
-                "original masks."
+                "its pixels). Add them to the table; or, if they come from a lossy or smoothed copy, take "
+                f"the original masks; or, if they mean unlabelled, build the data set with `{_CONVERTER} "
+                "--ignore LABEL`, which gives them that label."
             )
-        return self._labels[places_HW]
+        labels_HW = self._labels[places_HW]
+        return labels_HW if self.unlisted is None else np.where(is_unknown_HW, self.unlisted, labels_HW)
 
 
 def _code(colours: np.ndarray) -> np.ndarray:
@@ -99,10 +102,17 @@ def _code(colours: np.ndarray) -> np.ndarray:
     return colours.astype(np.int64) @ np.array([65536, 256, 1])
 
 
-def read_mask(path: Path, colours: ColourTable | None = None, channel: int | None = None) -> np.ndarray:
+def read_mask(
+    path: Path,
+    colours: ColourTable | None = None,
+    channel: int | None = None,
+    *,
+    is_grey_a_colour: bool = False,
+) -> np.ndarray:
     """A mask file as labels (h, w), uint8 or uint16.
 
-    `colours` translates an RGB mask; `channel` takes one of its channels instead.
+    `colours` translates an RGB mask; `channel` takes one of its channels instead. A grey file holds labels,
+    or with `is_grey_a_colour` colours of three equal parts: programs that save space write RGB masks so.
 
     Raises:
         DataError: a file that is no mask, is damaged, or needs a table or channel that is not given.
@@ -127,8 +137,8 @@ def read_mask(path: Path, colours: ColourTable | None = None, channel: int | Non
             f"The mask {path} has one channel (mode {mode}), so channel {channel} cannot be taken from it. "
             "Leave out the channel: its values are labels as they are."
         )
-    if mode == "P" and colours is not None:
-        return colours.labels(_palette_colours(path), str(path))
+    if colours is not None and (mode == "P" or (is_grey_a_colour and mode in ("1", "L", "LA"))):
+        return colours.labels(_as_colours(path), str(path))
     return _of_values(pixels, mode, depth, path)
 
 
@@ -186,7 +196,7 @@ def _grey_depth(path: Path) -> int | None:
     return header[24] if is_grey_png else None
 
 
-def _palette_colours(path: Path) -> np.ndarray:
+def _as_colours(path: Path) -> np.ndarray:
     from PIL import Image
 
     with Image.open(path) as image:

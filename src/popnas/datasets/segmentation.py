@@ -189,11 +189,11 @@ class SegmentationData:
             x = x.map(lambda image: np.repeat(image, num_channels, axis=-1), num_channels)
         elif isinstance(x, np.ndarray) and x.shape[-1] < num_channels:
             x = np.repeat(x, num_channels, axis=-1)
+        names = np.array(self._names(split))
         if isinstance(y, np.ndarray) and is_cached:
-            return Split(x, classes.encode(y), pixel_counts=pixels)
-        return Split(
-            x, (y if isinstance(y, Ragged) else Ragged.of(y)).map(classes.encode), pixel_counts=pixels
-        )
+            return Split(x, classes.encode(y), pixel_counts=pixels, names=names)
+        encoded = (y if isinstance(y, Ragged) else Ragged.of(y)).map(classes.encode)
+        return Split(x, encoded, pixel_counts=pixels, names=names)
 
 
 def _counted(masks: Stored, names: Sequence[str]) -> Counts:

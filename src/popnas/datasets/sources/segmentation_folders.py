@@ -72,6 +72,16 @@ class SegmentationFolders(Source):
         )
 
 
+def found_splits(path: Path) -> dict[str, tuple[Path, Path]]:
+    """Image and mask folder of each split that lies below `path` in this layout."""
+    return {
+        split: (images_at, masks_at)
+        for split in SPLIT_FOLDERS
+        for images_at, masks_at in [_place(path, split)]
+        if images_at.is_dir() and masks_at.is_dir()
+    }
+
+
 def _places(path: Path, split: str) -> list[tuple[Path, Path]]:
     """Where images and masks of a split may lie, the usual place first."""
     folders = [path / name for name in SPLIT_FOLDERS[split]]

@@ -1,0 +1,15 @@
+"""`popnas dataset`: looks at data, builds segmentation data, shows predicted masks."""
+
+from __future__ import annotations
+
+import click
+
+from popnas.cli._dataset_segmentation import segmentation
+
+
+@click.group()
+def command() -> None:
+    """Look at data; build segmentation data from images and masks; show predicted masks."""
+
+
+command.add_command(segmentation)
