@@ -37,7 +37,7 @@ def paint(info: list[durations.StepTime]) -> Figure:
     for field, colour, label in (
         ("training", canvas.BLUE, "training"),
         ("validation", canvas.SKY, "validation"),
-        ("other", canvas.ORANGE, "the rest: building, measuring, writing"),
+        ("other", canvas.ORANGE, "the rest: building, measuring, writing, waiting for a core"),
         ("failed", canvas.VERMILION, "failed candidates"),
     ):
         seconds = np.array([getattr(item, field) for item in info])
