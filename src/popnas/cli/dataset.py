@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from popnas.cli._dataset_masks import masks
 from popnas.cli._dataset_segmentation import segmentation
 
 
@@ -13,3 +14,4 @@ def command() -> None:
 
 
 command.add_command(segmentation)
+command.add_command(masks)

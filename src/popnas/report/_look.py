@@ -47,6 +47,15 @@ figcaption { font-size: .9rem; margin-top: 6px; max-width: 80ch; }
 .card { margin: 0; display: flex; flex-direction: column; justify-content: space-between; min-width: 0; }
 svg.cell { max-width: 100%; height: auto; }
 .card svg.cell { max-height: 420px; margin: auto; }
+.masks { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 6px; }
+.masks.head { color: var(--muted); font-size: .85rem; font-weight: 600; }
+.mask { margin: 4px 0 18px; }
+.mask img { display: block; width: 100%; height: auto; image-rendering: pixelated; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: none; font-size: .9rem; }
+.swatch {
+  display: inline-block; width: .95em; height: .95em; margin-right: 6px; border-radius: 3px;
+  vertical-align: -.12em; border: 1px solid var(--line);
+}
 .scroll { overflow: auto; margin: 12px 0; max-height: 85vh; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td {

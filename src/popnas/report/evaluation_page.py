@@ -38,6 +38,9 @@ def _result(content: dict[str, Any]) -> str:
     ]
     parts = [f"<p>{markup.code(content['cell'])}</p>", markup.tiles(tiles)]
     parts.append(f'<p class="note">Computed from {markup.code(content["file"])}.</p>')
+    if content.get("masks"):
+        link = f'<a href="{markup.text(content["masks"])}">the predicted masks, worst images first</a>'
+        parts.append(f"<p>To look at: {link}.</p>")
     if len(content["heads"]) > 1:
         names = list(content["metrics"])
         rows: list[list[Value | str]] = [

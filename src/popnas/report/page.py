@@ -13,13 +13,14 @@ from popnas.report import markup
 from popnas.report._look import CSS, SCRIPT
 from popnas.report.figures import Plot
 from popnas.report.run_data import RunData
-from popnas.report.sections import details, final, front, result
+from popnas.report.sections import details, final, front, masks, result
 
 Part = Callable[[RunData], str]
 
 OUTLINE: tuple[tuple[str, tuple[Part, ...], tuple[Part, ...]], ...] = (
     ("Result", (result.render,), ()),
     ("Final network", (final.render,), ()),
+    ("Predicted masks", (masks.render,), ()),
     ("Confirmation", (), (result.confirmation_table,)),
     ("Pareto front", (front.front_table,), (details.volumes,)),
     ("What to do next", (front.next_steps,), ()),

@@ -21,9 +21,11 @@ from popnas.runs import RunFolder
 from popnas.runs.storage import plain, write_json, write_text
 from popnas.tasks import Task
 from popnas.training.device import laid_out
+from popnas.workflows import worst_masks
 from popnas.workflows.deployment import check_same_data
 from popnas.workflows.models import ModelFolder
 from popnas.workflows.tally import Tally
+from popnas.workflows.worst_masks import WorstMasks
 
 Say = Callable[[str], None]
 STEM = "test_confusion_matrix"
@@ -135,8 +137,11 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
     assert dataset.test is not None
     tally = Tally(dataset.num_classes, has_iou=task.is_per_pixel)
     metrics = task.metrics(dataset.num_classes)
-    for probabilities_NK, y_N in _answers(folder, network, dataset.test):
+    worst = WorstMasks(dataset.num_classes) if task.is_per_pixel else None
+    for probabilities_NK, y_N in answers(folder, network, dataset.test):
         tally.update(probabilities_NK, y_N)
+        if worst is not None:
+            worst.update(probabilities_NK, y_N)
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
     content = plain(
@@ -148,6 +153,7 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
             "classes": _classes(tally, dataset),
             "calibration": tally.calibration(),
             "confusion": tally.confusion_KK,
+            **({} if worst is None else {"masks": _write_masks(folder, worst, dataset)}),
         }
     )
     _write(folder, content, dataset.class_names)
@@ -157,7 +163,7 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
     return ModelEvaluation(folder.path, content)
 
 
-def _answers(
+def answers(
     folder: ModelFolder, network: networks.Network, split: Split
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of (probabilities, classes): of the exported file, if there is one; it is what is deployed."""
@@ -218,6 +224,14 @@ def _model(folder: ModelFolder) -> dict[str, Any]:
         "file": (folder.onnx if folder.onnx.is_file() else folder.weights).name,
         **{name: content.get(name) for name in ("cell", "params", "flops", "dataset", "validation_metrics")},
     }
+
+
+def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset) -> str:
+    """The page of the worst predicted masks; its name."""
+    assert dataset.test is not None
+    shown = worst.shown(dataset.test)
+    content = worst_masks.content_of(worst, shown, dataset.class_names, model=folder.path.name, split="test")
+    return worst_masks.write(folder.path, content, shown).name
 
 
 def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str]) -> None:

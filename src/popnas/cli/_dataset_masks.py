@@ -1,0 +1,59 @@
+"""`popnas dataset masks`: a page of predicted masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from popnas.cli._options import json_option
+from popnas.cli._output import print_json, print_table
+
+
+@click.command("masks")
+@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
+@click.option(
+    "-f",
+    "model",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
+)
+@click.option(
+    "-n", "num_shown", type=click.IntRange(min=1), default=12, show_default=True, help="Images on the page."
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Whose images to predict.",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page to write.  [default: masks.html in the model's folder, where the report finds it]",
+)
+@json_option
+def masks(
+    run: Path, model: Path | None, num_shown: int, split: str, output: Path | None, is_json: bool
+) -> None:
+    """Show a segmentation network's masks: image, truth, prediction and error, worst images first."""
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.workflows.predicted_masks import show
+
+    page = show(run, model, split=split, num_shown=num_shown, output=output)
+    if is_json:
+        print_json({"path": str(page.path), **page.content})
+        return
+    print_table(
+        ["mean IoU", "pixel accuracy", "image"],
+        [[f"{i['mean_iou']:.4f}", f"{i['accuracy']:.4f}", i["name"]] for i in page.content["images"]],
+    )
+    metrics = page.content["metrics"]
+    click.echo(
+        f"\nAll {page.content['num_images']:,} {split} images: mean IoU {metrics['mean_iou']:.4f}, pixel "
+        f"accuracy {metrics['accuracy']:.4f}\nPage: {page.path}"
+    )

@@ -1,0 +1,115 @@
+"""Predicted masks to look at: image, truth, prediction and error side by side, the worst images first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from popnas.report import markup, pictures
+from popnas.report.markup import Value
+from popnas.report.page import document
+
+NUM_IN_REPORT = 4
+"""Images that a run's report shows; the page has more."""
+
+
+@dataclass(frozen=True)
+class ShownMask:
+    """An image (h, w, c) with its true and predicted mask (h, w), and how good the prediction is."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    predicted: np.ndarray
+    mean_iou: float
+    accuracy: float
+
+
+def html(content: dict[str, Any], shown: Sequence[ShownMask]) -> str:
+    """The whole page, everything inside.
+
+    `content`: model, split, num_images, metrics, classes (name, iou, support), note.
+    """
+    names = [item["name"] for item in content["classes"]]
+    colours_K3 = pictures.class_colours(len(names))
+    sections = [
+        ("Worst images", _explained(content, shown, colours_K3) + _rows(shown, colours_K3)),
+        ("Classes", _classes(content, colours_K3)),
+    ]
+    return document(f"Masks of {content['model']}", _subtitle(content), sections)
+
+
+def montage(shown: Sequence[ShownMask], num_classes: int) -> bytes:
+    """The first of them as one PNG, for the run's report."""
+    colours_K3 = pictures.class_colours(num_classes)
+    return pictures.png(pictures.montage([_panels(item, colours_K3) for item in shown[:NUM_IN_REPORT]]))
+
+
+def _subtitle(content: dict[str, Any]) -> str:
+    metrics = content["metrics"]
+    return (
+        f"{content['split'].capitalize()} split, {content['num_images']:,} images: mean IoU "
+        f"{metrics['mean_iou']:.4f}, pixel accuracy {metrics['accuracy']:.4f}"
+    )
+
+
+def _explained(content: dict[str, Any], shown: Sequence[ShownMask], colours_K3: np.ndarray) -> str:
+    names = [item["name"] for item in content["classes"]]
+    has_unlabelled = any((item.y >= len(names)).any() for item in shown)
+    note = f"<p class=note>{markup.text(content['note'])}</p>" if content.get("note") else ""
+    some = f"The {len(shown)} of {content['num_images']:,} images" if shown else "No image has labels."
+    told = (
+        f"{some} whose own mean IoU (over the classes that the image or its prediction has) is lowest. "
+        "Errors are vermilion; striped pixels are unlabelled and count nowhere."
+        if shown
+        else some
+    )
+    return f"{note}<p>{told}</p>{pictures.legend(names, colours_K3, has_unlabelled=has_unlabelled)}"
+
+
+def _rows(shown: Sequence[ShownMask], colours_K3: np.ndarray) -> str:
+    if not shown:
+        return ""
+    rows = "".join(_row(item, colours_K3) for item in shown)
+    return pictures.columns_html() + rows
+
+
+def _row(item: ShownMask, colours_K3: np.ndarray) -> str:
+    images = "".join(
+        pictures.image_html(pictures.png(panel), f"{what} of {item.name}")
+        for what, panel in zip(pictures.COLUMNS, _panels(item, colours_K3), strict=True)
+    )
+    return (
+        f'<figure class="mask"><div class="masks">{images}</div><figcaption>mean IoU '
+        f"<strong>{item.mean_iou:.4f}</strong>, pixel accuracy <strong>{item.accuracy:.4f}</strong> · "
+        f"{markup.code(item.name)}</figcaption></figure>"
+    )
+
+
+def _panels(item: ShownMask, colours_K3: np.ndarray) -> list[np.ndarray]:
+    """What stands side by side, at a size for pages."""
+    panels = (
+        pictures.as_rgb(item.x),
+        pictures.coloured(item.y, colours_K3),
+        pictures.coloured(item.predicted, colours_K3),
+        pictures.error(item.x, item.y, item.predicted, len(colours_K3)),
+    )
+    return [pictures.shrunk(panel, is_smooth=place == 0) for place, panel in enumerate(panels)]
+
+
+def _classes(content: dict[str, Any], colours_K3: np.ndarray) -> str:
+    total = max(sum(item["support"] for item in content["classes"]), 1)
+    rows: list[list[Value | str]] = [
+        [
+            Value(pictures.swatch(colour) + markup.text(item["name"]), item["name"]),
+            markup.score(item["iou"]),
+            markup.score(item["recall"]),
+            markup.score(item["precision"]),
+            markup.percent(item["support"] / total),
+        ]
+        for item, colour in zip(content["classes"], colours_K3, strict=True)
+    ]
+    return markup.table(["class", "IoU", "recall", "precision", "share of pixels"], rows)

@@ -1,0 +1,54 @@
+"""Predicted masks of a segmentation run: the worst images of its final network, else of its best model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from popnas.report import markup, pictures
+from popnas.report.run_data import RunData
+
+
+def render(run: RunData) -> str:
+    """The pictures that a page of masks in a model's folder was written with; "" if there is none."""
+    for page in _pages(run.path):
+        found = _read(page)
+        if found is not None:
+            return _shown(page.relative_to(run.path), *found)
+    return ""
+
+
+def _pages(path: Path) -> Iterator[Path]:
+    """Where pages may be, the final network's first."""
+    folders = [path / "final_training", *sorted((path / "final_training").glob("*/")), path / "best_model"]
+    yield from (folder / name for folder in folders for name in ("masks.html", "masks_validation.html"))
+
+
+def _read(page: Path) -> tuple[dict[str, Any], bytes] | None:
+    """What lies beside a page; None if it cannot be read: a report of what is there is worth more than
+    none.
+    """
+    try:
+        content = json.loads(page.with_suffix(".json").read_bytes())
+        png = page.with_suffix(".png").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return (content, png) if page.is_file() and content.get("images") else None
+
+
+def _shown(page: Path, content: dict[str, Any], png: bytes) -> str:
+    names = [item["name"] for item in content["classes"]]
+    worst = ", ".join(f"{item['mean_iou']:.3f}" for item in content["images"][: content["num_in_report"]])
+    caption = (
+        f"The {content['split']} images that {page.parent} does worst on, by their own mean IoU: {worst}. "
+        f"All {content['num_images']:,} together have {content['metrics']['mean_iou']:.4f}. Errors are "
+        "vermilion; striped pixels are unlabelled."
+    )
+    legend = pictures.legend(names, pictures.class_colours(len(names)), has_unlabelled=True)
+    link = f'<p><a href="{markup.text(page.as_posix())}">More of them, and the IoU of each class</a></p>'
+    return (
+        f'{legend}{pictures.columns_html()}<figure class="mask">'
+        f"{pictures.image_html(png, caption)}<figcaption>{markup.text(caption)}</figcaption></figure>{link}"
+    )
