@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.ragged import sizes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,15 @@ class Dataset:
             return (*self.network_size, len(self.preprocessing.scale))
         shape: tuple[int, ...] = self.full_train.x.shape[1:]
         return shape
+
+    @property
+    def whole_image_share(self) -> float:
+        """What a whole image takes of a network's time, against an example as training sees it: more than 1
+        where training sees crops.
+        """
+        if self.network_size is None:
+            return 1.0
+        return float(sizes_of(self.full_train.x).prod(axis=1).mean()) / math.prod(self.network_size)
 
     @property
     def num_classes(self) -> int:

@@ -36,6 +36,8 @@ from popnas.workflows.models import ModelFolder, read_json
 SELECTION, FINAL = "model_selection", "final_training"
 _NUM_WATCHED = 1000
 """Final training has no data left to validate on: so many samples that it trains on show how it goes."""
+_WATCHED_SHARE = 0.15
+"""... and of whole images, where training sees crops, as many as take this share of an epoch's crops."""
 _OTHER_NAME = "Choose another --name, or remove the folder to train anew."
 
 
@@ -187,7 +189,7 @@ class _Job:
             return self._kept(network, self.snapshot["best_epoch"], self.snapshot["best_state"])
         data = self.dataset
         train, watched = (
-            (data.full_train, data.full_train.take(slice(0, _NUM_WATCHED)))
+            (data.full_train, data.full_train.take(slice(0, _num_watched(data))))
             if self.is_final
             else (data.train, data.validation)
         )
@@ -326,3 +328,11 @@ def _remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _num_watched(data: Dataset) -> int:
+    """How many training examples are judged after each epoch: few where whole images take much longer than
+    the crops that training sees.
+    """
+    affordable = int(_WATCHED_SHARE * len(data.full_train) / data.whole_image_share)
+    return _NUM_WATCHED if data.whole_image_share <= 1 else max(1, min(_NUM_WATCHED, affordable))

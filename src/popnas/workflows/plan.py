@@ -6,7 +6,6 @@ against FLOPs) through what that took gives the time of all others.
 
 from __future__ import annotations
 
-import math
 import resource
 import sys
 import time
@@ -20,7 +19,6 @@ from popnas import executors, networks, tasks, training
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
-from popnas.datasets.ragged import sizes_of
 from popnas.executors.inline import torch_threads
 from popnas.networks.cost import bulk_costs
 from popnas.networks.spec import NetworkSpec
@@ -124,11 +122,8 @@ def epoch_samples(dataset: Dataset) -> float:
     """What an epoch of training and validation comes to, in training samples: a forward pass alone takes a
     third of a step, and grows with the images where validation sees more than the training crop.
     """
-    validation = dataset.folds[0].validation
-    share = 1.0
-    if dataset.network_size is not None:
-        share = float(sizes_of(validation.x).prod(axis=1).mean()) / math.prod(dataset.network_size)
-    return len(dataset.folds[0].train) + len(validation) * share / 3
+    fold = dataset.folds[0]
+    return len(fold.train) + len(fold.validation) * dataset.whole_image_share / 3
 
 
 def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Final training: which network, on which data, and the way it goes on."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -159,3 +160,9 @@ def test_threads_are_those_it_began_with_and_are_put_back(run, partial, monkeypa
     monkeypatch.setattr(torch, "set_num_threads", lambda number: (used.append(number), original(number)))
     train(run, partial=partial)
     assert used == [2, before]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 1000), (4.0, 30), (100.0, 1)])
+def test_whole_images_are_watched_as_time_allows(share, expected):
+    data = SimpleNamespace(full_train=range(800), whole_image_share=share)
+    assert model_training._num_watched(data) == expected
