@@ -11,13 +11,6 @@ if TYPE_CHECKING:
 
 LARGEST_CROP = 224
 _SMALLEST_CROP = 16
-UNLABELLED = 255
-"""What masks usually hold where nothing is labelled."""
-
-
-def may_be_unlabelled(dataset: Dataset) -> bool:
-    """Whether a class is what masks usually hold where nothing is labelled."""
-    return str(UNLABELLED) in dataset.class_names
 
 
 def settings(dataset: Dataset) -> dict[str, Any]:

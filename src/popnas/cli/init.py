@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from popnas.cli import _init_masks as masks
-from popnas.errors import DataError, UserError, nearest
+from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.datasets import Dataset
-    from popnas.tasks import Task
+    from popnas.workflows.data_look import Look
 
 _LARGEST_SIDE = 64
 _SMALLEST_FINAL_SIZE = 4
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What was seen: the `dataset` section that reads the data, and the data."""
-
-    section: dict[str, Any]
-    dataset: Dataset
-
-    @property
-    def task(self) -> Task:
-        from popnas import tasks
-
-        return tasks.get(self.section["type"])
-
-    @property
-    def num_training(self) -> int:
-        return len(self.dataset.train)
-
-    @property
-    def is_images(self) -> bool:
-        return len(self.dataset.input_shape) == 3
-
-    @property
-    def spatial_size(self) -> tuple[int, ...]:
-        return self.dataset.input_shape[:-1]
 
 
 @click.command("init")
@@ -65,7 +35,9 @@ def command(data: str, output: Path) -> None:
     """
     if output.exists():
         raise UserError(f"{output} exists; give another file with -o, or remove it.")
-    look = _look_at(data)
+    from popnas.workflows.data_look import look_at
+
+    look = look_at(data)
     text = _text(look, data, output)
     try:
         output.write_text(text, encoding="utf-8")
@@ -74,60 +46,7 @@ def command(data: str, output: Path) -> None:
     click.echo(f"{_summary(look)}\nWrote {output}. Next: popnas plan -j {output}")
 
 
-def _look_at(data: str) -> _Look:
-    """Load the data as the first task that can read them does."""
-    complaints = []
-    for section in _candidates(data):
-        try:
-            return _load(section)
-        except DataError as error:
-            complaints.append(str(error))
-    raise DataError("\n".join(dict.fromkeys(complaints)))
-
-
-def _candidates(data: str) -> Iterator[dict[str, Any]]:
-    """`dataset` sections that might read the data, likely ones first."""
-    from popnas.datasets import SOURCES
-
-    sources = [source() for _, source in SOURCES.items()]
-    path = Path(data).expanduser()
-    if path.exists():
-        tasks = sorted({task for source in sources if source.recognizes(path) for task in source.tasks})
-        if not tasks:
-            layouts = dict.fromkeys(source.layout for source in sources if source.layout)
-            raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
-        yield from ({"type": task, "path": data} for task in tasks)
-        return
-    tasks = sorted({task for source in sources if data in source.data_sets() for task in source.tasks})
-    if not tasks:
-        names = sorted({name for source in sources for name in source.data_sets()})
-        raise DataError(
-            f"{data} is neither a file or folder nor a known data set.{nearest(data, names)} "
-            f"Known are: {', '.join(names)}."
-        )
-    yield from ({"type": task, "name": data} for task in tasks)
-
-
-def _load(section: dict[str, Any]) -> _Look:
-    """Load with a validation split of its own if there is one, else with a share of the training data."""
-    if "path" in section:
-        with suppress(DataError):
-            return _loaded({**section, "validation_size": None})
-    return _loaded({**section, "validation_size": 0.2})
-
-
-def _loaded(section: dict[str, Any]) -> _Look:
-    from popnas import datasets
-    from popnas.config import DatasetConfig
-
-    look = _Look(section, datasets.load(DatasetConfig(**section), seed=0))
-    if look.task.is_per_pixel and masks.may_be_unlabelled(look.dataset) and "ignore_class" not in section:
-        with suppress(DataError):  # a class after all, if fewer than two others are left
-            return _loaded({**section, "ignore_class": masks.UNLABELLED})
-    return look
-
-
-def _text(look: _Look, data: str, output: Path) -> str:
+def _text(look: Look, data: str, output: Path) -> str:
     from popnas.config.commented import commented_text
     from popnas.workflows.settings import load_config
 
@@ -142,7 +61,7 @@ def _text(look: _Look, data: str, output: Path) -> str:
     return commented_text(document, header=header, remarks=_remarks(look))
 
 
-def _document(look: _Look) -> dict[str, Any]:
+def _document(look: Look) -> dict[str, Any]:
     from popnas.config.preset_files import default_operators
 
     num_training, metrics = look.num_training, look.task.score_metrics
@@ -170,7 +89,7 @@ def _document(look: _Look) -> dict[str, Any]:
     }
 
 
-def _data_settings(look: _Look) -> dict[str, Any]:
+def _data_settings(look: Look) -> dict[str, Any]:
     if look.task.is_per_pixel:
         return masks.settings(look.dataset)
     settings: dict[str, Any] = {
@@ -191,20 +110,20 @@ def _data_settings(look: _Look) -> dict[str, Any]:
     return settings
 
 
-def _num_motifs(look: _Look) -> int:
+def _num_motifs(look: Look) -> int:
     """As many reductions as leave a size of 4 at the end, at most 2."""
     largest = masks.LARGEST_CROP if look.task.is_per_pixel else _LARGEST_SIDE if look.is_images else 1 << 30
     smallest = min(*look.spatial_size, largest)
     return 1 + sum(smallest >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
 
 
-def _imbalance(look: _Look) -> float:
+def _imbalance(look: Look) -> float:
     """How many times as many examples the largest class has as the smallest."""
     counts = look.dataset.describe()["class_counts"]["train"]
     return max(counts) / max(min(counts), 1)
 
 
-def _remarks(look: _Look) -> dict[str, str]:
+def _remarks(look: Look) -> dict[str, str]:
     remarks = {
         "search_space.blocks": "The published searches use 5.",
         "search_strategy.max_children": "The published searches train 128 and explore 16.",
@@ -219,7 +138,7 @@ def _remarks(look: _Look) -> dict[str, str]:
     return remarks | (masks.remarks(_imbalance(look)) if look.task.is_per_pixel else {})
 
 
-def _shape(look: _Look) -> str:
+def _shape(look: Look) -> str:
     if look.is_images:
         height, width, channels = look.dataset.input_shape
         return f"{height}x{width} pixels, {channels} channel{'s' * (channels > 1)}"
@@ -227,7 +146,7 @@ def _shape(look: _Look) -> str:
     return f"{timesteps} timesteps, {channels} channel{'s' * (channels > 1)}"
 
 
-def _summary(look: _Look) -> str:
+def _summary(look: Look) -> str:
     """One line of what was found."""
     kind = look.section["type"].replace("_", " ")
     lengths = ", of different lengths" if look.dataset.has_lengths else ""
