@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from popnas.cli._dataset_inspect import inspect
 from popnas.cli._dataset_masks import masks
 from popnas.cli._dataset_segmentation import segmentation
 
@@ -13,5 +14,6 @@ def command() -> None:
     """Look at data; build segmentation data from images and masks; show predicted masks."""
 
 
+command.add_command(inspect)
 command.add_command(segmentation)
 command.add_command(masks)

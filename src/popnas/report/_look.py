@@ -49,6 +49,13 @@ svg.cell { max-width: 100%; height: auto; }
 .card svg.cell { max-height: 420px; margin: auto; }
 .masks { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 6px; }
 .masks.head { color: var(--muted); font-size: .85rem; font-weight: 600; }
+.masks.two { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.cards.wide { grid-template-columns: repeat(auto-fill, minmax(min(440px, 100%), 1fr)); }
+.thumbnails { display: flex; flex-wrap: wrap; gap: 6px; }
+.thumbnails img { width: 96px; height: auto; image-rendering: pixelated; border-radius: 4px; }
+.bar {
+  display: inline-block; height: .7em; margin-right: 6px; border-radius: 2px; background: var(--accent);
+}
 .mask { margin: 4px 0 18px; }
 .mask img { display: block; width: 100%; height: auto; image-rendering: pixelated; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: none; font-size: .9rem; }

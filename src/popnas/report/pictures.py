@@ -95,11 +95,11 @@ def png(pixels: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def montage(rows: Sequence[Sequence[np.ndarray]], *, gap: int = 6) -> np.ndarray:
+def montage(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Pictures in rows and columns as one on white; each place has the size of the largest."""
     height = max(picture.shape[0] for row in rows for picture in row)
     width = max(picture.shape[1] for row in rows for picture in row)
-    num_columns = len(rows[0])
+    num_columns, gap = len(rows[0]), max(1, width // 50)
     canvas = np.full(
         (len(rows) * (height + gap) - gap, num_columns * (width + gap) - gap, 3), 255, dtype=np.uint8
     )

@@ -1,0 +1,89 @@
+"""`popnas dataset inspect`: what data hold, and what of it will hurt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from popnas.cli._options import json_option, set_option
+from popnas.cli._output import print_json, print_table
+
+
+@click.command("inspect")
+@click.argument("data", metavar="[DATA]", required=False)
+@click.option(
+    "-j",
+    "source",
+    metavar="CONFIG",
+    help="Instead of DATA: a configuration (a JSON file or a preset's name), whose data are read as it says.",
+)
+@set_option
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="dataset.html",
+    show_default=True,
+    help="The page to write.",
+)
+@json_option
+def inspect(data: str | None, source: str | None, sets: tuple[str, ...], output: Path, is_json: bool) -> None:
+    """Show class shares, sizes and examples of data, and warn of what will hurt a search.
+
+    DATA is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
+    a known data set.
+    """
+    if (data is None) == (source is None):
+        raise click.UsageError("give either DATA (a path or name), or a configuration with -j CONFIG.")
+    if sets and source is None:
+        raise click.UsageError("--set changes a configuration: give one with -j CONFIG.")
+    from popnas.workflows.data_look import look_at, look_with
+    from popnas.workflows.inspection import inspect, write_page
+    from popnas.workflows.settings import load_config
+
+    look = (
+        look_with(load_config(source, sets=sets)) if source is not None else look_at(str(data), has_all=True)
+    )
+    facts = inspect(look)
+    write_page(look, facts, output)
+    if is_json:
+        print_json({**facts, "page": str(output)})
+        return
+    _show(facts)
+    click.echo(f"\nPage: {output}")
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from popnas.report.data_page import size_words
+
+    splits = facts["splits"]
+    is_per_pixel = splits["train"]["unlabelled_share"] is not None
+    click.echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes\n")
+    print_table(
+        ["split", "examples", "size", *["unlabelled"] * is_per_pixel],
+        [
+            [name, f"{split['num_examples']:,}", size_words(split["sizes"])]
+            + [f"{split['unlabelled_share'] or 0:.1%}"] * is_per_pixel
+            for name, split in splits.items()
+        ],
+    )
+    click.echo()
+    print_table(
+        ["class", *(f"{name} {'pixels' if is_per_pixel else 'examples'}" for name in splits)],
+        [
+            [label, *(_share(split, k) for split in splits.values())]
+            for k, label in enumerate(facts["class_names"])
+        ],
+    )
+    if not facts["warnings"]:
+        click.echo("\nNothing was found that would hurt a search.")
+    for number, line in enumerate(facts["warnings"]):
+        click.echo(f"{'' if number else chr(10)}Warning: {line}")
+
+
+def _share(split: dict[str, Any], k: int) -> str:
+    share = f"{split['class_shares'][k]:.2%}"
+    return share if split["unlabelled_share"] is not None else f"{split['class_counts'][k]:,} ({share})"
