@@ -53,6 +53,7 @@ svg.cell { max-width: 100%; height: auto; }
 .cards.wide { grid-template-columns: repeat(auto-fill, minmax(min(440px, 100%), 1fr)); }
 .thumbnails { display: flex; flex-wrap: wrap; gap: 6px; }
 .thumbnails img { width: 96px; height: auto; image-rendering: pixelated; border-radius: 4px; }
+.name { white-space: nowrap; }
 .bar {
   display: inline-block; height: .7em; margin-right: 6px; border-radius: 2px; background: var(--accent);
 }

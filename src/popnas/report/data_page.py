@@ -81,17 +81,17 @@ def _classes(facts: dict[str, Any], *, has_colours: bool) -> str:
     rows: list[list[Value | str]] = []
     for k, name in enumerate(facts["class_names"]):
         swatch = pictures.swatch(colours_K3[k]) if has_colours else ""
-        row: list[Value | str] = [Value(swatch + markup.text(name), name)]
+        row: list[Value | str] = [Value(f'<span class="name">{swatch}{markup.text(name)}</span>', name)]
         for split in facts["splits"].values():
             row += [markup.count(split["num_with_class"][k]), _bar(split["class_shares"][k], largest)]
         rows.append(row)
-    what = ("images with it", "pixels") if has_colours else ("examples", "share")
-    header = [f"{split}: {word}" for split in facts["splits"] for word in what]
+    what = ("images", "pixels") if has_colours else ("examples", "share")
+    header = [f"{split}, {word}" for split in facts["splits"] for word in what]
     return markup.table(["class", *header], rows)
 
 
 def _bar(share: float, largest: float) -> Value:
-    width = 100 * share / largest if largest else 0.0
+    width = 60 * share / largest if largest else 0.0
     digits = 2 if 0 < share < 0.01 else 1
     return Value(f'<span class="bar" style="width:{width:.0f}px"></span>{100 * share:.{digits}f} %', share)
 

@@ -90,7 +90,10 @@ def _rare(facts: dict[str, Any], look: Look) -> Iterator[str]:
     ]
     if few:
         what = "images" if look.task.is_per_pixel else "examples"
-        yield f"Fewer than {FEW_EXAMPLES} training {what} show the class {_named(few)}: expect little of such."
+        yield (
+            f"Fewer than {FEW_EXAMPLES} training {what} show the class {_named(few)}: expect little of such "
+            "classes."
+        )
 
 
 def _shifts(facts: dict[str, Any]) -> Iterator[str]:
@@ -114,8 +117,8 @@ def _unlabelled(facts: dict[str, Any]) -> Iterator[str]:
     for name in facts["class_names"]:
         if facts["splits"]["train"]["unlabelled_share"] is not None and name.lower() in _MEANS_UNLABELLED:
             yield (
-                f"The class '{name}' is learnt and counted as any other. If it means that nothing is known of "
-                "a pixel, give its label as dataset.ignore_class."
+                f"The class '{name}' is learnt and counted as any other. If it means that nothing is known "
+                "of a pixel, give its label as dataset.ignore_class."
             )
     for name, split in facts["splits"].items():
         share = split["unlabelled_share"]
