@@ -1,0 +1,8 @@
+"""What all tests share."""
+
+import signal
+
+# A shell that starts the tests in the background lets them, and every process that they start, ignore Ctrl-C;
+# the tests that send it would then wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
