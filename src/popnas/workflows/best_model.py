@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from popnas import networks
+from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -21,6 +21,7 @@ from popnas.runs import RunFolder, RunState
 from popnas.runs.storage import write_bytes, write_json
 from popnas.workflows import candidate_files
 from popnas.workflows.model_files import io_contract
+from popnas.workflows.models import ModelFolder
 from popnas.workflows.progress import Listener
 
 
@@ -33,8 +34,8 @@ def write(
     executor: Executor,
     listener: Listener,
 ) -> None:
-    """Write `best_model/`: `model.onnx`, `weights.safetensors`, `model.json`. Nothing is written before a
-    cell is trained.
+    """Write `best_model/`: `model.onnx`, `weights.safetensors`, `model.json`, of a segmentation network a
+    page of predicted validation masks. Nothing is written before a cell is trained.
 
     Raises:
         ExportError: the weights are gone and training them again failed.
@@ -63,6 +64,11 @@ def write(
         checked = None
         listener.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
     write_json(folder.best_model / "model.json", _model_json(best, config, spec, dataset, checked))
+    if tasks.get(config.dataset.type).is_per_pixel:
+        # Only now, as above: it imports the figures of evaluation.
+        from popnas.workflows import predicted_masks
+
+        predicted_masks.write_sample(ModelFolder(folder.best_model), network, dataset)
 
 
 def _load(network: networks.Network, path: Path) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from popnas import tasks
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
+from popnas.networks import Network
 from popnas.report import masks_page
 from popnas.runs.storage import write_text
 from popnas.workflows import worst_masks
@@ -18,8 +20,9 @@ from popnas.workflows.evaluation import answers, find_models
 from popnas.workflows.models import ModelFolder
 from popnas.workflows.worst_masks import WorstMasks
 
-Say = Callable[[str], None]
 SPLITS = ("test", "validation")
+NUM_SAMPLED = 32
+"""Validation images that a search looks at when it ends."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,32 @@ def show(
         return MasksPage(worst_masks.write(folder.path, content, shown), content)
     write_text(output, masks_page.html(content, shown))
     return MasksPage(output, content)
+
+
+def write_sample(folder: ModelFolder, network: Network, dataset: Dataset) -> Path:
+    """Write the page of the worst of `NUM_SAMPLED` validation images, spread over the split: what the report
+    of a search shows. Whole images of a large split would take longer than a candidate's training.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    num_all = len(dataset.validation)
+    chosen = np.unique(np.linspace(0, num_all - 1, NUM_SAMPLED).round().astype(int))
+    part = dataset.validation.take(chosen)
+    worst = WorstMasks(dataset.num_classes)
+    for probabilities_NK, y_N in answers(folder, network, part):
+        worst.update(probabilities_NK, y_N)
+    note = None
+    if len(chosen) < num_all:
+        note = (
+            f"{len(chosen)} of {num_all:,} validation images were looked at. All of them: popnas dataset "
+            f"masks -p {folder.path.parent} --split validation"
+        )
+    shown = worst.shown(part)
+    content = worst_masks.content_of(
+        worst, shown, dataset.class_names, model=folder.path.name, split="validation", note=note
+    )
+    return worst_masks.write(folder.path, content, shown)
 
 
 def _data(folder: ModelFolder, split: str) -> tuple[Dataset, Split]:
