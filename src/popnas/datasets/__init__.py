@@ -7,6 +7,8 @@ What lives here, from source to batch:
 - `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
 - `segmentation.py`, `ragged.py`   images with masks (`SegmentationData`), of any size
 - `masks.py`, `mask_classes.py`   reading mask files; which of their labels is which class
+- `colour_tables.py`, `pair_geometry.py`, `npz_writing.py`   building segmentation data: colours to labels,
+  image and mask to another size together, files that are written piece by piece
 - `labels.py`     class order, remapping, class weights
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
