@@ -23,8 +23,8 @@ _SHOWN_AT = ResizeConfig(width=64, height=64)
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen: the `dataset` section that reads the data, the data, and what would stop a search of
-    them as they are.
+    """What was seen: the `dataset` section that reads the data, the data, and (sentences) what would stop a
+    search of them as they are, or its evaluation.
     """
 
     section: dict[str, Any]
@@ -117,7 +117,7 @@ def _loaded(section: dict[str, Any], has_all: bool) -> Look:
 
 def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
     """Load what can be loaded, with the test split if there is one; what failed on the way is a problem."""
-    problems: list[str] = []
+    problems: dict[str, None] = {}  # an ordered set
     for attempt in _attempts(config):
         for need_test in (True, False):
             try:
@@ -125,10 +125,12 @@ def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
             except MissingSplitError:
                 continue
             except DataError as error:
-                problems.append(str(error))
+                problems[str(error)] = None
                 continue
-            return Look(section, dataset, tuple(dict.fromkeys(problems)))
-    raise DataError(problems[0])
+            # The section itself works without test data: a search would run, and fail to be evaluated.
+            what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
+            return Look(section, dataset, tuple(f"{what} would stop: {problem}" for problem in problems))
+    raise DataError(next(iter(problems)))
 
 
 def _attempts(config: DatasetConfig) -> Iterator[DatasetConfig]:

@@ -20,7 +20,7 @@ _MEANS_UNLABELLED = frozenset({"unlabelled", "unlabeled", "void", "ignore", "ign
 
 def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
     """All warnings about data with these facts (as `inspection.inspect` gathers them), the worst first."""
-    found = [f"A search of these data as they are would stop: {problem}" for problem in look.problems]
+    found = list(look.problems)
     found += _leaks(facts)
     found += _of_classes(facts, look)
     found += _unlabelled(facts)

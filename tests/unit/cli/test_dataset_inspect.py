@@ -114,7 +114,9 @@ def test_a_crop_without_room_is_told_and_the_rest_is_shown(tmp_path, capsys):
 def test_a_test_split_that_cannot_be_used_is_told(tmp_path, capsys):
     data = masks_folder(tmp_path / "data", test_label=7)
     found, _ = inspected(tmp_path, capsys, data)
-    assert warned(found, "would stop: The mask y_0 of") and "test" not in found["splits"]
+    assert (
+        warned(found, "Evaluation on test data would stop: The mask y_0 of") and "test" not in found["splits"]
+    )
 
 
 def test_a_class_that_seems_to_mean_unlabelled(tmp_path, capsys):
@@ -154,7 +156,9 @@ def test_imbalance_single_examples_and_images_of_differing_size(tmp_path, capsys
     data = image_folders(tmp_path / "d", {"train": {"a": 60, "b": 5, "c": 1}})
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(data / "train/a/60.png")
     found, page = inspected(tmp_path, capsys, data)
-    assert warned(found, "would stop: The images of") and warned(found, "dataset.resize")
+    assert warned(found, "A search of these data as they are would stop: The images of") and warned(
+        found, "dataset.resize"
+    )
     assert warned(found, "times the examples of the smallest")
     assert warned(found, "have a single training example") or warned(found, "has a single training example")
     assert warned(found, "No validation example has the class c")
