@@ -8,6 +8,7 @@ its kind and is listed here.
 from popnas.layers._base import Chain, Layer, chain, per_axis
 from popnas.layers.activations import ACTIVATIONS, activation
 from popnas.layers.attention import ChannelNorm, ConvAttention, TransformerBlock
+from popnas.layers.concatenation import concatenate
 from popnas.layers.convolution import (
     BatchNorm,
     ConvBNAct,
@@ -48,6 +49,7 @@ __all__ = [
     "Zoomed",
     "activation",
     "chain",
+    "concatenate",
     "crop",
     "dense",
     "drop_paths",

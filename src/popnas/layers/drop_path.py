@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from popnas.layers.concatenation import concatenate
+
 
 class _DropPath(nn.Module):
     """Draws the factor of each branch and sample: 0 for a dropped one, else branches / survivors."""
@@ -75,7 +77,7 @@ class ConcatJoin(_DropPath):
         """The channels of all branches in their order."""
         if self.is_dropping:
             branches = tuple(b * f for b, f in zip(branches, self.factors(branches), strict=True))
-        return torch.cat(branches, dim=1)
+        return concatenate(branches)
 
 
 def drop_paths(modules: Iterable[nn.Module]) -> list[_DropPath]:

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from popnas.layers import ConvBNAct, ImagePooling, PatchAverage, TransposeUpsample, Upsample, chain
+from popnas.layers import (
+    ConvBNAct,
+    ImagePooling,
+    PatchAverage,
+    TransposeUpsample,
+    Upsample,
+    chain,
+    concatenate,
+)
 from popnas.networks.decoder_plan import ASPP_RATES, UNIT_LEVELS, FixedDecoderPlan, UnitPlan
 from popnas.networks.plan import Feature, Skip
 from popnas.networks.spec import NetworkSpec
@@ -34,7 +41,7 @@ class PyramidPooling(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         branches = [branch(x_BCHW) for branch in self.branches]
-        return self.project(torch.cat([*branches, self.pooling(x_BCHW)], dim=1))
+        return self.project(concatenate([*branches, self.pooling(x_BCHW)]))
 
 
 class DecoderUnit(nn.Module):
@@ -52,7 +59,7 @@ class DecoderUnit(nn.Module):
     def forward(self, x_BCHW: Tensor, skip_BCHW: Tensor) -> Tensor:
         """The decoder's map and the encoder's output -> the decoder's depth at the encoder's size."""
         skip_BCHW = self.compress(skip_BCHW)
-        return self.fuse(torch.cat([self.up(x_BCHW, skip_BCHW.shape[2:]), skip_BCHW], dim=1))
+        return self.fuse(concatenate([self.up(x_BCHW, skip_BCHW.shape[2:]), skip_BCHW]))
 
 
 class FixedDecoder(nn.Module):
@@ -92,7 +99,7 @@ class Merge(nn.Module):
     def forward(self, x_BCHW: Tensor, skip_BCHW: Tensor) -> Tensor:
         """The lower map and the skip -> the merged map."""
         skip_BCHW = self.reduce(skip_BCHW)
-        return self.compress(torch.cat([self.up(x_BCHW, skip_BCHW.shape[2:]), skip_BCHW], dim=1))
+        return self.compress(concatenate([self.up(x_BCHW, skip_BCHW.shape[2:]), skip_BCHW]))
 
 
 class StandInEncoder(nn.ModuleList):

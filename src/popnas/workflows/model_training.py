@@ -35,9 +35,9 @@ from popnas.workflows.models import ModelFolder, read_json
 
 SELECTION, FINAL = "model_selection", "final_training"
 _NUM_WATCHED = 1000
-"""Final training has no data left to validate on: so many samples that it trains on show how it goes."""
 _WATCHED_SHARE = 0.15
-"""... and of whole images, where training sees crops, as many as take this share of an epoch's crops."""
+"""Final training has no data left to validate on: samples that it trains on show how it goes, so many, or as
+many as this share of an epoch's, whole images counted by their size."""
 _OTHER_NAME = "Choose another --name, or remove the folder to train anew."
 
 
@@ -331,8 +331,6 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _num_watched(data: Dataset) -> int:
-    """How many training examples are judged after each epoch: few where whole images take much longer than
-    the crops that training sees.
-    """
+    """How many training examples are judged after each epoch, so that it takes a twentieth of the time."""
     affordable = int(_WATCHED_SHARE * len(data.full_train) / data.whole_image_share)
-    return _NUM_WATCHED if data.whole_image_share <= 1 else max(1, min(_NUM_WATCHED, affordable))
+    return max(1, min(_NUM_WATCHED, affordable))

@@ -23,6 +23,7 @@ from popnas.layers import (
     TransposeConvBNAct,
     activation,
     chain,
+    concatenate,
     dense,
     global_average,
 )
@@ -173,3 +174,21 @@ def test_strided_pointwise_convolutions_of_large_maps(stride: int) -> None:
     for single, double in ((found, expected), (x.grad, plain_x.grad), (layer.weight.grad, weight.grad)):
         assert single is not None and double is not None
         torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 6)])
+def test_concatenated_maps_get_their_gradients_side_by_side(shape: tuple[int, ...]) -> None:
+    leaves = [torch.rand(shape, requires_grad=True) for _ in range(2)]
+    layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+    maps = [(2 * leaf).contiguous(memory_format=layout) for leaf in leaves]
+    seen: list[bool] = []
+    joined = concatenate(maps)
+    for x in maps:
+        x.register_hook(lambda gradient: seen.append(gradient.is_contiguous(memory_format=layout)))
+    torch.testing.assert_close(joined, torch.cat(maps, dim=1))
+    factor = torch.rand_like(joined)
+    (joined * factor).sum().backward()
+    for leaf, expected in zip(leaves, (2 * factor).chunk(2, dim=1), strict=True):
+        torch.testing.assert_close(leaf.grad, expected)
+    if len(shape) == 4:
+        assert seen == [True, True]

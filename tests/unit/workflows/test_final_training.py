@@ -91,7 +91,7 @@ def test_it_trains_on_training_and_validation_data_together(run, partial, monkey
     monkeypatch.setattr(model_training.training, "fit", fit)
     train(run, partial=partial)
     dataset = ModelFolder(run / "final_training").load_dataset()
-    assert seen == [(len(dataset.full_train), len(dataset.full_train))]
+    assert seen == [(len(dataset.full_train), int(0.15 * len(dataset.full_train)))]
     assert len(dataset.full_train) == len(dataset.train) + len(dataset.validation)
 
 
@@ -162,7 +162,7 @@ def test_threads_are_those_it_began_with_and_are_put_back(run, partial, monkeypa
     assert used == [2, before]
 
 
-@pytest.mark.parametrize(("share", "expected"), [(1.0, 1000), (4.0, 30), (100.0, 1)])
-def test_whole_images_are_watched_as_time_allows(share, expected):
+@pytest.mark.parametrize(("share", "expected"), [(0.1, 1000), (1.0, 120), (4.0, 30), (1000.0, 1)])
+def test_samples_are_watched_as_time_allows(share, expected):
     data = SimpleNamespace(full_train=range(800), whole_image_share=share)
     assert model_training._num_watched(data) == expected
