@@ -5,7 +5,7 @@ float32, AdamW with a cosine schedule, no augmentation. Ours is `train_model`, w
 and its look at the accuracy after every epoch; the plain loop trains the same network and does nothing else.
 Each runs in a process of its own, in turns, on 2 threads; wall time of whole epochs after a first one.
 
-    python benchmarks/bench_final_training.py    (fashion_mnist/fashion_mnist.npz in $POPNAS_SHARED)
+    python benchmarks/bench_final_training.py    (data/fashion_mnist in $POPNAS_SHARED)
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    shared = Path(os.environ.get("POPNAS_SHARED", "../shared")) / "fashion_mnist"
+    shared = Path(os.environ.get("POPNAS_SHARED", "../shared"), "data", "fashion_mnist")
     parser.add_argument("--data", type=Path, default=shared, help="the folder of fashion_mnist.npz")
     parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)

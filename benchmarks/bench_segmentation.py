@@ -219,17 +219,17 @@ def main() -> None:
     torch.set_num_threads(1)
     partial = {"training_hyperparameters": {"epochs": arguments.epochs}}
     trained = train(arguments.run, partial=partial, name=NAME, listener=ModelListener())
-    (judged,) = evaluate(arguments.run, trained.path)
+    (judged,) = evaluate(arguments.run, trained.folder)
     assert judged.content is not None, judged.skipped
     params, seconds = judged.content["params"], trained.training_seconds
     show("popnas", params, trained.num_epochs, seconds, judged.metrics)
     print(f"    {judged.content['cell']}")
     for factor in (1, 2):
-        equal, total = agreement(ModelFolder(trained.path), factor)
+        equal, total = agreement(ModelFolder(trained.folder), factor)
         print(
             f"    ONNX file: class of PyTorch on {equal / total:.6%} of {total:,} pixels, {factor}x the size"
         )
-    comparison = Comparison(ModelFolder(trained.path))
+    comparison = Comparison(ModelFolder(trained.folder))
     channels, classes = comparison.data.input_shape[-1], comparison.data.num_classes
     comparison.compare(lambda width: UNet(channels, classes, width), params, seconds)
     comparison.compare(lambda width: DeepLab(channels, classes, width), params, seconds)
