@@ -6,19 +6,13 @@ from pathlib import Path
 
 import click
 
-from popnas.cli._options import json_option
+from popnas.cli._options import json_option, model_option, run_option
 from popnas.cli._output import print_json, print_table
 
 
 @click.command("masks")
-@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
-@click.option(
-    "-f",
-    "model",
-    metavar="MODEL",
-    type=click.Path(path_type=Path),
-    help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
-)
+@run_option
+@model_option
 @click.option(
     "-n", "num_shown", type=click.IntRange(min=1), default=12, show_default=True, help="Images on the page."
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 config_option = click.option(
@@ -20,3 +22,13 @@ set_option = click.option(
     help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. Repeatable.",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+run_option = click.option(
+    "-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run."
+)
+model_option = click.option(
+    "-f",
+    "model",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
+)

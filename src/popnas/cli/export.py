@@ -6,16 +6,12 @@ from pathlib import Path
 
 import click
 
+from popnas.cli._options import model_option, run_option
+
 
 @click.command("export")
-@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
-@click.option(
-    "-f",
-    "model",
-    metavar="MODEL",
-    type=click.Path(path_type=Path),
-    help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
-)
+@run_option
+@model_option
 @click.option("--source", "is_source", is_flag=True, help="One PyTorch file that needs no popnas.")
 @click.option(
     "-o",

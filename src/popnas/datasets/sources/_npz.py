@@ -174,16 +174,19 @@ def member(archive: NpzFile, name: str, path: Path, pickle_remedy: str) -> np.nd
     """
     try:
         array: np.ndarray = archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise DataError(f"The array '{name}' of {path} is damaged: {error}.") from error
-        raise DataError(
-            f"The array '{name}' of {path} holds pickled Python objects, which are never loaded: a pickle "
-            f"can run any code. {pickle_remedy}"
-        ) from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"The array '{name}' of {path} is damaged: {error}.") from error
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise unreadable(name, path, error, pickle_remedy) from error
     return array
+
+
+def unreadable(name: str, path: Path, error: Exception, pickle_remedy: str) -> DataError:
+    """Why an array cannot be read: it is damaged, or it holds pickled objects."""
+    if "allow_pickle" not in str(error):
+        return DataError(f"The array '{name}' of {path} is damaged: {error}.")
+    return DataError(
+        f"The array '{name}' of {path} holds pickled Python objects, which are never loaded: a pickle can "
+        f"run any code. {pickle_remedy}"
+    )
 
 
 def listed(keys: Sequence[str]) -> str:

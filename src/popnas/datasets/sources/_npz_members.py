@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from popnas.datasets.sources._npz import unreadable
 from popnas.errors import DataError
 
 _READ_HEADER: dict[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, np.dtype]]] = {
@@ -67,12 +68,7 @@ class NpzMembers:
         try:
             return read()
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, struct.error) as error:
-            if "allow_pickle" not in str(error):
-                raise DataError(f"The array '{name}' of {self.file} is damaged: {error}.") from error
-            raise DataError(
-                f"The array '{name}' of {self.file} holds pickled Python objects, which are never loaded: a "
-                f"pickle can run any code. {self.pickle_remedy}"
-            ) from error
+            raise unreadable(name, self.file, error, self.pickle_remedy) from error
 
     def _read(self, info: zipfile.ZipInfo) -> np.ndarray:
         raw = self._bytes(info, info.compress_size)
