@@ -9,6 +9,7 @@ from torch import nn
 
 from popnas.training.clocks import clock_for
 from popnas.training.device import laid_out
+from popnas.training.memory import freed_memory_kept
 
 NUM_BATCHES = 10
 NUM_WARM_UPS = 3
@@ -39,7 +40,7 @@ def inference_seconds(
     clock = clock_for(device)
     precision = torch.autocast(device.type, autocast) if autocast is not None else nullcontext()
     try:
-        with torch.inference_mode(), precision:
+        with torch.inference_mode(), precision, freed_memory_kept(device):
             for _ in range(NUM_WARM_UPS):
                 network(x, lengths_B)
             for _ in range(NUM_BATCHES):

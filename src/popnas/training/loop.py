@@ -22,6 +22,7 @@ from popnas.training import schedules, simulated
 from popnas.training.clocks import clock_for
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
 from popnas.training.interfaces import Cost, Loader, Loss, Metrics, Snapshot, TrainableNetwork
+from popnas.training.memory import freed_memory_kept
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
 from popnas.training.stepper import PreparedBatch, Stepper
@@ -34,7 +35,7 @@ double the training."""
 def fit(
     network: nn.Module,
     train_loader: Loader,
-    validation_loader: Loader,
+    validation_loader: Loader | None,
     loss: Loss,
     make_metrics: Callable[[], Metrics],
     settings: TrainingSettings,
@@ -58,7 +59,8 @@ def fit(
             `head_weights` and `set_progress`.
         train_loader: yields batches on `device`; its first iteration here is the epoch that `set_epoch`
             names.
-        validation_loader: likewise; its batches may have another size.
+        validation_loader: likewise; its batches may have another size. None: the metrics are those of the
+            training batches, as they were when they were trained on, and the last epoch is the best.
         loss: see `interfaces`.
         make_metrics: an accumulator per head and epoch.
         settings: how to train.
@@ -78,7 +80,7 @@ def fit(
     """
     assert timing in ("measured", "simulated"), timing
     assert timing == "measured" or cost is not None, "simulated timing is a function of the network's cost"
-    with memory_errors_named(device), devices.reproducible(device):
+    with memory_errors_named(device), devices.reproducible(device), freed_memory_kept(device):
         network.to(device)
         if (
             memory_format is not None and device.type == "cuda"
@@ -112,7 +114,7 @@ class _Training:
 
     network: TrainableNetwork
     train_loader: Loader
-    validation_loader: Loader
+    validation_loader: Loader | None
     loss: Loss
     make_metrics: Callable[[], Metrics]
     settings: TrainingSettings
@@ -139,13 +141,14 @@ class _Training:
         """Train and validate once; raises CandidateFailed."""
         epoch = len(self.epochs)
         torch.manual_seed(derive_seed(self.seed, "epoch", epoch))
-        loss, training_seconds = self._train(epoch)
+        heads = [self.make_metrics() for _ in self.network.head_weights]
+        loss, training_seconds = self._train(epoch, heads)
         began = time.thread_time()
-        head_metrics = self._validate(epoch)
+        self._validate(epoch, heads)
         record = EpochRecord(
             loss=loss,
             learning_rate=self.rates[(epoch + 1) * len(self.train_loader) - 1],
-            head_metrics=head_metrics,
+            head_metrics=[metrics.compute() for metrics in heads],
             training_seconds=training_seconds,
             validation_seconds=time.thread_time() - began,
         )
@@ -159,7 +162,7 @@ class _Training:
             epochs=list(self.epochs),
             metrics=best_of_each(head for record in self.epochs for head in record.head_metrics),
             best_epoch=self.best_epoch,
-            best_state=self.best_state,
+            best_state=self.best_state if self.validation_loader else self.network.state_dict(),
             training_seconds=sum(record.training_seconds for record in self.epochs),
         )
 
@@ -189,7 +192,7 @@ class _Training:
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
         return Stepper(network, self.loss, self.settings, self.device, self.memory_format)
 
-    def _train(self, epoch: int) -> tuple[float, float]:
+    def _train(self, epoch: int, heads: list[Metrics]) -> tuple[float, float]:
         """Mean loss per sample and seconds of one epoch."""
         stepper, clock, first_step = self.stepper, self.clock, epoch * len(self.train_loader)
         has_drop_path = self.settings.drop_path > 0.0
@@ -204,10 +207,13 @@ class _Training:
             if self.cost is None and len(self.warmed_shapes) < _MAX_WARMED:
                 self._warm_up(batch)
             clock.start()
-            loss = stepper.step(batch, self.rates[step])
+            stepped = stepper.step(batch, self.rates[step])
             clock.stop()
             stepper.release_gradients()
-            loss_sum.add_(loss, alpha=len(batch.y))
+            loss_sum.add_(stepped.loss, alpha=len(batch.y))
+            if self.validation_loader is None:
+                _count(heads, stepped.outputs, batch.y)
+            del stepped  # logits of masks are large
             num_samples += len(batch.y)
         self.spare = None
         seconds = clock.seconds()
@@ -231,22 +237,29 @@ class _Training:
             torch.cuda.synchronize(self.device)
 
     @torch.inference_mode()
-    def _validate(self, epoch: int) -> list[dict[str, float]]:
+    def _validate(self, epoch: int, heads: list[Metrics]) -> None:
+        """Count the validation data; the loss before the last step can be finite although the weights after
+        it are not, which this notices too.
+        """
+        if self.validation_loader is None:
+            weights = torch.stack([weight.sum() for weight in self.network.parameters()])
+            check_finite(weights.sum().item(), "the sum of the weights", epoch)
+            return
         self.network.eval()
-        heads = [self.make_metrics() for _ in self.network.head_weights]
         logits_sum = torch.zeros((), device=self.device)
         self.validation_loader.set_epoch(epoch)
         for batch in self.validation_loader:
             self._check_time(epoch)
             outputs = self.stepper.predict(self.stepper.prepared(batch))
-            for metrics, logits in zip(heads, outputs, strict=True):
-                metrics.update(logits, batch.y)
-            logits_sum.add_(outputs[-1].sum())
-        # The loss before the last step can be finite although the weights after it are not.
+            _count(heads, outputs, batch.y)
+            logits_sum.add_(outputs[-1].float().sum())
         check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch)
-        return [metrics.compute() for metrics in heads]
 
     def _keep_if_best(self, epoch: int) -> None:
+        if self.validation_loader is None:
+            self.best_epoch = epoch
+            return
+
         def score(record: EpochRecord) -> float:
             return record.head_metrics[-1][self.settings.score_metric]
 
@@ -260,3 +273,8 @@ class _Training:
     def _check_time(self, epoch: int) -> None:
         if self.max_seconds is not None and time.monotonic() - self.began > self.max_seconds:
             raise time_limit(self.max_seconds, epoch, self.settings.epochs)
+
+
+def _count(heads: list[Metrics], outputs: tuple[Tensor, ...], y: Tensor) -> None:
+    for metrics, logits in zip(heads, outputs, strict=True):
+        metrics.update(logits.float(), y)

@@ -22,6 +22,13 @@ class PreparedBatch(NamedTuple):
     lengths: Tensor | None
 
 
+class Stepped(NamedTuple):
+    """What a step leaves, still on the device and without a graph: the loss, and each head's logits."""
+
+    loss: Tensor
+    outputs: tuple[Tensor, ...]
+
+
 class Stepper:
     """A network with its optimizer, in the precision that it is trained in."""
 
@@ -50,13 +57,12 @@ class Stepper:
         """The batch with its input in the layout that the network computes in."""
         return PreparedBatch(laid_out(batch.x, self.memory_format), batch.y, batch.lengths)
 
-    def step(self, batch: PreparedBatch, rate: float) -> Tensor:
-        """Forward, backward and update with learning rate `rate`; the loss as a detached scalar, still on
-        the device.
-        """
+    def step(self, batch: PreparedBatch, rate: float) -> Stepped:
+        """Forward, backward and update with learning rate `rate`."""
         optimizers.set_rate(self.optimizer, rate)
         with self.precision:
-            loss = self._weighted_loss(self._forward(batch.x, batch.lengths), batch.y)
+            outputs = self._forward(batch.x, batch.lengths)
+            loss = self._weighted_loss(outputs, batch.y)
         if self.scaler is None:
             loss.backward()
             self.optimizer.step()
@@ -64,17 +70,16 @@ class Stepper:
             self.scaler.scale(loss).backward()
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        return loss.detach()
+        return Stepped(loss.detach(), tuple(logits.detach() for logits in outputs))
 
     def release_gradients(self) -> None:
         """Drop the gradients: after every step, when its clock has stopped."""
         self.optimizer.zero_grad(set_to_none=True)
 
     def predict(self, batch: PreparedBatch) -> tuple[Tensor, ...]:
-        """Logits in float32, one tensor per head."""
+        """Each head's logits."""
         with self.precision:
-            outputs = self._forward(batch.x, batch.lengths)
-        return tuple(logits.float() for logits in outputs)
+            return self._forward(batch.x, batch.lengths)
 
     def _weighted_loss(self, outputs: tuple[Tensor, ...], y: Tensor) -> Tensor:
         if len(outputs) == 1 and self._head_weights == (1.0,):

@@ -34,10 +34,6 @@ from popnas.workflows import model_files
 from popnas.workflows.models import ModelFolder, read_json
 
 SELECTION, FINAL = "model_selection", "final_training"
-_NUM_WATCHED = 1000
-_WATCHED_SHARE = 0.15
-"""Final training has no data left to validate on: samples that it trains on show how it goes, so many, or as
-many as this share of an epoch's, whole images counted by their size."""
 _OTHER_NAME = "Choose another --name, or remove the folder to train anew."
 
 
@@ -140,7 +136,11 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
 
 
 class _StopError(Exception):
-    """Ends `fit` at the deadline with what it has."""
+    """Ends `fit` at the deadline with what it has: a snapshot."""
+
+    def __init__(self, snapshot: dict[str, Any]) -> None:
+        super().__init__("the deadline has passed")
+        self.snapshot = snapshot
 
 
 class _Job:
@@ -158,14 +158,13 @@ class _Job:
         place = device.choose(job.config.others.train_strategy)
         layout = device.memory_format(place, self.spec.num_dims, self.spec.filters)
         self.placed: dict[str, Any] = {"device": place, "memory_format": layout}
-        self.snapshot: dict[str, Any] | None = self._load_checkpoint()
-        self.records: list[EpochRecord] = [
-            EpochRecord(**record) for record in (self.snapshot or {"epochs": []})["epochs"]
-        ]
-        self.wall_seconds = (self.snapshot or {"wall_seconds": 0.0})["wall_seconds"]
-        self.epoch_seconds: list[float] = list((self.snapshot or {}).get("epoch_seconds", []))
+        self.checkpoint: dict[str, Any] | None = self._load_checkpoint()
+        started = self.checkpoint or {}
+        self.records: list[EpochRecord] = [EpochRecord(**record) for record in started.get("epochs", [])]
+        self.wall_seconds: float = started.get("wall_seconds", 0.0)
+        self.epoch_seconds: list[float] = list(started.get("epoch_seconds", []))
         self.resumed_at = time.monotonic()
-        self.stopped: str | None = (self.snapshot or {}).get("stopped")
+        self.stopped: str | None = started.get("stopped")
 
     def run(self) -> TrainedModel:
         _remove_leftovers(self.folder.path)
@@ -184,21 +183,20 @@ class _Job:
     def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
         """Train to the end; the kept epoch (from 0) and its weights."""
         if self.stopped:
-            assert self.snapshot is not None
-            network.load_state_dict(self.snapshot["network"])
-            return self._kept(network, self.snapshot["best_epoch"], self.snapshot["best_state"])
-        data = self.dataset
-        train, watched = (
-            (data.full_train, data.full_train.take(slice(0, _num_watched(data))))
-            if self.is_final
-            else (data.train, data.validation)
-        )
-        config, task = self.job.config, self.task
+            assert self.checkpoint is not None
+            network.load_state_dict(self.checkpoint["network"])
+            return _best(self.checkpoint, network)
+        config, task, data = self.job.config, self.task, self.dataset
+        if self.is_final:
+            train, validation_loader = data.full_train, None
+        else:
+            train = data.train
+            validation_loader = task.evaluation_loader(config, data, data.validation, **self.placed)
         try:
             result = training.fit(
                 network,
                 task.train_loader(config, data, train, seed=self.job.seed, **self.placed),
-                task.evaluation_loader(config, data, watched, **self.placed),
+                validation_loader,
                 task.loss(config, data),
                 lambda: task.metrics(data.num_classes),
                 self.settings,
@@ -206,19 +204,12 @@ class _Job:
                 timing=config.others.timing,
                 cost=network_cost(self.cell, self.spec),
                 on_epoch=self._end_epoch,
-                resume=self.snapshot,
+                resume=self.checkpoint,
                 **self.placed,
             )
-            best_epoch, best_state = result.best_epoch, result.best_state
-        except _StopError:
-            assert self.snapshot is not None
-            best_epoch, best_state = self.snapshot["best_epoch"], self.snapshot["best_state"]
-        return self._kept(network, best_epoch, best_state)
-
-    def _kept(
-        self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
-    ) -> tuple[int, dict[str, Tensor]]:
-        return (len(self.records) - 1, network.state_dict()) if self.is_final else (best_epoch, best_state)
+        except _StopError as stop:
+            return _best(stop.snapshot, network)
+        return result.best_epoch, result.best_state
 
     def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> None:
         self.records.append(record)
@@ -234,7 +225,7 @@ class _Job:
         if self.on_epoch is not None:
             self.on_epoch(number, record)
         if self.stopped:
-            raise _StopError
+            raise _StopError(snapshot())
 
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
@@ -252,14 +243,14 @@ class _Job:
         return snapshot
 
     def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
-        self.snapshot = {
+        content = {
             **snapshot,
             "wall_seconds": self._wall_seconds(),
             "epoch_seconds": self.epoch_seconds,
             "stopped": self.stopped,
         }
         stream = io.BytesIO()
-        torch.save(self.snapshot, stream)
+        torch.save(content, stream)
         # Not synced: with epochs of a second that would cost as much as it saves when the power fails.
         write_bytes(self.folder.checkpoint, stream.getvalue())
 
@@ -273,7 +264,7 @@ class _Job:
             "num_epochs": self.settings.epochs,
             "device": str(self.placed["device"]),
             "threads": torch.get_num_threads(),
-            "metrics_are_of": "samples that were trained on" if self.is_final else "validation data",
+            "metrics_are_of": "training batches" if self.is_final else "validation data",
             "training_seconds": sum(record.training_seconds for record in self.records),
             "wall_seconds": self._wall_seconds(),
             "epoch_seconds": self.epoch_seconds,
@@ -330,7 +321,6 @@ def _remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _num_watched(data: Dataset) -> int:
-    """How many training examples are judged after each epoch, so that it takes a twentieth of the time."""
-    affordable = int(_WATCHED_SHARE * len(data.full_train) / data.whole_image_share)
-    return max(1, min(_NUM_WATCHED, affordable))
+def _best(snapshot: dict[str, Any], network: networks.Network) -> tuple[int, dict[str, Tensor]]:
+    """The best epoch and its weights: final training keeps the last, so a snapshot holds no others."""
+    return snapshot["best_epoch"], snapshot["best_state"] or network.state_dict()

@@ -203,7 +203,7 @@ def _train_briefly(
     result = training.fit(
         networks.build(cell, spec),
         task.train_loader(config, dataset, few, seed=0, **placed),
-        task.evaluation_loader(config, dataset, few.take(slice(0, 2)), **placed),
+        None,
         task.loss(config, dataset),
         lambda: task.metrics(dataset.num_classes),
         TrainingSettings.from_config(config).replace(epochs=1),

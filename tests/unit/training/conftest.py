@@ -123,7 +123,7 @@ def train(make_network: Callable[[], TwoHeads]) -> Callable[..., TrainingResult]
     def run(settings: TrainingSettings, **given: Any) -> TrainingResult:
         network = given.pop("network", None) or make_network()
         train_loader = given.pop("train_loader", None) or Loader()
-        validation_loader = given.pop("validation_loader", None) or Loader(num_samples=20)
+        validation_loader = given.pop("validation_loader", Loader(num_samples=20))
         loss = given.pop("loss", functional.cross_entropy)
         make_metrics = given.pop("make_metrics", Accuracy)
         options = {"device": CPU, "seed": 1} | given

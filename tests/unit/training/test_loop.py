@@ -57,6 +57,27 @@ def test_the_kept_state_is_that_of_the_first_best_epoch_of_the_last_head(
         assert torch.equal(result.best_state[name], tensor)
 
 
+def test_without_validation_data_the_training_batches_count_and_the_last_epoch_is_kept(
+    train: Train, make_network: Any
+) -> None:
+    network, counted = make_network(), []
+
+    class Recorded:
+        def update(self, logits: Tensor, y: Tensor) -> None:
+            assert not logits.requires_grad
+            counted.append(len(y))
+
+        def compute(self) -> dict[str, float]:
+            return {"accuracy": 1.0 / len(counted)}
+
+    result = train(SETTINGS, network=network, validation_loader=None, make_metrics=Recorded)
+    assert counted == SETTINGS.epochs * [16, 16, 16, 16, 8, 8]  # two heads
+    assert result.best_epoch == SETTINGS.epochs - 1
+    weights = network.state_dict()
+    assert all(torch.equal(result.best_state[name], weights[name]) for name in weights)
+    assert network.training
+
+
 def test_equal_seeds_give_bit_equal_weights(train: Train) -> None:
     first, second, other = train(SETTINGS), train(SETTINGS), train(SETTINGS, seed=2)
     same = [torch.equal(first.best_state[name], second.best_state[name]) for name in first.best_state]
@@ -205,9 +226,11 @@ def test_simulated_time_is_a_function_of_the_cost(train: Train) -> None:
 @pytest.mark.parametrize(
     ("kind", "lookahead"), [("adamW", None), ("SGDW", None), ("radam", LookaheadSettings(2, 0.5))]
 )
+@pytest.mark.parametrize("is_validated", [True, False])
 def test_a_resumed_training_goes_on_as_it_would_have(
-    train: Train, make_network: Any, kind: str, lookahead: LookaheadSettings | None
+    train: Train, make_loader: Any, kind: str, lookahead: LookaheadSettings | None, is_validated: bool
 ) -> None:
+    loader = make_loader(num_samples=20) if is_validated else None
     settings = SETTINGS.replace(
         optimizer=OptimizerSpec(kind, momentum=0.9 if kind == "SGDW" else 0.0), lookahead=lookahead
     )
@@ -218,9 +241,9 @@ def test_a_resumed_training_goes_on_as_it_would_have(
         torch.save(snapshot(), stream)
         saved.append(stream.getvalue())
 
-    whole = train(settings, on_epoch=save)
+    whole = train(settings, validation_loader=loader, on_epoch=save)
     snapshot = torch.load(io.BytesIO(saved[1]), weights_only=True)
-    resumed = train(settings, resume=snapshot)
+    resumed = train(settings, validation_loader=loader, resume=snapshot)
     assert [r.loss for r in resumed.epochs] == [r.loss for r in whole.epochs]
     assert [r.head_metrics for r in resumed.epochs] == [r.head_metrics for r in whole.epochs]
     assert all(torch.equal(resumed.best_state[name], whole.best_state[name]) for name in whole.best_state)
@@ -232,8 +255,9 @@ def test_a_loss_that_is_no_number_fails_the_candidate(train: Train) -> None:
     assert failure.value.kind == "nan"
 
 
+@pytest.mark.parametrize(("num_validated", "named"), [(20, "validation"), (None, "weights")])
 def test_weights_that_are_no_numbers_after_the_last_step_fail_the_candidate(
-    train: Train, make_loader: Any
+    train: Train, make_loader: Any, num_validated: int | None, named: str
 ) -> None:
     class Breaking(torch.autograd.Function):
         @staticmethod
@@ -245,11 +269,13 @@ def test_weights_that_are_no_numbers_after_the_last_step_fail_the_candidate(
             return torch.full((8, 3), float("inf"))
 
     one_step = make_loader(num_samples=8, batch_size=8)
-    with pytest.raises(CandidateFailed, match="validation") as failure:
+    loader = None if num_validated is None else make_loader(num_samples=num_validated)
+    with pytest.raises(CandidateFailed, match=named) as failure:
         train(
             SETTINGS.replace(epochs=1),
             network=_Linear(),
             train_loader=one_step,
+            validation_loader=loader,
             loss=lambda logits, y: Breaking.apply(logits),
         )
     assert failure.value.kind == "nan"

@@ -1,7 +1,6 @@
 """Final training: which network, on which data, and the way it goes on."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -84,14 +83,14 @@ def test_it_trains_on_training_and_validation_data_together(run, partial, monkey
     seen = []
     original = model_training.training.fit
 
-    def fit(network, train_loader, watched, *arguments, **keywords):
-        seen.append((train_loader.num_samples, watched.num_samples))
-        return original(network, train_loader, watched, *arguments, **keywords)
+    def fit(network, train_loader, validation_loader, *arguments, **keywords):
+        seen.append((train_loader.num_samples, validation_loader))
+        return original(network, train_loader, validation_loader, *arguments, **keywords)
 
     monkeypatch.setattr(model_training.training, "fit", fit)
     train(run, partial=partial)
     dataset = ModelFolder(run / "final_training").load_dataset()
-    assert seen == [(len(dataset.full_train), int(0.15 * len(dataset.full_train)))]
+    assert seen == [(len(dataset.full_train), None)]
     assert len(dataset.full_train) == len(dataset.train) + len(dataset.validation)
 
 
@@ -160,9 +159,3 @@ def test_threads_are_those_it_began_with_and_are_put_back(run, partial, monkeypa
     monkeypatch.setattr(torch, "set_num_threads", lambda number: (used.append(number), original(number)))
     train(run, partial=partial)
     assert used == [2, before]
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.1, 1000), (1.0, 120), (4.0, 30), (1000.0, 1)])
-def test_samples_are_watched_as_time_allows(share, expected):
-    data = SimpleNamespace(full_train=range(800), whole_image_share=share)
-    assert model_training._num_watched(data) == expected
