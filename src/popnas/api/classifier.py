@@ -171,11 +171,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"n_jobs must be a positive integer, -1 or None, got {self.n_jobs!r}.")
 
     def _training_data(self, X: Any, y: Any) -> TrainingData:
-        if np.ndim(y) > 2:
-            raise InputError(
-                f"y must hold one label per example, (n,), got {np.shape(y)}. Masks are for segmentation: "
-                "write them into files with their images, search with popnas.search, use popnas.load."
-            )
+        _check_one_label_each(y)
         if _is_ragged(X):
             examples, y = arrays.series(X), column_or_1d(y, warn=True)
             check_consistent_length(examples.x, y)
@@ -234,6 +230,20 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         if self.random_state is None and _names_seed(self.config):
             return None
         return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+def _check_one_label_each(y: Any) -> None:
+    """Raises InputError for masks, of one size or of many; the rest is scikit-learn's to check."""
+    try:
+        shape = np.asarray(y).shape
+    except ValueError:  # arrays of several shapes
+        shape = None
+    if shape is None or len(shape) > 2:
+        got = "arrays of several shapes" if shape is None else shape
+        raise InputError(
+            f"y must hold one label per example, (n,), got {got}. Masks are for segmentation: write them "
+            "into files with their images, search with popnas.search, use popnas.load."
+        )
 
 
 def _is_ragged(x: Any) -> bool:

@@ -212,6 +212,7 @@ def test_what_does_not_suit_is_a_value_error(options, x, y, message):
         ({"config": "run_seg"}, [0, 1] * 4),
         ({"config": {"dataset": {"type": "image_segmentation"}}}, [0, 1] * 4),
         ({}, np.zeros((8, 16, 16), int)),
+        ({}, [np.zeros((16, 16 + i), int) for i in range(8)]),
     ],
 )
 def test_segmentation_is_sent_elsewhere(options, y):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from popnas import PopnasClassifier
@@ -17,7 +16,6 @@ TINY = {
 }
 
 
-@pytest.mark.slow
 @parametrize_with_checks(
     [PopnasClassifier(config=TINY, last_stage="search", n_jobs=1)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
