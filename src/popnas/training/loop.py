@@ -162,7 +162,7 @@ class _Training:
             epochs=list(self.epochs),
             metrics=best_of_each(head for record in self.epochs for head in record.head_metrics),
             best_epoch=self.best_epoch,
-            best_state=self.best_state if self.validation_loader else self.network.state_dict(),
+            best_state=self.network.state_dict() if self.validation_loader is None else self.best_state,
             training_seconds=sum(record.training_seconds for record in self.epochs),
         )
 
@@ -193,7 +193,7 @@ class _Training:
         return Stepper(network, self.loss, self.settings, self.device, self.memory_format)
 
     def _train(self, epoch: int, heads: list[Metrics]) -> tuple[float, float]:
-        """Mean loss per sample and seconds of one epoch."""
+        """Mean loss per sample and seconds of one epoch; `heads` count them without validation."""
         stepper, clock, first_step = self.stepper, self.clock, epoch * len(self.train_loader)
         has_drop_path = self.settings.drop_path > 0.0
         loss_sum, num_samples = torch.zeros((), device=self.device), 0
