@@ -32,7 +32,7 @@ def page_faults(steps=5):
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 page_faults()
-found = {"before": page_faults(), "resident_before": resident_mib()}
+found = {"before": page_faults()}
 try:
     with freed_memory_kept(torch.device("cpu")):
         page_faults()
@@ -52,7 +52,6 @@ def test_freed_memory_is_taken_again_within_and_goes_back_at_the_end_even_of_a_f
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     assert found["within"] < 0.5 * min(found["before"], found["after"])
-    assert found["resident_within"] > found["resident_before"] + 5
     assert found["resident_after"] < found["resident_within"] - 5
 
 
