@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popnas.cli._options import json_option, set_option
+from popnas.cli._options import json_option, run_option, set_option
 from popnas.cli._output import print_json, print_table
 from popnas.errors import UserError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("select")
-@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
+@run_option
 @click.option(
     "-j",
     "partial",

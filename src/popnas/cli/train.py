@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from popnas.cli._options import json_option, set_option
+from popnas.cli._options import json_option, run_option, set_option
 from popnas.cli._output import print_json
 
 
 @click.command("train")
-@click.option("-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run.")
+@run_option
 @click.option(
     "--spec", "cell", metavar="CELL", help="The cell.  [default: best of selection, else of search]"
 )

@@ -46,7 +46,7 @@ def fit(
     cost: Cost | None = None,
     max_seconds: float | None = None,
     memory_format: torch.memory_format | None = None,
-    on_epoch: Callable[[EpochRecord, Snapshot], None] | None = None,
+    on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None,
     resume: dict[str, Any] | None = None,
 ) -> TrainingResult:
     """Train `network` (in place, moved to `device`) for all epochs of `settings`.
@@ -72,7 +72,7 @@ def fit(
         memory_format: in which the network computes (`device.memory_format`); batches are brought to it if
             they are not.
         on_epoch: called after every epoch with its record and a function that returns a snapshot (what
-            `torch.save` writes and `torch.load(..., weights_only=True)` reads).
+            `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
         resume: such a snapshot of a training of the same network and settings.
 
     Raises:
@@ -103,8 +103,8 @@ def fit(
             training.load(resume)
         while len(training.epochs) < settings.epochs:
             record = training.run_epoch()
-            if on_epoch is not None:
-                on_epoch(record, training.snapshot)
+            if on_epoch is not None and on_epoch(record, training.snapshot):
+                break
         return training.result()
 
 

@@ -135,14 +135,6 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
     return TrainedModel(folder.path, metrics=metrics, training_seconds=seconds, warning=warning, **fields)
 
 
-class _StopError(Exception):
-    """Ends `fit` at the deadline with what it has: a snapshot."""
-
-    def __init__(self, snapshot: dict[str, Any]) -> None:
-        super().__init__("the deadline has passed")
-        self.snapshot = snapshot
-
-
 class _Job:
     """One training under way; every method is one phase of it."""
 
@@ -185,33 +177,32 @@ class _Job:
         if self.stopped:
             assert self.checkpoint is not None
             network.load_state_dict(self.checkpoint["network"])
-            return _best(self.checkpoint, network)
+            # Final training keeps the last epoch, so its checkpoint holds no better weights.
+            return self.checkpoint["best_epoch"], self.checkpoint["best_state"] or network.state_dict()
         config, task, data = self.job.config, self.task, self.dataset
         if self.is_final:
             train, validation_loader = data.full_train, None
         else:
             train = data.train
             validation_loader = task.evaluation_loader(config, data, data.validation, **self.placed)
-        try:
-            result = training.fit(
-                network,
-                task.train_loader(config, data, train, seed=self.job.seed, **self.placed),
-                validation_loader,
-                task.loss(config, data),
-                lambda: task.metrics(data.num_classes),
-                self.settings,
-                seed=self.job.seed,
-                timing=config.others.timing,
-                cost=network_cost(self.cell, self.spec),
-                on_epoch=self._end_epoch,
-                resume=self.checkpoint,
-                **self.placed,
-            )
-        except _StopError as stop:
-            return _best(stop.snapshot, network)
+        result = training.fit(
+            network,
+            task.train_loader(config, data, train, seed=self.job.seed, **self.placed),
+            validation_loader,
+            task.loss(config, data),
+            lambda: task.metrics(data.num_classes),
+            self.settings,
+            seed=self.job.seed,
+            timing=config.others.timing,
+            cost=network_cost(self.cell, self.spec),
+            on_epoch=self._end_epoch,
+            resume=self.checkpoint,
+            **self.placed,
+        )
         return result.best_epoch, result.best_state
 
-    def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> None:
+    def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> bool:
+        """Save and tell what an epoch brought; returns whether the deadline has passed."""
         self.records.append(record)
         self.epoch_seconds.append(self._wall_seconds() - sum(self.epoch_seconds))
         number = len(self.records)
@@ -224,8 +215,7 @@ class _Job:
         self._write_log()
         if self.on_epoch is not None:
             self.on_epoch(number, record)
-        if self.stopped:
-            raise _StopError(snapshot())
+        return self.stopped is not None
 
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
@@ -319,8 +309,3 @@ def _remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _best(snapshot: dict[str, Any], network: networks.Network) -> tuple[int, dict[str, Tensor]]:
-    """The best epoch and its weights: final training keeps the last, so a snapshot holds no others."""
-    return snapshot["best_epoch"], snapshot["best_state"] or network.state_dict()

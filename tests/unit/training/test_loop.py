@@ -78,6 +78,19 @@ def test_without_validation_data_the_training_batches_count_and_the_last_epoch_i
     assert network.training
 
 
+def test_it_stops_after_the_epoch_that_its_caller_wants_to_be_the_last(train: Train) -> None:
+    seen: list[float] = []
+
+    def stop_at_two(record: Any, snapshot: Any) -> bool:
+        seen.append(record.loss)
+        return len(seen) == 2
+
+    result = train(SETTINGS, on_epoch=stop_at_two)
+    assert [record.loss for record in result.epochs] == seen
+    assert len(seen) == 2
+    assert result.best_epoch < 2
+
+
 def test_equal_seeds_give_bit_equal_weights(train: Train) -> None:
     first, second, other = train(SETTINGS), train(SETTINGS), train(SETTINGS, seed=2)
     same = [torch.equal(first.best_state[name], second.best_state[name]) for name in first.best_state]
