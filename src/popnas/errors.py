@@ -1,9 +1,9 @@
 """Every error that popnas raises on purpose.
 
-PopnasError                     exit status 1: something failed that the user could not have avoided by other
-input ├── UserError                   exit status 2: the input is wrong; the message says what, where, which
-rule and the remedy │   ├── ConfigError             one or more mistakes in a configuration, all reported at
-once │   ├── CellSyntaxError         a cell that does not parse
+PopnasError                     exit status 1: something failed that no other input would have avoided
+├── UserError                   exit status 2: the input is wrong; the message says what, where, rule, remedy
+│   ├── ConfigError             one or more mistakes in a configuration, all reported at once
+│   ├── CellSyntaxError         a cell that does not parse
 │   ├── UnknownNameError        a name that no registered part bears
 │   ├── OperatorError           an operator name that does not parse, or of the wrong dimensionality
 │   ├── DataError               a data set that is missing, broken or does not suit the task

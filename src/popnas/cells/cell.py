@@ -42,7 +42,7 @@ class Cell:
 
     Raises:
         CellSyntaxError: a block reads itself or a later block, or an operator's name could not stand in the
-        text.
+            text.
     """
 
     blocks: tuple[Block, ...] = ()

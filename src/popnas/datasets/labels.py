@@ -35,8 +35,7 @@ def encode(
 
     Raises:
         DataError: labels that are no labels, unknown or out of range, a remapping of labels that do not
-        occur, fewer than
-            two classes.
+            occur, fewer than two classes.
     """
     texts = {split: _texts(values, split, place) for split, values in labels.items()}
     originals = {split: np.unique(values) for split, values in texts.items()}

@@ -31,7 +31,7 @@ class Result:
     Attributes:
         value: what the evaluate function returned; None for a failure.
         error: the message of a failure. It names no pid, worker or path of its own: equal failures have equal
-        messages.
+            messages.
         error_kind: one of `CandidateFailed.KINDS`; None for a success.
         worker: number of the worker that ended it, from 0.
         attempts: how often it was started (2 after a worker died under it).
@@ -109,7 +109,7 @@ class Executor(ABC):
             ExecutorError: the setup function failed, or workers cannot be started.
             UserError: the setup function raised one, for instance because the data are gone.
             StorageError: the evaluate function raised it: a full disk is no fault of the job, which has no
-            result.
+                result.
         """
 
     def drain(self) -> None:

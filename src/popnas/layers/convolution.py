@@ -137,10 +137,7 @@ class ConvBNAct(Layer):
 
 
 class SeparableConvBNAct(Layer):
-    """Depthwise and pointwise convolution (one convolution for the normalisation.
-
-    Nothing between them), BN, activation.
-    """
+    """Depthwise and pointwise convolution with nothing between them, BN, activation."""
 
     def __init__(
         self,

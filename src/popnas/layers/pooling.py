@@ -91,9 +91,9 @@ def global_average(x: Tensor, lengths_B: Tensor | None = None) -> Tensor:
 
 
 class ImagePooling(nn.Module):
-    """Global average, pointwise conv-BN-act, spread over the input's size again (Chen et al.
+    """Global average, pointwise conv-BN-act, spread over the input's size again.
 
-    2017, DeepLab v3, ASPP).
+    The image pooling of ASPP in DeepLab v3 (Chen et al. 2017).
     """
 
     def __init__(self, num_dims: int, in_channels: int, out_channels: int, activation: str = "swish") -> None:

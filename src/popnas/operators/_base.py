@@ -82,7 +82,7 @@ class Operator(ABC):
         form.
 
         Raises:
-        OperatorError: the form is right, a figure in it is not.
+            OperatorError: the form is right, a figure in it is not.
         """
         found = re.fullmatch(cls.pattern, text)
         return None if found is None else cls._read(*(group or "" for group in found.groups()))
@@ -120,8 +120,9 @@ def parse(name: str, num_dims: int | None = None) -> Operator:
     Spaces and case do not matter, and `3x3:1dr conv` is `3x3 conv`; `.name` is the normal form. `num_dims`
     (1 series, 2 images), if given, must suit.
 
-    Raises: OperatorError: no family reads the name, a figure in it is impossible, or it is of the other
-    dimensionality.
+    Raises:
+        OperatorError: no family reads the name, a figure in it is impossible, or it is of the other
+            dimensionality.
     """
     try:
         operator = _parse_spelling(normal_spelling(name))

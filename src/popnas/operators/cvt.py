@@ -1,6 +1,6 @@
-"""`3k-2h-1b cvt`: convolutional vision transformer (Wu et al.
+"""`3k-2h-1b cvt`: token embedding, layer norm, B transformer blocks of H heads.
 
-2021): token embedding, layer norm, B transformer blocks of H heads.
+The convolutional vision transformer of Wu et al. 2021.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`gru`: gated recurrent unit (Cho et al.
+"""`gru`: gated recurrent unit over time, for series.
 
-2014; reset after the product, as in cuDNN) over time, for series.
+Of Cho et al. 2014, with the reset after the product, as in cuDNN.
 """
 
 from __future__ import annotations

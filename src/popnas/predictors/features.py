@@ -174,8 +174,7 @@ def score_feature_names(space: SearchSpace) -> list[str]:
 
 
 def score_features(cells_NB4: np.ndarray, cells_stacked: np.ndarray, space: SearchSpace) -> np.ndarray:
-    """Tabular features of the score (SEARCH.md, "Tabular score features"): (N,
-    len(score_feature_names(space))) float32.
+    """Tabular features of the score: (N, len(score_feature_names(space))) float32 (SEARCH.md, "Predictors").
 
     Blocks, cells stacked, the operator at each position (one column per position and operator), which
     lookbacks are used, lookback-to-block and block-to-block incidence (number of halves). They depend on

@@ -81,7 +81,7 @@ def pick(state: RunState, limits: Limits) -> Evaluation:
 
     Raises:
         UserError: nothing was trained yet, or nothing keeps to the limits; the message says what comes
-        nearest.
+            nearest.
     """
     names = search_objectives(state)
     points = trained_front(state, [*names, *(name for name in limits.objectives if name not in names)])

@@ -58,7 +58,7 @@ class RunState:
         data: what the run remembers of its data (shape, classes, sizes, digest); None before it was written.
         proposals: per step the cells to train, in order.
         operator_costs: {"time": {operator: cost}, "inference_time": {...}}, or None before step 1 is
-        finished.
+            finished.
         predictions: per step the content of its event `predictions`.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
         confirmations: cells trained again with other seeds, in order of cell and repetition.

@@ -5,14 +5,15 @@
   params, flops, # blocks, cell structure, exploration, error. A failed candidate has empty figures and its
   error.
 - `training_overview.csv`, for each step, over its successes: # blocks, avg training time(s), max time, min
-  time, avg val score, max score, min score. - `children.csv`, for each proposal: # blocks, cell structure,
-  exploration. - `pareto_front_B{b}.csv` and `exploration_pareto_front_B{b}.csv`, for each cell selected by
-  prediction: time, val score, params, inference_time, cell structure, flops. - `reindex_op_times.csv` and
-  `reindex_op_inference_times.csv`, for each operator: operator, cost (0..1). - `multi_output.csv`, for each
-  output of each evaluation: # blocks, cell structure, output (0 = the first), and the metrics' columns of
-  `training_results.csv`. - `search_results.csv`, one row: best val score, # blocks, cell structure, training
-  time(seconds), inference time(seconds), total params, flops, trained cells, failed cells, all training
-  time(seconds), finished.
+  time, avg val score, max score, min score.
+- `children.csv`, for each proposal: # blocks, cell structure, exploration.
+- `pareto_front_B{b}.csv` and `exploration_pareto_front_B{b}.csv`, for each cell selected by prediction: time,
+  val score, params, inference_time, cell structure, flops.
+- `reindex_op_times.csv` and `reindex_op_inference_times.csv`, for each operator: operator, cost (0..1).
+- `multi_output.csv`, for each output of each evaluation: # blocks, cell structure, output (0 = the first),
+  and the metrics' columns of `training_results.csv`.
+- `search_results.csv`, one row: best val score, # blocks, cell structure, training time(seconds), inference
+  time(seconds), total params, flops, trained cells, failed cells, all training time(seconds), finished.
 
 Files exist only where they apply. `predictions_B{b}.csv` and the features that the predictors saw
 (`training_time.csv`, `training_time_inference.csv`, `training_score.csv`) are written by workflows with

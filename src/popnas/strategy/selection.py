@@ -28,7 +28,7 @@ class Selection:
         exploration: the exploration cells, in the order in which they were taken.
         front_size: the size of the whole front, before K cut it (PNAS mode: the number of candidates).
         predictions: per objective the values (N,) that were compared: rounded where predicted, exact where
-        computed.
+            computed.
     """
 
     front: np.ndarray

@@ -18,8 +18,10 @@ class StrategySettings:
         max_children: K, the most cells of a front that are trained per step.
         max_exploration_children: the most exploration cells per step; 0 for no exploration.
         objectives: what the front is taken over, the score first; names of `OBJECTIVES`, or objectives of
-        your own. is_pnas: train the K best predicted scores; no front, no exploration. constraints: per
-        objective the least and the greatest value allowed, applied to predictions before selection.
+            your own.
+        is_pnas: train the K best predicted scores; no front, no exploration.
+        constraints: per objective the least and the greatest value allowed, applied to predictions before
+            selection.
 
     Raises:
         UnknownNameError: an objective or constraint that is neither known nor an `Objective`.

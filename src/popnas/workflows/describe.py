@@ -157,7 +157,8 @@ def read_cell(text: str, num_dims: int) -> Cell:
     """A cell whose operators exist for such data.
 
     Raises:
-        CellSyntaxError: no cell. OperatorError: an operator that does not exist or does not suit.
+        CellSyntaxError: no cell.
+        OperatorError: an operator that does not exist or does not suit.
     """
     cell = Cell.parse(text)
     for name in sorted(cell.operators):

@@ -92,7 +92,7 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
 
     Raises:
         UserError: no run there, locked by another process, of another version, or a change that is not
-        allowed.
+            allowed.
     """
     folder = RunFolder.open(path)
     run_config = load_config(folder.config_json(), sets=sets)

@@ -53,7 +53,7 @@ def read(path: Path, splits: Sequence[str]) -> dict[str, Part]:
 
     Raises:
         DataError: no training split, a damaged file, pickled objects, missing arrays, unequal numbers of x
-        and y.
+            and y.
     """
     parts = _read_folder(path, splits) if path.is_dir() else _read_file(path, splits)
     if "train" not in parts:
