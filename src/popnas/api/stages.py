@@ -16,7 +16,7 @@ from typing import Any
 from popnas.api.fitting import Source
 from popnas.config import RunConfig
 from popnas.errors import PopnasError
-from popnas.executors import available_cores
+from popnas.executors import num_workers_of
 from popnas.runs import RunFolder
 from popnas.workflows import budget, epoch_time, final_training, plan, selection
 from popnas.workflows.budget import EpochShare
@@ -181,7 +181,7 @@ def _limits(config: RunConfig, share: EpochShare) -> list[str]:
 def _rounds(config: RunConfig, num_models: int) -> int:
     """How many models one worker trains after another."""
     executor = config.others.executor
-    workers = 1 if executor.kind == "inline" else executor.workers or len(available_cores())
+    workers = num_workers_of(executor.kind, executor.workers, executor.threads)
     return math.ceil(num_models / workers)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from popnas import resources
 from popnas.cli._options import json_option
 from popnas.cli._output import print_json
 
@@ -42,9 +43,9 @@ def system() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores_usable": _usable_cores(),
+        "cores_usable": len(resources.available_cores()),
         "cores": os.cpu_count(),
-        "memory_gib": _memory_gib(),
+        **_memory(),
     }
 
 
@@ -94,15 +95,13 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _usable_cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1)
-    except (AttributeError, ValueError, OSError):
-        return None
+def _memory() -> dict[str, Any]:
+    """How much memory may be used here, and what says so."""
+    smallest = next(iter(resources.memory_limits()), None)
+    return {
+        "memory_gib": smallest and round(smallest.num_bytes / _GIB, 1),
+        "memory_limit": smallest and smallest.what,
+    }
 
 
 def _bf16_speedup(chosen: torch.device) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from popnas.resources import available_cores
 
 
 def num_threads() -> int:
     """One per core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(available_cores())

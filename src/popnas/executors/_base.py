@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
 from popnas.registry import Registry
+from popnas.resources import available_cores
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,18 @@ def create(
     Raises:
         UnknownNameError: there is no such executor.
     """
-    workers = num_workers or max(1, len(available_cores()) // threads)
+    workers = num_workers_of(kind, num_workers, threads)
     executor = REGISTRY.get(kind)
     return executor(setup, evaluate, setup_payload, num_workers=workers, threads=threads, **options)
+
+
+def num_workers_of(kind: str, num_workers: int | None, threads: int) -> int:
+    """How many candidates the executor `kind` evaluates at a time if it is asked for `num_workers`; None: so
+    many that every core that this process may use is used once.
+    """
+    if kind == "inline":
+        return 1
+    return num_workers or max(1, len(available_cores()) // threads)
 
 
 def resolve(dotted: str) -> Callable[..., Any]:
@@ -197,25 +206,3 @@ def failure(error: BaseException) -> dict[str, Any]:
     else:
         kind, message = "error", f"{type(error).__name__}: {error}"
     return {"error": message, "error_kind": kind, "traceback": "".join(traceback.format_exception(error))}
-
-
-def available_cores() -> list[int]:
-    """The cores that this process may use: one of each physical core first, their hyper-threads after."""
-    if not hasattr(os, "sched_getaffinity"):
-        return list(range(os.cpu_count() or 1))
-    allowed = sorted(os.sched_getaffinity(0))
-    seen: set[str] = set()
-    firsts: list[int] = []
-    others: list[int] = []
-    for core in allowed:
-        siblings = _siblings(core)
-        (others if siblings in seen else firsts).append(core)
-        seen.add(siblings)
-    return firsts + others
-
-
-def _siblings(core: int) -> str:
-    try:
-        return Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
-    except OSError:
-        return str(core)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from popnas.errors import ExecutorError
-from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnStart, Result, available_cores
+from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnStart, Result
 from popnas.executors._process import WorkerProcess
+from popnas.resources import available_cores
 
 _MAX_ATTEMPTS = 2
 _MAX_START_FAILURES = 3

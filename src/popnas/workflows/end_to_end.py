@@ -286,7 +286,8 @@ class _Job:
         seconds = epoch_time.probed(config, dataset, cells[0])
         flops = [self._flops(cell, config, dataset) for cell in cells]
         weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
-        workers = 1 if config.others.executor.kind == "inline" else self._num_workers(config)
+        executor = config.others.executor
+        workers = executors.num_workers_of(executor.kind, executor.workers, executor.threads)
         epoch = seconds * plan.epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
         later = (
             seconds
@@ -313,10 +314,6 @@ class _Job:
             for shape in shapes
         ]
         return [float(network_cost(cell, changed).flops) for changed in specs]
-
-    def _num_workers(self, config: RunConfig) -> int:
-        settings = config.others.executor
-        return settings.workers or max(1, len(executors.available_cores()) // settings.threads)
 
     def _decide_training(self, config: RunConfig) -> None:
         if "training_until" in self.state:

@@ -17,6 +17,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError, nearest
 from popnas.report import confusion, evaluation_page
+from popnas.resources import available_cores
 from popnas.runs import RunFolder
 from popnas.runs.storage import plain, write_json, write_text
 from popnas.tasks import Task
@@ -171,7 +172,7 @@ def answers(
     from popnas.export.running import batches, feeds, open_session
 
     if folder.onnx.is_file():
-        session = open_session(folder.onnx, num_threads=None)
+        session = open_session(folder.onnx, num_threads=len(available_cores()))
         runs: Iterator[np.ndarray] = (
             session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size=_BATCH)
         )

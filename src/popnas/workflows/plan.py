@@ -139,9 +139,7 @@ def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int
 
 def _num_workers(config: RunConfig) -> int:
     settings = config.others.executor
-    if settings.kind == "inline":
-        return 1
-    return settings.workers or max(1, len(executors.available_cores()) // settings.threads)
+    return executors.num_workers_of(settings.kind, settings.workers, settings.threads)
 
 
 @dataclass(frozen=True)

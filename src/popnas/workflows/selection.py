@@ -252,7 +252,7 @@ class _Selection:
 
     def _executor(self, num_jobs: int) -> Executor:
         settings = self.config.others.executor
-        num_workers = settings.workers or max(1, len(executors.available_cores()) // settings.threads)
+        num_workers = executors.num_workers_of(settings.kind, settings.workers, settings.threads)
         return executors.create(
             settings.kind,
             SETUP,
