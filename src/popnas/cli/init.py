@@ -36,6 +36,7 @@ def command(data: str, output: Path) -> None:
     if output.exists():
         raise UserError(f"{output} exists; give another file with -o, or remove it.")
     from popnas.workflows.data_look import look_at
+    from popnas.workflows.data_warnings import sentences
 
     look = look_at(data)
     text = _text(look, data, output)
@@ -43,6 +44,8 @@ def command(data: str, output: Path) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
+    for line in [*look.problems, *sentences(look.dataset.warnings)]:
+        click.echo(f"Warning: {line}", err=True)
     click.echo(f"{_summary(look)}\nWrote {output}. Next: popnas plan -j {output}")
 
 

@@ -9,6 +9,7 @@ What lives here, from source to batch:
 - `masks.py`, `mask_classes.py`   reading mask files; which of their labels is which class
 - `colour_tables.py`, `pair_geometry.py`, `npz_writing.py`   building segmentation data: colours to labels,
   image and mask to another size together, files that are written piece by piece
+- `findings.py`   what readers passed over, turned or converted, counted; mistakes of many files at once
 - `labels.py`     class order, remapping, class weights
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input

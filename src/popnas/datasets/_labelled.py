@@ -33,12 +33,14 @@ class LabelledData(ABC):
     such).
 
     `place` names the data set in messages; `label_names[i]` is the display name of the label i, where the
-    source knows it.
+    source knows it. `notes` are sentences on what the source passed over, merged, turned or guessed: they
+    begin `Dataset.warnings`, which every command tells.
     """
 
     place: str
     labels: Mapping[str, np.ndarray]
     label_names: Sequence[str] | None = None
+    notes: Sequence[str] = ()
 
     @abstractmethod
     def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
@@ -58,7 +60,7 @@ class LabelledData(ABC):
         Raises:
             DataError: anything about the data that does not suit; the message says where and what to do.
         """
-        notes: list[str] = []
+        notes = list(self.notes)
         sizes = {split: len(values) for split, values in self.labels.items()}
         used = used_splits(sizes, self.place, config, notes)
         encoding = class_labels.encode(

@@ -35,6 +35,7 @@ class SegmentationData:
     """Images (n, h, w, c) uint8 and masks (n, h, w) of labels, by split name.
 
     `names[split][i]` tells where mask i is from, for messages; `label_names[i]` is the name of the label i.
+    `notes` are sentences on what the source passed over, turned or guessed: they begin `Dataset.warnings`.
     """
 
     place: str
@@ -42,6 +43,7 @@ class SegmentationData:
     masks: Mapping[str, Stored]
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     label_names: Sequence[str] | None = None
+    notes: Sequence[str] = ()
 
     def assemble(self, config: DatasetConfig, seed: int) -> Dataset:
         """The data set of a run: masks checked and encoded, samples drawn, split and folded.
@@ -49,7 +51,7 @@ class SegmentationData:
         Raises:
             DataError: anything about the data that does not suit; the message says where and what to do.
         """
-        notes: list[str] = []
+        notes = list(self.notes)
         used = used_splits({name: len(x) for name, x in self.images.items()}, self.place, config, notes)
         for split in used:
             self._check_sizes(split)

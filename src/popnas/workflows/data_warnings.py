@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from popnas.workflows.data_look import Look
@@ -25,8 +25,13 @@ def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
     found += _of_classes(facts, look)
     found += _unlabelled(facts)
     found += _sizes(facts, look)
-    found += [f"{note[0].upper()}{note[1:]}." for note in look.dataset.warnings]
+    found += sentences(look.dataset.warnings)
     return list(dict.fromkeys(found))
+
+
+def sentences(notes: Sequence[str]) -> list[str]:
+    """What loading noted (`Dataset.warnings`), as whole sentences."""
+    return [f"{note[0].upper()}{note[1:]}." for note in notes]
 
 
 def _leaks(facts: dict[str, Any]) -> Iterator[str]:

@@ -1,0 +1,96 @@
+"""What readers meet on their way and must not keep to themselves.
+
+`Findings` count what was passed over, turned or converted, so that many files make one sentence; `Mistakes`
+hold back the errors of single files until all are known, so that they are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from popnas.datasets.threads import num_threads
+from popnas.errors import DataError
+
+MAX_TOLD = 10
+"""Mistakes told in full; of more the number is told."""
+_NUM_NAMED = 3
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Findings:
+    """Names by what was done to what bears them; threads may add. `notes` are for `Dataset.warnings`."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = {}
+
+    def add(self, what: str, name: object) -> None:
+        """`what` (several words that begin a sentence, without its number) was done to `name`."""
+        self._names.setdefault(what, []).append(shown(name))
+
+    def names(self, what: str) -> list[str]:
+        """Those that `what` was done to, sorted."""
+        return sorted(self._names.get(what, []))
+
+    def notes(self) -> list[str]:
+        """A sentence for each kind: what, how many, the first names; the same whatever thread was first."""
+        return [f"{what}: {numbered(names)}" for what, names in sorted(self._names.items())]
+
+
+class Mistakes:
+    """Errors of single files, lines or splits, told at once by `check`."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block whose `DataError` is held back."""
+        try:
+            yield
+        except DataError as error:
+            self.messages.append(str(error))
+
+    def check(self) -> None:
+        """Raises DataError with all that was held back: the first ten in full, and their number."""
+        if len(self.messages) == 1:
+            raise DataError(self.messages[0])
+        if self.messages:
+            more = len(self.messages) - MAX_TOLD
+            lines = [f"{len(self.messages)} mistakes in the data:", *self.messages[:MAX_TOLD]]
+            raise DataError("\n  ".join(lines + [f"... and {more} more."] * (more > 0)))
+
+
+def read_all(items: Sequence[Item], read: Callable[[Item], Result]) -> list[Result]:
+    """`read` of every item, in order, by several threads.
+
+    Raises:
+        DataError: those of all items at once.
+    """
+
+    def attempt(item: Item) -> Result | DataError:
+        try:
+            return read(item)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(num_threads()) as threads:
+        results = list(threads.map(attempt, items))
+    mistakes = Mistakes()
+    mistakes.messages += [str(result) for result in results if isinstance(result, DataError)]
+    mistakes.check()
+    return [result for result in results if not isinstance(result, DataError)]
+
+
+def numbered(names: Iterable[str]) -> str:
+    """`5 (a, b, c, ...)`, sorted."""
+    found = sorted(names)
+    return f"{len(found):,} ({', '.join(found[:_NUM_NAMED])}{', ...' * (len(found) > _NUM_NAMED)})"
+
+
+def shown(name: object) -> str:
+    """A name that any terminal and JSON can take: bytes of file names that are no text become '?'."""
+    return str(name).encode("utf-8", "replace").decode("utf-8")
