@@ -18,7 +18,7 @@ class Evaluation:
         seed: the candidate's own seed.
         metrics: best value of each validation metric (accuracy, f1_score, ... in 0..1).
         score: the metric that the search maximises.
-        training_seconds, inference_seconds: as NETWORKS.md defines them (inference: one batch).
+        training_seconds, inference_seconds: as docs/networks.md defines them (inference: one batch).
         params, flops: exact, of the built network (flops: one sample).
         head_metrics: per output, its own best metrics (one entry unless multi-output).
         error, error_kind: why it failed; None for a success.

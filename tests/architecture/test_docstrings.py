@@ -78,3 +78,18 @@ def test_the_check_sees_what_is_torn(torn: str) -> None:
 )
 def test_the_check_passes_what_is_sound(sound: str) -> None:
     assert not list(_faults(sound))
+
+
+def test_documents_that_the_code_cites_exist() -> None:
+    root = Path(__file__).parents[2]
+    cited = {
+        name for path in _FILES for name in re.findall(r"docs/[\w/.-]+\.md", path.read_text(encoding="utf-8"))
+    }
+    assert {"docs/search.md", "docs/networks.md"} <= cited
+    assert not [name for name in cited if not (root / name).is_file()]
+    assert not [
+        f"{path.name}: {name}"
+        for path in _FILES
+        for name in re.findall(r"\b[A-Z_]{4,}\.md\b", path.read_text(encoding="utf-8"))
+        if not (root / name).is_file() and name != "README.md"
+    ]

@@ -1,4 +1,4 @@
-"""Cells as graphs for the graph network (SEARCH.md, "Predictors"), as numpy arrays.
+"""Cells as graphs for the graph network (docs/search.md, "Predictors"), as numpy arrays.
 
 Slots of a cell's V = L + 3 B + 1 nodes: the lookbacks (-1 first); per block its two operators and its join;
 the concatenation of the unused blocks. A slot that a cell does not fill is padding. Axes: N cells, V nodes,

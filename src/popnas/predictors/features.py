@@ -34,8 +34,9 @@ def operator_costs(
     empty_seconds: float | None,
     operators: Sequence[str],
 ) -> dict[str, float]:
-    """The cost of each of `operators` between 0 and 1 (dynamic reindex, SEARCH.md; POPNASv2, section on the
-    time predictor).
+    """The cost of each of `operators` between 0 and 1.
+
+    The dynamic reindex of docs/search.md; POPNASv2, section on the time predictor.
 
     `operator_seconds` has the measured time of the cell `[(-1, op, -1, op)]` by operator, `empty_seconds`
     that of the empty cell; None, NaN or an absent operator means that the evaluation failed. An operator
@@ -56,7 +57,7 @@ def _seconds(value: float | None) -> float | None:
 
 
 def time_features(cells_NB4: np.ndarray, operator_costs: np.ndarray, cells_stacked: np.ndarray) -> np.ndarray:
-    """The nine features of SEARCH.md, in its order (`TIME_FEATURES`): (N, 9) float64.
+    """The nine features of docs/search.md, in its order (`TIME_FEATURES`): (N, 9) float64.
 
     `operator_costs` (num_operators,) is the cost of each operator by its index; `cells_stacked` (N,) the
     number of cells that the network really stacks. Equal for equivalent cells, to the last bit: costs are
@@ -174,11 +175,12 @@ def score_feature_names(space: SearchSpace) -> list[str]:
 
 
 def score_features(cells_NB4: np.ndarray, cells_stacked: np.ndarray, space: SearchSpace) -> np.ndarray:
-    """Tabular features of the score: (N, len(score_feature_names(space))) float32 (SEARCH.md, "Predictors").
+    """Tabular features of the score: (N, len(score_feature_names(space))) float32.
 
-    Blocks, cells stacked, the operator at each position (one column per position and operator), which
-    lookbacks are used, lookback-to-block and block-to-block incidence (number of halves). They depend on
-    the order of the blocks: hand in canonical cells, or equivalent ones as augmentation.
+    Of docs/search.md, "Predictors": blocks, cells stacked, the operator at each position (one column per
+    position and operator), which lookbacks are used, lookback-to-block and block-to-block incidence (number
+    of halves). They depend on the order of the blocks: hand in canonical cells, or equivalent ones as
+    augmentation.
     """
     num_cells, num_blocks = cells_NB4.shape[:2]
     assert num_blocks <= space.num_blocks, (num_blocks, space.num_blocks)

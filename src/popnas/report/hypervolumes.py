@@ -1,5 +1,8 @@
-"""How much of the objectives' space the trained cells dominate (SEARCH.md: all objectives scaled to [0, 1]
-over all evaluations of the runs compared, worst corner as reference)."""
+"""How much of the objectives' space the trained cells dominate.
+
+All objectives are scaled to [0, 1] over all evaluations of the runs compared, with the worst corner as
+reference (docs/search.md, "Seeds, repeatability, resume").
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class StepPredictions:
 
 
 def operator_costs(evaluations: Sequence[Evaluation], space: SearchSpace) -> dict[str, dict[str, float]]:
-    """Dynamic reindex: per kind of time, the cost of every operator (SEARCH.md)."""
+    """Dynamic reindex: per kind of time, the cost of every operator (docs/search.md)."""
     by_cell = {evaluation.cell: evaluation for evaluation in evaluations if not evaluation.is_failed}
     costs = {}
     for objective, field in TIMES.items():

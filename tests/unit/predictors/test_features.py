@@ -19,7 +19,7 @@ COSTS = np.array([0.1, 0.7, 1.0])
 
 
 def features_by_hand(cell: Cell, costs: dict[str, float], stacked: int) -> list[float]:
-    """The definition in SEARCH.md, block by block, with sets instead of arrays."""
+    """The definition in docs/search.md, block by block, with sets instead of arrays."""
     halves = [((block.in1, block.op1), (block.in2, block.op2)) for block in cell.blocks]
     feeders: list[set[int]] = []  # the blocks that feed each block, and itself
     depths: list[int] = []

@@ -34,7 +34,7 @@ def random_predictions(num, seed, levels):
 
 
 def transcription(canonical, predictions, space, strategy, step):
-    """SEARCH.md, "Selection" and "Exploration", as sentences: (front, exploration), as positions."""
+    """docs/search.md, "Selection" and "Exploration", as sentences: (front, exploration), as positions."""
     names = ["score"] if strategy.is_pnas else list(strategy.objectives)
     rows = {
         name: [

@@ -1,4 +1,4 @@
-"""What each operator costs, as the dynamic reindex measured it (SEARCH.md)."""
+"""What each operator costs, as the dynamic reindex measured it (docs/search.md)."""
 
 from __future__ import annotations
 
