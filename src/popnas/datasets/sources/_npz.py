@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from popnas import files
+from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.errors import DataError, nearest
+from popnas.free_memory import free_bytes, size_text
 
 LAYOUT = (
     "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train and so on"
@@ -26,6 +26,8 @@ _FILE_NAMES = {
 _KEY_ENDINGS = {"train": ("_train", ""), "validation": ("_validation", "_val"), "test": ("_test",)}
 
 
+_BYTES_PER_EXAMPLE = 64
+"""What is kept of an example beside its values: its class, its place in splits and folds, while these are made."""
 _ZEROS_REMEDY = (
     "Save plain numbers or texts; series of unequal lengths as one array filled up with zeros, with their "
     "lengths in an array 'lengths'."
@@ -44,7 +46,7 @@ class Part:
 def recognizes(path: Path) -> bool:
     """Whether `path` is an .npz file or a folder with one per split."""
     if path.is_dir():
-        return any((path / name).is_file() for names in _FILE_NAMES.values() for name in names)
+        return any(files.is_named(path / name) for names in _FILE_NAMES.values() for name in names)
     return path.suffix == ".npz"
 
 
@@ -66,16 +68,16 @@ def file_of(path: Path, split: str) -> Path | None:
     """The file that holds a split: `path` itself, or the split's own file in the folder `path`, or None."""
     if not path.is_dir():
         return path
-    return next((path / name for name in _FILE_NAMES[split] if (path / name).is_file()), None)
+    return next((path / name for name in _FILE_NAMES[split] if files.is_named(path / name)), None)
 
 
-def keys_of(file: Path, split: str, *, is_only_split: bool) -> tuple[str, str] | None:
+def keys_of(members: NpzMembers, split: str, *, is_only_split: bool) -> tuple[str, str] | None:
     """The names of a split's x and y in a file, or None if it does not hold that split.
 
     Raises:
         DataError: x without y, or a split's own file without x.
     """
-    names = names_in(file)
+    file, names = members.file, members.names
     endings = ("",) if is_only_split else _KEY_ENDINGS[split]
     for ending in endings:
         if f"x{ending}" in names or is_only_split:
@@ -89,46 +91,56 @@ def keys_of(file: Path, split: str, *, is_only_split: bool) -> tuple[str, str] |
 
 
 def _read_folder(path: Path, splits: Sequence[str]) -> dict[str, Part]:
-    parts = {}
-    for split in splits:
-        for name in _FILE_NAMES[split]:
-            if (path / name).is_file():
-                parts[split] = _part(path / name, "x", "y", "lengths")
-                break
-    return parts
+    found = {split: file_of(path, split) for split in splits}
+    return {split: _part(NpzMembers(file, _ZEROS_REMEDY), "") for split, file in found.items() if file}
 
 
 def _read_file(path: Path, splits: Sequence[str]) -> dict[str, Part]:
-    keys = names_in(path)
+    members = NpzMembers(path, _ZEROS_REMEDY)
     parts = {}
     for split in splits:
         for ending in _KEY_ENDINGS[split]:
-            if f"x{ending}" in keys:
-                parts[split] = _part(path, f"x{ending}", f"y{ending}", f"lengths{ending}")
+            if f"x{ending}" in members.names:
+                parts[split] = _part(members, ending)
                 break
     return parts
 
 
-def _part(path: Path, x_key: str, y_key: str, lengths_key: str) -> Part:
-    keys = names_in(path)
-    arrays = {}
+def _part(members: NpzMembers, ending: str) -> Part:
+    path, keys = members.file, members.names
+    x_key, y_key, lengths_key = f"x{ending}", f"y{ending}", f"lengths{ending}"
     for key in (x_key, y_key):
         if key not in keys:
             raise DataError(f"{path} has no array '{key}': it holds {listed(keys)}.{nearest(key, keys)}")
-        arrays[key] = _array(path, key)
-    x, y = arrays[x_key], arrays[y_key]
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+    x_shape, y_shape = members.header(x_key).shape, members.header(y_key).shape
+    if not x_shape or not y_shape or x_shape[0] != y_shape[0]:
         raise DataError(
-            f"{path}: '{x_key}' has the shape {x.shape} and '{y_key}' {y.shape}; both need one entry per "
+            f"{path}: '{x_key}' has the shape {x_shape} and '{y_key}' {y_shape}; both need one entry per "
             "example."
         )
-    lengths = _array(path, lengths_key) if lengths_key in keys else None
+    _check_number(members, y_key, y_shape[0])
+    has_lengths = lengths_key in keys
+    members.check_memory([x_key, y_key, lengths_key] if has_lengths else [x_key, y_key])
+    x = members.read(x_key)
+    lengths = members.read(lengths_key) if has_lengths else None
     if lengths is not None:
         _check_lengths(lengths, x, path, lengths_key)
-    return Part(x, y, lengths)
+    return Part(x, members.read(y_key), lengths)
+
+
+def _check_number(members: NpzMembers, y_key: str, num_examples: int) -> None:
+    """Refuse more examples than can be kept apart: a small file may unpack to a billion of one byte each."""
+    if num_examples * _BYTES_PER_EXAMPLE > free_bytes():
+        raise DataError(
+            f"{members.file}: '{y_key}' holds {num_examples:,} examples; their classes and order alone would "
+            f"take {size_text(num_examples * _BYTES_PER_EXAMPLE)} of memory, and {size_text(free_bytes())} "
+            "are free. Give fewer examples."
+        )
 
 
 def _check_lengths(lengths: np.ndarray, x: np.ndarray, path: Path, key: str) -> None:
+    if x.ndim < 2:
+        raise DataError(f"{path}: '{key}' gives lengths, but x has the shape {x.shape} and no timesteps.")
     if lengths.shape != (len(x),) or lengths.dtype.kind not in "iu":
         raise DataError(
             f"{path}: '{key}' must be integers of shape ({len(x)},), not {lengths.dtype} {lengths.shape}."
@@ -146,47 +158,7 @@ def names_in(path: Path) -> list[str]:
     Raises:
         DataError: no readable .npz file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, NpzFile):
-                raise DataError(
-                    f"{path} holds a single array and no names; save it with numpy.savez(path, x=..., y=...)."
-                )
-            return list(file.files)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        # numpy takes what it does not know for a pickle, and advises to load it unsafely.
-        reason = "it is none" if type(error) is ValueError else error
-        raise DataError(
-            f"{path} cannot be read as an .npz file: {reason}. Write it anew with numpy.savez."
-        ) from error
-
-
-def _array(path: Path, key: str) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as file:
-        return member(file, key, path, _ZEROS_REMEDY)
-
-
-def member(archive: NpzFile, name: str, path: Path, pickle_remedy: str) -> np.ndarray:
-    """An array of an open file.
-
-    Raises:
-        DataError: it is damaged, or holds pickled objects; then `pickle_remedy` says what to do.
-    """
-    try:
-        array: np.ndarray = archive[name]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise unreadable(name, path, error, pickle_remedy) from error
-    return array
-
-
-def unreadable(name: str, path: Path, error: Exception, pickle_remedy: str) -> DataError:
-    """Why an array cannot be read: it is damaged, or it holds pickled objects."""
-    if "allow_pickle" not in str(error):
-        return DataError(f"The array '{name}' of {path} is damaged: {error}.")
-    return DataError(
-        f"The array '{name}' of {path} holds pickled Python objects, which are never loaded: a pickle can "
-        f"run any code. {pickle_remedy}"
-    )
+    return NpzMembers(path, _ZEROS_REMEDY).names
 
 
 def listed(keys: Sequence[str]) -> str:

@@ -45,17 +45,18 @@ class SegmentationNpz(Source):
             file = _npz.file_of(path, split)
             if file is None:
                 continue
-            numbers = _numbers(file)
+            members = NpzMembers(file, _CONVERTER)
+            numbers = _numbers(members)
             if numbers:
-                images[split] = _members(file, "x", numbers, request.is_cached)
-                masks[split] = _members(file, "y", numbers, request.is_cached)
+                images[split] = _numbered(members, "x", numbers, request.is_cached)
+                masks[split] = _numbered(members, "y", numbers, request.is_cached)
                 names[split] = [f"y_{i} of {file}" for i in numbers]
             else:
-                keys = _npz.keys_of(file, split, is_only_split=path.is_dir())
+                keys = _npz.keys_of(members, split, is_only_split=path.is_dir())
                 if keys is None:
                     continue
-                images[split] = _one_shape(file, keys[0], request.is_cached)
-                masks[split] = _one_shape(file, keys[1], request.is_cached)
+                images[split] = _one_shape(members, keys[0], request.is_cached)
+                masks[split] = _one_shape(members, keys[1], request.is_cached)
                 names[split] = [f"{keys[1]}[{i}] of {file}" for i in range(len(masks[split]))]
                 _check_pair(file, keys, images[split], masks[split])
         if "train" not in images:
@@ -74,70 +75,80 @@ def _check_pair(file: Path, keys: tuple[str, str], x: Stored, y: Stored) -> None
         )
 
 
-def _numbers(file: Path) -> list[int]:
-    """i of the arrays x_i, which must have their y_i; empty if there are none."""
-    names = _npz.names_in(file)
+def _numbers(members: NpzMembers) -> list[str]:
+    """The i of the arrays x_i, which must have their y_i, in order of number; empty if there are none."""
     found = {
-        kind: {int(match[1]) for name in names if (match := re.fullmatch(rf"{kind}_(\d+)", name))}
+        kind: {match[1] for name in members.names if (match := re.fullmatch(rf"{kind}_([0-9]+)", name))}
         for kind in "xy"
     }
     for have, lack in (("x", "y"), ("y", "x")):
-        alone = sorted(found[have] - found[lack])
+        alone = sorted(found[have] - found[lack], key=_order)
         if alone:
             what, other = ("image", "mask") if have == "x" else ("mask", "image")
-            raise DataError(f"{file}: the {what} {have}_{alone[0]} has no {other} {lack}_{alone[0]}.")
-    return sorted(found["x"])
+            raise DataError(f"{members.file}: the {what} {have}_{alone[0]} has no {other} {lack}_{alone[0]}.")
+    return sorted(found["x"], key=_order)
 
 
-def _members(file: Path, kind: str, numbers: list[int], is_cached: bool) -> Stored:
-    members = NpzMembers(file, _CONVERTER)
+def _order(digits: str) -> tuple[int, str, str]:
+    """Sorts numbers by value, however many digits they have."""
+    value = digits.lstrip("0")
+    return len(value), value, digits
+
+
+def _numbered(members: NpzMembers, kind: str, numbers: list[str], is_cached: bool) -> Stored:
+    """The arrays x_i or y_i, one image or mask each."""
+    names = [f"{kind}_{number}" for number in numbers]
+    shapes = []
+    for name in names:
+        header = members.header(name)
+        shapes.append(_shape((1, *header.shape), header.dtype, name, members.file)[1:])
 
     def read(i: int) -> np.ndarray:
-        name = f"{kind}_{numbers[i]}"
-        return _of_one(members.read(name), name, file)
+        return members.read(names[i]).reshape(shapes[i])
 
     if is_cached:
-        return stacked([read(i) for i in range(len(numbers))])
-    shapes = []
-    for i, number in enumerate(numbers):
-        shape, dtype = members.kind(f"{kind}_{number}")
-        if len(shape) != (3 if kind == "x" else 2) or dtype.hasobject or (kind == "x" and dtype != np.uint8):
-            shape = read(i).shape  # or tells what is wrong with it
-        shapes.append(shape)
-    channels = max(shape[2] if len(shape) == 3 else 1 for shape in shapes) if kind == "x" else None
+        members.check_memory(names)
+        return stacked([read(i) for i in range(len(names))])
+    channels = max(shape[2] for shape in shapes) if kind == "x" else None
     stored = Ragged(read, np.array([shape[:2] for shape in shapes]), num_channels=channels)
     return stored.map(lambda image: with_channels(image, channels), channels)
 
 
-def _one_shape(file: Path, name: str, is_cached: bool) -> Stored:
+def _one_shape(members: NpzMembers, name: str, is_cached: bool) -> Stored:
     """x as (n, h, w, c) uint8 or y as (n, h, w); not cached: a `Ragged` over the file, if it is not
     compressed.
     """
-    members = NpzMembers(file, _CONVERTER)
-    mapped = None if is_cached else members.mapped(name)
-    array = _checked(members.read(name) if mapped is None else mapped, name, file)
-    return array if is_cached else Ragged.of(array)
+    header = members.header(name)
+    shape = _shape(header.shape, header.dtype, name, members.file)
+    row = None if is_cached else members.rows(name)
+    if row is None:
+        array = members.read(name).reshape(shape)
+        return array if is_cached else Ragged.of(array)
+    sizes = np.broadcast_to(np.array(shape[1:3]), (shape[0], 2))
+    return Ragged(lambda i: row(i).reshape(shape[1:]), sizes, num_channels=(*shape, None)[3])
 
 
-def _checked(array: np.ndarray, name: str, file: Path) -> np.ndarray:
+def _shape(shape: tuple[int, ...], dtype: np.dtype, name: str, file: Path) -> tuple[int, ...]:
+    """The array's shape as it is used: images (n, h, w, c), masks (n, h, w).
+
+    Raises:
+        DataError: another shape, or a type that images or masks do not have.
+    """
     is_image = name.startswith("x")
-    if is_image and array.ndim == 3:
-        array = array[..., None]
-    if not is_image and array.ndim == 4 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != (4 if is_image else 3):
+    used = shape
+    if is_image and len(shape) == 3:
+        used = (*shape, 1)
+    if not is_image and len(shape) == 4 and shape[-1] == 1:
+        used = shape[:-1]
+    if len(used) != (4 if is_image else 3):
         needed = "(n, height, width[, channels])" if is_image else "(n, height, width)"
-        hint = " Turn one-hot masks into labels with numpy.argmax(y, axis=-1)." if array.ndim == 4 else ""
-        raise DataError(f"{file}: '{name}' has the shape {array.shape}; {needed} is needed.{hint}")
-    if is_image and array.dtype != np.uint8:
+        hint = " Turn one-hot masks into labels with numpy.argmax(y, axis=-1)." if len(used) == 4 else ""
+        raise DataError(f"{file}: '{name}' has the shape {shape}; {needed} is needed.{hint}")
+    if is_image and dtype != np.uint8:
         raise DataError(
-            f"{file}: '{name}' is {array.dtype}; images are bytes of 0..255 (uint8). If white is 1, convert "
-            "with "
+            f"{file}: '{name}' is {dtype}; images are bytes of 0..255 (uint8). If white is 1, convert with "
             "(x * 255).round().astype('uint8')."
         )
-    return array
-
-
-def _of_one(array: np.ndarray, name: str, file: Path) -> np.ndarray:
-    """One image (h, w, c) or mask (h, w)."""
-    return _checked(array[None], name, file)[0]
+    if dtype.kind not in "iubf":
+        raise DataError(f"{file}: '{name}' is of the type {dtype}; masks hold whole numbers, one per pixel.")
+    return used

@@ -1,0 +1,139 @@
+"""Paths and files that a user names, looked at before they are opened.
+
+Whoever opens a named pipe waits for a writer that may never come, and a device may never end, or act when it
+is touched. Every file of a user's is opened here; what is wrong comes as an OSError whose text is one clause
+for a message ("it is a named pipe, not a file"), without the system's words around it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+TEXT_LIMIT = 64 * 2**20
+"""Bytes of a text or JSON file; what is larger was not meant."""
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_REASONS = {
+    errno.ENOENT: "it does not exist",
+    errno.ENOTDIR: "it does not exist, because a part of its path is a file",
+    errno.EISDIR: "it is a folder, not a file",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ELOOP: "its links lead in a circle",
+    errno.ENAMETOOLONG: "its name is longer than the file system allows",
+}
+
+
+class UnreadableError(OSError):
+    """A file that is not opened, or could not be read; its text is one clause."""
+
+    def __str__(self) -> str:
+        return str(self.args[1]) if len(self.args) > 1 else super().__str__()
+
+
+def user_path(text: str | Path) -> Path:
+    """The path with `~` replaced where that user is known; else it stays, and does not exist."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for an unknown user
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is at the path; False as well where that cannot be known, whatever the path."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises for names that are too long
+
+
+def is_named(path: Path) -> bool:
+    """Whether the path's folder has that name, whatever it leads to: a file, a pipe, a broken link."""
+    return os.path.lexists(path)
+
+
+def reason(error: BaseException) -> str:
+    """Why a file could not be opened or read, as a clause without path and number of the error."""
+    if isinstance(error, UnreadableError) or not isinstance(error, OSError) or not error.strerror:
+        return str(error) or type(error).__name__
+    return _REASONS.get(error.errno or 0, error.strerror[:1].lower() + error.strerror[1:])
+
+
+def trouble(path: Path) -> str | None:
+    """Why the path cannot be opened as a file, as a clause; None if it can, as far as can be seen."""
+    try:
+        return _wrong_kind(os.stat(path).st_mode)  # noqa: PTH116 - as `exists`
+    except FileNotFoundError:
+        return "it is a link to something that does not exist" if path.is_symlink() else "it does not exist"
+    except ValueError:
+        return "its name holds a NUL byte, which no file's name can"
+    except OSError as error:
+        return reason(error)
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """An existing regular file, opened for reading.
+
+    Raises:
+        UnreadableError: it cannot be opened, or is something else than a file.
+    """
+    found = trouble(path)
+    if found is not None:
+        raise UnreadableError(errno.EINVAL, found)
+    try:
+        # Not blocking: it may have become a pipe since it was looked at.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise UnreadableError(error.errno, reason(error)) from error
+    wrong = _wrong_kind(os.fstat(handle).st_mode)
+    if wrong is not None:
+        os.close(handle)
+        raise UnreadableError(errno.EINVAL, wrong)
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
+    """The content of a file of at most `limit` bytes.
+
+    Raises:
+        UnreadableError: it cannot be read, is no file, or is larger.
+    """
+    with open_binary(path) as file:
+        try:
+            content = file.read() if limit is None else file.read(limit + 1)
+        except OSError as error:
+            raise UnreadableError(error.errno, reason(error)) from error
+        except MemoryError:
+            raise UnreadableError(errno.ENOMEM, "it is larger than the memory that is free") from None
+    if limit is not None and len(content) > limit:
+        raise UnreadableError(errno.EFBIG, f"it is larger than {_bytes_text(limit)}, which no such file is")
+    return content
+
+
+def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
+    """The text of a UTF-8 file, without the mark that some editors put before it.
+
+    Raises:
+        UnreadableError: it cannot be read, is no file, is larger than `limit` bytes, or is no UTF-8 text.
+    """
+    content = read_bytes(path, limit=limit)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        is_utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        what = "it is UTF-16 text" if is_utf_16 else f"it is not UTF-8 text (byte {error.start})"
+        raise UnreadableError(errno.EILSEQ, f"{what}; save it as UTF-8") from None
+
+
+def _wrong_kind(mode: int) -> str | None:
+    if stat.S_ISREG(mode):
+        return None
+    return f"it is {_KINDS.get(stat.S_IFMT(mode), 'no ordinary file')}, not a file"
+
+
+def _bytes_text(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count} bytes"
