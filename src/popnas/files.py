@@ -110,7 +110,7 @@ def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
         except MemoryError:
             raise UnreadableError(errno.ENOMEM, "it is larger than the memory that is free") from None
     if limit is not None and len(content) > limit:
-        raise UnreadableError(errno.EFBIG, f"it is larger than {_bytes_text(limit)}, which no such file is")
+        raise UnreadableError(errno.EFBIG, f"it is larger than {size_text(limit)}, which no such file is")
     return content
 
 
@@ -129,11 +129,15 @@ def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
         raise UnreadableError(errno.EILSEQ, f"{what}; save it as UTF-8") from None
 
 
+def size_text(count: int) -> str:
+    """Bytes for a message: `3.5 GiB`."""
+    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 1 << shift:
+            return f"{count / (1 << shift):,.1f} {unit}"
+    return f"{count} bytes"
+
+
 def _wrong_kind(mode: int) -> str | None:
     if stat.S_ISREG(mode):
         return None
     return f"it is {_KINDS.get(stat.S_IFMT(mode), 'no ordinary file')}, not a file"
-
-
-def _bytes_text(count: int) -> str:
-    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count} bytes"

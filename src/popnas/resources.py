@@ -89,6 +89,16 @@ def memory_limits() -> list[MemoryLimit]:
     return sorted(limits, key=lambda limit: limit.num_bytes)
 
 
+def free_memory() -> int:
+    """Bytes of memory that this process may still take, as far as the system tells."""
+    lines = (_read(Path("/proc/meminfo")) or "").splitlines()
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    for limit in memory_limits():
+        in_use = address_space_in_use() if limit.is_per_process else memory_in_use()
+        free.append(limit.num_bytes - in_use)
+    return max(0, min(free, default=sys.maxsize))
+
+
 def memory_in_use() -> int:
     """Bytes of memory that this process holds."""
     return _pages(1) or peak_memory()

@@ -191,6 +191,11 @@ def _as_bytes(
     """Checked images: an array becomes (n, h, w, c) uint8."""
     if not isinstance(images, np.ndarray):
         return images
+    if images.dtype.kind not in "iubf":
+        raise DataError(
+            f"The images of the {split} split of {place} are of the type {images.dtype}; bytes of 0..255 "
+            "(uint8) are needed. If these are no images: is dataset.type right?"
+        )
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape[1:]:

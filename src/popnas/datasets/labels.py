@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,12 +39,12 @@ def encode(
             occur, fewer than two classes.
     """
     texts = {split: _texts(values, split, place) for split, values in labels.items()}
-    originals = {split: np.unique(values) for split, values in texts.items()}
-    mapping = {label: label for values in originals.values() for label in values.tolist()}
+    originals = {split: unique for split, (unique, _) in texts.items()}
+    mapping = {label: label for unique in originals.values() for label in unique}
     if remapping:
         _check_remapping(remapping, mapping, place)
         mapping.update({label: str(index) for label, index in remapping.items()})
-    found = sorted({mapping[label] for label in originals["train"].tolist()}, key=_order)
+    found = sorted({mapping[label] for label in originals["train"]}, key=_order)
     classes = _classes(found, classes_count, place, notes)
     index = {label: i for i, label in enumerate(classes)}
     y = {split: _indices(values, mapping, index, split, place) for split, values in texts.items()}
@@ -60,8 +61,10 @@ def balancing_weights(counts: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 0).astype(np.float32)
 
 
-def _texts(values: np.ndarray, split: str, place: str) -> np.ndarray:
-    """Labels as text, whole numbers without a decimal point, (n,)."""
+def _texts(values: np.ndarray, split: str, place: str) -> tuple[list[str], np.ndarray]:
+    """The texts of the labels that occur, whole numbers without a decimal point, and which of them each
+    example has, (n,): a text for each of millions of examples would take more memory than their images.
+    """
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -70,26 +73,37 @@ def _texts(values: np.ndarray, split: str, place: str) -> np.ndarray:
             f"The labels of the {split} split of {place} have the shape {values.shape}; one label per "
             "example, shape (n,), is needed. Turn one-hot labels into indices with numpy.argmax(y, axis=1)."
         )
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise DataError(
-                f"The label of example {int(np.flatnonzero(~np.isfinite(values))[0])} in the {split} split "
-                f"of {place} is not a number (NaN or infinite). Remove this example or mend its label."
-            )
+    if values.dtype.kind not in "iubfSU":
+        raise DataError(
+            f"The labels of the {split} split of {place} are of the type {values.dtype}; they must be "
+            "integers, numbers or texts."
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(
+            f"The label of example {int(np.flatnonzero(~np.isfinite(values))[0])} in the {split} split "
+            f"of {place} is not a number (NaN or infinite). Remove this example or mend its label."
+        )
+    try:
         unique, inverse = np.unique(values, return_inverse=True)
-        return np.array([f"{value:.0f}" if value.is_integer() else repr(value) for value in unique.tolist()])[
-            inverse
-        ]
-    if values.dtype.kind in "iub":
-        return values.astype(np.int64).astype(str)
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8")
-    if values.dtype.kind == "U":
-        return np.char.strip(values)
-    raise DataError(
-        f"The labels of the {split} split of {place} are of the type {values.dtype}; they must be integers, "
-        "numbers or texts."
-    )
+        texts = [_text(value) for value in unique.tolist()]
+        for text in texts:
+            text.encode()
+    except (UnicodeError, ValueError):
+        raise DataError(
+            f"The labels of the {split} split of {place} hold texts that are no UTF-8. Save them as UTF-8, "
+            "or as numbers."
+        ) from None
+    return texts, inverse
+
+
+def _text(value: bool | int | float | str | bytes) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8").strip()
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int):
+        return str(int(value))
+    return f"{value:.0f}" if float(value).is_integer() else repr(float(value))
 
 
 def _order(label: str) -> tuple[int, float, str]:
@@ -144,25 +158,31 @@ def _classes(found: list[str], classes_count: int | None, place: str, notes: lis
 
 
 def _indices(
-    texts: np.ndarray, mapping: Mapping[str, str], index: Mapping[str, int], split: str, place: str
+    labels: tuple[list[str], np.ndarray],
+    mapping: Mapping[str, str],
+    index: Mapping[str, int],
+    split: str,
+    place: str,
 ) -> np.ndarray:
-    unique, inverse = np.unique(texts, return_inverse=True)
-    unknown = [label for label in unique.tolist() if mapping[label] not in index]
-    if unknown:
-        count = int(np.isin(texts, unknown).sum())
+    unique, inverse = labels
+    indices = np.array([index.get(mapping[label], -1) for label in unique], dtype=np.int64)
+    if (indices < 0).any():
+        unknown = [label for label, k in zip(unique, indices, strict=True) if k < 0]
+        count = int((indices[inverse] < 0).sum())
         raise DataError(
             f"{count} example{'s' if count > 1 else ''} of the {split} split of {place} bear labels that no "
             f"training example has: {_shown(unknown)}. Training labels are: {_shown(list(index))}. Remove "
             "these examples, or map their labels with dataset.class_labels_remapping."
         )
-    return np.array([index[mapping[label]] for label in unique.tolist()], dtype=np.int64)[inverse]
+    return indices[inverse]
 
 
 def _display_names(
     classes: list[str], mapping: Mapping[str, str], label_names: Sequence[str] | None, is_remapped: bool
 ) -> list[str]:
     def name(label: str) -> str:
-        if label_names is not None and label.isdigit() and int(label) < len(label_names):
+        is_index = re.fullmatch("[0-9]{1,9}", label) is not None
+        if label_names is not None and is_index and int(label) < len(label_names):
             return label_names[int(label)]
         return label
 

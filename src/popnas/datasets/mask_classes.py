@@ -15,7 +15,7 @@ MAX_CLASSES = 255
 
 def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The labels of a mask, sorted, and the number of pixels of each."""
-    counts = np.bincount(mask.ravel(), minlength=1)
+    counts = np.bincount(mask.ravel().astype(np.uint16, copy=False), minlength=1)
     labels = np.flatnonzero(counts)
     return labels, counts[labels]
 
@@ -29,8 +29,9 @@ class MaskClasses:
     names: list[str]
 
     def encode(self, mask: np.ndarray) -> np.ndarray:
-        """Labels (h, w) or (n, h, w) to class indices, uint8."""
-        return self.index_of[mask]
+        """Labels (h, w) or (n, h, w) of any whole type (True is 1) to class indices, uint8."""
+        # numpy would take booleans for a selection.
+        return self.index_of[mask.astype(np.uint8) if mask.dtype == bool else mask]
 
 
 def find_classes(

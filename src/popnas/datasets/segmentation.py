@@ -204,14 +204,13 @@ def _counted(masks: Stored, names: Sequence[str]) -> Counts:
     def count(i: int) -> tuple[np.ndarray, np.ndarray]:
         mask = np.asarray(masks[i])
         if mask.dtype.kind not in "iub" or (mask.size and not 0 <= mask.min() <= mask.max() < NUM_LABELS):
+            values = f" in {mask.min():g}..{mask.max():g}" if mask.dtype.kind in "iubf" and mask.size else ""
             raise DataError(
-                f"The mask {names[i]} is {mask.dtype} in {mask.min():g}..{mask.max():g}; masks hold whole "
-                "numbers "
-                f"in 0..{NUM_LABELS - 1}. Give unlabelled pixels a label of their own, such as 255, and name "
-                "it "
+                f"The mask {names[i]} is {mask.dtype}{values}; masks hold whole numbers in "
+                f"0..{NUM_LABELS - 1}. Give unlabelled pixels a label of their own, such as 255, and name it "
                 "as dataset.ignore_class."
             )
-        return count_labels(mask.astype(np.uint8) if mask.dtype == bool else mask)
+        return count_labels(mask)
 
     with ThreadPoolExecutor(num_threads()) as threads:
         return list(threads.map(count, range(len(masks))))

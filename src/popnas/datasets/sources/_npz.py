@@ -11,7 +11,7 @@ import numpy as np
 from popnas import files
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.errors import DataError, nearest
-from popnas.free_memory import free_bytes, size_text
+from popnas.resources import free_memory
 
 LAYOUT = (
     "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train and so on"
@@ -27,7 +27,7 @@ _KEY_ENDINGS = {"train": ("_train", ""), "validation": ("_validation", "_val"), 
 
 
 _BYTES_PER_EXAMPLE = 64
-"""What is kept of an example beside its values: its class, its place in splits and folds, while these are made."""
+"""What is kept of an example beside its values while splits are made: its class, its place in them."""
 _ZEROS_REMEDY = (
     "Save plain numbers or texts; series of unequal lengths as one array filled up with zeros, with their "
     "lengths in an array 'lengths'."
@@ -130,11 +130,12 @@ def _part(members: NpzMembers, ending: str) -> Part:
 
 def _check_number(members: NpzMembers, y_key: str, num_examples: int) -> None:
     """Refuse more examples than can be kept apart: a small file may unpack to a billion of one byte each."""
-    if num_examples * _BYTES_PER_EXAMPLE > free_bytes():
+    needed, free = num_examples * _BYTES_PER_EXAMPLE, free_memory()
+    if needed > free:
         raise DataError(
-            f"{members.file}: '{y_key}' holds {num_examples:,} examples; their classes and order alone would "
-            f"take {size_text(num_examples * _BYTES_PER_EXAMPLE)} of memory, and {size_text(free_bytes())} "
-            "are free. Give fewer examples."
+            f"{members.file}: '{y_key}' holds {num_examples:,} examples, whose classes and order alone would "
+            f"take {files.size_text(needed)} of memory, and {files.size_text(free)} are free. Give fewer "
+            "examples."
         )
 
 

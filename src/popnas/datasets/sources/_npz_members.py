@@ -22,7 +22,7 @@ import numpy as np
 
 from popnas import files
 from popnas.errors import DataError
-from popnas.free_memory import free_bytes, size_text
+from popnas.resources import free_memory
 
 Result = TypeVar("Result")
 
@@ -89,13 +89,13 @@ class NpzMembers:
     def check_memory(self, names: list[str]) -> None:
         """Refuse arrays that together take more memory than is free, copies included."""
         needed = COPIES * sum(self.header(name).num_bytes for name in names)
-        free = free_bytes()
+        free = free_memory()
         if needed > free:
             what = f"The array '{names[0]}'" if len(names) == 1 else f"The {len(names)} arrays"
             raise DataError(
-                f"{what} of {self.file} would take {size_text(needed)} of memory, and {size_text(free)} are "
-                "free. Give fewer or smaller examples, free some memory, or (segmentation) leave the images "
-                "on disk with dataset.cache false."
+                f"{what} of {self.file} would take {files.size_text(needed)} of memory, and "
+                f"{files.size_text(free)} are free. Give fewer or smaller examples, free some memory, or "
+                "(segmentation) leave the images on disk with dataset.cache false."
             )
 
     def rows(self, name: str) -> Callable[[int], np.ndarray] | None:
