@@ -6,9 +6,12 @@ hold back the errors of single files until all are known, so that they are told 
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from popnas.datasets.threads import num_threads
@@ -26,10 +29,15 @@ class Findings:
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
+        self._endings: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, what: str, name: object) -> None:
         """`what` (several words that begin a sentence, without its number) was done to `name`."""
         self._names.setdefault(what, []).append(shown(name))
+
+    def pass_over(self, file: Path) -> None:
+        """A file was left out because of its ending."""
+        self._endings[file.suffix or "no ending"][shown(file.parent)] += 1
 
     def names(self, what: str) -> list[str]:
         """Those that `what` was done to, sorted."""
@@ -37,7 +45,12 @@ class Findings:
 
     def notes(self) -> list[str]:
         """A sentence for each kind: what, how many, the first names; the same whatever thread was first."""
-        return [f"{what}: {numbered(names)}" for what, names in sorted(self._names.items())]
+        notes = [f"{what}: {numbered(names)}" for what, names in sorted(self._names.items())]
+        if self._endings:
+            told = [_ending(*item) for item in sorted(self._endings.items())]
+            more = f" and {len(told) - MAX_TOLD} more endings" if len(told) > MAX_TOLD else ""
+            notes.append(f"files of other kinds are passed over: {'; '.join(told[:MAX_TOLD])}{more}")
+        return notes
 
 
 class Mistakes:
@@ -77,7 +90,9 @@ def read_all(items: Sequence[Item], read: Callable[[Item], Result]) -> list[Resu
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(num_threads()) as threads:
+    # Remarks of image libraries on tags and sizes; the filters belong to the process, so not in a thread.
+    with warnings.catch_warnings(), ThreadPoolExecutor(num_threads()) as threads:
+        warnings.simplefilter("ignore")
         results = list(threads.map(attempt, items))
     mistakes = Mistakes()
     mistakes.messages += [str(result) for result in results if isinstance(result, DataError)]
@@ -88,7 +103,18 @@ def read_all(items: Sequence[Item], read: Callable[[Item], Result]) -> list[Resu
 def numbered(names: Iterable[str]) -> str:
     """`5 (a, b, c, ...)`, sorted."""
     found = sorted(names)
-    return f"{len(found):,} ({', '.join(found[:_NUM_NAMED])}{', ...' * (len(found) > _NUM_NAMED)})"
+    return f"{len(found):,} ({first_of(found, _NUM_NAMED)})"
+
+
+def first_of(names: Sequence[str], limit: int = MAX_TOLD) -> str:
+    """`a, b, c, ...`."""
+    return ", ".join(names[:limit]) + ", ..." * (len(names) > limit)
+
+
+def _ending(ending: str, folders: Counter[str]) -> str:
+    (first, _), *others = sorted(folders.items())
+    more = f" and {len(others)} more folder{'s' * (len(others) > 1)}" if others else ""
+    return f"{folders.total():,} {ending} in {first}{more}"
 
 
 def shown(name: object) -> str:

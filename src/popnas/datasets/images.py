@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import numpy as np
 
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import Split
+from popnas.datasets.findings import Findings, shown
+from popnas.datasets.pixel_arrays import as_bytes
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import DataError
 
@@ -52,8 +55,8 @@ class ImageData(LabelledData):
 
     def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
         """All images at one size and number of channels (grey ones repeat theirs where others have three)."""
-        ready = {split: _as_bytes(self.images[split], split, self.place) for split in splits}
-        num_channels = max(image.shape[-1] for images in ready.values() for image in _samples_of(images))
+        ready = {split: as_bytes(self.images[split], split, self.place, notes) for split in splits}
+        num_channels = self._num_channels(ready, notes)
         arrays = {}
         for split, images in ready.items():
             resized = _resized(images, config.resize)
@@ -68,6 +71,23 @@ class ImageData(LabelledData):
                     f"training split {_size(sizes['train'])}. {_RESIZE_REMEDY}"
                 )
         return arrays
+
+    def _num_channels(self, ready: Mapping[str, np.ndarray | Sequence[np.ndarray]], notes: list[str]) -> int:
+        """As many as training and validation images have at most: the test split must not decide it."""
+        found = {split: [image.shape[-1] for image in _samples_of(images)] for split, images in ready.items()}
+        most = max(number for split, numbers in found.items() if split != "test" for number in numbers)
+        grey = Findings()
+        for split, numbers in found.items():
+            for i, number in enumerate(numbers):
+                if number > most:
+                    raise DataError(
+                        f"{self._name(split, i)} has {number} channels, the images that networks learn from "
+                        f"have {most}. Bring all to the same channels."
+                    )
+                if number < most:
+                    grey.add(GREY, self._name(split, i))
+        notes += grey.notes()
+        return most
 
     def _stacked(self, images: Sequence[np.ndarray], split: str, num_channels: int) -> np.ndarray:
         shape = images[0].shape[:2]
@@ -91,18 +111,78 @@ class ImageData(LabelledData):
 _RESIZE_REMEDY = 'Bring all to one size with dataset.resize, such as {"width": 64, "height": 64}.'
 
 
-def decode(image: Image.Image, name: str) -> np.ndarray:
+def decode(image: Image.Image, name: str, findings: Findings | None = None) -> np.ndarray:
     """A Pillow image as (h, w, 1 or 3) uint8, turned as its EXIF orientation says.
+
+    What is lost or changed on the way is added to `findings`.
 
     Raises:
         DataError: more than 8 bits per channel.
     """
     from PIL import ImageOps
 
+    findings = findings or Findings()
     if image.mode not in _MODES:
         raise _too_deep(name, image.mode)
+    if _is_deep(image):
+        findings.add(REDUCED, name)
+    if orientation(image) != 1:
+        findings.add(TURNED, name)
+    if _is_transparent(image):
+        findings.add(DROPPED_ALPHA, name)
+    if image.mode in _OTHER_COLOURS:
+        findings.add(f"colours of the kind {image.mode} are converted to RGB", name)
     pixels = np.asarray(ImageOps.exif_transpose(image).convert(_MODES[image.mode]))
+    if has_more_frames(image):
+        findings.add(FIRST_FRAME, name)
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+TURNED = "turned as their EXIF orientation (tag 274) says"
+FIRST_FRAME = "of several frames or pages the first is taken"
+DROPPED_ALPHA = "transparency is dropped, so what lies under transparent pixels is seen"
+GREY = "grey among images in colour, so their channel is repeated"
+REDUCED = "16 bits per channel are reduced to 8"
+_STRETCHED = "stretched to dataset.resize, because their sides have another ratio"
+_OTHER_COLOURS = frozenset({"CMYK", "YCbCr", "HSV", "LAB"})
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 is upright."""
+    from PIL import ExifTags
+
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if found in range(1, 9) else 1
+
+
+def has_more_frames(image: Image.Image) -> bool:
+    """Whether more than the first frame or page is in the file; the previews inside a JPEG do not count."""
+    try:
+        return image.format in ("GIF", "TIFF", "PNG", "WEBP", "AVIF") and bool(
+            getattr(image, "is_animated", False)
+        )
+    except (OSError, EOFError, SyntaxError, ValueError):
+        return False  # a first frame that is whole is enough
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether Pillow reads 16 bits per channel as 8; known before the pixels are loaded."""
+    for tile in getattr(image, "tile", None) or []:
+        options = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        if any("16" in option for option in options if isinstance(option, str)):
+            return True
+        if image.format == "PPM" and any(option > 255 for option in options if isinstance(option, int)):
+            return True
+    return False
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether any pixel is not opaque."""
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return False
+    return bool((np.asarray(image.getchannel(image.getbands()[-1])) < 255).any())
 
 
 def _too_deep(name: str, mode: str) -> DataError:
@@ -113,41 +193,70 @@ def _too_deep(name: str, mode: str) -> DataError:
     )
 
 
-def read(path: Path, resize: ResizeConfig | None) -> np.ndarray:
+def read(path: Path, resize: ResizeConfig | None, findings: Findings | None = None) -> np.ndarray:
     """An image file as (h, w, 1 or 3) uint8, resized if asked for, so that a folder of large photographs fits
     in memory.
 
     Raises:
         DataError: a file that is no image or is damaged, named in the message.
     """
-    from PIL import Image
+    findings = findings or Findings()
+    with opened(path, "image") as image:
+        pixels = decode(image, shown(path), findings)
+    if resize is None:
+        return pixels
+    if pixels.shape[0] * resize.width != pixels.shape[1] * resize.height:
+        findings.add(_STRETCHED, path)
+    return resize_image(pixels, resize)
 
+
+@contextmanager
+def opened(path: Path, what: str) -> Iterator[Image.Image]:
+    """The Pillow image of a file; `what` it is ("image", "mask") in messages.
+
+    Only formats that Pillow reads by itself: some others start programs of the system.
+
+    Raises:
+        DataError: a file that is no image or is damaged, from here or when its pixels are read in the block.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    formats = [*_FORMATS, *([_BY_SUFFIX[path.suffix.lower()]] if path.suffix.lower() in _BY_SUFFIX else [])]
     try:
-        with Image.open(path) as image:
-            pixels = decode(image, str(path))
-    except DataError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"The image {path} cannot be read: {error}. Replace or remove this file.") from error
-    return resize_image(pixels, resize) if resize is not None else pixels
+        with Image.open(path, formats=formats) as image:
+            yield image
+        return
+    except UnidentifiedImageError:
+        is_empty = path.stat().st_size == 0
+        reason = "it is empty" if is_empty else "it is no image, or of a format that is not read"
+    except KeyError:
+        reason = f"the installed Pillow reads no {path.suffix} files"
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        reason = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+    raise DataError(f"The {what} {shown(path)} cannot be read: {reason}. Replace or remove this file.")
 
 
-def read_shape(path: Path) -> tuple[int, int, int]:
+# Tried by their first bytes, whatever the name; those that have none, or are rare, by their ending.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_BY_SUFFIX = {".tga": "TGA", ".avif": "AVIF", ".jp2": "JPEG2000", ".j2k": "JPEG2000", ".pcx": "PCX"}
+_USUAL = "png apng jpg jpeg jpe jfif bmp dib gif tif tiff webp ppm pgm pbm pnm"
+SUFFIXES = frozenset(f".{ending}" for ending in _USUAL.split()) | frozenset(_BY_SUFFIX)
+"""Endings of the files that are read, in lower case."""
+
+
+def read_shape(path: Path, findings: Findings | None = None) -> tuple[int, int, int]:
     """The shape (h, w, c) that `read` gives an image file, from its header alone.
 
     Raises:
         DataError: a file that is no image, or one of more than 8 bits per channel.
     """
-    from PIL import ExifTags, Image
-
-    try:
-        with Image.open(path) as image:
-            is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            mode, (width, height) = image.mode, image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"The image {path} cannot be read: {error}. Replace or remove this file.") from error
+    with opened(path, "image") as image:
+        if findings is not None and orientation(image) != 1:
+            findings.add(TURNED, path)
+        is_turned = orientation(image) >= 5
+        mode, (width, height) = image.mode, image.size
     if mode not in _MODES:
-        raise _too_deep(str(path), mode)
+        raise _too_deep(shown(path), mode)
     return (*((width, height) if is_turned else (height, width)), 3 if _MODES[mode] == "RGB" else 1)
 
 
@@ -183,46 +292,6 @@ def _samples_of(images: np.ndarray | Sequence[np.ndarray]) -> Sequence[np.ndarra
 
 def _with_channels(x: np.ndarray, num_channels: int) -> np.ndarray:
     return np.repeat(x, num_channels, axis=-1) if x.shape[-1] == 1 < num_channels else x
-
-
-def _as_bytes(
-    images: np.ndarray | Sequence[np.ndarray], split: str, place: str
-) -> np.ndarray | Sequence[np.ndarray]:
-    """Checked images: an array becomes (n, h, w, c) uint8."""
-    if not isinstance(images, np.ndarray):
-        return images
-    if images.dtype.kind not in "iubf":
-        raise DataError(
-            f"The images of the {split} split of {place} are of the type {images.dtype}; bytes of 0..255 "
-            "(uint8) are needed. If these are no images: is dataset.type right?"
-        )
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or 0 in images.shape[1:]:
-        raise DataError(
-            f"The images of the {split} split of {place} have the shape {images.shape}; (n, height, width) "
-            "or (n, height, width, channels) is needed."
-        )
-    if images.shape[-1] > images.shape[1] and images.shape[1] in (1, 3):
-        raise DataError(
-            f"The images of the {split} split of {place} have the shape {images.shape}, with the channels "
-            "first; they must come last: numpy.moveaxis(x, 1, -1)."
-        )
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind in "iub" and images.min() >= 0 and images.max() <= 255:
-        return images.astype(np.uint8)
-    if images.dtype.kind == "f" and np.isnan(images).any():
-        n, h, w, c = np.argwhere(np.isnan(images))[0]
-        raise DataError(
-            f"Image {n} of the {split} split of {place} holds NaN at row {h}, column {w}, channel {c}. "
-            "Images are bytes of 0..255, uint8."
-        )
-    raise DataError(
-        f"The images of the {split} split of {place} are {images.dtype} in "
-        f"{images.min():g}..{images.max():g}; bytes of 0..255 (uint8) are needed. If white is 1, convert "
-        "with (x * 255).round().astype('uint8'). If these are no images: is dataset.type right?"
-    )
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas.datasets import images
+from popnas.datasets.findings import Findings, shown
 from popnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -108,8 +110,9 @@ def read_mask(
     channel: int | None = None,
     *,
     is_grey_a_colour: bool = False,
+    findings: Findings | None = None,
 ) -> np.ndarray:
-    """A mask file as labels (h, w), uint8 or uint16.
+    """A mask file as labels (h, w), uint8 or uint16, turned as its EXIF orientation says, as its image is.
 
     `colours` translates an RGB mask; `channel` takes one of its channels instead. A grey file holds labels,
     or with `is_grey_a_colour` colours of three equal parts: programs that save space write RGB masks so.
@@ -117,19 +120,19 @@ def read_mask(
     Raises:
         DataError: a file that is no mask, is damaged, or needs a table or channel that is not given.
     """
-    from PIL import Image
+    from PIL import ImageOps
 
     if path.suffix.lower() in _LOSSY:
         raise DataError(
             f"The mask {path} is a {path.suffix[1:]} file, whose compression changes labels. Save masks as "
             "PNG."
         )
-    try:
-        with Image.open(path) as image:
-            mode, depth = image.mode, _grey_depth(path)
-            pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"The mask {path} cannot be read: {error}. Replace or remove this file.") from error
+    findings = findings or Findings()
+    with images.opened(path, "mask") as image:
+        mode, depth = image.mode, _grey_depth(path)
+        pixels = _pixels(image, shown(path), findings)
+        if colours is not None and (mode == "P" or (is_grey_a_colour and mode in ("1", "L", "LA"))):
+            return colours.labels(np.asarray(ImageOps.exif_transpose(image).convert("RGB")), shown(path))
     if mode in ("RGB", "RGBA", "RGBX"):
         return _of_colours(pixels, path, colours, channel)
     if channel is not None:
@@ -137,9 +140,21 @@ def read_mask(
             f"The mask {path} has one channel (mode {mode}), so channel {channel} cannot be taken from it. "
             "Leave out the channel: its values are labels as they are."
         )
-    if colours is not None and (mode == "P" or (is_grey_a_colour and mode in ("1", "L", "LA"))):
-        return colours.labels(_as_colours(path), str(path))
     return _of_values(pixels, mode, depth, path)
+
+
+def _pixels(image: Image.Image, name: str, findings: Findings) -> np.ndarray:
+    """The stored values, upright; what is turned or left out is found."""
+    from PIL import ImageOps
+
+    if images.orientation(image) != 1:
+        findings.add(images.TURNED, name)
+    pixels = np.asarray(ImageOps.exif_transpose(image))
+    if image.mode in ("LA", "PA", "RGBA") and (pixels[..., -1] < 255).any():
+        findings.add("masks have transparency, which says nothing of labels and is dropped", name)
+    if images.has_more_frames(image):
+        findings.add(images.FIRST_FRAME, name)
+    return pixels
 
 
 def _of_colours(
@@ -156,7 +171,7 @@ def _of_colours(
     )
 
 
-def labels_of_image(image: Image.Image, name: str) -> np.ndarray:
+def labels_of_image(image: Image.Image, name: str, findings: Findings | None = None) -> np.ndarray:
     """A decoded mask of one channel as labels (h, w).
 
     Raises:
@@ -167,7 +182,7 @@ def labels_of_image(image: Image.Image, name: str) -> np.ndarray:
             f"The mask {name} is in colours, and nothing says which colour is which class. Save images and "
             f"masks as files and build the data set with `{_CONVERTER} --masks rgb --colors TABLE`."
         )
-    return _of_values(np.asarray(image), image.mode, None, name)
+    return _of_values(_pixels(image, name, findings or Findings()), image.mode, None, name)
 
 
 def _of_values(pixels: np.ndarray, mode: str, depth: int | None, path: Path | str) -> np.ndarray:
@@ -194,10 +209,3 @@ def _grey_depth(path: Path) -> int | None:
         header = file.read(26)
     is_grey_png = header[:8] == b"\x89PNG\r\n\x1a\n" and header[25] == 0
     return header[24] if is_grey_png else None
-
-
-def _as_colours(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))

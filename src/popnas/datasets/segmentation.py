@@ -6,7 +6,6 @@ Axes: n images, h w of one image, c channels, K classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,12 @@ import numpy as np
 from popnas.datasets import folds, splits
 from popnas.datasets._labelled import used_splits
 from popnas.datasets.dataset import Dataset, Split
+from popnas.datasets.findings import Findings, Mistakes, first_of, read_all
 from popnas.datasets.labels import balancing_weights
 from popnas.datasets.mask_classes import MaskClasses, count_labels, find_classes, listed
 from popnas.datasets.masks import NUM_LABELS
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import Ragged, Stored, sizes_of
-from popnas.datasets.threads import num_threads
 from popnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ class SegmentationData:
 
     `names[split][i]` tells where mask i is from, for messages; `label_names[i]` is the name of the label i.
     `notes` are sentences on what the source passed over, turned or guessed: they begin `Dataset.warnings`.
+    `remarks[names[split][i]]` says what may explain that a mask does not lie on its image.
     """
 
     place: str
@@ -44,6 +44,7 @@ class SegmentationData:
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     label_names: Sequence[str] | None = None
     notes: Sequence[str] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     def assemble(self, config: DatasetConfig, seed: int) -> Dataset:
         """The data set of a run: masks checked and encoded, samples drawn, split and folded.
@@ -53,9 +54,9 @@ class SegmentationData:
         """
         notes = list(self.notes)
         used = used_splits({name: len(x) for name, x in self.images.items()}, self.place, config, notes)
-        for split in used:
-            self._check_sizes(split)
-        counts = {split: _counted(self.masks[split], self._names(split)) for split in used}
+        self._check_sizes(used)
+        self._note_remarks(used, notes)
+        counts = self._counted(used)
         classes = find_classes(
             {split: _occurring(found) for split, found in counts.items()},
             place=self.place,
@@ -67,7 +68,7 @@ class SegmentationData:
         )
         for split in used:
             self._check_labels(split, counts[split], classes, config)
-        num_channels = max(_num_channels(self.images[split]) for split in used)
+        num_channels = self._num_channels(used)
         parts = {
             split: self._encoded(split, counts[split], classes, num_channels, config.cache) for split in used
         }
@@ -111,17 +112,49 @@ class SegmentationData:
     def _names(self, split: str) -> Sequence[str]:
         return self.names.get(split) or [f"{i} of the {split} split" for i in range(len(self.masks[split]))]
 
-    def _check_sizes(self, split: str) -> None:
-        images, masks = sizes_of(self.images[split]), sizes_of(self.masks[split])
-        wrong = np.flatnonzero((images != masks).any(axis=1))
-        if len(wrong):
-            i = int(wrong[0])
+    def _check_sizes(self, used: Sequence[str]) -> None:
+        wrong = []
+        for split in used:
+            images, masks = sizes_of(self.images[split]), sizes_of(self.masks[split])
+            for i in np.flatnonzero((images != masks).any(axis=1)).tolist():
+                wrong.append((self._names(split)[i], masks[i], images[i]))
+        if wrong:
+            name, mask, image = wrong[0]
+            remark = f" ({self.remarks[name]})" if name in self.remarks else ""
+            others = f" {len(wrong)} pairs of {self.place} differ: {first_of([w[0] for w in wrong])}."
             raise DataError(
-                f"The mask {self._names(split)[i]} is {_size(masks[i])}, its image {_size(images[i])}; they "
-                "must "
-                f"be of one size.{f' {len(wrong)} pairs of {self.place} differ.' if len(wrong) > 1 else ''} "
-                "Replace the mask, or remove both."
+                f"The mask {name} is {_size(mask)}, its image {_size(image)}{remark}; they must be of one "
+                f"size.{others if len(wrong) > 1 else ''} Replace the mask, or remove both."
             )
+
+    def _num_channels(self, used: Sequence[str]) -> int:
+        """As many as training and validation images have at most: the test split must not decide it."""
+        found = {split: _num_channels(self.images[split]) for split in used}
+        most = max(number for split, number in found.items() if split != "test")
+        if found.get("test", 1) > most:
+            raise DataError(
+                f"The test images of {self.place} have {found['test']} channels, those that networks learn "
+                f"from {most}. Bring all to the same channels."
+            )
+        return most
+
+    def _note_remarks(self, used: Sequence[str], notes: list[str]) -> None:
+        """Pairs that fit by their sizes, though only one of them was turned."""
+        found = Findings()
+        for split in used:
+            for name in self._names(split):
+                if name in self.remarks:
+                    found.add(f"masks may not lie on their images: {self.remarks[name]}", name)
+        notes += found.notes()
+
+    def _counted(self, used: Sequence[str]) -> dict[str, Counts]:
+        mistakes = Mistakes()
+        counts = {}
+        for split in used:
+            with mistakes.held():
+                counts[split] = _counted(self.masks[split], self._names(split))
+        mistakes.check()
+        return counts
 
     def _check_labels(self, split: str, counts: Counts, classes: MaskClasses, config: DatasetConfig) -> None:
         wrong = [i for i, (labels, _) in enumerate(counts) if not classes.is_known[labels].all()]
@@ -212,8 +245,7 @@ def _counted(masks: Stored, names: Sequence[str]) -> Counts:
             )
         return count_labels(mask)
 
-    with ThreadPoolExecutor(num_threads()) as threads:
-        return list(threads.map(count, range(len(masks))))
+    return read_all(range(len(masks)), count)
 
 
 def _occurring(counts: Counts) -> np.ndarray:

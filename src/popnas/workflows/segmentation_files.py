@@ -11,18 +11,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from popnas.datasets import images
+from popnas.datasets.findings import Findings, Mistakes, shown
 from popnas.datasets.mask_classes import count_labels, listed
 from popnas.datasets.masks import ColourTable, read_mask
 from popnas.datasets.npz_writing import NpzWriter, npz_writer
 from popnas.datasets.pair_geometry import Geometry, Size
 from popnas.datasets.sources._layouts import LABEL_NAMES
-from popnas.datasets.sources.segmentation_folders import paired, with_channels
+from popnas.datasets.sources.segmentation_folders import paired, turned_alone, with_channels
 from popnas.datasets.threads import num_threads
 from popnas.errors import DataError, UserError
 from popnas.runs.storage import write_text
@@ -50,13 +52,19 @@ class MaskReading:
     num_classes: int | None = None
     ignore: int | None = None
 
-    def read(self, path: Path) -> np.ndarray:
-        """A mask file as labels (h, w).
+    def read(self, path: Path, findings: Findings | None = None) -> np.ndarray:
+        """A mask file as labels (h, w); what is turned or dropped is added to `findings`.
 
         Raises:
             DataError: no mask, a colour or a value that is no label.
         """
-        y_HW = read_mask(path, self.colours, self.channel, is_grey_a_colour=self.colours is not None)
+        y_HW = read_mask(
+            path,
+            self.colours,
+            self.channel,
+            is_grey_a_colour=self.colours is not None,
+            findings=findings,
+        )
         if self.num_classes is not None:
             self._check(y_HW, path, self.num_classes)
         return y_HW
@@ -116,20 +124,25 @@ def build(
     files = {split: output / f"{split}.npz" for split in folders}
     names_file = output / LABEL_NAMES
     _check_new([*files.values(), *([names_file] if class_names else [])], replaces)
-    scanned = []
+    scanned, mistakes, findings = [], Mistakes(), Findings()
     for split, (image_folder, mask_folder) in folders.items():
         say(f"reading masks: {mask_folder}")
-        scanned.append(_scan(split, paired(image_folder, mask_folder), reading, geometry))
+        with mistakes.held():
+            pairs = paired(image_folder, mask_folder, findings)
+            scanned.append(_scan(split, pairs, reading, geometry, findings))
+    mistakes.check()
     num_channels = max(part.num_channels for part in scanned)
     built = []
     for part in scanned:
         file = files[part.name]
         say(f"writing {len(part.pairs)} images: {file}")
         with npz_writer(file) as writer:
-            _write(writer, part, reading, geometry, num_channels)
+            _write(writer, part, reading, geometry, num_channels, findings)
         built.append(BuiltSplit(part.name, file, np.array(part.sizes), part.pixels))
     if class_names:
         write_text(names_file, "".join(f"{name}\n" for name in class_names))
+    for note in findings.notes():
+        say(f"Warning: {note}")
     return built
 
 
@@ -142,43 +155,72 @@ def _check_new(files: Sequence[Path], replaces: bool) -> None:
         )
 
 
-def _scan(split: str, pairs: list[tuple[Path, Path]], reading: MaskReading, geometry: Geometry) -> _Scanned:
+def _scan(
+    split: str, pairs: list[tuple[Path, Path]], reading: MaskReading, geometry: Geometry, findings: Findings
+) -> _Scanned:
     """Check each pair; sizes, channels and label type of what will be written."""
     sizes: list[Size] = []
     pixels: dict[int, int] = {}
     num_channels = 1
 
-    def look(pair: tuple[Path, Path]) -> tuple[tuple[int, int, int], Size, tuple[np.ndarray, np.ndarray]]:
-        y_HW = reading.read(pair[1])
-        shape = images.read_shape(pair[0])
-        _check_sizes(pair, shape[:2], y_HW.shape)
-        return shape, geometry.size(*shape[:2], str(pair[0])), count_labels(geometry.of_mask(y_HW))
+    def look(pair: tuple[Path, Path]) -> tuple[int, Size, tuple[np.ndarray, np.ndarray]]:
+        seen = Findings()
+        y_HW, shape = reading.read(pair[1], seen), images.read_shape(pair[0], seen)
+        remark = turned_alone([pair], seen).get(shown(pair[1]))
+        _check_sizes(pair, shape[:2], y_HW.shape, remark)
+        if remark is not None:
+            findings.add(f"masks may not lie on their images: {remark}", pair[1])
+        return shape[2], geometry.size(*shape[:2], str(pair[0])), count_labels(geometry.of_mask(y_HW))
 
-    for shape, size, counts in _ahead(look, pairs):
+    mistakes = Mistakes()
+    for looked in _ahead(partial(_attempt, look), pairs):
+        if isinstance(looked, DataError):
+            mistakes.messages.append(str(looked))
+            continue
+        channels, size, counts = looked
         sizes.append(size)
-        num_channels = max(num_channels, shape[2])
+        num_channels = max(num_channels, channels)
         for label, count in zip(*(found.tolist() for found in counts), strict=True):
             pixels[label] = pixels.get(label, 0) + count
+    mistakes.check()
     dtype = np.dtype(np.uint8 if max(pixels) < 256 else np.uint16)
     return _Scanned(split, pairs, sizes, num_channels, dtype, dict(sorted(pixels.items())))
 
 
-def _check_sizes(pair: tuple[Path, Path], image: Sequence[int], mask: Sequence[int]) -> None:
+def _attempt(look: Callable[[Item], Result], item: Item) -> Result | DataError:
+    try:
+        return look(item)
+    except DataError as error:
+        return error
+
+
+def _check_sizes(
+    pair: tuple[Path, Path], image: Sequence[int], mask: Sequence[int], remark: str | None
+) -> None:
     if tuple(image) != tuple(mask):
+        told = "" if remark is None else f" ({remark})"
         raise DataError(
             f"The mask {pair[1]} is {mask[1]}x{mask[0]} (width x height), its image {pair[0]} is "
-            f"{image[1]}x{image[0]}; they must be of one size. Replace the mask, or remove both."
+            f"{image[1]}x{image[0]}{told}; they must be of one size. Replace the mask, or remove both."
         )
 
 
 def _write(
-    writer: NpzWriter, split: _Scanned, reading: MaskReading, geometry: Geometry, num_channels: int
+    writer: NpzWriter,
+    split: _Scanned,
+    reading: MaskReading,
+    geometry: Geometry,
+    num_channels: int,
+    findings: Findings,
 ) -> None:
     def image(pair: tuple[Path, Path]) -> np.ndarray:
-        return geometry.of_image(with_channels(images.read(pair[0], resize=None), num_channels))
+        x_HWC = images.read(pair[0], None, findings)
+        if x_HWC.shape[2] != num_channels:
+            findings.add(images.GREY, pair[0])
+        return geometry.of_image(with_channels(x_HWC, num_channels))
 
     def mask(pair: tuple[Path, Path]) -> np.ndarray:
-        return geometry.of_mask(reading.read(pair[1])).astype(split.dtype, copy=False)
+        return geometry.of_mask(reading.read(pair[1], findings)).astype(split.dtype, copy=False)
 
     if len(set(split.sizes)) == 1:
         shape = (len(split.pairs), *split.sizes[0])

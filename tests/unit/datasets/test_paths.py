@@ -23,8 +23,8 @@ def test_a_folder_that_holds_nothing_known_says_what_was_looked_for(tmp_path):
     with pytest.raises(DataError, match=r"the folder is empty"):
         load(tmp_path)
     (tmp_path / "readme.md").write_text("")
-    (tmp_path / "training").mkdir()
-    with pytest.raises(DataError, match=r"holds readme\.md, training/\. Looked for: .*train\.npz"):
+    (tmp_path / "trainset").mkdir()
+    with pytest.raises(DataError, match=r"holds readme\.md, trainset/\. Looked for: .*train\.npz"):
         load(tmp_path)
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from popnas.datasets.findings import Findings
+from popnas.datasets.sources._layouts import split_named
 from popnas.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from popnas.datasets.sources import Request
-
-_SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
 
 
 def download(name: str, address: str, files: str) -> Mapping[str, Any]:
@@ -42,12 +42,33 @@ def download(name: str, address: str, files: str) -> Mapping[str, Any]:
         ) from error
 
 
-def names_of_splits(tables: Mapping[str, Any], request: Request) -> dict[str, str]:
-    """Which table is which of the splits that are asked for; raises DataError if none is for training."""
-    names = {split: name for split in request.splits for name in _SPLIT_NAMES[split] if name in tables}
-    if "train" not in names:
+def names_of_splits(tables: Mapping[str, Any], request: Request, findings: Findings) -> dict[str, str]:
+    """Which table is which of the splits that are asked for; tables that are none are found.
+
+    Raises:
+        DataError: no table is for training, or two are of one split.
+    """
+    found: dict[str, str] = {}
+    for name in tables:
+        split = split_named(name)
+        if split is None:
+            findings.add("splits of other names are not used", name)
+        elif split in found:
+            raise DataError(
+                f"the data set '{request.name}' has the splits '{found[split]}' and '{name}', which both are "
+                f"the {split} split by their names. Download it and give dataset.path."
+            )
+        else:
+            found[split] = name
+    if "train" not in found:
         raise DataError(
             f"the data set '{request.name}' has no split 'train', only: {', '.join(tables)}. Download it and "
             "give dataset.path."
         )
-    return names
+    return {split: found[split] for split in request.splits if split in found}
+
+
+def find_other_columns(columns: Sequence[str], findings: Findings) -> None:
+    """Columns that might be meant as well as the first, which is taken."""
+    for other in columns[1:]:
+        findings.add(f"the column '{columns[0]}' is taken; others that might be meant are not used", other)

@@ -1,25 +1,188 @@
-"""What folders and files of a split are called, and names of labels beside the data."""
+"""What folders and files of a split are called, which files are data, and names of labels beside the data."""
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from popnas.datasets import images
+from popnas.datasets.findings import Findings, shown
 from popnas.errors import DataError
 
-SPLIT_FOLDERS = {
-    "train": ("train", "keras_training"),
-    "validation": ("validation", "val", "keras_validation"),
-    "test": ("test", "keras_test"),
+SPLIT_NAMES = {
+    "train": ("train", "training", "keras_training"),
+    "validation": ("validation", "valid", "val", "dev", "keras_validation"),
+    "test": ("test", "testing", "keras_test"),
 }
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"}
-)
+"""How splits are spelled, in upper or lower case; the first is ours."""
+_PAIR_NAMES = {
+    "images": ("images", "image", "imgs", "img"),
+    "masks": ("masks", "mask", "labels", "label", "annotations", "annotation"),
+}
 LABEL_NAMES = "classes.txt"
+HIDDEN = "names that begin with a dot are passed over"
+_NESTED = "images in folders inside a class folder count for that class"
+# What file managers and synchronisation put beside the data.
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"})
+_DATA_SUFFIXES = frozenset(
+    {".npz", ".npy", ".ts", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".h5", ".mat"}
+)
 
 
-def split_folder(path: Path, split: str) -> Path | None:
-    """The folder of a split below `path`, if there is one."""
-    return next((path / name for name in SPLIT_FOLDERS[split] if (path / name).is_dir()), None)
+def split_named(name: str) -> str | None:
+    """The split that a folder, or a file without its ending, of that name is; None if it is none."""
+    return next((split for split, names in SPLIT_NAMES.items() if name.casefold() in names), None)
+
+
+def children(folder: Path) -> list[Path]:
+    """What a folder holds, sorted, without what is hidden and litter.
+
+    Raises:
+        DataError: a folder that may not be read.
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return [child for child in found if not is_hidden(child.name) and not is_litter(child.name)]
+
+
+def split_folders(path: Path) -> dict[str, Path]:
+    """The folder of each split below `path`, in the order of `SPLIT_NAMES`.
+
+    Raises:
+        DataError: two folders of one split.
+    """
+    if not path.is_dir():
+        return {}
+    return one_each((child.name, child) for child in children(path) if child.is_dir())
+
+
+def one_each(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Which of the named folders or files is which split.
+
+    Raises:
+        DataError: two of one split.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for name, place in named:
+        split = split_named(name)
+        if split is not None:
+            found[split].append(place)
+    for split, places in found.items():
+        if len(places) > 1:
+            raise DataError(
+                f"{' and '.join(map(shown, places))} both are the {split} split by their names. Put their "
+                "content together, or rename what is not meant."
+            )
+    return {split: found[split][0] for split in SPLIT_NAMES if split in found}
+
+
+def pair_folders(folder: Path) -> tuple[Path, Path] | None:
+    """The folders of images and of masks in the folder of a split, in their usual spellings.
+
+    Raises:
+        DataError: two folders of one kind.
+    """
+    found = {}
+    for kind, names in _PAIR_NAMES.items():
+        folders = [child for child in children(folder) if child.is_dir() and child.name.casefold() in names]
+        if len(folders) > 1:
+            raise DataError(
+                f"{' and '.join(map(shown, folders))} both may be the {kind} by their names. Rename what is "
+                "not meant."
+            )
+        if folders:
+            found[kind] = folders[0]
+    return (found["images"], found["masks"]) if len(found) == 2 else None
+
+
+def holds_masks(folder: Path) -> bool:
+    """Whether a split's folder holds images and masks."""
+    return pair_folders(folder) is not None
+
+
+def unused(path: Path, used: Iterable[Path], findings: Findings) -> None:
+    """Find folders and data files in `path` that are not `used`."""
+    known = set(used)
+    for child in children(path):
+        if child in known:
+            continue
+        if child.is_dir():
+            spellings = ", ".join(names[0] for names in SPLIT_NAMES.values())
+            findings.add(
+                f"folders beside the splits are not used (splits are named {spellings})", f"{child}/"
+            )
+        elif child.suffix.lower() in _DATA_SUFFIXES | images.SUFFIXES:
+            findings.add("files beside the splits are not used", child)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a program put it there for itself."""
+    return name.startswith(".")
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file manager put it there."""
+    return name.casefold() in _LITTER
+
+
+def image_files(folder: Path, findings: Findings, *, is_class: bool = False) -> list[Path]:
+    """The image files in a folder and in folders below, in order of name; links are followed.
+
+    What is passed over is found: hidden images, files of other kinds, links that lead nowhere; of a class
+    folder (`is_class`) also that it has folders with images.
+    """
+    files: list[Path] = []
+    for place, names in _walk(folder, findings):
+        before = len(files)
+        for name in names:
+            file = place / name
+            if is_litter(name):
+                continue
+            if is_hidden(name):
+                if file.suffix.lower() in images.SUFFIXES:
+                    findings.add(HIDDEN, file)
+            elif not file.is_file():
+                findings.add("links that lead nowhere, pipes and the like are passed over", file)
+            elif file.suffix.lower() in images.SUFFIXES:
+                files.append(file)
+            else:
+                findings.pass_over(file)
+        if is_class and place != folder and len(files) > before:
+            findings.add(_NESTED, f"{place}/")
+    return sorted(files)
+
+
+def _walk(folder: Path, findings: Findings) -> Iterator[tuple[Path, list[str]]]:
+    """Folders and the names of their files; hidden folders are left out, links back are not followed."""
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(Path(error.filename or folder), error) from error
+
+    above: dict[str, set[str]] = {str(folder): {os.path.realpath(folder)}}
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        kept = []
+        for name in folders:
+            child = str(Path(place, name))
+            real = os.path.realpath(child)
+            if is_hidden(name):
+                findings.add(HIDDEN, f"{child}/")
+            elif real in above[place]:
+                findings.add("links back to a folder above are not followed", child)
+            elif not is_litter(name):
+                above[child] = above[place] | {real}
+                kept.append(name)
+        folders[:] = kept
+        yield Path(place), names
+
+
+def _unreadable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"The folder {shown(folder)} cannot be read: {error.strerror}. Give it the right to be read."
+    )
 
 
 def label_names(path: Path) -> list[str] | None:

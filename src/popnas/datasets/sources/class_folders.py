@@ -3,83 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from popnas.datasets import images
+from popnas.datasets.findings import Findings, Mistakes, read_all, shown
 from popnas.datasets.images import ImageData
-from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.datasets.sources._layouts import IMAGE_SUFFIXES, SPLIT_FOLDERS, split_folder
-from popnas.datasets.threads import num_threads
+from popnas.datasets.sources import SOURCES, Request, Source, _layouts
 from popnas.errors import DataError
 
 
 @SOURCES.register("class_folders", description="image files in one folder per class at dataset.path")
 class ClassFolders(Source):
-    """Folders `train`, `validation`, `test` (or `keras_training`, ...), each with one folder per class."""
+    """Folders `train`, `validation`, `test` in their usual spellings, each with one folder per class."""
 
     tasks = frozenset({"image_classification"})
     layout = "a folder train (and validation, test) with one folder of images per class"
 
     def recognizes(self, path: Path) -> bool:
         """A folder with the folder of a split, unless that holds images and their masks."""
-        folders = [
-            path / name for names in SPLIT_FOLDERS.values() for name in names if (path / name).is_dir()
-        ]
-        return bool(folders) and not all(_holds_masks(folder) for folder in folders)
+        folders = list(_layouts.split_folders(path).values())
+        return bool(folders) and not _layouts.holds_masks(folders[0])
 
     def read(self, request: Request) -> ImageData:
         """All images, decoded, and resized if asked for."""
-        assert request.path is not None
-        files = {
-            split: folder
-            for split in request.splits
-            if (folder := split_folder(request.path, split)) is not None
-        }
-        if "train" not in files:
+        path = request.path
+        assert path is not None
+        folders = _layouts.split_folders(path)
+        if "train" not in folders:
             raise DataError(
-                f"{request.path} (dataset.path) has no training split: there is no folder train (nor "
-                f"keras_training). Looked for: {self.layout}."
+                f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
+                f"{self.layout}."
             )
-        found = {split: _files(folder) for split, folder in files.items()}
-        decode = partial(images.read, resize=request.resize)
-        with ThreadPoolExecutor(num_threads()) as threads:
-            pixels = {
-                split: list(threads.map(decode, (file for _, file in pairs)))
-                for split, pairs in found.items()
-            }
+        findings = Findings()
+        _layouts.unused(path, folders.values(), findings)
+        found = _found({split: folders[split] for split in request.splits if split in folders}, findings)
+        files = [file for pairs in found.values() for _, file in pairs]
+        pixels = iter(read_all(files, partial(images.read, resize=request.resize, findings=findings)))
         return ImageData(
-            place=str(request.path),
+            place=str(path),
             labels={split: np.array([label for label, _ in pairs]) for split, pairs in found.items()},
-            images=pixels,
-            names={split: [str(file) for _, file in pairs] for split, pairs in found.items()},
+            images={split: [next(pixels) for _ in pairs] for split, pairs in found.items()},
+            names={split: [shown(file) for _, file in pairs] for split, pairs in found.items()},
+            notes=findings.notes(),
         )
 
 
-def _holds_masks(folder: Path) -> bool:
-    return {child.name for child in folder.iterdir() if child.is_dir()} == {"images", "masks"}
+def _found(folders: dict[str, Path], findings: Findings) -> dict[str, Sequence[tuple[str, Path]]]:
+    """(class, file) of every image of each split, in order of name."""
+    mistakes = Mistakes()
+    found = {}
+    for split, folder in folders.items():
+        with mistakes.held():
+            found[split] = _files(folder, findings, mistakes)
+    mistakes.check()
+    return found
 
 
-def _files(folder: Path) -> Sequence[tuple[str, Path]]:
-    """(class, file) of every image, in order of name."""
-    classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+def _files(folder: Path, findings: Findings, mistakes: Mistakes) -> Sequence[tuple[str, Path]]:
+    classes = []
+    for child in _layouts.children(folder):
+        if child.is_dir():
+            classes.append(child)
+        elif child.suffix.lower() in images.SUFFIXES:
+            findings.add("images that lie in no class folder are not used", child)
+        else:
+            findings.pass_over(child)
     if not classes:
         raise DataError(
-            f"{folder} holds no folders. Put the images of each class into a folder with the class's name."
+            f"{shown(folder)} holds no folders. Put the images of each class into a folder with the class's "
+            "name."
         )
     pairs: list[tuple[str, Path]] = []
     for child in classes:
-        files = sorted(
-            file for file in child.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
-        )
-        if not files:
-            raise DataError(
-                f"The class folder {child} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}). Put some "
-                "in, or "
-                "remove it."
-            )
-        pairs.extend((child.name, file) for file in files)
+        with mistakes.held():
+            files = _layouts.image_files(child, findings, is_class=True)
+            _check_class(child, files)
+            pairs.extend((child.name, file) for file in files)
     return pairs
+
+
+def _check_class(folder: Path, files: Sequence[Path]) -> None:
+    if shown(folder.name) != folder.name:
+        raise DataError(f"The name of the class folder {shown(folder)} is no UTF-8 text. Rename it.")
+    if not files:
+        raise DataError(
+            f"The class folder {folder} holds no images ({', '.join(sorted(images.SUFFIXES))}). Put some in, "
+            "or remove it."
+        )

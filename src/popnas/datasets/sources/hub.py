@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.images import ImageData, decode, resize_image
 from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.datasets.sources._hub_tables import download, names_of_splits
+from popnas.datasets.sources._hub_tables import download, find_other_columns, names_of_splits
 from popnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,24 +57,26 @@ class Hub(Source):
 def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
     """The images of downloaded tables (`datasets.Dataset` by split name)."""
     place = f"the data set '{request.name}'"
-    names = names_of_splits(tables, request)
-    image_column, label_column = _columns(tables[names["train"]], place)
+    findings = Findings()
+    names = names_of_splits(tables, request, findings)
+    image_column, label_column = _columns(tables[names["train"]], place, findings)
     label_feature = tables[names["train"]].features[label_column]
+    images = {split: _pixels(tables[name], image_column, request, findings) for split, name in names.items()}
     return ImageData(
         place=place,
         labels={split: np.asarray(tables[name][label_column][:]) for split, name in names.items()},
         label_names=getattr(label_feature, "names", None),
-        images={split: _pixels(tables[name], image_column, request) for split, name in names.items()},
+        images=images,
+        notes=findings.notes(),
     )
 
 
-def _columns(table: Any, place: str) -> tuple[str, str]:
+def _columns(table: Any, place: str, findings: Findings) -> tuple[str, str]:
     """The names of the image and the label column."""
     kinds = {name: type(feature).__name__ for name, feature in table.features.items()}
     images = [name for name, kind in kinds.items() if kind == "Image"]
-    labels = [name for name in _LABEL_COLUMNS if name in kinds] or [
-        n for n, k in kinds.items() if k == "ClassLabel"
-    ]
+    labels = [name for name in _LABEL_COLUMNS if name in kinds]
+    labels += [name for name, kind in kinds.items() if kind == "ClassLabel" and name not in labels]
     if not images or not labels:
         missing = "an image column" if not images else "a label column"
         columns = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
@@ -81,12 +84,16 @@ def _columns(table: Any, place: str) -> tuple[str, str]:
             f"{place} has no {missing.split(' ', 1)[1]}, which image classification needs. Its columns are: "
             f"{columns}."
         )
+    find_other_columns(images, findings)
+    find_other_columns(labels, findings)
     return images[0], labels[0]
 
 
-def _pixels(table: Any, column: str, request: Request) -> list[np.ndarray]:
-    pixels = []
+def _pixels(table: Any, column: str, request: Request, findings: Findings) -> list[np.ndarray]:
+    pixels, mistakes = [], Mistakes()
     for i, row in enumerate(table.select_columns([column])):
-        image = decode(row[column], f"image {i} of the data set '{request.name}'")
-        pixels.append(image if request.resize is None else resize_image(image, request.resize))
+        with mistakes.held():
+            image = decode(row[column], f"image {i} of the data set '{request.name}'", findings)
+            pixels.append(image if request.resize is None else resize_image(image, request.resize))
+    mistakes.check()
     return pixels

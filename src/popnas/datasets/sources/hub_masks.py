@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.images import decode
 from popnas.datasets.masks import labels_of_image
 from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.segmentation import SegmentationData
 from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.datasets.sources._hub_tables import download, names_of_splits
+from popnas.datasets.sources._hub_tables import download, find_other_columns, names_of_splits
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
 
@@ -52,19 +53,24 @@ class HubMasks(Source):
 def from_tables(tables: Mapping[str, Any], request: Request) -> SegmentationData:
     """The images and masks of downloaded tables (`datasets.Dataset` by split name)."""
     place = f"the data set '{request.name}'"
-    names = names_of_splits(tables, request)
-    image_column, mask_column = _columns(tables[names["train"]], place)
+    findings = Findings()
+    names = names_of_splits(tables, request, findings)
+    image_column, mask_column = _columns(tables[names["train"]], place, findings)
 
-    def read(column: str, decoded: Callable[[Any, str], np.ndarray]) -> dict[str, Stored]:
+    def read(column: str, decoded: Callable[..., np.ndarray]) -> dict[str, Stored]:
         return {
-            split: _stored(tables[name], column, f"of the {split} split of {place}", decoded, request)
+            split: _stored(
+                tables[name], column, f"of the {split} split of {place}", decoded, request, findings
+            )
             for split, name in names.items()
         }
 
+    images, masks = read(image_column, decode), read(mask_column, labels_of_image)
     return SegmentationData(
         place=place,
-        images=read(image_column, decode),
-        masks=read(mask_column, labels_of_image),
+        images=images,
+        masks=masks,
+        notes=findings.notes(),
         names={
             split: [f"{i} of the {split} split of {place}" for i in range(len(tables[name]))]
             for split, name in names.items()
@@ -72,7 +78,7 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> SegmentationData
     )
 
 
-def _columns(table: Any, place: str) -> tuple[str, str]:
+def _columns(table: Any, place: str, findings: Findings) -> tuple[str, str]:
     """The names of the image and the mask column."""
     kinds = {name: type(feature).__name__ for name, feature in table.features.items()}
     pictures = [name for name, kind in kinds.items() if kind == "Image"]
@@ -84,20 +90,34 @@ def _columns(table: Any, place: str) -> tuple[str, str]:
             f"{place} has no {'mask' if images else 'image'} column, which segmentation needs (a mask's is "
             f"named {', '.join(_MASK_COLUMNS)}). Its columns are: {columns}."
         )
+    find_other_columns(images, findings)
+    find_other_columns(masks, findings)
     return images[0], masks[0]
 
 
 def _stored(
-    table: Any, column: str, where: str, decoded: Callable[[Any, str], np.ndarray], request: Request
+    table: Any,
+    column: str,
+    where: str,
+    decoded: Callable[..., np.ndarray],
+    request: Request,
+    findings: Findings,
 ) -> Stored:
     rows = table.select_columns([column])
 
-    def read(i: int) -> np.ndarray:
-        return decoded(rows[i][column], f"{column} {i} {where}")
+    def read(i: int, findings: Findings | None = None) -> np.ndarray:
+        return decoded(rows[i][column], f"{column} {i} {where}", findings)
 
+    mistakes, arrays, shapes = Mistakes(), [], []
+    for i in range(len(rows)):
+        with mistakes.held():
+            found = read(i, findings)
+            shapes.append(found.shape)
+            if request.is_cached:
+                arrays.append(found)
+    mistakes.check()
     if request.is_cached:
-        return stacked([read(i) for i in range(len(rows))])
-    shapes = [read(i).shape for i in range(len(rows))]
+        return stacked(arrays)
     channels = max((shape[2] for shape in shapes if len(shape) == 3), default=None)
     stored = Ragged(read, np.array([shape[:2] for shape in shapes]), num_channels=channels)
     return stored.map(lambda image: with_channels(image, channels), channels)

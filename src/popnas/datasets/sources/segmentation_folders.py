@@ -3,20 +3,19 @@ SPLITannot/STEM.png as SegNet's data have them."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from popnas.datasets import images
+from popnas.datasets.findings import Findings, Mistakes, numbered, read_all, shown
 from popnas.datasets.masks import COLOUR_FILE, ColourTable, read_mask
 from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.segmentation import SegmentationData
-from popnas.datasets.sources import SOURCES, Request, Source
-from popnas.datasets.sources._layouts import IMAGE_SUFFIXES, SPLIT_FOLDERS, label_names, split_folder
-from popnas.datasets.threads import num_threads
+from popnas.datasets.sources import SOURCES, Request, Source, _layouts
 from popnas.errors import DataError, nearest
 
 
@@ -35,76 +34,78 @@ class SegmentationFolders(Source):
 
     def recognizes(self, path: Path) -> bool:
         """A folder with a split's folder that has `images` and `masks`, or `annot` beside it."""
-        return any(
-            image_folder.is_dir() and mask_folder.is_dir()
-            for split in SPLIT_FOLDERS
-            for image_folder, mask_folder in _places(path, split)
-        )
+        return bool(found_splits(path))
 
     def read(self, request: Request) -> SegmentationData:
         """All images and masks; from disk one by one if they are not to be kept."""
         path = request.path
         assert path is not None
-        if split_folder(path, "train") is None:
+        if "train" not in _layouts.split_folders(path):
             raise DataError(
                 f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
-        pairs = {
-            split: paired(*_place(path, split))
-            for split in request.splits
-            if split_folder(path, split) is not None
-        }
+        findings = Findings()
+        pairs = _pairs(path, request.splits, findings)
         colours = ColourTable.read(path / COLOUR_FILE) if (path / COLOUR_FILE).is_file() else None
         read_one = partial(read_mask, colours=colours)
+        stored = {
+            split: read_pairs(found, read_one, request.is_cached, findings) for split, found in pairs.items()
+        }
         return SegmentationData(
             place=str(path),
-            images={
-                split: read_images([image for image, _ in found], request.is_cached)
-                for split, found in pairs.items()
-            },
-            masks={
-                split: read_masks([mask for _, mask in found], read_one, request.is_cached)
-                for split, found in pairs.items()
-            },
-            names={split: [str(mask) for _, mask in found] for split, found in pairs.items()},
-            label_names=label_names(path),
+            images={split: pictures for split, (pictures, _) in stored.items()},
+            masks={split: masks for split, (_, masks) in stored.items()},
+            names={split: [shown(mask) for _, mask in found] for split, found in pairs.items()},
+            label_names=_layouts.label_names(path),
+            notes=findings.notes(),
+            remarks=turned_alone([pair for found in pairs.values() for pair in found], findings),
         )
 
 
 def found_splits(path: Path) -> dict[str, tuple[Path, Path]]:
     """Image and mask folder of each split that lies below `path` in this layout."""
-    return {
-        split: (images_at, masks_at)
-        for split in SPLIT_FOLDERS
-        for images_at, masks_at in [_place(path, split)]
-        if images_at.is_dir() and masks_at.is_dir()
-    }
+    found = {split: _place(folder) for split, folder in _layouts.split_folders(path).items()}
+    return {split: place for split, place in found.items() if place is not None}
 
 
-def _places(path: Path, split: str) -> list[tuple[Path, Path]]:
-    """Where images and masks of a split may lie, the usual place first."""
-    folders = [path / name for name in SPLIT_FOLDERS[split]]
-    usual = [(folder / "images", folder / "masks") for folder in folders]
-    return usual + [(folder, folder.with_name(f"{folder.name}annot")) for folder in folders]
+def _place(folder: Path) -> tuple[Path, Path] | None:
+    """Where images and masks of the split with the folder `folder` lie, the usual place first."""
+    beside = folder.with_name(f"{folder.name}annot")
+    return _layouts.pair_folders(folder) or ((folder, beside) if beside.is_dir() else None)
 
 
-def _place(path: Path, split: str) -> tuple[Path, Path]:
-    """Where images and masks of a split lie; where they should, if they are nowhere."""
-    for image_folder, mask_folder in _places(path, split):
-        if image_folder.is_dir() and mask_folder.is_dir():
-            return image_folder, mask_folder
-    folder = split_folder(path, split) or path / split
-    return folder / "images", folder / "masks"
+def _pairs(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, list[tuple[Path, Path]]]:
+    """The pairs of each split that is asked for; what lies beside them is found."""
+    folders = _layouts.split_folders(path)
+    places = {split: _place(folder) for split, folder in folders.items()}
+    used = [part for place in places.values() if place is not None for part in place]
+    _layouts.unused(path, [*folders.values(), *used], findings)
+    for place in places.values():
+        if place is not None and place[0].parent != path:
+            _layouts.unused(place[0].parent, place, findings)
+    mistakes = Mistakes()
+    pairs = {}
+    for split in splits:
+        if split in folders:
+            with mistakes.held():
+                pairs[split] = paired(*_expected(folders[split], places[split]), findings)
+    mistakes.check()
+    return pairs
 
 
-def paired(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
+def _expected(folder: Path, place: tuple[Path, Path] | None) -> tuple[Path, Path]:
+    return place or (folder / "images", folder / "masks")
+
+
+def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tuple[Path, Path]]:
     """(image, mask) files of equal stems, in order of name.
 
     Raises:
         DataError: a missing folder, an image without mask or a mask without image, two files of one stem.
     """
-    images_by_stem, masks_by_stem = _by_stem(image_folder), _by_stem(mask_folder)
+    images_by_stem, masks_by_stem = _by_stem(image_folder, findings), _by_stem(mask_folder, findings)
+    mistakes = Mistakes()
     for have, lack, what, other in (
         (images_by_stem, masks_by_stem, "image", "mask"),
         (masks_by_stem, images_by_stem, "mask", "image"),
@@ -112,55 +113,99 @@ def paired(image_folder: Path, mask_folder: Path) -> list[tuple[Path, Path]]:
         alone = [stem for stem in have if stem not in lack]
         if alone:
             folder = mask_folder if other == "mask" else image_folder
-            some = f" {len(alone)} {what}s have none." if len(alone) > 1 else ""
-            raise DataError(
-                f"The {what} {have[alone[0]]} has no {other}: {folder} holds no file '{alone[0]}.*'."
+            some = ""
+            if len(alone) > 1:
+                some = f" {len(alone)} {what}s have none: {numbered(have[stem].name for stem in alone)}."
+            mistakes.messages.append(
+                f"The {what} {shown(have[alone[0]])} has no {other}: {folder} holds no file '{alone[0]}.*'."
                 f"{nearest(alone[0], lack)}{some} Images and masks are paired by their names without the "
-                "ending: "
-                f"add the {other}, or remove the {what}."
+                f"ending: add the {other}, or remove the {what}."
             )
+    mistakes.check()
     return [(images_by_stem[stem], masks_by_stem[stem]) for stem in sorted(images_by_stem)]
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}. Images and masks lie in SPLIT/images and SPLIT/masks.")
     files: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
-            continue
-        stem = file.relative_to(folder).with_suffix("").as_posix()
+    mistakes = Mistakes()
+    for file in _layouts.image_files(folder, findings):
+        stem = unicodedata.normalize("NFC", file.relative_to(folder).with_suffix("").as_posix())
         if stem in files:
-            raise DataError(
-                f"{files[stem]} and {file} have the same name but for the ending. Remove one of them."
+            mistakes.messages.append(
+                f"{shown(files[stem])} and {shown(file)} have the same name but for the ending. Remove one "
+                "of them."
             )
         files[stem] = file
+    mistakes.check()
     if not files:
-        raise DataError(f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+        raise DataError(f"{folder} holds no images ({', '.join(sorted(images.SUFFIXES))}).")
     return files
 
 
-def read_images(files: Sequence[Path], is_cached: bool) -> Stored:
-    """Image files as (n, h, w, c) uint8, or a `Ragged`; grey ones have three channels where others have."""
-    return _read(files, partial(images.read, resize=None), is_cached)
+def turned_alone(pairs: Sequence[tuple[Path, Path]], findings: Findings) -> dict[str, str]:
+    """By the names of masks: of which pairs only one was turned, as `findings` have it."""
+    turned = set(findings.names(images.TURNED))
+    remarks = {}
+    for image, mask in pairs:
+        is_image_turned, is_mask_turned = shown(image) in turned, shown(mask) in turned
+        if is_image_turned != is_mask_turned:
+            one, other = ("image", "mask") if is_image_turned else ("mask", "image")
+            remarks[shown(mask)] = (
+                f"the {one} was turned as its EXIF orientation (tag 274) says, the {other} has none"
+            )
+    return remarks
 
 
-def read_masks(files: Sequence[Path], read_one: Callable[[Path], np.ndarray], is_cached: bool) -> Stored:
-    """Mask files as labels (n, h, w), or a `Ragged`."""
-    return _read(files, read_one, is_cached)
+def read_pairs(
+    pairs: Sequence[tuple[Path, Path]],
+    read_mask_file: Callable[..., np.ndarray],
+    is_cached: bool,
+    findings: Findings,
+) -> tuple[Stored, Stored]:
+    """Image files as (n, h, w, c) uint8 and mask files as labels (n, h, w), or each a `Ragged`; grey images
+    have three channels where others have.
+
+    Raises:
+        DataError: files that cannot be read, all at once.
+    """
+    mistakes = Mistakes()
+    found = []
+    for files, read_one in (
+        ([image for image, _ in pairs], partial(images.read, resize=None)),
+        ([mask for _, mask in pairs], read_mask_file),
+    ):
+        with mistakes.held():
+            found.append(_read(files, read_one, is_cached, findings))
+    mistakes.check()
+    return found[0], found[1]
 
 
-def _read(files: Sequence[Path], read_one: Callable[[Path], np.ndarray], is_cached: bool) -> Stored:
+def _read(
+    files: Sequence[Path], read_one: Callable[..., np.ndarray], is_cached: bool, findings: Findings
+) -> Stored:
     """All files now, or (not cached) their shapes now and the rest when it is asked for."""
-    with ThreadPoolExecutor(num_threads()) as threads:
-        if is_cached:
-            return stacked(list(threads.map(read_one, files)))
-        shapes = list(threads.map(lambda file: read_one(file).shape, files))
-    channels = max((shape[2] for shape in shapes if len(shape) == 3), default=None)
+    look = partial(read_one, findings=findings)
+    if is_cached:
+        arrays = read_all(files, look)
+        _find_grey(files, [array.shape for array in arrays], findings)
+        return stacked(arrays)
+    shapes = read_all(files, lambda file: look(file).shape)
+    channels = _find_grey(files, shapes, findings)
     stored = Ragged(
         lambda i: read_one(files[i]), np.array([shape[:2] for shape in shapes]), num_channels=channels
     )
     return stored.map(lambda image: with_channels(image, channels), channels)
+
+
+def _find_grey(files: Sequence[Path], shapes: Sequence[tuple[int, ...]], findings: Findings) -> int | None:
+    """The channels of images with these shapes, None of masks; grey ones among colours are found."""
+    channels = max((shape[2] for shape in shapes if len(shape) == 3), default=None)
+    for file, shape in zip(files, shapes, strict=True):
+        if len(shape) == 3 and shape[2] != channels:
+            findings.add(images.GREY, file)
+    return channels
 
 
 def stacked(arrays: list[np.ndarray]) -> Stored:
