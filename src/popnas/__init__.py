@@ -7,6 +7,7 @@ scikit-learn or moocore). Rooms are imported by their own names (`import popnas.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from popnas.workflows.selection import SelectionResult, select
 
     __version__: str
+
+# Nothing is sent anywhere: libraries that would (ONNX Runtime, the Hugging Face hub) read these when they are
+# imported, in this process and in those that it starts. Whoever has set them keeps what he set.
+for _variable in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+    os.environ.setdefault(_variable, "1")
 
 # Where each public name lives.
 _HOMES = {

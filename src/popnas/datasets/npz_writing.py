@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from popnas.runs.storage import storage_errors, umask
+from popnas.runs.storage import make_readable, storage_errors
 
 # The oldest date that a zip file can hold: equal data make equal files.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -65,8 +65,7 @@ def npz_writer(path: Path) -> Iterator[NpzWriter]:
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
                 yield NpzWriter(archive)
             stream.flush()
-            # mkstemp makes files private; these are as readable as any other file that the user makes.
-            os.fchmod(stream.fileno(), 0o666 & ~umask())
+            make_readable(stream.fileno(), 0o666)
         os.replace(name, path)  # noqa: PTH105 - both names in one call shows the atomic step
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -103,7 +103,7 @@ def _launch(
     connection: int, cores: list[int], threads: int, log_path: Path | None
 ) -> subprocess.Popen[bytes]:
     settings = {
-        "path": [item for item in sys.path if isinstance(item, str)],
+        "path": import_path(),
         "fd": connection,
         "driver": os.getpid(),
         "is_main_thread": threading.current_thread() is threading.main_thread(),
@@ -117,7 +117,7 @@ def _launch(
             log_path.parent.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(log_path.open("ab"))
         return subprocess.Popen(
-            [sys.executable, "-u", "-c", _BOOTSTRAP, json.dumps(settings)],
+            [sys.executable, "-P", "-u", "-c", _BOOTSTRAP, json.dumps(settings)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -125,6 +125,21 @@ def _launch(
             env=environment,
             start_new_session=True,
         )
+
+
+def import_path() -> list[str]:
+    """The driver's `sys.path`, with the folder that Python puts first for a script, `-c`, `-m` or a notebook at
+    its end: a file `random.py` of the user's own must not stand in for Python's."""
+    path = [item for item in sys.path if isinstance(item, str)]
+    if not sys.flags.safe_path and path and _is_users(path[0]):
+        path.append(path.pop(0))
+    return path
+
+
+def _is_users(folder: str) -> bool:
+    """Whether nothing is installed there: neither Python's own modules nor this package."""
+    own = {Path(os.__file__).parent, Path(__file__).parents[2]}
+    return not folder or Path(folder).resolve() not in {item.resolve() for item in own}
 
 
 def _signal_name(number: int) -> str:

@@ -30,6 +30,7 @@ from onnxruntime.quantization import (
 from popnas.datasets import Split
 from popnas.errors import ExportError, StorageError
 from popnas.export.running import accuracy, feeds, open_session
+from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 MAX_LOSS = 0.01
 """More than a point of accuracy lost, and the file is not offered."""
@@ -88,7 +89,7 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
         fp32_accuracy=accuracy(reference, judged_on),
     )
     try:
-        with tempfile.TemporaryDirectory(dir=int8.parent, prefix=".int8-") as folder:
+        with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, int8.parent) as folder:
             part = Path(folder) / "model.int8.onnx"
             try:
                 _quantize(fp32, part, ranges_from, Path(folder))

@@ -30,6 +30,7 @@ from popnas.errors import ExportError, StorageError
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.networks import Network
+from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 OPSET = 18
 # Probabilities of both runtimes differ by rounding only; a wrong file differs by far more.
@@ -88,7 +89,7 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for name, write, has_dynamic_size in attempts:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".onnx-") as folder:
+            with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent) as folder:
                 part = Path(folder) / "model.onnx"
                 try:
                     with _quiet():

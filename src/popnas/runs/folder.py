@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,22 @@ from popnas.errors import RunFolderError, nearest
 from popnas.runs.journal import FORMAT, Journal
 from popnas.runs.lock import RunLock
 from popnas.runs.state import RunState, replay
-from popnas.runs.storage import compact_json, fsync_directory, plain, storage_errors, umask, write_json
+from popnas.runs.storage import (
+    compact_json,
+    fsync_directory,
+    make_readable,
+    plain,
+    storage_errors,
+    write_json,
+)
 
 EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds")
 """Fields of `others` that say where and how long a search runs, not what it searches; -r may change them."""
+
+
+class RunExistsError(RunFolderError):
+    """Something stands where a new run was to be."""
+
 
 _UNFINISHED = ".popnas-new-"
 _HOUR = 3600.0
@@ -36,16 +49,22 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: str | Path, config_json: Mapping[str, Any], *, volatile: Mapping[str, Any] | None = None
+        cls,
+        path: str | Path,
+        config_json: Mapping[str, Any],
+        *,
+        volatile: Mapping[str, Any] | None = None,
+        fill: Callable[[Path], None] = lambda folder: None,
     ) -> RunFolder:
         """Make the folder of a new run, with `restore/run.json` and the journal's first event `run_started`.
 
         It is made under another name and renamed when it is whole and on disk, so a kill at any instant
         leaves no folder or a run that can be resumed. `volatile` (host, versions, device, clock) goes into
-        that event.
+        that event; `fill` may write more into the folder before it gets its name.
 
         Raises:
-            RunFolderError: something stands there already, or no folder can stand there.
+            RunExistsError: something stands there already.
+            RunFolderError: no folder can stand there.
             StorageError: the disk refused.
         """
         folder = cls(path)
@@ -56,8 +75,9 @@ class RunFolder:
             _remove_leftovers(parent)
             temporary = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
             try:
-                os.chmod(temporary, 0o777 & ~umask())  # noqa: PTH101
+                _make_readable(temporary)
                 cls(temporary)._fill(config_json, volatile or {})
+                fill(temporary)
                 os.rename(temporary, folder.path)  # noqa: PTH104
             except BaseException as error:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -245,6 +265,14 @@ def _start_content(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _make_readable(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        make_readable(handle, 0o777)
+    finally:
+        os.close(handle)
+
+
 def _remove_leftovers(parent: Path) -> None:
     """Remove folders that a creation killed more than an hour ago left behind."""
     for leftover in parent.glob(f"{_UNFINISHED}*"):
@@ -272,6 +300,24 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
     return Path(logs) / name
 
 
+def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunFolder]) -> RunFolder:
+    """What `create` makes at the place of a new run. A default name that another process took in the same
+    second gets a number; a name that the user gave is his.
+
+    Raises:
+        RunExistsError: the given name is taken.
+    """
+    path = place_of_run(logs, name)
+    for number in itertools.count(2):
+        try:
+            return create(path)
+        except RunExistsError:
+            if name is not None:
+                raise
+        path = path.with_name(f"{place_of_run(logs, name).name}-{number}")
+    raise AssertionError("some number is free")
+
+
 _OTHER_NAME = "or choose another place with --name"
 
 
@@ -293,8 +339,8 @@ def _check_place(path: Path) -> None:
         )
 
 
-def _exists(path: Path) -> RunFolderError:
-    return RunFolderError(f"{path} exists already. Resume it with -r {path}, or choose another --name.")
+def _exists(path: Path) -> RunExistsError:
+    return RunExistsError(f"{path} exists already. Resume it with -r {path}, or choose another --name.")
 
 
 def _missing(path: Path) -> RunFolderError:

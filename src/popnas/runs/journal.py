@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas.errors import JournalError, RunFolderError
-from popnas.runs.storage import fsync_directory, plain, storage_errors
+from popnas.runs.storage import fsync, fsync_directory, plain, storage_errors
 
 FORMAT = 1
 """Version of the journal and of the run folder; it stands in the first event."""
@@ -100,7 +100,7 @@ class Journal:
             self._is_dirty = True
             try:
                 _write_all(handle, line)
-                os.fsync(handle)
+                fsync(handle)
             except OSError:
                 self._cut_if_possible(handle)
                 raise
@@ -138,7 +138,7 @@ class Journal:
                     os.ftruncate(handle, scan.end)
                 if not scan.has_newline:
                     _write_all(handle, b"\n")
-                os.fsync(handle)
+                fsync(handle)
             except OSError:
                 os.close(handle)
                 raise

@@ -1,16 +1,23 @@
-"""One process per run: an flock that ends with its holder, and that children do not inherit."""
+"""One process per run: an flock that ends with its holder, and that children do not inherit.
+
+Where a file system offers none (Lustre without flock, some NFS), a warning says so and the work goes on: a lock
+file that only exists would outlive a killed holder.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
 from pathlib import Path
 
 from popnas.errors import RunFolderError
-from popnas.runs.storage import storage_errors
+from popnas.runs.storage import NOT_OFFERED, storage_errors
+
+_LOG = logging.getLogger("popnas")
 
 
 class RunLock:
@@ -46,9 +53,16 @@ class RunLock:
                 holder = os.pread(handle, 4096, 0)
                 os.close(handle)
                 raise RunFolderError(self._message(holder)) from None
-            except OSError:
-                os.close(handle)
-                raise
+            except OSError as error:
+                if error.errno not in NOT_OFFERED:
+                    os.close(handle)
+                    raise
+                _LOG.warning(
+                    "Warning: the file system of %s cannot lock files (%s): nothing keeps a second process out of "
+                    "this run. Take care not to start one.",
+                    self.path.parent,
+                    error.strerror or error,
+                )
             self._handle = handle
             try:
                 os.ftruncate(handle, 0)

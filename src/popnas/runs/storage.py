@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ _REASONS = {
 }
 
 
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".popnas-", ".tmp"
+"""Names of files that are being written. Only what bears both is ever cleaned away."""
+
 _RESUME = "then resume the run with -r. What was written before is intact"
 
 
@@ -42,13 +46,45 @@ def storage_errors(path: Path, *, remedy: str = _RESUME) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {reason}, {remedy}.") from error
 
 
-def fsync_directory(path: Path) -> None:
-    """Make the names inside a directory survive a power loss."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+NOT_OFFERED = frozenset(
+    {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS, errno.ENOLCK, errno.ENOTTY}
+)
+"""What a file system answers to a precaution that it does not know (CIFS, vboxsf, FUSE, Lustre, NFS)."""
+
+
+def fsync(handle: int) -> None:
+    """Wait until a file is on disk, where the file system can tell."""
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names inside a directory survive a power loss, where the file system can; not a reason to
+    fail."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        # A folder that may be written but not read is one of them, too.
+        if error.errno in NOT_OFFERED | {errno.EACCES, errno.EPERM}:
+            return
+        raise
+    try:
+        fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_readable(handle: int, mode: int) -> None:
+    """Give an open file or folder the permissions of any other that the user makes: temporary ones are made
+    private. A file system without permissions (FAT, CIFS) has its own."""
+    try:
+        os.fchmod(handle, mode & ~umask())
+    except OSError as error:
+        if error.errno not in NOT_OFFERED | {errno.EPERM, errno.EACCES}:
+            raise
 
 
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = False) -> None:
@@ -59,21 +95,29 @@ def write_bytes(path: Path, data: bytes, *, is_durable: bool = False) -> None:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
                 stream.flush()
-                # mkstemp makes files private; a result is as readable as any other file that the user makes.
-                os.fchmod(stream.fileno(), 0o666 & ~umask())
+                make_readable(stream.fileno(), 0o666)
                 if is_durable:
-                    os.fsync(stream.fileno())
+                    fsync(stream.fileno())
             os.replace(name, path)  # noqa: PTH105 - both names in one call shows the atomic step
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
         if is_durable:
             fsync_directory(path.parent)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove the half-written files and folders that a killed process left in a folder, and nothing else."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*{TEMPORARY_SUFFIX}"):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, is_durable: bool = False) -> None:

@@ -11,6 +11,13 @@ from popnas.trackers._base import REGISTRY, Tracker
 
 _FLUSH_SECONDS = 10.0
 """A flush waits for the disk: rarely enough to cost nothing, often enough to watch a long training."""
+_EVENTS = "events"
+
+
+def remove_event_files(folder: Path) -> None:
+    """Remove the event files of an earlier training; what else lies there is not ours."""
+    for path in folder.glob(f"{_EVENTS}.out.tfevents.*"):
+        path.unlink(missing_ok=True)
 
 
 @REGISTRY.register("tensorboard", description="event files for TensorBoard in the training's folder")
@@ -34,7 +41,7 @@ class TensorBoardTracker(Tracker):
 
         if self._events is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._events = EventsWriter(str(self.folder / "events"))
+            self._events = EventsWriter(str(self.folder / _EVENTS))
         figures = [Summary.Value(tag=name, simple_value=float(value)) for name, value in values.items()]
         self._events.write_event(Event(wall_time=time.time(), step=epoch, summary=Summary(value=figures)))
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:

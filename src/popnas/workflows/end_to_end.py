@@ -6,9 +6,6 @@ to keep `max_hours`. It exists from the first moment of the folder on, so the jo
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +19,8 @@ from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
-from popnas.runs.folder import place_of_run
-from popnas.runs.storage import fsync_directory, storage_errors, write_json
+from popnas.runs.folder import RunExistsError, create_run, place_of_run
+from popnas.runs.storage import write_json
 from popnas.workflows import (
     budget,
     deployment,
@@ -86,8 +83,8 @@ def end_to_end(
         model_requests.stage_config(config, partial, batch_size=batch_size)  # for its mistakes
         merged[stage] = configurations.merge(config, partial, names=name_rules())
     path = place_of_run(logs, name)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunFolderError(
+    if name is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunExistsError(
             f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."
         )
     dataset = deployment.load_with_test(config)
@@ -106,8 +103,8 @@ def end_to_end(
         listener.phase("probing this machine, to fit the whole job into max_hours")
         config = _cut_search(config, merged["selection"], merged["training"], dataset, state)
     state["spent_seconds"] = time.monotonic() - began
-    _create(path, config, state)
-    return _Job(path, is_quiet, listener).run()
+    folder = create_run(logs, name, lambda free: _create(free, config, state))
+    return _Job(folder.path, is_quiet, listener).run()
 
 
 def resume(
@@ -136,19 +133,14 @@ def state_path(run: Path) -> Path:
     return run / "e2e.json"
 
 
-def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> None:
+def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> RunFolder:
     """The run's folder with the job's state in it, both or neither."""
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".popnas-new-", dir=path.parent))
-        try:
-            whole = temporary / path.name
-            RunFolder.create(whole, config.to_json(), volatile=environment())
-            write_json(state_path(whole), state, is_durable=True)
-            os.rename(whole, path)  # noqa: PTH104 - both names in one call shows the atomic step
-            fsync_directory(path.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    return RunFolder.create(
+        path,
+        config.to_json(),
+        volatile=environment(),
+        fill=lambda folder: write_json(state_path(folder), state, is_durable=True),
+    )
 
 
 def _cut_search(

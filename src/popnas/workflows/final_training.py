@@ -86,7 +86,7 @@ def train(
         filters or choice.filters,
     )
     hours = config.others.max_hours
-    deadline = None if hours is None else time.time() + hours * 3600
+    deadline = None if hours is None else time.monotonic() + hours * 3600
     job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline)
     with RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock"):
         check_same_job(job)

@@ -7,7 +7,6 @@ tells how it goes while it is under way; `model.json`, written last, says that i
 from __future__ import annotations
 
 import io
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,9 +24,9 @@ from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs.folder import search_part
-from popnas.runs.storage import plain, write_bytes, write_json
+from popnas.runs.storage import plain, remove_temporary, write_bytes, write_json
 from popnas.seeds import derive_seed
-from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures
+from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
 from popnas.training import EpochRecord, TrainingSettings, device
 from popnas.training.interfaces import Snapshot
 from popnas.workflows import model_files
@@ -43,7 +42,7 @@ class ModelJob:
 
     `config`: the whole configuration, macro-architecture and batch size included; `stage`: `SELECTION` (the
     best epoch on validation data is kept) or `FINAL` (training and validation data together, the last epoch
-    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: clock time (`time.time()`) at which
+    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: `time.monotonic()`, which processes share, at which
     training stops with the epoch that it is in, its result being what it has by then.
     """
 
@@ -159,13 +158,13 @@ class _Job:
         self.stopped: str | None = started.get("stopped")
 
     def run(self) -> TrainedModel:
-        _remove_leftovers(self.folder.path)
+        remove_temporary(self.folder.path)
         torch.manual_seed(self.job.seed)
         network = networks.build(self.cell, self.spec)
         self._write_log()
         if not self.is_final and not self.folder.untrained_onnx.is_file():
             self._export(network, self.folder.untrained_onnx)
-        shutil.rmtree(self.folder.tensorboard, ignore_errors=True)
+        remove_event_files(self.folder.tensorboard)
         with TensorBoardTracker(self.folder.tensorboard) as self.tracker:
             for number, record in enumerate(self.records, start=1):
                 self.tracker.log(epoch_figures(record), number)
@@ -208,7 +207,7 @@ class _Job:
         number = len(self.records)
         self.tracker.log(epoch_figures(record), number)
         is_last = number == self.settings.epochs
-        if not is_last and self.job.deadline is not None and time.time() >= self.job.deadline:
+        if not is_last and self.job.deadline is not None and time.monotonic() >= self.job.deadline:
             self.stopped = "max_hours"
         if is_last or self.stopped or number % self.job.checkpoint_epochs == 0:
             self._save_checkpoint(snapshot())
@@ -300,12 +299,3 @@ class _Job:
             return model_files.export_onnx(network, self.dataset.preprocessing, path), None
         except ExportError as error:
             return None, str(error)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files that a killed training left under hidden names."""
-    for path in folder.glob(".*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)

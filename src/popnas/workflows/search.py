@@ -26,7 +26,7 @@ from popnas.evaluation import Evaluation
 from popnas.executors import Executor, Job, Result
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import Proposed, RunFolder, RunState
-from popnas.runs.folder import EXECUTION_FIELDS, place_of_run, search_part
+from popnas.runs.folder import EXECUTION_FIELDS, create_run, search_part
 from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.training import device
@@ -80,8 +80,9 @@ def search(
     for warning in [*run_config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
     device.choose(run_config.others.train_strategy)
-    path = place_of_run(logs, name)
-    folder = RunFolder.create(path, run_config.to_json(), volatile=environment())
+    folder = create_run(
+        logs, name, lambda path: RunFolder.create(path, run_config.to_json(), volatile=environment())
+    )
     return _locked_search(folder, run_config, dataset, listener)
 
 

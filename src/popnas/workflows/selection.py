@@ -174,7 +174,7 @@ class _Selection:
         self.path, self.config, self.dataset, self.listener = path, config, dataset, listener
         self.plan_path = path / "selection.json"
         hours = config.others.max_hours
-        self.deadline = None if hours is None else time.time() + hours * 3600
+        self.deadline = None if hours is None else time.monotonic() + hours * 3600
 
     def run(
         self, request: dict[str, Any], cells: list[Cell], allowed: macro_variants.ParamsRange | None
@@ -263,7 +263,7 @@ class _Selection:
         )
 
     def _is_time_up(self) -> bool:
-        return self.deadline is not None and time.time() >= self.deadline
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def _write_table(self) -> None:
         rows = []
