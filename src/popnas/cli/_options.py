@@ -22,6 +22,11 @@ set_option = click.option(
     help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. Repeatable.",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+renew_option = click.option(
+    "--renew", is_flag=True, help="Take the search as it is now; what is trained already is kept."
+)
+GO_ON = "Go on with the same command and --set others.max_hours=null, or a longer limit."
+"""After a training that a time limit stopped."""
 run_option = click.option(
     "-p", "run", metavar="RUN", required=True, type=click.Path(path_type=Path), help="The run."
 )

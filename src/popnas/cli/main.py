@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import click
 
+from popnas.cli._surroundings import keep_out_of_home
 from popnas.errors import PopnasError, nearest
 
 # Name, module (whose attribute `command` is the click command) and the line that `popnas --help` shows.
@@ -106,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; messages of errors go to stderr. Returns the exit status."""
+    keep_out_of_home()
     try:
         status = cli.main(args=arguments, prog_name="popnas", standalone_mode=False)
         sys.stdout.flush()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popnas.cli._options import json_option, run_option, set_option
+from popnas.cli._options import GO_ON, json_option, renew_option, run_option, set_option
 from popnas.cli._output import print_json, print_table
 from popnas.errors import UserError
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 @click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
 @click.option("--name", help="A selection beside others, in model_selection/NAME.")
 @set_option
+@renew_option
 @json_option
 def command(
     run: Path,
@@ -63,6 +64,7 @@ def command(
     train_strategy: str | None,
     name: str | None,
     sets: tuple[str, ...],
+    renew: bool,
     is_json: bool,
 ) -> None:
     """Train the best cells of a run longer and compare them.
@@ -88,6 +90,7 @@ def command(
                 train_strategy=train_strategy,
                 name=name,
                 sets=sets,
+                renew=renew,
                 listener=listener,
             )
     except KeyboardInterrupt:
@@ -134,7 +137,7 @@ def _print(run: Path, name: str | None, result: SelectionResult) -> None:
         rows.append([score, epoch, f"{model.params:,}", model.folder.name, model.cell])
     print_table(["validation", "epoch", "params", "folder", "cell"], rows)
     if result.reason == "max_hours":
-        click.echo("The time limit others.max_hours cut this selection short.")
+        click.echo(f"The time limit others.max_hours cut this selection short. {GO_ON}")
     command = f"popnas train -p {shlex.quote(str(run))}"
     if name is not None:  # the default of `train` is the unnamed selection
         best = result.best

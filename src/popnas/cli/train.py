@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from popnas.cli._options import json_option, run_option, set_option
+from popnas.cli._options import GO_ON, json_option, renew_option, run_option, set_option
 from popnas.cli._output import print_json
 
 
@@ -43,6 +43,7 @@ from popnas.cli._output import print_json
 @click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
 @click.option("--name", help="A training beside others, in final_training/NAME.")
 @set_option
+@renew_option
 @json_option
 def command(
     run: Path,
@@ -56,6 +57,7 @@ def command(
     train_strategy: str | None,
     name: str | None,
     sets: tuple[str, ...],
+    renew: bool,
     is_json: bool,
 ) -> None:
     """Train one network on training and validation data together, and export it.
@@ -81,6 +83,7 @@ def command(
                 train_strategy=train_strategy,
                 name=name,
                 sets=sets,
+                renew=renew,
                 listener=listener,
             )
     except KeyboardInterrupt:
@@ -90,6 +93,6 @@ def command(
         print_json(trained.to_json())
         return
     if trained.stopped is not None:
-        click.echo("The time limit others.max_hours ended this training before its last epoch.")
+        click.echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
     click.echo(f"Trained for {trained.num_epochs} epochs. Model: {trained.folder / 'model.onnx'}")
     click.echo(f"To deploy: {trained.folder / 'deploy'}")

@@ -128,8 +128,8 @@ def _launch(
 
 
 def import_path() -> list[str]:
-    """The driver's `sys.path`, with the folder that Python puts first for a script, `-c`, `-m` or a notebook at
-    its end: a file `random.py` of the user's own must not stand in for Python's."""
+    """The driver's `sys.path`, with the folder that Python puts first for a script, `-c`, `-m` or a notebook
+    at its end: a file `random.py` of the user's own must not stand in for Python's."""
     path = [item for item in sys.path if isinstance(item, str)]
     if not sys.flags.safe_path and path and _is_users(path[0]):
         path.append(path.pop(0))

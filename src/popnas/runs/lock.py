@@ -1,7 +1,7 @@
 """One process per run: an flock that ends with its holder, and that children do not inherit.
 
-Where a file system offers none (Lustre without flock, some NFS), a warning says so and the work goes on: a lock
-file that only exists would outlive a killed holder.
+Where a file system offers none (Lustre without flock, some NFS), a warning says so and the work goes on: a
+lock file that only exists would outlive a killed holder.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class RunLock:
                     os.close(handle)
                     raise
                 _LOG.warning(
-                    "Warning: the file system of %s cannot lock files (%s): nothing keeps a second process out of "
-                    "this run. Take care not to start one.",
+                    "Warning: the file system of %s cannot lock files (%s): nothing keeps a second process "
+                    "out of this run. Take care not to start one.",
                     self.path.parent,
                     error.strerror or error,
                 )

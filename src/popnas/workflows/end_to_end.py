@@ -81,7 +81,8 @@ def end_to_end(
     merged = {}
     for stage, partial in (("selection", selection_partial), ("training", training_partial)):
         model_requests.stage_config(config, partial, batch_size=batch_size)  # for its mistakes
-        merged[stage] = configurations.merge(config, partial, names=name_rules())
+        base = model_requests.without_limit(config)
+        merged[stage] = configurations.merge(base, partial, names=name_rules())
     path = place_of_run(logs, name)
     if name is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunExistsError(

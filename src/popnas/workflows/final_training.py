@@ -14,11 +14,11 @@ from popnas import executors, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.errors import ExportError
+from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
 from popnas.runs.lock import RunLock
-from popnas.workflows import deployment, model_requests, selection
+from popnas.workflows import deployment, earlier, model_requests, selection
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
 from popnas.workflows.models import ModelFolder, read_json
@@ -38,6 +38,7 @@ class _Choice:
     motifs: int | None = None
     normal_cells: int | None = None
     filters: int | None = None
+    warning: str | None = None
 
 
 def train(
@@ -53,13 +54,15 @@ def train(
     train_strategy: str | None = None,
     name: str | None = None,
     sets: Sequence[str] = (),
+    renew: bool = False,
     listener: ModelListener | None = None,
 ) -> TrainedModel:
     """Train one network for good; called again with equal arguments it goes on where it was.
 
     The cell is that of the best model of the run's model selection, with its macro-architecture; without a
     selection, the search's best; or `cell`. The other arguments override what it comes with. The model is in
-    `final_training/` of the run, or in `final_training/NAME`.
+    `final_training/` of the run, or in `final_training/NAME`. `renew` trains anew if it would be another
+    network or other settings than those that are there, and keeps the old one in `earlier-1` beside it.
 
     Raises:
         UserError: no run or nothing trained in it, mistakes in the arguments, another training there.
@@ -87,14 +90,21 @@ def train(
     )
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
-    job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline)
+    job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, choice.origin)
+    if choice.warning is not None:
+        listener.message(f"Warning: {choice.warning}")
     with RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock"):
-        check_same_job(job)
-        return _train(job, choice.origin, listener)
+        try:
+            check_same_job(job)
+        except RunFolderError:
+            if not renew or (kept := earlier.put_aside(path)) is None:
+                raise
+            listener.message(f"The training that was there is kept in {kept}.")
+        return _train(job, listener)
 
 
-def _train(job: ModelJob, origin: str, listener: ModelListener) -> TrainedModel:
-    listener.message(f"{origin}: {job.cell}")
+def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
+    listener.message(f"{job.origin}: {job.cell}")
     listener.phase("loading the data")
     dataset = deployment.load_with_test(job.config)
     for warning in [*job.config.warnings(), *dataset.warnings]:
@@ -120,14 +130,17 @@ def _train(job: ModelJob, origin: str, listener: ModelListener) -> TrainedModel:
 def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
     if spec is not None:
         return _Choice(model_requests.given_cell(spec, base).key, "The cell of --spec")
+    state = folder.state()
     best = selection.best_of(selection.read_selection(folder.model_selection))
     if best is not None:
         origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
-        return _Choice(best.cell, origin, best.motifs, best.normal_cells, best.filters)
-    searched = folder.state().best
+        stale = selection.staleness(folder.path, folder.model_selection, state)
+        return _Choice(best.cell, origin, best.motifs, best.normal_cells, best.filters, stale)
+    searched = state.best
     if searched is None:
         raise model_requests.no_network(folder.path)
-    return _Choice(searched.cell, f"The best of the search (validation {searched.score:.4f})")
+    so_far = "" if state.is_finished else " so far"
+    return _Choice(searched.cell, f"The best of the search{so_far} (validation {searched.score:.4f})")
 
 
 def _threads(job: ModelJob, dataset: Dataset) -> int:

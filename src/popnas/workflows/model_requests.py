@@ -37,7 +37,8 @@ def stage_config(
     train_strategy: str | None = None,
     sets: Sequence[str] = (),
 ) -> RunConfig:
-    """A run's configuration with a partial one laid over it, for a training after the search.
+    """A run's configuration with a partial one laid over it, for a training after the search. The search's
+    time limit is not that of later stages.
 
     A batch size other than the run's, wherever it comes from, scales the learning rate with it.
 
@@ -45,7 +46,7 @@ def stage_config(
         ConfigError: with all mistakes of the partial configuration.
         UserError: a device that is not there.
     """
-    merged = configurations.merge(base, partial, sets=sets, names=name_rules())
+    merged = configurations.merge(without_limit(base), partial, sets=sets, names=name_rules())
     document = merged.to_json()
     data, hyperparameters = document["dataset"], document["training_hyperparameters"]
     data["batch_size"] = batch_size or data["batch_size"]
@@ -55,6 +56,13 @@ def stage_config(
     config = load_config(document)
     device.choose(config.others.train_strategy)
     return config
+
+
+def without_limit(config: RunConfig) -> RunConfig:
+    """The configuration without its time limit."""
+    document = config.to_json()
+    document["others"]["max_hours"] = None
+    return load_config(document)
 
 
 def with_macro(

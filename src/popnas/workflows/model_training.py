@@ -33,7 +33,10 @@ from popnas.workflows import model_files
 from popnas.workflows.models import ModelFolder, read_json
 
 SELECTION, FINAL = "model_selection", "final_training"
-_OTHER_NAME = "Choose another --name, or remove the folder to train anew."
+_REMEDIES = {
+    SELECTION: "Choose another --name, or remove the folder to train anew.",
+    FINAL: "Choose another --name, or train anew with --renew, which keeps the old one beside the new.",
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ class ModelJob:
 
     `config`: the whole configuration, macro-architecture and batch size included; `stage`: `SELECTION` (the
     best epoch on validation data is kept) or `FINAL` (training and validation data together, the last epoch
-    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: `time.monotonic()`, which processes share, at which
-    training stops with the epoch that it is in, its result being what it has by then.
+    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: `time.monotonic()`, which
+    processes share, at which training stops with the epoch that it is in, its result being what it has by
+    then. Called again it goes on, until the deadline that it has then.
     """
 
     folder: Path
@@ -52,6 +56,13 @@ class ModelJob:
     stage: str
     checkpoint_epochs: int = 1
     deadline: float | None = None
+    origin: str = ""
+    """Where the cell comes from, in words."""
+
+    @property
+    def is_time_up(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     @property
     def seed(self) -> int:
@@ -89,7 +100,8 @@ OnEpoch = Callable[[int, EpochRecord], None]
 def train_model(
     job: ModelJob, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
 ) -> TrainedModel:
-    """Train one post-search network, or go on with it, or read the result if it is there already.
+    """Train one post-search network, or go on with it, or read the result if it is there already; one that a
+    limit stopped goes on if there is time now.
 
     With equal threads, a training on a CPU that was killed at any instant ends in the bytes of one that
     was not. `dataset`: the job's data, if they are loaded already.
@@ -101,7 +113,7 @@ def train_model(
     """
     folder = ModelFolder(job.folder)
     check_same_job(job)
-    if folder.is_finished:
+    if folder.is_finished and (folder.content().get("stopped") is None or job.is_time_up):
         return read_trained(folder)
     write_json(folder.config_json, job.config.to_json())
     task = tasks.get(job.config.dataset.type)
@@ -113,14 +125,16 @@ def check_same_job(job: ModelJob) -> None:
     folder = ModelFolder(job.folder)
     if not folder.config_json.is_file():
         if folder.path.is_dir() and any(path.is_file() for path in folder.path.glob("[!.]*")):
-            raise RunFolderError(f"{folder.path} exists already and is no model's folder. {_OTHER_NAME}")
+            raise RunFolderError(
+                f"{folder.path} exists already and is no model's folder. Choose another --name."
+            )
         return
     is_same = search_part(read_json(folder.config_json)) == search_part(job.config.to_json())
     started = read_json(folder.training_json) if folder.training_json.is_file() else {}
     if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
         what = "model" if folder.is_finished else "unfinished training"
         raise RunFolderError(
-            f"{folder.path} holds the {what} of other settings or another cell. {_OTHER_NAME}"
+            f"{folder.path} holds the {what} of other settings or another cell. {_REMEDIES[job.stage]}"
         )
 
 
@@ -155,10 +169,10 @@ class _Job:
         self.wall_seconds: float = started.get("wall_seconds", 0.0)
         self.epoch_seconds: list[float] = list(started.get("epoch_seconds", []))
         self.resumed_at = time.monotonic()
-        self.stopped: str | None = started.get("stopped")
+        self.stopped: str | None = started.get("stopped") if job.is_time_up else None
 
     def run(self) -> TrainedModel:
-        remove_temporary(self.folder.path)
+        self._reopen()
         torch.manual_seed(self.job.seed)
         network = networks.build(self.cell, self.spec)
         self._write_log()
@@ -170,6 +184,12 @@ class _Job:
                 self.tracker.log(epoch_figures(record), number)
             best_epoch, best_state = self._fit(network)
         return self._finish(network, best_epoch, best_state)
+
+    def _reopen(self) -> None:
+        """What says that training is done goes first: a kill from here on leaves a training that goes on."""
+        remove_temporary(self.folder.path)
+        for done in (self.folder.model_json, ModelFolder(self.folder.deploy).model_json):
+            done.unlink(missing_ok=True)
 
     def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
         """Train to the end; the kept epoch (from 0) and its weights."""
@@ -207,7 +227,7 @@ class _Job:
         number = len(self.records)
         self.tracker.log(epoch_figures(record), number)
         is_last = number == self.settings.epochs
-        if not is_last and self.job.deadline is not None and time.monotonic() >= self.job.deadline:
+        if not is_last and self.job.is_time_up:
             self.stopped = "max_hours"
         if is_last or self.stopped or number % self.job.checkpoint_epochs == 0:
             self._save_checkpoint(snapshot())
@@ -280,6 +300,7 @@ class _Job:
         content = model_files.model_json(self.cell, self.spec, self.job.config, self.dataset)
         content |= {
             "stage": self.job.stage,
+            "origin": self.job.origin or None,
             "validation_metrics": metrics or None,
             "score": metrics.get(self.settings.score_metric),
             "best_epoch": best_epoch + 1,
@@ -290,7 +311,8 @@ class _Job:
             "onnx_warning": warning,
         }
         write_json(self.folder.model_json, content, is_durable=True)
-        self.folder.checkpoint.unlink(missing_ok=True)
+        if self.stopped is None:  # else it may go on
+            self.folder.checkpoint.unlink(missing_ok=True)
         return read_trained(self.folder)
 
     def _export(self, network: networks.Network, path: Path) -> tuple[dict[str, Any] | None, str | None]:

@@ -6,6 +6,7 @@ from its own checkpoint. `training_results.csv` is a view of those folders.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +26,7 @@ from popnas.runs.folder import search_part
 from popnas.runs.front import trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.storage import write_json, write_table
-from popnas.workflows import macro_variants, model_requests
+from popnas.workflows import macro_variants, model_requests, search_state
 from popnas.workflows.macro_variants import Macro
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import (
@@ -40,6 +41,7 @@ from popnas.workflows.models import ModelFolder, read_json
 SETUP, EVALUATE = "popnas.workflows.selection:setup", "popnas.workflows.selection:evaluate"
 PARTIAL = "model_selection_training"
 NUM_CELLS = 5
+_SHAPE = ("motifs", "normal_cells", "filters")
 _HEADER = ("cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time")
 
 
@@ -85,6 +87,7 @@ def select(
     train_strategy: str | None = None,
     name: str | None = None,
     sets: Sequence[str] = (),
+    renew: bool = False,
     listener: ModelListener | None = None,
 ) -> SelectionResult:
     """Train the best cells of a run longer; called again with equal arguments it goes on where it was.
@@ -100,6 +103,8 @@ def select(
         train_strategy: the device.
         name: a selection beside others, in `model_selection/NAME`.
         sets: changes "a.b=V" of the configuration.
+        renew: a selection that was made from an earlier state of the search gets the cells that are best now
+            beside those that it has trained already.
 
     Raises:
         UserError: no run or nothing trained in it, mistakes in the arguments, another selection there.
@@ -126,7 +131,15 @@ def select(
             "is_from_front": is_from_front,
             "params": None if allowed is None else str(allowed),
         }
-        return _Selection(path, config, dataset, listener).run(request, cells, allowed)
+        state = folder.state()
+        made_from = None if given is not None else search_state.of(state)
+        if made_from is not None and not state.is_finished:
+            listener.message(f"Selected from what there is: {search_state.words(made_from)}.")
+        stale = staleness(folder.path, path, state)
+        if stale is not None and not renew:
+            listener.message(f"Warning: {stale}")
+        running = _Selection(path, config, dataset, listener)
+        return running.run(request, made_from, cells, allowed, renew=renew and stale is not None)
 
 
 def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list[Cell]:
@@ -161,6 +174,20 @@ def read_selection(path: Path) -> list[SelectedModel]:
         raise RunFolderError(f"{plan} is not the plan of a model selection: {error}") from error
 
 
+def staleness(run: Path, path: Path, state: RunState) -> str | None:
+    """Why a selection no longer stands for its search, and the remedy; None if it does, or there is none."""
+    plan = path / "selection.json"
+    changed = search_state.change(read_json(plan).get("search"), state) if plan.is_file() else None
+    if changed is None:
+        return None
+    name = "" if path == RunFolder(run).model_selection else f" --name {path.name}"
+    return (
+        f"the model selection {path} is not that of the search as it is now. {changed} To add the cells that "
+        f"are best now, repeat its command with --renew: "
+        f"popnas select -p {shlex.quote(str(run))}{name} --renew"
+    )
+
+
 def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
     """The best score; of equal ones the one of fewer params, then the first."""
     done = [model for model in models if model.score is not None]
@@ -177,19 +204,32 @@ class _Selection:
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
 
     def run(
-        self, request: dict[str, Any], cells: list[Cell], allowed: macro_variants.ParamsRange | None
+        self,
+        request: dict[str, Any],
+        made_from: dict[str, Any] | None,
+        cells: list[Cell],
+        allowed: macro_variants.ParamsRange | None,
+        *,
+        renew: bool,
     ) -> SelectionResult:
         request |= {"config": search_part(self.config.to_json())}
-        if not self.plan_path.is_file():
-            plan = {"request": request, "models": self._planned(cells, allowed)}
-            write_json(self.plan_path, plan, is_durable=True)
-        elif read_json(self.plan_path).get("request") != request:
+        known = read_json(self.plan_path) if self.plan_path.is_file() else None
+        if known is not None and known.get("request") != request:
             raise RunFolderError(
                 f"{self.path} holds a model selection of other settings. Choose another --name, or remove "
                 "the folder to select anew."
             )
+        if known is None or renew:
+            kept = [] if known is None else self._worth_keeping(known["models"])
+            planned = self._planned(cells, allowed, kept)
+            plan = {"request": request, "search": made_from, "models": planned}
+            write_json(self.plan_path, plan, is_durable=True)
         models = read_selection(self.path)
-        pending = [model for model in models if model.trained is None and model.error is None]
+        pending = [
+            model
+            for model in models
+            if (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
+        ]
         self.listener.training_started(
             [model.folder for model in models], self.config.training_hyperparameters.epochs
         )
@@ -197,7 +237,13 @@ class _Selection:
             self._train(pending)
         return self._result()
 
-    def _planned(self, cells: list[Cell], allowed: macro_variants.ParamsRange | None) -> list[dict[str, Any]]:
+    def _worth_keeping(self, models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Of an earlier plan what was begun: nothing that was trained is lost."""
+        return [fields for fields in models if (self.path / fields["folder"]).is_dir()]
+
+    def _planned(
+        self, cells: list[Cell], allowed: macro_variants.ParamsRange | None, kept: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
         spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
         planned: list[tuple[Cell, Macro]] = []
         for cell in cells:
@@ -206,13 +252,20 @@ class _Selection:
                 planned += [(cell, macro) for macro in macro_variants.alternatives(cell, spec, allowed)]
                 if (message := macro_variants.nothing_fits(cell, spec, allowed)) is not None:
                     self.listener.message(message)
-        return [
+        known = [(fields["cell"], *(fields[name] for name in _SHAPE)) for fields in kept]
+        fresh = [
+            (cell, macro)
+            for cell, macro in planned
+            if (cell.key, macro.motifs, macro.normal_cells, macro.filters) not in known
+        ]
+        first = 1 + max((int(fields["folder"].partition("-")[0]) for fields in kept), default=-1)
+        return kept + [
             {
                 "folder": f"{number}-m{macro.motifs}-n{macro.normal_cells}-f{macro.filters}",
                 "cell": cell.key,
                 **asdict(macro),
             }
-            for number, (cell, macro) in enumerate(planned)
+            for number, (cell, macro) in enumerate(fresh, start=first)
         ]
 
     def _train(self, pending: list[SelectedModel]) -> None:

@@ -6,13 +6,15 @@ import re
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from popnas.errors import RunFolderError, StorageError
 from popnas.runs import RunFolder
-from popnas.runs.folder import place_of_run, search_part
+from popnas.runs import folder as folders
+from popnas.runs.folder import create_run, place_of_run, search_part
 
 CONFIG = {
     "search_space": {"blocks": 2},
@@ -96,6 +98,7 @@ KILLED = """
 import os, sys
 from popnas.errors import RunFolderError
 from popnas.runs import RunFolder
+from popnas.runs import folder as folders
 
 def dying_after(count, name):
     real = getattr(os, name)
@@ -238,3 +241,16 @@ def test_a_name_that_leads_elsewhere(name):
 def test_a_run_has_its_place_below_logs():
     assert place_of_run("logs", "first run.1") == Path("logs/first run.1")
     assert re.fullmatch(r"\d{4}(-\d\d){5}", place_of_run("logs", None).name)
+
+
+def test_default_names_of_runs_that_start_at_once_differ(tmp_path, monkeypatch):
+    class Now(datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return cls(2026, 1, 2, 3, 4, 5)
+
+    monkeypatch.setattr(folders, "datetime", Now)
+    made = [create_run(tmp_path, None, lambda path: RunFolder.create(path, CONFIG)).name for _ in range(3)]
+    assert made == ["2026-01-02-03-04-05", "2026-01-02-03-04-05-2", "2026-01-02-03-04-05-3"]
+    with pytest.raises(RunFolderError, match="exists already"):
+        create_run(tmp_path, made[0], lambda path: RunFolder.create(path, CONFIG))

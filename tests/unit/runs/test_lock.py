@@ -1,6 +1,8 @@
 """One process per run."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -82,3 +84,14 @@ def test_a_holder_that_left_no_name(path):
         with pytest.raises(RunFolderError, match="in use by another process"):
             RunLock(path).acquire()
         assert lock.is_held
+
+
+def test_where_files_cannot_be_locked_a_warning_says_so(path, monkeypatch, caplog):
+    def refuse(handle, how):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with RunLock(path) as lock:
+        assert lock.is_held
+    assert "cannot lock files" in caplog.text
+    assert "nothing keeps a second process out" in caplog.text

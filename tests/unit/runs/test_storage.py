@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from popnas.errors import RunFolderError, StorageError
-from popnas.runs import storage, write_table
+from popnas.runs import Journal, RunFolder, storage, write_table
+from popnas.runs.storage import remove_temporary, write_bytes
 
 
 def test_a_table(tmp_path):
@@ -79,3 +80,26 @@ def test_damaged_or_foreign_arrays_are_refused(tmp_path):
     np.savez(path, a=np.array([{"a": 1}], dtype=object))
     with pytest.raises(RunFolderError, match="allow_pickle"):
         storage.load_arrays(path)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS])
+def test_a_precaution_that_a_place_does_not_offer_is_left_out(tmp_path, monkeypatch, code):
+    """CIFS, vboxsf, FAT and some FUSE know no fsync of folders, no permissions."""
+
+    def refuse(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    write_bytes(tmp_path / "new" / "file", b"whole", is_durable=True)
+    assert (tmp_path / "new" / "file").read_bytes() == b"whole"
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append("any", {})
+    RunFolder.create(tmp_path / "run", {})
+
+
+def test_only_own_temporary_files_are_removed(tmp_path):
+    for name in (".popnas-1.tmp", ".popnas-mine", ".mine.tmp", "popnas-2.tmp"):
+        (tmp_path / name).write_text("")
+    remove_temporary(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".popnas-mine", ".mine.tmp", "popnas-2.tmp"}

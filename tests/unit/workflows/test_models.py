@@ -186,10 +186,21 @@ def test_a_deadline_ends_the_training_with_what_it_has(job):
     assert (selected.best_epoch, selected.num_epochs) == (1, 1)
 
 
+@pytest.mark.parametrize("stage", [SELECTION, FINAL])
+def test_a_training_that_a_limit_stopped_goes_on_without_one_and_ends_as_if_it_had_never_stopped(job, stage):
+    calm = train_model(job(stage, "calm"))
+    stopped = train_model(job(stage, "stopped", deadline=0.0))
+    assert stopped.stopped == "max_hours"
+    assert train_model(job(stage, "stopped", deadline=0.0)) == stopped  # no time now either
+    resumed = train_model(job(stage, "stopped"))
+    assert (resumed.stopped, resumed.num_epochs) == (None, calm.num_epochs)
+    assert bytes_of(resumed.folder) == bytes_of(calm.folder)
+
+
 def test_a_training_killed_after_its_deadline_does_not_start_anew(job):
     with pytest.raises(KilledError):
         train_model(job(FINAL, "killed", deadline=0.0), on_epoch=kill_at(1))
-    resumed = train_model(job(FINAL, "killed"))
+    resumed = train_model(job(FINAL, "killed", deadline=0.0))
     calm = train_model(job(FINAL, "calm", deadline=0.0))
     assert resumed.num_epochs == 1
     assert bytes_of(resumed.folder) == bytes_of(calm.folder)
@@ -217,13 +228,22 @@ def test_a_checkpoint_is_never_unpickled(job):
         train_model(job())
 
 
-def test_half_written_files_of_a_killed_training_are_removed(job):
+def test_half_written_files_of_a_killed_training_are_removed_and_those_of_others_kept(job):
     folder = job().folder
     folder.mkdir()
-    (folder / ".weights.safetensors.abc.tmp").write_bytes(b"half")
-    (folder / ".onnx-abc").mkdir()
+    (folder / ".popnas-abc.tmp").write_bytes(b"half")
+    (folder / ".popnas-def.tmp").mkdir()
+    (folder / ".notes").mkdir()
+    (folder / "tensorboard").mkdir()
+    mine = [
+        folder / name for name in (".gitignore", ".notes/mine.tmp", ".popnas-mine", "tensorboard/notes.md")
+    ]
+    for path in mine:
+        path.write_text("mine")
     train_model(job())
-    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    hidden = {path.name for path in folder.iterdir() if path.name.startswith(".")}
+    assert hidden == {".gitignore", ".notes", ".popnas-mine"}
+    assert all(path.read_text() == "mine" for path in mine)
 
 
 def test_a_network_without_an_onnx_file_is_kept_with_a_warning(job, monkeypatch):
