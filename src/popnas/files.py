@@ -8,14 +8,17 @@ for a message ("it is a named pipe, not a file"), without the system's words aro
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 TEXT_LIMIT = 64 * 2**20
 """Bytes of a text or JSON file; what is larger was not meant."""
 
+_STREAM = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -53,7 +56,10 @@ def exists(path: Path) -> bool:
 
 def is_named(path: Path) -> bool:
     """Whether the path's folder has that name, whatever it leads to: a file, a pipe, a broken link."""
-    return os.path.lexists(path)
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a NUL byte
+        return False
 
 
 def reason(error: BaseException) -> str:
@@ -63,46 +69,52 @@ def reason(error: BaseException) -> str:
     return _REASONS.get(error.errno or 0, error.strerror[:1].lower() + error.strerror[1:])
 
 
-def trouble(path: Path) -> str | None:
-    """Why the path cannot be opened as a file, as a clause; None if it can, as far as can be seen."""
+def trouble(path: Path, *, may_be_folder: bool = False) -> str | None:
+    """Why the path cannot be opened as a file (or looked into as a folder), as a clause; None if it can, as
+    far as can be seen.
+    """
     try:
-        return _wrong_kind(os.stat(path).st_mode)  # noqa: PTH116 - as `exists`
+        mode = os.stat(path).st_mode  # noqa: PTH116 - as `exists`
     except FileNotFoundError:
         return "it is a link to something that does not exist" if path.is_symlink() else "it does not exist"
     except ValueError:
         return "its name holds a NUL byte, which no file's name can"
     except OSError as error:
         return reason(error)
+    return None if may_be_folder and stat.S_ISDIR(mode) else _wrong_kind(mode)
 
 
-def open_binary(path: Path) -> BinaryIO:
-    """An existing regular file, opened for reading.
+def open_binary(path: Path, *, may_be_stream: bool = False) -> BinaryIO:
+    """An existing regular file, opened for reading; or (`may_be_stream`) what a shell hands over as
+    `/dev/stdin` or by `<(command)`.
 
     Raises:
         UnreadableError: it cannot be opened, or is something else than a file.
     """
-    found = trouble(path)
+    is_stream = may_be_stream and _STREAM.fullmatch(str(path)) is not None
+    found = None if is_stream else trouble(path)
     if found is not None:
         raise UnreadableError(errno.EINVAL, found)
+    # Not blocking: it may have become a pipe since it was looked at.
+    flags = os.O_RDONLY | os.O_CLOEXEC | (0 if is_stream else os.O_NONBLOCK)
     try:
-        # Not blocking: it may have become a pipe since it was looked at.
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, flags)
     except OSError as error:
         raise UnreadableError(error.errno, reason(error)) from error
-    wrong = _wrong_kind(os.fstat(handle).st_mode)
+    wrong = None if is_stream else _wrong_kind(os.fstat(handle).st_mode)
     if wrong is not None:
         os.close(handle)
         raise UnreadableError(errno.EINVAL, wrong)
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
+def read_bytes(path: Path, *, limit: int | None = None, may_be_stream: bool = False) -> bytes:
     """The content of a file of at most `limit` bytes.
 
     Raises:
         UnreadableError: it cannot be read, is no file, or is larger.
     """
-    with open_binary(path) as file:
+    with open_binary(path, may_be_stream=may_be_stream) as file:
         try:
             content = file.read() if limit is None else file.read(limit + 1)
         except OSError as error:
@@ -114,19 +126,34 @@ def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
     return content
 
 
-def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
+def read_text(path: Path, *, limit: int = TEXT_LIMIT, may_be_stream: bool = False) -> str:
     """The text of a UTF-8 file, without the mark that some editors put before it.
 
     Raises:
         UnreadableError: it cannot be read, is no file, is larger than `limit` bytes, or is no UTF-8 text.
     """
-    content = read_bytes(path, limit=limit)
+    content = read_bytes(path, limit=limit, may_be_stream=may_be_stream)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         is_utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
         what = "it is UTF-16 text" if is_utf_16 else f"it is not UTF-8 text (byte {error.start})"
         raise UnreadableError(errno.EILSEQ, f"{what}; save it as UTF-8") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file that a program wrote.
+
+    Raises:
+        UnreadableError: it cannot be read, or is something else.
+    """
+    try:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        raise UnreadableError(errno.EILSEQ, "it is no JSON, or was cut off") from None
+    if not isinstance(content, dict):
+        raise UnreadableError(errno.EILSEQ, f"it holds {type(content).__name__}, not a JSON object")
+    return content
 
 
 def size_text(count: int) -> str:

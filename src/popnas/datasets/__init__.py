@@ -27,8 +27,18 @@ your own, an entry point of the group `popnas.datasets`). A new kind of content 
 """
 
 from popnas.datasets.dataset import Dataset, Fold, Split
-from popnas.datasets.loading import check_name, load, names
+from popnas.datasets.loading import check_name, check_path, load, names
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.sources import SOURCES
 
-__all__ = ["SOURCES", "Dataset", "Fold", "Preprocessing", "Split", "check_name", "load", "names"]
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "Fold",
+    "Preprocessing",
+    "Split",
+    "check_name",
+    "check_path",
+    "load",
+    "names",
+]

@@ -7,9 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from popnas import files
 from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
+from popnas.resources import free_memory
 
 if TYPE_CHECKING:
     from popnas.config import DatasetConfig
@@ -27,7 +29,35 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
     """
     if not any(config.type in part.tasks for _, part in SOURCES.items()):
         raise DataError(f"No data source serves the dataset.type '{config.type}'.")
-    path = Path(config.path).expanduser() if config.path is not None else None
+    path = files.user_path(config.path) if config.path is not None else None
+    if path is None:
+        return _loaded(config, None, seed, need_test)
+    check_path(path)
+    try:
+        return _loaded(config, path, seed, need_test)
+    except OSError as error:  # vanished, or its permissions were taken away, since it was looked at
+        raise DataError(f"{error.filename or path} cannot be read: {files.reason(error)}.") from error
+    except MemoryError as error:
+        raise DataError(
+            f"The data at {path} (dataset.path) do not fit into memory ({files.size_text(free_memory())} are "
+            "free). Give fewer or smaller examples."
+        ) from error
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that is neither file nor folder, or cannot be looked at.
+
+    Raises:
+        DataError: a named pipe, a device, a link that leads nowhere, nothing at all.
+    """
+    found = files.trouble(path, may_be_folder=True)
+    if found is not None and not files.is_named(path) and not files.exists(path):
+        raise DataError(_missing(path, found))
+    if found is not None:
+        raise DataError(f"{path} (dataset.path) cannot be read: {found}. Give a file or a folder of data.")
+
+
+def _loaded(config: DatasetConfig, path: Path | None, seed: int, need_test: bool) -> Dataset:
     request = Request(config.type, config.name, path, config.resize, need_test, config.cache)
     source = (
         _source_of_path(request.task, path)
@@ -81,8 +111,6 @@ def _source_of_name(task: str, name: str | None) -> Source:
 
 
 def _source_of_path(task: str, path: Path) -> Source:
-    if not path.exists():
-        raise DataError(_missing(path))
     sources = [part() for _, part in SOURCES.items()]
     for source in sources:
         if task in source.tasks and source.recognizes(path):
@@ -99,22 +127,30 @@ def _other_task(task: str, path: Path) -> str:
     return f" It looks like data for {' or '.join(sorted(others))}: is dataset.type right?" if others else ""
 
 
-def _missing(path: Path) -> str:
+def _missing(path: Path, trouble: str) -> str:
     """Words for a path that does not exist: how far it exists, and what is there instead."""
     existing = path.absolute().parent
-    while not existing.exists():
+    while not files.exists(existing):
         existing = existing.parent
     wanted = path.absolute().relative_to(existing).parts[0]
-    try:
-        names = sorted(child.name for child in existing.iterdir())
-    except OSError:
-        names = []
+    names = [child.name for child in _children(existing)]
     shown = f" It holds: {_listed(names)}." if names else ""
+    what = trouble.removeprefix("it ") if trouble.startswith("it does") else f"cannot be read: {trouble}"
+    if str(path).startswith("~"):
+        what += f" (there is no user '{path.parts[0][1:]}' whose folder '~' could stand for)"
     return (
-        f"{path} (dataset.path) does not exist; it exists up to {existing}.{shown}"
+        f"{path} (dataset.path) {what}; it exists up to {existing}.{shown}"
         f"{_nearest_path(wanted, names)} Correct the path, or leave it out and give dataset.name for a known "
         "data set."
     )
+
+
+def _children(folder: Path) -> list[Path]:
+    """What a folder holds, sorted; nothing if that cannot be seen."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _nearest_path(wanted: str, names: list[str]) -> str:
@@ -126,7 +162,7 @@ def _nearest_path(wanted: str, names: list[str]) -> str:
 def _content(path: Path) -> str:
     if path.is_file():
         return f"it is a file of the kind '{path.suffix or path.name}'"
-    names = sorted(child.name + ("/" if child.is_dir() else "") for child in path.iterdir())
+    names = [child.name + ("/" if child.is_dir() else "") for child in _children(path)]
     return f"the folder holds {_listed(names)}" if names else "the folder is empty"
 
 

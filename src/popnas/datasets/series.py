@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from popnas.config import DatasetConfig
 
 
+_LARGEST = 1e30
+"""Larger values overflow float32 (3.4e38) as soon as a few are summed or weighted."""
+_SMALLEST = 1e-30
+"""Smaller differences vanish, or their inverse overflows when they are normalised."""
+_RESOLUTION = float(np.finfo(np.float32).eps)
+_LOST_STEPS, _COARSE_STEPS = 4, 200
+"""Where the range of a channel has so few steps of float32, it is lost, or rounded by more than half a
+percent."""
+
+
 @dataclass
 class SeriesData(LabelledData):
     """Series per split: an array (n, t, c), or a list of arrays (t_i, c) where lengths differ."""
@@ -30,6 +40,7 @@ class SeriesData(LabelledData):
         used = {split: self.series[split] for split in splits}
         for split, series in used.items():
             self._check(series, split)
+        self._check_resolution(used["train"], notes)
         lengths = {
             split: np.fromiter((len(one) for one in series), np.int64, len(series))
             for split, series in used.items()
@@ -52,15 +63,17 @@ class SeriesData(LabelledData):
         )
 
     def _check(self, series: np.ndarray | Sequence[np.ndarray], split: str) -> None:
-        if isinstance(series, np.ndarray) and (series.ndim != 3 or 0 in series.shape[1:]):
+        first = series[0]
+        if first.dtype.kind not in "iubf":
             raise DataError(
-                f"The series of the {split} split of {self.place} have the shape {series.shape}; (cases, "
-                "timesteps, channels) is needed. A single channel still has its axis: x[..., None]."
-            )
-        if isinstance(series, np.ndarray) and series.dtype.kind not in "iubf":
-            raise DataError(
-                f"The series of the {split} split of {self.place} are of the type {series.dtype}; numbers "
+                f"The series of the {split} split of {self.place} are of the type {first.dtype}; numbers "
                 "are needed."
+            )
+        shape = series.shape if isinstance(series, np.ndarray) else (len(series), *first.shape)
+        if len(shape) != 3 or 0 in shape[2:]:
+            raise DataError(
+                f"The series of the {split} split of {self.place} have the shape {shape}; (cases, "
+                "timesteps, channels) is needed. A single channel still has its axis: x[..., None]."
             )
         num_channels = self.series["train"][0].shape[-1]
         for i, one in enumerate(series):
@@ -75,6 +88,42 @@ class SeriesData(LabelledData):
                 )
             if not np.isfinite(one).all():
                 raise DataError(self._not_finite(one, i, split))
+            self._check_range(one, i, split)
+
+    def _check_range(self, one_TC: np.ndarray, i: int, split: str) -> None:
+        """Networks compute in float32, and squares and sums of values must fit it, too."""
+        extremes = one_TC.max(), one_TC.min()
+        if max(abs(float(value)) for value in extremes) <= _LARGEST:
+            return
+        t, c = (int(place[0]) for place in np.nonzero(np.abs(one_TC) > _LARGEST))
+        raise DataError(
+            f"Series {i} of the {split} split of {self.place} holds {float(one_TC[t, c]):g} at timestep {t}, "
+            f"channel {c}; networks compute in float32, so values must lie within -{_LARGEST:g}.."
+            f"{_LARGEST:g}. Rescale the series before they are saved, by a unit in which values are near 1."
+        )
+
+    def _check_resolution(self, series: np.ndarray | Sequence[np.ndarray], notes: list[str]) -> None:
+        """Refuse channels whose differences float32 cannot tell; note those that lose much of them."""
+        low_C = np.min([one.min(axis=0) for one in series], axis=0).astype(np.float64)
+        high_C = np.max([one.max(axis=0) for one in series], axis=0).astype(np.float64)
+        range_C, step_C = high_C - low_C, np.maximum(abs(low_C), abs(high_C)) * _RESOLUTION
+        coarse = [
+            c for c in range(len(range_C)) if 0 < range_C[c] < max(_COARSE_STEPS * step_C[c], _SMALLEST)
+        ]
+        if not coarse:
+            return
+        c = coarse[0]
+        what = (
+            f"channel {c} of the training series of {self.place} lies between {low_C[c]:.10g} and "
+            f"{high_C[c]:.10g}, and networks compute in float32"
+        )
+        if range_C[c] < max(_LOST_STEPS * step_C[c], _SMALLEST):
+            raise DataError(
+                f"{what[0].upper()}{what[1:]}, which cannot tell such differences. Subtract what all values "
+                "have in common, or rescale, before the series are saved."
+            )
+        more = f" (and {len(coarse) - 1} more channels)" * (len(coarse) > 1)
+        notes.append(f"{what}{more}: differences are rounded. Subtract what all values have in common")
 
     def _not_finite(self, one_TC: np.ndarray, i: int, split: str) -> str:
         t, c = np.argwhere(~np.isfinite(one_TC))[0]

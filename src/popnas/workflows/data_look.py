@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from popnas import datasets, tasks
+from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
 from popnas.config.sections import ResizeConfig
 from popnas.datasets import SOURCES, Dataset
@@ -79,8 +78,10 @@ def look_with(config: RunConfig) -> Look:
 def _candidates(data: str) -> Iterator[dict[str, Any]]:
     """`dataset` sections that might read the data, likely ones first."""
     sources = [source() for _, source in SOURCES.items()]
-    path = Path(data).expanduser()
-    if path.exists():
+    path = files.user_path(data)
+    trouble = files.trouble(path, may_be_folder=True)
+    if trouble is None or files.is_named(path):
+        datasets.check_path(path)
         found = sorted({task for source in sources if source.recognizes(path) for task in source.tasks})
         if not found:
             layouts = dict.fromkeys(source.layout for source in sources if source.layout)
@@ -90,8 +91,9 @@ def _candidates(data: str) -> Iterator[dict[str, Any]]:
     found = sorted({task for source in sources if data in source.data_sets() for task in source.tasks})
     if not found:
         names = sorted({name for source in sources for name in source.data_sets()})
+        reason = "" if trouble.startswith("it does not exist") else f" ({trouble})"
         raise DataError(
-            f"{data} is neither a file or folder nor a known data set.{nearest(data, names)} "
+            f"{data} is neither a file or folder nor a known data set{reason}.{nearest(data, names)} "
             f"Known are: {', '.join(names)}."
         )
     yield from ({"type": task, "name": data} for task in found)

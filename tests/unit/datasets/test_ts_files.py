@@ -28,7 +28,7 @@ def test_cases_have_their_channels_lengths_and_classes(tmp_path):
     [
         ("", "has no line @data"),
         (HEADER, "holds no case"),
-        (HEADER + "1,2:Up\n1,x:Up", "line 6: could not convert .*'x'.*remove this line"),
+        (HEADER + "1,2:Up\n1,x:Up", "line 6: 'x' is no number.*remove this line"),
         (HEADER + "1,2:1,2,3:Up", r"line 5: the channels have different numbers of values \(\[2, 3\]\)"),
         (HEADER + "1 2 3", "line 5: there is no class"),
         ("@targetLabel true\n@data\n1,2:0.7", "line 1: @targetLabel is true; this is a regression"),

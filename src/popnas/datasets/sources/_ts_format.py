@@ -6,11 +6,21 @@ with aeon, whose import costs 1.5 s of CPU time in every worker, and whose messa
 
 from __future__ import annotations
 
+import io
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from popnas import files
 from popnas.errors import DataError
+from popnas.resources import free_memory
+
+_MEMORY_PER_BYTE = 4
+"""At the shortest values: two characters become eight bytes."""
+_LONGEST_LABEL = 200
 
 
 def read(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
@@ -20,21 +30,35 @@ def read(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
         DataError: a file that breaks the format, or has no classes; the message names the line.
     """
     series, classes = [], []
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        numbered = enumerate(lines, start=1)
-        spelling = _header(numbered, path)
-        for number, line in numbered:
-            text = line.strip()
-            if text and not text.startswith(("#", "%")):
-                one, label = _case(text, f"{path}, line {number}")
-                series.append(one)
-                classes.append(spelling.get(label.lower(), label))
+    try:
+        with files.open_binary(path) as stream:
+            _check_memory(stream, path)
+            # Comments may be in any encoding; a class that is not UTF-8 is refused where it is read.
+            numbered = enumerate(io.TextIOWrapper(stream, "utf-8-sig", errors="replace"), start=1)
+            spelling = _header(numbered, path)
+            for number, line in numbered:
+                text = line.strip()
+                if text and not text.startswith(("#", "%")):
+                    one, label = _case(text, f"{path}, line {number}")
+                    series.append(one)
+                    classes.append(spelling.get(label.lower(), label))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {files.reason(error)}.") from error
     if not series:
         raise DataError(f"{path} holds no case after @data.")
     return series, np.array(classes)
 
 
-def _header(numbered: enumerate[str], path: Path) -> dict[str, str]:
+def _check_memory(stream: BinaryIO, path: Path) -> None:
+    size, free = os.fstat(stream.fileno()).st_size, free_memory()
+    if size * _MEMORY_PER_BYTE > free:
+        raise DataError(
+            f"{path} has {files.size_text(size)}, whose values would take about "
+            f"{files.size_text(size * _MEMORY_PER_BYTE)} of memory, and {files.size_text(free)} are free."
+        )
+
+
+def _header(numbered: Iterator[tuple[int, str]], path: Path) -> dict[str, str]:
     """Reads up to @data; the classes as the header spells them, by their lower case."""
     classes: list[str] = []
     for number, line in numbered:
@@ -78,10 +102,21 @@ def _case(text: str, place: str) -> tuple[np.ndarray, str]:
     lengths = {len(row) for row in rows}
     if len(lengths) > 1:
         raise DataError(
-            f"{place}: the channels have different numbers of values ({sorted(lengths)}); they must be equal."
+            f"{place}: the channels have different numbers of values ({sorted(lengths)[:10]}); they must be "
+            "equal."
         )
-    return np.array(rows).T, label.strip()
+    label = label.strip()
+    if len(label) > _LONGEST_LABEL or "\ufffd" in label:
+        what = "is not UTF-8" if "\ufffd" in label else f"has {len(label):,} characters"
+        raise DataError(f"{place}: the class after the last colon, '{label[:40]}', {what}. Mend this line.")
+    return np.array(rows).T, label
 
 
 def _value(text: str) -> float:
-    return float("nan") if text.strip() == "?" else float(text)
+    text = text.strip()
+    try:
+        # float alone would take 1_0 for 10.
+        return float("nan") if text == "?" else float(text.replace("_", "?"))
+    except ValueError:
+        shown = text if len(text) <= 40 else f"{text[:40]}..."
+        raise ValueError(f"'{shown}' is no number" if text else "a value is missing") from None
