@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from popnas import files
+from popnas.config import jsonc
 from popnas.datasets.masks import NUM_LABELS, ColourTable
 from popnas.errors import DataError
 
@@ -15,6 +18,7 @@ RULE = (
     'lines of "red green blue name" or "red,green,blue,label" (0..255 each colour), or JSON '
     '{"name": [red, green, blue]}'
 )
+_NUMBER = "[0-9]{1,9}"
 Colour = tuple[int, int, int]
 
 
@@ -37,13 +41,13 @@ def read(path: Path, *, unlisted: int | None = None) -> NamedColours:
         DataError: no such file, an entry that is none, one colour twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The colour table {path} cannot be read: {error}.") from error
+        text = files.read_text(path)
+    except OSError as error:
+        raise DataError(f"The colour table {path} cannot be read: {files.reason(error)}.") from error
     entries = list(_of_json(text, path) if text.lstrip().startswith("{") else _of_lines(text, path))
     if not entries:
         raise DataError(f"The colour table {path} is empty; needed: {RULE}.")
-    has_labels = all(re.fullmatch(r"\d+", name) for _, _, name in entries)
+    has_labels = all(re.fullmatch(_NUMBER, name) for _, _, name in entries)
     names = None if has_labels else list(dict.fromkeys(name for _, _, name in entries))
     labels: dict[Colour, int] = {}
     for place, colour, name in entries:
@@ -63,17 +67,19 @@ def read(path: Path, *, unlisted: int | None = None) -> NamedColours:
 def _of_json(text: str, path: Path) -> Iterator[tuple[str, Colour, str]]:
     """(place, colour, name) of each entry; a name's value is a colour or a list of them."""
     try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"The colour table {path} is no JSON: {error}. Needed: {RULE}.") from error
+        content = jsonc.parse(text).value
+    except jsonc.JsonError as error:
+        raise DataError(
+            f"The colour table {path} is no JSON (line {error.line}, column {error.column}: "
+            f"{error.message}). Needed: {RULE}."
+        ) from error
     for name, value in content.items():
         is_list = isinstance(value, list) and value and isinstance(value[0], list)
         for colour in value if is_list else [value]:
             is_colour = isinstance(colour, list) and len(colour) == 3
             if not is_colour or not all(type(part) is int and part >= 0 for part in colour):
-                raise DataError(
-                    f"{path}: '{name}' has {json.dumps(colour)}, which is no colour; needed: {RULE}."
-                )
+                found = textwrap.shorten(json.dumps(colour), 60)
+                raise DataError(f"{path}: '{name}' has {found}, which is no colour; needed: {RULE}.")
             yield f"{path}, '{name}'", (colour[0], colour[1], colour[2]), name
 
 
@@ -81,11 +87,12 @@ def _of_lines(text: str, path: Path) -> Iterator[tuple[str, Colour, str]]:
     """(place, colour, name) of each line; empty ones, comments and headings are passed over."""
     for number, line in enumerate(text.splitlines(), start=1):
         fields = [field for field in re.split(r"[\s,;]+", line.strip(), maxsplit=3) if field]
-        is_heading = number == 1 and not any(re.fullmatch(r"\d+", field) for field in fields)
+        is_heading = number == 1 and not any(re.fullmatch(_NUMBER, field) for field in fields)
         if not fields or fields[0].startswith("#") or is_heading:
             continue
-        if len(fields) < 4 or not all(re.fullmatch(r"\d+", field) for field in fields[:3]):
-            raise DataError(f"{path}, line {number}: '{line.strip()}' is no entry; needed: {RULE}.")
+        if len(fields) < 4 or not all(re.fullmatch(_NUMBER, field) for field in fields[:3]):
+            entry = textwrap.shorten(line, 60)
+            raise DataError(f"{path}, line {number}: '{entry}' is no entry; needed: {RULE}.")
         # A label may be followed by more columns, which tables use for remarks.
         name = re.split(r"[\s,;]", fields[3])[0] if re.match(r"\d+([\s,;]|$)", fields[3]) else fields[3]
         red, green, blue = map(int, fields[:3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas import files
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import Split
 from popnas.datasets.findings import Findings, shown
 from popnas.datasets.pixel_arrays import as_bytes
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import DataError
+from popnas.resources import free_memory
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -221,19 +225,47 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
     """
     from PIL import Image, UnidentifiedImageError
 
-    formats = [*_FORMATS, *([_BY_SUFFIX[path.suffix.lower()]] if path.suffix.lower() in _BY_SUFFIX else [])]
+    by_suffix = _BY_SUFFIX.get(path.suffix.lower())
     try:
-        with Image.open(path, formats=formats) as image:
-            yield image
+        with files.open_binary(path) as stream:
+            Image.init()
+            formats = [name for name in (*_FORMATS, by_suffix) if name in Image.OPEN]
+            if by_suffix not in (None, *formats):
+                raise files.UnreadableError(0, f"the installed Pillow reads no {path.suffix} files")
+            with Image.open(stream, formats=formats) as image:
+                _check_memory(image)
+                yield image
         return
     except UnidentifiedImageError:
         is_empty = path.stat().st_size == 0
         reason = "it is empty" if is_empty else "it is no image, or of a format that is not read"
-    except KeyError:
-        reason = f"the installed Pillow reads no {path.suffix} files"
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+    except Image.DecompressionBombError:
+        reason = f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        reason = files.reason(error)
+    except _DAMAGED:
+        reason = "it is damaged"
     raise DataError(f"The {what} {shown(path)} cannot be read: {reason}. Replace or remove this file.")
+
+
+# What readers of images raise beside OSError and ValueError where bytes make no sense.
+_DAMAGED = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError,
+    struct.error, zlib.error,
+)  # fmt: skip
+_SMALL_PIXELS, _BYTES_PER_PIXEL = 1 << 16, 8
+"""Decoded, converted and turned a pixel takes so many bytes for a while; of small images nobody asks."""
+
+
+def _check_memory(image: Image.Image) -> None:
+    """Refuse an image before it is decoded: a small file may unpack to gigabytes."""
+    num_pixels = image.size[0] * image.size[1]
+    if num_pixels > _SMALL_PIXELS and num_pixels * _BYTES_PER_PIXEL > free_memory():
+        raise files.UnreadableError(
+            0,
+            f"its {image.size[0]}x{image.size[1]} pixels do not fit into the memory that is free "
+            f"({files.size_text(free_memory())})",
+        )
 
 
 # Tried by their first bytes, whatever the name; those that have none, or are rare, by their ending.

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas import files
 from popnas.datasets import images
 from popnas.datasets.findings import Findings, shown
 from popnas.errors import DataError
@@ -28,6 +30,7 @@ NUM_LABELS = 2**16
 """Labels lie below this."""
 
 COLOUR_FILE = "colors.csv"
+_NUMBER = "[0-9]{1,9}"
 _COLOUR_RULE = "rows of red,green,blue,label (0..255 each colour; a first row of headings is allowed)"
 _CONVERTER = "popnas dataset segmentation"
 _LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
@@ -54,21 +57,21 @@ class ColourTable:
             DataError: no such file, a row that is none, one colour with two labels.
         """
         try:
-            rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"The colour table {path} cannot be read: {error}.") from error
+            rows = list(csv.reader(files.read_text(path).splitlines()))
+        except (OSError, csv.Error) as error:
+            reason = "a line of it is too long" if isinstance(error, csv.Error) else files.reason(error)
+            raise DataError(f"The colour table {path} cannot be read: {reason}.") from error
         labels: dict[tuple[int, int, int], int] = {}
         for number, row in enumerate(rows, start=1):
             fields = [field.strip() for field in row]
-            if not any(fields) or (number == 1 and not any(re.fullmatch(r"\d+", field) for field in fields)):
+            if not any(fields) or (number == 1 and not any(re.fullmatch(_NUMBER, field) for field in fields)):
                 continue
-            if len(fields) < 4 or not all(re.fullmatch(r"\d+", field) for field in fields[:4]):
-                raise DataError(
-                    f"{path}, line {number}: '{','.join(row)}' is no entry; needed: {_COLOUR_RULE}."
-                )
+            entry = textwrap.shorten(",".join(row), 60)
+            if len(fields) < 4 or not all(re.fullmatch(_NUMBER, field) for field in fields[:4]):
+                raise DataError(f"{path}, line {number}: '{entry}' is no entry; needed: {_COLOUR_RULE}.")
             red, green, blue, label = map(int, fields[:4])
             if max(red, green, blue) > 255 or label >= NUM_LABELS:
-                raise DataError(f"{path}, line {number}: '{','.join(row)}' is out of range: {_COLOUR_RULE}.")
+                raise DataError(f"{path}, line {number}: '{entry}' is out of range: {_COLOUR_RULE}.")
             if labels.setdefault((red, green, blue), label) != label:
                 raise DataError(f"{path}, line {number}: the colour {red},{green},{blue} has two labels.")
         if not labels:
@@ -205,7 +208,7 @@ def _of_values(pixels: np.ndarray, mode: str, depth: int | None, path: Path | st
 
 def _grey_depth(path: Path) -> int | None:
     """Bits per pixel of a grey PNG file, from its header; None for others."""
-    with path.open("rb") as file:
+    with files.open_binary(path) as file:
         header = file.read(26)
     is_grey_png = header[:8] == b"\x89PNG\r\n\x1a\n" and header[25] == 0
     return header[24] if is_grey_png else None

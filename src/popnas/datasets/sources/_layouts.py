@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from popnas import files
 from popnas.datasets import images
 from popnas.datasets.findings import Findings, shown
 from popnas.errors import DataError
@@ -188,12 +189,12 @@ def _unreadable(folder: Path, error: OSError) -> DataError:
 def label_names(path: Path) -> list[str] | None:
     """The names of labels in `classes.txt` (line i: label i) beside the data, if there is such a file."""
     file = (path if path.is_dir() else path.parent) / LABEL_NAMES
-    if not file.is_file():
+    if not files.is_named(file):
         return None
     try:
-        names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"The names of labels in {file} cannot be read: {error}.") from error
+        names = [line.strip() for line in files.read_text(file).splitlines()]
+    except OSError as error:
+        raise DataError(f"The names of labels in {file} cannot be read: {files.reason(error)}.") from error
     while names and not names[-1]:
         names.pop()
     return [name or str(i) for i, name in enumerate(names)] or None

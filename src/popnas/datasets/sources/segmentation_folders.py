@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas import files
 from popnas.datasets import images
 from popnas.datasets.findings import Findings, Mistakes, numbered, read_all, shown
 from popnas.datasets.masks import COLOUR_FILE, ColourTable, read_mask
@@ -47,7 +48,7 @@ class SegmentationFolders(Source):
             )
         findings = Findings()
         pairs = _pairs(path, request.splits, findings)
-        colours = ColourTable.read(path / COLOUR_FILE) if (path / COLOUR_FILE).is_file() else None
+        colours = ColourTable.read(path / COLOUR_FILE) if files.is_named(path / COLOUR_FILE) else None
         read_one = partial(read_mask, colours=colours)
         stored = {
             split: read_pairs(found, read_one, request.is_cached, findings) for split, found in pairs.items()
@@ -172,12 +173,12 @@ def read_pairs(
     """
     mistakes = Mistakes()
     found = []
-    for files, read_one in (
+    for paths, read_one in (
         ([image for image, _ in pairs], partial(images.read, resize=None)),
         ([mask for _, mask in pairs], read_mask_file),
     ):
         with mistakes.held():
-            found.append(_read(files, read_one, is_cached, findings))
+            found.append(_read(paths, read_one, is_cached, findings))
     mistakes.check()
     return found[0], found[1]
 
