@@ -32,5 +32,5 @@ class DeployedNetwork(nn.Module):
         ready = (x - self.offset) * self.scale
         if lengths_B is not None:
             is_inside = torch.arange(x.shape[2], device=x.device) < lengths_B[:, None, None]
-            ready = ready * is_inside
+            ready = ready.masked_fill(~is_inside, 0.0)  # not a product: NaN may stand behind the end
         return torch.softmax(self.network(ready, lengths_B)[-1], dim=1)

@@ -153,7 +153,7 @@ def _sample(deployed: DeployedNetwork, batch: int, size: tuple[int, ...], seed: 
     if not deployed.network.spec.has_lengths:
         return (x,)
     # The longest sample fills the tensor, as it does in training.
-    lengths = torch.randint(max(size[0] // 2, 1), size[0] + 1, (batch,), generator=generator)
+    lengths = torch.randint(1, size[0] + 1, (batch,), generator=generator)
     lengths[0] = size[0]
     return x, lengths
 

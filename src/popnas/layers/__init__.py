@@ -5,7 +5,7 @@ Here live modules that know nothing of cells, operators' names or configurations
 its kind and is listed here.
 """
 
-from popnas.layers._base import Chain, Layer, chain, per_axis
+from popnas.layers._base import Chain, Layer, chain, per_axis, through
 from popnas.layers.activations import ACTIVATIONS, activation
 from popnas.layers.attention import ChannelNorm, ConvAttention, TransformerBlock
 from popnas.layers.concatenation import concatenate
@@ -18,8 +18,9 @@ from popnas.layers.convolution import (
     same_padding,
 )
 from popnas.layers.drop_path import BlockJoin, ConcatJoin, drop_paths
+from popnas.layers.ends import Ends, shrink_lengths
 from popnas.layers.initialization import dense
-from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, global_average, shrink_lengths
+from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, global_average
 from popnas.layers.recurrent import Recurrent
 from popnas.layers.resampling import PatchAverage, TransposeUpsample, Upsample, Zoomed, crop, strided_size
 from popnas.layers.squeeze_excite import SqueezeExcite
@@ -35,6 +36,7 @@ __all__ = [
     "ConvAttention",
     "ConvBNAct",
     "Convolution",
+    "Ends",
     "ImagePooling",
     "Layer",
     "MaxPool",
@@ -58,4 +60,5 @@ __all__ = [
     "same_padding",
     "shrink_lengths",
     "strided_size",
+    "through",
 ]

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from popnas.layers.ends import Ends
+
 
 def per_axis(value: int | Sequence[int], num_dims: int) -> tuple[int, int]:
     """A kernel, stride or factor as (height, width); a series has height 1, so its height axis gets 1."""
@@ -24,15 +26,26 @@ class Layer(nn.Module):
     faster than what a three-dimensional tensor gets. A network may therefore hand over series as (B, C, 1, L)
     as well, which spares the views. Subclasses define `_on_map`. The layout (contiguous or channels last)
     follows the input's.
+
+    Series of unequal lengths come with their `ends`; the map is zero behind them, and so is what comes out.
+    Subclasses define `ends_after` if the size changes, and `_before_ends` if they look at several positions
+    in another way than a convolution, to which zeros behind the end are what its own padding is.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, ends: Ends | None = None) -> Tensor:
         if x.dim() == 3:
-            return self._on_map(x.unsqueeze(2)).squeeze(2)
-        return self._on_map(x)
+            return self.forward(x.unsqueeze(2), ends).squeeze(2)
+        return self._on_map(x) if ends is None else self._before_ends(x, ends)
+
+    def ends_after(self, ends: Ends) -> Ends:
+        """Where what comes out ends."""
+        return ends
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        return self.ends_after(ends).cut(self._on_map(x_BC1L))
 
 
 class Chain(Layer):
@@ -46,6 +59,32 @@ class Chain(Layer):
         for layer in self.layers:
             x_BCHW = layer(x_BCHW)
         return x_BCHW
+
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        for layer in self.layers:
+            ends = ends_after(layer, ends)
+        return ends
+
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        for layer in self.layers:
+            after = ends_after(layer, ends)
+            x_BC1L, ends = through(layer, x_BC1L, ends, after), after
+        return x_BC1L
+
+
+def ends_after(layer: nn.Module, ends: Ends) -> Ends:
+    """Where what comes out of a layer ends; one that knows nothing of ends is taken to keep the size."""
+    return layer.ends_after(ends) if isinstance(layer, Layer) else ends
+
+
+def through(layer: nn.Module, x: Tensor, ends: Ends | None, after: Ends | None) -> Tensor:
+    """A map through any layer; what one that knows nothing of ends makes is cut where it ends `after`."""
+    if ends is None or after is None:
+        return layer(x)
+    if isinstance(layer, Layer):
+        return layer(x, ends)
+    return x if isinstance(layer, nn.Identity) else after.cut(layer(x))
 
 
 def chain(*layers: nn.Module | None) -> nn.Module:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.activations import activation as make_activation
+from popnas.layers.ends import Ends
 from popnas.layers.initialization import init_convolution_, init_transpose_convolution_
 
 BN_MOMENTUM = 0.1
@@ -131,9 +132,14 @@ class ConvBNAct(Layer):
         )
         self.norm = BatchNorm(out_channels)
         self.activation = nn.Identity() if activation is None else make_activation(activation)
+        self.stride = stride
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.activation(self.norm(self.convolution(x_BCHW)))
+
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        return ends.shrunk(self.stride)
 
 
 class SeparableConvBNAct(Layer):
@@ -157,9 +163,14 @@ class SeparableConvBNAct(Layer):
         self.pointwise = Convolution(num_dims, in_channels, out_channels, 1)
         self.norm = BatchNorm(out_channels)
         self.activation = make_activation(activation)
+        self.stride = stride
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.activation(self.norm(self.pointwise(self.depthwise(x_BCHW))))
+
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        return ends.shrunk(self.stride)
 
 
 class TransposeConvBNAct(Layer):
@@ -195,9 +206,14 @@ class TransposeConvBNAct(Layer):
         init_transpose_convolution_(self.convolution)
         self.norm = BatchNorm(out_channels)
         self.activation = make_activation(activation)
+        self.stride = stride
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.activation(self.norm(self.convolution(x_BCHW)))
+
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        return ends.stretched(self.stride)
 
 
 def _transpose_padding(kernel: int, stride: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from popnas.layers._base import Layer, per_axis
 from popnas.layers.convolution import ConvBNAct
+from popnas.layers.ends import Ends, mean_before_ends
 from popnas.layers.resampling import crop, cut, strided_size
 
 
@@ -46,6 +47,10 @@ class _Pool(Layer):
             return crop(y_BCHW, strided_size(x_BCHW.shape[2:], self.stride))
         return y_BCHW
 
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        return ends.shrunk(self.stride[1])
+
     def extra_repr(self) -> str:
         """Kernel and stride."""
         return f"kernel={self.kernel}, stride={self.stride}"
@@ -57,6 +62,12 @@ class MaxPool(_Pool):
     def _pool(self, x_BCHW: Tensor) -> Tensor:
         return functional.max_pool2d(x_BCHW, self.kernel, self.stride, self.padding, ceil_mode=self.is_ceil)
 
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        # The lowest number, not -inf, which times zero would be NaN behind the end.
+        lowest = torch.finfo(x_BC1L.dtype).min
+        y_BC1L = self._on_map(x_BC1L.masked_fill(ends.mask(x_BC1L) == 0, lowest))
+        return y_BC1L.masked_fill(self.ends_after(ends).mask(y_BC1L) == 0, 0.0)
+
 
 class AvgPool(_Pool):
     """Mean over the part of each window inside the input."""
@@ -66,28 +77,21 @@ class AvgPool(_Pool):
             x_BCHW, self.kernel, self.stride, self.padding, self.is_ceil, count_include_pad=False
         )
 
-
-def shrink_lengths(lengths_B: Tensor, stride: int) -> Tensor:
-    """Lengths behind layers of that total stride: ceil(length / stride)."""
-    return torch.div(lengths_B + (stride - 1), stride, rounding_mode="floor")
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        return mean_before_ends(self._on_map, x_BC1L, ends, self.ends_after(ends))
 
 
-def global_average(x: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-    """(B, C, *size) -> (B, C): the mean over all positions; with `lengths_B` over each series' own first
-    positions.
-
-    `lengths_B` counts positions of `x` (see `shrink_lengths`); only for (B, C, L) and (B, C, 1, L).
+def global_average(x: Tensor, ends: Ends | None = None) -> Tensor:
+    """(B, C, *size) -> (B, C): the mean over all positions; with the `ends` of series, behind which (B, C, 1,
+    L) is zero, over the positions before them.
     """
-    if lengths_B is None:
+    if ends is None:
         if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
             # The gradient of a plain mean comes out in the other layout, and so does then what lies before
             # it: a fifth of a small network's step.
             return x.permute(0, 2, 3, 1).flatten(1, 2).mean(1)
         return x.mean(tuple(range(2, x.dim())))
-    x_BCL = x.squeeze(2) if x.dim() == 4 else x
-    lengths_B1 = lengths_B.unsqueeze(1)
-    is_inside_BL = torch.arange(x_BCL.shape[2], device=x.device) < lengths_B1
-    return (x_BCL * is_inside_BL.unsqueeze(1)).sum(2) / lengths_B1.clamp(min=1).to(x.dtype)
+    return x.sum((2, 3)) / ends.lengths_B.unsqueeze(1).clamp(min=1).to(x.dtype)
 
 
 class ImagePooling(nn.Module):

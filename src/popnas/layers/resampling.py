@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from popnas.layers._base import Layer, per_axis
+from popnas.layers._base import Layer, ends_after, per_axis, through
 from popnas.layers.convolution import TransposeConvBNAct
+from popnas.layers.ends import Ends, mean_before_ends
 
 
 def crop(x_BCHW: Tensor, size: Sequence[int]) -> Tensor:
@@ -49,15 +50,18 @@ def strided_size(size: Sequence[int], strides: Sequence[int]) -> list[int]:
 
 
 class _Upsampling(nn.Module):
-    """`forward(x, size)`: up by a factor, then cropped to `size` (one int per spatial axis of `x`)."""
+    """`forward(x, size)`: up by a factor, then cropped to `size` (one int per spatial axis of `x`); series of
+    unequal lengths are cut where they end `after` it.
+    """
 
     def _enlarge(self, x_BCHW: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
+    def forward(self, x: Tensor, size: Sequence[int], after: Ends | None = None) -> Tensor:
         if x.dim() == 3:
-            return self.forward(x.unsqueeze(2), (1, *size)).squeeze(2)
-        return crop(self._enlarge(x), size)
+            return self.forward(x.unsqueeze(2), (1, *size), after).squeeze(2)
+        y_BCHW = crop(self._enlarge(x), size)
+        return y_BCHW if after is None else after.cut(y_BCHW)
 
 
 class Upsample(_Upsampling):
@@ -102,6 +106,13 @@ class PatchAverage(Layer):
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return functional.avg_pool2d(x_BCHW, self.factor, self.factor, 0, True, count_include_pad=False)
 
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        return ends.shrunk(self.factor[1])
+
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        return mean_before_ends(self._on_map, x_BC1L, ends, self.ends_after(ends))
+
 
 class Zoomed(Layer):
     """`body` applied to the map averaged down by `factor`, the result brought up again (operator zconv).
@@ -116,3 +127,14 @@ class Zoomed(Layer):
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
         return self.up(self.body(self.down(x_BCHW)), strided_size(x_BCHW.shape[2:], self.stride))
+
+    def ends_after(self, ends: Ends) -> Ends:
+        """See `Layer`."""
+        return ends.shrunk(self.stride[1])
+
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        low = ends_after(self.down, ends)
+        lower = ends_after(self.body, low)
+        y_BC1L = through(self.body, self.down(x_BC1L, ends), low, lower)
+        size = strided_size(x_BC1L.shape[2:], self.stride)
+        return self.ends_after(ends).cut(self.up(lower.prolonged(y_BC1L), size))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from popnas.layers._base import Layer
 from popnas.layers.activations import activation as make_activation
+from popnas.layers.ends import Ends
 from popnas.layers.initialization import dense
 from popnas.layers.pooling import global_average
 
@@ -27,5 +28,11 @@ class SqueezeExcite(Layer):
         self.excite = dense(hidden, channels, bias=bias)
 
     def _on_map(self, x_BCHW: Tensor) -> Tensor:
-        gate_BC = torch.sigmoid(self.excite(self.activation(self.squeeze(global_average(x_BCHW)))))
+        return self._gated(x_BCHW, global_average(x_BCHW))
+
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        return self._gated(x_BC1L, global_average(x_BC1L, ends))
+
+    def _gated(self, x_BCHW: Tensor, average_BC: Tensor) -> Tensor:
+        gate_BC = torch.sigmoid(self.excite(self.activation(self.squeeze(average_BC))))
         return x_BCHW * gate_BC[:, :, None, None]

@@ -12,11 +12,13 @@ from popnas.layers import (
     BlockJoin,
     ConcatJoin,
     ConvBNAct,
+    Ends,
     MaxPool,
     SqueezeExcite,
     TransposeUpsample,
     chain,
     strided_size,
+    through,
 )
 from popnas.networks.decoder import Merge
 from popnas.networks.plan import CellPlan, LookbackPlan
@@ -33,9 +35,17 @@ class BlockModule(nn.Module):
         self.right = _operator(block.op2, block.in2, plan, spec)
         self.join = BlockJoin(spec.block_join_operator, drop_path)
 
-    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
-        """The two inputs -> the block's output."""
-        return self.join(self.left(left_BCHW), self.right(right_BCHW))
+    def forward(
+        self,
+        left_BCHW: Tensor,
+        right_BCHW: Tensor,
+        left_ends: Ends | None = None,
+        right_ends: Ends | None = None,
+        after: Ends | None = None,
+    ) -> Tensor:
+        """The two inputs -> the block's output; of series of unequal lengths, where each of them ends."""
+        left_BCHW = through(self.left, left_BCHW, left_ends, after)
+        return self.join(left_BCHW, through(self.right, right_BCHW, right_ends, after))
 
 
 class CellModule(nn.Module):
@@ -44,6 +54,7 @@ class CellModule(nn.Module):
     def __init__(self, cell: Cell, plan: CellPlan, spec: NetworkSpec, drop_path: float) -> None:
         super().__init__()
         channels = plan.output.channels
+        self.level = plan.output.level
         self.lookbacks = cell.lookbacks
         self.plans = [plan.lookback(number) for number in cell.lookbacks]
         self.reshapes = nn.ModuleDict()
@@ -71,26 +82,32 @@ class CellModule(nn.Module):
         if spec.residual_cells:
             self.residual = _residual(nearest, channels, spec)
 
-    def forward(self, *read: Tensor) -> Tensor:
+    def forward(self, *read: Tensor, ends: Ends | None = None) -> Tensor:
         """`read`: what the used lookbacks read, nearest first, then the skip that is merged if there is
-        one.
+        one. `ends`: of the network's input, if it is series of unequal lengths.
         """
-        seen = dict(zip(self.lookbacks, self._see(read), strict=True))
+        seen = dict(zip(self.lookbacks, self._see(read, ends), strict=True))
+        after = ends_at(ends, self.level)
+        ends_seen = {
+            number: ends_at(ends, plan.seen.level)
+            for number, plan in zip(self.lookbacks, self.plans, strict=True)
+        }
         outputs: list[Tensor] = []
         for block, inputs in zip(self.blocks, self.inputs, strict=True):
             left, right = (seen[number] if number < 0 else outputs[number] for number in inputs)
-            outputs.append(block(left, right))
+            outputs.append(block(left, right, *(ends_seen.get(number, after) for number in inputs), after))
         if self.concat is None or self.compress is None:
             y_BCHW = outputs[self.joined[0]]
         else:
-            y_BCHW = self.compress(self.concat(*(outputs[index] for index in self.joined)))
+            y_BCHW = self.compress(self.concat(*(outputs[index] for index in self.joined)), after)
         if self.squeeze_excite is not None:
-            y_BCHW = self.squeeze_excite(y_BCHW)
+            y_BCHW = self.squeeze_excite(y_BCHW, after)
         if self.residual is not None:
-            y_BCHW = y_BCHW + self.residual(seen[self.lookbacks[0]])
+            nearest = self.lookbacks[0]
+            y_BCHW = y_BCHW + through(self.residual, seen[nearest], ends_seen[nearest], after)
         return y_BCHW
 
-    def _see(self, read: Sequence[Tensor]) -> list[Tensor]:
+    def _see(self, read: Sequence[Tensor], ends: Ends | None) -> list[Tensor]:
         """The lookbacks as blocks and residual see them."""
         seen: list[Tensor] = []
         lookbacks = read[: len(self.plans)]
@@ -100,9 +117,9 @@ class CellModule(nn.Module):
             elif plan.upsample > 1:
                 # The merged map, always the first, has the size already.
                 size = seen[0].shape[2:] if self.merge is not None else self._output_size(lookbacks)
-                x_BCHW = self.reshapes[_name(number)](x_BCHW, size)
+                x_BCHW = self.reshapes[_name(number)](x_BCHW, size, ends_at(ends, plan.seen.level))
             elif plan.reshape_stride > 1:
-                x_BCHW = self.reshapes[_name(number)](x_BCHW)
+                x_BCHW = self.reshapes[_name(number)](x_BCHW, ends_at(ends, plan.feature.level))
             seen.append(x_BCHW)
         return seen
 
@@ -116,6 +133,11 @@ class CellModule(nn.Module):
             sizes.append(strided_size([n * plan.upsample for n in x_BCHW.shape[2:]], (stride, stride)))
         exact = [size for size, plan in zip(sizes, self.plans, strict=True) if plan.upsample == 1]
         return exact[0] if exact else [min(axis) for axis in zip(*sizes, strict=True)]
+
+
+def ends_at(ends: Ends | None, level: int) -> Ends | None:
+    """Where series end after so many halvings of the network's input, which ends at `ends`."""
+    return None if ends is None else ends.shrunk(2**level)
 
 
 def _name(lookback: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from popnas.layers import Convolution, Upsample, dense, global_average, shrink_lengths
+from popnas.layers import Convolution, Ends, Upsample, dense, global_average
 
 
 class ClassificationHead(nn.Module):
@@ -25,10 +25,9 @@ class ClassificationHead(nn.Module):
         self.dense = dense(channels, num_classes)
         self.stride = 2**level
 
-    def forward(self, x_BCHW: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """`lengths_B` counts timesteps of the network's input."""
-        left_B = None if lengths_B is None else shrink_lengths(lengths_B, self.stride)
-        x_BC = global_average(x_BCHW, left_B)
+    def forward(self, x_BCHW: Tensor, ends: Ends | None = None) -> Tensor:
+        """`ends` are those of the network's input."""
+        x_BC = global_average(x_BCHW, None if ends is None else ends.shrunk(self.stride))
         if self.dropout is not None:
             x_BC = self.dropout(x_BC)
         return self.dense(x_BC)

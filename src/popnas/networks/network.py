@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from popnas.cells import Cell
-from popnas.layers import drop_paths
+from popnas.layers import Ends, drop_paths
 from popnas.networks.cell import CellModule
 from popnas.networks.heads import ClassificationHead
 from popnas.networks.macros import MACROS
@@ -69,11 +69,12 @@ class CellStack(nn.ModuleList):
         )
         self.sources = [plan_sources(cell_plan, cell.lookbacks) for cell_plan in plan.cells]
 
-    def forward(self, x_BCHW: Tensor) -> list[Tensor]:
-        """The outputs of all built cells."""
+    def forward(self, x_BCHW: Tensor, ends: Ends | None = None) -> list[Tensor]:
+        """The outputs of all built cells; `ends` are those of the input."""
         outputs: list[Tensor] = []
         for module, sources in zip(self, self.sources, strict=True):
-            outputs.append(module(*(outputs[source] if source >= 0 else x_BCHW for source in sources)))
+            read = (outputs[source] if source >= 0 else x_BCHW for source in sources)
+            outputs.append(module(*read) if ends is None else module(*read, ends=ends))
         return outputs
 
 
@@ -98,6 +99,8 @@ class ClassificationNetwork(Network):
             "lengths belong to networks with spec.has_lengths"
         )
         x_BCHW = x.unsqueeze(2) if self.spec.num_dims == 1 else x
-        outputs = self.cells(x_BCHW)
+        ends = None if lengths_B is None else Ends(lengths_B)
+        x_BCHW = x_BCHW if ends is None else ends.cut(x_BCHW)
+        outputs = self.cells(x_BCHW, ends)
         read = [outputs[position] if position >= 0 else x_BCHW for position in self.read_by_heads]
-        return tuple(head(y_BCHW, lengths_B) for head, y_BCHW in zip(self.heads, read, strict=True))
+        return tuple(head(y_BCHW, ends) for head, y_BCHW in zip(self.heads, read, strict=True))

@@ -16,6 +16,7 @@ from popnas.layers import (
     ConvAttention,
     ConvBNAct,
     Convolution,
+    Ends,
     ImagePooling,
     Recurrent,
     SeparableConvBNAct,
@@ -134,10 +135,8 @@ def test_squeeze_excite_scales_channels_by_the_gate() -> None:
 
 
 def test_global_average_counts_only_each_series_own_steps() -> None:
-    x = torch.tensor([[[1.0, 2.0, 3.0, 99.0]], [[4.0, 99.0, 99.0, 99.0]]])
-    lengths = torch.tensor([3, 1])
-    assert global_average(x, lengths).tolist() == [[2.0], [4.0]]
-    assert global_average(x.unsqueeze(2), lengths).tolist() == [[2.0], [4.0]]
+    x = torch.tensor([[[1.0, 2.0, 3.0, 0.0]], [[4.0, 0.0, 0.0, 0.0]]])
+    assert global_average(x.unsqueeze(2), Ends(torch.tensor([3, 1]))).tolist() == [[2.0], [4.0]]
     torch.testing.assert_close(global_average(x), x.mean(2))
 
 

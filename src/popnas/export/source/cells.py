@@ -8,15 +8,17 @@ from popnas.export.source.expressions import Call, Expression, Records, render
 from popnas.networks.cell import BlockModule, CellModule
 from popnas.networks.plan import CellPlan
 
-_JOINS = {
-    "add": ("added up", "self.left(left_BCHW) + self.right(right_BCHW)"),
-    "avg": ("averaged", "(self.left(left_BCHW) + self.right(right_BCHW)) / 2"),
-}
+_JOINS = {"add": ("added up", "{left} + {right}"), "avg": ("averaged", "({left} + {right}) / 2")}
 
 
-def block_class(join: str) -> str:
-    """The class of blocks joined by `add` or `avg`."""
+def block_class(join: str, has_lengths: bool) -> str:
+    """The class of blocks joined by `add` or `avg`; with lengths it is told where its inputs end."""
     words, result = _JOINS[join]
+    arguments, left, right = "", "self.left(left_BCHW)", "self.right(right_BCHW)"
+    if has_lengths:
+        arguments = ", left_ends: Ends, right_ends: Ends, after: Ends"
+        left = "through(self.left, left_BCHW, left_ends, after)"
+        right = "through(self.right, right_BCHW, right_ends, after)"
     return f'''class Block(nn.Module):
     """Two operators, each on its input, {words}."""
 
@@ -25,8 +27,8 @@ def block_class(join: str) -> str:
         self.left = left
         self.right = right
 
-    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
-        return {result}'''
+    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor{arguments}) -> Tensor:
+        return {result.format(left=left, right=right)}'''
 
 
 class CellWriter:
@@ -54,7 +56,8 @@ class CellWriter:
     def _body(self, cell: CellModule, plan: CellPlan, kind: str) -> str:
         words = "reduction" if plan.is_reduction else "normal"
         names = [*map(_lookback, cell.lookbacks), *(["skip"] if cell.merge is not None else [])]
-        arguments = ", ".join(f"{name}: Tensor" for name in names)
+        has_lengths = self.records.arguments(cell)["spec"].has_lengths
+        arguments = ", ".join([f"{name}: Tensor" for name in names] + ["ends: Ends"] * has_lengths)
         return "\n".join(
             [
                 f'    """A {words} cell of {plan.output.channels} channels."""',
@@ -64,7 +67,7 @@ class CellWriter:
                 *self._members(cell),
                 "",
                 f"    def forward(self, {arguments}) -> Tensor:",
-                *_forward(cell),
+                *_forward(cell, has_lengths),
             ]
         )
 
@@ -109,36 +112,54 @@ def _read(number: int) -> str:
     return _lookback(number) if number < 0 else f"block{number}"
 
 
-def _forward(cell: CellModule) -> list[str]:
-    lines = _reshapes(cell)
+def _forward(cell: CellModule, has_lengths: bool) -> list[str]:
+    lines = _reshapes(cell, has_lengths)
     if cell.merge is not None:  # the merged map, always the first, has the size of the output
         lines[1:1] = _size(cell)
     else:
         lines[:0] = _size(cell)
-    for index, (in1, in2) in enumerate(cell.inputs):
-        lines.append(f"block{index} = self.blocks[{index}]({_read(in1)}, {_read(in2)})")
+    after = ""
+    ends_of = dict.fromkeys(cell.lookbacks, "")
+    if has_lengths:
+        after = ", after"
+        for number, plan in zip(cell.lookbacks, cell.plans, strict=True):
+            ends_of[number] = f", {_ends(plan.seen.level)}"
+        lines.insert(0, f"after = {_ends(cell.level)}")
+    for index, inputs in enumerate(cell.inputs):
+        told = [_read(number) for number in inputs]
+        if has_lengths:
+            told += [ends_of.get(number, after).removeprefix(", ") for number in inputs] + ["after"]
+        lines.append(f"block{index} = self.blocks[{index}]({', '.join(told)})")
     joined = [f"block{index}" for index in cell.joined]
     y = joined[0]
     if cell.compress is not None:
-        y = f"self.compress(torch.cat(({', '.join(joined)}), dim=1))"
+        y = f"self.compress(torch.cat(({', '.join(joined)}), dim=1){after})"
     if cell.squeeze_excite is not None:
-        y = f"self.squeeze_excite({y})"
+        y = f"self.squeeze_excite({y}{after})"
     if cell.residual is not None:
-        nearest = _lookback(cell.lookbacks[0])
-        y += f" + {nearest}" if isinstance(cell.residual, nn.Identity) else f" + self.residual({nearest})"
+        nearest = cell.lookbacks[0]
+        read = f"{_lookback(nearest)}{ends_of[nearest]}"
+        is_plain = isinstance(cell.residual, nn.Identity)
+        y += f" + {_lookback(nearest)}" if is_plain else f" + self.residual({read})"
     lines.append(f"return {y}")
     return [f"        {line}" for line in lines]
 
 
-def _reshapes(cell: CellModule) -> list[str]:
+def _ends(level: int) -> str:
+    return f"ends.shrunk({2**level})"
+
+
+def _reshapes(cell: CellModule, has_lengths: bool) -> list[str]:
     lines = []
     for number, plan in zip(cell.lookbacks, cell.plans, strict=True):
         name = _lookback(number)
         if plan.merge is not None:
             lines.append(f"{name} = self.merge({name}, skip)")
         elif plan.upsample > 1 or plan.reshape_stride > 1:
-            size = ", size" if plan.upsample > 1 else ""
-            lines.append(f'{name} = self.reshapes["{name}"]({name}{size})')
+            told = [name, *(["size"] if plan.upsample > 1 else [])]
+            if has_lengths:
+                told.append("after" if plan.upsample > 1 else _ends(plan.feature.level))
+            lines.append(f'{name} = self.reshapes["{name}"]({", ".join(told)})')
     return lines
 
 

@@ -43,7 +43,11 @@ def network_source(network: Network, preprocessing: Preprocessing) -> str:
     ]
     classes = [
         *definitions.texts.values(),
-        *([block_class(network.spec.block_join_operator)] if cell_writer.classes else []),
+        *(
+            [block_class(network.spec.block_join_operator, network.spec.has_lengths)]
+            if cell_writer.classes
+            else []
+        ),
         *cell_writer.classes.values(),
         body,
         _LOAD,
@@ -69,11 +73,15 @@ def _classification(network: ClassificationNetwork, cells: CellWriter) -> str:
         '        """Preprocessed input -> the logits (B, classes) of every head."""',
         f"        x_BCHW = {'x.unsqueeze(2)' if network.spec.num_dims == 1 else 'x'}",
     ]
+    ends = ""
+    if network.spec.has_lengths:
+        ends = ", ends"
+        lines += ["        ends = Ends(lengths_B)", "        x_BCHW = ends.cut(x_BCHW)"]
     for index, sources in enumerate(network.cells.sources):
         read = ", ".join(_output(source) for source in sources)
-        lines.append(f"        cell{index} = self.cells[{index}]({read})")
+        lines.append(f"        cell{index} = self.cells[{index}]({read}{ends})")
     answers = [
-        f"self.heads[{index}]({_output(position)}, lengths_B)"
+        f"self.heads[{index}]({_output(position)}{ends})"
         for index, position in enumerate(network.read_by_heads)
     ]
     lines.append(f"        return {', '.join(answers)}{',' if len(answers) == 1 else ''}")
@@ -118,6 +126,9 @@ def _definitions(network: Network, records: Records) -> Definitions:
     built = [module for module in network.modules() if isinstance(module, CellModule)]
     if any(plan.upsample > 1 for cell in built if cell.merge is None for plan in cell.plans):
         definitions.add(layers.strided_size)
+    if network.spec.has_lengths:
+        definitions.add(layers.Ends)
+        definitions.add(layers.through)
     return definitions
 
 
@@ -218,7 +229,8 @@ def _predict(network: Network) -> str:
         lines[2] = '    """Raw values and timesteps before the padding -> probabilities (B, classes)."""'
         lines[4:] = [
             "    ready = (x.float() - offset) * scale",
-            "    ready = ready * (torch.arange(x.shape[2]) < lengths_B[:, None, None])",
+            "    is_behind = torch.arange(x.shape[2]) >= lengths_B[:, None, None]",
+            "    ready = ready.masked_fill(is_behind, 0.0)  # not a product: NaN may stand there",
             "    return torch.softmax(network(ready, lengths_B)[-1], dim=1)",
         ]
     return "\n".join(lines)
