@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from popnas.api import arrays, backends, model_files
 from popnas.api.arrays import Examples, InputError
 from popnas.api.backends import Backend
 from popnas.api.model_files import ModelFiles
+from popnas.datasets.dataset import FittedLengths
 from popnas.errors import UserError
+
+_OF_CALLER = 5
+"""Frames from a warning to the caller of `predict`."""
 
 
 def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> Predictor:
@@ -126,18 +131,38 @@ class Predictor:
                 raise InputError("lengths are for series; this model takes images.")
             return self._of_known_shape(arrays.images(x), size)
         examples = arrays.series(x, lengths)
-        if not self._has_lengths:
-            if examples.lengths is not None:
-                raise InputError(
-                    "this model was trained on series of one length and takes no lengths; give an array "
-                    f"(n, {self._shape[-1]}, timesteps)."
-                )
-            return self._of_known_shape(examples, size)
-        if size[0] is not None:
-            examples = _padded(examples, size[0])
-        whole = np.full(len(examples), examples.x.shape[2], dtype=np.int64)
-        ends = whole if examples.lengths is None else examples.lengths
-        return self._of_known_shape(Examples(examples.x, ends), size)
+        self._of_known_shape(examples, (None,))
+        return self._fitted(examples, is_padded=size[0] is not None or not self._has_lengths)
+
+    def _fitted(self, examples: Examples, *, is_padded: bool) -> Examples:
+        """Series cut, and filled up if `is_padded`, to the length of training, as evaluation does it."""
+        num_timesteps = self._shape[0]
+        x_NCT = examples.x[:, :, :num_timesteps]
+        whole = np.full(len(x_NCT), examples.x.shape[2])
+        ends_N = whole if examples.lengths is None else examples.lengths
+        is_longer_N, is_shorter_N = ends_N > num_timesteps, ends_N < num_timesteps
+        num_filled = 0 if self._has_lengths else int(is_shorter_N.sum())
+        fitted = FittedLengths(num_timesteps, num_filled, int(is_longer_N.sum()))
+        for sentence in fitted.told(len(x_NCT)):
+            warnings.warn(sentence, UserWarning, stacklevel=_OF_CALLER)
+        if is_padded and x_NCT.shape[2] < num_timesteps:
+            x_NCT = np.pad(x_NCT, ((0, 0), (0, 0), (0, num_timesteps - x_NCT.shape[2])))
+        if self._has_lengths:
+            return Examples(x_NCT, np.minimum(ends_N, num_timesteps).astype(np.int64))
+        if num_filled:
+            is_behind_NT = np.arange(num_timesteps) >= ends_N[:, None]
+            x_NCT = np.where(is_behind_NT[:, None], self._zero_input()[:, None], x_NCT)
+        return Examples(x_NCT)
+
+    def _zero_input(self) -> np.ndarray:
+        """The raw value of each channel (C,) that is zero after normalisation."""
+        preprocessing = self.description.get("preprocessing")
+        if preprocessing is None:
+            raise InputError(
+                f"this model takes series of exactly {self._shape[0]} timesteps: its folder is of an older "
+                "popnas and does not say what to fill up shorter ones with."
+            )
+        return np.array(preprocessing["offset"], dtype=np.float32)
 
     def _of_known_shape(self, examples: Examples, size: tuple[int | None, ...]) -> Examples:
         channels = self._shape[-1]
@@ -154,15 +179,6 @@ class Predictor:
                 f"got (n, {have})."
             )
         return examples
-
-
-def _padded(examples: Examples, num_timesteps: int) -> Examples:
-    """Series filled up with zeros, or cut, to the length of training, as the data set did then."""
-    x_NCT = examples.x[:, :, :num_timesteps]
-    missing = num_timesteps - x_NCT.shape[2]
-    given = np.full(len(x_NCT), x_NCT.shape[2]) if examples.lengths is None else examples.lengths
-    ends = np.minimum(given, num_timesteps).astype(np.int64)
-    return Examples(np.pad(x_NCT, ((0, 0), (0, 0), (0, missing))), ends)
 
 
 def _labels(names: list[str]) -> np.ndarray:

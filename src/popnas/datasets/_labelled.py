@@ -11,7 +11,7 @@ import numpy as np
 
 from popnas.datasets import folds, splits
 from popnas.datasets import labels as class_labels
-from popnas.datasets.dataset import Dataset, Split
+from popnas.datasets.dataset import Dataset, FittedLengths, Split
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import DataError
 
@@ -54,6 +54,10 @@ class LabelledData(ABC):
     def fit(self, train: Split, config: DatasetConfig, notes: list[str]) -> Preprocessing:
         """The preprocessing, from training examples alone."""
 
+    def fit_test(self, test: Split, preprocessing: Preprocessing) -> FittedLengths | None:
+        """Make what was added to test examples zero to the network; what was added, where anything can be."""
+        return None
+
     def assemble(self, config: DatasetConfig, seed: int) -> Dataset:
         """The data set of a run: samples drawn, split and folded, preprocessing fitted.
 
@@ -86,6 +90,7 @@ class LabelledData(ABC):
                 train, config.validation_size, config.folds, encoding.class_names, seed, notes
             )
         first = fold_list[0].train
+        preprocessing = self.fit(first, config, notes)
         weights = class_labels.class_weights(first.y, len(encoding.class_names))
         return Dataset(
             place=self.place,
@@ -94,8 +99,9 @@ class LabelledData(ABC):
             test=parts.get("test"),
             class_names=encoding.class_names,
             class_weights=weights if config.balance_class_losses else None,
-            preprocessing=self.fit(first, config, notes),
+            preprocessing=preprocessing,
             warnings=notes,
+            test_lengths=self.fit_test(parts["test"], preprocessing) if "test" in parts else None,
         )
 
 

@@ -69,6 +69,34 @@ class Fold:
         return self.pool.take(self.validation_indices)
 
 
+@dataclass(frozen=True)
+class FittedLengths:
+    """How series that a network was not trained on were brought to the `num_timesteps` of the longest training
+    series: `num_cut` were longer; `num_filled` were shorter, where the network takes no lengths and so sees
+    zeros as values.
+    """
+
+    num_timesteps: int
+    num_filled: int
+    num_cut: int
+
+    def told(self, num_series: int) -> list[str]:
+        """A sentence for each thing that was done to some of so many series."""
+        sentences = []
+        if self.num_filled:
+            sentences.append(
+                f"{self.num_filled} of {num_series} series are shorter than the {self.num_timesteps} timesteps "
+                "of the training series: they are filled up with zeros (after normalisation), which count as "
+                "values, because the network was trained on series of one length."
+            )
+        if self.num_cut:
+            sentences.append(
+                f"{self.num_cut} of {num_series} series are longer than the {self.num_timesteps} timesteps of "
+                "the longest training series: they are cut there."
+            )
+        return sentences
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set ready for a search.
@@ -76,7 +104,8 @@ class Dataset:
     `full_train` holds training and validation together, the first fold's training part first. `test` is None
     unless it was asked for. `preprocessing` is fitted on the first fold's training part and used everywhere,
     so that every network of a run sees the same input. `network_size` is the (height, width) that networks
-    are trained at, where that is not simply the size of all images (segmentation: the crop).
+    are trained at, where that is not simply the size of all images (segmentation: the crop). `test_lengths`
+    says what was done to test series of other lengths than the training series.
     """
 
     place: str
@@ -88,6 +117,7 @@ class Dataset:
     preprocessing: Preprocessing
     warnings: list[str] = field(default_factory=list)
     network_size: tuple[int, int] | None = None
+    test_lengths: FittedLengths | None = None
 
     @property
     def train(self) -> Split:

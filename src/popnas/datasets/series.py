@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas.datasets._labelled import Arrays, LabelledData
-from popnas.datasets.dataset import Split
+from popnas.datasets.dataset import FittedLengths, Split
 from popnas.datasets.preprocessing import Preprocessing, fit_series
 from popnas.errors import DataError
 
@@ -61,6 +61,20 @@ class SeriesData(LabelledData):
         return fit_series(
             train.x, train.lengths, rescale=config.rescale, normalize=config.normalize, notes=notes
         )
+
+    def fit_test(self, test: Split, preprocessing: Preprocessing) -> FittedLengths:
+        """Where networks take no lengths, zeros after a test series' end are values like any others: they are
+        made zeros after normalisation, as padding is everywhere.
+        """
+        lengths = np.fromiter((len(one) for one in self.series["test"]), np.int64, len(test))
+        num_timesteps = test.x.shape[1]
+        num_cut, num_filled = int((lengths > num_timesteps).sum()), 0
+        if test.lengths is None:
+            is_shorter = lengths < num_timesteps
+            num_filled = int(is_shorter.sum())
+            for i in np.flatnonzero(is_shorter):
+                test.x[i, lengths[i] :] = np.float32(preprocessing.offset)
+        return FittedLengths(num_timesteps, num_filled, num_cut)
 
     def _check(self, series: np.ndarray | Sequence[np.ndarray], split: str) -> None:
         first = series[0]

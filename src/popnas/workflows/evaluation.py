@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,7 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
         {
             **_model(folder),
             "num_samples": len(dataset.test),
+            "test_lengths": None if dataset.test_lengths is None else asdict(dataset.test_lengths),
             "metrics": metrics.compute(),
             "heads": _head_metrics(network, config, task, dataset),
             "classes": _classes(tally, dataset),
@@ -158,6 +159,9 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
         }
     )
     _write(folder, content, dataset.class_names)
+    if dataset.test_lengths is not None:
+        for sentence in dataset.test_lengths.told(len(dataset.test)):
+            say(f"Test data of {folder.path}: {sentence}")
     for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
         what = "pixel" if task.is_per_pixel else "sample"
         say(f"No training {what} has the class '{name}', but test {what}s have: they cannot be recognised.")

@@ -235,5 +235,5 @@ def test_mistakes_of_the_configuration_come_all_at_once():
 def test_input_unlike_that_of_fit(fitted):
     with pytest.raises(ValueError, match="3 features, but PopnasClassifier is expecting 2"):
         fitted.predict(np.zeros((2, 3, 12)))
-    with pytest.raises(InputError, match="takes no lengths"):
+    with pytest.warns(UserWarning, match="2 of 2 series are shorter than the 12 timesteps"):
         fitted.predict([np.zeros((2, 5)), np.zeros((2, 6))])

@@ -118,9 +118,39 @@ def test_series_that_do_not_suit(make_model, x, lengths, message):
         model.predict(x, lengths)
 
 
-def test_lengths_only_where_the_model_takes_them(make_model):
-    with pytest.raises(InputError, match="takes no lengths"):
-        popnas.load(make_model((20, 2), DIGITS)).predict([np.zeros((2, 5)), np.zeros((2, 6))])
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_series_of_other_lengths_than_the_one_of_training(make_model, backend):
+    """Filled up with what is zero after normalisation (here 0.5), or cut, whatever form they come in."""
+    model = popnas.load(make_model((20, 2), DIGITS), backend=backend)
+    x = RNG.normal(size=(2, 2, 25))
+    whole = x[:, :, :20].copy()
+    whole[0, :, 13:] = 0.5
+    expected = model.predict_proba(whole)
+    with pytest.warns(UserWarning) as told:
+        found = model.predict_proba([x[0, :, :13], x[1]])
+    assert [str(one.message)[:28] for one in told] == [
+        "1 of 2 series are shorter th",
+        "1 of 2 series are longer tha",
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.warns(UserWarning, match="1 of 2 series are shorter than the 20"):
+        found = model.predict_proba(np.where(np.isnan(x[:, :, :20]), 0, x[:, :, :20]), [13, 20])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.warns(UserWarning, match="1 of 1 series are shorter"):
+        np.testing.assert_allclose(model.predict_proba(x[:1, :, :13]), expected[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_longer_series_than_those_of_training_are_cut_and_told(make_model, backend):
+    model = popnas.load(make_model((20, 2), DIGITS, has_lengths=True), backend=backend)
+    x = RNG.normal(size=(2, 2, 25))
+    with pytest.warns(UserWarning, match="1 of 2 series are longer than the 20"):
+        found = model.predict_proba([x[0, :, :13], x[1]])
+    np.testing.assert_allclose(found, model.predict_proba(x[:, :, :20], [13, 20]), atol=1e-6)
+    np.testing.assert_allclose(found[:1], model.predict_proba(x[:1, :, :13]), atol=1e-6)
+
+
+def test_lengths_are_for_series(make_model):
     with pytest.raises(InputError, match="lengths are for series"):
         popnas.load(make_model((8, 6, 1), DIGITS, name="i")).predict(images(), [1] * 5)
 
