@@ -5,14 +5,20 @@ Network input is raw: (batch, channels, ...) float32; preprocessing is inside ei
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from popnas.api.model_files import DESCRIPTION, WEIGHTS, ModelFiles
-from popnas.errors import UserError, nearest
+from popnas.api.model_files import DESCRIPTION, ONNX, WEIGHTS, ModelFiles
+from popnas.errors import ExportError, UserError, nearest
+
+if TYPE_CHECKING:
+    from popnas.datasets import Preprocessing
+    from popnas.networks import Network
 
 
 class Backend(ABC):
@@ -34,7 +40,7 @@ class OnnxBackend(Backend):
     def __init__(self, files: ModelFiles) -> None:
         import onnxruntime
 
-        content = files[files.onnx_name]
+        content = files[files.onnx_name] if _has_onnx(files) else _exported(files)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         available = onnxruntime.get_available_providers()
@@ -61,33 +67,13 @@ class TorchBackend(Backend):
     """The network built anew from `model.json` with the weights in it, on the best device present."""
 
     def __init__(self, files: ModelFiles) -> None:
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        from popnas import networks
-        from popnas.cells import Cell
-        from popnas.datasets import Preprocessing
         from popnas.export import DeployedNetwork
-        from popnas.networks.spec import NetworkSpec
         from popnas.training import device
 
-        description = files.description()
-        if "preprocessing" not in description:
-            raise UserError(
-                f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
-                'backend needs; use backend="onnx".'
-            )
-        try:
-            spec = NetworkSpec(**description["network"])
-            network = networks.build(Cell.parse(description["cell"]), spec)
-            network.load_state_dict(load(files[WEIGHTS]))
-        except (SafetensorError, RuntimeError, TypeError, AssertionError) as error:
-            raise UserError(
-                f"the weights in {files.place} do not fit the network of its {DESCRIPTION}: {error}"
-            ) from error
+        network, preprocessing = _rebuilt(files)
         self._device = device.choose("auto")
-        preprocessing = Preprocessing.from_json(description["preprocessing"])
         self._network = DeployedNetwork(network, preprocessing).to(self._device)
+        spec = network.spec
         self.size = (
             spec.input_size
             if spec.macro == "classification" and spec.num_dims == 2
@@ -101,6 +87,52 @@ class TorchBackend(Backend):
         inputs = [torch.from_numpy(array).to(self._device) for array in (x, lengths) if array is not None]
         with torch.inference_mode():
             return np.asarray(self._network(*inputs).cpu().numpy())
+
+
+def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
+    """The network with its weights, and its preprocessing; raises UserError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from popnas import networks
+    from popnas.cells import Cell
+    from popnas.datasets import Preprocessing
+    from popnas.networks.spec import NetworkSpec
+
+    description = files.description()
+    if "preprocessing" not in description:
+        raise UserError(
+            f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
+            'backend needs; use backend="onnx".'
+        )
+    try:
+        spec = NetworkSpec(**description["network"])
+        network = networks.build(Cell.parse(description["cell"]), spec)
+        network.load_state_dict(load(files[WEIGHTS]))
+    except (SafetensorError, RuntimeError, TypeError, AssertionError) as error:
+        raise UserError(
+            f"the weights in {files.place} do not fit the network of its {DESCRIPTION}: {error}"
+        ) from error
+    return network, Preprocessing.from_json(description["preprocessing"])
+
+
+def _has_onnx(files: ModelFiles) -> bool:
+    """Whether to read an ONNX file: one that is named must be there, a folder's own may be made anew."""
+    return files.onnx_name != ONNX or ONNX in files.contents or WEIGHTS not in files.contents
+
+
+def _exported(files: ModelFiles) -> bytes:
+    """The ONNX file of a model that was saved as weights only."""
+    from popnas.export import save_onnx
+
+    network, preprocessing = _rebuilt(files)
+    with tempfile.TemporaryDirectory(prefix="popnas-") as folder:
+        path = Path(folder) / ONNX
+        try:
+            save_onnx(network, preprocessing, path)
+        except ExportError as error:
+            raise UserError(f'{error}\n{files.place} has no {ONNX} either: use backend="torch".') from error
+        return path.read_bytes()
 
 
 BACKENDS: dict[str, Callable[[ModelFiles], Backend]] = {"onnx": OnnxBackend, "torch": TorchBackend}

@@ -159,8 +159,8 @@ class Predictor:
         preprocessing = self.description.get("preprocessing")
         if preprocessing is None:
             raise InputError(
-                f"this model takes series of exactly {self._shape[0]} timesteps: its folder is of an older "
-                "popnas and does not say what to fill up shorter ones with."
+                f"this model takes series of at least {self._shape[0]} timesteps: {self.files.place} was "
+                "written by popnas 0.1.0 and does not say what shorter ones are filled up with."
             )
         return np.array(preprocessing["offset"], dtype=np.float32)
 

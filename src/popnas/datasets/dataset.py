@@ -71,9 +71,9 @@ class Fold:
 
 @dataclass(frozen=True)
 class FittedLengths:
-    """How series that a network was not trained on were brought to the `num_timesteps` of the longest training
-    series: `num_cut` were longer; `num_filled` were shorter, where the network takes no lengths and so sees
-    zeros as values.
+    """How series that a network was not trained on were brought to the `num_timesteps` of the longest
+    training series: `num_cut` were longer; `num_filled` were shorter, where the network takes no lengths and
+    so sees zeros as values.
     """
 
     num_timesteps: int
@@ -85,14 +85,14 @@ class FittedLengths:
         sentences = []
         if self.num_filled:
             sentences.append(
-                f"{self.num_filled} of {num_series} series are shorter than the {self.num_timesteps} timesteps "
-                "of the training series: they are filled up with zeros (after normalisation), which count as "
-                "values, because the network was trained on series of one length."
+                f"{self.num_filled} of {num_series} series are shorter than the {self.num_timesteps} "
+                "timesteps of the training series: they are filled up with zeros (after normalisation), "
+                "which count as values, because the network was trained on series of one length."
             )
         if self.num_cut:
             sentences.append(
-                f"{self.num_cut} of {num_series} series are longer than the {self.num_timesteps} timesteps of "
-                "the longest training series: they are cut there."
+                f"{self.num_cut} of {num_series} series are longer than the {self.num_timesteps} timesteps "
+                "of the longest training series: they are cut there."
             )
         return sentences
 

@@ -57,11 +57,10 @@ class SegmentationLoader:
 
     Images of one batch that differ in size are filled up at the right and the bottom: with zeros, and masks
     with `IGNORED`, so that the filling counts nowhere. Networks take any size, so batches of one size are not
-    filled up. Without `shuffle` images come in order; if they differ in size, sorted by it, so that little is
-    filled up. What networks see beside an image does change their answers near its edge: not `fills_up`
-    (evaluation only) begins a new batch where the size changes.
+    filled up. What networks see beside an image does change their answers near its edge: without `shuffle`
+    (evaluation) images come sorted by size, and a new batch begins where the size changes.
 
-    `max_pixels` (evaluation only): no batch of more than one image has more pixels, filled up.
+    `max_pixels` (evaluation only): no batch of more than one image has more pixels.
 
     `is_cached` keeps images and masks on `device`; otherwise they are read while earlier batches are used.
     Both give the same batches. Order, crops and flips follow from `seed` and the epoch alone.
@@ -78,7 +77,6 @@ class SegmentationLoader:
         seed: int,
         augmentation: PairAugmentation | None = None,
         max_pixels: int | None = None,
-        fills_up: bool = True,
         is_cached: bool = True,
         memory_format: torch.memory_format | None = None,
     ) -> None:
@@ -94,7 +92,7 @@ class SegmentationLoader:
         if shuffle:
             self._bounds = batch_bounds(len(split), batch_size, joins_single=True)
         else:
-            self._bounds = evaluation_bounds(self._sizes[self._in_order], batch_size, max_pixels, fills_up)
+            self._bounds = evaluation_bounds(self._sizes[self._in_order], batch_size, max_pixels)
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
             :, None, None
         ]
@@ -171,18 +169,16 @@ class SegmentationLoader:
         return Batch(x_BCHW, y_BHW.to(self.device, non_blocking=True).long(), None)
 
 
-def evaluation_bounds(
-    sizes_N2: np.ndarray, batch_size: int, max_pixels: int | None, fills_up: bool
-) -> list[tuple[int, int]]:
-    """(start, stop) of batches of at most `batch_size` images and, more than one together, `max_pixels`."""
-    bounds, start, largest = [], 0, np.zeros(2, dtype=np.int64)
+def evaluation_bounds(sizes_N2: np.ndarray, batch_size: int, max_pixels: int | None) -> list[tuple[int, int]]:
+    """(start, stop) of batches of at most `batch_size` images of one size and, more than one together,
+    `max_pixels`.
+    """
+    bounds, start = [], 0
     for i, size in enumerate(sizes_N2):
-        filled = np.maximum(largest, size)
-        num_pixels = (i + 1 - start) * int(filled.prod())
+        num_pixels = (i + 1 - start) * int(size.prod())
         is_too_large = max_pixels is not None and num_pixels > max_pixels
-        is_other = not fills_up and (size != sizes_N2[start]).any()
+        is_other = (size != sizes_N2[start]).any()
         if i > start and (i - start == batch_size or is_too_large or is_other):
             bounds.append((start, i))
-            start, filled = i, size
-        largest = filled
+            start = i
     return [*bounds, (start, len(sizes_N2))] if len(sizes_N2) else []

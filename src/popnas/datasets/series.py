@@ -73,7 +73,7 @@ class SeriesData(LabelledData):
             is_shorter = lengths < num_timesteps
             num_filled = int(is_shorter.sum())
             for i in np.flatnonzero(is_shorter):
-                test.x[i, lengths[i] :] = np.float32(preprocessing.offset)
+                test.x[i, lengths[i] :] = np.asarray(preprocessing.offset, np.float32)
         return FittedLengths(num_timesteps, num_filled, num_cut)
 
     def _check(self, series: np.ndarray | Sequence[np.ndarray], split: str) -> None:

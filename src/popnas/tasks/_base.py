@@ -125,12 +125,11 @@ class Task(ABC):
         *,
         device: torch.device | str,
         memory_format: torch.memory_format | None = None,
-        fills_up: bool = True,
     ) -> BatchLoader:
         """Batches of `dataset.val_test_batch_size` in order, for validation and test.
 
-        Without `fills_up`, samples of different sizes, where a task has such, share no batch: slower, and
-        exactly what the network answers to each alone.
+        Images of different sizes, where a task has such, share no batch, so that the network answers to each
+        as if it were alone.
         """
         from popnas.datasets.loader import DeviceLoader
 

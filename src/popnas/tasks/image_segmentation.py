@@ -82,7 +82,6 @@ class ImageSegmentation(Task):
         *,
         device: torch.device | str,
         memory_format: torch.memory_format | None = None,
-        fills_up: bool = True,
     ) -> SegmentationLoader:
         """Whole images in batches of `dataset.val_test_batch_size`, ordered as `SegmentationLoader` says.
 
@@ -98,7 +97,6 @@ class ImageSegmentation(Task):
             dataset.preprocessing,
             batch_size=batch_size,
             max_pixels=_IN_EVALUATION * batch_size * height * width,
-            fills_up=fills_up,
             device=device,
             shuffle=False,
             seed=0,

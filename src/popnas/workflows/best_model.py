@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, RunState
 from popnas.runs.storage import write_bytes, write_json
 from popnas.workflows import candidate_files
-from popnas.workflows.model_files import io_contract
+from popnas.workflows.model_files import model_json
 from popnas.workflows.models import ModelFolder
 from popnas.workflows.progress import Listener
 
@@ -101,16 +100,10 @@ def _train_again(best: Evaluation, executor: Executor) -> None:
 def _model_json(
     best: Evaluation, config: RunConfig, spec: NetworkSpec, dataset: Dataset, checked: dict[str, Any] | None
 ) -> dict[str, Any]:
-    return {
-        "cell": best.cell,
-        "network": asdict(spec),
-        **io_contract(spec, config),
-        "class_names": dataset.class_names,
-        "params": best.params,
-        "flops": best.flops,
+    return model_json(Cell.parse(best.cell), spec, config, dataset) | {
+        "stage": "search",
         "validation_metrics": best.metrics,
-        "dataset": {"name": config.dataset.name, "path": config.dataset.path, "type": config.dataset.type},
+        "score": best.score,
         "seed": best.seed,
         "onnx": checked,
-        "versions": {name: metadata.version(name) for name in ("popnas", "torch", "onnx")},
     }

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save
 from popnas import networks
 from popnas.errors import ExportError
 from popnas.networks.cost import partitions
-from popnas.runs.storage import write_bytes
+from popnas.runs.storage import write_bytes, write_json
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
+from popnas.workflows.model_files import model_json
 
 if TYPE_CHECKING:
     from popnas.workflows.candidate import CandidateContext
@@ -73,10 +74,14 @@ def write(
     (folder / "partitions.txt").write_text(
         "\n".join(["# bytes that cross each cut (float32, one sample)", *lines]) + "\n"
     )
-    if context.config.others.save_children_weights:
+    saves_onnx = context.config.others.save_children_models
+    if context.config.others.save_children_weights or saves_onnx:
         _write_tensors(folder / "weights.safetensors", folds[0].best_state)
-    if context.config.others.save_children_models:
-        _export(context, network, folds[0], folder)
+        if saves_onnx:
+            _export(context, network, folds[0], folder)
+        content = model_json(network.cell, context.spec, context.config, context.dataset)
+        content |= {"stage": "search", "validation_metrics": folds[0].metrics}
+        write_json(folder / "model.json", content)
 
 
 def _export(

@@ -198,9 +198,7 @@ def _head_metrics(
     assert dataset.test is not None
     place = training.device.choose(config.others.train_strategy)
     layout = training.device.memory_format(place, network.spec.num_dims, network.spec.filters)
-    loader = task.evaluation_loader(
-        config, dataset, dataset.test, device=place, memory_format=layout, fills_up=False
-    )
+    loader = task.evaluation_loader(config, dataset, dataset.test, device=place, memory_format=layout)
     found = [task.metrics(dataset.num_classes) for _ in network.head_weights]
     network.to(place)
     for batch in loader:

@@ -23,6 +23,9 @@ from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError
 from popnas.networks.spec import NetworkSpec
 
+_DEEPEST = 3
+"""Folders between a run and the deepest model, `sampled_models/B1/0`."""
+
 
 class ModelFolder:
     """The paths and the content of one trained network. Reading raises RunFolderError where it cannot be."""
@@ -55,9 +58,12 @@ class ModelFolder:
         return content
 
     def config(self) -> RunConfig:
-        """The configuration that the network was trained with (a search's best model: that of its run)."""
-        run_json = self.path.parent / "restore" / "run.json"
-        source = self.config_json if self.config_json.is_file() or not run_json.is_file() else run_json
+        """The configuration that the network was trained with: the folder's own, or that of the training or
+        the search in whose folder it lies.
+        """
+        around = [self.path, *self.path.absolute().parents[:_DEEPEST]]
+        places = [folder / name for folder in around for name in ("config.json", "restore/run.json")]
+        source = next((place for place in places if place.is_file()), self.config_json)
         try:
             found = configurations.load(read_json(source))
         except ConfigError as error:

@@ -9,7 +9,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import popnas
 from popnas import PopnasClassifier
-from popnas.api import InputError
 from popnas.errors import ConfigError, RunFolderError, UserError
 
 # One operator, one block, one lookback: a single cell beside the empty one.

@@ -187,9 +187,19 @@ def test_models_that_cannot_be_loaded(make_model, tmp_path):
     (folder / "model.onnx").write_bytes(onnx[: len(onnx) // 2])
     with pytest.raises(UserError, match=r"model.onnx cannot be run"):
         popnas.load(folder)
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(UserError, match=r"has no file weights\.safetensors.* Use backend=\"onnx\""):
+        popnas.load(folder, backend="torch")
+
+
+def test_a_model_saved_as_weights_alone_is_loaded_by_both_backends(make_model):
+    folder, x = make_model((8, 6, 1), DIGITS), images()
+    expected = popnas.load(folder).predict_proba(x)
     (folder / "model.onnx").unlink()
-    with pytest.raises(UserError, match='Use backend="torch"'):
-        popnas.load(folder)
+    for backend in ("onnx", "torch"):
+        np.testing.assert_allclose(popnas.load(folder, backend=backend).predict_proba(x), expected, atol=1e-6)
+    with pytest.raises(RunFolderError, match=r"model\.onnx does not exist"):
+        popnas.load(folder / "model.onnx")
 
 
 def test_descriptions_that_lie(make_model):

@@ -100,7 +100,7 @@ def test_every_corner_is_drawn_and_half_of_the_images_are_flipped():
 
 def test_a_batch_is_as_large_as_its_largest_image_and_filling_is_ignored():
     split = split_of(MANY_SIZES)
-    (batch,) = loader(split, batch_size=12, shuffle=False)
+    (batch,) = loader(split, batch_size=12)
     assert batch.x.shape == (12, 3, 10, 10) and whole_and_aligned(batch)
     num_pixels = sum(height * width for height, width in MANY_SIZES)
     assert int((batch.y != IGNORED).sum()) == num_pixels
@@ -113,8 +113,8 @@ def test_evaluation_comes_in_order_or_sorted_by_size():
     assert sizes == sorted(MANY_SIZES)
 
 
-def test_without_filling_up_no_batch_holds_two_sizes():
-    batches = list(loader(split_of(MANY_SIZES), shuffle=False, fills_up=False))
+def test_no_batch_of_an_evaluation_holds_two_sizes():
+    batches = list(loader(split_of(MANY_SIZES), shuffle=False))
     assert len(batches) == len(set(MANY_SIZES)) and sum(len(batch.y) for batch in batches) == 12
     assert all((batch.y != IGNORED).all() for batch in batches)
 
@@ -124,18 +124,17 @@ def test_without_filling_up_no_batch_holds_two_sizes():
     st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30).map(sorted),
     st.integers(1, 6),
     st.one_of(st.none(), st.integers(1, 200)),
-    st.booleans(),
 )
-def test_evaluation_batches_keep_their_limits(sizes, batch_size, max_pixels, fills_up):
+def test_evaluation_batches_keep_their_limits(sizes, batch_size, max_pixels):
     sizes_N2 = np.array(sizes, dtype=np.int64).reshape(-1, 2)
-    bounds = evaluation_bounds(sizes_N2, batch_size, max_pixels, fills_up)
+    bounds = evaluation_bounds(sizes_N2, batch_size, max_pixels)
     assert [i for start, stop in bounds for i in range(start, stop)] == list(range(len(sizes)))
     for start, stop in bounds:
         part = sizes_N2[start:stop]
         pixels = (stop - start) * int(part.max(axis=0).prod())
         assert stop - start <= batch_size
         assert max_pixels is None or stop - start == 1 or pixels <= max_pixels
-        assert fills_up or (part == part[0]).all()
+        assert (part == part[0]).all()
 
 
 def test_a_last_training_batch_of_one_joins_the_one_before():
