@@ -52,7 +52,15 @@ def _contract(model: dict[str, Any]) -> list[str]:
     ]
     if "timesteps" in shape:
         trained = model["network"]["input_shape"][0]
-        lines.append(f"- It was trained on {trained} timesteps and takes any number of them.")
+        done = (
+            "cut longer series"
+            if model["network"]["has_lengths"]
+            else "cut longer series, fill up shorter ones"
+        )
+        lines.append(
+            f"- It was trained on {trained} timesteps and takes any number of them "
+            f"(`popnas evaluate` and `popnas.load` {done})."
+        )
     if "height" in shape:
         height, width, _ = model["network"]["input_shape"]
         lines.append(f"- It was trained on images of {width}x{height} pixels and takes any size.")
