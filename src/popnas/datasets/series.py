@@ -10,6 +10,7 @@ import numpy as np
 
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import FittedLengths, Split
+from popnas.datasets.findings import first_of
 from popnas.datasets.preprocessing import Preprocessing, fit_series
 from popnas.errors import DataError
 
@@ -29,9 +30,16 @@ percent."""
 
 @dataclass
 class SeriesData(LabelledData):
-    """Series per split: an array (n, t, c), or a list of arrays (t_i, c) where lengths differ."""
+    """Series per split: an array (n, t, c), or a list of arrays (t_i, c) where lengths differ.
+
+    `names[split][i]` tells where series i is from, for messages. `end_remedy` is what their format wants in
+    place of missing values at the end, `axes_remedy` how axes that are the wrong way round are exchanged.
+    """
 
     series: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    end_remedy: str = "write zeros there and add an array `lengths` (cases,) with their numbers of timesteps"
+    axes_remedy: str = "numpy.moveaxis(x, 1, -1)"
 
     def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
         """All series as long as the longest of the training split: shorter ones end in zeros, longer ones
@@ -46,6 +54,7 @@ class SeriesData(LabelledData):
             for split, series in used.items()
         }
         longest = int(lengths["train"].max())
+        self._note_axes(longest, notes)
         # The test split must not decide what networks look like: it is not always loaded.
         is_unequal = any((found != longest).any() for split, found in lengths.items() if split != "test")
         arrays = {}
@@ -90,19 +99,21 @@ class SeriesData(LabelledData):
                 "timesteps, channels) is needed. A single channel still has its axis: x[..., None]."
             )
         num_channels = self.series["train"][0].shape[-1]
+        not_finite = []
         for i, one in enumerate(series):
             if one.shape[-1] != num_channels:
                 raise DataError(
-                    f"Series {i} of the {split} split of {self.place} has {one.shape[-1]} channels, the "
-                    f"first training series {num_channels}. All series need the same channels."
+                    f"{self._name(split, i)} has {one.shape[-1]} channels, the first training series "
+                    f"{num_channels}. All series need the same channels."
                 )
             if len(one) == 0:
-                raise DataError(
-                    f"Series {i} of the {split} split of {self.place} has no timestep. Remove it."
-                )
+                raise DataError(f"{self._name(split, i)} has no timestep. Remove it.")
             if not np.isfinite(one).all():
-                raise DataError(self._not_finite(one, i, split))
-            self._check_range(one, i, split)
+                not_finite.append(i)
+            else:
+                self._check_range(one, i, split)
+        if not_finite:
+            raise DataError(self._not_finite(series, not_finite, split))
 
     def _check_range(self, one_TC: np.ndarray, i: int, split: str) -> None:
         """Networks compute in float32, and squares and sums of values must fit it, too."""
@@ -111,7 +122,7 @@ class SeriesData(LabelledData):
             return
         t, c = (int(place[0]) for place in np.nonzero(np.abs(one_TC) > _LARGEST))
         raise DataError(
-            f"Series {i} of the {split} split of {self.place} holds {float(one_TC[t, c]):g} at timestep {t}, "
+            f"{self._name(split, i)} holds {float(one_TC[t, c]):g} at timestep {t}, "
             f"channel {c}; networks compute in float32, so values must lie within -{_LARGEST:g}.."
             f"{_LARGEST:g}. Rescale the series before they are saved, by a unit in which values are near 1."
         )
@@ -139,19 +150,35 @@ class SeriesData(LabelledData):
         more = f" (and {len(coarse) - 1} more channels)" * (len(coarse) > 1)
         notes.append(f"{what}{more}: differences are rounded. Subtract what all values have in common")
 
-    def _not_finite(self, one_TC: np.ndarray, i: int, split: str) -> str:
+    def _name(self, split: str, i: int) -> str:
+        if split in self.names:
+            return f"The series of {self.names[split][i]}"
+        return f"Series {i} of the {split} split of {self.place}"
+
+    def _not_finite(
+        self, series: np.ndarray | Sequence[np.ndarray], positions: Sequence[int], split: str
+    ) -> str:
+        first = positions[0]
+        one_TC = series[first]
         t, c = np.argwhere(~np.isfinite(one_TC))[0]
         kind = "NaN" if np.isnan(one_TC[t, c]) else "an infinite value"
-        message = (
-            f"Series {i} of the {split} split of {self.place} holds {kind} at timestep {t}, channel {c}. "
-            "Fill in missing values (by interpolation, say) or remove the series."
-        )
+        message = f"{self._name(split, first)} holds {kind} at timestep {t}, channel {c}."
+        if len(positions) > 1:
+            names = self.names.get(split) or [str(i) for i in range(len(series))]
+            shown = first_of([names[i] for i in positions])
+            message += f" {len(positions)} series of the {split} split hold such values: {shown}."
+        message += " Fill in missing values (by interpolation, say) or remove the series."
         if kind == "NaN" and np.isnan(one_TC[t:]).all():
-            message += (
-                " If NaN marks the end of a shorter series, write zeros there and add an "
-                "array `lengths` (cases,) to the .npz."
-            )
+            message += f" If NaN marks the end of a shorter series, {self.end_remedy}."
         return message
+
+    def _note_axes(self, num_timesteps: int, notes: list[str]) -> None:
+        num_channels = self.series["train"][0].shape[-1]
+        if num_channels > num_timesteps:
+            notes.append(
+                f"the series have more channels ({num_channels}) than timesteps ({num_timesteps}); if the "
+                f"two axes are the wrong way round, exchange them: {self.axes_remedy}"
+            )
 
     def _note_other_lengths(
         self, split: str, lengths: np.ndarray, longest: int, is_unequal: bool, notes: list[str]

@@ -17,7 +17,10 @@ def write(folder, text, name="Two_TRAIN.ts"):
 
 
 def test_cases_have_their_channels_lengths_and_classes(tmp_path):
-    series, classes = _ts_format.read(write(tmp_path, HEADER + CASES + "\n0.5,?:1e3,-1:up\n"))
+    file = write(tmp_path, HEADER + CASES + "\n0.5,?:1e3,-1:up\n")
+    found = _ts_format.read(file)
+    series, classes = found.series, found.classes
+    assert found.names == [f"{file}, line {number}" for number in (5, 6, 8)]
     assert [one.tolist() for one in series[:2]] == [[[1, 4], [2, 5], [3, 6]], [[1, 3], [2, 4]]]
     assert np.isnan(series[2][1, 0]) and series[2][0, 1] == 1000
     assert classes.tolist() == ["Up", "Down", "Up"]
@@ -71,5 +74,5 @@ def test_a_folder_without_a_training_file(tmp_path):
 
 def test_missing_values_are_refused_with_the_place(tmp_path):
     write(tmp_path, HEADER + CASES * 10 + "1,2:?,4:Up\n")
-    with pytest.raises(DataError, match=r"Series 20 of the train split .* NaN at timestep 0, channel 1"):
+    with pytest.raises(DataError, match=r"Two_TRAIN\.ts, line 25 holds NaN at timestep 0, channel 1"):
         datasets.load(config(tmp_path), 0)
