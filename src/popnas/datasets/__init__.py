@@ -5,12 +5,13 @@ What lives here, from source to batch:
 - `sources/`      one file per source: digits, aeon's bundled problems, `.npz`, class folders, `.ts`, named
   downloads
 - `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
+- `pixel_arrays.py`   arrays of images checked and made bytes
 - `segmentation.py`, `ragged.py`   images with masks (`SegmentationData`), of any size
 - `masks.py`, `mask_classes.py`   reading mask files; which of their labels is which class
 - `colour_tables.py`, `pair_geometry.py`, `npz_writing.py`   building segmentation data: colours to labels,
   image and mask to another size together, files that are written piece by piece
 - `findings.py`   what readers passed over, turned or converted, counted; mistakes of many files at once
-- `labels.py`     class order, remapping, class weights
+- `labels.py`, `label_notes.py`   class order, remapping, class weights; spellings that are merged or look alike
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
 - `dataset.py`    `Split`, `Fold`, `Dataset`; `storage.py` keeps a prepared `Dataset` as memory-mapped files

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from popnas.datasets import label_notes
 from popnas.errors import DataError, nearest
 
 
@@ -40,6 +41,7 @@ def encode(
     """
     texts = {split: _texts(values, split, place) for split, values in labels.items()}
     originals = {split: unique for split, (unique, _) in texts.items()}
+    notes += label_notes.notes_of(labels, (text for unique in originals.values() for text in unique))
     mapping = {label: label for unique in originals.values() for label in unique}
     if remapping:
         _check_remapping(remapping, mapping, place)
@@ -98,9 +100,9 @@ def _texts(values: np.ndarray, split: str, place: str) -> tuple[list[str], np.nd
 
 def _text(value: bool | int | float | str | bytes) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8").strip()
+        return label_notes.plain(value.decode("utf-8"))
     if isinstance(value, str):
-        return value.strip()
+        return label_notes.plain(value)
     if isinstance(value, int):
         return str(int(value))
     return f"{value:.0f}" if float(value).is_integer() else repr(float(value))
