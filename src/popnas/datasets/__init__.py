@@ -11,7 +11,7 @@ What lives here, from source to batch:
 - `colour_tables.py`, `pair_geometry.py`, `npz_writing.py`   building segmentation data: colours to labels,
   image and mask to another size together, files that are written piece by piece
 - `findings.py`   what readers passed over, turned or converted, counted; mistakes of many files at once
-- `labels.py`, `label_notes.py`   class order, remapping, class weights; spellings that are merged or look alike
+- `labels.py`, `label_notes.py`   class order, remapping, class weights; spellings that merge or look alike
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
 - `dataset.py`    `Split`, `Fold`, `Dataset`; `storage.py` keeps a prepared `Dataset` as memory-mapped files
