@@ -166,8 +166,8 @@ def _case(text: str, place: str) -> tuple[np.ndarray, str]:
     label = label.strip()
     if len(label) > _LONGEST_LABEL:
         raise DataError(
-            f"{place}: the class after the last colon, '{label[:40]}...', has {len(label):,} characters. Mend "
-            "this line."
+            f"{place}: the class after the last colon, '{label[:40]}...', has {len(label):,} characters. "
+            "Mend this line."
         )
     return np.array(rows).T, label
 
