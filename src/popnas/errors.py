@@ -7,7 +7,9 @@ PopnasError                     exit status 1: something failed that no other in
 │   ├── UnknownNameError        a name that no registered part bears
 │   ├── OperatorError           an operator name that does not parse, or of the wrong dimensionality
 │   ├── DataError               a data set that is missing, broken or does not suit the task
-│   │   └── MissingSplitError   sound data without the split that is needed
+│   │   ├── MissingSplitError   sound data without the split that is needed
+│   │   ├── MissingValidationError  the same, of a validation split
+│   │   └── TooFewError         too few examples for a validation split of every class
 │   ├── RunFolderError          a run folder that exists, is locked, is missing or is from another version
 │   ├── JournalError            a journal that is corrupt beyond its last line
 │   └── MissingExtraError       an optional dependency that is not installed
@@ -79,6 +81,20 @@ class DataError(UserError):
 
 class MissingSplitError(DataError):
     """The data are sound, but have no split of the kind that is needed."""
+
+
+class MissingValidationError(DataError):
+    """The data have no validation split of their own, which the configuration asks for."""
+
+
+class TooFewError(DataError):
+    """Too few examples for a validation split of every class; `smallest` is the share that would do, None
+    where none does.
+    """
+
+    def __init__(self, message: str, smallest: float | None) -> None:
+        super().__init__(message)
+        self.smallest = smallest
 
 
 class RunFolderError(UserError):

@@ -9,6 +9,7 @@ import click
 
 from popnas.cli._options import json_option, set_option
 from popnas.cli._output import print_json, print_table
+from popnas.cli._reading_choice import ask_or_take_likeliest, type_option
 
 
 @click.command("inspect")
@@ -29,8 +30,16 @@ from popnas.cli._output import print_json, print_table
     show_default=True,
     help="The page to write.",
 )
+@type_option
 @json_option
-def inspect(data: str | None, source: str | None, sets: tuple[str, ...], output: Path, is_json: bool) -> None:
+def inspect(
+    data: str | None,
+    source: str | None,
+    sets: tuple[str, ...],
+    output: Path,
+    task: str | None,
+    is_json: bool,
+) -> None:
     """Show class shares, sizes and examples of data, and warn of what will hurt a search.
 
     DATA is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
@@ -40,13 +49,16 @@ def inspect(data: str | None, source: str | None, sets: tuple[str, ...], output:
         raise click.UsageError("give either DATA (a path or name), or a configuration with -j CONFIG.")
     if sets and source is None:
         raise click.UsageError("--set changes a configuration: give one with -j CONFIG.")
+    if task is not None and source is not None:
+        raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
     from popnas.workflows.data_look import look_at, look_with
     from popnas.workflows.inspection import inspect, write_page
     from popnas.workflows.settings import load_config
 
-    look = (
-        look_with(load_config(source, sets=sets)) if source is not None else look_at(str(data), has_all=True)
-    )
+    if source is not None:
+        look = look_with(load_config(source, sets=sets))
+    else:
+        look = look_at(str(data), ask_or_take_likeliest, task=task)
     facts = inspect(look)
     write_page(look, facts, output)
     if is_json:

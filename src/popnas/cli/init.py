@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popnas.cli import _init_masks as masks
+from popnas.cli._reading_choice import ask, type_option
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _SMALLEST_FINAL_SIZE = 4
     show_default=True,
     help="The configuration to write.",
 )
-def command(data: str, output: Path) -> None:
+@type_option
+def command(data: str, output: Path, task: str | None) -> None:
     """Look at data and write a commented configuration for it.
 
     PATH is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
@@ -36,17 +38,25 @@ def command(data: str, output: Path) -> None:
     if output.exists():
         raise UserError(f"{output} exists; give another file with -o, or remove it.")
     from popnas.workflows.data_look import look_at
-    from popnas.workflows.data_warnings import sentences
 
-    look = look_at(data)
+    look = look_at(data, ask, task=task)
     text = _text(look, data, output)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
-    for line in [*look.problems, *sentences(look.dataset.warnings)]:
+    for line in _told(look):
         click.echo(f"Warning: {line}", err=True)
     click.echo(f"{_summary(look)}\nWrote {output}. Next: popnas plan -j {output}")
+
+
+def _told(look: Look) -> list[str]:
+    """What is told of the data; sizes that differ are no problem for the configuration that is written."""
+    if not look.needs_resize:
+        return look.sentences
+    size = f"{look.spatial_size[1]}x{look.spatial_size[0]}"
+    others = [line for line in look.sentences if line not in look.problems]
+    return [f"The images differ in size; dataset.resize brings all to {size} (width x height).", *others]
 
 
 def _text(look: Look, data: str, output: Path) -> str:
@@ -94,7 +104,7 @@ def _document(look: Look) -> dict[str, Any]:
 
 def _data_settings(look: Look) -> dict[str, Any]:
     if look.task.is_per_pixel:
-        return masks.settings(look.dataset)
+        return {"ignore_class": None, **look.section, **masks.settings(look.dataset)}
     settings: dict[str, Any] = {
         "classes_count": look.dataset.num_classes,
         "batch_size": next(
@@ -105,18 +115,24 @@ def _data_settings(look: Look) -> dict[str, Any]:
     if not look.is_images:
         return {**settings, "normalize": True}
     settings["data_augmentation"] = {"enabled": False, "use_cutout": False}
-    height, width = look.spatial_size
-    longest = max(height, width)
-    if longest > _LARGEST_SIDE and look.section.get("resize") is None:
-        scale = _LARGEST_SIDE / longest
-        settings["resize"] = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
+    height, width = _network_sides(look)
+    if look.needs_resize or (height, width) != look.spatial_size:
+        settings["resize"] = {"width": width, "height": height}
     return settings
+
+
+def _network_sides(look: Look) -> tuple[int, ...]:
+    """Height and width of images as networks are to see them, timesteps of series."""
+    longest = max(look.spatial_size)
+    if not look.is_images or look.task.is_per_pixel or longest <= _LARGEST_SIDE:
+        return look.spatial_size
+    return tuple(max(1, round(side * _LARGEST_SIDE / longest)) for side in look.spatial_size)
 
 
 def _num_motifs(look: Look) -> int:
     """As many reductions as leave a size of 4 at the end, at most 2."""
     largest = masks.LARGEST_CROP if look.task.is_per_pixel else _LARGEST_SIDE if look.is_images else 1 << 30
-    smallest = min(*look.spatial_size, largest)
+    smallest = min(*_network_sides(look), largest)
     return 1 + sum(smallest >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
 
 
@@ -134,7 +150,9 @@ def _remarks(look: Look) -> dict[str, str]:
         "architecture_hyperparameters.motifs": f"Chosen for inputs of {_shape(look)}.",
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",
-        "dataset.resize": f"The images are {_shape(look)}: a search at full size takes long.",
+        "dataset.resize": "The images differ in size."
+        if look.needs_resize
+        else f"The images are {_shape(look)}: a search at full size takes long.",
     }
     if look.section["validation_size"] is None:
         remarks["dataset.validation_size"] = "Yours has one."

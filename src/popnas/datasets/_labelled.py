@@ -13,7 +13,7 @@ from popnas.datasets import folds, splits
 from popnas.datasets import labels as class_labels
 from popnas.datasets.dataset import Dataset, FittedLengths, Split
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.errors import DataError
+from popnas.errors import DataError, MissingValidationError
 
 if TYPE_CHECKING:
     from popnas.config import DatasetConfig
@@ -110,14 +110,15 @@ def used_splits(sizes: Mapping[str, int], place: str, config: DatasetConfig, not
     only if `validation_size` is null.
 
     Raises:
-        DataError: an empty split, or no separate validation split where one is needed.
+        DataError: an empty split.
+        MissingValidationError: no separate validation split where one is needed.
     """
     for split, size in sizes.items():
         if size == 0:
             raise DataError(f"The {split} split of {place} is empty. Put examples into it, or remove it.")
     has_validation = "validation" in sizes
     if config.validation_size is None and not has_validation:
-        raise DataError(
+        raise MissingValidationError(
             f"dataset.validation_size is null, so {place} must have a separate validation split, "
             f"and it has none (found: {', '.join(sizes)}). Give a fraction such as 0.1 to take it "
             "from the training split."

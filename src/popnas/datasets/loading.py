@@ -112,9 +112,15 @@ def _source_of_name(task: str, name: str | None) -> Source:
 
 def _source_of_path(task: str, path: Path) -> Source:
     sources = [part() for _, part in SOURCES.items()]
-    for source in sources:
-        if task in source.tasks and source.recognizes(path):
-            return source
+    fitting = [source for source in sources if task in source.tasks and source.recognizes(path)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        layouts = "; or ".join(source.layout for source in fitting)
+        raise DataError(
+            f"{path} (dataset.path) holds data in several layouts, and only one can be meant: {layouts}. Put "
+            "what is not meant into another folder, or give the path of the file that is."
+        )
     layouts = "; ".join(source.layout for source in sources if task in source.tasks and source.layout)
     raise DataError(
         f"{path} (dataset.path) holds no data for {task}: {_content(path)}. Looked for: "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from popnas.errors import DataError
+from popnas.errors import DataError, TooFewError
 from popnas.seeds import derive_seed
 
 
@@ -78,17 +78,24 @@ def divide(
     Classes with a single example stay in training, and each class keeps at least one example there.
 
     Raises:
-        DataError: the validation split would be smaller than the number of classes.
+        TooFewError: the validation split would be smaller than the number of classes.
     """
     counts = np.bincount(y, minlength=len(class_names))
     can_divide = counts[y] > 1
     num_examples, num_divisible = int(can_divide.sum()), int((counts > 1).sum())
     num_validation = int(np.floor(validation_size * num_examples + 1e-9))
     if num_validation < max(num_divisible, 1):
-        raise DataError(_too_small(validation_size, num_validation, num_examples, num_divisible))
+        message = _too_small(validation_size, num_validation, num_examples, num_divisible)
+        raise TooFewError(message, _smallest(num_examples, num_divisible))
     candidates = np.flatnonzero(can_divide)
     chosen = candidates[draw(y[candidates], num_validation, rng, num_left=1)]
     return Division(np.setdiff1d(np.arange(len(y)), chosen), chosen)
+
+
+def _smallest(num_examples: int, num_classes: int) -> float | None:
+    """The share of the examples that has one of each class, None if that is all of them."""
+    share = float(np.ceil(1000 * num_classes / num_examples) / 1000) if num_classes else 1.0
+    return share if share < 1 else None
 
 
 def _too_small(validation_size: float, num_validation: int, num_examples: int, num_classes: int) -> str:
@@ -97,9 +104,9 @@ def _too_small(validation_size: float, num_validation: int, num_examples: int, n
             "No validation split can be taken from the training data: no class has more than one example. "
             "Give more data, or a separate validation split with dataset.validation_size null."
         )
-    smallest = np.ceil(1000 * num_classes / num_examples) / 1000
+    smallest = _smallest(num_examples, num_classes)
     remedy = (
-        f"Give at least {smallest:g}" if smallest < 1 else "Give more data"
+        f"Give at least {smallest:g}" if smallest is not None else "Give more data"
     ) + ", or a separate validation split with dataset.validation_size null."
     rule = (
         f"too few for a stratified split over {num_classes} classes" if num_classes > 1 else "needed is one"

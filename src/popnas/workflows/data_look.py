@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
 from popnas.config.sections import ResizeConfig
 from popnas.datasets import SOURCES, Dataset
-from popnas.errors import DataError, MissingSplitError, nearest
+from popnas.errors import DataError, MissingSplitError, MissingValidationError, TooFewError, nearest
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
+from popnas.workflows.data_readings import Choose, Readings, tasks_by_shape
 
 UNLABELLED = 255
 """What masks usually hold where nothing is labelled."""
-_SHOWN_AT = ResizeConfig(width=64, height=64)
+SHOWN_AT = ResizeConfig(width=64, height=64)
+"""One size for images that differ in size."""
+_SHARE = 0.2
+
+
+def sentences(notes: Sequence[str]) -> list[str]:
+    """What loading noted (`Dataset.warnings`), as whole sentences."""
+    return [f"{note[0].upper()}{note[1:]}." for note in notes]
 
 
 @dataclass(frozen=True)
 class Look:
     """What was seen: the `dataset` section that reads the data, the data, and (sentences) what would stop a
-    search of them as they are, or its evaluation.
+    search of them as they are, or its evaluation, and what was taken for granted to read them.
+
+    `needs_resize`: images differ in size, and `dataset` has them at one.
     """
 
     section: dict[str, Any]
     dataset: Dataset
     problems: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+    needs_resize: bool = False
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is to be told of how the data were read, the worst first."""
+        return list(dict.fromkeys([*self.problems, *self.guesses, *sentences(self.dataset.warnings)]))
 
     @property
     def task(self) -> Task:
@@ -51,32 +68,38 @@ class Look:
         return self.dataset.input_shape[:-1]
 
 
-def look_at(data: str, *, has_all: bool = False) -> Look:
-    """Load the data at a path or of a known name as the first task that can read them does.
+def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
+    """Load the data at a path or of a known name, with the test split if there is one, as the task that can
+    read them; what would stop a search is noted where the data can be looked at all the same.
 
-    With `has_all` the test split too, and what would stop a search is noted in place of raised, where the
-    data can be looked at all the same.
+    Where several tasks may be meant `choose` is asked, unless `task` says which.
 
     Raises:
         DataError: no task can read them.
     """
-    complaints = []
-    for section in _candidates(data):
+    sections = list(_candidates(data, task))
+    looks: dict[str, Look | DataError] = {}
+    for section in sections:
         try:
-            return _load(section, has_all)
+            looks[section["type"]] = _load(section)
         except DataError as error:
-            complaints.append(str(error))
-    raise DataError("\n".join(dict.fromkeys(complaints)))
+            looks[section["type"]] = error
+    readings = Readings.of(data, looks)
+    meant = readings.choose(choose)
+    chosen = looks[meant]
+    if isinstance(chosen, DataError):
+        raise chosen
+    return replace(chosen, guesses=(*readings.told(meant), *chosen.guesses))
 
 
 def look_with(config: RunConfig) -> Look:
-    """All data of a configuration, as `look_at` with `has_all`."""
+    """All data of a configuration, as `look_at`."""
     section = config.to_json()["dataset"]
     return _all_of(section, config.dataset, derive_seed(config.others.seed, "data"))
 
 
-def _candidates(data: str) -> Iterator[dict[str, Any]]:
-    """`dataset` sections that might read the data, likely ones first."""
+def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
+    """`dataset` sections that might read the data."""
     sources = [source() for _, source in SOURCES.items()]
     path = files.user_path(data)
     trouble = files.trouble(path, may_be_folder=True)
@@ -86,7 +109,10 @@ def _candidates(data: str) -> Iterator[dict[str, Any]]:
         if not found:
             layouts = dict.fromkeys(source.layout for source in sources if source.layout)
             raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
-        yield from ({"type": task, "path": data} for task in found)
+        if task is not None and task not in found:
+            raise DataError(f"{data} holds no data for {task}; it looks like data for {' or '.join(found)}.")
+        fitting = [task] if task is not None else tasks_by_shape(path, found)
+        yield from ({"type": name, "path": data} for name in fitting)
         return
     found = sorted({task for source in sources if data in source.data_sets() for task in source.tasks})
     if not found:
@@ -96,24 +122,44 @@ def _candidates(data: str) -> Iterator[dict[str, Any]]:
             f"{data} is neither a file or folder nor a known data set{reason}.{nearest(data, names)} "
             f"Known are: {', '.join(names)}."
         )
-    yield from ({"type": task, "name": data} for task in found)
+    if task is not None and task not in found:
+        raise DataError(f"The data set '{data}' is for {' or '.join(found)}, not for {task}.")
+    yield from ({"type": name, "name": data} for name in ([task] if task is not None else found))
 
 
-def _load(section: dict[str, Any], has_all: bool) -> Look:
+def _load(section: dict[str, Any]) -> Look:
     """Load with a validation split of its own if there is one, else with a share of the training data."""
-    if "path" in section:
-        with suppress(DataError):
-            return _loaded({**section, "validation_size": None}, has_all)
-    return _loaded({**section, "validation_size": 0.2}, has_all)
+    guesses: list[str] = []
+    try:
+        return _loaded({**section, "validation_size": None})
+    except MissingValidationError:
+        pass
+    except DataError as error:
+        guesses.append(f"The validation split of the data is not used, because it cannot be: {error}")
+    try:
+        look = _loaded({**section, "validation_size": _SHARE})
+    except TooFewError as error:
+        if error.smallest is None:
+            raise
+        look = _loaded({**section, "validation_size": error.smallest})
+        guesses.append(
+            f"{error.smallest:.1%} of the training examples are taken for validation, because of fewer not "
+            "every class would have one."
+        )
+    return replace(look, guesses=tuple(guesses))
 
 
-def _loaded(section: dict[str, Any], has_all: bool) -> Look:
-    config = DatasetConfig(**section)
-    look = _all_of(section, config, 0) if has_all else Look(section, datasets.load(config, seed=0))
+def _loaded(section: dict[str, Any]) -> Look:
+    look = _all_of(section, DatasetConfig(**section), 0)
     may_be_unlabelled = str(UNLABELLED) in look.dataset.class_names
     if look.task.is_per_pixel and may_be_unlabelled and "ignore_class" not in section:
         with suppress(DataError):  # a class after all, if fewer than two others are left
-            return _loaded({**section, "ignore_class": UNLABELLED}, has_all)
+            look = _loaded({**section, "ignore_class": UNLABELLED})
+            guess = (
+                f"The mask value {UNLABELLED} is taken for unlabelled (dataset.ignore_class); if it is a "
+                "class like the others, set null."
+            )
+            return replace(look, guesses=(*look.guesses, guess))
     return look
 
 
@@ -126,12 +172,15 @@ def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
                 dataset = datasets.load(attempt, seed, need_test=need_test)
             except MissingSplitError:
                 continue
+            except (MissingValidationError, TooFewError):
+                raise  # no other attempt would help
             except DataError as error:
                 problems[str(error)] = None
                 continue
             # The section itself works without test data: a search would run, and fail to be evaluated.
             what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
-            return Look(section, dataset, tuple(f"{what} would stop: {problem}" for problem in problems))
+            found = tuple(f"{what} would stop: {problem}" for problem in problems)
+            return Look(section, dataset, found, needs_resize=attempt.resize == SHOWN_AT != config.resize)
     raise DataError(next(iter(problems)))
 
 
@@ -143,4 +192,4 @@ def _attempts(config: DatasetConfig) -> Iterator[DatasetConfig]:
     if config.type == "image_segmentation" and config.resize is not None:
         yield config.model_copy(update={"resize": None})
     if config.type == "image_classification" and config.resize is None:
-        yield config.model_copy(update={"resize": _SHOWN_AT})
+        yield config.model_copy(update={"resize": SHOWN_AT})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from popnas.workflows.data_look import Look
+from popnas.workflows.data_look import Look, sentences
 
 LARGE_UNLABELLED = 0.2
 RARE_PIXELS = 0.002
@@ -20,18 +20,13 @@ _MEANS_UNLABELLED = frozenset({"unlabelled", "unlabeled", "void", "ignore", "ign
 
 def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
     """All warnings about data with these facts (as `inspection.inspect` gathers them), the worst first."""
-    found = list(look.problems)
+    found = [*look.problems, *look.guesses]
     found += _leaks(facts)
     found += _of_classes(facts, look)
     found += _unlabelled(facts)
     found += _sizes(facts, look)
     found += sentences(look.dataset.warnings)
     return list(dict.fromkeys(found))
-
-
-def sentences(notes: Sequence[str]) -> list[str]:
-    """What loading noted (`Dataset.warnings`), as whole sentences."""
-    return [f"{note[0].upper()}{note[1:]}." for note in notes]
 
 
 def _leaks(facts: dict[str, Any]) -> Iterator[str]:

@@ -144,8 +144,8 @@ def test_missing_splits_say_what_there_is(tmp_path):
 
 
 def test_damaged_and_misnamed_arrays(tmp_path):
-    np.savez(tmp_path / "train.npz", X=np.zeros(3), y=np.zeros(3))
-    with pytest.raises(DataError, match=r"no array 'x': it holds 'X', 'y'"):
+    np.savez(tmp_path / "train.npz", xs=np.zeros(3), y=np.zeros(3))
+    with pytest.raises(DataError, match=r"no array 'x': it holds 'xs', 'y'"):
         datasets.load(config(tmp_path), 0)
     (tmp_path / "train.npz").write_bytes(b"PK not a zip")
     with pytest.raises(DataError, match=r"cannot be read as an .npz file"):

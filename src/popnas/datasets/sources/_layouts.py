@@ -100,9 +100,10 @@ def pair_folders(folder: Path) -> tuple[Path, Path] | None:
     return (found["images"], found["masks"]) if len(found) == 2 else None
 
 
-def holds_masks(folder: Path) -> bool:
-    """Whether a split's folder holds images and masks."""
-    return pair_folders(folder) is not None
+def place_of_pairs(folder: Path) -> tuple[Path, Path] | None:
+    """Where images and masks of the split with the folder `folder` lie, the usual place first."""
+    beside = folder.with_name(f"{folder.name}annot")
+    return pair_folders(folder) or ((folder, beside) if beside.is_dir() else None)
 
 
 def unused(path: Path, used: Iterable[Path], findings: Findings) -> None:

@@ -9,22 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from popnas import files
+from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.sources._npz_members import NpzMembers
-from popnas.errors import DataError, nearest
+from popnas.datasets.sources._npz_names import LAYOUT, Keys, files_of, keys_of, listed
+from popnas.errors import DataError
 from popnas.resources import free_memory
-
-LAYOUT = (
-    "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train and so on"
-)
-
-_FILE_NAMES = {
-    "train": ("train.npz", "keras_training.npz"),
-    "validation": ("validation.npz", "keras_validation.npz"),
-    "test": ("test.npz", "keras_test.npz"),
-}
-# What the keys of a split end in, where one file holds several splits.
-_KEY_ENDINGS = {"train": ("_train", ""), "validation": ("_validation", "_val"), "test": ("_test",)}
-
 
 _BYTES_PER_EXAMPLE = 64
 """What is kept of an example beside its values while splits are made: its class, its place in them."""
@@ -43,89 +32,58 @@ class Part:
     lengths: np.ndarray | None
 
 
-def recognizes(path: Path) -> bool:
-    """Whether `path` is an .npz file or a folder with one per split."""
-    if path.is_dir():
-        return any(files.is_named(path / name) for names in _FILE_NAMES.values() for name in names)
-    return path.suffix == ".npz"
-
-
-def read(path: Path, splits: Sequence[str]) -> dict[str, Part]:
-    """Those of `splits` that exist.
+def read(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, Part]:
+    """Those of `splits` that exist; files and arrays that are not used are found.
 
     Raises:
         DataError: no training split, a damaged file, pickled objects, missing arrays, unequal numbers of x
-            and y.
+            and y; of all splits at once.
     """
-    parts = _read_folder(path, splits) if path.is_dir() else _read_file(path, splits)
+    members: dict[Path, NpzMembers] = {}
+    parts: dict[str, Part] = {}
+    mistakes = Mistakes()
+    for split, file in files_of(path, findings).items():
+        if split not in splits:
+            continue
+        with mistakes.held():
+            is_first = file not in members
+            if is_first:
+                members[file] = NpzMembers(file, _ZEROS_REMEDY)
+            keys = keys_of(
+                members[file],
+                split,
+                is_only_split=path.is_dir(),
+                findings=findings if is_first else None,
+            )
+            if keys is not None:
+                parts[split] = _part(members[file], keys)
+    mistakes.check()
     if "train" not in parts:
-        where = "train.npz is missing" if path.is_dir() else f"it holds {listed(names_in(path))}"
-        raise DataError(f"{path} (dataset.path) has no training split: {where}. Looked for: {LAYOUT}.")
+        raise DataError(no_training(path))
     return parts
 
 
-def file_of(path: Path, split: str) -> Path | None:
-    """The file that holds a split: `path` itself, or the split's own file in the folder `path`, or None."""
-    if not path.is_dir():
-        return path
-    return next((path / name for name in _FILE_NAMES[split] if files.is_named(path / name)), None)
+def no_training(path: Path, layout: str = LAYOUT) -> str:
+    """Words for data without a training split."""
+    where = "train.npz is missing" if path.is_dir() else f"it holds {listed(names_in(path))}"
+    return f"{path} (dataset.path) has no training split: {where}. Looked for: {layout}."
 
 
-def keys_of(members: NpzMembers, split: str, *, is_only_split: bool) -> tuple[str, str] | None:
-    """The names of a split's x and y in a file, or None if it does not hold that split.
-
-    Raises:
-        DataError: x without y, or a split's own file without x.
-    """
-    file, names = members.file, members.names
-    endings = ("",) if is_only_split else _KEY_ENDINGS[split]
-    for ending in endings:
-        if f"x{ending}" in names or is_only_split:
-            for key in (f"x{ending}", f"y{ending}"):
-                if key not in names:
-                    raise DataError(
-                        f"{file} has no array '{key}': it holds {listed(names)}.{nearest(key, names)}"
-                    )
-            return f"x{ending}", f"y{ending}"
-    return None
-
-
-def _read_folder(path: Path, splits: Sequence[str]) -> dict[str, Part]:
-    found = {split: file_of(path, split) for split in splits}
-    return {split: _part(NpzMembers(file, _ZEROS_REMEDY), "") for split, file in found.items() if file}
-
-
-def _read_file(path: Path, splits: Sequence[str]) -> dict[str, Part]:
-    members = NpzMembers(path, _ZEROS_REMEDY)
-    parts = {}
-    for split in splits:
-        for ending in _KEY_ENDINGS[split]:
-            if f"x{ending}" in members.names:
-                parts[split] = _part(members, ending)
-                break
-    return parts
-
-
-def _part(members: NpzMembers, ending: str) -> Part:
-    path, keys = members.file, members.names
-    x_key, y_key, lengths_key = f"x{ending}", f"y{ending}", f"lengths{ending}"
-    for key in (x_key, y_key):
-        if key not in keys:
-            raise DataError(f"{path} has no array '{key}': it holds {listed(keys)}.{nearest(key, keys)}")
-    x_shape, y_shape = members.header(x_key).shape, members.header(y_key).shape
+def _part(members: NpzMembers, keys: Keys) -> Part:
+    path = members.file
+    x_shape, y_shape = members.header(keys.x).shape, members.header(keys.y).shape
     if not x_shape or not y_shape or x_shape[0] != y_shape[0]:
         raise DataError(
-            f"{path}: '{x_key}' has the shape {x_shape} and '{y_key}' {y_shape}; both need one entry per "
+            f"{path}: '{keys.x}' has the shape {x_shape} and '{keys.y}' {y_shape}; both need one entry per "
             "example."
         )
-    _check_number(members, y_key, y_shape[0])
-    has_lengths = lengths_key in keys
-    members.check_memory([x_key, y_key, lengths_key] if has_lengths else [x_key, y_key])
-    x = members.read(x_key)
-    lengths = members.read(lengths_key) if has_lengths else None
-    if lengths is not None:
-        _check_lengths(lengths, x, path, lengths_key)
-    return Part(x, members.read(y_key), lengths)
+    _check_number(members, keys.y, y_shape[0])
+    members.check_memory([keys.x, keys.y, *([keys.lengths] if keys.lengths else [])])
+    x = members.read(keys.x)
+    lengths = members.read(keys.lengths) if keys.lengths else None
+    if lengths is not None and keys.lengths:
+        _check_lengths(lengths, x, path, keys.lengths)
+    return Part(x, members.read(keys.y), lengths)
 
 
 def _check_number(members: NpzMembers, y_key: str, num_examples: int) -> None:
@@ -160,8 +118,3 @@ def names_in(path: Path) -> list[str]:
         DataError: no readable .npz file.
     """
     return NpzMembers(path, _ZEROS_REMEDY).names
-
-
-def listed(keys: Sequence[str]) -> str:
-    """Names for a message."""
-    return ", ".join(f"'{key}'" for key in keys) or "nothing"

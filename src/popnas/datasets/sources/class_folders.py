@@ -25,7 +25,7 @@ class ClassFolders(Source):
     def recognizes(self, path: Path) -> bool:
         """A folder with the folder of a split, unless that holds images and their masks."""
         folders = list(_layouts.split_folders(path).values())
-        return bool(folders) and not _layouts.holds_masks(folders[0])
+        return bool(folders) and _layouts.place_of_pairs(folders[0]) is None
 
     def read(self, request: Request) -> ImageData:
         """All images, decoded, and resized if asked for."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from popnas.datasets.findings import Findings
 from popnas.datasets.images import ImageData
-from popnas.datasets.sources import SOURCES, Request, Source, _npz
+from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
 
 
 @SOURCES.register("image_npz", description="images in .npz files at dataset.path")
@@ -13,18 +14,20 @@ class ImageNpz(Source):
     """One file per split, or one file with all."""
 
     tasks = frozenset({"image_classification"})
-    layout = _npz.LAYOUT
+    layout = _npz_names.LAYOUT
 
     def recognizes(self, path: Path) -> bool:
         """An .npz file or a folder of them."""
-        return _npz.recognizes(path)
+        return _npz_names.recognizes(path)
 
     def read(self, request: Request) -> ImageData:
         """The arrays as they are."""
         assert request.path is not None
-        parts = _npz.read(request.path, request.splits)
+        findings = Findings()
+        parts = _npz.read(request.path, request.splits, findings)
         return ImageData(
             place=str(request.path),
+            notes=findings.notes(),
             labels={split: part.y for split, part in parts.items()},
             images={split: part.x for split, part in parts.items()},
         )

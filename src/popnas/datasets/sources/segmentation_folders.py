@@ -66,20 +66,14 @@ class SegmentationFolders(Source):
 
 def found_splits(path: Path) -> dict[str, tuple[Path, Path]]:
     """Image and mask folder of each split that lies below `path` in this layout."""
-    found = {split: _place(folder) for split, folder in _layouts.split_folders(path).items()}
+    found = {split: _layouts.place_of_pairs(folder) for split, folder in _layouts.split_folders(path).items()}
     return {split: place for split, place in found.items() if place is not None}
-
-
-def _place(folder: Path) -> tuple[Path, Path] | None:
-    """Where images and masks of the split with the folder `folder` lie, the usual place first."""
-    beside = folder.with_name(f"{folder.name}annot")
-    return _layouts.pair_folders(folder) or ((folder, beside) if beside.is_dir() else None)
 
 
 def _pairs(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, list[tuple[Path, Path]]]:
     """The pairs of each split that is asked for; what lies beside them is found."""
     folders = _layouts.split_folders(path)
-    places = {split: _place(folder) for split, folder in folders.items()}
+    places = {split: _layouts.place_of_pairs(folder) for split, folder in folders.items()}
     used = [part for place in places.values() if place is not None for part in place]
     _layouts.unused(path, [*folders.values(), *used], findings)
     for place in places.values():

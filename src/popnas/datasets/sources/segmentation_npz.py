@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.segmentation import SegmentationData
-from popnas.datasets.sources import SOURCES, Request, Source, _npz
+from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
 from popnas.datasets.sources._layouts import label_names
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
 
-_LAYOUT = f"{_npz.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
+_LAYOUT = f"{_npz_names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
 _CONVERTER = (
     "Build the files anew from the image and mask folders: popnas dataset segmentation FOLDER -o NEW_FOLDER."
 )
@@ -32,7 +33,7 @@ class SegmentationNpz(Source):
 
     def recognizes(self, path: Path) -> bool:
         """An .npz file or a folder of them."""
-        return _npz.recognizes(path)
+        return _npz_names.recognizes(path)
 
     def read(self, request: Request) -> SegmentationData:
         """The arrays as they are; mapped from disk or read one by one if they are not to be kept."""
@@ -41,30 +42,45 @@ class SegmentationNpz(Source):
         images: dict[str, Stored] = {}
         masks: dict[str, Stored] = {}
         names: dict[str, list[str]] = {}
-        for split in request.splits:
-            file = _npz.file_of(path, split)
-            if file is None:
-                continue
-            members = NpzMembers(file, _CONVERTER)
-            numbers = _numbers(members)
-            if numbers:
-                images[split] = _numbered(members, "x", numbers, request.is_cached)
-                masks[split] = _numbered(members, "y", numbers, request.is_cached)
-                names[split] = [f"y_{i} of {file}" for i in numbers]
-            else:
-                keys = _npz.keys_of(members, split, is_only_split=path.is_dir())
-                if keys is None:
-                    continue
-                images[split] = _one_shape(members, keys[0], request.is_cached)
-                masks[split] = _one_shape(members, keys[1], request.is_cached)
-                names[split] = [f"{keys[1]}[{i}] of {file}" for i in range(len(masks[split]))]
-                _check_pair(file, keys, images[split], masks[split])
+        findings, mistakes = Findings(), Mistakes()
+        for split, file in _npz_names.files_of(path, findings).items():
+            if split in request.splits:
+                with mistakes.held():
+                    pair = _pair(file, split, is_only_split=path.is_dir(), request=request, findings=findings)
+                    if pair is not None:
+                        images[split], masks[split], names[split] = pair
+        mistakes.check()
         if "train" not in images:
-            where = (
-                "train.npz is missing" if path.is_dir() else f"it holds {_npz.listed(_npz.names_in(path))}"
-            )
-            raise DataError(f"{path} (dataset.path) has no training split: {where}. Looked for: {_LAYOUT}.")
-        return SegmentationData(str(path), images, masks, names, label_names(path))
+            raise DataError(_npz.no_training(path, _LAYOUT))
+        return SegmentationData(str(path), images, masks, names, label_names(path), notes=findings.notes())
+
+
+def _pair(
+    file: Path, split: str, *, is_only_split: bool, request: Request, findings: Findings
+) -> tuple[Stored, Stored, list[str]] | None:
+    """Images, masks and the masks' names of a split; None if the file does not hold it."""
+    members = NpzMembers(file, _CONVERTER)
+    numbers = _numbers(members)
+    if numbers:
+        if split != "train" and not is_only_split:
+            return None  # one file of numbered arrays is the training split
+        used = {f"{kind}_{number}" for kind in "xy" for number in numbers}
+        for name in members.names:
+            if name not in used:
+                findings.add("arrays that belong to no pair are not used", f"'{name}' in {file}")
+        images = _numbered(members, "x", numbers, request.is_cached)
+        masks = _numbered(members, "y", numbers, request.is_cached)
+        return images, masks, [f"y_{i} of {file}" for i in numbers]
+    is_first = split == "train" or is_only_split
+    keys = _npz_names.keys_of(
+        members, split, is_only_split=is_only_split, findings=findings if is_first else None
+    )
+    if keys is None:
+        return None
+    images = _one_shape(members, keys.x, request.is_cached)
+    masks = _one_shape(members, keys.y, request.is_cached)
+    _check_pair(file, (keys.x, keys.y), images, masks)
+    return images, masks, [f"{keys.y}[{i}] of {file}" for i in range(len(masks))]
 
 
 def _check_pair(file: Path, keys: tuple[str, str], x: Stored, y: Stored) -> None:

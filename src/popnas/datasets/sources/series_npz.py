@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas.datasets.findings import Findings
 from popnas.datasets.series import SeriesData
-from popnas.datasets.sources import SOURCES, Request, Source, _npz
+from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
 
 
 @SOURCES.register("series_npz", description="time series in .npz files at dataset.path")
@@ -18,18 +19,20 @@ class SeriesNpz(Source):
     """One file per split, or one file with all."""
 
     tasks = frozenset({"time_series_classification"})
-    layout = _npz.LAYOUT
+    layout = _npz_names.LAYOUT
 
     def recognizes(self, path: Path) -> bool:
         """An .npz file or a folder of them."""
-        return _npz.recognizes(path)
+        return _npz_names.recognizes(path)
 
     def read(self, request: Request) -> SeriesData:
         """The arrays, each series cut to its length where lengths are given."""
         assert request.path is not None
-        parts = _npz.read(request.path, request.splits)
+        findings = Findings()
+        parts = _npz.read(request.path, request.splits, findings)
         return SeriesData(
             place=str(request.path),
+            notes=findings.notes(),
             labels={split: part.y for split, part in parts.items()},
             series={split: _series(part) for split, part in parts.items()},
         )

@@ -1,0 +1,37 @@
+"""Data that may be read as several tasks: the option that says which, and the question where nothing does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from popnas.errors import DataError
+
+type_option = click.option(
+    "--type",
+    "task",
+    metavar="TASK",
+    help="What the data are for, where they may be read as several: image_classification, "
+    "time_series_classification or image_segmentation.  [default: what fits, or a question]",
+)
+
+
+def ask(sentence: str, tasks: Sequence[str]) -> str:
+    """Which task is meant; nothing is guessed.
+
+    Raises:
+        DataError: nobody is there to be asked.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        choices = " or ".join(f"--type {task}" for task in tasks)
+        raise DataError(f"{sentence} Say which with {choices}.")
+    click.echo(sentence, err=True)
+    answer: str = click.prompt("Which is meant?", type=click.Choice(list(tasks)), default=tasks[0], err=True)
+    return answer
+
+
+def ask_or_take_likeliest(sentence: str, tasks: Sequence[str]) -> str:
+    """As `ask`, but the likeliest where nobody is there: for commands that only look."""
+    return ask(sentence, tasks) if sys.stdin.isatty() and sys.stderr.isatty() else tasks[0]
