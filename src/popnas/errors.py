@@ -143,6 +143,11 @@ class StorageError(PopnasError):
 
 
 def nearest(value: object, choices: Iterable[str]) -> str:
-    """ " Did you mean 'x'?" for the choice most like `value`, or "" if none is near."""
-    match = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.6)
+    """ " Did you mean 'x'?" for the choice most like `value`, or "" if none is near.
+
+    A difference in case alone is no distance.
+    """
+    text, names = str(value), list(choices)
+    same = [name for name in names if name.lower() == text.lower()]
+    match = same or difflib.get_close_matches(text, names, n=1, cutoff=0.6)
     return f" Did you mean '{match[0]}'?" if match else ""

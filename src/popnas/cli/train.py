@@ -17,7 +17,7 @@ from popnas.cli._output import print_json
 )
 @click.option("-f", "filters", metavar="N", type=click.IntRange(min=1), help="Filters of the first cell.")
 @click.option("-m", "motifs", metavar="N", type=click.IntRange(min=1), help="Motifs.")
-@click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=0), help="Normal cells per motif.")
+@click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=1), help="Normal cells per motif.")
 @click.option(
     "-j",
     "partial",

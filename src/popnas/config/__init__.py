@@ -3,12 +3,14 @@
 `load` reads a file, a preset or a mapping and reports all mistakes at once; `merge` lays a partial
 configuration over a run's own. A field is declared once, in `sections.py`, with its default, bounds and
 description: schema, messages and documentation follow from that. Rules between fields are functions in
-`rules.py` (mistakes) and `no_effect.py` (warnings): add one there.
+`rules.py` (mistakes) and `no_effect.py` (warnings): add one there. `after_search.py` lists what the stages
+after the search do not look at, `leftovers.py` the keys of older versions.
 
 Nothing here may import torch or any room above `pareto`: names of operators, tasks and executors are handed
 in as `NameRules`.
 """
 
+from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
 from popnas.config.loading import load, merge, schema, to_text
 from popnas.config.names import NameRules, TaskFacts
@@ -46,6 +48,7 @@ __all__ = [
     "SearchStrategyConfig",
     "TaskFacts",
     "TrainingConfig",
+    "after_search",
     "load",
     "merge",
     "parse_optimizer",

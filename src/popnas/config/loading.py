@@ -149,12 +149,17 @@ def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
             problems.append(Problem("--set", change, message))
             continue
         document.set_paths.add(path)
-        try:
-            value = jsonc.parse(text).value
-        except jsonc.JsonError:
-            value = text
-        problems.extend(_set(document.value, path, value))
+        problems.extend(_set(document.value, path, _given(path, text)))
     return problems
+
+
+def _given(path: tuple[str, ...], text: str) -> Any:
+    """What a --set says: JSON, else a text; a field that holds a text takes whatever else as it stands."""
+    try:
+        value = jsonc.parse(text).value
+    except jsonc.JsonError:
+        return text
+    return value if isinstance(value, str | None) or not messages.is_text(path) else text
 
 
 def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
@@ -255,12 +260,14 @@ def _leave_out(document: dict[str, Any], path: messages.Path) -> None:
             break
         parents.append(node[step])
     node, last = parents[-1], path[len(parents) - 1]
+    if len(parents) < len(path):
+        return  # it went with a value around it
     if isinstance(node, list) and isinstance(last, int) and messages.schema_at(path).get("type") == "string":
         node[last] = _PLACEHOLDER
     elif isinstance(node, dict) and last in node:
         node.pop(last)
     elif len(parents) > 1:  # a required key that is missing, or a number in a pair: the whole value goes
-        parents[-2].pop(path[len(parents) - 2])
+        parents[-2].pop(path[-2])
 
 
 def _path_of(place: str) -> messages.Path:

@@ -13,12 +13,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from popnas.config import jsonc
+from popnas.config import jsonc, leftovers
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem, nearest
 
 Path = tuple[str | int, ...]
 Schema = dict[str, Any]
+
+_TOO_LARGE = ("less_than", "less_than_equal")
+_TOO_SMALL = ("greater_than", "greater_than_equal")
 
 
 def problems_of(error: ValidationError, document: Any) -> list[tuple[Path, Problem]]:
@@ -27,22 +30,38 @@ def problems_of(error: ValidationError, document: Any) -> list[tuple[Path, Probl
     for details in error.errors(include_url=False):
         path: Path = details["loc"]
         if details["type"] == "extra_forbidden":
-            problem = unknown_key(path)
+            problem = unknown_key(path, details["input"])
         elif details["type"] == "missing":
             problem = Problem(place(path), None, f"is missing; it must be {rule_at(path)}.")
         elif details["type"] == "value_error":
             problem = Problem(place(path), details["input"], str(details["ctx"]["error"]))
+        elif not _stands_in(document, path, details["input"]):
+            continue  # a default that follows another field, whose own mistake is told
         else:
-            problem = wrong_value(path, details["input"])
+            problem = wrong_value(path, details["input"], error=details["type"])
         found.append((path, problem))
     return found
 
 
-def unknown_key(path: Path) -> Problem:
-    """The last key does not exist: the nearest one, where else it exists, or all there are."""
+def _stands_in(document: Any, path: Path, value: Any) -> bool:
+    node = document
+    for step in path:
+        is_there = step in node if isinstance(node, dict) else isinstance(node, list | tuple)
+        if not is_there:
+            return False
+        node = node[step]
+    return node is value or node == value
+
+
+def unknown_key(path: Path, value: Any = None) -> Problem:
+    """The last key does not exist: what it is called now, the nearest one, where else it exists, or all
+    there are.
+    """
     key = str(path[-1])
+    if (old := leftovers.instead(path, value, _places_with)) is not None:
+        return Problem(place(path), key, f"unknown key '{key}': {old}")
     choices = list(_properties(schema_at(path[:-1])))
-    homes = [place(home) for home in _homes(key)]
+    homes = _places_with(key)
     if homes:
         hint = f" It belongs in {' or '.join(home or 'the top level' for home in homes)}."
     else:
@@ -50,12 +69,15 @@ def unknown_key(path: Path) -> Problem:
     return Problem(place(path), key, f"unknown key '{shorten(key)}'.{hint}")
 
 
-def wrong_value(path: Path, value: Any) -> Problem:
-    """A value of the wrong type, out of bounds or outside the choices."""
+def wrong_value(path: Path, value: Any, *, error: str = "") -> Problem:
+    """A value of the wrong type, out of bounds or outside the choices; `error` is the validation's kind."""
     node = schema_at(path)
-    message = f"must be {rule(node)}, got {show(value)}."
+    reason = _reason(node, error)
+    message = f"must be {rule(node)}, got {show(value)}{': ' * bool(reason)}{reason}."
     if isinstance(value, str):
-        message += _nearest(value, _enum(node)) or _unquote_hint(node, value)
+        message += nearest(value, _enum(node)) or _unquote_hint(node, value)
+    elif is_text(path) and isinstance(value, int | float):
+        message += f" Write it in double quotes: {json.dumps(show(value))}."
     return Problem(place(path), value, message)
 
 
@@ -132,16 +154,15 @@ def _bounds(node: Schema) -> str:
             words.append(f"{phrase} {node[key]:g}")
     for key, phrase in (("maximum", "at most"), ("exclusiveMaximum", "below")):
         if key in node:
-            words.append(
-                f"{phrase} {node[key]:g}" if node[key] < 1e6 else f"{phrase} 2^{node[key].bit_length() - 1}"
-            )
+            words.append(f"{phrase} {_figure(node[key])}")
     return " and ".join(words)
 
 
-def _nearest(value: str, choices: Sequence[str]) -> str:
-    """Like `nearest`, but a difference in case alone is no distance."""
-    same = [choice for choice in choices if choice.lower() == value.lower()]
-    return nearest(same[0] if same else value, choices)
+def _figure(value: float) -> str:
+    """A bound; powers of two beyond a million are easier to know by their exponent."""
+    if isinstance(value, int) and value >= 2**20:
+        return f"2^{value.bit_length() - 1}" if value.bit_count() == 1 else f"{value:,}"
+    return f"{value:g}" if value < 1e4 or value >= 1e9 else f"{value:,.0f}"
 
 
 def _unquote_hint(node: Schema, value: str) -> str:
@@ -202,17 +223,31 @@ def _enum(node: Schema) -> list[str]:
     return [choice for option in _options(node) for choice in option.get("enum", [])]
 
 
-def _homes(key: str) -> list[Path]:
-    """Paths of the objects that do have this key."""
-    found: list[Path] = []
+def _places_with(key: str) -> list[str]:
+    """Places of the objects that do have this key; "" is the top level."""
+    found: list[str] = []
     pending: list[Path] = [()]
     while pending:
         path = pending.pop(0)
         names = list(_properties(schema_at(path)))
         if key in names:
-            found.append(path)
+            found.append(place(path))
         pending.extend((*path, name) for name in names)
     return found
+
+
+def is_text(path: Path) -> bool:
+    """Whether the value at `path` can only be a text (or null)."""
+    kinds = {option.get("type", "string") for option in _options(schema_at(path))}
+    return exists(path) and kinds <= {"string", "null"} and "string" in kinds
+
+
+def _reason(node: Schema, error: str) -> str:
+    """Why the bound that a number breaks is where it is; "" where that needs no words."""
+    for option in _options(node):
+        if error in _TOO_LARGE or (error in _TOO_SMALL and "x-comment-on-both-bounds" in option):
+            return str(option.get("$comment", ""))
+    return ""
 
 
 def exists(path: Path) -> bool:

@@ -32,7 +32,7 @@ class NameRules:
 
     `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or
     None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks` (without it only those
-    of the built-in tasks are known).
+    of the built-in tasks are known); `fewest_learnt_from` cells a predictor can be fitted to.
     """
 
     check_operator: Callable[[str, int], str | None]
@@ -43,6 +43,7 @@ class NameRules:
     get_task: Callable[[str], TaskFacts] | None = None
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES
+    fewest_learnt_from: int = 3
 
     def task(self, name: str) -> TaskFacts | None:
         """The facts of a task, or None if it is not registered."""

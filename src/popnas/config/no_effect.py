@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from popnas.config.declarations import Section
 from popnas.config.names import Facts
 from popnas.config.rules import no_effect
 from popnas.errors import Problem
@@ -75,7 +77,9 @@ def _segmentation_settings(facts: Facts) -> Iterator[Problem]:
         )
     if config.dataset.ignore_class is not None:
         yield Problem(
-            "dataset.ignore_class", config.dataset.ignore_class, "has an effect in segmentation only."
+            "dataset.ignore_class",
+            config.dataset.ignore_class,
+            "has an effect in segmentation only: examples with this label are a class like any other.",
         )
 
 
@@ -103,6 +107,52 @@ def _pnas_mode(facts: Facts) -> Iterator[Problem]:
             strategy.max_exploration_children,
             "is ignored in PNAS mode, which does not explore.",
         )
+
+
+@no_effect("search_space", "search_strategy")
+def _few_steps(facts: Facts) -> Iterator[Problem]:
+    strategy, blocks = facts.config.search_strategy, facts.config.search_space.blocks
+    exploration = strategy.max_exploration_children
+    if blocks <= 2 and exploration and exploration != _default(strategy, "max_exploration_children"):
+        yield Problem(
+            "search_strategy.max_exploration_children",
+            exploration,
+            f"has no effect with search_space.blocks {blocks}: steps 2 to the last but one explore.",
+        )
+    if blocks > 1:
+        return
+    for key in ("max_children", "constraints"):
+        if (value := getattr(strategy, key)) != _default(strategy, key):
+            yield Problem(
+                f"search_strategy.{key}",
+                value,
+                "has no effect with search_space.blocks 1: all single-block cells are trained.",
+            )
+
+
+@no_effect("search_space.blocks", "others")
+def _predictor_settings(facts: Facts) -> Iterator[Problem]:
+    others = facts.config.others
+    units = others.accuracy_predictor_ensemble_units
+    if facts.config.search_space.blocks == 1 and units != _default(
+        others, "accuracy_predictor_ensemble_units"
+    ):
+        yield Problem(
+            "others.accuracy_predictor_ensemble_units",
+            units,
+            "has no effect with search_space.blocks 1: nothing is predicted.",
+        )
+    if others.predictions_batch_size != _default(others, "predictions_batch_size"):
+        yield Problem(
+            "others.predictions_batch_size",
+            others.predictions_batch_size,
+            "has no effect: predictions choose their batches themselves, and no result depends on them.",
+        )
+
+
+def _default(section: Section, key: str) -> Any:
+    """The default of a field: a search that leaves it alone is not told about it."""
+    return type(section).model_fields[key].get_default(call_default_factory=True)
 
 
 @no_effect("search_space.lookback_depth", "architecture_hyperparameters.lookback_reshape")

@@ -47,20 +47,21 @@ class _Parameter:
     name: str
     rule: str
     low: float
-    high: float = float("inf")
+    high: float
     is_low_open: bool = False
     is_high_open: bool = False
 
     def allows(self, value: float) -> bool:
         above = value > self.low if self.is_low_open else value >= self.low
-        below = value < self.high if self.is_high_open or self.high == float("inf") else value <= self.high
+        below = value < self.high if self.is_high_open else value <= self.high
         return above and below
 
 
 _MOMENTUM = _Parameter("momentum", "at least 0 and below 1", 0, 1, is_high_open=True)
 _ALPHA = _Parameter("alpha", "between 0 and 1", 0, 1)
-_PERIOD = _Parameter("period", "above 0", 0, is_low_open=True)
-_T_MUL = _Parameter("t_mul", "at least 1", 1)
+# A restart within a step, or after any training's end, means nothing; greater factors overflow.
+_PERIOD = _Parameter("period", "at least 0.01 and at most 100,000 epochs", 0.01, 1e5)
+_T_MUL = _Parameter("t_mul", "at least 1 and at most 1,000", 1, 1000)
 _M_MUL = _Parameter("m_mul", "above 0 and at most 1", 0, 1, is_low_open=True)
 
 _OPTIMIZERS: dict[str, tuple[_Parameter, ...]] = {

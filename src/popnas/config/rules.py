@@ -133,6 +133,61 @@ def _metric_suits(facts: Facts) -> Iterator[Problem]:
         )
 
 
+_MOST_SINGLE = 10_000
+_MOST_BLOCKS = 50_000_000
+
+
+@mistake("search_space", "search_strategy.max_children", "search_strategy.max_exploration_children")
+def _space_fits(facts: Facts) -> Iterator[Problem]:
+    """All single-block cells are trained; later steps predict every expansion of what was trained."""
+    space = facts.config.search_space
+    count = _new_blocks(facts, 1)
+    if count > _MOST_SINGLE:
+        yield Problem(
+            "search_space.lookback_depth",
+            space.lookback_depth,
+            f"{len(space.operators)} operators at lookback depth {space.lookback_depth} make {count:,} "
+            f"single-block cells, which are all trained: at most {_MOST_SINGLE:,} can be. Take fewer "
+            "operators or a smaller lookback depth (2 is usual).",
+        )
+        return
+    strategy = facts.config.search_strategy
+    trained = strategy.max_children + strategy.max_exploration_children
+    for step in range(2, space.blocks + 1):
+        cells = (min(count, trained) if step > 2 else count) * _new_blocks(facts, step)
+        if cells * step > _MOST_BLOCKS:
+            yield Problem(
+                "search_space.blocks",
+                space.blocks,
+                f"step {step} would have to predict {cells:,} cells at once, which takes many gigabytes. "
+                f"Write at most {step - 1}, or take fewer operators, a smaller lookback depth or fewer "
+                "search_strategy.max_children.",
+            )
+            return
+        count = cells
+
+
+@mistake("search_space")
+def _predictors_can_learn(facts: Facts) -> Iterator[Problem]:
+    space = facts.config.search_space
+    needed = facts.names.fewest_learnt_from if facts.names else 1
+    if space.blocks > 1 and 0 < _new_blocks(facts, 1) < needed:
+        yield Problem(
+            "search_space.operators",
+            list(space.operators),
+            f"one operator at lookback depth 1 makes {_new_blocks(facts, 1)} single-block cell, and the "
+            f"predictors of step 2 learn from at least {needed}. Give one more operator, or write 2 for "
+            "search_space.lookback_depth, or 1 for search_space.blocks.",
+        )
+
+
+def _new_blocks(facts: Facts, step: int) -> int:
+    """As `SearchSpace.count_new_blocks`, which takes no operators that are malformed."""
+    space = facts.config.search_space
+    num_halves = (space.lookback_depth + step - 1) * len(set(space.operators))
+    return num_halves * (num_halves + 1) // 2
+
+
 @mistake("search_strategy.additional_pareto_objectives")
 def _objectives_exist(facts: Facts) -> Iterator[Problem]:
     place = "search_strategy.additional_pareto_objectives"
@@ -236,15 +291,21 @@ def _folds_need_a_share(facts: Facts) -> Iterator[Problem]:
         )
 
 
-@mistake("dataset.class_labels_remapping", "dataset.classes_count")
+@mistake("dataset.class_labels_remapping", "dataset.classes_count", "dataset.ignore_class", "dataset.type")
 def _labels_in_range(facts: Facts) -> Iterator[Problem]:
+    """In classification the labels themselves decide, once the data are read: any number may name a class."""
     dataset = facts.config.dataset
+    if dataset.type != "image_segmentation" or dataset.classes_count is None:
+        return
     for old, new in (dataset.class_labels_remapping or {}).items():
-        if dataset.classes_count is not None and new >= dataset.classes_count:
+        if new >= dataset.classes_count and new != dataset.ignore_class:
             yield Problem(
                 f"dataset.class_labels_remapping.{old}",
                 new,
-                f"must be below dataset.classes_count ({dataset.classes_count}), got {new}.",
+                f"{new} is neither one of the {dataset.classes_count} classes of dataset.classes_count (0 to "
+                f"{dataset.classes_count - 1}) nor dataset.ignore_class. If these pixels shall not count, "
+                f"write {new} for dataset.ignore_class; if they are a class, write a label below "
+                f"{dataset.classes_count}, or null for dataset.classes_count.",
             )
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from popnas.config import preset_files
+from popnas.config.declarations import Section
 from popnas.config.sections import (
     ArchitectureConfig,
     DatasetConfig,
     OthersConfig,
     SearchSpaceConfig,
     SearchStrategyConfig,
-    Section,
     TrainingConfig,
 )
 

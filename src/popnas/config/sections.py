@@ -6,91 +6,61 @@ from these declarations. Rules that tie fields of different sections together li
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field
 
+from popnas.config.declarations import Because, NullMeans, Section, checked, suggested
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
-from popnas.errors import ConfigError
 
 OBJECTIVES = ("time", "params", "inference_time", "flops")
 SCORE_METRICS = ("accuracy", "f1_score", "mean_iou")
 TASKS = ("image_classification", "time_series_classification", "image_segmentation")
-ACTIVATIONS = (
-    "swish", "silu", "relu", "relu6", "elu", "selu", "gelu", "leaky_relu", "mish", "tanh", "sigmoid",
-    "hard_sigmoid", "softplus", "softsign",
-)  # fmt: skip
 
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
+Batch = Annotated[
+    int,
+    Field(ge=1, le=2**20),
+    Because("a million examples at once is beyond any training; all data in one batch is their number"),
+]
+Epochs = Annotated[
+    int,
+    Field(ge=0, le=100_000),
+    Because("published trainings take a few thousand at most"),
+]
+Pixels = Annotated[
+    int, Field(ge=1, le=8192), Because("an image of 8192 x 8192 takes 800 MB as three channels of floats")
+]
 
 
-def _suggested(values: tuple[str, ...]) -> dict[str, Any]:
-    """Schema of an open set of names: editors complete the known ones and accept a plug-in's."""
-    return {"anyOf": [{"enum": list(values)}, {"type": "string"}]}
-
-
-def _checked(parse: Any) -> AfterValidator:
-    def check(text: str) -> str:
-        try:
-            parse(text)
-        except ConfigError as mistake:
-            raise ValueError(mistake.problems[0].message) from None
-        return text
-
-    return AfterValidator(check)
-
-
-@dataclass(frozen=True)
-class _NullMeans:
-    """Annotation of a field whose null stands for `value`; the JSON Schema says so too."""
-
-    value: Any
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._replace, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"type": "null"}]}
-
-    def _replace(self, value: Any) -> Any:
-        return self.value if value is None else value
-
-
-class Section(BaseModel):
-    """What all sections share: unknown keys refused, no conversion between types, immutable."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=False
-    )
+Limit = Annotated[
+    float,
+    Field(ge=-1e18, le=1e18),
+    Because("no network costs as much; 1e18 is as good as no limit"),
+]
+Children = Annotated[int, Field(ge=1, le=10_000), Because("each is a network to train in every step")]
 
 
 class SearchSpaceConfig(Section):
     """Which cells can be found."""
 
-    blocks: Count = Field(
-        default=5, description="B, the largest number of blocks in a cell; the search has B steps."
-    )
-    lookback_depth: Count = Field(
+    blocks: Annotated[
+        int,
+        Field(ge=1, le=32),
+        Because(
+            "every block is one more step of the search and makes all later cells dearer; published "
+            "searches use 5"
+        ),
+    ] = Field(default=5, description="B, the largest number of blocks in a cell; the search has B steps.")
+    lookback_depth: Annotated[
+        int,
+        Field(ge=1, le=16),
+        Because("each adds to the single-block cells, which are all trained; published searches use 2"),
+    ] = Field(
         default=2,
         description="L: a block may read the outputs of the L previous cells (-1 is the previous one).",
     )
-    operators: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), _NullMeans(())] = Field(
+    operators: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), NullMeans(())] = Field(
         default=(),
         description="Names of the operators, e.g. 'identity', '3x3 conv' (images) or '7 dconv' (series); "
         "`popnas list operators` shows them. Default: those of the task's preset.",
@@ -100,14 +70,16 @@ class SearchSpaceConfig(Section):
 class SearchStrategyConfig(Section):
     """How many cells are trained, and what is good."""
 
-    max_children: Count = Field(
+    max_children: Children = Field(
         default=128, description="K: at most so many cells of the Pareto front are trained per step."
     )
-    max_exploration_children: Natural = Field(
+    max_exploration_children: Annotated[
+        int, Field(ge=0, le=10_000), Because("each is a network to train in every step")
+    ] = Field(
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",
     )
-    score_metric: Annotated[Literal["accuracy", "f1_score", "mean_iou"], _NullMeans("accuracy")] = Field(
+    score_metric: Annotated[Literal["accuracy", "f1_score", "mean_iou"], NullMeans("accuracy")] = Field(
         default="accuracy",
         description="The metric that is maximised. Default: accuracy; in segmentation mean_iou.",
     )
@@ -115,9 +87,9 @@ class SearchStrategyConfig(Section):
         default=("time",),
         description="What is minimised beside: of time (training time), params, inference_time, flops; "
         "at least one outside PNAS mode.",
-        json_schema_extra={"items": _suggested(OBJECTIVES)},
+        json_schema_extra={"items": suggested(OBJECTIVES)},
     )
-    constraints: dict[str, Annotated[tuple[float, float], Field(strict=False)]] = Field(
+    constraints: dict[str, Annotated[tuple[Limit, Limit], Field(strict=False)]] = Field(
         default_factory=dict,
         description="Ranges [min, max] of params, flops, time (seconds of training) or inference_time "
         "(seconds) that predicted cells must lie in.",
@@ -128,24 +100,33 @@ class SearchStrategyConfig(Section):
 class LookaheadConfig(Section):
     """Lookahead: slow weights that follow the optimizer's."""
 
-    sync_period: Count = Field(default=6, description="The slow weights move every so many steps.")
-    slow_step_size: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.5, description="The share of the way to the fast weights that the slow weights move."
-    )
+    sync_period: Annotated[
+        int, Field(ge=1, le=100_000), Because("no training has so many steps between two epochs")
+    ] = Field(default=6, description="The slow weights move every so many steps.")
+    slow_step_size: Annotated[
+        float,
+        Field(gt=0, lt=1),
+        Because(
+            "at 1 the slow weights are the fast ones, at 0 they never move; to do without, lookahead is null",
+            is_both=True,
+        ),
+    ] = Field(default=0.5, description="The share of the way to the fast weights that the slow weights move.")
 
 
 class OptimizerConfig(Section):
     """Optimizer and learning-rate schedule."""
 
-    type: Annotated[Text, _checked(parse_optimizer)] = Field(
+    type: Annotated[Text, checked(parse_optimizer)] = Field(
         default="adamW", description="adamW | adam | SGDW: M momentum | SGD: M momentum | radam: A alpha."
     )
-    scheduler: Annotated[Text, _checked(parse_scheduler)] | None = Field(
+    scheduler: Annotated[Text, checked(parse_scheduler)] | None = Field(
         default="cdr: 3 period",
         description="cdr: P period, T t_mul, M m_mul, A alpha (cosine, warm restarts) | cd: A alpha "
         "(one cosine) | null (constant). Parameters are optional, their order is fixed. radam takes null.",
     )
-    warmup: Natural = Field(default=0, description="Epochs of linear warm-up from 0, before the schedule.")
+    warmup: Annotated[Epochs, NullMeans(0)] = Field(
+        default=0, description="Epochs of linear warm-up from 0, before the schedule; null = 0."
+    )
     lookahead: LookaheadConfig | None = Field(
         default=None, description="Lookahead around the optimizer; null = none."
     )
@@ -164,32 +145,60 @@ class OptimizerConfig(Section):
 class TrainingConfig(Section):
     """How each candidate network is trained."""
 
-    epochs: Count = Field(default=21, description="Epochs of training per candidate.")
-    learning_rate: Positive = Field(default=0.01, description="The peak learning rate.")
-    weight_decay: Annotated[float, Field(ge=0)] | None = Field(
-        default=5e-4, description="Weight decay per step (decoupled for adamW and SGDW); null = none."
+    epochs: Annotated[Epochs, Field(ge=1)] = Field(
+        default=21, description="Epochs of training per candidate."
     )
-    drop_path: Share = Field(
+    learning_rate: Annotated[
+        float,
+        Field(ge=1e-8, le=10),
+        Because(
+            "below, weights of 32 bits do not move; above, no training converges; 0.01 is a good start",
+            is_both=True,
+        ),
+    ] = Field(default=0.01, description="The peak learning rate.")
+    weight_decay: (
+        Annotated[float, Field(ge=0, le=1), Because("1 takes all of a weight in a step; 5e-4 is usual")]
+        | None
+    ) = Field(default=5e-4, description="Weight decay per step (decoupled for adamW and SGDW); null = none.")
+    drop_path: Annotated[
+        float, Field(ge=0, le=1), Because("a probability: at 1 one branch alone survives in the end")
+    ] = Field(
         default=0.0,
         description="The largest probability that a block's branch is dropped; grows with time and depth.",
     )
-    softmax_dropout: Share = Field(default=0.0, description="Dropout before the last dense layer.")
-    label_smoothing: Share = Field(
-        default=0.0, description="Label smoothing of the loss; no effect in segmentation."
-    )
+    softmax_dropout: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Because("at 1 nothing reaches the last layer, and nothing can be learnt; 0.5 is a strong dropout"),
+    ] = Field(default=0.0, description="Dropout before the last dense layer.")
+    label_smoothing: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Because("at 1 all classes are equally right, and nothing can be learnt; 0.1 is usual"),
+    ] = Field(default=0.0, description="Label smoothing of the loss; no effect in segmentation.")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
 
 
 class ArchitectureConfig(Section):
     """The network that a cell is built into."""
 
-    filters: Count = Field(
-        default=24, description="Depth (channels) of the first cell; doubles at each reduction."
-    )
-    motifs: Count = Field(
-        default=3, description="M: the network is M times (normal cells, then a reduction cell)."
-    )
-    normal_cells_per_motif: Count = Field(default=2, description="N: normal cells per motif.")
+    filters: Annotated[
+        int,
+        Field(ge=1, le=4096),
+        Because("a 3x3 convolution of 4096 channels has 150 million weights; published networks take 24"),
+    ] = Field(default=24, description="Depth (channels) of the first cell; doubles at each reduction.")
+    motifs: Annotated[
+        int,
+        Field(ge=1, le=16),
+        Because(
+            "each halves the size and doubles the channels, 2^16 times in all; published networks have 3"
+        ),
+    ] = Field(default=3, description="M: the network is M times (normal cells, then a reduction cell).")
+    normal_cells_per_motif: Annotated[
+        int,
+        Field(ge=1, le=100),
+        Because("the deepest published networks have about 1,000 layers, and a cell has several"),
+    ] = Field(default=2, description="N: normal cells per motif.")
     block_join_operator: Literal["add", "avg"] = Field(
         default="add", description="How a block joins its two branches."
     )
@@ -211,9 +220,9 @@ class ArchitectureConfig(Section):
     activation_function: Annotated[
         Literal[
             "swish", "silu", "relu", "relu6", "elu", "selu", "gelu", "leaky_relu", "mish", "tanh", "sigmoid",
-            "hard_sigmoid", "softplus", "softsign",
+            "hard_sigmoid", "softplus", "softsign", "linear", "exponential", "softmax",
         ],
-        _NullMeans("swish"),
+        NullMeans("swish"),
     ] = Field(default="swish", description="Activation, by its Keras name; null = swish.")  # fmt: skip
     macro_architecture: Text | None = Field(
         default=None,
@@ -233,56 +242,72 @@ class DataAugmentationConfig(Section):
     use_cutout: bool = Field(default=False, description="Also blank out a random square.")
 
 
+Label = Annotated[int, Field(ge=0, le=65_535), Because("a mask's pixel holds 16 bits")]
+NewLabel = Annotated[
+    int, Field(ge=0, le=65_535), Because("a label is a class index or a mask's value of 16 bits")
+]
+
+
 class ResizeConfig(Section):
     """A size in pixels."""
 
-    width: Count = Field(description="Pixels.")
-    height: Count = Field(description="Pixels.")
+    width: Pixels = Field(description="Pixels.")
+    height: Pixels = Field(description="Pixels.")
 
 
 class DatasetConfig(Section):
     """The data, and how it is split and prepared."""
 
-    type: Annotated[Text, Field(json_schema_extra=_suggested(TASKS))] = Field(
+    type: Annotated[Text, Field(json_schema_extra=suggested(TASKS))] = Field(
         description="The task: image_classification, time_series_classification or image_segmentation."
     )
     name: Text | None = Field(
         default=None, description="A data set by name, e.g. digits; with a path, only a label."
     )
     path: Text | None = Field(default=None, description="Folder or file of your own data.")
-    classes_count: Annotated[int, Field(ge=2)] | None = Field(
-        default=None, description="Number of classes; null = counted."
-    )
-    ignore_class: Natural | None = Field(
+    classes_count: (
+        Annotated[
+            int,
+            Field(ge=2, le=10_000),
+            Because("the table of true and predicted classes has as many entries as the square of it"),
+        ]
+        | None
+    ) = Field(default=None, description="Number of classes; null = counted.")
+    ignore_class: Label | None = Field(
         default=None,
         description="Segmentation only: a label that counts neither in the loss nor in the metrics.",
     )
-    batch_size: Count = Field(default=128, description="Training batch size.")
-    val_test_batch_size: Count | None = Field(
+    batch_size: Batch = Field(default=128, description="Training batch size.")
+    val_test_batch_size: Batch | None = Field(
         default=None, description="Batch size of validation and test; null = batch_size."
     )
-    inference_batch_size: Annotated[Count, _NullMeans(1)] = Field(
-        default=1, description="Batch size at which inference time is measured."
-    )
+    inference_batch_size: Annotated[
+        int,
+        Field(ge=1, le=8192),
+        Because("such a batch is made up and held in memory whole"),
+        NullMeans(1),
+    ] = Field(default=1, description="Batch size at which inference time is measured.")
     validation_size: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         default=0.1,
         description="Share of the training data that validates; null = a separate validation split exists.",
     )
     cache: bool = Field(default=True, description="Keep the prepared data on the device.")
-    folds: Count = Field(
+    folds: Annotated[
+        int, Field(ge=1, le=100), Because("each fold is one more training of every candidate; 5 is usual")
+    ] = Field(
         default=1,
         description="Train each candidate on so many stratified splits of validation_size, and average.",
     )
-    samples: Count | None = Field(
-        default=None, description="Use only so many samples, drawn stratified; null = all."
-    )
+    samples: (
+        Annotated[int, Field(ge=1, le=10**9), Because("no data set here has more; null takes all")] | None
+    ) = Field(default=None, description="Use only so many samples, drawn stratified; null = all.")
     balance_class_losses: bool = Field(
         default=False, description="Weight the loss so that each class counts the same."
     )
-    class_labels_remapping: dict[str, Natural] | None = Field(
+    class_labels_remapping: dict[str, NewLabel] | None = Field(
         default=None, description='Old label to new label, e.g. {"1": 0, "2": 1}; null = sorted labels.'
     )
-    data_augmentation: Annotated[DataAugmentationConfig, _NullMeans({})] = Field(
+    data_augmentation: Annotated[DataAugmentationConfig, NullMeans({})] = Field(
         default_factory=DataAugmentationConfig
     )
     resize: ResizeConfig | None = Field(
@@ -301,23 +326,30 @@ class DatasetConfig(Section):
 class ExecutorConfig(Section):
     """Where candidates are evaluated."""
 
-    kind: Annotated[Text, Field(json_schema_extra=_suggested(("inline", "processes", "ray")))] = Field(
-        default="processes", description="inline (in this process), processes (local workers) or ray."
+    kind: Annotated[Text, Field(json_schema_extra=suggested(("inline", "processes")))] = Field(
+        default="processes", description="inline (in this process) or processes (local workers)."
     )
-    workers: Count | None = Field(default=None, description="Number of workers; null = one per core.")
-    threads: Count = Field(
-        default=1, description="Threads per worker on a CPU; measured times and results depend on it."
-    )
+    workers: (
+        Annotated[int, Field(ge=1, le=1024), Because("each is a process of several hundred MB")] | None
+    ) = Field(default=None, description="Number of workers; null = one per core.")
+    threads: Annotated[
+        int,
+        Field(ge=1, le=256),
+        Because("threads beyond the cores only slow a worker down; 1 suits small networks"),
+    ] = Field(default=1, description="Threads per worker on a CPU; measured times and results depend on it.")
 
 
 class OthersConfig(Section):
     """Everything about a run that is neither data nor network."""
 
-    accuracy_predictor_ensemble_units: Count = Field(
-        default=5, description="Number of models in the score predictor's ensemble."
-    )
-    predictions_batch_size: Count = Field(
-        default=1024, description="Cells per batch when scores are predicted."
+    accuracy_predictor_ensemble_units: Annotated[
+        int, Field(ge=1, le=100), Because("each model learns from all cells trained so far; 5 is usual")
+    ] = Field(default=5, description="Number of models in the score predictor's ensemble.")
+    predictions_batch_size: Annotated[
+        int, Field(ge=1, le=2**20), Because("a step predicts a few million cells at most")
+    ] = Field(
+        default=1024,
+        description="Of POPNAS; without effect here, where predictions choose their batches themselves.",
     )
     save_children_weights: bool = Field(default=False, description="Keep the weights of every candidate.")
     save_children_models: bool = Field(default=False, description="Export every candidate as ONNX.")
@@ -334,21 +366,23 @@ class OthersConfig(Section):
     use_mixed_precision: bool = Field(
         default=False, description="Train in two-byte floats where the device is faster so."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+    seed: Annotated[int, Field(ge=0, lt=2**63), Because("generators of random numbers take 63 bits")] = Field(
         default=0, description="Everything random in the run derives from it."
     )
     timing: Literal["measured", "simulated"] = Field(
         default="measured",
         description="simulated: times are a fixed function of the network, so that runs repeat exactly.",
     )
-    executor: Annotated[ExecutorConfig, _NullMeans({})] = Field(default_factory=ExecutorConfig)
-    max_hours: Positive | None = Field(
+    executor: Annotated[ExecutorConfig, NullMeans({})] = Field(default_factory=ExecutorConfig)
+    max_hours: (
+        Annotated[float, Field(gt=0, le=87_600), Because("that is ten years; null = no limit")] | None
+    ) = Field(
         default=None,
         description="Stop after so many hours; running candidates finish first. null = no limit.",
     )
-    max_candidate_seconds: Positive | None = Field(
-        default=None, description="A candidate that trains longer counts as failed; null = no limit."
-    )
+    max_candidate_seconds: (
+        Annotated[float, Field(gt=0, le=31_536_000), Because("that is a year; null = no limit")] | None
+    ) = Field(default=None, description="A candidate that trains longer counts as failed; null = no limit.")
     confirm: bool = Field(
         default=False, description="At the end, train the best five cells again with three seeds each."
     )

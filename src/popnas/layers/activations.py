@@ -2,13 +2,14 @@
 
 Two differ from PyTorch's defaults: `leaky_relu` has slope 0.2 (Keras's function of that name; PyTorch 0.01),
 `hard_sigmoid` is clip(0.2 x + 0.5, 0, 1) (Keras 2, which POPNAS ran on; PyTorch and Keras 3 divide by 6).
-`gelu` is the exact form with erf.
+`gelu` is the exact form with erf. `softmax` is over the channels, the axis that Keras has last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from popnas.errors import UnknownNameError, nearest
@@ -20,6 +21,14 @@ class HardSigmoid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise."""
         return (0.2 * x + 0.5).clamp(0.0, 1.0)
+
+
+class Exponential(nn.Module):
+    """e to the power of x."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return torch.exp(x)
 
 
 _MAKERS: dict[str, Callable[[], nn.Module]] = {
@@ -37,17 +46,21 @@ _MAKERS: dict[str, Callable[[], nn.Module]] = {
     "hard_sigmoid": HardSigmoid,
     "softplus": nn.Softplus,
     "softsign": nn.Softsign,
+    "linear": nn.Identity,
+    "exponential": Exponential,
 }
 
-ACTIVATIONS: tuple[str, ...] = tuple(_MAKERS)
+ACTIVATIONS: tuple[str, ...] = (*_MAKERS, "softmax")
 
 
-def activation(name: str) -> nn.Module:
-    """The activation of that Keras name.
+def activation(name: str, channel_axis: int = 1) -> nn.Module:
+    """The activation of that Keras name; `channel_axis` says where the channels are (softmax needs it).
 
     Raises:
         UnknownNameError: no activation bears the name.
     """
+    if name == "softmax":
+        return nn.Softmax(dim=channel_axis)
     if name not in _MAKERS:
         raise UnknownNameError(
             f"unknown activation '{name}'.{nearest(name, ACTIVATIONS)} "

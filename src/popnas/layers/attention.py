@@ -70,7 +70,9 @@ class TransformerBlock(nn.Module):
         self.attention = ConvAttention(channels, num_heads)
         self.mlp_norm = nn.LayerNorm(channels)
         self.mlp = nn.Sequential(
-            dense(channels, 2 * channels), make_activation(activation), dense(2 * channels, channels)
+            dense(channels, 2 * channels),
+            make_activation(activation, channel_axis=-1),
+            dense(2 * channels, channels),
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class _DropPath(nn.Module):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        assert 0.0 <= rate < 1.0, rate
+        assert 0.0 <= rate <= 1.0, rate
         self.rate = rate
         self.register_buffer("progress", torch.zeros(()), persistent=False)
 

@@ -19,7 +19,7 @@ class SqueezeExcite(Operator):
 
     family = "SE"
     grammar = "Rr SE"
-    pattern = "([0-9]+)r se"
+    pattern = "([0-9]+)r? se"  # POPNAS 3.0 to 3.4 wrote `8 SE`
     examples = ("8r SE", "4r SE")
 
     def __init__(self, ratio: int) -> None:

@@ -126,7 +126,8 @@ class _Training:
 
     def __post_init__(self) -> None:
         steps_per_epoch = len(self.train_loader)
-        self.rates = schedules.per_step(self.settings, steps_per_epoch)[0]
+        self.rate_at = schedules.rate_at(self.settings, steps_per_epoch)
+        self.num_steps = self.settings.epochs * steps_per_epoch
         if self.settings.is_compiled:
             devices.warn_of_compilation(self.device)
         self.stepper = self._make_stepper(self.network)
@@ -147,7 +148,7 @@ class _Training:
         self._validate(epoch, heads)
         record = EpochRecord(
             loss=loss,
-            learning_rate=self.rates[(epoch + 1) * len(self.train_loader) - 1],
+            learning_rate=self.rate_at((epoch + 1) * len(self.train_loader) - 1),
             head_metrics=[metrics.compute() for metrics in heads],
             training_seconds=training_seconds,
             validation_seconds=time.thread_time() - began,
@@ -203,11 +204,11 @@ class _Training:
             self._check_time(epoch)
             batch = stepper.prepared(loaded)
             if has_drop_path:
-                self.network.set_progress(step / len(self.rates))
+                self.network.set_progress(step / self.num_steps)
             if self.cost is None and len(self.warmed_shapes) < _MAX_WARMED:
                 self._warm_up(batch)
             clock.start()
-            stepped = stepper.step(batch, self.rates[step])
+            stepped = stepper.step(batch, self.rate_at(step))
             clock.stop()
             stepper.release_gradients()
             loss_sum.add_(stepped.loss, alpha=len(batch.y))

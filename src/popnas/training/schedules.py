@@ -68,8 +68,14 @@ def of_settings(settings: TrainingSettings, steps_per_epoch: int) -> Schedule:
     return schedule(settings.scheduler, steps_per_epoch, settings.epochs, settings.warmup)
 
 
+def rate_at(settings: TrainingSettings, steps_per_epoch: int) -> Schedule:
+    """The learning rate of each step, counted from 0; made one at a time, however many there are."""
+    factor = of_settings(settings, steps_per_epoch)
+    return lambda step: settings.learning_rate * factor(step)
+
+
 def per_step(settings: TrainingSettings, steps_per_epoch: int) -> tuple[list[float], list[float]]:
-    """Learning rate and weight decay at each step of a training.
+    """Learning rate and weight decay at each step of a training, as lists.
 
     A decoupled weight decay is the share of itself that a weight loses at that step, so it follows the
     schedule; with the other optimizers it is a constant penalty.

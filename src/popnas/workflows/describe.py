@@ -23,6 +23,7 @@ from popnas.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from popnas.datasets import Dataset
 
+_MOST_STEPS = 1_000_000
 _SHAPES = {1: ("timesteps x channels", "150x3"), 2: ("height x width x channels", "32x32x3")}
 
 
@@ -202,5 +203,15 @@ def new_blocks(config: RunConfig) -> list[int]:
 
 
 def schedule(config: RunConfig, steps_per_epoch: int) -> tuple[list[float], list[float]]:
-    """Learning rate and weight decay at each step of a candidate's training."""
+    """Learning rate and weight decay at each step of a candidate's training.
+
+    Raises:
+        UserError: more steps than can be listed.
+    """
+    num_steps = config.training_hyperparameters.epochs * steps_per_epoch
+    if num_steps > _MOST_STEPS:
+        raise UserError(
+            f"--schedule {steps_per_epoch}: {config.training_hyperparameters.epochs:,} epochs make "
+            f"{num_steps:,} steps, and at most {_MOST_STEPS:,} are listed. Give fewer steps or epochs."
+        )
     return schedules.per_step(TrainingSettings.from_config(config), steps_per_epoch)

@@ -257,6 +257,9 @@ class _Job:
         path = self.folder.restore / f"e2e_{stage}.json"
         document = self.state["configs"][stage]
         document["others"]["max_hours"] = None
+        searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
+        for key in ("max_children", "max_exploration_children"):
+            document["search_strategy"][key] = searched[key]
         if self.state["max_hours"] is not None:
             left = self.state[f"{stage}_until"] - self._spent()
             document["others"]["max_hours"] = max(left, 1.0) / 3600

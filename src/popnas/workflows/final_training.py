@@ -12,7 +12,7 @@ import torch
 
 from popnas import executors, tasks
 from popnas.cells import Cell
-from popnas.config import RunConfig
+from popnas.config import RunConfig, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
@@ -82,11 +82,10 @@ def train(
         train_strategy=train_strategy,
         sets=sets,
     )
+    ignored = after_search.warnings(base, config, FINAL)
     config = model_requests.with_macro(
         config,
-        motifs or choice.motifs,
-        choice.normal_cells if normal_cells is None else normal_cells,
-        filters or choice.filters,
+        **_macro(base, config, choice, {"motifs": motifs, "normal_cells": normal_cells, "filters": filters}),
     )
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
@@ -100,7 +99,23 @@ def train(
             if not renew or (kept := earlier.put_aside(path)) is None:
                 raise
             listener.message(f"The training that was there is kept in {kept}.")
+        for warning in ignored:
+            listener.message(f"Warning: {warning}")
         return _train(job, listener)
+
+
+def _macro(
+    base: RunConfig, config: RunConfig, choice: _Choice, given: dict[str, int | None]
+) -> dict[str, int | None]:
+    """Each number of the macro-architecture: as given, else as the partial configuration changes it, else as
+    the chosen cell comes with it. None: as the configuration has it.
+    """
+    own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
+    found = dict(given)
+    for name, field in (("motifs",) * 2, ("normal_cells", "normal_cells_per_motif"), ("filters",) * 2):
+        if given[name] is None and getattr(own, field) == getattr(changed, field):
+            found[name] = getattr(choice, name)
+    return found
 
 
 def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:

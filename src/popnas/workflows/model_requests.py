@@ -10,7 +10,7 @@ from typing import Any
 from popnas import config as configurations
 from popnas.cells import Cell
 from popnas.config import RunConfig
-from popnas.errors import UserError
+from popnas.errors import ConfigError, Problem, UserError
 from popnas.operators import parse as parse_operator
 from popnas.runs import RunFolder
 from popnas.tasks import get as get_task
@@ -51,9 +51,15 @@ def stage_config(
     data, hyperparameters = document["dataset"], document["training_hyperparameters"]
     data["batch_size"] = batch_size or data["batch_size"]
     data["val_test_batch_size"] = test_batch_size or data["val_test_batch_size"]
-    hyperparameters["learning_rate"] *= data["batch_size"] / base.dataset.batch_size
+    scale = data["batch_size"] / base.dataset.batch_size
+    hyperparameters["learning_rate"] *= scale
     document["others"]["train_strategy"] = train_strategy or document["others"]["train_strategy"]
-    config = load_config(document)
+    try:
+        config = load_config(document)
+    except ConfigError as error:
+        raise ConfigError(
+            [_scaled(problem, scale) for problem in error.problems], "the configuration of this stage"
+        ) from None
     device.choose(config.others.train_strategy)
     return config
 
@@ -63,6 +69,17 @@ def without_limit(config: RunConfig) -> RunConfig:
     document = config.to_json()
     document["others"]["max_hours"] = None
     return load_config(document)
+
+
+def _scaled(problem: Problem, scale: float) -> Problem:
+    """A mistake of the merged configuration; of a scaled learning rate it says where that comes from."""
+    if problem.place != "training_hyperparameters.learning_rate":
+        return problem
+    told = (
+        f"{problem.message} It is scaled by {scale:g}, as the batch size is: give a batch size nearer to "
+        "the run's, or another rate with --set training_hyperparameters.learning_rate=RATE."
+    )
+    return Problem(problem.place, problem.value, told)
 
 
 def with_macro(

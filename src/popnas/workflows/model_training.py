@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import save
@@ -32,7 +32,8 @@ from popnas.training.interfaces import Snapshot
 from popnas.workflows import model_files
 from popnas.workflows.models import ModelFolder, read_json
 
-SELECTION, FINAL = "model_selection", "final_training"
+SELECTION: Literal["model_selection"] = "model_selection"
+FINAL: Literal["final_training"] = "final_training"
 _REMEDIES = {
     SELECTION: "Choose another --name, or remove the folder to train anew.",
     FINAL: "Choose another --name, or train anew with --renew, which keeps the old one beside the new.",

@@ -71,6 +71,7 @@ def plan(config: RunConfig) -> Plan:
     Raises:
         DataError: as the search would.
     """
+    place = device.choose(config.others.train_strategy)
     task = tasks.get(config.dataset.type)
     dataset = task.load(config)
     spec = task.network_spec(config, dataset)
@@ -82,7 +83,6 @@ def plan(config: RunConfig) -> Plan:
     for step in range(2, space.num_blocks + 1):
         samples[step] = space.random_cells(_NUM_SAMPLED, step, rng)
     costs = {step: bulk_costs(cells_NB4, space, spec) for step, cells_NB4 in samples.items()}
-    place = device.choose(config.others.train_strategy)
     line = _probe(config, dataset, spec, space, samples[space.num_blocks], place)
     num_workers = _num_workers(config)
     num_samples = epoch_samples(dataset)

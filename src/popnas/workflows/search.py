@@ -76,10 +76,10 @@ def search(
     """
     run_config = config if isinstance(config, RunConfig) else load_config(config)
     listener = listener or Listener()
+    device.choose(run_config.others.train_strategy)
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     for warning in [*run_config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
-    device.choose(run_config.others.train_strategy)
     folder = create_run(
         logs, name, lambda path: RunFolder.create(path, run_config.to_json(), volatile=environment())
     )
@@ -103,8 +103,8 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
             f"--set {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed "
             "with -r. To search with other settings start a new run without -r."
         )
-    dataset = tasks.get(run_config.dataset.type).load(run_config)
     device.choose(run_config.others.train_strategy)
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
     return _locked_search(folder, run_config, dataset, listener or Listener())
 
 

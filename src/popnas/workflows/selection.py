@@ -123,7 +123,8 @@ def select(
     with RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock"):
         listener.phase("loading the data")
         dataset = tasks.get(config.dataset.type).load(config)
-        for warning in [*config.warnings(), *dataset.warnings]:
+        ignored = configurations.after_search.warnings(base, config, SELECTION)
+        for warning in [*ignored, *config.warnings(), *dataset.warnings]:
             listener.message(f"Warning: {warning}")
         request = {
             "cell": None if given is None else given.key,

@@ -9,6 +9,7 @@ from typing import Any
 from popnas import config, datasets, executors, operators, tasks
 from popnas.config import NameRules, RunConfig
 from popnas.networks.macros import MACROS
+from popnas.predictors import MIN_TARGETS
 
 
 def name_rules() -> NameRules:
@@ -21,6 +22,7 @@ def name_rules() -> NameRules:
         datasets=sorted({name for task in tasks.REGISTRY.names() for name in datasets.names(task)}),
         check_dataset=datasets.check_name,
         get_task=tasks.get,
+        fewest_learnt_from=MIN_TARGETS,
     )
 
 

@@ -27,30 +27,39 @@ def with_field(place, value):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("search_space.blocks", 0, "must be a whole number, at least 1, got 0."),
-        ("search_space.blocks", True, "must be a whole number, at least 1, got true."),
-        ("search_space.blocks", 2.0, "must be a whole number, at least 1, got 2.0."),
-        ("search_space.blocks", "5", "must be a whole number, at least 1, got '5'. Write 5 without quotes."),
-        ("search_space.blocks", None, "must be a whole number, at least 1, got null."),
-        ("search_space.blocks", [5], "must be a whole number, at least 1, got the list [5]."),
+        ("search_space.blocks", 0, "must be a whole number, at least 1 and at most 32, got 0."),
+        ("search_space.blocks", True, "must be a whole number, at least 1 and at most 32, got true."),
+        ("search_space.blocks", 2.0, "must be a whole number, at least 1 and at most 32, got 2.0."),
+        ("search_space.blocks", "5",
+         "must be a whole number, at least 1 and at most 32, got '5'. Write 5 without quotes."),
+        ("search_space.blocks", None, "must be a whole number, at least 1 and at most 32, got null."),
+        ("search_space.blocks", [5], "must be a whole number, at least 1 and at most 32, got the list [5]."),
         ("search_space.operators", "3x3 conv", "must be a list of texts with at least one entry or null, "
          "got '3x3 conv'."),
-        ("training_hyperparameters.learning_rate", 0, "must be a number, above 0, got 0."),
-        ("training_hyperparameters.learning_rate", -1.5, "must be a number, above 0, got -1.5."),
-        ("training_hyperparameters.drop_path", 1, "must be a number, at least 0 and below 1, got 1."),
-        ("training_hyperparameters.weight_decay", "x", "must be a number, at least 0, or null, got 'x'."),
+        ("training_hyperparameters.learning_rate", 0,
+         "must be a number, at least 1e-08 and at most 10, got 0: below, weights of 32 bits "
+         "do not move; above, no training converges; 0.01 is a good start."),
+        ("training_hyperparameters.learning_rate", -1.5,
+         "must be a number, at least 1e-08 and at most 10, got -1.5: below, weights of 32 bits "
+         "do not move; above, no training converges; 0.01 is a good start."),
+        ("training_hyperparameters.drop_path", 2,
+         "must be a number, at least 0 and at most 1, got 2: a probability: at 1 "
+         "one branch alone survives in the end."),
+        ("training_hyperparameters.weight_decay", "x",
+         "must be a number, at least 0 and at most 1, or null, got 'x'."),
         ("dataset.validation_size", 1.0, "must be a number, above 0 and below 1, or null, got 1.0."),
         ("dataset.cache", "true", "must be true or false, got 'true'. Write true without quotes."),
         ("dataset.cache", 1, "must be true or false, got 1."),
         ("dataset.resize", 32, "must be an object with keys of width, height, or null, got 32."),
-        ("dataset.classes_count", 1, "must be a whole number, at least 2, or null, got 1."),
+        ("dataset.classes_count", 1,
+         "must be a whole number, at least 2 and at most 10,000, or null, got 1."),
         ("others.seed", -1, "must be a whole number, at least 0 and below 2^63, got -1."),
         ("others.train_strategy", "gpu",
          "must be one of 'auto', 'CPU', 'GPU', 'multi-GPU', 'TPU', got 'gpu'. "
          "Did you mean 'GPU'?"),
         ("others.timing", "simulate", "must be one of 'measured', 'simulated', got 'simulate'. "
          "Did you mean 'simulated'?"),
-        ("others.max_hours", 0, "must be a number, above 0, or null, got 0."),
+        ("others.max_hours", 0, "must be a number, above 0 and at most 87,600, or null, got 0."),
         ("training_hyperparameters.optimizer.scheduler", "cdr: 3 perids",
          "'perids' is no parameter of 'cdr'. "
          "Did you mean 'period'? The form is 'cdr: P period, T t_mul, M m_mul, A alpha', in this order."),
@@ -115,7 +124,7 @@ def test_the_message_as_a_whole():
         config.load({"dataset": DATA, "search_space": {"blocks": 0, "bloks": 1}})
     assert str(caught.value) == (
         "2 mistakes in the configuration:\n"
-        "  search_space.blocks: must be a whole number, at least 1, got 0.\n"
+        "  search_space.blocks: must be a whole number, at least 1 and at most 32, got 0.\n"
         "  search_space.bloks: unknown key 'bloks'. Did you mean 'blocks'?"
     )
 
@@ -147,7 +156,7 @@ def test_lines_of_a_file(tmp_path):
         '"search_space": {\n"blocks": 0},\n"search_strategy": {"score_metric": "mean_iou"}}'
     )
     assert problems(path) == [
-        "search_space.blocks: must be a whole number, at least 1, got 0. (line 5)",
+        "search_space.blocks: must be a whole number, at least 1 and at most 32, got 0. (line 5)",
         "search_strategy.score_metric: 'mean_iou' is not measured in image_classification. Choose one of: "
         "accuracy, f1_score. (line 6)",
     ]
@@ -158,7 +167,7 @@ def test_lines_of_a_file(tmp_path):
     [
         (
             "search_space.blocks=0",
-            "search_space.blocks: must be a whole number, at least 1, got 0. (from --set)",
+            "search_space.blocks: must be a whole number, at least 1 and at most 32, got 0. (from --set)",
         ),
         (
             "search_space.bloks=2",

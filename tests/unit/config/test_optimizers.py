@@ -71,7 +71,7 @@ def test_schedules(text, spec):
             "'perid' is no parameter of 'cdr'. Did you mean 'period'? The form is 'cdr: P period, T t_mul, "
             "M m_mul, A alpha', in this order.",
         ),
-        (parse_scheduler, "cdr: 0 period", "period must be above 0, got 0."),
+        (parse_scheduler, "cdr: 0 period", "period must be at least 0.01 and at most 100,000 epochs, got 0."),
         (parse_scheduler, "cd: 2 alpha", "alpha must be between 0 and 1, got 2."),
         (
             parse_scheduler,

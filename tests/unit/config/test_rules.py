@@ -108,9 +108,11 @@ def problems(content, names=None):
             "dataset.folds.",
         ),
         (
-            document({**IMAGES, "classes_count": 2, "class_labels_remapping": {"1": 0, "3": 2}}),
-            "dataset.class_labels_remapping.3",
-            "must be below dataset.classes_count (2), got 2.",
+            document({**SEGMENTATION, "classes_count": 2, "class_labels_remapping": {"1": 0, "2": 255}}),
+            "dataset.class_labels_remapping.2",
+            "255 is neither one of the 2 classes of dataset.classes_count (0 to 1) nor dataset.ignore_class. "
+            "If these pixels shall not count, write 255 for dataset.ignore_class; if they are a class, write "
+            "a label below 2, or null for dataset.classes_count.",
         ),
         (
             document(search_space={"operators": ["identity", "3x3 conv", "identity"]}),
@@ -144,9 +146,10 @@ def test_names_are_checked_with_all_the_rest():
         "others": {"executor": {"kind": "processs"}},
     }
     assert problems(content, NAMES) == {
-        "search_space.blocks": "must be a whole number, at least 1, got 0.",
+        "search_space.blocks": "must be a whole number, at least 1 and at most 32, got 0.",
         "search_space.operators[1]": "not for 2d.",
-        "search_space.operators[2]": "must be a text that is not empty, got 5.",
+        "search_space.operators[2]": "must be a text that is not empty, got 5. Write it in double "
+        'quotes: "5".',
         "dataset.name": "no data set is named 'digitz'.",
         "others.executor.kind": "no executor is named 'processs'. Did you mean 'processes'? Choose one "
         "of: inline, processes.",
@@ -234,7 +237,8 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
             ),
             [
                 "architecture_hyperparameters.segmentation_decoder: has an effect in segmentation only.",
-                "dataset.ignore_class: has an effect in segmentation only.",
+                "dataset.ignore_class: has an effect in segmentation only: examples with this label are a "
+                "class like any other.",
             ],
         ),
         (

@@ -19,7 +19,7 @@ from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.source import network_source
 from popnas.export.source.expressions import Call, Records, render
-from popnas.layers import Layer
+from popnas.layers import BatchNorm, Layer
 
 IMAGES = Preprocessing.of_images(2)
 CELL = "[(-1, 3x3 conv, -2, 3x3:2z zconv);(-2, 3x3:2dr dconv, 0, 8r SE);(-1, identity, -1, 2x2 avgpool)]"
@@ -64,6 +64,9 @@ def test_every_head_gives_the_same(make_network, tmp_path: Path, changes: dict[s
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+CONVOLUTIONS = "[(-1, 3x3 conv, -1, 3x3 dconv)]"
+
+
 @pytest.mark.parametrize(
     "activation",
     [
@@ -78,14 +81,36 @@ def test_every_head_gives_the_same(make_network, tmp_path: Path, changes: dict[s
         "relu6",
         "softsign",
         "tanh",
+        "linear",
+        "exponential",
+        "softmax",
     ],
 )
 def test_every_activation(make_network, tmp_path: Path, activation: str) -> None:
-    network = make_network("[(-1, 3x3 conv, -1, 4r SE)]", (5, 5, 2), activation=activation)
+    # Without batch normalisation, which a gate has not, powers of e of powers of e outgrow all floats.
+    cell = CONVOLUTIONS if activation == "exponential" else "[(-1, 3x3 conv, -1, 4r SE)]"
+    network = make_network(cell, (5, 5, 2), activation=activation)
+    x = torch.randn(2, 2, 5, 5)
+    _normalise(network, x)
     twin = _imported(network_source(network, IMAGES), tmp_path).Network().eval()
     twin.load_state_dict(network.state_dict())
-    x = torch.randn(2, 2, 5, 5)
+    assert torch.isfinite(network(x)[0]).all()
     torch.testing.assert_close(twin(x)[0], network(x)[0], rtol=0, atol=1e-6)
+
+
+def _normalise(network: torch.nn.Module, x_BCHW: torch.Tensor) -> None:
+    """Running statistics as of `x_BCHW`: without them powers of e grow beyond all floats."""
+
+    def follow(norm: BatchNorm, inputs: tuple[torch.Tensor, ...]) -> None:
+        norm.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+        norm.running_var.copy_(inputs[0].var((0, 2, 3)))
+
+    norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
+    hooks = [norm.register_forward_pre_hook(follow) for norm in norms]
+    with torch.no_grad():
+        network(x_BCHW)
+    for hook in hooks:
+        hook.remove()
 
 
 def test_lengths_and_weights_from_the_file(make_network, tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def test_chain_keeps_what_is_there() -> None:
         ("hard_sigmoid", 0.3),
         ("softplus", math.log1p(math.exp(-1))),
         ("softsign", -0.5),
+        ("linear", -1.0),
+        ("exponential", math.exp(-1)),
     ],
 )
 def test_activations_are_those_of_keras(name: str, at_minus_one: float) -> None:
@@ -78,10 +80,17 @@ def test_activations_are_those_of_keras(name: str, at_minus_one: float) -> None:
 
 
 def test_every_activation_is_tested_and_a_wrong_name_gets_the_nearest() -> None:
-    assert len(ACTIVATIONS) == 14
+    assert len(ACTIVATIONS) == 17
     assert activation("relu6")(torch.tensor(9.0)) == 6.0
     with pytest.raises(UnknownNameError, match=r"'swich'.*Did you mean 'swish'.*softsign"):
         activation("swich")
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((2, 3, 4, 5), 1), ((2, 3), 1), ((2, 4, 5, 3), -1)])
+def test_softmax_is_over_the_channels(shape: tuple[int, ...], axis: int) -> None:
+    shares = activation("softmax", axis)(torch.randn(shape))
+    torch.testing.assert_close(shares.sum(axis), torch.ones_like(shares.sum(axis)))
+    assert shares.shape[axis] == 3
 
 
 def test_convolutions_start_he_uniform() -> None:

@@ -97,7 +97,8 @@ def test_cpu_and_auto_are_always_there() -> None:
 def test_what_is_not_there_is_refused_naming_what_is(monkeypatch: Any, strategy: str) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(
-        UserError, match=rf"train_strategy: '{strategy}' .* This machine has: CPU\. .* 'auto'"
+        UserError,
+        match=rf"train_strategy: '{strategy}' .* This machine has: CPU\. .*--set others\.train_strategy=auto",
     ):
         choose(strategy)
 

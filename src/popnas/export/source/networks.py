@@ -148,13 +148,13 @@ def _activation(network: Network, records: Records) -> str:
     for module in network.modules():
         used |= {value for value in records.arguments(module).values() if isinstance(value, str)}
     made = {name: layers.activation(name) for name in ACTIVATIONS if name in used}
-    lines = [
-        f'    if name == "{name}":\n        return {"nn." if _is_torch(layer) else ""}{layer!r}'
-        for name, layer in made.items()
-    ]
+    calls = {name: f"{'nn.' if _is_torch(layer) else ''}{layer!r}" for name, layer in made.items()}
+    if "softmax" in calls:
+        calls["softmax"] = "nn.Softmax(dim=channel_axis)"
+    lines = [f'    if name == "{name}":\n        return {call}' for name, call in calls.items()]
     return "\n".join(
         [
-            "def activation(name: str) -> nn.Module:",
+            "def activation(name: str, channel_axis: int = 1) -> nn.Module:",
             '    """The activation of that name."""',
             *lines,
             '    raise ValueError(f"unknown activation {name!r}")',

@@ -1,0 +1,80 @@
+"""What fields are declared with: bounds and their reason, checked texts, nulls that mean a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from popnas.errors import ConfigError
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys refused, no conversion between types, immutable."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=False
+    )
+
+
+@dataclass(frozen=True)
+class Because:
+    """Annotation of a number: why its bounds are where they are, and what to write instead.
+
+    It is the `$comment` of the JSON Schema and ends the message about a number beyond the upper bound; with
+    `is_both`, beyond the lower one too.
+    """
+
+    reason: str
+    is_both: bool = False
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        both = {"x-comment-on-both-bounds": True} if self.is_both else {}
+        return {**handler(schema), "$comment": self.reason, **both}
+
+
+@dataclass(frozen=True)
+class NullMeans:
+    """Annotation of a field whose null stands for `value`; the JSON Schema says so too."""
+
+    value: Any
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._replace, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
+
+    def _replace(self, value: Any) -> Any:
+        return self.value if value is None else value
+
+
+def suggested(values: tuple[str, ...]) -> dict[str, Any]:
+    """Schema of an open set of names: editors complete the known ones and accept a plug-in's."""
+    return {"anyOf": [{"enum": list(values)}, {"type": "string"}]}
+
+
+def checked(parse: Any) -> AfterValidator:
+    """A text that `parse` must understand; its ConfigError becomes the field's mistake."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except ConfigError as mistake:
+            raise ValueError(mistake.problems[0].message) from None
+        return text
+
+    return AfterValidator(check)
