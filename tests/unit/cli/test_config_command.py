@@ -42,7 +42,7 @@ def test_mistakes_as_json(capsys):
         {
             "place": "search_space.blocks",
             "value": 0,
-            "message": "must be a whole number, at least 1, got 0. (from --set)",
+            "message": "must be a whole number, at least 1 and at most 32, got 0. (from --set)",
         }
     ]
     assert answer["config"] is None
