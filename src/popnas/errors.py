@@ -139,7 +139,15 @@ class ExecutorError(PopnasError):
 
 
 class StorageError(PopnasError):
-    """The disk refused a write; what was written before is intact."""
+    """The disk refused a write; what was written before is intact.
+
+    `is_wrong_place`: nothing can be written there (read-only, no permission, no folder), which other input
+    would have avoided: exit status 2.
+    """
+
+    def __init__(self, message: str, *, is_wrong_place: bool = False) -> None:
+        super().__init__(message)
+        self.exit_status = 2 if is_wrong_place else 1
 
 
 def nearest(value: object, choices: Iterable[str]) -> str:

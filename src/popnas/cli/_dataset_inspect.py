@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from popnas.cli._ending import written_to_option
 from popnas.cli._options import json_option, set_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 from popnas.cli._reading_choice import ask_or_take_likeliest, type_option
+from popnas.errors import UserError
 
 
 @click.command("inspect")
@@ -51,6 +54,7 @@ def inspect(
         raise click.UsageError("--set changes a configuration: give one with -j CONFIG.")
     if task is not None and source is not None:
         raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
+    from popnas.report.views import Views
     from popnas.workflows.data_look import look_at, look_with
     from popnas.workflows.inspection import inspect, write_page
     from popnas.workflows.settings import load_config
@@ -60,12 +64,20 @@ def inspect(
     else:
         look = look_at(str(data), ask_or_take_likeliest, task=task)
     facts = inspect(look)
-    write_page(look, facts, output)
+    # The figures first: a page that cannot be written does not keep them back.
+    if not is_json:
+        _show(facts)
+    try:
+        with written_to_option("-o"):
+            write_page(look, facts, output, Views(partial(echo, err=True), are_the_job=True))
+    except UserError:
+        if is_json:
+            print_json({**facts, "page": None})
+        raise
     if is_json:
         print_json({**facts, "page": str(output)})
-        return
-    _show(facts)
-    click.echo(f"\nPage: {output}")
+    else:
+        echo(f"\nPage: {output}")
 
 
 def _show(facts: dict[str, Any]) -> None:
@@ -73,7 +85,7 @@ def _show(facts: dict[str, Any]) -> None:
 
     splits = facts["splits"]
     is_per_pixel = splits["train"]["unlabelled_share"] is not None
-    click.echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes\n")
+    echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes\n")
     print_table(
         ["split", "examples", "size", *["unlabelled"] * is_per_pixel],
         [
@@ -82,7 +94,7 @@ def _show(facts: dict[str, Any]) -> None:
             for name, split in splits.items()
         ],
     )
-    click.echo()
+    echo()
     print_table(
         ["class", *(f"{name} {'pixels' if is_per_pixel else 'examples'}" for name in splits)],
         [
@@ -91,9 +103,9 @@ def _show(facts: dict[str, Any]) -> None:
         ],
     )
     if not facts["warnings"]:
-        click.echo("\nNothing was found that would hurt a search.")
+        echo("\nNothing was found that would hurt a search.")
     for number, line in enumerate(facts["warnings"]):
-        click.echo(f"{'' if number else chr(10)}Warning: {line}")
+        echo(f"{'' if number else chr(10)}Warning: {line}")
 
 
 def _share(split: dict[str, Any], k: int) -> str:

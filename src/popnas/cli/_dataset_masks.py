@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from popnas.cli._ending import written_to_option
 from popnas.cli._options import json_option, model_option, run_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 
 
 @click.command("masks")
@@ -38,7 +39,8 @@ def masks(
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.workflows.predicted_masks import show
 
-    page = show(run, model, split=split, num_shown=num_shown, output=output)
+    with written_to_option("-o"):
+        page = show(run, model, split=split, num_shown=num_shown, output=output)
     if is_json:
         print_json({"path": str(page.path), **page.content})
         return
@@ -47,7 +49,7 @@ def masks(
         [[f"{i['mean_iou']:.4f}", f"{i['accuracy']:.4f}", i["name"]] for i in page.content["images"]],
     )
     metrics = page.content["metrics"]
-    click.echo(
+    echo(
         f"\nAll {page.content['num_images']:,} {split} images: mean IoU {metrics['mean_iou']:.4f}, pixel "
         f"accuracy {metrics['accuracy']:.4f}\nPage: {page.path}"
     )

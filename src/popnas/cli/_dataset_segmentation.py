@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popnas.cli._options import json_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 from popnas.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -102,13 +102,13 @@ def segmentation(
         Geometry(resize, crop),
         class_names=names,
         replaces=replaces,
-        say=lambda message: click.echo(message, err=True),
+        say=lambda message: echo(message, err=True),
     )
     if is_json:
         print_json({"path": str(output), "class_names": names, "splits": [_content(item) for item in built]})
         return
     _show(built, names, ignore)
-    click.echo(f"\nNext: popnas dataset inspect {output}, popnas init {output}")
+    echo(f"\nNext: popnas dataset inspect {output}, popnas init {output}")
 
 
 def _folders(folder: Path | None, splits: tuple[tuple[str, Path, Path], ...]) -> dict[str, tuple[Path, Path]]:
@@ -189,7 +189,7 @@ def _show(built: list[BuiltSplit], names: list[str] | None, ignore: int | None) 
         size = shown[0] if smallest == largest else " to ".join(shown)
         rows.append([item.name, len(item.sizes), size, f"{item.path.stat().st_size / 1e6:.1f} MB", item.path])
     print_table(["split", "images", "width x height", "size", "file"], rows)
-    click.echo()
+    echo()
     labels = sorted({label for item in built for label in item.pixels})
     print_table(
         ["label", "name", *(item.name for item in built)],

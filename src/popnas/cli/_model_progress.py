@@ -10,15 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
+from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
+from popnas.cli._output import printable
 from popnas.cli._progress import duration
 from popnas.workflows.model_progress import ModelListener
 
@@ -28,36 +22,23 @@ _POLL_SECONDS = 1.0
 @contextmanager
 def model_listener(*, is_quiet: bool) -> Iterator[ModelListener]:
     """A listener that draws on standard error: a bar on a terminal, else a line per model; or none."""
-    console = Console(stderr=True, highlight=False)
+    console = error_console()
     if is_quiet:
         yield ModelListener()
-    elif not console.is_terminal:
+    elif not is_drawn(console):
         yield _Lines(console)
     else:
-        with _progress(console) as progress:
-            bar = _Bar(console, progress)
+        with bar_on(console) as bar:
+            drawn = _Drawn(console, bar)
             try:
-                yield bar
+                yield drawn
             finally:
-                bar.stop()
+                drawn.stop()
 
 
 def job_listener(*, is_quiet: bool) -> JobListener:
     """A listener for jobs whose stages draw their own progress: lines only, or none."""
-    return JobListener(None if is_quiet else Console(stderr=True, highlight=False))
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-        console=console,
-        transient=True,
-    )
+    return JobListener(None if is_quiet else error_console())
 
 
 class _Lines(ModelListener):
@@ -65,14 +46,13 @@ class _Lines(ModelListener):
         self.console = console
 
     def message(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), soft_wrap=True)
 
     def phase(self, text: str) -> None:
         self.message(text)
 
     def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
-        models = "1 model" if len(folders) == 1 else f"{len(folders)} models"
-        self.message(f"training {models}, {num_epochs} epochs each, in {folders[0].parent}")
+        self.message(f"training {_models(folders)}, {num_epochs} epochs each, in {folders[0].parent}")
 
     def model_finished(self, folder: Path, text: str) -> None:
         self.message(f"{folder.name}: {text}")
@@ -91,32 +71,33 @@ class JobListener(ModelListener):
 
     def message(self, text: str) -> None:
         if self.console is not None:
-            self.console.print(text, markup=False, soft_wrap=True)
+            self.console.print(printable(text), soft_wrap=True)
 
     def phase(self, text: str) -> None:
         self.message(text)
 
 
-class _Bar(_Lines):
+class _Drawn(_Lines):
     """Reads how far the trainings are from their folders, since they may run in other processes."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Console, bar: Bar) -> None:
         super().__init__(console)
-        self.progress = progress
-        self.task = progress.add_task("starting", total=None, left="")
+        self.bar = bar
         self._stopped = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    def message(self, text: str) -> None:
-        self.progress.console.print(text, markup=False, soft_wrap=True)
-
     def phase(self, text: str) -> None:
         self.stop()
-        self.progress.reset(self.task, total=None, description=text, left="")
+        self.bar.start(text)
 
     def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
+        self.stop()
         self._stopped.clear()
-        self.progress.reset(self.task, total=num_epochs * len(folders), description="epochs", left="")
+        self.bar.start(
+            f"training {_models(folders)}, epochs",
+            num_epochs * len(folders),
+            num_epochs_done(folders, num_epochs),
+        )
         self._watcher = threading.Thread(target=self._watch, args=(folders, num_epochs), daemon=True)
         self._watcher.start()
 
@@ -128,14 +109,47 @@ class _Bar(_Lines):
             self._watcher = None
 
     def _watch(self, folders: Sequence[Path], num_epochs: int) -> None:
-        began, at_first = time.monotonic(), sum(_epochs_done(folder, num_epochs) for folder in folders)
-        while not self._stopped.wait(_POLL_SECONDS):
-            done = sum(_epochs_done(folder, num_epochs) for folder in folders)
-            left = ""
-            if done > at_first:
-                to_do = num_epochs * len(folders) - done
-                left = f"about {duration((time.monotonic() - began) / (done - at_first) * to_do)} left"
-            self.progress.update(self.task, completed=done, left=left)
+        pace = Pace(num_epochs * len(folders))
+        is_over = False
+        while not is_over:
+            is_over = self._stopped.wait(_POLL_SECONDS)  # then once more, for the end as it was
+            done = num_epochs_done(folders, num_epochs)
+            left = pace.seconds_left(done, time.monotonic())
+            self.bar.update(done, "" if left is None else f"about {duration(left)} left")
+
+
+class Pace:
+    """The time left of `total` equal pieces of work, from when each of them was seen to be done.
+
+    The first ones only start the clock: before them stands what is done once (processes, data). Between two
+    pieces the time left runs down with the clock.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._seen: int | None = None
+        self._first: tuple[int, float] | None = None
+        self._end: float | None = None
+
+    def seconds_left(self, done: int, now: float) -> float | None:
+        """What is left at the clock time `now`; None while there is no honest estimate."""
+        if self._seen is not None and done != self._seen:
+            if self._first is None:
+                self._first = done, now
+            elif done > self._first[0]:
+                per_piece = (now - self._first[1]) / (done - self._first[0])
+                self._end = now + per_piece * (self.total - done)
+        self._seen = done
+        return None if self._end is None else max(self._end - now, 0.0)
+
+
+def _models(folders: Sequence[Path]) -> str:
+    return "1 model" if len(folders) == 1 else f"{len(folders)} models"
+
+
+def num_epochs_done(folders: Sequence[Path], num_epochs: int) -> int:
+    """Epochs that are over in all folders together."""
+    return sum(_epochs_done(folder, num_epochs) for folder in folders)
 
 
 def _epochs_done(folder: Path, num_epochs: int) -> int:

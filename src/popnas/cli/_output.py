@@ -1,13 +1,30 @@
-"""What commands print: JSON for programs, tables for people."""
+"""What commands print: JSON for programs, tables for people; and what a terminal must not be told."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+# Control characters move the cursor, change colours and titles; these others turn the direction of writing.
+# Lone surrogates stand for bytes of file names that are no UTF-8.
+_HARMFUL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """A text with names of users' classes and files in it, for a terminal: harmful characters as \\x1b."""
+    return _HARMFUL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """A line for people on standard output, or with `err` on standard error."""
+    click.echo(printable(str(text)), err=err)
 
 
 def print_json(value: Any) -> None:
@@ -17,7 +34,7 @@ def print_json(value: Any) -> None:
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on a terminal; elsewhere the same columns, two spaces apart, nothing cut or wrapped."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else _one_line(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(headers, cells)
         return
@@ -28,14 +45,18 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         click.echo("  ".join(padded).rstrip())
 
 
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*map(Text, row))  # as they are: no markup, no emoji by name
     Console().print(table)

@@ -7,44 +7,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
+from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
+from popnas.cli._output import printable
 from popnas.evaluation import Evaluation
 from popnas.workflows.progress import Listener, SecondsLeft
+
+CONFIRMING = "confirming the best cells with other seeds"
 
 
 @contextmanager
 def progress_listener(*, is_quiet: bool) -> Iterator[TerminalListener]:
     """A listener that draws on standard error: a bar on a terminal, else one line per step and warning."""
-    console = Console(stderr=True, highlight=False)
+    console = error_console()
     if is_quiet:
         yield TerminalListener()
-    elif not console.is_terminal:
+    elif not is_drawn(console):
         yield _Lines(console)
     else:
-        with _bar(console) as bar:
-            yield _Bar(console, bar)
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-        console=console,
-        transient=True,
-    )
+        with bar_on(console) as bar:
+            yield _Drawn(console, bar)
 
 
 class TerminalListener(Listener):
@@ -66,7 +48,7 @@ class _Lines(TerminalListener):
         self.message(f"Run folder: {folder}")
 
     def message(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), soft_wrap=True)
 
     def phase(self, text: str) -> None:
         self.message(text)
@@ -79,31 +61,34 @@ class _Lines(TerminalListener):
         if evaluation.is_failed:
             self.message(f"failed: {evaluation.cell}: {evaluation.error}")
 
+    def confirmation_started(self, num_networks: int) -> None:
+        self.message(f"{CONFIRMING}: {num_networks} networks")
 
-class _Bar(_Lines):
-    def __init__(self, console: Console, bar: Progress) -> None:
+
+class _Drawn(_Lines):
+    def __init__(self, console: Console, bar: Bar) -> None:
         super().__init__(console)
         self.bar = bar
         self.best: float | None = None
-        self.task = bar.add_task("starting", total=None, best="", left="")
-
-    def message(self, text: str) -> None:
-        self.bar.console.print(text, markup=False, soft_wrap=True)
 
     def phase(self, text: str) -> None:
-        self.bar.reset(self.task, total=None, description=text, left="")
+        self.bar.start(text)
 
     def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
-        self.bar.reset(
-            self.task, total=num_candidates, completed=num_done, description=step_title(step), left=""
-        )
+        self.bar.start(step_title(step), num_candidates, num_done)
 
     def candidate_finished(self, evaluation: Evaluation, seconds_left: SecondsLeft) -> None:
         super().candidate_finished(evaluation, seconds_left)
         if evaluation.score is not None and evaluation.step > 0:
             self.best = max(self.best or 0.0, evaluation.score)
         best = f"best {self.best:.4f}" if self.best is not None else ""
-        self.bar.update(self.task, advance=1, best=best, left=left_text(seconds_left))
+        self.bar.update(self.bar.done + 1, best, left_text(seconds_left))
+
+    def confirmation_started(self, num_networks: int) -> None:
+        self.bar.start(CONFIRMING, num_networks)
+
+    def confirmation_finished(self) -> None:
+        self.bar.update(self.bar.done + 1)
 
 
 def step_title(step: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -22,3 +23,11 @@ def keep_out_of_home() -> None:
         os.environ["MPLCONFIGDIR"] = str(own)
     except OSError:
         return  # no place for temporary files: matplotlib finds its own
+
+
+def draw_with_own_settings() -> None:
+    """The settings of the user's own work with matplotlib (Jupyter's, too) are not for our figures: this
+    process and its children draw with their own."""
+    os.environ["MPLBACKEND"] = "agg"
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)

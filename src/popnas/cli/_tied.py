@@ -22,4 +22,4 @@ if __name__ == "__main__":
     threading.Thread(target=_watch, name="popnas-tie", daemon=True).start()
     from popnas.cli.main import main
 
-    main(sys.argv[1:])
+    main(sys.argv[1:], is_stage=True)

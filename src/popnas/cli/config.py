@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from popnas.cli._options import config_option, json_option, set_option
-from popnas.cli._output import print_json
+from popnas.cli._output import echo, print_json
 from popnas.errors import ConfigError
 
 
@@ -47,8 +47,8 @@ def check(source: str, sets: Sequence[str], is_json: bool) -> None:
         print_json(_answer(source, warnings=checked.warnings(), config=checked.to_json()))
         return
     for warning in checked.warnings():
-        click.echo(f"Warning: {warning}", err=True)
-    click.echo(f"{source}: no mistakes.")
+        echo(f"Warning: {warning}", err=True)
+    echo(f"{source}: no mistakes.")
 
 
 def _answer(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli._options import config_option, json_option, set_option
-from popnas.cli._output import print_table
+from popnas.cli._output import echo, print_table
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
@@ -137,9 +137,9 @@ def _print_details(description: CellDescription) -> None:
     from popnas.predictors.features import TIME_FEATURES
 
     if description.partitions:
-        click.echo()
+        echo()
         print_table(["cut", "bytes"], [[cut, f"{size:,}"] for cut, size in description.partitions.items()])
     if description.time_features is not None:
-        click.echo()
+        echo()
         values = [f"{value:.6g}" for value in description.time_features]
         print_table(["time feature", "value"], list(zip(TIME_FEATURES, values, strict=True)))

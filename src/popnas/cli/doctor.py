@@ -13,7 +13,7 @@ import click
 
 from popnas import resources
 from popnas.cli._options import json_option
-from popnas.cli._output import print_json
+from popnas.cli._output import echo, print_json
 
 if TYPE_CHECKING:
     import torch
@@ -30,10 +30,10 @@ def command(is_json: bool) -> None:
         print_json(facts)
         return
     for title, section in facts.items():
-        click.echo(title)
+        echo(title)
         width = max(map(len, section))
         for name, value in section.items():
-            click.echo(f"  {name.ljust(width)}  {'none' if value is None else value}")
+            echo(f"  {name.ljust(width)}  {'none' if value is None else value}")
 
 
 def system() -> dict[str, Any]:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from popnas.cli._ending import written_to_option
+from popnas.cli._output import echo
+
 
 @click.command("draw")
 @click.option(
@@ -34,5 +37,6 @@ def command(spec: str, output: Path, all_blocks: bool) -> None:
     cell = Cell.parse(spec)
     for name in sorted(cell.operators):
         operators.parse(name)
-    draw_cell(cell, output, concatenates_only_unused=not all_blocks)
-    click.echo(f"Drawing: {output}")
+    with written_to_option("-o"):
+        draw_cell(cell, output, concatenates_only_unused=not all_blocks)
+    echo(f"Drawing: {output}")

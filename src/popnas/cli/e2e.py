@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from popnas.cli._ending import ENDING, kept, quoted
 from popnas.cli._options import json_option, set_option
-from popnas.cli._output import print_json
+from popnas.cli._output import echo, print_json
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def command(
     from popnas.workflows.settings import load_config
 
     listener = job_listener(is_quiet=is_json)
-    try:
+    with ENDING.going_on(
+        lambda: None if listener.folder is None else kept(f"popnas e2e -r {quoted(listener.folder)}")
+    ):
         if run is not None:
             result = job.resume(run, is_quiet=is_json, listener=listener, began=began)
         else:
@@ -80,14 +83,10 @@ def command(
                 listener=listener,
                 began=began,
             )
-    except KeyboardInterrupt:
-        if listener.folder is not None:
-            click.echo(f"What is finished is kept. Go on with: popnas e2e -r {listener.folder}", err=True)
-        raise
     if is_json:
         print_json(_as_json(result))
     else:
-        click.echo(_as_text(result))
+        echo(_as_text(result))
 
 
 def _as_json(result: EndToEndResult) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli._options import json_option, model_option, run_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 
 
 @click.command("evaluate")
@@ -26,7 +26,7 @@ def command(run: Path, model: Path | None, top: bool, is_json: bool) -> None:
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.workflows.evaluation import evaluate
 
-    found = evaluate(run, model, top=top, say=lambda message: click.echo(message, err=True))
+    found = evaluate(run, model, top=top, say=lambda message: echo(message, err=True))
     if is_json:
         print_json(
             [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]
@@ -43,4 +43,4 @@ def command(run: Path, model: Path | None, top: bool, is_json: bool) -> None:
         error = item.content["calibration"]["expected_calibration_error"]
         rows.append([item.path, *figures, f"{error:.4f}", item.content["params"]])
     print_table(["model", *names, "calibration error", "params"], rows)
-    click.echo(f"Pages: {', '.join(str(item.path / 'eval.html') for item in done)}")
+    echo(f"Pages: {', '.join(str(item.path / 'eval.html') for item in done)}")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from popnas.cli._ending import written_to_option
 from popnas.cli._options import model_option, run_option
+from popnas.cli._output import echo
 
 
 @click.command("export")
@@ -31,10 +33,12 @@ def command(run: Path, model: Path | None, is_source: bool, output: Path | None)
 
     folder = find_models(run, model)[0]
     if is_source:
-        path = deployment.write_source(folder, output)
-        click.echo(f"Written: {path}. Its weights: {folder.weights}")
+        with written_to_option("-o"):
+            path = deployment.write_source(folder, output)
+        echo(f"Written: {path}. Its weights: {folder.weights}")
         return
-    content = deployment.deploy(folder, output, say=lambda message: click.echo(message, err=True))
+    with written_to_option("-o"):
+        content = deployment.deploy(folder, output, say=lambda message: echo(message, err=True))
     measured = content["measured"]
-    click.echo(f"Written: {output or folder.deploy}")
-    click.echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")
+    echo(f"Written: {output or folder.deploy}")
+    echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popnas.cli import _init_masks as masks
+from popnas.cli._output import echo
 from popnas.cli._reading_choice import ask, type_option
 from popnas.errors import UserError
 
@@ -46,8 +47,8 @@ def command(data: str, output: Path, task: str | None) -> None:
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
     for line in _told(look):
-        click.echo(f"Warning: {line}", err=True)
-    click.echo(f"{_summary(look)}\nWrote {output}. Next: popnas plan -j {output}")
+        echo(f"Warning: {line}", err=True)
+    echo(f"{_summary(look)}\nWrote {output}. Next: popnas plan -j {output}")
 
 
 def _told(look: Look) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli._options import json_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from popnas.export.latency import LatencyReport
@@ -124,7 +124,7 @@ def _print(report: LatencyReport) -> None:
         ]
         for item in report.results
     ]
-    click.echo(f"Providers here: {', '.join(report.providers)}. Input: {'; '.join(report.inputs)}")
+    echo(f"Providers here: {', '.join(report.providers)}. Input: {'; '.join(report.inputs)}")
     print_table(["provider", "batch", "mean ms", "median ms", "95 % ms", "samples/s"], rows)
     for provider, reason in report.unusable.items():
-        click.echo(f"{provider}: {reason}", err=True)
+        echo(f"{provider}: {reason}", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popnas.cli._options import json_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from popnas.runs import RunFolder
@@ -138,7 +138,7 @@ def runs(logs: Path, is_json: bool) -> None:
     folders = [path.parent for path in logs.glob("*/restore")] if logs.is_dir() else []
     rows = [_run_row(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
     if not rows and not is_json:
-        click.echo(f"No runs below {logs}.", err=True)
+        echo(f"No runs below {logs}.", err=True)
     _show(rows, is_json)
 
 

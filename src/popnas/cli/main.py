@@ -1,20 +1,22 @@
 """Entry point of `popnas`: finds a command without importing the others; errors become exit statuses.
 
-Exit status: 0 done, 1 failed, 2 a mistake of the user's, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 a mistake of the user's, 128 + n ended by signal n (Ctrl-C: 130).
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 import click
 
-from popnas.cli._surroundings import keep_out_of_home
-from popnas.errors import PopnasError, nearest
+from popnas.cli._ending import ENDING, Stopped
+from popnas.cli._output import echo
+from popnas.cli._streams import guard
+from popnas.cli._surroundings import draw_with_own_settings, keep_out_of_home
+from popnas.errors import PopnasError, StorageError, nearest
 
 # Name, module (whose attribute `command` is the click command) and the line that `popnas --help` shows.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -37,6 +39,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("popnas.cli.list", "Operators, predictors, objectives, tasks, data sets and runs."),
     "doctor": ("popnas.cli.doctor", "Versions, device and speed of this machine, for bug reports."),
 }
+
+_LEAVE_FILES = {
+    *("search", "select", "train", "e2e", "evaluate", "export", "report", "draw", "init"),
+    *("dataset segmentation", "dataset masks"),
+}
+"""Commands whose work lies on disk when they end; all others are called for what they print."""
 
 _REPORT_HINT = (
     "This is a mistake in popnas, not in your input. Please report it with the lines above and what "
@@ -100,29 +108,42 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status."""
-    sys.exit(run(arguments))
+def main(arguments: Sequence[str] | None = None, *, is_stage: bool = False) -> None:
+    """Run the command line as this process and exit with its status.
+
+    `is_stage`: for a job that itself tells how it goes on after an interruption.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    draw_with_own_settings()
+    output = guard()
+    ENDING.is_stage = is_stage
+    ENDING.listen()
+    status = run(arguments)
+    sys.stdout.flush()
+    if output.failure is not None:
+        if not output.is_left:
+            echo(f"Standard output could not be written: {output.failure}.", err=True)
+        if status == 0 and _is_output_asked_for(arguments):
+            status = 1
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; messages of errors go to stderr. Returns the exit status."""
     keep_out_of_home()
+    ENDING.reset()
     try:
         status = cli.main(args=arguments, prog_name="popnas", standalone_mode=False)
-        sys.stdout.flush()
     except PopnasError as error:
-        click.echo(f"Error: {error}", err=True)
+        _tell(f"Error: {error}", ENDING.hint() if isinstance(error, StorageError) else None)
         return error.exit_status
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
-        return 130
-    except BrokenPipeError:
-        _silence_stdout()
-        return 1
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if not ENDING.is_stage:
+            _tell("Interrupted.", ENDING.hint())
+        return stop.exit_status if isinstance(stop, Stopped) else 130
     except Exception:
         traceback.print_exc()
         click.echo(_REPORT_HINT, err=True)
@@ -130,6 +151,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _silence_stdout() -> None:
-    """Whoever read our output has left: let the interpreter's last flush go nowhere instead of failing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _tell(*lines: str | None) -> None:
+    for line in lines:
+        if line is not None:
+            echo(line, err=True)
+
+
+def _is_output_asked_for(arguments: Sequence[str]) -> bool:
+    """Whether what a command prints is what it was called for, not a summary of what it leaves on disk."""
+    leaves_files = any(" ".join(arguments[:length]) in _LEAVE_FILES for length in (1, 2))
+    return not leaves_files or not {"--json", "-h", "--help"}.isdisjoint(arguments)

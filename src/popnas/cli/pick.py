@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from popnas.cli._output import echo
+
 if TYPE_CHECKING:
     from popnas.evaluation import Evaluation
 
@@ -44,7 +46,7 @@ def command(
         return
     for name, value in fields.items():
         if value is not None:
-            click.echo(f"{name.replace('_', ' ')}: {f'{value:.6g}' if isinstance(value, float) else value}")
+            echo(f"{name.replace('_', ' ')}: {f'{value:.6g}' if isinstance(value, float) else value}")
 
 
 def _fields(item: Evaluation, train_command: str) -> dict[str, Any]:

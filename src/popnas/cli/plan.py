@@ -18,7 +18,7 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
 
     Checks the configuration, loads the data and probes a few networks; nothing is written.
     """
-    from popnas.cli._output import print_json, print_table
+    from popnas.cli._output import echo, print_json, print_table
     from popnas.cli._progress import duration
     from popnas.workflows.plan import plan
     from popnas.workflows.settings import load_config
@@ -28,7 +28,7 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
         print_json(asdict(found))
         return
     for warning in found.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        echo(f"Warning: {warning}", err=True)
     rows = [
         (
             step.step,
@@ -40,12 +40,12 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
         for step in found.steps
     ]
     print_table(["step (blocks)", "cells, at most", "trained, at most", "params (sampled)", "time"], rows)
-    click.echo(f"\nNetworks to train: at most {found.num_networks:,}")
-    click.echo(
+    echo(f"\nNetworks to train: at most {found.num_networks:,}")
+    echo(
         f"One epoch:         {duration(found.epoch_seconds)} for a typical {found.steps[-1].step}-block cell"
     )
-    click.echo(
+    echo(
         f"Expected time:     {duration(found.seconds)} with {found.num_workers} worker(s) on {found.device}, "
         "prediction and report not counted"
     )
-    click.echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")
+    echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from popnas.cli._ending import written_to_option
+from popnas.cli._output import echo
 from popnas.errors import UserError
 
 
@@ -32,11 +35,14 @@ def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:
     if has_pdf:
         raise UserError("--pdf writes the plots of one run; name only one, or leave out --pdf.")
     from popnas import report
+    from popnas.report.views import Views
     from popnas.runs import RunFolder
 
     path = output or Path("comparison.html")
-    report.compare([RunFolder.open(run) for run in runs], path)
-    click.echo(f"Comparison: {path}")
+    with written_to_option("-o"):
+        views = Views(partial(echo, err=True), are_the_job=True)
+        report.compare([RunFolder.open(run) for run in runs], path, views)
+    echo(f"Comparison: {path}")
 
 
 def _rebuild(run: Path, has_pdf: bool) -> None:
@@ -45,5 +51,5 @@ def _rebuild(run: Path, has_pdf: bool) -> None:
 
     with progress_listener(is_quiet=False) as listener:
         folder = rebuild(run, has_pdf=has_pdf, listener=listener)
-    click.echo(f"Report: {folder.report_html}")
-    click.echo(f"Plots:  {folder.plots}")
+    echo(f"Report: {folder.report_html}")
+    echo(f"Plots:  {folder.plots}")

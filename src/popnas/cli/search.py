@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from popnas.cli._ending import ENDING, kept, quoted
+from popnas.cli._output import echo
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,17 +60,20 @@ def command(
 
     if confirm is not None:
         sets = (*sets, f"others.confirm={json.dumps(confirm)}")
-    try:
-        with progress_listener(is_quiet=is_json) as listener:
-            if run is not None:
-                result = job.resume(run, sets=sets, listener=listener)
-            else:
-                result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
-    except KeyboardInterrupt:
-        if listener.folder is not None:
-            click.echo(f"What is finished is kept. Go on with: popnas search -r {listener.folder}", err=True)
-        raise
-    click.echo(json.dumps(_as_json(result)) if is_json else _as_text(result))
+    with (
+        progress_listener(is_quiet=is_json) as listener,
+        ENDING.going_on(
+            lambda: None if listener.folder is None else kept(f"popnas search -r {quoted(listener.folder)}")
+        ),
+    ):
+        if run is not None:
+            result = job.resume(run, sets=sets, listener=listener)
+        else:
+            result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
+    if is_json:
+        click.echo(json.dumps(_as_json(result)))
+    else:
+        echo(_as_text(result))
 
 
 def _as_json(result: SearchResult) -> dict[str, object]:
@@ -85,7 +90,7 @@ def _as_text(result: SearchResult) -> str:
     best = result.best
     reasons = {
         "completed": "Search completed",
-        "max_hours": f"Time limit reached (go on with: popnas search -r {result.folder})",
+        "max_hours": f"Time limit reached (go on with: popnas search -r {quoted(result.folder)})",
         "no_parents": "Search ended early: every candidate of a step failed",
         "no_candidates": "Search ended early: no expansion is predicted to meet search_strategy.constraints",
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from popnas.cli._ending import ENDING, SAME_COMMAND
 from popnas.cli._options import GO_ON, json_option, renew_option, run_option, set_option
-from popnas.cli._output import print_json, print_table
+from popnas.cli._output import echo, print_json, print_table
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,25 +78,21 @@ def command(
     from popnas.cli._model_progress import model_listener
     from popnas.workflows import selection
 
-    try:
-        with model_listener(is_quiet=is_json) as listener:
-            result = selection.select(
-                run,
-                partial=partial,
-                num_cells=num_cells or selection.NUM_CELLS,
-                batch_size=batch_size,
-                params=params,
-                cell=cell,
-                is_from_front=source == "front",
-                train_strategy=train_strategy,
-                name=name,
-                sets=sets,
-                renew=renew,
-                listener=listener,
-            )
-    except KeyboardInterrupt:
-        click.echo("What is finished is kept. The same command goes on with it.", err=True)
-        raise
+    with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
+        result = selection.select(
+            run,
+            partial=partial,
+            num_cells=num_cells or selection.NUM_CELLS,
+            batch_size=batch_size,
+            params=params,
+            cell=cell,
+            is_from_front=source == "front",
+            train_strategy=train_strategy,
+            name=name,
+            sets=sets,
+            renew=renew,
+            listener=listener,
+        )
     if is_json:
         print_json(_as_json(result))
     else:
@@ -137,9 +134,9 @@ def _print(run: Path, name: str | None, result: SelectionResult) -> None:
         rows.append([score, epoch, f"{model.params:,}", model.folder.name, model.cell])
     print_table(["validation", "epoch", "params", "folder", "cell"], rows)
     if result.reason == "max_hours":
-        click.echo(f"The time limit others.max_hours cut this selection short. {GO_ON}")
+        echo(f"The time limit others.max_hours cut this selection short. {GO_ON}")
     command = f"popnas train -p {shlex.quote(str(run))}"
     if name is not None:  # the default of `train` is the unnamed selection
         best = result.best
         command += f' -m {best.motifs} -n {best.normal_cells} -f {best.filters} --spec "{best.cell}"'
-    click.echo(f"Train the best for good with: {command}")
+    echo(f"Train the best for good with: {command}")

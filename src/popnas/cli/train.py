@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from popnas.cli._ending import ENDING, SAME_COMMAND
 from popnas.cli._options import GO_ON, json_option, renew_option, run_option, set_option
-from popnas.cli._output import print_json
+from popnas.cli._output import echo, print_json
 
 
 @click.command("train")
@@ -69,30 +70,26 @@ def command(
     from popnas.cli._model_progress import model_listener
     from popnas.workflows import final_training
 
-    try:
-        with model_listener(is_quiet=is_json) as listener:
-            trained = final_training.train(
-                run,
-                partial=partial,
-                cell=cell,
-                motifs=motifs,
-                normal_cells=normal_cells,
-                filters=filters,
-                batch_size=batch_size,
-                test_batch_size=test_batch_size,
-                train_strategy=train_strategy,
-                name=name,
-                sets=sets,
-                renew=renew,
-                listener=listener,
-            )
-    except KeyboardInterrupt:
-        click.echo("What is finished is kept. The same command goes on with it.", err=True)
-        raise
+    with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
+        trained = final_training.train(
+            run,
+            partial=partial,
+            cell=cell,
+            motifs=motifs,
+            normal_cells=normal_cells,
+            filters=filters,
+            batch_size=batch_size,
+            test_batch_size=test_batch_size,
+            train_strategy=train_strategy,
+            name=name,
+            sets=sets,
+            renew=renew,
+            listener=listener,
+        )
     if is_json:
         print_json(trained.to_json())
         return
     if trained.stopped is not None:
-        click.echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
-    click.echo(f"Trained for {trained.num_epochs} epochs. Model: {trained.folder / 'model.onnx'}")
-    click.echo(f"To deploy: {trained.folder / 'deploy'}")
+        echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
+    echo(f"Trained for {trained.num_epochs} epochs. Model: {trained.folder / 'model.onnx'}")
+    echo(f"To deploy: {trained.folder / 'deploy'}")

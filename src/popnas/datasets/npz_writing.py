@@ -66,7 +66,8 @@ def npz_writer(path: Path) -> Iterator[NpzWriter]:
                 yield NpzWriter(archive)
             stream.flush()
             make_readable(stream.fileno(), 0o666)
-        os.replace(name, path)  # noqa: PTH105 - both names in one call shows the atomic step
+        with storage_errors(path, remedy=_REMEDY):
+            os.replace(name, path)  # noqa: PTH105 - both names in one call shows the atomic step
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

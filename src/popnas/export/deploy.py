@@ -20,7 +20,7 @@ from popnas.export.folder_readme import readme
 from popnas.export.int8 import Int8Report, write_int8
 from popnas.export.onnx_file import save_onnx
 from popnas.networks import Network
-from popnas.runs.storage import plain, write_bytes, write_json, write_text
+from popnas.runs.storage import plain, storage_errors, write_bytes, write_json, write_text
 
 ONNX, INT8, WEIGHTS, MODEL, README = (
     "model.onnx",
@@ -52,7 +52,8 @@ def write_deployment(
         ExportError: no ONNX file reproduces the network; the folder has no `model.onnx` then.
         StorageError: a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     check = save_onnx(network, preprocessing, folder / ONNX)
     int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}

@@ -28,9 +28,9 @@ from onnxruntime.quantization import (
 )
 
 from popnas.datasets import Split
-from popnas.errors import ExportError, StorageError
+from popnas.errors import ExportError
 from popnas.export.running import accuracy, feeds, open_session
-from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 MAX_LOSS = 0.01
 """More than a point of accuracy lost, and the file is not offered."""
@@ -77,7 +77,8 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
     Raises:
         StorageError: the file cannot be written.
     """
-    int8.unlink(missing_ok=True)
+    with storage_errors(int8):
+        int8.unlink(missing_ok=True)
     ranges_from = calibration.take(slice(0, NUM_CALIBRATION))
     reference = open_session(fp32)
     report = Int8Report(
@@ -88,34 +89,32 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
         fp32_bytes=fp32.stat().st_size,
         fp32_accuracy=accuracy(reference, judged_on),
     )
-    try:
-        with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, int8.parent) as folder:
-            part = Path(folder) / "model.int8.onnx"
-            try:
-                _quantize(fp32, part, ranges_from, Path(folder))
-                session = open_session(part)
-                found = accuracy(session, judged_on)
-            except OSError:
-                raise
-            except Exception as error:  # whatever the quantiser's and the runtime's layers raise
-                return replace(report, reason=f"{type(error).__name__}: {error}".splitlines()[0])
-            size, (fp32_milliseconds, milliseconds) = _race(reference, session, judged_on)
-            report = replace(
-                report,
-                bytes=part.stat().st_size,
-                accuracy=found,
-                batch_size=size,
-                fp32_milliseconds=fp32_milliseconds,
-                milliseconds=milliseconds,
-            )
-            loss = report.fp32_accuracy - found
-            if loss > MAX_LOSS:
-                reason = f"it loses {100 * loss:.2f} points of accuracy, more than {100 * MAX_LOSS:g}"
-                return replace(report, reason=reason)
-            os.replace(part, int8)  # noqa: PTH105 - both names in one call shows the atomic step
-            return replace(report, is_kept=True)
-    except OSError as error:
-        raise StorageError(f"cannot write {int8}: {error.strerror or error}") from error
+    temporary = tempfile.TemporaryDirectory
+    with storage_errors(int8), temporary(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, int8.parent) as folder:
+        part = Path(folder) / "model.int8.onnx"
+        try:
+            _quantize(fp32, part, ranges_from, Path(folder))
+            session = open_session(part)
+            found = accuracy(session, judged_on)
+        except OSError:
+            raise
+        except Exception as error:  # whatever the quantiser's and the runtime's layers raise
+            return replace(report, reason=f"{type(error).__name__}: {error}".splitlines()[0])
+        size, (fp32_milliseconds, milliseconds) = _race(reference, session, judged_on)
+        report = replace(
+            report,
+            bytes=part.stat().st_size,
+            accuracy=found,
+            batch_size=size,
+            fp32_milliseconds=fp32_milliseconds,
+            milliseconds=milliseconds,
+        )
+        loss = report.fp32_accuracy - found
+        if loss > MAX_LOSS:
+            reason = f"it loses {100 * loss:.2f} points of accuracy, more than {100 * MAX_LOSS:g}"
+            return replace(report, reason=reason)
+        os.replace(part, int8)  # noqa: PTH105 - both names in one call shows the atomic step
+        return replace(report, is_kept=True)
 
 
 def _quantize(fp32: Path, int8: Path, calibration: Split, folder: Path) -> None:

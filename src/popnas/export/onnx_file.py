@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.errors import ExportError, StorageError
+from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.networks import Network
-from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 OPSET = 18
 # Probabilities of both runtimes differ by rounding only; a wrong file differs by far more.
@@ -86,7 +86,7 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
         for name, write in _EXPORTERS
     ]
     failures = []
-    try:
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         for name, write, has_dynamic_size in attempts:
             with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent) as folder:
@@ -106,8 +106,6 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
                     continue
                 os.replace(part, path)  # noqa: PTH105 - both names in one call shows the atomic step
                 return check
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
     raise ExportError(
         f"no ONNX file reproduces the network {deployed.network.cell}; tried:\n  " + "\n  ".join(failures)
     )

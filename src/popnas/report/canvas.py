@@ -6,10 +6,12 @@ Layouts are computed in inches instead of asking matplotlib to find them: that w
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -51,7 +53,11 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.6,
     "path.simplify": True,
+    # No text is a formula: names of users may hold dollar signs.
+    "text.parse_math": False,
 }
+# What belongs to the whole process and not to a look.
+_NOT_OF_A_LOOK = ("backend", "interactive", "toolbar", "webagg", "tk.", "keymap", "date.epoch", "docstring")
 _TOP, _BOTTOM, _LEFT, _RIGHT = 0.68, 0.55, 0.78, 0.2
 
 
@@ -130,9 +136,26 @@ def scale_axis(axis: Axis, unit: str) -> None:
     axis.set_major_locator(MaxNLocator(5))
 
 
-def plain(text: str) -> str:
-    """A user's text so that matplotlib takes no part of it for a formula."""
-    return text.replace("$", r"\$")
+@contextmanager
+def look() -> Iterator[None]:
+    """All painting and encoding happens within: our own look over matplotlib's defaults, nothing of the
+    settings of the user (`matplotlibrc`, styles of a notebook)."""
+    defaults = {key: value for key, value in rcParamsDefault.items() if not key.startswith(_NOT_OF_A_LOOK)}
+    with rc_context(), warnings.catch_warnings():
+        # A font need not have every letter of a user's names: it shows a box in its place.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        dict.update(rcParams, defaults)  # as rc_context puts them back: they are valid already
+        rcParams.update(STYLE)
+        yield
+
+
+def label(name: str, length: int = 24) -> str:
+    """A user's name (class, run, operator) as a figure shows it: on one line, of so many characters at
+    most."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    shown = shown if len(shown) <= length else f"{shown[: length - 1]}…"
+    # A legend leaves out what begins with an underscore.
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def shown_unit(unit: str) -> str:
@@ -145,7 +168,7 @@ def encode(figure: Figure, kind: str = "png", *, dpi: int = DPI) -> bytes:
     stream = io.BytesIO()
     # Without a date two equal runs have equal files.
     metadata = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    with rc_context(STYLE):
+    with look():
         figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return stream.getvalue()
 
@@ -159,10 +182,10 @@ def step_colours(steps: Sequence[int]) -> dict[int, str]:
     return {step: to_hex(ramp(0.8 * place / last)) for place, step in enumerate(steps)}
 
 
-def encode_painted(paint: Callable[[], Figure]) -> bytes:
-    """The PNG of what `paint` draws, in the look of all figures."""
-    with rc_context(STYLE):
-        return encode(paint())
+def encode_painted(paint: Callable[[], Figure], kind: str = "png", *, dpi: int = DPI) -> bytes:
+    """What `paint` draws as `encode` gives it, painted in the look of all figures."""
+    with look():
+        return encode(paint(), kind, dpi=dpi)
 
 
 def series(number: int) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from popnas.errors import UserError
 from popnas.objectives import Objective
 from popnas.report.run_data import RunData
+from popnas.report.views import Views
 from popnas.runs.front import trained_front
 from popnas.runs.storage import write_text
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from popnas.runs import RunFolder
 
 
-def compare(folders: Sequence[RunFolder], path: Path) -> None:
+def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None) -> None:
     """Write a page that compares runs.
 
     Objectives are those of any of the runs (every evaluation has all figures, whatever was searched for).
@@ -39,14 +40,18 @@ def compare(folders: Sequence[RunFolder], path: Path) -> None:
     _check(runs)
     objectives = list(dict.fromkeys(item for run in runs for item in run.objectives))
     names = _distinct_names(runs)
-    sections = [
-        ("Runs", _overview(runs, names)),
-        ("Pareto fronts", _fronts(runs, names, objectives)),
-        ("Hypervolume", _volumes(runs, names, objectives)),
-        ("Best cells", _best_cells(runs, names)),
-    ]
-    title = f"{len(runs)} runs compared"
-    write_text(path, page.document(title, ", ".join(names), [item for item in sections if item[1]]))
+    parts: dict[str, Callable[[], str]] = {
+        "Runs": lambda: _overview(runs, names),
+        "Pareto fronts": lambda: _fronts(runs, names, objectives),
+        "Hypervolume": lambda: _volumes(runs, names, objectives),
+        "Best cells": lambda: _best_cells(runs, names),
+    }
+    views, sections = views or Views(), []
+    for title, part in parts.items():
+        with views.view(f"the comparison's part '{title}'"):
+            sections.append((title, part()))
+    headline = f"{len(runs)} runs compared"
+    write_text(path, page.document(headline, ", ".join(names), [item for item in sections if item[1]]))
 
 
 def _check(runs: Sequence[RunData]) -> None:
@@ -122,7 +127,7 @@ def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[
                 x, y = values[:, column + 1], values[:, 0]
                 if columns == 1:
                     place.step(x, y, where="post", color=colour, lw=1.2)
-                place.plot(x, y, marker, color=colour, ms=6, mew=0, alpha=0.85, label=canvas.plain(name))
+                place.plot(x, y, marker, color=colour, ms=6, mew=0, alpha=0.85, label=canvas.label(name))
             _fronts.label_axis(place.xaxis, axes[column + 1])
             _fronts.label_axis(place.yaxis, axes[0])
         rows[0][0].legend(loc="lower right")
@@ -143,7 +148,7 @@ def _volumes(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence
         for number, (name, steps) in enumerate(zip(names, volumes, strict=True)):
             colour, marker = canvas.series(number)
             x, y = [item.step for item in steps], [item.so_far for item in steps]
-            rows[0][0].plot(x, y, marker + "-", color=colour, label=canvas.plain(name))
+            rows[0][0].plot(x, y, marker + "-", color=colour, label=canvas.label(name))
         last = max((item.step for steps in volumes for item in steps), default=0)
         rows[0][0].set(xlabel="step (blocks per cell)", ylabel="hypervolume (0 to 1)", xticks=range(last + 1))
         rows[0][0].set_ylim(0, 1.05)

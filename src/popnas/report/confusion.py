@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas.report.views import Views
 from popnas.runs.storage import write_bytes, write_table
 
 if TYPE_CHECKING:
@@ -25,23 +27,30 @@ def normalised(counts_KK: np.ndarray) -> np.ndarray:
 
 
 def write(
-    folder: Path, stem: str, counts: Sequence[Sequence[int]] | np.ndarray, class_names: Sequence[str]
+    folder: Path,
+    stem: str,
+    counts: Sequence[Sequence[int]] | np.ndarray,
+    class_names: Sequence[str],
+    views: Views,
 ) -> None:
     """Write `{stem}.csv`, `{stem}.png` and both again as `{stem}_normalised`.
 
     `counts`: (classes, classes), true classes in rows, predicted ones in columns.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk refused, and the `views` are what was asked for.
     """
-    from popnas.report import canvas
-
     counts_KK = np.asarray(counts, dtype=np.int64)
     assert counts_KK.shape == (len(class_names),) * 2, (counts_KK.shape, len(class_names))
     for name, values_KK in ((stem, counts_KK), (f"{stem}_normalised", normalised(counts_KK))):
-        rows = [[label, *row] for label, row in zip(class_names, values_KK.tolist(), strict=True)]
-        write_table(folder / f"{name}.csv", ["true class", *class_names], rows)
-        write_bytes(folder / f"{name}.png", canvas.encode(paint(values_KK, class_names)))
+        with views.view(str(folder / f"{name}.csv")):
+            rows = [[label, *row] for label, row in zip(class_names, values_KK.tolist(), strict=True)]
+            write_table(folder / f"{name}.csv", ["true class", *class_names], rows)
+        with views.view(str(folder / f"{name}.png")):
+            from popnas.report import canvas
+
+            png = canvas.encode_painted(partial(paint, values_KK, class_names))
+            write_bytes(folder / f"{name}.png", png)
 
 
 def paint(values_KK: np.ndarray, class_names: Sequence[str]) -> Figure:
@@ -49,7 +58,7 @@ def paint(values_KK: np.ndarray, class_names: Sequence[str]) -> Figure:
     from popnas.report import canvas
 
     num_classes = len(class_names)
-    names = [name if len(name) <= 24 else f"{name[:23]}…" for name in map(str, class_names)]
+    names = [canvas.label(name) for name in map(str, class_names)]
     is_shares = np.issubdtype(values_KK.dtype, np.floating)
     side = min(max(0.42 * num_classes, 2.4), 11.0)
     margin = 0.6 + 0.085 * max(map(len, names))

@@ -12,6 +12,7 @@ import numpy as np
 from popnas.report import markup, pictures
 from popnas.report.markup import Value
 from popnas.report.page import document, figure_html
+from popnas.report.views import Views
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,15 +34,16 @@ class Examples:
     items: Sequence[tuple[np.ndarray, ...]]
 
 
-def html(facts: dict[str, Any], examples: Examples) -> str:
+def html(facts: dict[str, Any], examples: Examples, views: Views) -> str:
     """The whole page, everything inside; `facts` as `popnas dataset inspect --json` prints them."""
     show = {"masks": _masks, "images": _images, "series": _series}[examples.kind]
     sections = [
         ("What will hurt", _warnings(facts["warnings"])),
         ("Splits", _splits(facts)),
         ("Classes", _classes(facts, has_colours=examples.kind == "masks")),
-        ("Examples", show(facts, examples)),
     ]
+    with views.view("the page's part 'Examples'"):
+        sections.append(("Examples", show(facts, examples)))
     kind = facts["type"].replace("_", " ")
     subtitle = f"{kind} · {facts['num_classes']} classes · networks see {_shape(facts['input_shape'])}"
     return document(facts["place"], subtitle, sections)
@@ -153,7 +155,7 @@ def _paint_series(groups: Sequence[tuple[str, tuple[np.ndarray, ...]]]) -> Figur
     )
     panels = [axes for row in rows for axes in row]
     for axes, (name, series) in zip(panels, groups, strict=False):
-        axes.set_title(canvas.plain(name), loc="left")
+        axes.set_title(canvas.label(name), loc="left")
         for number, one_TC in enumerate(series[:3]):
             axes.plot(one_TC[:, 0], color=canvas.series(number)[0], linewidth=1)
     for axes in panels[len(groups) :]:

@@ -10,19 +10,18 @@ import numpy as np
 from popnas.report import canvas, confusion, markup
 from popnas.report.markup import Value
 from popnas.report.page import document, figure_html
+from popnas.report.views import Views
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def html(content: dict[str, Any]) -> str:
-    """The whole page, everything inside."""
-    sections = [
-        ("Result", _result(content)),
-        ("Classes", _classes(content)),
-        ("Confusion", _confusion(content)),
-        ("Calibration", _calibration(content)),
-    ]
+def html(content: dict[str, Any], views: Views) -> str:
+    """The whole page, everything inside, without the parts that cannot be drawn."""
+    sections = [("Result", _result(content)), ("Classes", _classes(content))]
+    for title, part in (("Confusion", _confusion), ("Calibration", _calibration)):
+        with views.view(f"the part '{title}' of the page of {content['model']}"):
+            sections.append((title, part(content)))
     dataset = content["dataset"] or {}
     where = dataset.get("name") or dataset.get("path") or "its data"
     return document(content["model"], f"Test results on {where}", sections)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import metadata
 
 from popnas.report import markup
@@ -14,6 +15,7 @@ from popnas.report._look import CSS, SCRIPT
 from popnas.report.figures import Plot
 from popnas.report.run_data import RunData
 from popnas.report.sections import details, final, front, masks, result
+from popnas.report.views import Views
 
 Part = Callable[[RunData], str]
 
@@ -44,18 +46,25 @@ class Painted:
     png: bytes
 
 
-def html(run: RunData, painted: Sequence[Painted]) -> str:
-    """The whole page of a run."""
+def html(run: RunData, painted: Sequence[Painted], views: Views) -> str:
+    """The whole page of a run, without the parts that cannot be made."""
     known = {title for title, _, _ in OUTLINE}
     own = list(dict.fromkeys(item.plot.section for item in painted if item.plot.section not in known))
     outline = [*OUTLINE[:-2], *((title, (), ()) for title in own), *OUTLINE[-2:]]
     sections = []
     for title, above, below in outline:
         figures = (figure(item) for item in painted if item.plot.section == title)
-        content = "".join([*(part(run) for part in above), *figures, *(part(run) for part in below)])
+        made = partial(_made, run, title, views)
+        content = "".join([*map(made, above), *figures, *map(made, below)])
         if content:
             sections.append((title, content))
     return document(run.name, _subtitle(run), sections)
+
+
+def _made(run: RunData, title: str, views: Views, part: Part) -> str:
+    with views.view(f"the report's part '{title}'"):
+        return part(run)
+    return ""
 
 
 def document(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:

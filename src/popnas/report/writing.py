@@ -3,53 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from popnas.report.run_data import RunData
+from popnas.report.views import Views
 from popnas.runs.storage import write_bytes, write_text
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from popnas.report.figures import Plot
     from popnas.runs import RunFolder, RunState
 
 
-def write(folder: RunFolder, state: RunState) -> None:
-    """Write `plots/*.png` and `report.html`; what does not apply to the run is left out.
+def write(folder: RunFolder, state: RunState, views: Views | None = None) -> None:
+    """Write `plots/*.png` and `report.html`; what does not apply to the run is left out, what cannot be drawn
+    is missing.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk refused, and the `views` are what was asked for.
     """
-    # matplotlib takes half a second to import: only here, where it is needed.
-    from popnas.report import canvas, page
+    views = views or Views()
+    with views.view(str(folder.report_html)):
+        # matplotlib takes half a second to import: only here, where it is needed.
+        from popnas.report import page
 
-    run = RunData.of(folder, state)
-    painted = []
-    for name, plot, figure in _figures(run):
-        data = canvas.encode(figure)
-        write_bytes(folder.plots / f"{name}.png", data)
-        painted.append(page.Painted(name, plot, data))
-    write_text(folder.report_html, page.html(run, painted))
+        run = RunData.of(folder, state)
+        painted = [
+            page.Painted(name, plot, data) for name, plot, data in _figures(run, folder.plots, "png", views)
+        ]
+        write_text(folder.report_html, page.html(run, painted, views))
 
 
-def write_pdf(folder: RunFolder, state: RunState) -> None:
+def write_pdf(folder: RunFolder, state: RunState, views: Views | None = None) -> None:
     """Write `plots/*.pdf`, for papers and slides.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk refused, and the `views` are what was asked for.
     """
+    for _ in _figures(RunData.of(folder, state), folder.plots, "pdf", views or Views()):
+        pass
+
+
+def _figures(run: RunData, plots: Path, kind: str, views: Views) -> Iterator[tuple[str, Plot, bytes]]:
+    """The figures that apply to the run, written into `plots`, in the order of the report."""
     from popnas.report import canvas
-
-    for name, _, figure in _figures(RunData.of(folder, state)):
-        write_bytes(folder.plots / f"{name}.pdf", canvas.encode(figure, "pdf"))
-
-
-def _figures(run: RunData) -> Iterator[tuple[str, Plot, Figure]]:
-    """The figures that apply to the run, in the order of the report."""
     from popnas.report.figures import ordered
 
     for name, plot in ordered():
-        info = plot.compute(run)
-        if info is not None:
-            yield name, plot, plot.figure(info)
+        path, data = plots / f"{name}.{kind}", b""
+        with views.view(str(path)):
+            info = plot.compute(run)
+            if info is not None:
+                data = canvas.encode(plot.figure(info), kind)
+                write_bytes(path, data)
+        if data:
+            yield name, plot, data

@@ -20,30 +20,44 @@ import numpy as np
 
 from popnas.errors import RunFolderError, StorageError
 
-_REASONS = {
+# The place itself is wrong: another input would have avoided it.
+_WRONG_PLACE = {
+    errno.EROFS: "the file system is read-only; mount it writable, or copy the run to a place that is",
+    errno.EACCES: "permission denied; make it writable for this user",
+    errno.EPERM: "permission denied; make it writable for this user",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EEXIST: "a part of this path is a file, not a folder",
+    errno.EISDIR: "a folder stands there",
+    errno.ENOENT: "there is no such folder, and none can be made",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ELOOP: "its symbolic links run in a circle",
+}
+_REASONS = _WRONG_PLACE | {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EFBIG: "the file would exceed the size limit of this process (see `ulimit -f`); raise it",
-    errno.EROFS: "the file system is read-only; mount it writable or copy the run elsewhere",
-    errno.EACCES: "permission denied; make it writable for this user",
-    errno.EPERM: "permission denied; make it writable for this user",
+    errno.EIO: "the disk reports an error; see to it",
 }
 
 
 TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".popnas-", ".tmp"
 """Names of files that are being written. Only what bears both is ever cleaned away."""
 
-_RESUME = "then resume the run with -r. What was written before is intact"
-
 
 @contextmanager
-def storage_errors(path: Path, *, remedy: str = _RESUME) -> Iterator[None]:
-    """Turn an OSError inside the block into a StorageError that names `path`, the reason and the remedy."""
+def storage_errors(path: Path, *, remedy: str = "") -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError that names `path`, the reason and what helps.
+
+    How the work goes on then (-r, the same command again) depends on the command, which tells it.
+    """
     try:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}; check the disk")
-        raise StorageError(f"cannot write {path}: {reason}, {remedy}.") from error
+        raise StorageError(
+            f"cannot write {path}: {reason}{', ' + remedy if remedy else ''}.",
+            is_wrong_place=error.errno in _WRONG_PLACE,
+        ) from error
 
 
 NOT_OFFERED = frozenset(

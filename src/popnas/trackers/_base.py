@@ -15,16 +15,17 @@ _LOG = logging.getLogger(__name__)
 class Tracker(ABC):
     """Takes the figures of one training; a context manager.
 
-    A log is for looking at and no result: where the place that it goes to refuses it (a full disk), a warning
-    is logged once and the rest is dropped, so that the training goes on.
+    A log is for looking at and no result: what fails (a full disk, a library) is noted in `failure`, in
+    words, and the rest is dropped, so that the training goes on.
 
     Args:
         folder: the training's own folder, for trackers that write files; made if needed.
     """
 
+    failure: str | None = None
+
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._has_failed = False
 
     def log(self, values: Mapping[str, float], epoch: int) -> None:
         """Take figures of an epoch, named like "loss/train"."""
@@ -42,20 +43,21 @@ class Tracker(ABC):
 
     @abstractmethod
     def _write(self, values: Mapping[str, float], epoch: int) -> None:
-        """Write the figures, or raise OSError."""
+        """Write the figures; whatever this raises ends the log."""
 
     @abstractmethod
     def _finish(self) -> None:
-        """Flush and close, or raise OSError; called at least once, perhaps without a `_write` before."""
+        """Flush and close; called at least once, perhaps without a `_write` before."""
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        if self._has_failed:
+        if self.failure is not None:
             return
         try:
             action()
-        except OSError as error:
-            self._has_failed = True
-            _LOG.warning("the log in %s ends here: %s", self.folder, error)
+        except Exception as error:  # trackers come from elsewhere, too
+            reason = error.strerror if isinstance(error, OSError) else None
+            self.failure = reason or f"{type(error).__name__}: {error}"
+            _LOG.warning("the log in %s ends here: %s", self.folder, self.failure)
 
 
 REGISTRY: Registry[type[Tracker]] = Registry("tracker", "popnas.trackers", "popnas.trackers")

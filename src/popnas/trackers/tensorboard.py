@@ -67,29 +67,30 @@ class Epoch(Protocol):
 
     @property
     def head_metrics(self) -> Sequence[Mapping[str, float]]:
-        """Validation metrics per output, the main one last."""
+        """Metrics per output, the main one last: of validation data, or of training batches without."""
 
     @property
     def training_seconds(self) -> float:
         """Seconds in training."""
 
 
-def write_epochs(folder: str | Path, epochs: Iterable[Epoch]) -> None:
-    """Write the log of a whole training at once: by epoch, from 1."""
+def write_epochs(folder: str | Path, epochs: Iterable[Epoch]) -> str | None:
+    """Write the log of a whole training at once: by epoch, from 1. Returns why it failed, if it did."""
     with TensorBoardTracker(folder) as tracker:
         for number, epoch in enumerate(epochs, start=1):
             tracker.log(epoch_figures(epoch), number)
+    return tracker.failure
 
 
-def epoch_figures(epoch: Epoch) -> dict[str, float]:
-    """An epoch's figures by the names that they have in the log."""
+def epoch_figures(epoch: Epoch, metrics_of: str = "validation") -> dict[str, float]:
+    """An epoch's figures by the names that they have in the log; `metrics_of`: the data of its metrics."""
     figures = {
         "loss": epoch.loss,
         "learning_rate": epoch.learning_rate,
         "training_seconds": epoch.training_seconds,
     }
     *others, main = epoch.head_metrics
-    figures |= {f"validation/{name}": value for name, value in main.items()}
+    figures |= {f"{metrics_of}/{name}": value for name, value in main.items()}
     for head, metrics in enumerate(others):
-        figures |= {f"validation_head_{head}/{name}": value for name, value in metrics.items()}
+        figures |= {f"{metrics_of}_head_{head}/{name}": value for name, value in metrics.items()}
     return figures

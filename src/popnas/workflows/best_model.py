@@ -16,6 +16,7 @@ from popnas.errors import ExportError
 from popnas.evaluation import Evaluation
 from popnas.executors import Executor, Job
 from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState
 from popnas.runs.storage import write_bytes, write_json
 from popnas.workflows import candidate_files
@@ -67,7 +68,8 @@ def write(
         # Only now, as above: it imports the figures of evaluation.
         from popnas.workflows import predicted_masks
 
-        predicted_masks.write_sample(ModelFolder(folder.best_model), network, dataset)
+        with Views(listener.message).view("the page of predicted validation masks"):
+            predicted_masks.write_sample(ModelFolder(folder.best_model), network, dataset)
 
 
 def _load(network: networks.Network, path: Path) -> bool:

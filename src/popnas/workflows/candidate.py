@@ -23,7 +23,6 @@ from popnas.evaluation import Evaluation
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
-from popnas.runs.storage import storage_errors
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
 from popnas.training import TrainingResult, TrainingSettings, device, simulated
@@ -124,8 +123,7 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
         if cell.blocks and score >= (payload["keeps_weights_from"] or 0.0):
             best = max(folds, key=lambda result: result.metrics[context.config.search_strategy.score_metric])
             candidate_files.save_weights(context.folder, cell.key, best.best_state)
-        with storage_errors(context.folder):
-            candidate_files.write(context, payload, results[0][0], folds)
+        volatile["missing_views"] = candidate_files.write(context, payload, results[0][0], folds)
     volatile.update(
         wall_seconds=time.perf_counter() - started,
         epochs_seconds=sum(result.training_seconds for result in folds),

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save
 from popnas import networks
 from popnas.errors import ExportError
 from popnas.networks.cost import partitions
-from popnas.runs.storage import write_bytes, write_json
+from popnas.report.views import Views
+from popnas.runs.storage import write_bytes, write_json, write_text
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
 from popnas.workflows.model_files import model_json
@@ -61,27 +62,43 @@ def write(
     payload: dict[str, Any],
     network: networks.Network,
     folds: list[TrainingResult],
-) -> None:
-    """Write the candidate's files; folds are told apart by their numbers."""
+) -> list[str]:
+    """Write the candidate's files; folds are told apart by their numbers.
+
+    Returns sentences about the views of it that could not be made.
+
+    Raises:
+        StorageError: the disk refused weights or ONNX file that were asked for.
+    """
     folder = candidate_folder(context.folder, payload["step"], payload["index"])
-    folder.mkdir(parents=True, exist_ok=True)
+    views = Views()
     for number, result in enumerate(folds):
-        write_epochs(
-            folder / (f"tensorboard/fold_{number}" if len(folds) > 1 else "tensorboard"), result.epochs
-        )
-    (folder / "summary.txt").write_text(_summary(network))
-    lines = [f"{cut}: {size}" for cut, size in partitions(network.cell, context.spec).items()]
-    (folder / "partitions.txt").write_text(
-        "\n".join(["# bytes that cross each cut (float32, one sample)", *lines]) + "\n"
-    )
+        log = folder / (f"tensorboard/fold_{number}" if len(folds) > 1 else "tensorboard")
+        if failure := write_epochs(log, result.epochs):
+            views.lost(f"the TensorBoard log in {log}", failure)
+    with views.view(str(folder / "summary.txt")):
+        write_text(folder / "summary.txt", _summary(network))
+    with views.view(str(folder / "partitions.txt")):
+        lines = [f"{cut}: {size}" for cut, size in partitions(network.cell, context.spec).items()]
+        header = "# bytes that cross each cut (float32, one sample)"
+        write_text(folder / "partitions.txt", "\n".join([header, *lines]) + "\n")
     saves_onnx = context.config.others.save_children_models
     if context.config.others.save_children_weights or saves_onnx:
         _write_tensors(folder / "weights.safetensors", folds[0].best_state)
         if saves_onnx:
             _export(context, network, folds[0], folder)
+            with views.view(str(folder / "cell.svg")):
+                from popnas.report import drawing
+
+                drawing.draw_cell(
+                    network.cell,
+                    folder / "cell.svg",
+                    concatenates_only_unused=context.spec.concat_only_unused_blocks,
+                )
         content = model_json(network.cell, context.spec, context.config, context.dataset)
         content |= {"stage": "search", "validation_metrics": folds[0].metrics}
         write_json(folder / "model.json", content)
+    return views.missing
 
 
 def _export(
@@ -89,14 +106,12 @@ def _export(
 ) -> None:
     # Exporting loads the ONNX libraries: only for those who ask for it.
     from popnas import export
-    from popnas.report import drawing
 
     network.load_state_dict(result.best_state)
     try:
         export.save_onnx(network, context.dataset.preprocessing, folder / "model.onnx")
     except ExportError as error:  # the candidate is as good as before
-        (folder / "export_failed.txt").write_text(f"{error}\n")
-    drawing.draw_cell(network.cell, folder / "cell.svg")
+        write_text(folder / "export_failed.txt", f"{error}\n")
 
 
 def _summary(network: networks.Network) -> str:

@@ -18,6 +18,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
 from popnas.networks.cost import network_cost
+from popnas.report.views import Views
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.storage import write_json
@@ -206,7 +207,7 @@ class _Job:
                 self.listener.message(f"[{number}/{len(STAGES)}] {stage}")
                 self._run_stage(stage, arguments)
             if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
-                report.write(self.folder, self.folder.state())
+                report.write(self.folder, self.folder.state(), Views(self.listener.message))
             self.state["finished"][stage] = self._spent()
             self._write()
         return self._result()

@@ -17,6 +17,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError, nearest
 from popnas.report import confusion, evaluation_page
+from popnas.report.views import Views
 from popnas.resources import available_cores
 from popnas.runs import RunFolder
 from popnas.runs.storage import plain, write_json, write_text
@@ -145,6 +146,7 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
             worst.update(probabilities_NK, y_N)
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
+    views = Views(say, are_the_job=True)
     content = plain(
         {
             **_model(folder),
@@ -155,10 +157,10 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
             "classes": _classes(tally, dataset),
             "calibration": tally.calibration(),
             "confusion": tally.confusion_KK,
-            **({} if worst is None else {"masks": _write_masks(folder, worst, dataset)}),
+            **({} if worst is None else {"masks": _write_masks(folder, worst, dataset, views)}),
         }
     )
-    _write(folder, content, dataset.class_names)
+    _write(folder, content, dataset.class_names, views)
     if dataset.test_lengths is not None:
         for sentence in dataset.test_lengths.told(len(dataset.test)):
             say(f"Test data of {folder.path}: {sentence}")
@@ -229,18 +231,23 @@ def _model(folder: ModelFolder) -> dict[str, Any]:
     }
 
 
-def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset) -> str:
-    """The page of the worst predicted masks; its name."""
+def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset, views: Views) -> str | None:
+    """The page of the worst predicted masks; its name, None if it is missing."""
     assert dataset.test is not None
-    shown = worst.shown(dataset.test)
-    content = worst_masks.content_of(worst, shown, dataset.class_names, model=folder.path.name, split="test")
-    return worst_masks.write(folder.path, content, shown).name
+    with views.view(f"the page of the masks of {folder.path}"):
+        shown = worst.shown(dataset.test)
+        content = worst_masks.content_of(
+            worst, shown, dataset.class_names, model=folder.path.name, split="test"
+        )
+        return worst_masks.write(folder.path, content, shown).name
+    return None
 
 
-def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str]) -> None:
-    confusion.write(folder.path, STEM, content["confusion"], class_names)
-    write_text(folder.path / "eval.html", evaluation_page.html(content))
+def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str], views: Views) -> None:
     write_json(folder.path / "eval.json", content)
+    confusion.write(folder.path, STEM, content["confusion"], class_names, views)
+    with views.view(str(folder.path / "eval.html")):
+        write_text(folder.path / "eval.html", evaluation_page.html(content, views))
 
 
 def read(folder: Path) -> dict[str, Any]:

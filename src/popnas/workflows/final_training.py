@@ -132,6 +132,8 @@ def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     finally:
         torch.set_num_threads(before)
     listener.model_finished(job.folder, f"trained for {trained.num_epochs} epochs")
+    for missing in trained.missing_views:
+        listener.message(missing)
     folder = ModelFolder(job.folder)
     if trained.warning is not None:
         raise ExportError(f"{trained.warning}\nThe weights are kept in {folder.weights}.")

@@ -8,10 +8,10 @@ from typing import Any
 
 from popnas import report
 from popnas.cells import SearchSpace
-from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.executors import Executor, Job
 from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, write_csv
 from popnas.workflows import candidate_files, predictions, tables
 from popnas.workflows.progress import Listener
@@ -66,7 +66,7 @@ def confirm(state: RunState, executor: Executor, append: Append, listener: Liste
                 jobs.append(Job(f"{evaluation.cell}#{repetition}", payload))
     if not jobs:
         return
-    listener.phase(f"confirming the best cells: {len(jobs)} networks with other seeds")
+    listener.confirmation_started(len(jobs))
     payloads = {job.id: job.payload for job in jobs}
     for result in executor.run(jobs):
         payload = payloads[result.id]
@@ -81,19 +81,26 @@ def confirm(state: RunState, executor: Executor, append: Append, listener: Liste
         }
         content = {name: payload[name] for name in ("cell", "repetition")} | kept
         append("confirmation", content, result.value["volatile"] if result.value else {})
+        listener.confirmation_finished()
 
 
 def views(
-    folder: RunFolder, state: RunState, spec: NetworkSpec, space: SearchSpace, listener: Listener
+    folder: RunFolder,
+    state: RunState,
+    spec: NetworkSpec,
+    space: SearchSpace,
+    listener: Listener,
+    made: Views,
 ) -> None:
     """Everything that can be derived from the journal and the predictions: CSV files, plots, the report."""
     listener.phase("writing tables and the report")
-    write_csv(folder, state)
-    tables.write_features(folder, state, spec, space)
-    tables.write_predictors(folder, state)
+    with made.view(f"the tables of the search in {folder.csv}"):
+        write_csv(folder, state)
+    with made.view("the tables of features"):
+        tables.write_features(folder, state, spec, space)
+    with made.view("the tables of predictors"):
+        tables.write_predictors(folder, state)
     for step in state.predictions:
-        try:
+        with made.view(f"the table of the predictions of step {step}"):
             predictions.write_csv(folder, step)
-        except PopnasError as error:
-            listener.message(f"Warning: {error}")
-    report.write(folder, state)
+    report.write(folder, state, made)

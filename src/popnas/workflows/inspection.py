@@ -14,6 +14,7 @@ from popnas.datasets import Dataset, Split
 from popnas.datasets.ragged import sizes_of
 from popnas.report import data_page
 from popnas.report.data_page import Examples
+from popnas.report.views import Views
 from popnas.runs.storage import plain, write_text
 from popnas.workflows.data_look import Look
 from popnas.workflows.data_warnings import warnings_of
@@ -44,13 +45,13 @@ def inspect(look: Look) -> dict[str, Any]:
     return found
 
 
-def write_page(look: Look, facts: dict[str, Any], path: Path) -> None:
-    """Write the page with examples of the training split.
+def write_page(look: Look, facts: dict[str, Any], path: Path, views: Views) -> None:
+    """Write the page with examples of the training split; what cannot be drawn is missing.
 
     Raises:
         StorageError: the disk refused.
     """
-    write_text(path, data_page.html(facts, _examples(look)))
+    write_text(path, data_page.html(facts, _examples(look), views))
 
 
 def _splits(dataset: Dataset) -> dict[str, Split]:

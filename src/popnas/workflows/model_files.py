@@ -17,6 +17,7 @@ from popnas.datasets.loader import BatchLoader
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
 from popnas.tasks import Task
 from popnas.training.device import laid_out
 
@@ -94,8 +95,8 @@ def confusion(
     return found
 
 
-def write_confusion(folder: Path, counts: list[list[int]], class_names: list[str]) -> None:
+def write_confusion(folder: Path, counts: list[list[int]], class_names: list[str], views: Views) -> None:
     """The matrix of validation data, plain and normalised, as PNG and CSV."""
     from popnas.report.confusion import write
 
-    write(folder, "confusion_matrix", counts, class_names)
+    write(folder, "confusion_matrix", counts, class_names, views)

@@ -23,6 +23,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
+from popnas.report.views import Views
 from popnas.runs.folder import search_part
 from popnas.runs.storage import plain, remove_temporary, write_bytes, write_json
 from popnas.seeds import derive_seed
@@ -77,7 +78,8 @@ class ModelJob:
 class TrainedModel:
     """A finished model folder. `best_epoch` (from 1) is the one whose weights are kept; `metrics` are its
     main head's on validation data (final training: none); `training_seconds` as the run's timing has them;
-    `stopped` says why training ended before its last epoch; `warning` why there is no ONNX file.
+    `stopped` says why training ended before its last epoch; `warning` why there is no ONNX file;
+    `missing_views` (sentences) which logs and pictures could not be made.
     """
 
     folder: Path
@@ -88,6 +90,7 @@ class TrainedModel:
     training_seconds: float
     stopped: str | None = None
     warning: str | None = None
+    missing_views: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -145,8 +148,14 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
     fields = {name: content[name] for name in ("best_epoch", "num_epochs", "score", "stopped")}
     metrics = content["validation_metrics"] or {}
     log = read_json(folder.training_json)
-    seconds, warning = log["training_seconds"], content["onnx_warning"]
-    return TrainedModel(folder.path, metrics=metrics, training_seconds=seconds, warning=warning, **fields)
+    return TrainedModel(
+        folder.path,
+        metrics=metrics,
+        training_seconds=log["training_seconds"],
+        warning=content["onnx_warning"],
+        missing_views=tuple(content.get("missing_views", ())),
+        **fields,
+    )
 
 
 class _Job:
@@ -161,6 +170,7 @@ class _Job:
         self.spec = self.task.network_spec(job.config, dataset).replace(is_post_search=True)
         self.settings = TrainingSettings.from_config(job.config)
         self.is_final = job.stage == FINAL
+        self.views = Views()
         place = device.choose(job.config.others.train_strategy)
         layout = device.memory_format(place, self.spec.num_dims, self.spec.filters)
         self.placed: dict[str, Any] = {"device": place, "memory_format": layout}
@@ -182,8 +192,10 @@ class _Job:
         remove_event_files(self.folder.tensorboard)
         with TensorBoardTracker(self.folder.tensorboard) as self.tracker:
             for number, record in enumerate(self.records, start=1):
-                self.tracker.log(epoch_figures(record), number)
+                self._track(record, number)
             best_epoch, best_state = self._fit(network)
+        if self.tracker.failure is not None:
+            self.views.lost(f"the TensorBoard log in {self.folder.tensorboard}", self.tracker.failure)
         return self._finish(network, best_epoch, best_state)
 
     def _reopen(self) -> None:
@@ -226,7 +238,7 @@ class _Job:
         self.records.append(record)
         self.epoch_seconds.append(self._wall_seconds() - sum(self.epoch_seconds))
         number = len(self.records)
-        self.tracker.log(epoch_figures(record), number)
+        self._track(record, number)
         is_last = number == self.settings.epochs
         if not is_last and self.job.is_time_up:
             self.stopped = "max_hours"
@@ -236,6 +248,9 @@ class _Job:
         if self.on_epoch is not None:
             self.on_epoch(number, record)
         return self.stopped is not None
+
+    def _track(self, record: EpochRecord, number: int) -> None:
+        self.tracker.log(epoch_figures(record, "training" if self.is_final else "validation"), number)
 
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
@@ -296,7 +311,7 @@ class _Job:
             loader = self.task.evaluation_loader(self.job.config, self.dataset, split, **self.placed)
             classes = self.dataset.class_names
             counts = model_files.confusion(network, loader, self.task, len(classes), **self.placed)
-            model_files.write_confusion(self.folder.path, counts, classes)
+            model_files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx)
         content = model_files.model_json(self.cell, self.spec, self.job.config, self.dataset)
         content |= {
@@ -310,6 +325,7 @@ class _Job:
             "seed": self.job.seed,
             "onnx": check,
             "onnx_warning": warning,
+            "missing_views": self.views.missing,
         }
         write_json(self.folder.model_json, content, is_durable=True)
         if self.stopped is None:  # else it may go on

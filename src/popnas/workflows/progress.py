@@ -34,6 +34,12 @@ class Listener:
     def step_finished(self, step: int) -> None:
         """All candidates of a step are evaluated."""
 
+    def confirmation_started(self, num_networks: int) -> None:
+        """The best cells are trained again with other seeds: so many networks are still to train."""
+
+    def confirmation_finished(self) -> None:
+        """One of these networks is trained."""
+
 
 @dataclass(frozen=True)
 class SecondsLeft:

@@ -10,6 +10,7 @@ from popnas.cells import SearchSpace
 from popnas.config import RunConfig
 from popnas.errors import UserError
 from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
 from popnas.runs import RunFolder, write_csv
 from popnas.workflows import finish
 from popnas.workflows.progress import Listener
@@ -29,19 +30,19 @@ def rebuild(path: Path | str, *, has_pdf: bool = False, listener: Listener | Non
     folder = RunFolder.open(path)
     state = folder.state()
     config = load_config(folder.config_json())
-    fields = config.search_space
+    fields, made = config.search_space, Views(listener.message, are_the_job=True)
     try:
         spec = _network_spec(folder, config)
     except UserError as error:
         # The data may be gone; all that does not depend on their shape can still be shown.
         listener.message(f"Warning: tables of features are not written: {error}")
         write_csv(folder, state)
-        report.write(folder, state)
+        report.write(folder, state, made)
     else:
         space = SearchSpace(fields.operators, fields.blocks, fields.lookback_depth)
-        finish.views(folder, state, spec, space, listener)
+        finish.views(folder, state, spec, space, listener, made)
     if has_pdf:
-        report.write_pdf(folder, state)
+        report.write_pdf(folder, state, made)
     return folder
 
 

@@ -25,6 +25,7 @@ from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
 from popnas.executors import Executor, Job, Result
 from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
 from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import EXECUTION_FIELDS, create_run, search_part
 from popnas.runs.storage import storage_errors
@@ -154,7 +155,8 @@ class _Search:
                     self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
                 )
                 self._append("run_finished", {"reason": reason})
-        finish.views(self.folder, self.state, self.spec, self.space, self.listener)
+        made = Views(self.listener.message)
+        finish.views(self.folder, self.state, self.spec, self.space, self.listener, made)
         return self._result()
 
     def _compare_data(self) -> None:
@@ -268,6 +270,8 @@ class _Search:
         evaluation = self._evaluation(proposed, result)
         if result.traceback is not None:
             self._log_failure(evaluation, result.traceback)
+        for missing in evaluation.volatile.pop("missing_views", ()):
+            self.listener.message(missing)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
         self.clock.record(evaluation)

@@ -291,6 +291,8 @@ class _Selection:
                     self.listener.model_finished(folder, f"failed: {result.error}")
                 else:
                     self.listener.model_finished(folder, _told(result.value))
+                    for missing in result.value["missing_views"]:
+                        self.listener.message(missing)
                     if result.value["warning"]:
                         self.listener.message(
                             f"Warning: {result.id} has no ONNX file: {result.value['warning']}"

@@ -6,6 +6,7 @@ Knows cells only: no run, no torch. Colours of operators are in `families`; posi
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from popnas.cells import Cell
@@ -42,8 +43,8 @@ def draw_cell(cell: Cell, path: Path, *, concatenates_only_unused: bool = True) 
         from popnas.report import canvas
         from popnas.report.drawing.paint import paint
 
-        figure = paint(lay_out(cell, concatenates_only_unused=concatenates_only_unused))
-        data = canvas.encode(figure, suffix[1:], dpi=200)
+        layout = lay_out(cell, concatenates_only_unused=concatenates_only_unused)
+        data = canvas.encode_painted(partial(paint, layout), suffix[1:], dpi=200)
     write_bytes(path, data)
 
 

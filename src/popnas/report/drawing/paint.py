@@ -56,17 +56,8 @@ def _paint_box(axes: Axes, box: Box) -> None:
         axes.text(left + 9, top + box.height - 11, box.label, zorder=4, **font)
         return
     ink = "#ffffff" if box.kind == "output" else "#1f2328"
-    # parse_math: a user's operator may have dollar signs in its name.
     axes.text(
-        box.x,
-        box.y,
-        box.label,
-        size=FONT_SIZE * _SHRINK,
-        color=ink,
-        ha="center",
-        va="center",
-        zorder=4,
-        parse_math=False,
+        box.x, box.y, box.label, size=FONT_SIZE * _SHRINK, color=ink, ha="center", va="center", zorder=4
     )
 
 

@@ -32,9 +32,7 @@ class Plot:
 
     def figure(self, info: Any) -> Figure:
         """Paint in the look that all figures share."""
-        from matplotlib import rc_context
-
         from popnas.report import canvas
 
-        with rc_context(canvas.STYLE):
+        with canvas.look():
             return self.paint(info)

@@ -1,0 +1,47 @@
+"""Views are for looking at: one that cannot be made is told and missing; the work that it shows goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from popnas.errors import PopnasError, StorageError
+
+_LOG = logging.getLogger(__name__)
+
+
+class Views:
+    """Makes views one by one; `missing` has a sentence for each that failed, which is told at once, too.
+
+    `tell`: takes these sentences, as warnings. `are_the_job`: the views themselves were asked for (`popnas
+    report`): a disk that refuses them is an error then, as for any other result.
+    """
+
+    def __init__(self, tell: Callable[[str], None] = lambda text: None, *, are_the_job: bool = False) -> None:
+        self.missing: list[str] = []
+        self._tell, self._are_the_job = tell, are_the_job
+
+    @contextmanager
+    def view(self, what: str) -> Iterator[None]:
+        """The block makes the view `what`; whatever it raises, only this view is lost.
+
+        Raises:
+            StorageError: the disk refused a view that was asked for.
+        """
+        try:
+            yield
+        except StorageError as error:
+            if self._are_the_job:
+                raise
+            self.lost(what, str(error))
+        except Exception as error:  # a drawing may fail in any way: its libraries, a figure from elsewhere
+            _LOG.debug("%s", what, exc_info=True)
+            words = str(error) if isinstance(error, PopnasError) else f"{type(error).__name__}: {error}"
+            self.lost(what, (words.splitlines() or [""])[0])
+
+    def lost(self, what: str, why: str) -> None:
+        """Tell of a view that is missing."""
+        text = f"Warning: {what} is missing: {why.rstrip('.')}. Nothing else is affected."
+        self.missing.append(text)
+        self._tell(text)
