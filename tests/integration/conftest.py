@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import termios
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 
 
@@ -81,3 +89,81 @@ def searched_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def config() -> Callable[..., dict[str, Any]]:
     return tiny_config
+
+
+class Terminal:
+    """A command on a terminal of `columns` columns, and what one sees there.
+
+    `screens`: every different screen as lines, in order; the spinner and the clock's seconds apart.
+    """
+
+    ROWS = 40
+
+    def __init__(self, arguments: Sequence[object], folder: Path, columns: int, **environment: str) -> None:
+        self.screen = pyte.HistoryScreen(columns, self.ROWS, history=10_000)
+        self._stream = pyte.ByteStream(self.screen)
+        self.screens: list[list[str]] = []
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self.ROWS, columns, 0, 0))
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "popnas", *map(str, arguments)],
+            cwd=folder,
+            env={**inherited, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", **environment},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+        self._descriptor = ours
+
+    def watch(self, until: str | None = None, seconds: float = 180.0) -> int | None:
+        """Watch until the command ends, or `until` is seen; the exit status, None if it still runs."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if select.select([self._descriptor], [], [], 0.1)[0]:
+                try:
+                    data = os.read(self._descriptor, 4096)
+                except OSError:  # the other end is closed
+                    data = b""
+                if not data:
+                    os.close(self._descriptor)
+                    return self.process.wait(30)
+                # One drawing may replace another within what is read at once.
+                for part in re.split(rb"(?=\x1b\[2K)", data):
+                    self._stream.feed(part)
+                    self._keep()
+            if until is not None and until in "\n".join(self.screens[-1] if self.screens else []):
+                return None
+        raise AssertionError(f"after {seconds} s:\n" + "\n".join(self.lines()))
+
+    def press(self, key: bytes) -> None:
+        """As if it was typed: b"\\x03" is Ctrl-C."""
+        os.write(self._descriptor, key)
+
+    def lines(self) -> list[str]:
+        """All lines from the first to the last, those that were scrolled away too."""
+        columns = self.screen.columns
+        gone = ["".join(line[column].data for column in range(columns)) for line in self.screen.history.top]
+        return [line.rstrip() for line in [*gone, *self.screen.display]]
+
+    def text(self) -> str:
+        """What was printed, with the lines that the terminal broke joined again."""
+        columns = self.screen.columns
+        joined = "".join(line if len(line) == columns else f"{line}\n" for line in self.lines())
+        return joined.rstrip("\n") + "\n"
+
+    def _keep(self) -> None:
+        shown = [line.rstrip() for line in self.screen.display]
+        if not self.screens or shown != self.screens[-1]:
+            self.screens.append(shown)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Callable[..., Terminal]:
+    def start(*arguments: object, columns: int = 80, **environment: str) -> Terminal:
+        return Terminal(arguments, tmp_path, columns, **environment)
+
+    return start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class Bar:
         frames = _FRAMES_ASCII if options.ascii_only else _FRAMES
         seconds = time.monotonic() - self.began
         frame = frames[int(seconds * _FRAMES_PER_SECOND) % len(frames)]
-        parts = [Text(f"{frame} {self.text}")]
+        parts = [Text(line) for line in textwrap.wrap(f"{frame} {self.text}", options.max_width)]
         if self.total is not None:
             parts.append(self._counted(options.max_width, is_ascii=options.ascii_only))
         parts += [Text(elapsed(seconds)), *(Text(note) for note in self.notes if note)]

@@ -140,7 +140,7 @@ class Pace:
                 per_piece = (now - self._first[1]) / (done - self._first[0])
                 self._end = now + per_piece * (self.total - done)
         self._seen = done
-        return None if self._end is None else max(self._end - now, 0.0)
+        return None if self._end is None or done == self.total else max(self._end - now, 0.0)
 
 
 def _models(folders: Sequence[Path]) -> str:

@@ -6,15 +6,22 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Control characters move the cursor, change colours and titles; these others turn the direction of writing.
 # Lone surrogates stand for bytes of file names that are no UTF-8.
 _HARMFUL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+_GAP = 2
+_LONG_WORD = 30
+"""A longer word (a path) may be broken."""
 
 
 def printable(text: str) -> str:
@@ -51,12 +58,40 @@ def _one_line(text: str) -> str:
 
 def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
+
+    console = Console(highlight=False)
+    words = [
+        [len(word) for line in (headers, *rows) for word in line[i].split()] for i in range(len(headers))
+    ]
+    needed = sum(min(max(lengths, default=0), _LONG_WORD) + _GAP for lengths in words) - _GAP
+    if needed <= console.width:
+        console.print(_table(headers, rows))
+        return
+    for row in rows:  # columns too narrow for their words cannot be read: a block per row
+        console.print(_record(headers, row))
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))  # as they are: no markup, no emoji by name
-    Console().print(table)
+    return table
+
+
+def _record(headers: Sequence[str], row: Sequence[str]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for place, (header, cell) in enumerate(zip(headers, row, strict=True)):
+        if cell:
+            name = Text(header if place == 0 else f"  {header}", style="bold" if place == 0 else "")
+            table.add_row(name, Text(cell))
+    return table

@@ -143,7 +143,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort) as stop:
         if not ENDING.is_stage:
             _tell("Interrupted.", ENDING.hint())
-        return stop.exit_status if isinstance(stop, Stopped) else 130
+        cause = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click makes the one of the other
+        return cause.exit_status if isinstance(cause, Stopped) else 130
     except Exception:
         traceback.print_exc()
         click.echo(_REPORT_HINT, err=True)

@@ -34,7 +34,7 @@ def cheap_files(monkeypatch):
         write_bytes(path, b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
         return {"max_difference": 0.0}
 
-    def write_confusion(folder, counts, class_names):
+    def write_confusion(folder, counts, class_names, views):
         write_bytes(folder / "confusion_matrix.csv", str(counts).encode())
 
     monkeypatch.setattr(model_training.model_files, "export_onnx", export)

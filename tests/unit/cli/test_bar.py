@@ -1,0 +1,134 @@
+"""The progress display: what one sees of it, at several widths."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from popnas.cli import _bar
+from popnas.cli._bar import Bar, elapsed, flowed
+from popnas.cli._model_progress import Pace
+from popnas.cli._output import print_table, printable
+from popnas.cli._progress import _Drawn
+from popnas.evaluation import Evaluation
+from popnas.workflows.progress import SecondsLeft
+
+WIDTHS = [20, 40, 80, 200]
+
+
+def evaluation(score, step=1):
+    return Evaluation(
+        cell="[(-1, identity, -1, identity)]", step=step, index=0, is_exploration=False, seed=1, score=score
+    )
+
+
+def drawn(bar, width):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, height=30)
+    console.print(bar)
+    return console.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_terminal_and_no_part_is_lost(width):
+    bar = Bar()
+    listener = _Drawn(Console(file=io.StringIO()), bar)
+    listener.phase("step 2: fitting predictors and scoring every expansion of 128 cells")
+    assert max(map(len, drawn(bar, width))) <= width
+    assert "scoring every expansion of 128 cells" in " ".join(drawn(bar, width))
+    listener.step_started(5, 128, 3)
+    listener.candidate_finished(evaluation(0.98765), SecondsLeft(48, 7300))
+    shown = drawn(bar, width)
+    assert max(map(len, shown)) <= width
+    words = " ".join(" ".join(shown).split())
+    assert all(part in words for part in (" 4/128", "best 0.9877", "step 5, cells of 5 blocks"))
+    if width > 40:
+        assert "step 48 s left, search about 2 h 02 min left" in words
+
+
+def test_a_phase_counts_nothing_and_a_step_after_it_counts_anew():
+    bar = Bar()
+    listener = _Drawn(Console(file=io.StringIO()), bar)
+    listener.step_started(1, 2, 0)
+    listener.candidate_finished(evaluation(0.5), SecondsLeft(None, None))
+    listener.phase("exporting the best model")
+    assert "/" not in "".join(drawn(bar, 80))
+    listener.confirmation_started(18)
+    listener.confirmation_finished()
+    assert " 1/18" in "".join(drawn(bar, 80))
+
+
+def test_a_full_bar_is_full_and_an_empty_one_empty():
+    bar = Bar()
+    bar.start("x", 3)
+    assert "━" not in "".join(drawn(bar, 80))
+    bar.update(3)
+    assert "━" in "".join(drawn(bar, 80))
+    assert "┄" not in "".join(drawn(bar, 80))
+
+
+def test_parts_flow():
+    parts = [Text("a" * 10), Text("b" * 8), Text("c" * 30)]
+    assert [line.plain for line in flowed(parts, 20)] == [f"{'a' * 10}  {'b' * 8}", "c" * 19 + "…"]
+
+
+def test_clock():
+    assert [elapsed(seconds) for seconds in (0, 59.9, 61, 3600, 36061)] == [
+        "0:00", "0:59", "1:01", "1:00:00", "10:01:01"
+    ]  # fmt: skip
+
+
+def test_the_time_left_runs_down_and_starts_with_the_second_piece():
+    pace = Pace(10)
+    assert pace.seconds_left(0, 0.0) is None
+    assert pace.seconds_left(0, 30.0) is None  # processes start
+    assert pace.seconds_left(1, 32.0) is None
+    assert pace.seconds_left(2, 34.0) == pytest.approx(16.0)
+    assert [pace.seconds_left(2, now) for now in (35.0, 35.5, 36.0)] == pytest.approx([15.0, 14.5, 14.0])
+    assert pace.seconds_left(3, 36.0) == pytest.approx(14.0)
+    assert pace.seconds_left(3, 99.0) == 0.0
+    assert pace.seconds_left(10, 100.0) is None
+
+
+def test_a_resumed_training_is_not_taken_for_a_fast_one():
+    pace = Pace(10)
+    pace.seconds_left(6, 0.0)
+    assert pace.seconds_left(7, 10.0) is None
+    assert pace.seconds_left(8, 12.0) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("environment", [{"FORCE_COLOR": "1"}, {"TERM": "dumb"}, {}])
+def test_no_bar_where_none_can_be_drawn(environment, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert not _bar.is_drawn(_bar.error_console())  # the tests' standard error is no terminal
+
+
+HOSTILE = "cat\x1b[31m\x07\r\n\x9b2J\u202egod\ud800 :cat: [bold]"
+
+
+def test_no_name_moves_the_cursor():
+    assert printable(HOSTILE) == "cat\\x1b[31m\\x07\\r\n\\x9b2J\\u202egod\\ud800 :cat: [bold]"
+
+
+@pytest.mark.parametrize("width", ["20", "40", "80"])
+def test_no_name_breaks_a_table(width, monkeypatch):
+    import sys
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", width)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    print_table(["class", "examples"], [[HOSTILE, 3], ["a" * 60, 4]])
+    shown = sys.stdout.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= int(width)
+    assert not set(shown) & set("\x07\r\x9b\u202e\ud800")
+    together = "".join(shown.split())
+    assert "cat\\x1b[31m\\x07\\r\\n" in together or int(width) < 80
+    assert shown.count("a") >= 60
