@@ -63,7 +63,7 @@ def guard() -> Guarded:
     output = Guarded(1, _CLOSED if is_closed[1] else None)
     sys.stdout = _text(output, sys.stdout)
     if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8")  # noqa: PTH123, SIM115 - the process's own, to its end
+        sys.stdin = open(0, encoding="utf-8")  # noqa: SIM115 - the process's own, to its end
     sys.stderr = _text(Guarded(2, _CLOSED if is_closed[2] else None), sys.stderr)
     return output
 
