@@ -160,7 +160,7 @@ def size_text(count: int) -> str:
     """Bytes for a message: `3.5 GiB`."""
     for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
         if count >= 1 << shift:
-            return f"{count / (1 << shift):,.1f} {unit}"
+            return f"{f'{count / (1 << shift):,.1f}'.removesuffix('.0')} {unit}"
     return f"{count} bytes"
 
 

@@ -55,6 +55,7 @@ class _Parser:
         self.text = text
         self.position = 0
         self.lines: dict[Path, int] = {}
+        self._counted = (0, 1)  # a position and its line, from which lines are counted on
 
     def document(self) -> Any:
         self._skip()
@@ -78,8 +79,13 @@ class _Parser:
         if self.text.startswith("/*", self.position) or self._next() == "#":
             raise self._mistake("only // comments are understood here")
 
+    def _line(self) -> int:
+        position, line = self._counted
+        self._counted = (self.position, line + self.text.count("\n", position, self.position))
+        return self._counted[1]
+
     def _value(self, path: Path) -> Any:
-        self.lines[path] = self.text.count("\n", 0, self.position) + 1
+        self.lines[path] = self._line()
         if len(path) > _MAX_DEPTH:
             raise self._mistake(f"nested more than {_MAX_DEPTH} levels deep")
         start = self._next()

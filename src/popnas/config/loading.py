@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from popnas import files
 from popnas.config import jsonc, messages, preset_files, rules
 from popnas.config.names import NameRules
 from popnas.config.run_config import RunConfig
@@ -104,29 +105,15 @@ def _text_of(source: str | Path, *, is_whole: bool) -> tuple[str, str]:
     name = str(source)
     if isinstance(source, str) and source in presets:
         return preset_files.preset_text(source) or "", f"the preset '{source}'"
+    path = Path(source)
     try:
-        return _file_text(Path(source)), name
-    except FileNotFoundError:
+        return files.read_text(path, limit=_MAX_FILE_BYTES, may_be_stream=True), name
+    except OSError as error:
+        is_missing = files.trouble(path) == "it does not exist"
+        problem = f"cannot be read: {files.reason(error)}. Give a JSON file or a preset's name."
+    if is_missing:
         problem = _nothing_there(name, presets, is_whole=is_whole)
-    except IsADirectoryError:
-        problem = "is a folder; give a JSON file or a preset's name."
-    except PermissionError:
-        problem = "may not be read; check its permissions."
-    except UnicodeDecodeError as error:
-        problem = f"is not UTF-8 text (byte {error.start}); save it as UTF-8."
-    except (OSError, ValueError) as error:
-        problem = f"cannot be read: {error}."
     raise ConfigError([Problem(messages.shorten(name, 200), name, problem)], "the choice of a configuration")
-
-
-def _file_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_MAX_FILE_BYTES + 1)
-    if len(content) > _MAX_FILE_BYTES:
-        raise ValueError("it is larger than 1 MiB, which no configuration is")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError("it is UTF-16 text; save it as UTF-8")
-    return content.decode("utf-8-sig")  # some editors on Windows begin a file with a byte order mark
 
 
 def _nothing_there(name: str, presets: list[str], *, is_whole: bool) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from popnas import files
 from popnas.errors import DataError, UserError, nearest
 from popnas.export.running import open_session
 
@@ -131,6 +132,9 @@ def read_inputs(path: Path) -> list[Input]:
 
 
 def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
+    trouble = files.trouble(path)
+    if trouble is not None:
+        raise UserError(f"{path} cannot be read: {trouble}. Give an ONNX file.")
     try:
         session = open_session(path, num_threads=None, providers=[PROVIDERS[provider]])
     except Exception as error:  # the runtime has an exception class per reason, none of them public

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from popnas import files
 from popnas.errors import RunFolderError, StorageError
 
 # The place itself is wrong: another input would have avoided it.
@@ -204,11 +205,12 @@ def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
     """
     try:
         # Opened here: numpy leaves a damaged file open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with files.open_binary(path) as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # numpy raises many kinds for damaged archives
+        reason = files.reason(error) if isinstance(error, OSError) else "it is damaged"
         raise RunFolderError(
-            f"cannot read {path}: {error}. A run that has not finished makes it again when resumed with -r."
+            f"cannot read {path}: {reason}. A run that has not finished makes it again when resumed with -r."
         ) from error
     if sha256 is not None and arrays_sha256(arrays) != sha256:
         raise RunFolderError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from popnas import networks, operators, tasks
+from popnas import files, networks, operators, tasks
 from popnas.cells import Cell, SearchSpace
-from popnas.config import RunConfig
+from popnas.config import RunConfig, jsonc
 from popnas.errors import UserError, nearest
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors.features import time_features
@@ -175,9 +174,10 @@ def read_operator_costs(path: Path) -> dict[str, float]:
     """
     rule = f'{path} must be a JSON object of operators and finite numbers, as in {{"3x3 conv": 0.37}}'
     try:
-        costs = json.loads(_text(path, "--operator-costs"))
-    except ValueError as error:
-        raise UserError(f"{rule}; it is no JSON: {error}") from None
+        costs = jsonc.parse(_text(path, "--operator-costs")).value
+    except jsonc.JsonError as error:
+        where = f"line {error.line}, column {error.column}"
+        raise UserError(f"{rule}; it is no JSON ({where}: {error.message})") from None
     if not isinstance(costs, dict):
         raise UserError(f"{rule}; it holds {type(costs).__name__}")
     for name, cost in costs.items():
@@ -188,11 +188,9 @@ def read_operator_costs(path: Path) -> dict[str, float]:
 
 def _text(path: Path, option: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return files.read_text(path, may_be_stream=True)
     except OSError as error:
-        raise UserError(f"{option} {path} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{option} {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise UserError(f"{option} {path} cannot be read: {files.reason(error)}") from None
 
 
 def new_blocks(config: RunConfig) -> list[int]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
-from popnas import datasets, tasks
+from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig
 from popnas.datasets import Split
 from popnas.datasets.ragged import sizes_of
+from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_samples(data: str, inputs: list[Input]) -> dict[str, np.ndarray]:
             f"-d is for files that take images (4 axes) or series (3 axes), this one takes {main}. "
             "Give the shape of its samples with -i."
         )
-    path = Path(data).expanduser()
+    path = files.user_path(data)
     if path.suffix in (".npy", ".npz"):
         return {main.name: _channels_first(_read_array(path), main)}
     split = _of_one_size(_load(data, fitting))
@@ -53,31 +53,35 @@ def read_samples(data: str, inputs: list[Input]) -> dict[str, np.ndarray]:
 
 
 def _read_array(path: Path) -> np.ndarray:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded[:MAX_SAMPLES]
-        with loaded:
-            if "x" in loaded.files:
-                return loaded["x"][:MAX_SAMPLES]
-            return _of_numbers(path, loaded)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
-
-
-def _of_numbers(path: Path, loaded: NpzFile) -> np.ndarray:
-    """The most frequent shape of x_0, x_1, ..."""
-    names = [name for name in loaded.files if re.fullmatch(r"x_\d+", name)][:MAX_SAMPLES]
+    if path.suffix == ".npy":
+        try:
+            with files.open_binary(path) as stream:
+                loaded = np.load(stream, allow_pickle=False)
+        except Exception as error:  # numpy raises many kinds for damaged files
+            reason = files.reason(error) if isinstance(error, OSError) else "it is no .npy file of numbers"
+            raise DataError(f"{path} cannot be read: {reason}. Save it anew with numpy.save.") from error
+        return _numbers(np.asarray(loaded), path)[:MAX_SAMPLES]
+    members = NpzMembers(path, "Save plain numbers.")
+    if "x" in members.names:
+        return _numbers(members.read("x"), path)[:MAX_SAMPLES]
+    names = [name for name in members.names if re.fullmatch(r"x_[0-9]+", name)][:MAX_SAMPLES]
     if not names:
-        raise DataError(f"{path} has no array 'x'; it has: {', '.join(loaded.files) or 'none'}.")
-    arrays = [loaded[name] for name in names]
-    shape = _most_frequent([array.shape for array in arrays])
-    return np.stack([array for array in arrays if array.shape == shape])
+        raise DataError(f"{path} has no array 'x'; it has: {', '.join(members.names) or 'none'}.")
+    shape = _most_frequent([members.header(name).shape for name in names])
+    return np.stack(
+        [_numbers(members.read(name), path) for name in names if members.header(name).shape == shape]
+    )
+
+
+def _numbers(array: np.ndarray, path: Path) -> np.ndarray:
+    if array.dtype.kind not in "iubf" or array.ndim == 0:
+        raise DataError(f"{path} holds {array.dtype} of shape {array.shape}; samples are numbers, (n, ...).")
+    return array
 
 
 def _load(data: str, fitting: Sequence[str]) -> Split:
     """Training and validation data, as the first of the tasks `fitting` that can read them does."""
-    is_path = Path(data).expanduser().exists() or "/" in data
+    is_path = files.is_named(files.user_path(data)) or "/" in data
     complaints = []
     for task in fitting:
         config = DatasetConfig(

@@ -7,7 +7,6 @@ which is written last.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from popnas import config as configurations
-from popnas import networks, tasks
+from popnas import files, networks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -101,7 +100,8 @@ class ModelFolder:
         """The network with its weights, on the CPU, in eval mode."""
         network = networks.build(self.cell(), self.spec())
         try:
-            network.load_state_dict(load_file(self.weights))
+            with files.open_binary(self.weights):
+                network.load_state_dict(load_file(self.weights))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise RunFolderError(
                 f"{self.weights} does not hold the weights of the network in {self.model_json}: {error}"
@@ -130,9 +130,6 @@ def _unfinished(folder: ModelFolder) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises RunFolderError."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"cannot read {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise RunFolderError(f"{path} is not a JSON object")
-    return content
+        return files.read_object(path)
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {files.reason(error)}.") from error

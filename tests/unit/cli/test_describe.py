@@ -73,7 +73,7 @@ def test_time_features_take_the_costs_as_they_are(capsys: pytest.CaptureFixture[
         ("[1]", "it holds list"),
         ("{", "it is no JSON"),
         ('{"3x3 conv": "1", "identity": 0.5}', "'3x3 conv' has '1'"),
-        ('{"3x3 conv": NaN, "identity": 0.5}', "'3x3 conv' has nan"),
+        ('{"3x3 conv": NaN, "identity": 0.5}', "line 1, column 14: NaN is no JSON"),
     ],
 )
 def test_bad_operator_costs(

@@ -46,12 +46,12 @@ def test_an_editors_schema_key_is_no_setting():
         ("runn", "runn: is neither a file nor a preset. Did you mean 'run'? The presets are: run, "),
         ("configs/run_ts.json", "Did you mean the preset 'run_ts'?"),
         ("/nowhere/x.json", "/nowhere/x.json: is neither a file nor a preset. The presets are: run, "),
-        (os.curdir, ".: is a folder; give a JSON file or a preset's name."),
+        (os.curdir, ".: cannot be read: it is a folder, not a file. Give a JSON file or a preset's name."),
         (
             "last_training",
             "last_training: is a partial configuration, for model selection or final training; ",
         ),
-        ("a\0b", "cannot be read: embedded null byte."),
+        ("a\0b", "cannot be read: its name holds a NUL byte"),
     ],
 )
 def test_sources_that_are_not_there(name, text, tmp_path, monkeypatch):
@@ -65,7 +65,7 @@ def test_sources_that_are_not_there(name, text, tmp_path, monkeypatch):
         (b'{"a": 1,}', "line 1, column 8: a comma before the '}'; remove it."),
         (b"\xff\xfe{\0}\0", "it is UTF-16 text; save it as UTF-8"),
         (b'{"a": "\xe4"}', "is not UTF-8 text (byte 7); save it as UTF-8."),
-        (b" " * (1 << 20) + b"{}", "it is larger than 1 MiB, which no configuration is"),
+        (b" " * (1 << 20) + b"{}", "it is larger than 1 MiB, which no such file is"),
         (b"[1]", "must be an object of sections {...}, got the list [1]."),
         (b"", "line 1, column 1: the text is empty."),
     ],
