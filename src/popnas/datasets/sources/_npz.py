@@ -15,7 +15,7 @@ from popnas.datasets.sources._npz_names import LAYOUT, Keys, files_of, keys_of, 
 from popnas.errors import DataError
 from popnas.resources import free_memory
 
-_BYTES_PER_EXAMPLE = 64
+_BYTES_PER_EXAMPLE = 256
 """What is kept of an example beside its values while splits are made: its class, its place in them."""
 _ZEROS_REMEDY = (
     "Save plain numbers or texts; series of unequal lengths as one array filled up with zeros, with their "
@@ -77,7 +77,7 @@ def _part(members: NpzMembers, keys: Keys) -> Part:
             f"{path}: '{keys.x}' has the shape {x_shape} and '{keys.y}' {y_shape}; both need one entry per "
             "example."
         )
-    _check_number(members, keys.y, y_shape[0])
+    check_number(path, keys.y, y_shape[0], _BYTES_PER_EXAMPLE)
     members.check_memory([keys.x, keys.y, *([keys.lengths] if keys.lengths else [])])
     x = members.read(keys.x)
     lengths = members.read(keys.lengths) if keys.lengths else None
@@ -86,14 +86,17 @@ def _part(members: NpzMembers, keys: Keys) -> Part:
     return Part(x, members.read(keys.y), lengths)
 
 
-def _check_number(members: NpzMembers, y_key: str, num_examples: int) -> None:
-    """Refuse more examples than can be kept apart: a small file may unpack to a billion of one byte each."""
-    needed, free = num_examples * _BYTES_PER_EXAMPLE, free_memory()
+def check_number(file: Path, y_key: str, num_examples: int, bytes_each: int) -> None:
+    """Refuse more examples than can be kept apart: a small file may unpack to a billion of one byte each.
+
+    Raises:
+        DataError: their classes and names, `bytes_each`, take more memory than is free.
+    """
+    needed, free = num_examples * bytes_each, free_memory()
     if needed > free:
         raise DataError(
-            f"{members.file}: '{y_key}' holds {num_examples:,} examples, whose classes and order alone would "
-            f"take {files.size_text(needed)} of memory, and {files.size_text(free)} are free. Give fewer "
-            "examples."
+            f"{file}: '{y_key}' holds {num_examples:,} examples, whose classes and order alone would take "
+            f"{files.size_text(needed)} of memory, and {files.size_text(free)} are free. Give fewer examples."
         )
 
 

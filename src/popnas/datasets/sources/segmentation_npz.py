@@ -24,6 +24,10 @@ _CONVERTER = (
 )
 
 
+_BYTES_PER_MASK = 1024
+"""What is kept of a mask beside its pixels: its name, its labels and their counts."""
+
+
 @SOURCES.register("segmentation_npz", description="images and masks in .npz files at dataset.path")
 class SegmentationNpz(Source):
     """One file per split, or (images of one size) one file with all; `classes.txt` beside names labels."""
@@ -77,18 +81,21 @@ def _pair(
     )
     if keys is None:
         return None
+    _check_pair(members, keys.x, keys.y)
     images = _one_shape(members, keys.x, request.is_cached)
     masks = _one_shape(members, keys.y, request.is_cached)
-    _check_pair(file, (keys.x, keys.y), images, masks)
     return images, masks, [f"{keys.y}[{i}] of {file}" for i in range(len(masks))]
 
 
-def _check_pair(file: Path, keys: tuple[str, str], x: Stored, y: Stored) -> None:
-    if len(x) != len(y):
+def _check_pair(members: NpzMembers, x_key: str, y_key: str) -> None:
+    """Refuse unequal numbers of images and masks, and more than can be told apart, before any is read."""
+    num_images, num_masks = ((*members.header(key).shape, 0)[0] for key in (x_key, y_key))
+    if num_images != num_masks:
         raise DataError(
-            f"{file}: '{keys[0]}' holds {len(x)} images and '{keys[1]}' {len(y)} masks; each image needs a "
-            "mask."
+            f"{members.file}: '{x_key}' holds {num_images} images and '{y_key}' {num_masks} masks; each "
+            "image needs a mask."
         )
+    _npz.check_number(members.file, y_key, num_masks, _BYTES_PER_MASK)
 
 
 def _numbers(members: NpzMembers) -> list[str]:
