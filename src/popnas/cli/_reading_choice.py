@@ -24,7 +24,7 @@ def ask(sentence: str, tasks: Sequence[str]) -> str:
     Raises:
         DataError: nobody is there to be asked.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_somebody_there():
         choices = " or ".join(f"--type {task}" for task in tasks)
         raise DataError(f"{sentence} Say which with {choices}.")
     click.echo(sentence, err=True)
@@ -34,4 +34,9 @@ def ask(sentence: str, tasks: Sequence[str]) -> str:
 
 def ask_or_take_likeliest(sentence: str, tasks: Sequence[str]) -> str:
     """As `ask`, but the likeliest where nobody is there: for commands that only look."""
-    return ask(sentence, tasks) if sys.stdin.isatty() and sys.stderr.isatty() else tasks[0]
+    return ask(sentence, tasks) if is_somebody_there() else tasks[0]
+
+
+def is_somebody_there() -> bool:
+    """Whether a question would be seen and could be answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -6,6 +6,7 @@ hold back the errors of single files until all are known, so that they are told 
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +42,7 @@ class Findings:
 
     def names(self, what: str) -> list[str]:
         """Those that `what` was done to, sorted."""
-        return sorted(self._names.get(what, []))
+        return sorted(self._names.get(what, []), key=_in_order)
 
     def notes(self) -> list[str]:
         """A sentence for each kind: what, how many, the first names; the same whatever thread was first."""
@@ -102,13 +103,18 @@ def read_all(items: Sequence[Item], read: Callable[[Item], Result]) -> list[Resu
 
 def numbered(names: Iterable[str]) -> str:
     """`5 (a, b, c, ...)`, sorted."""
-    found = sorted(names)
+    found = sorted(names, key=_in_order)
     return f"{len(found):,} ({first_of(found, _NUM_NAMED)})"
 
 
 def first_of(names: Sequence[str], limit: int = MAX_TOLD) -> str:
     """`a, b, c, ...`."""
     return ", ".join(names[:limit]) + ", ..." * (len(names) > limit)
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """Sorts numbers in names by value: line 9 comes before line 10."""
+    return [(int(part[:18]) if part.isdecimal() else 0, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _ending(ending: str, folders: Counter[str]) -> str:

@@ -164,7 +164,8 @@ def _walk(folder: Path, findings: Findings) -> Iterator[tuple[Path, list[str]]]:
     def refuse(error: OSError) -> None:
         raise _unreadable(Path(error.filename or folder), error) from error
 
-    above: dict[str, set[str]] = {str(folder): {os.path.realpath(folder)}}
+    real_folder = Path(os.path.realpath(folder))
+    above = {str(folder): {str(parent) for parent in (real_folder, *real_folder.parents)}}
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         kept = []
         for name in folders:
