@@ -2,7 +2,7 @@
 
 - Images: (n, height, width) or (n, height, width, channels), values 0..255, as image files hold them.
 - Series: (n, channels, timesteps), as aeon has them; (n, timesteps) if there is one channel; series of
-  unequal lengths as a list of (channels, timesteps) arrays.
+  unequal lengths as a list (or an array of objects) of (channels, timesteps) or (timesteps,) arrays.
 
 Values are raw: scaling and normalisation happen inside the model. Networks take the channels first, data
 files hold them last; both are made here.
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from popnas.datasets.series import LARGEST
 from popnas.errors import DataError
 
 TASKS_BY_DIMS = {1: "time_series_classification", 2: "image_classification"}
@@ -25,6 +26,10 @@ TASKS_BY_DIMS = {1: "time_series_classification", 2: "image_classification"}
 
 class InputError(DataError, ValueError):
     """Arrays that do not suit; also a ValueError, as NumPy's and scikit-learn's users expect."""
+
+
+class InputTypeError(InputError, TypeError):
+    """Values that are no numbers; also a TypeError, as scikit-learn's users expect."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +44,39 @@ class Examples:
         return len(self.x)
 
 
+def read(x: Any, what: str = "X") -> np.ndarray | list[np.ndarray]:
+    """The numbers that were given: one array, or the arrays of examples that differ in shape.
+
+    Lists, tuples and arrays of objects may hold arrays; tables (DataFrames) are arrays.
+
+    Raises:
+        InputError: what is no number, is masked or sparse.
+    """
+    if isinstance(x, np.ndarray) and x.dtype.kind == "O" and x.ndim == 1 and _holds_arrays(x):
+        x = list(x)
+    if isinstance(x, (list, tuple)) and _holds_arrays(x):
+        items = [_numbers(one, f"{what}[{i}]") for i, one in enumerate(x)]
+        return np.stack(items) if len({one.shape for one in items}) == 1 else items
+    return _numbers(x, what)
+
+
 def images(x: Any) -> Examples:
     """Images (n, h, w[, c]) of numbers in 0..255, as (n, h, w, c).
 
     Raises:
         InputError: another shape, values that are no pixels.
     """
-    if isinstance(x, (list, tuple)) and len({np.shape(one) for one in x}) > 1:
-        shapes = ", ".join(str(shape) for shape in dict.fromkeys(np.shape(one) for one in x[:8]))
+    array = read(x)
+    if isinstance(array, list):
+        shapes = ", ".join(map(str, dict.fromkeys(one.shape for one in array[:8])))
         raise InputError(f"images must be of one size in a call, got {shapes}. Call once for each size.")
-    array = _numbers(x, "images")
+    given = array.shape
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or 0 in array.shape[1:]:
         raise InputError(
-            f"images must have the shape (n, height, width) or (n, height, width, channels), got "
-            f"{np.shape(x)}.{_single(array, 3)}"
+            f"images must have the shape (n, height, width) or (n, height, width, channels), got {given}."
+            f"{_single(array, 3)}"
         )
     if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3, 4):
         raise InputError(
@@ -67,25 +89,32 @@ def images(x: Any) -> Examples:
 
 
 def series(x: Any, lengths: Any = None) -> Examples:
-    """Series (n, c, t), (n, t), or a list of (c, t_i), as (n, c, t) float32, with lengths if they differ.
+    """Series (n, c, t), (n, t), or a list of (c, t_i) or (t_i,), as (n, c, t) float32, with lengths if they
+    differ. What lies behind given `lengths` may be anything.
 
     Raises:
-        InputError: another shape, no numbers, NaN or infinite values, lengths that do not fit.
+        InputError: another shape, no numbers, NaN, infinite or too large values, lengths that do not fit.
     """
-    if isinstance(x, (list, tuple)) and len({np.shape(one) for one in x}) > 1:
+    array = read(x)
+    if isinstance(array, list):
         if lengths is not None:
             raise InputError("lengths are those of the arrays when series come as a list; leave them out.")
-        return _ragged([_numbers(one, f"series {i}") for i, one in enumerate(x)])
-    array = _numbers(x, "series")
+        return _ragged(array)
+    given = array.shape
     if array.ndim == 2:
         array = array[:, None, :]
     if array.ndim != 3 or 0 in array.shape[1:]:
         raise InputError(
-            f"series must have the shape (n, channels, timesteps), or (n, timesteps) for one channel, got "
-            f"{np.shape(x)}.{_single(array, 2)}"
+            "series must have the shape (n, channels, timesteps), or (n, timesteps) for one channel, got "
+            f"{given}. Series of unequal lengths are a list of (channels, timesteps) arrays."
+            f"{_single(array, 2)}"
         )
-    _check_finite(array)
-    return Examples(array.astype(np.float32, copy=False), _checked_lengths(lengths, array))
+    ends = _checked_lengths(lengths, array)
+    if ends is not None:
+        is_inside_NT = np.arange(array.shape[2]) < ends[:, None]
+        array = np.where(is_inside_NT[:, None], array, 0)
+    _check_values(array)
+    return Examples(array.astype(np.float32, copy=False), ends)
 
 
 def as_stored(examples: Examples, num_dims: int) -> np.ndarray:
@@ -111,31 +140,96 @@ def channels_first(x: np.ndarray, num_dims: int) -> np.ndarray:
     return np.ascontiguousarray(moved, dtype=np.float32)
 
 
+def _holds_arrays(x: Sequence[Any] | np.ndarray) -> bool:
+    """Whether the members are arrays, and not rows of numbers that make one."""
+    if len(x) and all(isinstance(one, np.ndarray) and one.ndim for one in x):
+        return True
+    try:
+        return np.asarray(x).dtype.kind == "O" and all(np.ndim(one) for one in x)
+    except (TypeError, ValueError, RuntimeError):  # rows of unequal lengths, or worse
+        return any(isinstance(one, (list, tuple)) or hasattr(one, "__array__") for one in x)
+
+
 def _numbers(x: Any, what: str) -> np.ndarray:
+    """An array of numbers; raises InputError."""
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise InputError(
+            f"{what} is a sparse {type(x).__name__}; only dense arrays are taken: {what}.toarray()."
+        )
+    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
+        raise InputError(f"{what} has masked values. Fill them in, or remove such examples.")
     try:
         array = np.asarray(x)
-        if array.dtype.kind == "O":
-            array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what} must be an array of numbers: {error}.") from error
+    except Exception:  # whatever the conversion of foreign types raises
+        array = np.array(None)
+    if array.ndim == 0 and (array.dtype.kind == "O" or not np.isscalar(x)):
+        raise InputError(f"{what} must be an array of numbers of a regular shape, got {_kind(x)}.")
+    if array.dtype.kind == "O":
+        array = _unboxed(array, what)
+    if array.dtype.kind == "c":
+        raise InputError(f"Complex data not supported: {what} must be real numbers.")
     if array.dtype.kind not in "iubf":
         raise InputError(f"{what} must be numbers, got an array of the type {array.dtype}.")
     return array
+
+
+def _unboxed(array: np.ndarray, what: str) -> np.ndarray:
+    """Numbers that came as objects, None as NaN; raises InputError."""
+    for place, value in np.ndenumerate(array):
+        try:
+            is_number = value is None or (
+                not isinstance(value, (str, bytes, complex)) and np.ndim(value) == 0
+            )
+            float(np.nan if value is None else value) if is_number else None
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            is_number = False
+        if not is_number:
+            raise InputTypeError(
+                f"{what} holds {_kind(value)} at index {place}; each value of this argument must be no string "
+                "and no other object, but a number"
+                f"{' that float64 can hold' if isinstance(value, int) else ''}."
+            )
+    return array.astype(np.float64)
+
+
+def _kind(value: Any) -> str:
+    """A value in a message: short ones as they are, with their type."""
+    text = repr(value)
+    name = type(value).__name__
+    return (
+        f"{text} ({name})"
+        if len(text) <= 40 and "\n" not in text and value is not None
+        else ("None" if value is None else f"a {name}")
+    )
 
 
 def _single(array: np.ndarray, num_axes: int) -> str:
     return " For a single example add the first axis: x[None]." if array.ndim == num_axes - 1 else ""
 
 
-def _check_finite(array: np.ndarray) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        kind = "NaN" if np.isnan(array[place]) else "infinity"
-        raise InputError(f"input contains {kind}, first at index {place}. Fill in or remove such examples.")
+def _check_values(array_NCT: np.ndarray, example: int | None = None) -> None:
+    """Raises InputError for values that are no numbers to a network; `example`: the number of the only one."""
+    if array_NCT.dtype.kind != "f" or not array_NCT.size:
+        return
+    # Both extremes are NaN where any value is.
+    if max(abs(float(array_NCT.min())), abs(float(array_NCT.max()))) <= LARGEST:
+        return
+    is_wrong = ~(np.abs(array_NCT) <= LARGEST)
+    place = tuple(int(i) for i in np.argwhere(is_wrong)[0])
+    value = array_NCT[place]
+    index = place if example is None else (example, *place)
+    if np.isnan(value):
+        raise InputError(f"X contains NaN, first at index {index}. Fill in or remove such examples.")
+    if np.isinf(value):
+        raise InputError(f"X contains infinity, first at index {index}. Fill in or remove such examples.")
+    raise InputError(
+        f"example {index[0]} of X holds {float(value):g} at index {index}, but values must lie within "
+        f"-{LARGEST:g}..{LARGEST:g}: networks compute in float32, which ends at 3.4e38. Rescale X."
+    )
 
 
 def _check_pixels(array: np.ndarray) -> None:
-    _check_finite(array)
+    _check_values(array)
     low, high = array.min(), array.max()
     if low < 0 or high > 255:
         raise InputError(
@@ -173,7 +267,7 @@ def _ragged(items: Sequence[np.ndarray]) -> Examples:
                 f"series of unequal lengths must be arrays (channels, timesteps) of {channels} channels, as "
                 f"the first is, but series {i} has the shape {one.shape}."
             )
-        _check_finite(one)
+        _check_values(one, i)
     lengths = np.array([one.shape[1] for one in items], dtype=np.int64)
     x_NCT = np.zeros((len(items), channels, int(lengths.max())), dtype=np.float32)
     for i, one in enumerate(items):

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from popnas.api import arrays, backends, fitting, model_files
-from popnas.api.arrays import TASKS_BY_DIMS, InputError
+from popnas.api import arrays, backends, fitting, model_files, targets
+from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
 from popnas.api.fitting import Source, TrainingData
 from popnas.api.model_files import ModelFiles
 from popnas.api.predictor import Predictor
-from popnas.errors import RunFolderError, nearest
+from popnas.api.targets import scikit_learn_errors
+from popnas.errors import DataError, RunFolderError, nearest
 
 _STAGES = ("search", "model_selection", "final_training")
 _DIMS_BY_TASK = {task: num_dims for num_dims, task in TASKS_BY_DIMS.items()}
@@ -131,9 +131,11 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             InputError: arrays unlike those of `fit` (a ValueError too).
         """
         check_is_fitted(self)
-        if not _is_ragged(X):
-            X = validate_data(self, X, dtype="numeric", allow_nd=True, reset=False)
-        probabilities = self.predictor_.predict_proba(X).astype(np.float64)[:, self._columns]
+        array = arrays.read(X)
+        if isinstance(array, np.ndarray):
+            array = self._with_axes_of_fit(array)
+            self._validated(X if hasattr(X, "columns") else array, reset=False)
+        probabilities = self.predictor_.predict_proba(array).astype(np.float64)[:, self._columns]
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> np.ndarray:
@@ -144,6 +146,15 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         """
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of `predict` on X with respect to the labels y, (n,).
+
+        Raises:
+            InputError: arrays unlike those of `fit`, or labels that do not suit (a ValueError too).
+        """
+        with scikit_learn_errors():
+            return float(super().score(X, y, sample_weight))
 
     def export(self, folder: str | Path) -> Path:
         """Write the trained model's files (ONNX, weights, `model.json`, ...) into a new or empty folder.
@@ -171,18 +182,37 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"n_jobs must be a positive integer, -1 or None, got {self.n_jobs!r}.")
 
     def _training_data(self, X: Any, y: Any) -> TrainingData:
-        _check_one_label_each(y)
-        if _is_ragged(X):
-            examples, y = arrays.series(X), column_or_1d(y, warn=True)
-            check_consistent_length(examples.x, y)
+        targets.check_one_label_each(y)
+        array = arrays.read(X)
+        if isinstance(array, list):
+            num_axes = 1 + max(one.ndim for one in array)
+            examples = self._examples(array, num_axes)
             self.n_features_in_ = examples.x.shape[1]
-            num_dims = self._num_dims(3)
         else:
-            X, y = validate_data(self, X, y, dtype="numeric", allow_nd=True, ensure_min_samples=2)
-            num_dims = self._num_dims(X.ndim)
-            examples = arrays.images(X) if num_dims == 2 else arrays.series(X)
-        check_classification_targets(y)
-        return TrainingData.of(num_dims, examples, y)
+            self._validated(X if hasattr(X, "columns") else array, reset=True)
+            num_axes = array.ndim
+            examples = self._examples(array, num_axes)
+        self._num_axes = num_axes
+        return TrainingData.of(self._num_dims(num_axes), examples, targets.labels(y, len(examples)))
+
+    def _examples(self, array: np.ndarray | list[np.ndarray], num_axes: int) -> Examples:
+        return arrays.images(array) if self._num_dims(num_axes) == 2 else arrays.series(array)
+
+    def _validated(self, X: Any, *, reset: bool) -> None:
+        """Names and number of features, as scikit-learn has them; raises InputError."""
+        with scikit_learn_errors():
+            validate_data(
+                self, X, dtype="numeric", allow_nd=True, reset=reset, ensure_min_samples=2 if reset else 1,
+                ensure_all_finite=False,
+            )  # fmt: skip
+
+    def _with_axes_of_fit(self, array: np.ndarray) -> np.ndarray:
+        """Univariate series with or without the axis of channels, as `fit` had them."""
+        if self.predictor_.num_dims == 1 and array.ndim == 2 and self._num_axes == 3:
+            return array[:, None]
+        if array.ndim == 3 and array.shape[1] == 1 and self._num_axes == 2:
+            return array[:, 0]
+        return array
 
     def _num_dims(self, num_axes: int) -> int:
         """Spatial dimensions of input with so many axes; `task` must agree."""
@@ -213,6 +243,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
                 f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each "
                 "fit."
             )
+        fitting.check_enough(data, config)
         data.save(data_folder)
         # Torch takes seconds to import: only once everything that can be wrong without it is checked.
         from popnas.api import stages
@@ -221,6 +252,9 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         job = stages.Job(self.last_stage, self.num_selected, *partials, config.others.max_hours)
         try:
             return model_files.read(stages.run(config, folder, job))
+        except DataError as error:
+            shutil.rmtree(data_folder, ignore_errors=True)
+            raise InputError(str(error).replace(str(data_folder), "X and y")) from error
         except BaseException:
             if not folder.exists():  # a mistake was found before the run began
                 shutil.rmtree(data_folder, ignore_errors=True)
@@ -230,25 +264,6 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         if self.random_state is None and _names_seed(self.config):
             return None
         return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-
-def _check_one_label_each(y: Any) -> None:
-    """Raises InputError for masks, of one size or of many; the rest is scikit-learn's to check."""
-    try:
-        shape = np.asarray(y).shape
-    except ValueError:  # arrays of several shapes
-        shape = None
-    if shape is None or len(shape) > 2:
-        got = "arrays of several shapes" if shape is None else shape
-        raise InputError(
-            f"y must hold one label per example, (n,), got {got}. Masks are for segmentation: write them "
-            "into files with their images, search with popnas.search, use popnas.load."
-        )
-
-
-def _is_ragged(x: Any) -> bool:
-    """A list of series of different lengths, which no array can hold."""
-    return isinstance(x, (list, tuple)) and len({np.shape(one) for one in x if np.ndim(one) == 2}) > 1
 
 
 def _names_seed(config: Source) -> bool:

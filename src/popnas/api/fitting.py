@@ -19,6 +19,7 @@ from popnas.api import arrays
 from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
 from popnas.config import RunConfig
 from popnas.datasets import labels as class_labels
+from popnas.datasets import splits
 from popnas.errors import DataError
 from popnas.workflows.settings import load_config
 
@@ -143,6 +144,32 @@ def configuration(
     if n_jobs is not None:
         others["executor"] = _executor(n_jobs)
     return load_config(document)
+
+
+def check_enough(data: TrainingData, config: RunConfig) -> None:
+    """Raises InputError where no validation examples can be set apart from `data`."""
+    share = config.dataset.validation_size
+    if share is None:
+        raise InputError(
+            "config: dataset.validation_size is null, but fit gets no validation examples of their own. Give "
+            "the fraction of X that is set apart, such as 0.2."
+        )
+    _, codes, counts = np.unique(data.texts, return_inverse=True, return_counts=True)
+    num_examples = len(data.examples)
+    try:
+        splits.divide(codes, share, np.random.default_rng(0), [str(name) for name in data.classes])
+    except DataError:
+        num_divisible = int((counts > 1).sum())
+        rule = (
+            f"a share of {share:g} leaves too few for one of each of {num_divisible} classes; give more "
+            "examples, or a larger dataset.validation_size in config"
+            if num_divisible
+            else "every class has a single one; give at least two of a class"
+        )
+        raise InputError(
+            f"X has {num_examples} examples (n_samples = {num_examples}) of {len(counts)} classes, too few to "
+            f"set some apart for validation: {rule}."
+        ) from None
 
 
 def _section(document: dict[str, Any], name: str) -> dict[str, Any]:

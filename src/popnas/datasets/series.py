@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from popnas.config import DatasetConfig
 
 
-_LARGEST = 1e30
+LARGEST = 1e30
 """Larger values overflow float32 (3.4e38) as soon as a few are summed or weighted."""
 _SMALLEST = 1e-30
 """Smaller differences vanish, or their inverse overflows when they are normalised."""
@@ -118,13 +118,13 @@ class SeriesData(LabelledData):
     def _check_range(self, one_TC: np.ndarray, i: int, split: str) -> None:
         """Networks compute in float32, and squares and sums of values must fit it, too."""
         extremes = one_TC.max(), one_TC.min()
-        if max(abs(float(value)) for value in extremes) <= _LARGEST:
+        if max(abs(float(value)) for value in extremes) <= LARGEST:
             return
-        t, c = (int(place[0]) for place in np.nonzero(np.abs(one_TC) > _LARGEST))
+        t, c = (int(place[0]) for place in np.nonzero(np.abs(one_TC) > LARGEST))
         raise DataError(
             f"{self._name(split, i)} holds {float(one_TC[t, c]):g} at timestep {t}, "
-            f"channel {c}; networks compute in float32, so values must lie within -{_LARGEST:g}.."
-            f"{_LARGEST:g}. Rescale the series before they are saved, by a unit in which values are near 1."
+            f"channel {c}; networks compute in float32, so values must lie within -{LARGEST:g}.."
+            f"{LARGEST:g}. Rescale the series before they are saved, by a unit in which values are near 1."
         )
 
     def _check_resolution(self, series: np.ndarray | Sequence[np.ndarray], notes: list[str]) -> None:

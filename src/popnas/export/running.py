@@ -13,6 +13,7 @@ import onnxruntime
 
 from popnas.datasets import Split
 from popnas.datasets.ragged import Ragged, sizes_of
+from popnas.errors import DataError
 
 ON_CPU = ("CPUExecutionProvider",)
 _FATAL = 4
@@ -61,6 +62,20 @@ def feeds(split: Split, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
         yield {"input": x} if split.lengths is None else {"input": x, "lengths": split.lengths[batch]}
 
 
+def check_answers(answers_NK: np.ndarray, x: np.ndarray, start: int) -> None:
+    """Raises DataError if an answer is no number, which no class may be read from; `start`: the place of the
+    first of these examples x in their split.
+    """
+    is_wrong_N = ~np.isfinite(answers_NK.reshape(len(answers_NK), -1)).all(axis=1)
+    if is_wrong_N.any():
+        i = int(is_wrong_N.argmax())
+        raise DataError(
+            f"The network gives no probabilities (NaN) for example {start + i}, whose values lie within "
+            f"{x[i].min():g}..{x[i].max():g}. Mend or remove that example; if it is sound, the network's weights "
+            "are damaged: train it again."
+        )
+
+
 def probabilities(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> np.ndarray:
     """The model's answers for a whole split of samples of one size: (N, K, ...) float32."""
     return np.concatenate([session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size)])
@@ -71,6 +86,7 @@ def accuracy(session: onnxruntime.InferenceSession, split: Split, batch_size: in
     num_right = num_counted = 0
     for batch, feed in zip(batches(split, batch_size), feeds(split, batch_size), strict=True):
         answer = session.run(["probabilities"], feed)[0]
+        check_answers(answer, feed["input"], batch.start)
         y = np.asarray(split.y[batch])
         is_counted = (y >= 0) & (y < answer.shape[1])
         num_right += int(((answer.argmax(axis=1) == y) & is_counted).sum())

@@ -1,0 +1,90 @@
+"""Users' labels: one per example, of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from popnas.api.arrays import InputError, InputTypeError
+from popnas.errors import UserError
+
+
+@contextmanager
+def scikit_learn_errors() -> Iterator[None]:
+    """What scikit-learn says of X and y, in its words, as an InputError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except TypeError as error:
+        raise InputTypeError(str(error)) from error
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def labels(y: Any, num_examples: int) -> np.ndarray:
+    """The labels (n,) of so many examples, of a kind that can be written as text and sorted.
+
+    Raises:
+        InputError: another number of labels, labels of several kinds, missing ones, numbers that are no
+            classes.
+    """
+    if y is None:
+        raise InputError("This estimator requires y to be passed, but the target y is None.")
+    if hasattr(y, "toarray") and hasattr(y, "nnz"):
+        raise InputError(f"y is a sparse {type(y).__name__}; only dense arrays are taken: y.toarray().")
+    if isinstance(y, np.ma.MaskedArray) and np.ma.getmaskarray(y).any():
+        raise InputError("y has masked labels. Fill them in, or remove such examples.")
+    with scikit_learn_errors():
+        found = np.asarray(y)
+        if found.ndim == 2 and found.shape[1] > 1:
+            raise InputError(
+                f"y should be a 1d array, one label per example, got an array of shape {found.shape} instead. "
+                "One-hot labels become classes with y.argmax(axis=1)."
+            )
+        found = column_or_1d(y, warn=True)
+        check_consistent_length(range(num_examples), found)
+        _check_kind(found)
+        check_classification_targets(found)
+    return found
+
+
+def _check_kind(y: np.ndarray) -> None:
+    if y.dtype.kind not in "biufUSOT":
+        raise InputError(
+            f"y must hold whole numbers or texts, got labels of the type {y.dtype}. Convert with y.astype(str)."
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        i = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise InputError(f"Input y contains {'NaN' if np.isnan(y[i]) else 'infinity'}, first at index {i}.")
+    if y.dtype.kind != "O":
+        return
+    for i, label in enumerate(y):
+        if label is None or label != label:
+            raise InputError(f"y has no label for example {i}: {label!r}, which is missing or NaN.")
+    kinds = {str if isinstance(label, str) else type(label) for label in y}
+    is_numeric = all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds)
+    if len(kinds) > 1 and not is_numeric:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(
+            f"y must hold labels of one type, got {names}. Convert with [str(label) for label in y]."
+        )
+
+
+def check_one_label_each(y: Any) -> None:
+    """Raises InputError for masks, of one size or of many."""
+    try:
+        shape = np.asarray(y).shape
+    except ValueError:  # arrays of several shapes
+        shape = None
+    if shape is None or len(shape) > 2:
+        got = "arrays of several shapes" if shape is None else shape
+        raise InputError(
+            f"y must hold one label per example, (n,), got {got}. Masks are for segmentation: write them "
+            "into files with their images, search with popnas.search, use popnas.load."
+        )
