@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 import popnas
+from popnas.api import InputError
+from popnas.errors import DataError
 
 RNG = np.random.default_rng(0)
 NUM = {"train": 48, "test": 12}
@@ -155,6 +158,25 @@ def check_evaluation(run: Path, alone: list[np.ndarray], data: Path, model: popn
             "num_filled": 0 if has_lengths else int((test["lengths"] < trained).sum()),
             "num_cut": int((test["lengths"] > trained).sum()),
         }
+
+
+def test_an_answer_that_is_no_number_is_counted_as_no_class(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_series(data, (9, 9), (9, 9))
+    run = popnas.search(
+        config_of("time_series_classification", "3 conv", data), name="run", logs=tmp_path
+    ).folder
+    weights = load_file(run / "best_model" / "weights.safetensors")
+    broken = {name: tensor * np.nan for name, tensor in weights.items()}
+    save_file(broken, run / "best_model" / "weights.safetensors")
+    with pytest.raises(DataError, match="a head of the network answers test examples with NaN"):
+        popnas.evaluate(run)
+    (run / "best_model" / "model.onnx").unlink()
+    with pytest.raises(DataError, match=r"no probabilities \(NaN\) for example 0, whose values lie within"):
+        popnas.evaluate(run)
+    with pytest.raises(InputError, match=r"no probabilities \(NaN\) for example 0 of X"):
+        popnas.load(run, backend="torch").predict(np.zeros((1, 2, 9)))
 
 
 @pytest.mark.filterwarnings("ignore:.* series are longer than the")

@@ -89,7 +89,7 @@ def images(x: Any) -> Examples:
 
 
 def series(x: Any, lengths: Any = None) -> Examples:
-    """Series (n, c, t), (n, t), or a list of (c, t_i) or (t_i,), as (n, c, t) float32, with lengths if they
+    """Series (n, c, t), (n, t), or a list of (c, t_i) or (t_i,), as (n, c, t), with lengths if they
     differ. What lies behind given `lengths` may be anything.
 
     Raises:
@@ -114,11 +114,12 @@ def series(x: Any, lengths: Any = None) -> Examples:
         is_inside_NT = np.arange(array.shape[2]) < ends[:, None]
         array = np.where(is_inside_NT[:, None], array, 0)
     _check_values(array)
-    return Examples(array.astype(np.float32, copy=False), ends)
+    return Examples(array, ends)
 
 
 def as_stored(examples: Examples, num_dims: int) -> np.ndarray:
-    """The examples as data files hold them: images uint8 (n, h, w, c), series float32 (n, t, c).
+    """The examples as data files hold them: images uint8 (n, h, w, c), series of their own type (n, t, c), so
+    that what float32 cannot hold is found there.
 
     Raises:
         InputError: pixels that are no whole numbers.
@@ -185,8 +186,8 @@ def _unboxed(array: np.ndarray, what: str) -> np.ndarray:
             is_number = False
         if not is_number:
             raise InputTypeError(
-                f"{what} holds {_kind(value)} at index {place}; each value of this argument must be no string "
-                "and no other object, but a number"
+                f"{what} holds {_kind(value)} at index {place}; each value of this argument must be no "
+                "string and no other object, but a number"
                 f"{' that float64 can hold' if isinstance(value, int) else ''}."
             )
     return array.astype(np.float64)
@@ -208,7 +209,7 @@ def _single(array: np.ndarray, num_axes: int) -> str:
 
 
 def _check_values(array_NCT: np.ndarray, example: int | None = None) -> None:
-    """Raises InputError for values that are no numbers to a network; `example`: the number of the only one."""
+    """Raises InputError for values that are no numbers to a network; `example`: the place of the only one."""
     if array_NCT.dtype.kind != "f" or not array_NCT.size:
         return
     # Both extremes are NaN where any value is.
@@ -269,7 +270,7 @@ def _ragged(items: Sequence[np.ndarray]) -> Examples:
             )
         _check_values(one, i)
     lengths = np.array([one.shape[1] for one in items], dtype=np.int64)
-    x_NCT = np.zeros((len(items), channels, int(lengths.max())), dtype=np.float32)
+    x_NCT = np.zeros((len(items), channels, int(lengths.max())), dtype=np.result_type(*items))
     for i, one in enumerate(items):
         x_NCT[i, :, : one.shape[1]] = one
     return Examples(x_NCT, lengths)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -134,7 +135,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         array = arrays.read(X)
         if isinstance(array, np.ndarray):
             array = self._with_axes_of_fit(array)
-            self._validated(X if hasattr(X, "columns") else array, reset=False)
+            self._validated(X if hasattr(X, "columns") and array.ndim == 2 else array, reset=False)
         probabilities = self.predictor_.predict_proba(array).astype(np.float64)[:, self._columns]
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
@@ -153,8 +154,10 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             InputError: arrays unlike those of `fit`, or labels that do not suit (a ValueError too).
         """
+        predicted = self.predict(X)
+        y = targets.labels(y, len(predicted))
         with scikit_learn_errors():
-            return float(super().score(X, y, sample_weight))
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def export(self, folder: str | Path) -> Path:
         """Write the trained model's files (ONNX, weights, `model.json`, ...) into a new or empty folder.
@@ -200,6 +203,11 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
 
     def _validated(self, X: Any, *, reset: bool) -> None:
         """Names and number of features, as scikit-learn has them; raises InputError."""
+        if np.ndim(X) < 2:
+            raise InputError(
+                f"X must have an axis of examples and at least one more, got the shape {np.shape(X)}. "
+                "Reshape your data: a single series is X[None]."
+            )
         with scikit_learn_errors():
             validate_data(
                 self, X, dtype="numeric", allow_nd=True, reset=reset, ensure_min_samples=2 if reset else 1,
@@ -254,7 +262,8 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             return model_files.read(stages.run(config, folder, job))
         except DataError as error:
             shutil.rmtree(data_folder, ignore_errors=True)
-            raise InputError(str(error).replace(str(data_folder), "X and y")) from error
+            text = str(error).replace(str(data_folder / "train.npz"), "X").replace(str(data_folder), "X")
+            raise InputError(text) from error
         except BaseException:
             if not folder.exists():  # a mistake was found before the run began
                 shutil.rmtree(data_folder, ignore_errors=True)

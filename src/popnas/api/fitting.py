@@ -63,14 +63,10 @@ class TrainingData:
             )
         # Labels of the type object may be of any type; only their texts go into the file.
         names = classes.astype(str) if classes.dtype.kind == "O" else classes
-        try:
-            encoding = class_labels.encode({"train": names}, place="y", notes=[])
-        except DataError as error:
-            raise InputError(str(error)) from error
-        if len(encoding.class_names) < len(classes):
-            raise InputError(
-                f"two labels of y are the same when written as text: {', '.join(map(str, classes))}."
-            )
+        if len({str(name).strip() for name in names}) < len(classes):
+            shown = ", ".join(map(repr, classes.tolist()))
+            raise InputError(f"two labels of y are the same when written as text: {shown}.")
+        encoding = class_labels.encode({"train": names}, place="y", notes=[])
         columns = encoding.y["train"]
         return cls(num_dims, examples, np.array(encoding.class_names)[columns][codes], classes, columns)
 
@@ -167,8 +163,8 @@ def check_enough(data: TrainingData, config: RunConfig) -> None:
             else "every class has a single one; give at least two of a class"
         )
         raise InputError(
-            f"X has {num_examples} examples (n_samples = {num_examples}) of {len(counts)} classes, too few to "
-            f"set some apart for validation: {rule}."
+            f"X has {num_examples} examples (n_samples = {num_examples}) of {len(counts)} classes, too few "
+            f"to set some apart for validation: {rule}."
         ) from None
 
 

@@ -114,7 +114,9 @@ class Predictor:
             stop = start + self.batch_size
             batch = arrays.channels_first(examples.x[start:stop], self.num_dims)
             ends = None if examples.lengths is None else examples.lengths[start:stop]
-            parts.append(self._ready.probabilities(batch, ends))
+            answers_NK = self._ready.probabilities(batch, ends)
+            _check_answers(answers_NK, batch, start)
+            parts.append(answers_NK)
         return np.concatenate(parts)
 
     def predict(self, x: Any, lengths: Any = None) -> np.ndarray:
@@ -179,6 +181,17 @@ class Predictor:
                 f"got (n, {have})."
             )
         return examples
+
+
+def _check_answers(answers_NK: np.ndarray, x: np.ndarray, start: int) -> None:
+    """Raises InputError if an answer is no number: no label may be read from it."""
+    is_wrong_N = ~np.isfinite(answers_NK).all(axis=tuple(range(1, answers_NK.ndim)))
+    if is_wrong_N.any():
+        i = int(is_wrong_N.argmax())
+        raise InputError(
+            f"the model has no probabilities (NaN) for example {start + i} of X, whose values lie within "
+            f"{x[i].min():g}..{x[i].max():g}: they are too far from those that it was trained on."
+        )
 
 
 def _labels(names: list[str]) -> np.ndarray:

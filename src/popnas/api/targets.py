@@ -40,40 +40,61 @@ def labels(y: Any, num_examples: int) -> np.ndarray:
         raise InputError(f"y is a sparse {type(y).__name__}; only dense arrays are taken: y.toarray().")
     if isinstance(y, np.ma.MaskedArray) and np.ma.getmaskarray(y).any():
         raise InputError("y has masked labels. Fill them in, or remove such examples.")
+    check_one_label_each(y)
+    _check_shape_and_type(np.asarray(y))
     with scikit_learn_errors():
-        found = np.asarray(y)
-        if found.ndim == 2 and found.shape[1] > 1:
-            raise InputError(
-                f"y should be a 1d array, one label per example, got an array of shape {found.shape} instead. "
-                "One-hot labels become classes with y.argmax(axis=1)."
-            )
         found = column_or_1d(y, warn=True)
         check_consistent_length(range(num_examples), found)
-        _check_kind(found)
+        if found.dtype.kind == "O":
+            found = _unboxed(found)
+        _check_finite(found)
         check_classification_targets(found)
     return found
 
 
-def _check_kind(y: np.ndarray) -> None:
+def _check_shape_and_type(y: np.ndarray) -> None:
+    if y.ndim != 1 and (y.ndim, *y.shape[1:]) != (2, 1):
+        remedy = " One-hot labels become classes with y.argmax(axis=1)." if y.ndim == 2 else ""
+        raise InputError(
+            f"y should be a 1d array, one label per example, got an array of shape {y.shape} instead.{remedy}"
+        )
     if y.dtype.kind not in "biufUSOT":
         raise InputError(
-            f"y must hold whole numbers or texts, got labels of the type {y.dtype}. Convert with y.astype(str)."
+            f"y must hold whole numbers or texts, got labels of the type {y.dtype}. Convert with "
+            "y.astype(str)."
         )
+
+
+def _check_finite(y: np.ndarray) -> None:
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         i = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise InputError(f"Input y contains {'NaN' if np.isnan(y[i]) else 'infinity'}, first at index {i}.")
-    if y.dtype.kind != "O":
-        return
+        kind = "NaN" if np.isnan(y[i]) else "infinity"
+        raise InputError(f"Input y contains {kind}, first at index {i}. Remove such examples.")
+
+
+def _unboxed(y: np.ndarray) -> np.ndarray:
+    """Labels that came as objects, numbers in an array of numbers; raises InputError."""
     for i, label in enumerate(y):
-        if label is None or label != label:
-            raise InputError(f"y has no label for example {i}: {label!r}, which is missing or NaN.")
+        if _is_missing(label):
+            raise InputError(f"y contains no label for example {i}: {label!r}, a missing value (NaN).")
     kinds = {str if isinstance(label, str) else type(label) for label in y}
-    is_numeric = all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds)
-    if len(kinds) > 1 and not is_numeric:
+    if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(
             f"y must hold labels of one type, got {names}. Convert with [str(label) for label in y]."
         )
+    if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
+        y = np.array(y.tolist())
+        if y.dtype.kind == "O":
+            raise InputError("y holds integers beyond 64 bits. Convert with [str(label) for label in y].")
+    return y
+
+
+def _is_missing(label: Any) -> bool:
+    """None, NaN, and pandas's NA, which says neither yes nor no to any comparison."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
 
 
 def check_one_label_each(y: Any) -> None:

@@ -129,6 +129,8 @@ def predict({arguments}):
     """{doc}"""
     inputs = {inputs}
     (probabilities,) = session.run(["probabilities"], inputs)
+    if not np.isfinite(probabilities).all():
+        raise ValueError("values of x are no numbers, or too large")
     return probabilities
 
 

@@ -71,8 +71,8 @@ def check_answers(answers_NK: np.ndarray, x: np.ndarray, start: int) -> None:
         i = int(is_wrong_N.argmax())
         raise DataError(
             f"The network gives no probabilities (NaN) for example {start + i}, whose values lie within "
-            f"{x[i].min():g}..{x[i].max():g}. Mend or remove that example; if it is sound, the network's weights "
-            "are damaged: train it again."
+            f"{x[i].min():g}..{x[i].max():g}. Mend or remove that example; if it is sound, the network's "
+            "weights are damaged: train it again."
         )
 
 

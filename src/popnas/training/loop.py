@@ -253,7 +253,8 @@ class _Training:
             self._check_time(epoch)
             outputs = self.stepper.predict(self.stepper.prepared(batch))
             _count(heads, outputs, batch.y)
-            logits_sum.add_(outputs[-1].float().sum())
+            for logits in outputs:
+                logits_sum.add_(logits.float().sum())
         check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch)
 
     def _keep_if_best(self, epoch: int) -> None:

@@ -15,7 +15,7 @@ import torch
 from popnas import networks, tasks, training
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
-from popnas.errors import MissingSplitError, RunFolderError, nearest
+from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
 from popnas.report import confusion, evaluation_page
 from popnas.report.views import Views
 from popnas.resources import available_cores
@@ -175,20 +175,18 @@ def answers(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of (probabilities, classes): of the exported file, if there is one; it is what is deployed."""
     from popnas.export.deployed import DeployedNetwork
-    from popnas.export.running import batches, feeds, open_session
+    from popnas.export.running import batches, check_answers, feeds, open_session
 
+    run: Callable[[dict[str, np.ndarray]], np.ndarray]
     if folder.onnx.is_file():
         session = open_session(folder.onnx, num_threads=len(available_cores()))
-        runs: Iterator[np.ndarray] = (
-            session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size=_BATCH)
-        )
+        run = lambda feed: session.run(["probabilities"], feed)[0]  # noqa: E731
     else:
         deployed = DeployedNetwork(network, folder.preprocessing())
-        runs = (
-            deployed(*map(torch.tensor, feed.values())).detach().numpy()
-            for feed in feeds(split, batch_size=_BATCH)
-        )
-    for batch, probabilities_NK in zip(batches(split, _BATCH), runs, strict=True):
+        run = lambda feed: deployed(*map(torch.tensor, feed.values())).detach().numpy()  # noqa: E731
+    for batch, feed in zip(batches(split, _BATCH), feeds(split, batch_size=_BATCH), strict=True):
+        probabilities_NK = run(feed)
+        check_answers(probabilities_NK, feed["input"], batch.start)
         yield probabilities_NK, np.asarray(split.y[batch])
 
 
@@ -205,6 +203,8 @@ def _head_metrics(
     network.to(place)
     for batch in loader:
         for metrics, logits in zip(found, network(laid_out(batch.x, layout), batch.lengths), strict=True):
+            if not torch.isfinite(logits).all():
+                raise DataError("a head of the network answers test examples with NaN: train it again.")
             metrics.update(logits, batch.y)
     network.cpu()
     return [
