@@ -34,8 +34,8 @@ class LogListener(Listener, ModelListener):
     """Progress goes to the logger `popnas`: a program decides itself whether anybody sees it."""
 
     def message(self, text: str) -> None:
-        """A warning or a result."""
-        logger.info(text)
+        """A result; or a warning, which Python shows where a program sets up no logging."""
+        logger.log(logging.WARNING if text.startswith("Warning: ") else logging.INFO, text)
 
     def phase(self, text: str) -> None:
         """What is going on."""

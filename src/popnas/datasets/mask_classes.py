@@ -54,7 +54,6 @@ def find_classes(
         DataError: fewer than two classes, more than 255, or a remapping of labels that do not occur. Labels
             that are no class are found where masks are counted (`is_known`).
     """
-    _check_range(ignore_class, remapping)
     target = np.arange(NUM_LABELS)
     occurring = np.unique(np.concatenate(list(found.values())))
     for label, new in (remapping or {}).items():
@@ -93,14 +92,6 @@ def find_classes(
         is_known[target],
         _names(labels, target, occurring, label_names, is_remapped=bool(remapping)),
     )
-
-
-def _check_range(ignore_class: int | None, remapping: Mapping[str, int] | None) -> None:
-    named = {"dataset.ignore_class": ignore_class}
-    named |= {f"dataset.class_labels_remapping.{label}": new for label, new in (remapping or {}).items()}
-    for field, label in named.items():
-        if label is not None and label >= NUM_LABELS:
-            raise DataError(f"{field} is {label}, which no mask can hold: labels lie in 0..{NUM_LABELS - 1}.")
 
 
 def _class_labels(

@@ -39,6 +39,11 @@ def _leaks(facts: dict[str, Any]) -> Iterator[str]:
                 f"{_are(num_shared)} in the {first} split too, equal in every value: scores on it are too "
                 "good. Remove them from one of the two."
             )
+    if facts["num_contradictory"]:
+        yield (
+            f"{_counted(facts['num_contradictory'], 'example')} equal another one in every value and bear "
+            "another class: one of the labels is wrong, or says nothing. Mend or remove them."
+        )
     for name, split in facts["splits"].items():
         if split["num_repeated"]:
             drawn = " Some may be drawn into validation." if name == "train" else ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def inspect(look: Look) -> dict[str, Any]:
             f"{first}/{second}": len(set(digests[first]) & set(digests[second]))
             for first, second in combinations(splits, 2)
         },
+        "num_contradictory": _num_contradictory(splits, digests),
     }
     found: dict[str, Any] = plain(facts)
     found["warnings"] = warnings_of(found, look)
@@ -71,6 +73,16 @@ def _digests(split: Split) -> list[bytes]:
         digest.update(x.tobytes())
         found.append(digest.digest())
     return found
+
+
+def _num_contradictory(splits: Mapping[str, Split], digests: Mapping[str, Sequence[bytes]]) -> int:
+    """Examples that equal another one in every value and bear another class (masks are not compared)."""
+    classes: dict[bytes, Counter[int]] = defaultdict(Counter)
+    for name, split in splits.items():
+        if split.pixel_counts is None:
+            for digest, label in zip(digests[name], np.asarray(split.y).tolist(), strict=True):
+                classes[digest][label] += 1
+    return sum(labels.total() for labels in classes.values() if len(labels) > 1)
 
 
 def _facts(split: Split, num_classes: int, digests: Sequence[bytes]) -> dict[str, Any]:

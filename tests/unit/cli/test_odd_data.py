@@ -408,6 +408,15 @@ def test_damaged_files_are_told_at_once(tmp_path, capsys):
         assert shown.count("cannot be read: it is") == 10 and "12 mistakes" in shown and "and 2 more" in shown
 
 
+def test_equal_images_of_different_classes(tmp_path, capsys):
+    data = folders(tmp_path / "data", (("train", 20), ("test", 5)))
+    (data / "test/dog/0.png").write_bytes((data / "train/cat/0.png").read_bytes())
+    (data / "train/dog/1.png").write_bytes((data / "train/cat/1.png").read_bytes())
+    found = inspected(tmp_path, capsys)
+    assert found["num_contradictory"] == 4
+    assert any(line.startswith("4 examples equal another one in every value") for line in found["warnings"])
+
+
 def test_labels_that_differ_by_case_stay_apart(tmp_path, capsys):
     series(tmp_path / "data", "@classLabel true A a b", lines=["1,2,3,4,5,6:A"] * 9)
     assert inspected(tmp_path, capsys)["class_names"] == ["A", "a", "b"]
