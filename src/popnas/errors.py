@@ -102,7 +102,11 @@ class RunFolderError(UserError):
 
 
 class JournalError(UserError):
-    """A journal that cannot be read."""
+    """A journal that cannot be read from line `number` on."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class MissingExtraError(UserError):

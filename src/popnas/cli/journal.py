@@ -1,7 +1,8 @@
-"""`popnas journal`: what a run has done, as JSON lines."""
+"""`popnas journal`: what a run has done, as JSON lines; and the good part of a damaged journal."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -15,14 +16,32 @@ import click
     is_flag=True,
     help="Only the search content: what two equal runs share, in order of step and proposal.",
 )
-def command(run: Path, is_content: bool) -> None:
+@click.option(
+    "--repair",
+    "is_repair",
+    is_flag=True,
+    help="Instead of printing: keep the lines before the first damaged one, and a copy of all beside them.",
+)
+def command(run: Path, is_content: bool, is_repair: bool) -> None:
     """Print the journal of a run as JSON lines.
 
-    Two runs searched the same exactly if their --content is equal, byte for byte.
+    Two runs searched the same exactly if their --content is equal, byte for byte. Every line carries a
+    checksum of its own and of the line before it; a journal that was changed is refused.
     """
-    from popnas.runs import RunFolder, search_content
+    from popnas.runs import RunFolder, repair, search_content
 
+    if is_repair:
+        if is_content:
+            raise click.UsageError("--repair prints no content: give one of the two.")
+        done = repair(run)
+        click.echo(
+            f"Nothing is damaged: all {done.num_kept} lines are kept."
+            if done.copy is None
+            else f"Kept: lines 1 to {done.num_kept}. The journal as it was: {done.copy}\n"
+            f"Go on with the search with: popnas search -r {shlex.quote(str(run))}"
+        )
+        return
     events = RunFolder.open(run).journal.events()
-    lines = search_content(events) if is_content else [event.line().decode().rstrip("\n") for event in events]
+    lines = search_content(events) if is_content else [event.json().decode() for event in events]
     for line in lines:
         click.echo(line)

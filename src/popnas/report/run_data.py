@@ -87,7 +87,8 @@ class RunData:
         A report of what is there is worth more than none, so a damaged file is no error here.
         """
         try:
-            arrays = load_arrays(RunFolder(self.path).predictions_npz(step))
-        except PopnasError:
+            known = self.state.predictions[step]["sha256"]
+            arrays = load_arrays(RunFolder(self.path).predictions_npz(step), known)
+        except (PopnasError, KeyError):
             return None
         return {name: values for name, values in arrays.items() if name not in ("cells", "operators")}

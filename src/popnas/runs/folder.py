@@ -10,14 +10,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from popnas.errors import RunFolderError, nearest
-from popnas.runs.journal import FORMAT, Journal
+from popnas.errors import JournalError, RunFolderError, nearest
+from popnas.runs import ending, told
+from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
 from popnas.runs.state import RunState, replay
 from popnas.runs.storage import (
@@ -37,6 +38,9 @@ class RunExistsError(RunFolderError):
     """Something stands where a new run was to be."""
 
 
+DATA_PATH = "dataset_path"
+"""Where the data are, in the volatile part of the events that start and resume a run."""
+
 _UNFINISHED = ".popnas-new-"
 _HOUR = 3600.0
 
@@ -46,6 +50,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._start: Event | None = None
+        self._data_path: str | None = None
 
     @classmethod
     def create(
@@ -100,38 +106,46 @@ class RunFolder:
             JournalError: the journal is damaged before its last event.
         """
         folder = cls(path)
-        if not folder.path.is_dir():
-            raise _missing(folder.path)
-        if not folder.journal_path.exists():
-            listed = _runs_in(folder.path)
-            raise RunFolderError(
-                f"{folder.path} is not the folder of a run: it has no restore/journal.jsonl."
-                + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
-            )
-        events = folder.journal.events()
+        folder.check_exists()
+        found = folder.journal.scan()
+        events = found.events
         if not events or events[0].event != "run_started":
             raise RunFolderError(
                 f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so "
                 f"nothing can be resumed. Remove {folder.path} and start again, or put back the journal."
             )
-        digest = _search_sha256(folder.config_json())
-        if digest != events[0].content.get("config_sha256"):
-            raise RunFolderError(
-                f"{folder.run_json} was changed after the run started, beyond {', '.join(EXECUTION_FIELDS)} "
-                "in 'others'. Put back the old file, or start a new run with this configuration."
-            )
+        _tell_of_the_journal(folder, found)
+        folder._start, folder._data_path = events[0], _last_data_path(events)
+        folder._check_config(events[0])
         return folder
 
-    def config_json(self) -> dict[str, Any]:
-        """The run's resolved configuration (`restore/run.json`).
+    def check_exists(self) -> None:
+        """Raises RunFolderError unless there is a journal."""
+        if not self.path.is_dir():
+            raise _missing(self.path)
+        if not self.journal_path.exists():
+            listed = _runs_in(self.path)
+            raise RunFolderError(
+                f"{self.path} is not the folder of a run: it has no restore/journal.jsonl."
+                + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
+            )
 
-        Where that file is missing or damaged, what the journal says: all but `EXECUTION_FIELDS`, which then
-        have their defaults.
+    def config_json(self) -> dict[str, Any]:
+        """The run's resolved configuration (`restore/run.json`), with the place of the data as an absolute
+        path, where they were found last.
+
+        Where that file is missing or damaged, what the journal says.
 
         Raises:
             RunFolderError: the file cannot be read, and neither can the journal.
             JournalError: likewise.
         """
+        config = self._stored_config()
+        if self._data_path is not None and isinstance(config.get("dataset"), dict):
+            config["dataset"]["path"] = self._data_path
+        return config
+
+    def _stored_config(self) -> dict[str, Any]:
         try:
             config = json.loads(self.run_json.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -140,7 +154,34 @@ class RunFolder:
             raise RunFolderError(f"cannot read the run's configuration {self.run_json}: {error}") from error
         if isinstance(config, dict):
             return config
-        return self.state().config
+        told.warning(
+            f"{self.run_json} is missing or damaged: the configuration is taken from the run's journal"
+        )
+        start = self._start or self.journal.events()[0]
+        return _config_of(start)
+
+    def _check_config(self, start: Event) -> None:
+        """Compare `run.json` with what the journal says that the run was started with."""
+        config = self._stored_config()
+        if _search_sha256(config) != start.content.get("config_sha256"):
+            raise RunFolderError(
+                f"{self.run_json} was changed after the run started, beyond {', '.join(EXECUTION_FIELDS)} "
+                "in 'others'. Remove it: the run's journal has the configuration, too. For a search with "
+                "another configuration start a new run."
+            )
+        if _search_sha256(_config_of(start)) != start.content.get("config_sha256"):
+            raise JournalError(
+                f"{self.journal_path}, line 1 has another configuration than {self.run_json}: the journal "
+                "was changed or damaged outside popnas. Put back a copy of the file, or start a new run.",
+                1,
+            )
+        others, known = config.get("others") or {}, start.volatile.get("execution") or {}
+        for name in sorted(known.keys() & others.keys()):
+            if others[name] != known[name]:
+                told.warning(
+                    f"{self.run_json} has others.{name} = {json.dumps(others[name])}, where the run was "
+                    f"started with {json.dumps(known[name])}: what stands in the file counts"
+                )
 
     def lock(self) -> RunLock:
         """The lock that keeps a second process out; a context manager (errors: see `RunLock.acquire`)."""
@@ -160,7 +201,7 @@ class RunFolder:
         config = plain(config_json)
         write_json(self.run_json, config, is_durable=True)
         with self.journal as journal:
-            journal.append("run_started", _start_content(config), dict(volatile))
+            journal.append("run_started", _start_content(config), {**volatile, **_start_volatile(config)})
         fsync_directory(self.path)
 
     @property
@@ -252,6 +293,16 @@ def search_part(config_json: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
+def same_search(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two configurations search the same: they may differ in `EXECUTION_FIELDS` and in where the data
+    are."""
+    parts = [search_part(one), search_part(other)]
+    for part in parts:
+        if isinstance(part.get("dataset"), dict):
+            part["dataset"].pop("path", None)
+    return parts[0] == parts[1]
+
+
 def _search_sha256(config_json: Mapping[str, Any]) -> str:
     return hashlib.sha256(compact_json(search_part(config_json)).encode()).hexdigest()
 
@@ -271,6 +322,54 @@ def _make_readable(folder: Path) -> None:
         make_readable(handle, 0o777)
     finally:
         os.close(handle)
+
+
+def _start_volatile(config: dict[str, Any]) -> dict[str, Any]:
+    """What of the configuration is no part of the search: `EXECUTION_FIELDS`, and where its data are."""
+    others = config.get("others") or {}
+    found: dict[str, Any] = {"execution": {name: others[name] for name in EXECUTION_FIELDS if name in others}}
+    path = (config.get("dataset") or {}).get("path")
+    return found if path is None else {**found, DATA_PATH: absolute(path)}
+
+
+def absolute(path: str) -> str:
+    """A place of data that does not depend on where popnas was started; what is no path stays as it is."""
+    return str(Path(path).absolute()) if Path(path).exists() else path
+
+
+def _last_data_path(events: Sequence[Event]) -> str | None:
+    return next(
+        (event.volatile[DATA_PATH] for event in reversed(events) if event.volatile.get(DATA_PATH)), None
+    )
+
+
+def _config_of(start: Event) -> dict[str, Any]:
+    """The configuration that a run was started with, as its journal has it."""
+    config: dict[str, Any] = plain(start.content.get("config") or {})
+    if isinstance(config.get("others"), dict):
+        config["others"] |= start.volatile.get("execution") or {}
+    return config
+
+
+def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
+    """Say what is not as it should be, though the journal can be used."""
+    path, count = folder.journal_path, len(found.events)
+    if found.num_unproven:
+        told.warning(
+            f"{path} was begun by popnas 0.1.0, whose lines have no checksums: nobody would notice a change "
+            f"to its first {found.num_unproven} lines"
+        )
+    if found.damaged and found.has_newline:
+        told.warning(
+            f"{path}, line {count + 1} is only half written, as after a power cut or while another process "
+            "writes it: it is passed over, and a search that goes on does again what it was to say"
+        )
+    written = ending.num_lines(path)
+    if written is not None and written > count and not found.damaged:
+        told.warning(
+            f"{path} ends with line {count}, but {written} lines were written: the last ones are missing, as "
+            "in a copy that was made while the search ran. A search that goes on does again what they said"
+        )
 
 
 def _remove_leftovers(parent: Path) -> None:

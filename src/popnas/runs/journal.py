@@ -1,20 +1,28 @@
-"""The journal: one JSON object a line, `{seq, event, content, volatile}`, appended and fsynced.
+"""The journal: one JSON object a line, `{seq, event, content, volatile, after, sha256}`, on disk before use.
 
-`seq` is the line's number, from 1. An append that was cut short (kill -9, power loss, full disk) leaves a
-damaged end of the file: it is skipped on reading and cut off before the next append. A last event that lacks
-only its newline counts: an object cannot be the beginning of a longer one. Damage that is followed by a whole
-event cannot come from a cut append and is refused.
+`seq` is the line's number, from 1. `sha256` is a checksum of the line up to it, and `after` repeats that of
+the line before: so a line that was changed, is missing, stands twice or was moved is noticed, and refused
+with its number (`repair` keeps the lines before it). Lines of popnas 0.1.0 have neither; they are read
+without proof, and what is appended to them proves them as they were then.
+
+An append that was cut short (kill -9, power loss, full disk) leaves a last line without its newline: it is
+passed over, with a word to the user, and cut off before the next append. A last event that lacks only its
+newline counts. How far the journal was written stands beside it (`ending`): lines that are missing at its end
+are told, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from popnas.errors import JournalError, RunFolderError
+from popnas.runs import ending
 from popnas.runs.storage import fsync, fsync_directory, plain, storage_errors
 
 FORMAT = 1
@@ -24,10 +32,17 @@ FORMAT = 1
 STOPPED = frozenset({"max_hours"})
 """Reasons in `run_finished` after which a run may go on; any other reason is final."""
 
+REASONS = STOPPED | {"completed", "no_parents", "no_candidates"}
+"""All reasons."""
+
 RESUMING = frozenset({"proposals", "evaluation", "run_resumed"})
 """Events that show that a run stopped by a limit goes on."""
 
 _KEYS = {"seq", "event", "content", "volatile"}
+_PROVEN_KEYS = _KEYS | {"after", "sha256"}
+_DIGITS = 32
+_SUM = b',"sha256":"'
+_SUM_LENGTH = len(_SUM) + _DIGITS + 2
 
 
 @dataclass(frozen=True)
@@ -39,21 +54,42 @@ class Event:
     content: dict[str, Any]
     volatile: dict[str, Any]
 
-    def line(self) -> bytes:
-        """The line as it is written."""
+    def json(self) -> bytes:
+        """As JSON, without the line's proof."""
         fields = {"seq": self.seq, "event": self.event, "content": self.content, "volatile": self.volatile}
-        return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
+
+    def line(self, after: str) -> bytes:
+        """The line as it is written, after one of the checksum `after`."""
+        start = self.json()[:-1] + b',"after":"' + after.encode() + b'"'
+        return start + _SUM + checksum(start).encode() + b'"}\n'
+
+
+def checksum(data: bytes) -> str:
+    """The checksum of a line."""
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
 @dataclass(frozen=True)
-class _Scan:
+class Scan:
+    """A journal as it was read."""
+
     events: list[Event]
+    sums: list[str]
+    """The checksum of every event."""
     end: int
     """Bytes up to the end of the last whole event."""
     has_newline: bool
     """Whether that event ends with a newline."""
     damaged: int
     """Bytes after it that are no event."""
+    num_unproven: int
+    """Lines without checksums, at the beginning."""
+
+    @property
+    def last_sum(self) -> str:
+        """What the next line has as its `after`."""
+        return self.sums[-1] if self.sums else checksum(b"")
 
 
 class Journal:
@@ -64,6 +100,7 @@ class Journal:
         self._handle: int | None = None
         self._end = 0
         self._next_seq = 1
+        self._last_sum = ""
         self._is_dirty = False
 
     def events(self) -> list[Event]:
@@ -73,11 +110,11 @@ class Journal:
             JournalError: damage before the last event, with its line number.
             RunFolderError: written by another version of the format, missing or unreadable.
         """
-        return self._scan().events
+        return self.scan().events
 
     def damaged_bytes(self) -> int:
         """Size of the cut-off append at the end (0 if there is none), which the next append removes."""
-        return self._scan().damaged
+        return self.scan().damaged
 
     def append(self, event: str, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> Event:
         """Write one event and wait until it is on disk. Non-finite numbers become null.
@@ -93,7 +130,7 @@ class Journal:
         handle = self._handle
         assert handle is not None
         record = Event(self._next_seq, event, plain(content), plain(volatile or {}))
-        line = record.line()
+        line = record.line(self._last_sum)
         with storage_errors(self.path):
             if self._is_dirty:
                 self._cut(handle)
@@ -107,6 +144,8 @@ class Journal:
             self._is_dirty = False
         self._end += len(line)
         self._next_seq += 1
+        self._last_sum = line[-_DIGITS - 3 : -3].decode()
+        ending.write(self.path, record.seq, self._last_sum)
         return record
 
     def close(self) -> None:
@@ -126,7 +165,7 @@ class Journal:
 
     def _open(self) -> None:
         is_new = not self.path.exists()
-        scan = _Scan([], 0, True, 0) if is_new else self._scan()
+        scan = Scan([], [], 0, True, 0, 0) if is_new else self.scan()
         if scan.damaged and not scan.events:
             raise _corrupt(self.path, 1, "is not an event")  # perhaps no journal at all: cut nothing
         with storage_errors(self.path):
@@ -145,6 +184,7 @@ class Journal:
         self._handle = handle
         self._end = scan.end + (0 if scan.has_newline else 1)
         self._next_seq = len(scan.events) + 1
+        self._last_sum = scan.last_sum.lstrip(_UNPROVEN)
         self._is_dirty = False
 
     def _cut(self, handle: int) -> None:
@@ -157,12 +197,13 @@ class Journal:
         except OSError:
             self._is_dirty = True  # readers skip the damaged end; the next append tries again
 
-    def _scan(self) -> _Scan:
+    def scan(self) -> Scan:
+        """What stands in the file; errors as for `events`."""
         try:
             data = self.path.read_bytes()
         except OSError as error:
             raise RunFolderError(f"cannot read the journal {self.path}: {error.strerror or error}") from error
-        return _scan(data, self.path)
+        return scan(data, self.path)
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -171,38 +212,88 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _scan(data: bytes, path: Path) -> _Scan:
+def scan(data: bytes, path: Path) -> Scan:
+    """Read and prove the lines of a journal; `path` is for messages.
+
+    Raises:
+        JournalError, RunFolderError: as `Journal.events`.
+    """
+    *lines, tail = data.split(b"\n")
     events: list[Event] = []
-    end = 0
-    position = 0
-    has_newline = True
-    damaged_line: int | None = None
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        next_position = min(position + len(line) + 1, len(data))
-        if line or next_position > position:
-            event = _parse(line)
-            if event is None:
-                damaged_line = damaged_line or number
-            elif damaged_line is not None:
-                raise _corrupt(path, damaged_line, "is not a whole event, yet whole events follow it")
-            elif event.seq != len(events) + 1:
-                raise _corrupt(path, number, f"has seq {event.seq} where {len(events) + 1} was expected")
-            else:
-                _check_format(path, event)
-                events.append(event)
-                end = next_position
-                has_newline = data[next_position - 1 : next_position] == b"\n"
-        position = next_position
-    return _Scan(events, end, has_newline, len(data) - end)
+    sums: list[str] = []
+    num_unproven = 0
+    for number, line in enumerate(lines, start=1):
+        _take(line, number, events, sums, path)
+        num_unproven += _sum_of(line) is None
+    end, has_newline = len(data) - len(tail), True
+    for whole in (tail, tail[:-1]):  # the last event lacks its newline, or has something else in its place
+        if whole.endswith(b"}") and _is_next(whole, events, sums, path):
+            _take(whole, len(events) + 1, events, sums, path)
+            num_unproven += _sum_of(whole) is None
+            end, has_newline = end + len(whole), False
+            break
+    return Scan(events, sums, end, has_newline, len(data) - end, num_unproven)
 
 
-def _parse(line: bytes) -> Event | None:
-    """The event on a line, or None if the line is damaged."""
+def _is_next(line: bytes, events: list[Event], sums: list[str], path: Path) -> bool:
     try:
-        fields = json.loads(line)
+        _take(line, len(events) + 1, list(events), list(sums), path)
+    except JournalError:
+        return False
+    return True
+
+
+def _take(line: bytes, number: int, events: list[Event], sums: list[str], path: Path) -> None:
+    """Append the event on a line, and its checksum.
+
+    Raises:
+        JournalError: it is none, was changed, or does not belong here.
+    """
+    found = _parse(line)
+    own = _sum_of(line)
+    before = sums[-1] if sums else checksum(b"")
+    if found is None:
+        raise _corrupt(path, number, "is not an event" if number == 1 else "is not a whole event")
+    fields, event = found
+    if own is None and (fields.keys() != _KEYS or (events and _is_proven(sums[-1]))):
+        raise _corrupt(path, number, "has no checksum, or one that was changed")
+    if own is not None and own != checksum(line[:-_SUM_LENGTH]):
+        raise _corrupt(path, number, "was changed: it does not have its checksum")
+    if event.seq != number:
+        why = "lines before it are missing" if event.seq > number else "it stands twice, or was moved here"
+        raise _corrupt(path, number, f"has seq {event.seq} where {number} was expected: {why}")
+    if own is not None and fields.get("after") != before.lstrip(_UNPROVEN):
+        raise _corrupt(
+            path, number, "does not follow the lines that stand before it: one of them was changed"
+        )
+    if number == 1:
+        _check_format(path, event)
+    events.append(event)
+    # Of a line without proof the sum covers all lines before it, so that the first line with one proves them.
+    sums.append(own if own is not None else _UNPROVEN + checksum(before.encode() + line))
+
+
+_UNPROVEN = "-"
+
+
+def _is_proven(line_sum: str) -> bool:
+    return not line_sum.startswith(_UNPROVEN)
+
+
+def _sum_of(line: bytes) -> str | None:
+    """The checksum that stands on a line; None on lines of popnas 0.1.0."""
+    if line[-_SUM_LENGTH : -_DIGITS - 2] != _SUM or not line.endswith(b'"}'):
+        return None
+    return line[-_DIGITS - 2 : -2].decode("latin-1")
+
+
+def _parse(line: bytes) -> tuple[dict[str, Any], Event] | None:
+    """The fields of a line and its event, or None if the line is damaged."""
+    try:
+        fields = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
-    if not isinstance(fields, dict) or not fields.keys() >= _KEYS:
+    if not isinstance(fields, dict) or fields.keys() not in (_KEYS, _PROVEN_KEYS):
         return None
     seq, event, content, volatile = fields["seq"], fields["event"], fields["content"], fields["volatile"]
     is_typed = (
@@ -211,7 +302,11 @@ def _parse(line: bytes) -> Event | None:
         and isinstance(content, dict)
         and isinstance(volatile, dict)
     )
-    return Event(seq, event, content, volatile) if is_typed else None
+    return (fields, Event(seq, event, content, volatile)) if is_typed else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def damaged_event(path: Path | None, event: Event, error: Exception) -> JournalError:
@@ -224,12 +319,16 @@ def _corrupt(path: Path, number: int, what: str) -> JournalError:
     if number == 1:
         remedy = "start a new run"
     else:
+        kept = "line 1" if number == 2 else f"lines 1 to {number - 1}"
+        run = shlex.quote(str(path.parent.parent))
         remedy = (
-            f"keep only the lines before line {number} and resume with -r (what came later is done again)"
+            f"keep {kept} with: popnas journal {run} --repair (a copy of all is kept beside it, and -r does "
+            "again what came later)"
         )
     return JournalError(
-        f"{path}, line {number} {what}: the journal was changed or damaged outside popnas. "
-        f"Put back a copy of the file, or {remedy}."
+        f"{path}, line {number} {what}. The journal was changed or damaged outside popnas. "
+        f"Put back a copy of the file, or {remedy}.",
+        number,
     )
 
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import os
 import socket
 import time
 from pathlib import Path
 
 from popnas.errors import RunFolderError
+from popnas.runs import told
 from popnas.runs.storage import NOT_OFFERED, storage_errors
-
-_LOG = logging.getLogger("popnas")
 
 
 class RunLock:
@@ -57,11 +55,9 @@ class RunLock:
                 if error.errno not in NOT_OFFERED:
                     os.close(handle)
                     raise
-                _LOG.warning(
-                    "Warning: the file system of %s cannot lock files (%s): nothing keeps a second process "
-                    "out of this run. Take care not to start one.",
-                    self.path.parent,
-                    error.strerror or error,
+                told.warning(
+                    f"the file system of {self.path.parent} cannot lock files ({error.strerror or error}): "
+                    "nothing keeps a second process out of this run. Take care not to start one"
                 )
             self._handle = handle
             try:

@@ -15,6 +15,7 @@ from typing import Any
 from popnas.cells import Cell
 from popnas.errors import CellSyntaxError
 from popnas.evaluation import Evaluation
+from popnas.runs import validation
 from popnas.runs.journal import RESUMING, STOPPED, Event, damaged_event
 
 
@@ -170,36 +171,6 @@ def _confirmation(content: Mapping[str, Any]) -> Confirmation:
     return Confirmation(**{**given, "metrics": given.get("metrics") or {}})
 
 
-_TYPES: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "proposals": {"step": int, "cells": list},
-    "evaluation": {
-        "cell": str,
-        "step": int,
-        "index": int,
-        "metrics": dict,
-        "score": (int, float, type(None)),
-    },
-    "operator_costs": {"time": dict, "inference_time": dict},
-    "predictions": {"step": int, "file": str, "sha256": str},
-    "step_finished": {"step": int},
-    "confirmation": {"cell": str, "repetition": int},
-    "run_finished": {"reason": str},
-}
-
-
-def _check(event: Event) -> None:
-    """Raise ValueError if an event lacks what the state reads of it."""
-    for name, types in _TYPES.get(event.event, {}).items():
-        if name not in event.content:
-            raise ValueError(f"has no '{name}'")
-        if not isinstance(event.content[name], types):
-            raise ValueError(f"has {event.content[name]!r} as its '{name}'")
-    cells = event.content["cells"] if event.event == "proposals" else [event.content]
-    for item in cells:
-        if "cell" in item or event.event == "proposals":
-            Cell.parse(item["cell"])
-
-
 def replay(events: Iterable[Event], path: Path | None = None) -> RunState:
     """The state after all `events`; `path` is where they stand, for messages.
 
@@ -209,7 +180,7 @@ def replay(events: Iterable[Event], path: Path | None = None) -> RunState:
     state = RunState()
     for event in events:
         try:
-            _check(event)
+            validation.check(event, state)
             state.apply(event)
         except (ValueError, TypeError, KeyError, AttributeError, CellSyntaxError) as error:
             raise damaged_event(path, event, error) from error

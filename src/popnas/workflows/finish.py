@@ -100,7 +100,7 @@ def views(
         tables.write_features(folder, state, spec, space)
     with made.view("the tables of predictors"):
         tables.write_predictors(folder, state)
-    for step in state.predictions:
+    for step, content in state.predictions.items():
         with made.view(f"the table of the predictions of step {step}"):
-            predictions.write_csv(folder, step)
+            predictions.write_csv(folder, step, content["sha256"])
     report.write(folder, state, made)

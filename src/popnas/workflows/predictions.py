@@ -60,13 +60,13 @@ def is_intact(folder: RunFolder, content: dict[str, Any]) -> bool:
     return True
 
 
-def write_csv(folder: RunFolder, step: int) -> None:
+def write_csv(folder: RunFolder, step: int, sha256: str) -> None:
     """The view of the best predicted scores, from the arrays of the step.
 
     Raises:
-        RunFolderError: the arrays are missing or damaged.
+        RunFolderError: the arrays are missing, damaged or not those of the digest `sha256`.
     """
-    arrays = load_arrays(folder.predictions_npz(step))
+    arrays = load_arrays(folder.predictions_npz(step), sha256)
     # Canonical order decides among equal scores, as everywhere.
     cells_NB4 = arrays["cells"]
     keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]

@@ -15,6 +15,7 @@ from popnas.errors import RunFolderError, StorageError
 from popnas.runs import RunFolder
 from popnas.runs import folder as folders
 from popnas.runs.folder import create_run, place_of_run, search_part
+from popnas.runs.journal import Event, checksum
 
 CONFIG = {
     "search_space": {"blocks": 2},
@@ -34,7 +35,10 @@ def test_a_new_folder_can_be_opened(path):
     assert folder.name == "trial"
     (event,) = folder.journal.events()
     assert (event.event, event.content["version"], event.content["seed"]) == ("run_started", 1, 7)
-    assert event.volatile == {"host": "here"}
+    assert event.volatile == {
+        "host": "here",
+        "execution": {"executor": {"kind": "inline"}, "train_strategy": "CPU", "max_hours": None},
+    }
     assert (
         folder.state().config == search_part(CONFIG) == {"search_space": {"blocks": 2}, "others": {"seed": 7}}
     )
@@ -206,30 +210,35 @@ def test_a_journal_without_a_first_event_is_explained(path, data):
 
 def test_another_version_is_refused(path):
     folder = RunFolder.create(path, CONFIG)
-    text = folder.journal_path.read_text()
-    folder.journal_path.write_text(text.replace('"version":1', '"version":2'))
+    (event,) = folder.journal.events()
+    later = Event(1, event.event, {**event.content, "version": 2}, event.volatile)
+    folder.journal_path.write_bytes(later.line(checksum(b"")))
     with pytest.raises(RunFolderError, match="version 2 of the run folder's format"):
         RunFolder.open(path)
 
 
-def test_a_changed_configuration_is_noticed_except_where_it_runs(path):
+def test_a_changed_configuration_is_noticed(path, caplog):
     folder = RunFolder.create(path, CONFIG)
     changed = {**CONFIG, "others": {**CONFIG["others"], "max_hours": 1}}
     folder.run_json.write_text(json.dumps(changed))
     RunFolder.open(path)
+    assert "run.json has others.max_hours = 1, where the run was started with null" in caplog.text
     folder.run_json.write_text(json.dumps({**CONFIG, "search_space": {"blocks": 3}}))
-    with pytest.raises(RunFolderError, match="was changed after the run started"):
+    with pytest.raises(RunFolderError, match=r"was changed after the run started.* Remove it"):
         RunFolder.open(path)
+    folder.run_json.unlink()  # the remedy
+    assert RunFolder.open(path).config_json() == CONFIG
 
 
 @pytest.mark.parametrize("damage", ["[1]", '{"search_space', None])
-def test_a_lost_configuration_comes_from_the_journal(path, damage):
+def test_a_lost_configuration_comes_from_the_journal_whole(path, damage, caplog):
     folder = RunFolder.create(path, CONFIG)
     if damage is None:
         folder.run_json.unlink()
     else:
         folder.run_json.write_text(damage)
-    assert RunFolder.open(path).config_json() == search_part(CONFIG)
+    assert RunFolder.open(path).config_json() == CONFIG
+    assert "run.json is missing or damaged: the configuration is taken from the run's journal" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", "..", ".", ""])

@@ -1,0 +1,232 @@
+"""Whether what an event says can come from a search: its fields, their types and ranges.
+
+A journal's checksums notice every change. Journals of popnas 0.1.0 have none, and what reads the state must
+not stumble over a score that is a text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from popnas.cells import Cell
+from popnas.errors import CandidateFailed
+from popnas.runs.journal import REASONS, Event
+
+if TYPE_CHECKING:
+    from popnas.runs.state import RunState
+
+Rule = Callable[[Any], bool]
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_amount(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _or_none(rule: Rule) -> Rule:
+    return lambda value: value is None or rule(value)
+
+
+def _list_of(rule: Rule) -> Rule:
+    return lambda value: isinstance(value, list) and all(map(rule, value))
+
+
+def _mapping_of(rule: Rule) -> Rule:
+    return lambda value: (
+        isinstance(value, dict) and all(_is_text(key) and rule(item) for key, item in value.items())
+    )
+
+
+def _one_of(*choices: object) -> Rule:
+    return lambda value: value is None or (isinstance(value, str) and value in choices)
+
+
+def _has(fields: Mapping[str, Rule]) -> Rule:
+    return lambda value: (
+        isinstance(value, dict) and all(rule(value.get(name)) for name, rule in fields.items())
+    )
+
+
+_ERROR: dict[str, Rule] = {"error": _or_none(_is_text), "error_kind": _one_of(*CandidateFailed.KINDS)}
+_SCORES: dict[str, Rule] = {"metrics": _or_none(_mapping_of(_is_number)), "score": _or_none(_is_share)}
+_FIT: dict[str, Rule] = {
+    "hyperparameters": _mapping_of(lambda value: True),
+    "loss_curve": _list_of(_or_none(_is_number)),
+    "cross_validation": _or_none(_mapping_of(_or_none(_is_number))),
+}
+
+# Per kind of event the fields that it must have; those that it may have; those of its volatile part.
+_MUST: dict[str, dict[str, Rule]] = {
+    "run_started": {},
+    "proposals": {"step": _is_count, "cells": _list_of(lambda item: isinstance(item, dict))},
+    "evaluation": {
+        "cell": _is_text,
+        "step": _is_count,
+        "index": _is_count,
+        "is_exploration": _is_flag,
+        "seed": _is_count,
+        **_SCORES,
+    },
+    "operator_costs": {"time": _mapping_of(_is_amount), "inference_time": _mapping_of(_is_amount)},
+    "predictions": {"step": _is_count, "file": _is_text, "sha256": _is_text},
+    "step_finished": {"step": _is_count},
+    "confirmation": {"cell": _is_text, "repetition": lambda value: _is_count(value) and value > 0},
+    "run_finished": {"reason": lambda value: isinstance(value, str) and value in REASONS},
+    "data": {
+        "input_shape": _list_of(_is_count),
+        "class_names": _list_of(_is_text),
+        "sizes": _mapping_of(_is_count),
+        "sha256": _is_text,
+    },
+}
+_MAY: dict[str, dict[str, Rule]] = {
+    "run_started": {"config": lambda value: isinstance(value, dict), "seed": _or_none(_is_count)},
+    "evaluation": {
+        "training_seconds": _or_none(_is_amount),
+        "inference_seconds": _or_none(_is_amount),
+        "params": _or_none(_is_count),
+        "flops": _or_none(_is_count),
+        "head_metrics": _list_of(_mapping_of(_is_number)),
+        **_ERROR,
+    },
+    "predictions": {
+        "num_candidates": _is_count,
+        "num_expansions": _is_count,
+        "front_size": _is_count,
+        "predictors": _mapping_of(_has(_FIT)),
+    },
+    "confirmation": {
+        "seed": _or_none(_is_count),
+        "training_seconds": _or_none(_is_amount),
+        **_SCORES,
+        **_ERROR,
+    },
+}
+_VOLATILE: dict[str, Rule] = {
+    "wall_seconds": _or_none(_is_amount),
+    "epochs_seconds": _or_none(_is_amount),
+    "validation_seconds": _or_none(_is_amount),
+    "worker": _or_none(_is_count),
+    "attempts": _or_none(_is_count),
+    "time": _or_none(_is_text),
+    "dataset_path": _or_none(_is_text),
+    "weights_sha256": _or_none(_is_text),
+    "execution": lambda value: isinstance(value, dict),
+}
+_OF_A_SUCCESS = ("score", "training_seconds", "params", "flops")
+
+
+def check(event: Event, state: RunState) -> None:
+    """Raise ValueError if an event cannot follow on `state`; the message goes on from "the event"."""
+    content = event.content
+    for name, rule in _MUST.get(event.event, {}).items():
+        if name not in content:
+            raise ValueError(f"has no '{name}'")
+        _check_value(name, content[name], rule)
+    for name, rule in _MAY.get(event.event, {}).items():
+        if name in content:
+            _check_value(name, content[name], rule)
+    for name, rule in _VOLATILE.items():
+        if name in event.volatile:
+            _check_value(name, event.volatile[name], rule)
+    if event.event in _MORE:
+        _MORE[event.event](content, state)
+
+
+def _check_value(name: str, value: Any, rule: Rule) -> None:
+    if not rule(value):
+        shown = repr(value)
+        raise ValueError(f"has {shown if len(shown) < 80 else shown[:77] + '...'} as its '{name}'")
+
+
+def _check_cell(text: str, num_blocks: int | None, state: RunState) -> None:
+    cell = Cell.parse(text)
+    if cell.canonical().key != text:
+        raise ValueError(f"has the cell {text}, which is not in canonical form")
+    if num_blocks is not None and len(cell.blocks) != num_blocks:
+        raise ValueError(f"has the cell {text} at step {num_blocks}")
+    known = _operators(state)
+    if known and not set(cell.operators) <= known:
+        raise ValueError(f"has the cell {text}, whose operators are not all of the search")
+
+
+def _operators(state: RunState) -> set[str]:
+    space = state.config.get("search_space")
+    names = space.get("operators") if isinstance(space, dict) else None
+    return set(names) if isinstance(names, list) and _list_of(_is_text)(names) else set()
+
+
+def _check_proposals(content: dict[str, Any], state: RunState) -> None:
+    rules = {"is_exploration": _or_none(_is_flag), "predictions": _or_none(_mapping_of(_is_number))}
+    texts = []
+    for item in content["cells"]:
+        _check_value("cell", item.get("cell"), _is_text)
+        for name, rule in rules.items():
+            _check_value(name, item.get(name), rule)
+        _check_cell(item["cell"], content["step"], state)
+        texts.append(item["cell"])
+    if len(set(texts)) != len(texts):
+        raise ValueError("proposes a cell twice")
+
+
+def _check_evaluation(content: dict[str, Any], state: RunState) -> None:
+    step, index = content["step"], content["index"]
+    proposed = state.proposals.get(step)
+    if proposed is None:
+        _check_cell(content["cell"], step, state)
+    elif index >= len(proposed) or proposed[index].cell != content["cell"]:
+        raise ValueError(f"is of {content['cell']}, which was not proposed as number {index} of step {step}")
+    if content.get("error_kind") is None:
+        for name in _OF_A_SUCCESS:
+            if content.get(name) is None:
+                raise ValueError(f"has no '{name}', though it did not fail")
+
+
+def _check_costs(content: dict[str, Any], state: RunState) -> None:
+    for kind in ("time", "inference_time"):
+        if lacking := _operators(state) - content[kind].keys():
+            raise ValueError(f"has no '{kind}' of the operator '{min(lacking)}'")
+    if unknown := content.keys() - {"time", "inference_time"}:
+        raise ValueError(f"has costs of unknown kind: '{min(unknown)}'")
+
+
+def _check_predictions(content: dict[str, Any], state: RunState) -> None:
+    if content["file"] != f"predictions_B{content['step']}.npz":
+        raise ValueError(f"has '{content['file']}' as its 'file'")
+
+
+def _check_confirmation(content: dict[str, Any], state: RunState) -> None:
+    if state.evaluation(content["cell"]) is None:
+        _check_cell(content["cell"], None, state)
+    if content.get("error_kind") is None and content.get("score") is None:
+        raise ValueError("has no 'score', though it did not fail")
+
+
+_MORE: dict[str, Callable[[dict[str, Any], RunState], None]] = {
+    "proposals": _check_proposals,
+    "evaluation": _check_evaluation,
+    "operator_costs": _check_costs,
+    "predictions": _check_predictions,
+    "confirmation": _check_confirmation,
+}
