@@ -22,6 +22,13 @@ set_option = click.option(
     help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. Repeatable.",
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+moved_option = click.option(
+    "--set",
+    "sets",
+    metavar="dataset.path=PLACE",
+    multiple=True,
+    help="Where the run's data are now; it is checked that they are the same.",
+)
 renew_option = click.option(
     "--renew", is_flag=True, help="Take the search as it is now; what is trained already is kept."
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from popnas.cli._options import json_option, model_option, run_option
+from popnas.cli._options import json_option, model_option, moved_option, run_option
 from popnas.cli._output import echo, print_json, print_table
 
 
@@ -14,8 +14,9 @@ from popnas.cli._output import echo, print_json, print_table
 @run_option
 @model_option
 @click.option("--top", is_flag=True, help="All models of the run's model selection.")
+@moved_option
 @json_option
-def command(run: Path, model: Path | None, top: bool, is_json: bool) -> None:
+def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_json: bool) -> None:
     """Test metrics per head and class, calibration and confusion matrices of trained networks.
 
     They are written into the model's folder: eval.json, eval.html, test_confusion_matrix. A model without
@@ -26,7 +27,7 @@ def command(run: Path, model: Path | None, top: bool, is_json: bool) -> None:
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.workflows.evaluation import evaluate
 
-    found = evaluate(run, model, top=top, say=lambda message: echo(message, err=True))
+    found = evaluate(run, model, top=top, sets=sets, say=lambda message: echo(message, err=True))
     if is_json:
         print_json(
             [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]

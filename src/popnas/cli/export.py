@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli._ending import written_to_option
-from popnas.cli._options import model_option, run_option
+from popnas.cli._options import model_option, moved_option, run_option
 from popnas.cli._output import echo
 
 
@@ -22,16 +22,20 @@ from popnas.cli._output import echo
     type=click.Path(path_type=Path),
     help="The folder to write (with --source: the file).  [default: deploy/ or network.py in MODEL]",
 )
-def command(run: Path, model: Path | None, is_source: bool, output: Path | None) -> None:
+@moved_option
+def command(
+    run: Path, model: Path | None, is_source: bool, output: Path | None, sets: tuple[str, ...]
+) -> None:
     """Write the deployment folder of a model: ONNX, int8 where it keeps the accuracy, weights, README.
 
     With --source, write the network as one PyTorch file to read, change and train on.
     """
     # Workflows load torch: only once the command line is known to be right.
-    from popnas.workflows import deployment
+    from popnas.workflows import deployment, run_data
     from popnas.workflows.evaluation import find_models
 
     folder = find_models(run, model)[0]
+    run_data.apply_to_models([folder], sets)
     if is_source:
         with written_to_option("-o"):
             path = deployment.write_source(folder, output)

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 )
 @click.option("--name", help="Name of the run folder below logs/.  [default: date and time]")
 @click.option(
-    "--set", "sets", metavar="a.b=V", multiple=True, help="Change one field of the configuration; repeatable."
+    "--set",
+    "sets",
+    metavar="a.b=V",
+    multiple=True,
+    help="Change one field of the configuration; repeatable. With -r: limits, device, and dataset.path "
+    "where the data were moved.",
 )
 @click.option(
     "--confirm/--no-confirm", default=None, help="Train the best cells again with 3 seeds each, at the end."

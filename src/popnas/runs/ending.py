@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 
@@ -19,9 +20,14 @@ def path_beside(journal: Path) -> Path:
 
 def write(journal: Path, num_lines: int, last_sum: str) -> None:
     """Note that the journal has so many lines; what cannot be written is left out."""
-    text = f"{num_lines} {last_sum}"
+    text = f"{num_lines:012} {last_sum}"
     with contextlib.suppress(OSError):
-        path_beside(journal).write_bytes(f"{text} {_digest(text)}\n".encode())
+        # Never cut to nothing first: some file systems then wait for the disk at every line.
+        handle = os.open(path_beside(journal), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            os.pwrite(handle, f"{text} {_digest(text)}\n".encode(), 0)
+        finally:
+            os.close(handle)
 
 
 def num_lines(journal: Path) -> int | None:

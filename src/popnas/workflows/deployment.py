@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
 from popnas.runs.storage import write_text
+from popnas.workflows import run_data
 from popnas.workflows.models import ModelFolder
 
 Say = Callable[[str], None]
@@ -48,18 +48,17 @@ def deploy(
     return content
 
 
-def load_with_test(config: RunConfig) -> Dataset:
+def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
     """A run's data with their test split, if they have one: before long work, so that test data which cannot
     be used are told before it and not after.
 
     Raises:
         DataError: data that are missing, broken or unsuited.
     """
-    task = tasks.get(config.dataset.type)
     try:
-        return task.load(config, need_test=True)
+        return run_data.load(config, run, need_test=True)
     except MissingSplitError:
-        return task.load(config)
+        return run_data.load(config, run)
 
 
 def load_for_judging(model: ModelFolder, say: Say) -> Dataset:

@@ -30,6 +30,7 @@ from popnas.workflows import (
     macro_variants,
     model_requests,
     plan,
+    run_data,
     selection,
 )
 from popnas.workflows.model_progress import ModelListener
@@ -256,7 +257,7 @@ class _Job:
     def _shared_arguments(self, stage: str) -> list[str]:
         """The stage's configuration as it was decided, and the batch size, which scales its learning rate."""
         path = self.folder.restore / f"e2e_{stage}.json"
-        document = self.state["configs"][stage]
+        document = self._config(stage).to_json()
         document["others"]["max_hours"] = None
         searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
         for key in ("max_children", "max_exploration_children"):
@@ -269,7 +270,10 @@ class _Job:
         return ["-j", str(path), *(["-b", str(batch_size)] if batch_size is not None else [])]
 
     def _config(self, stage: str) -> RunConfig:
-        return load_config(self.state["configs"][stage])
+        """The stage's configuration as it was decided, with the data where they are now."""
+        document = self.state["configs"][stage]
+        document["dataset"]["path"] = RunFolder.open(self.path).config_json()["dataset"]["path"]
+        return load_config(document)
 
     # --- the time limit
     # ------------------------------------------------------------------------------------------------
@@ -278,7 +282,7 @@ class _Job:
         if "selection_until" in self.state:
             return
         self.listener.phase("probing the best cell's network")
-        dataset = tasks.get(config.dataset.type).load(config)
+        dataset = run_data.load(config, self.path)
         cells = selection.chosen_cells(self.folder, self.state["request"]["num_cells"], is_from_front=False)
         seconds = epoch_time.probed(config, dataset, cells[0])
         flops = [self._flops(cell, config, dataset) for cell in cells]
@@ -326,7 +330,7 @@ class _Job:
 
     def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
         """Seconds of an epoch of final training."""
-        dataset = tasks.get(config.dataset.type).load(config)
+        dataset = run_data.load(config, self.path)
         found = epoch_time.logged(read_json(ModelFolder(best.folder).training_json))
         if found is not None:
             return found * len(dataset.full_train) / len(dataset.train)

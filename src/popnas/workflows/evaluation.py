@@ -4,7 +4,7 @@ read and `eval.json` for programs, in the model's folder."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from popnas.runs import RunFolder
 from popnas.runs.storage import plain, write_json, write_text
 from popnas.tasks import Task
 from popnas.training.device import laid_out
-from popnas.workflows import worst_masks
+from popnas.workflows import run_data, worst_masks
 from popnas.workflows.deployment import check_same_data
 from popnas.workflows.models import ModelFolder
 from popnas.workflows.tally import Tally
@@ -53,10 +53,12 @@ def evaluate(
     model: Path | str | None = None,
     *,
     top: bool = False,
+    sets: Sequence[str] = (),
     say: Say = lambda message: None,
 ) -> list[ModelEvaluation]:
     """Evaluate a model of the run `path` on test data (`model`: its folder; default the search's best; `path`
-    may be a model's folder itself), or with `top` all models of its selection.
+    may be a model's folder itself), or with `top` all models of its selection. `sets`: "dataset.path=PLACE",
+    where the data were moved.
 
     Models whose data have no test split are skipped: `say` tells why, nothing is written.
 
@@ -65,7 +67,9 @@ def evaluate(
         DataError: the data cannot be read, are no longer those of the training, or have classes in their
             test split that the training data have not.
     """
-    return [_evaluate(folder, say) for folder in find_models(Path(path), model, top=top)]
+    found = find_models(Path(path), model, top=top)
+    run_data.apply_to_models(found, sets)
+    return [_evaluate(folder, say) for folder in found]
 
 
 def find_models(path: Path, model: Path | str | None = None, *, top: bool = False) -> list[ModelFolder]:

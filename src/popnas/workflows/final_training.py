@@ -18,7 +18,7 @@ from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
 from popnas.runs.lock import RunLock
-from popnas.workflows import deployment, earlier, model_requests, selection
+from popnas.workflows import deployment, earlier, model_requests, run_data, selection
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
 from popnas.workflows.models import ModelFolder, read_json
@@ -73,6 +73,8 @@ def train(
     folder = RunFolder.open(run)
     base = model_requests.run_config(folder)
     path = model_requests.stage_folder(folder.final_training, name)
+    if (place := run_data.new_place(sets)) is not None:
+        run_data.check_same(folder, place)
     choice = _choose(folder, base, cell)
     config = model_requests.stage_config(
         base,
@@ -121,7 +123,7 @@ def _macro(
 def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     listener.message(f"{job.origin}: {job.cell}")
     listener.phase("loading the data")
-    dataset = deployment.load_with_test(job.config)
+    dataset = deployment.load_with_test(job.config, run_data.run_of(job.folder))
     for warning in [*job.config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
     listener.training_started([job.folder], job.config.training_hyperparameters.epochs)

@@ -24,7 +24,7 @@ from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
-from popnas.runs.folder import search_part
+from popnas.runs.folder import same_search
 from popnas.runs.storage import plain, remove_temporary, write_bytes, write_json
 from popnas.seeds import derive_seed
 from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
@@ -133,7 +133,7 @@ def check_same_job(job: ModelJob) -> None:
                 f"{folder.path} exists already and is no model's folder. Choose another --name."
             )
         return
-    is_same = search_part(read_json(folder.config_json)) == search_part(job.config.to_json())
+    is_same = same_search(read_json(folder.config_json), job.config.to_json())
     started = read_json(folder.training_json) if folder.training_json.is_file() else {}
     if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
         what = "model" if folder.is_finished else "unfinished training"

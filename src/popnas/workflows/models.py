@@ -14,13 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from popnas import config as configurations
-from popnas import files, networks, tasks
+from popnas import files, networks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError
 from popnas.networks.spec import NetworkSpec
+from popnas.runs import RunFolder
+from popnas.workflows import run_data
 
 _DEEPEST = 3
 """Folders between a run and the deepest model, `sampled_models/B1/0`."""
@@ -40,6 +42,8 @@ class ModelFolder:
         self.checkpoint = self.path / "checkpoint.pt"
         self.tensorboard = self.path / "tensorboard"
         self.deploy = self.path / "deploy"
+        self.data_path: str | None = None
+        """Where its data are now, if they were moved."""
 
     @property
     def is_finished(self) -> bool:
@@ -63,8 +67,13 @@ class ModelFolder:
         around = [self.path, *self.path.absolute().parents[:_DEEPEST]]
         places = [folder / name for folder in around for name in ("config.json", "restore/run.json")]
         source = next((place for place in places if place.is_file()), self.config_json)
+        run = RunFolder(source.parents[1])
+        is_runs = source.name == "run.json" and run.journal_path.is_file()
+        document = RunFolder.open(run.path).config_json() if is_runs else read_json(source)
+        if self.data_path is not None:
+            document["dataset"]["path"] = self.data_path
         try:
-            found = configurations.load(read_json(source))
+            found = configurations.load(document)
         except ConfigError as error:
             raise RunFolderError(f"{source} is not a run's configuration: {error}") from error
         if self.is_finished and (kind := self.content()["dataset"].get("type")) != found.dataset.type:
@@ -110,8 +119,7 @@ class ModelFolder:
 
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
         """The data that the network was trained on."""
-        config = self.config()
-        return tasks.get(config.dataset.type).load(config, need_test=need_test)
+        return run_data.load(self.config(), run_data.run_of(self.path), need_test=need_test)
 
 
 def _unfinished(folder: ModelFolder) -> str:

@@ -27,11 +27,11 @@ from popnas.executors import Executor, Job, Result
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import Proposed, RunFolder, RunState
-from popnas.runs.folder import EXECUTION_FIELDS, create_run, search_part
+from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
 from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.training import device
-from popnas.workflows import best_model, data_facts, finish, predictions, surrogates
+from popnas.workflows import best_model, data_facts, finish, predictions, run_data, surrogates
 from popnas.workflows.candidate import candidate_seed
 from popnas.workflows.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks
@@ -90,37 +90,53 @@ def search(
 def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | None = None) -> SearchResult:
     """Go on with an interrupted run; a finished one has its views and report rebuilt.
 
-    `sets` ("a.b=V") may change only where and how long the search runs (`EXECUTION_FIELDS` of `others`).
+    `sets` ("a.b=V") may change only where and how long the search runs (`EXECUTION_FIELDS` of `others`), and
+    `dataset.path`, where the data were moved; the run remembers that.
 
     Raises:
-        UserError: no run there, locked by another process, of another version, or a change that is not
-            allowed.
+        UserError: no run there, locked by another process, of another version, other data, or a change that
+            is not allowed.
     """
     folder = RunFolder.open(path)
     run_config = load_config(folder.config_json(), sets=sets)
-    if search_part(run_config.to_json()) != search_part(folder.config_json()):
-        allowed = ", ".join(f"others.{name}" for name in EXECUTION_FIELDS)
+    if not same_search(run_config.to_json(), folder.config_json()):
+        allowed = ", ".join([*(f"others.{name}" for name in EXECUTION_FIELDS), run_data.FIELD])
         raise UserError(
             f"--set {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed "
             "with -r. To search with other settings start a new run without -r."
         )
     device.choose(run_config.others.train_strategy)
-    dataset = tasks.get(run_config.dataset.type).load(run_config)
-    return _locked_search(folder, run_config, dataset, listener or Listener())
+    place = run_data.new_place(sets)
+    if place is not None:
+        run_data.check_same(folder, place)
+    dataset = run_data.load(run_config, folder.path)
+    return _locked_search(folder, run_config, dataset, listener or Listener(), place)
 
 
 def _locked_search(
-    folder: RunFolder, config: RunConfig, dataset: Dataset, listener: Listener
+    folder: RunFolder,
+    config: RunConfig,
+    dataset: Dataset,
+    listener: Listener,
+    data_path: str | None = None,
 ) -> SearchResult:
     with folder.lock():
         listener.run_opened(folder.path)
-        return _Search(folder, config, dataset, listener).run()
+        return _Search(folder, config, dataset, listener, data_path).run()
 
 
 class _Search:
     """The state of one running search; every method is one phase of it."""
 
-    def __init__(self, folder: RunFolder, config: RunConfig, dataset: Dataset, listener: Listener) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        dataset: Dataset,
+        listener: Listener,
+        data_path: str | None = None,
+    ) -> None:
+        self.data_path = data_path
         self.folder, self.config, self.dataset, self.listener = folder, config, dataset, listener
         self.state: RunState = folder.state()
         self.space = SearchSpace(
@@ -143,8 +159,9 @@ class _Search:
         self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
 
     def run(self) -> SearchResult:
-        if self.state.proposals:
-            self._append("run_resumed", {}, environment())
+        if self.state.proposals or self.data_path is not None:
+            moved = {} if self.data_path is None else {DATA_PATH: self.data_path}
+            self._append("run_resumed", {}, environment() | moved)
         if not self.state.is_finished:
             self._compare_data()
             with self.folder.journal, self._executor() as executor:

@@ -22,11 +22,11 @@ from popnas.errors import PopnasError, RunFolderError, UserError
 from popnas.executors import Executor, Job
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder, RunState
-from popnas.runs.folder import search_part
+from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.storage import write_json, write_table
-from popnas.workflows import macro_variants, model_requests, search_state
+from popnas.workflows import macro_variants, model_requests, run_data, search_state
 from popnas.workflows.macro_variants import Macro
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import (
@@ -118,11 +118,13 @@ def select(
     config = model_requests.stage_config(
         base, partial, batch_size=batch_size, train_strategy=train_strategy, sets=sets
     )
+    if (place := run_data.new_place(sets)) is not None:
+        run_data.check_same(folder, place)
     given = None if cell is None else model_requests.given_cell(cell, base)
     cells = [given] if given is not None else chosen_cells(folder, num_cells, is_from_front)
     with RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock"):
         listener.phase("loading the data")
-        dataset = tasks.get(config.dataset.type).load(config)
+        dataset = run_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
         for warning in [*ignored, *config.warnings(), *dataset.warnings]:
             listener.message(f"Warning: {warning}")
@@ -215,7 +217,7 @@ class _Selection:
     ) -> SelectionResult:
         request |= {"config": search_part(self.config.to_json())}
         known = read_json(self.plan_path) if self.plan_path.is_file() else None
-        if known is not None and known.get("request") != request:
+        if known is not None and not _same_request(known.get("request"), request):
             raise RunFolderError(
                 f"{self.path} holds a model selection of other settings. Choose another --name, or remove "
                 "the folder to select anew."
@@ -347,6 +349,14 @@ class _Selection:
             for model in models
         )
         return SelectionResult(self.path, models, best, "max_hours" if is_cut else "completed")
+
+
+def _same_request(one: Any, other: dict[str, Any]) -> bool:
+    """Whether two requests ask for the same, wherever the data are."""
+    if not isinstance(one, dict):
+        return False
+    first, second = ({**request, "config": None} for request in (one, other))
+    return first == second and same_search(one.get("config") or {}, other["config"])
 
 
 def _as_it_is(path: Path, fields: dict[str, Any]) -> SelectedModel:
