@@ -41,7 +41,10 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
             f"Go on with the search with: popnas search -r {shlex.quote(str(run))}"
         )
         return
-    events = RunFolder.open(run).journal.events()
-    lines = search_content(events) if is_content else [event.json().decode() for event in events]
+    journal = RunFolder.open(run).journal
+    if is_content:
+        lines = search_content(journal.events())
+    else:
+        lines = [line.decode() for line in journal.path.read_bytes()[: journal.scan().end].splitlines()]
     for line in lines:
         click.echo(line)

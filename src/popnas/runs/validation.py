@@ -134,7 +134,7 @@ _VOLATILE: dict[str, Rule] = {
     "weights_sha256": _or_none(_is_text),
     "execution": lambda value: isinstance(value, dict),
 }
-_OF_A_SUCCESS = ("score", "training_seconds", "params", "flops")
+_OF_A_SUCCESS = ("score", "training_seconds", "params")
 
 
 def check(event: Event, state: RunState) -> None:
