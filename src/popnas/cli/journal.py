@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from popnas.cli._output import echo
+
 
 @click.command("journal")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -34,7 +36,7 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
         if is_content:
             raise click.UsageError("--repair prints no content: give one of the two.")
         done = repair(run)
-        click.echo(
+        echo(
             f"Nothing is damaged: all {done.num_kept} lines are kept."
             if done.copy is None
             else f"Kept: lines 1 to {done.num_kept}. The journal as it was: {done.copy}\n"
