@@ -121,7 +121,7 @@ def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: Job) -
     share = budget.search_share(
         job.seconds_left,
         epochs * planned.epoch_seconds * budget.MARGIN + len(configs) * budget.STAGE_OVERHEAD,
-        [budget.StepCost(step.num_networks, step.seconds) for step in planned.steps],
+        [budget.StepCost(step.num_networks, step.most_seconds) for step in planned.steps],
         strategy.max_children,
         strategy.max_exploration_children,
     )

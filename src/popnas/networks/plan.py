@@ -6,6 +6,7 @@ disagree.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -193,24 +194,25 @@ def cells_plan(places: Sequence[Place], nearest: int, lookback_depth: int, spec:
     one before it.
     """
     start = input_feature(spec)
-    features: dict[int, tuple[int, Feature]] = {}  # position -> (built index, output)
+    positions = built_positions(nearest, len(places))
     cells: list[CellPlan] = []
-    for index, position in enumerate(built_positions(nearest, len(places))):
+    for index, position in enumerate(positions):
         place = places[position]
         output = place_feature(place.level, spec)
         is_reshaping = spec.lookback_reshape and not place.is_reduction
         lookbacks = []
         for number in range(1, lookback_depth + 1):
-            found = [built for built in features if built <= position - number]
-            source, feature = features[max(found)] if found else (-1, start)
+            source = bisect_right(positions, position - number, hi=index) - 1
+            feature = cells[source].output if source >= 0 else start
             seen, stride, reshape_stride, upsample = see(feature, output, is_reshaping)
             merge = None
             if place.is_decoder and number == -nearest and upsample > 1:
-                encoder = [built for at, built in features.items() if not places[at].is_decoder]
+                encoder = [
+                    (cell.index, cell.output) for cell in cells if not places[cell.position].is_decoder
+                ]
                 merge = skip_at(place.level, encoder, start)
             lookbacks.append(LookbackPlan(source, feature, seen, stride, reshape_stride, upsample, merge))
         cells.append(CellPlan(position, index, place.is_reduction, output, tuple(lookbacks)))
-        features[position] = (index, output)
     return StackPlan(start, tuple(cells))
 
 

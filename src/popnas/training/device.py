@@ -5,7 +5,6 @@ Rules that were found by measurement, not races: a choice made by timing would d
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -60,8 +59,23 @@ def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | 
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if torch.cpu._is_avx512_bf16_supported():
         return torch.bfloat16
-    warnings.warn("use_mixed_precision has no effect: this CPU has no bfloat16 instructions", stacklevel=2)
     return None
+
+
+def no_gain(device: torch.device, *, has_mixed_precision: bool, is_compiled: bool) -> list[str]:
+    """Warnings about settings that bring nothing on this device."""
+    found = []
+    if device.type == "cpu" and has_mixed_precision and precision(device, True) is None:
+        found.append(
+            "others.use_mixed_precision has no effect: this CPU has no bfloat16 instructions, and emulated "
+            "ones are slower than float32, in which it trains."
+        )
+    if device.type == "cpu" and is_compiled:
+        found.append(
+            "others.enable_XLA_compilation does not pay on a CPU: compiling takes 30 to 60 s per network, "
+            "which is not counted as its training time, and more than it saves."
+        )
+    return found
 
 
 def memory_format(device: torch.device, num_dims: int, filters: int) -> torch.memory_format | None:
@@ -89,15 +103,6 @@ def laid_out(x: Tensor, memory_format: torch.memory_format | None) -> Tensor:
     if x.dim() == 3:
         return x.unsqueeze(2).to(memory_format=memory_format).squeeze(2)
     return x.to(memory_format=memory_format)
-
-
-def warn_of_compilation(device: torch.device) -> None:
-    """Warn where compiling candidates cannot pay."""
-    if device.type == "cpu":
-        warnings.warn(
-            "enable_XLA_compilation: compiling takes 30 to 60 s per network on a CPU, more than it saves",
-            stacklevel=2,
-        )
 
 
 @contextmanager

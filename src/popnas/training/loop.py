@@ -128,8 +128,6 @@ class _Training:
         steps_per_epoch = len(self.train_loader)
         self.rate_at = schedules.rate_at(self.settings, steps_per_epoch)
         self.num_steps = self.settings.epochs * steps_per_epoch
-        if self.settings.is_compiled:
-            devices.warn_of_compilation(self.device)
         self.stepper = self._make_stepper(self.network)
         self.clock = clock_for(self.device)
         self.began = time.monotonic()
@@ -230,10 +228,13 @@ class _Training:
             return
         self.warmed_shapes.add(batch.x.shape)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            # One copy for all shapes of the first epoch: copying takes about as long as a step.
-            self.spare = self.spare or self._make_stepper(copy.deepcopy(self.network))
-            self.spare.step(batch, 0.0)
-            self.spare.release_gradients()
+            if self.settings.is_compiled:
+                self.stepper.rehearse(batch)  # a copy would be compiled for itself
+            else:
+                # One copy for all shapes of the first epoch: copying takes about as long as a step.
+                self.spare = self.spare or self._make_stepper(copy.deepcopy(self.network))
+                self.spare.step(batch, 0.0)
+                self.spare.release_gradients()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 

@@ -72,6 +72,17 @@ class Stepper:
             self.scaler.update()
         return Stepped(loss.detach(), tuple(logits.detach() for logits in outputs))
 
+    def rehearse(self, batch: PreparedBatch) -> None:
+        """Forward and backward once, so that all is compiled; weights and statistics stay as they are."""
+        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        with self.precision:
+            loss = self._weighted_loss(self._forward(batch.x, batch.lengths), batch.y)
+        loss.backward()
+        self.release_gradients()
+        with torch.no_grad():
+            for name, buffer in self.network.named_buffers():
+                buffer.copy_(buffers[name])
+
     def release_gradients(self) -> None:
         """Drop the gradients: after every step, when its clock has stopped."""
         self.optimizer.zero_grad(set_to_none=True)

@@ -48,8 +48,13 @@ def setup(payload: dict[str, Any]) -> CandidateContext:
     """Load the data and decide the device; `payload` is {"config": a resolved configuration, "folder":
     path}."""
     run_config = config.load(payload["config"])
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    return context(run_config, dataset, Path(payload["folder"]))
+
+
+def context(run_config: RunConfig, dataset: Dataset, folder: Path) -> CandidateContext:
+    """What candidates share, with the data loaded."""
     task = tasks.get(run_config.dataset.type)
-    dataset = task.load(run_config)
     spec = task.network_spec(run_config, dataset)
     place = device.choose(run_config.others.train_strategy)
     return CandidateContext(
@@ -60,7 +65,7 @@ def setup(payload: dict[str, Any]) -> CandidateContext:
         settings=TrainingSettings.from_config(run_config),
         device=place,
         memory_format=device.memory_format(place, spec.num_dims, spec.filters),
-        folder=Path(payload["folder"]),
+        folder=folder,
     )
 
 
@@ -82,7 +87,7 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
     Raises:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     cell = Cell.parse(payload["cell"]).canonical()
     seed = candidate_seed(context.config.others.seed, cell, payload["repetition"])
     cost = network_cost(cell, context.spec)
@@ -100,9 +105,9 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
         # Memory may run out in building and in timing too, not only in training.
         with memory_errors_named(context.device):
             results = [_train(context, cell, seed, fold, cost) for fold in context.dataset.folds]
-            inference_seconds = _inference_seconds(context, results[0][0], cost)
+            measured = inference_seconds(context, results[0][0], cost)
     except CandidateFailed as failure:
-        volatile["wall_seconds"] = time.perf_counter() - started
+        volatile |= _seconds_since(started, cpu_started)
         evaluation = Evaluation(**shared, error=str(failure), error_kind=failure.kind, volatile=volatile)
         return {"content": evaluation.content(), "volatile": volatile}
     folds = [result for _, result in results]
@@ -113,7 +118,7 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
         metrics=metrics,
         score=score,
         training_seconds=float(np.mean([result.training_seconds for result in folds])),
-        inference_seconds=inference_seconds,
+        inference_seconds=measured,
         head_metrics=_mean_head_metrics(folds),
         volatile=volatile,
     )
@@ -125,11 +130,18 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
             candidate_files.save_weights(context.folder, cell.key, best.best_state)
         volatile["missing_views"] = candidate_files.write(context, payload, results[0][0], folds)
     volatile.update(
-        wall_seconds=time.perf_counter() - started,
+        **_seconds_since(started, cpu_started),
         epochs_seconds=sum(result.training_seconds for result in folds),
         validation_seconds=sum(epoch.validation_seconds for result in folds for epoch in result.epochs),
     )
     return {"content": evaluation.content(), "volatile": volatile}
+
+
+def _seconds_since(started: float, cpu_started: float) -> dict[str, float]:
+    return {
+        "wall_seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu_started,
+    }
 
 
 def _train(
@@ -155,7 +167,8 @@ def _train(
     return network, result
 
 
-def _inference_seconds(context: CandidateContext, network: networks.Network, cost: Cost) -> float:
+def inference_seconds(context: CandidateContext, network: networks.Network, cost: Cost) -> float:
+    """Seconds of a forward pass of a trained network, as the run's timing has them."""
     batch_size = context.config.dataset.inference_batch_size
     if context.config.others.timing == "simulated":
         return simulated.inference_seconds(cost.flops, cost.params, batch_size)

@@ -27,6 +27,7 @@ from popnas.workflows import (
     deployment,
     epoch_time,
     final_training,
+    fits,
     macro_variants,
     model_requests,
     plan,
@@ -93,6 +94,9 @@ def end_to_end(
     dataset = deployment.load_with_test(config)
     for warning in [*config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
+    for each in merged.values():
+        fits.check_time(each, dataset, num_trainings=1)
+    fits.check_search(config, dataset)
     state: dict[str, Any] = {
         "request": {"num_cells": num_cells, "params": params, "batch_size": batch_size},
         "max_hours": config.others.max_hours,
@@ -162,7 +166,7 @@ def _cut_search(
     share = budget.search_share(
         config.others.max_hours * 3600,
         later + 2 * budget.STAGE_OVERHEAD,
-        [budget.StepCost(step.num_networks, step.seconds) for step in planned.steps],
+        [budget.StepCost(step.num_networks, step.most_seconds) for step in planned.steps],
         config.search_strategy.max_children,
         config.search_strategy.max_exploration_children,
     )

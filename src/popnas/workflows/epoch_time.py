@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import statistics
+import time
 from typing import Any
 
 from popnas import tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.training import device
-from popnas.workflows import plan
+from popnas.executors.inline import torch_threads
+from popnas.workflows import probing
 
 _PROBE_BATCHES = 8
 
@@ -26,5 +27,8 @@ def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
     """Seconds a sample that training a cell's post-search network takes here."""
     spec = tasks.get(config.dataset.type).network_spec(config, dataset).replace(is_post_search=True)
     few = dataset.train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
-    place = device.choose(config.others.train_strategy)
-    return plan.train_briefly(config, dataset, spec, cell, few, place) / len(few)
+    validation = dataset.validation.take(slice(0, 1))
+    with torch_threads(config.others.executor.threads):
+        splits = (few, validation)
+        result, _ = probing.probe_epochs(config, dataset, spec, cell, splits, time.perf_counter)
+    return statistics.median(record.training_seconds for record in result.epochs[1:]) / len(few)

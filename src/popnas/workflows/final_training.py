@@ -18,7 +18,7 @@ from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
 from popnas.runs.lock import RunLock
-from popnas.workflows import deployment, earlier, model_requests, run_data, selection
+from popnas.workflows import deployment, earlier, fits, model_requests, run_data, selection
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
 from popnas.workflows.models import ModelFolder, read_json
@@ -126,6 +126,12 @@ def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     dataset = deployment.load_with_test(job.config, run_data.run_of(job.folder))
     for warning in [*job.config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
+    if not ModelFolder(job.folder).is_finished:
+        spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
+        for warning in fits.check_training(
+            job.config, dataset, [(Cell.parse(job.cell), spec)], is_final=True
+        ):
+            listener.message(f"Warning: {warning}")
     listener.training_started([job.folder], job.config.training_hyperparameters.epochs)
     before = torch.get_num_threads()
     torch.set_num_threads(_threads(job, dataset))

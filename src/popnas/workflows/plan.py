@@ -1,63 +1,86 @@
 """What a search will cost, before anything is trained for good: cells, networks, params, time, memory.
 
-The time comes from a probe: a few random cells are trained on a few batches, and a line (seconds per sample
-against FLOPs) through what that took gives the time of all others.
+The costs of candidates come from probes (`probing`). Which cells a step will select nobody knows before: the
+selection is played through with made-up scores, in which every operator has a quality of its own and dearer
+cells are somewhat better, over costs that are real.
 """
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from popnas import executors, networks, tasks, training
+from popnas import executors, pareto, tasks
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
-from popnas.datasets import Dataset, Split
-from popnas.executors.inline import torch_threads
-from popnas.networks.cost import bulk_costs
+from popnas.datasets import Dataset
+from popnas.networks.cost import BulkCosts, bulk_costs
 from popnas.networks.spec import NetworkSpec
 from popnas.seeds import derive_seed
-from popnas.training import TrainingSettings, device
+from popnas.training import device
+from popnas.workflows import finish, fits, probing
 from popnas.workflows.settings import max_networks
+from popnas.workflows.surrogates import wanted_objectives
 
 _NUM_SAMPLED = 2000
-_NUM_PROBED = 4
-_PROBE_BATCHES = 6
-_SELECTION_SHARE = 0.25
-"""The quantile of FLOPs that stands for the cells that a search selects: fronts lean to the cheap."""
+_NUM_DRAWS = 8
+"""Made-up searches, whose selections are averaged."""
+_SCORE_OF_COST, _SCORE_NOISE = 1.0, 0.1
+"""How much the made-up score of a cell follows its cost, and how much nothing at all; the rest is what its
+operators are worth: fronts then have 18 to 24 cells in searches like those whose real ones had 4 to 33."""
+
+_START_SECONDS = 3.0
+"""A worker's start beside the data: interpreter, torch, what the first network loads."""
+_FIT_SECONDS, _FIT_SECONDS_PER_CELL, _PREDICT_SECONDS_PER_CELL = 0.5, 0.0018, 3e-5
+"""A step's predictors on one core: fixed, per evaluated cell and model of the ensemble, per expansion."""
+_END_SECONDS = 9.0
+"""The best model's files, tables, figures and the report."""
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """One step: `num_expansions` cells are predicted and `num_networks` trained at most, the
-    range of params among a sample of its cells, expected wall seconds.
+    """One step: `num_expansions` cells are predicted and `num_networks` trained at most; so many are
+    `expected`, as fronts may be smaller; the range of params among a sample of its cells; wall seconds of
+    those expected.
     """
 
     step: int
     num_expansions: int
     num_networks: int
+    expected: float
     params: tuple[int, int]
     seconds: float
+
+    @property
+    def most_seconds(self) -> float:
+        """Wall seconds if as many are trained as there may be."""
+        return self.seconds * self.num_networks / self.expected
 
 
 @dataclass(frozen=True)
 class Plan:
     """A search's plan.
 
-    `epoch_seconds`: one epoch of a typical cell of the last step in one worker; `seconds`: the whole search
-    with `num_workers`; `memory_bytes`: all processes together.
+    `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker; `seconds`: the
+    whole search with `num_workers`, of which `confirmation_seconds` are for training the best cells again and
+    `fixed_seconds` for all that is no candidate (start, predictors, best model, report); `candidate_seconds`:
+    of all candidates and confirmations one after the other (CPU seconds, with one thread on a CPU);
+    `memory_bytes`: all processes together.
     """
 
     steps: list[StepPlan]
     num_networks: int
     epoch_seconds: float
     seconds: float
+    confirmation_seconds: float
+    fixed_seconds: float
+    candidate_seconds: float
     memory_bytes: int
     num_workers: int
     device: str
@@ -65,56 +88,40 @@ class Plan:
     warnings: list[str]
 
 
-def plan(config: RunConfig) -> Plan:
-    """Validate, load the data, probe this device.
+def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
+    """Validate, load the data, probe this device; `tell` hears what is being done.
 
     Raises:
         DataError: as the search would.
+        UserError: a search that cannot be done here (`fits`).
     """
-    place = device.choose(config.others.train_strategy)
-    task = tasks.get(config.dataset.type)
-    dataset = task.load(config)
-    spec = task.network_spec(config, dataset)
-    search_space = config.search_space
-    space = SearchSpace(search_space.operators, search_space.blocks, search_space.lookback_depth)
-    rng = np.random.default_rng(derive_seed(config.others.seed, "plan"))
-    samples = {0: space.encode([Cell()], 0)}
-    samples[1] = space.new_blocks(1)[:, None]
-    for step in range(2, space.num_blocks + 1):
-        samples[step] = space.random_cells(_NUM_SAMPLED, step, rng)
-    costs = {step: bulk_costs(cells_NB4, space, spec) for step, cells_NB4 in samples.items()}
-    line = _probe(config, dataset, spec, space, samples[space.num_blocks], place)
-    num_workers = _num_workers(config)
-    num_samples = epoch_samples(dataset)
-    steps = []
-    for step in range(space.num_blocks + 1):
-        expansions, count = _numbers(config, space, step)
-        flops = costs[step].flops
-        # Step 1 trains every cell; later ones train what the front holds.
-        typical = float(np.mean(flops) if step < 2 else np.quantile(flops, _SELECTION_SHARE))
-        per_network = line.seconds_per_sample(typical) * num_samples * config.training_hyperparameters.epochs
-        work = count * (per_network * len(dataset.folds) + line.overhead)
-        params = costs[step].params
-        steps.append(
-            StepPlan(
-                step,
-                expansions,
-                count,
-                (int(params.min()), int(params.max())),
-                work / min(num_workers, count),
-            )
-        )
-    typical = float(np.quantile(costs[space.num_blocks].flops, _SELECTION_SHARE))
+    device.choose(config.others.train_strategy)
+    tell("loading the data")
+    began = time.monotonic()
+    dataset = tasks.get(config.dataset.type).load(config)
+    load_seconds = time.monotonic() - began
+    warnings = [*config.warnings(), *dataset.warnings, *fits.check_search(config, dataset)]
+    forecast = _Forecast(config, dataset, tell)
+    steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
+    confirmed = forecast.confirmation() if config.others.confirm else 0.0
+    workers = forecast.num_workers
+    confirmation_seconds = confirmed / min(workers, finish.NUM_SEEDS * finish.NUM_CONFIRMED)
+    fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
+    if config.others.executor.kind != "inline":
+        fixed += load_seconds
     return Plan(
         steps=steps,
         num_networks=sum(item.num_networks for item in steps),
-        epoch_seconds=line.seconds_per_sample(typical) * len(dataset.folds[0].train),
-        seconds=sum(item.seconds for item in steps),
-        memory_bytes=_peak_bytes() * (num_workers + 1),
-        num_workers=num_workers,
-        device=str(place),
+        epoch_seconds=forecast.epoch_seconds(),
+        seconds=sum(item.seconds for item in steps) + confirmation_seconds + fixed,
+        confirmation_seconds=confirmation_seconds,
+        fixed_seconds=fixed,
+        candidate_seconds=forecast.work + confirmed,
+        memory_bytes=forecast.memory_bytes(),
+        num_workers=workers,
+        device=str(device.choose(config.others.train_strategy)),
         data=dataset.describe(),
-        warnings=[*config.warnings(), *dataset.warnings],
+        warnings=warnings,
     )
 
 
@@ -126,6 +133,149 @@ def epoch_samples(dataset: Dataset) -> float:
     return len(fold.train) + len(fold.validation) * dataset.whole_image_share / 3
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """Cells that a step may train, with the seconds of each, its exact costs, and objectives to compare."""
+
+    cells: np.ndarray
+    seconds: np.ndarray
+    exact: BulkCosts
+    minimized: np.ndarray
+
+
+class _Forecast:
+    """A search played through, step by step; `work` adds up the seconds of its candidates."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, tell: Tell) -> None:
+        self.config, self.dataset = config, dataset
+        settings = config.search_space
+        self.space = SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
+        self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        self.rng = np.random.default_rng(derive_seed(config.others.seed, "plan"))
+        executor = config.others.executor
+        self.num_workers = executors.num_workers_of(executor.kind, executor.workers, executor.threads)
+        self.model = probing.cost_model(config, dataset, self.spec, self.space, tell)
+        self.selected = np.zeros((0, 1, 4), dtype=np.int16)
+        self.work = 0.0
+        self.dearest: list[float] = []
+
+    def step(self, step: int) -> StepPlan:
+        """The forecast of one step; steps must be asked for in their order."""
+        expansions, most = _numbers(self.config, self.space, step)
+        if step == 0:
+            sample, expected = self._sample(self.space.encode([Cell()], 1)), 1.0
+            mean = float(sample.seconds.mean())
+        elif step == 1:
+            sample, expected = self._sample(self.space.new_blocks(1)[:, None]), float(most)
+            mean = float(sample.seconds.mean())
+            self.selected = sample.cells
+            self.dearest = [mean]
+        else:
+            sample = self._sample(self._grown(step))
+            expected, mean = self._select(sample, step, most)
+        self.work += expected * mean
+        params = sample.exact.params
+        wall = expected * mean / min(self.num_workers, max(expected, 1.0))
+        return StepPlan(step, expansions, most, expected, (int(params.min()), int(params.max())), wall)
+
+    def confirmation(self) -> float:
+        """Seconds of training the best cells again: the better ones of the last steps, and one block's."""
+        seeds, cells = finish.NUM_SEEDS, finish.NUM_CONFIRMED
+        return seeds * (cells * float(np.mean(self.dearest)) if self.dearest else 0.0)
+
+    def predictor_seconds(self, steps: list[StepPlan]) -> float:
+        """Seconds of fitting the predictors and predicting all expansions, in all steps."""
+        units = self.config.others.accuracy_predictor_ensemble_units
+        seconds = 0.0
+        for item in steps[2:]:
+            known = sum(earlier.expected for earlier in steps[: item.step])
+            seconds += _FIT_SECONDS + _FIT_SECONDS_PER_CELL * known * units
+            seconds += _PREDICT_SECONDS_PER_CELL * item.num_expansions
+        return seconds
+
+    def epoch_seconds(self) -> float:
+        """An epoch of training of the mean cell that the last step selects."""
+        costs_N3 = self.model.costs(self.selected)
+        return float(costs_N3[:, 0].mean()) * len(self.dataset.folds[0].train)
+
+    def memory_bytes(self) -> int:
+        """All processes together, each worker with the largest of a few cells that the last step selects."""
+        batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
+        few = self.selected[:: max(len(self.selected) // 4, 1)]
+        peaks = [fits.need_of(cell, self.spec, batch_size).peak for cell in self.space.decode(few)]
+        return fits.Room.of(self.config, self.dataset).total(max(peaks))
+
+    def _sample(self, cells_NB4: np.ndarray) -> _Sample:
+        """What training costs on all folds, with everything that is done once."""
+        costs_N3 = self.model.costs(cells_NB4)
+        fold = self.dataset.folds[0]
+        epochs, folds = self.config.training_hyperparameters.epochs, len(self.dataset.folds)
+        trained_N = epochs * len(fold.train) * costs_N3[:, 0]
+        whole_N = trained_N + epochs * len(fold.validation) * costs_N3[:, 1] + costs_N3[:, 2]
+        exact = bulk_costs(cells_NB4, self.space, self.spec)
+        known = {
+            "time": trained_N, "inference_time": costs_N3[:, 1], "params": exact.params, "flops": exact.flops
+        }  # fmt: skip
+        names = sorted(wanted_objectives(self.config) - {"score"} - {*self._constraints()}) or ["time"]
+        minimized = np.stack([known[name] for name in names], axis=1)
+        allowed_N = np.ones(len(cells_NB4), dtype=bool)
+        for name, (least, greatest) in self._constraints().items():
+            allowed_N &= (known[name] >= least) & (known[name] <= greatest)
+        kept = np.flatnonzero(allowed_N) if allowed_N.any() and cells_NB4.shape[1] > 1 else slice(None)
+        return _Sample(
+            cells_NB4[kept],
+            (whole_N * folds)[kept],
+            BulkCosts(exact.params[kept], exact.flops[kept]),
+            minimized[kept],
+        )
+
+    def _constraints(self) -> dict[str, tuple[float, float]]:
+        return dict(self.config.search_strategy.constraints)
+
+    def _grown(self, step: int) -> np.ndarray:
+        """Cells that the step may train: a new block behind any of those that the step before selected."""
+        new_blocks = self.space.new_blocks(step)
+        parents = self.selected[self.rng.integers(len(self.selected), size=_NUM_SAMPLED)]
+        new = new_blocks[self.rng.integers(len(new_blocks), size=_NUM_SAMPLED)]
+        return np.concatenate([parents, new[:, None]], axis=1)
+
+    def _select(self, sample: _Sample, step: int, most: int) -> tuple[float, float]:
+        """(number, mean seconds) of the networks that the step trains; they are the next one's parents."""
+        most_front = min(self.config.search_strategy.max_children, most)
+        counts, sums, chosen, best = [], [], [], []
+        for _ in range(_NUM_DRAWS):
+            score_N = self._made_up_scores(sample)
+            front = self._front(score_N, sample.minimized)[:most_front]
+            explored = self.rng.integers(len(score_N), size=most - most_front)
+            counts.append(len(front) + len(explored))
+            sums.append(sample.seconds[front].sum() + sample.seconds[explored].sum())
+            best.append(float(sample.seconds[front[: finish.NUM_CONFIRMED]].mean()))
+            chosen += [front, explored]
+        self.selected = sample.cells[np.concatenate(chosen)]
+        self.dearest = [*self.dearest[-1:], float(np.mean(best))]
+        return float(np.mean(counts)), float(np.sum(sums) / np.sum(counts))
+
+    def _made_up_scores(self, sample: _Sample) -> np.ndarray:
+        quality = self.rng.normal(size=self.space.num_operators + 1)
+        operators_N = quality[sample.cells[:, :, 1::2]].sum(axis=(1, 2))
+        cost_N = np.log(np.maximum(sample.seconds, 1e-9))
+        noise_N = self.rng.normal(size=len(cost_N))
+        return _standard(operators_N) + _SCORE_OF_COST * _standard(cost_N) + _SCORE_NOISE * noise_N
+
+    def _front(self, score_N: np.ndarray, minimized_NM: np.ndarray) -> np.ndarray:
+        """The front by decreasing score; in PNAS mode all."""
+        order = np.argsort(-score_N)
+        if self.config.others.pnas_mode:
+            return order
+        values = np.column_stack([score_N, minimized_NM])[order]
+        return order[pareto.front(values, [True] + [False] * minimized_NM.shape[1])]
+
+
+def _standard(values_N: np.ndarray) -> np.ndarray:
+    spread = float(values_N.std())
+    return np.asarray((values_N - values_N.mean()) / (spread if spread > 0 else 1.0))
+
+
 def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int]:
     """(expansions predicted, networks trained), both at most."""
     if step == 0:
@@ -135,83 +285,3 @@ def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int
     parents = space.count_new_blocks(1) if step == 2 else _numbers(config, space, step - 1)[1]
     expansions = parents * space.count_new_blocks(step)
     return expansions, min(max_networks(config, step), expansions)
-
-
-def _num_workers(config: RunConfig) -> int:
-    settings = config.others.executor
-    return executors.num_workers_of(settings.kind, settings.workers, settings.threads)
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Seconds per training sample as a function of FLOPs, and what a candidate takes beside its epochs."""
-
-    base: float
-    slope: float
-    overhead: float
-
-    def seconds_per_sample(self, flops: float) -> float:
-        return self.base + self.slope * flops
-
-
-def _probe(
-    config: RunConfig,
-    dataset: Dataset,
-    spec: NetworkSpec,
-    space: SearchSpace,
-    cells_NB4: np.ndarray,
-    place: torch.device,
-) -> _Line:
-    """Train cells spread over the range of FLOPs on a few batches each."""
-    costs = bulk_costs(cells_NB4, space, spec)
-    order = np.argsort(costs.flops)
-    chosen = order[np.linspace(0, len(order) - 1, min(_NUM_PROBED, len(order))).astype(int)]
-    few = dataset.folds[0].train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
-    flops, seconds, overheads = [0.0], [], []
-    # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
-    is_one_thread = place.type == "cpu" and config.others.executor.threads == 1
-    clock = time.thread_time if is_one_thread else time.perf_counter
-    for cell in [Cell(), *space.decode(cells_NB4[chosen])]:
-        began = clock()
-        used = train_briefly(config, dataset, spec, cell, few, place)
-        overheads.append(clock() - began - used)
-        seconds.append(used / len(few))
-    flops += costs.flops[chosen].astype(float).tolist()
-    slope, base = np.polyfit(flops, seconds, 1) if len(set(flops)) > 1 else (0.0, float(np.mean(seconds)))
-    return _Line(max(float(base), min(seconds)), max(float(slope), 0.0), float(np.median(overheads)))
-
-
-def train_briefly(
-    config: RunConfig, dataset: Dataset, spec: NetworkSpec, cell: Cell, few: Split, place: torch.device
-) -> float:
-    """Seconds of one epoch over `few`, with as many threads as a worker has."""
-    with torch_threads(config.others.executor.threads):
-        return _train_briefly(config, dataset, spec, cell, few, place)
-
-
-def _train_briefly(
-    config: RunConfig, dataset: Dataset, spec: NetworkSpec, cell: Cell, few: Split, place: torch.device
-) -> float:
-    task = tasks.get(config.dataset.type)
-    placed: dict[str, Any] = {
-        "device": place,
-        "memory_format": device.memory_format(place, spec.num_dims, spec.filters),
-    }
-    torch.manual_seed(0)
-    result = training.fit(
-        networks.build(cell, spec),
-        task.train_loader(config, dataset, few, seed=0, **placed),
-        None,
-        task.loss(config, dataset),
-        lambda: task.metrics(dataset.num_classes),
-        TrainingSettings.from_config(config).replace(epochs=1),
-        seed=0,
-        **placed,
-    )
-    return result.training_seconds
-
-
-def _peak_bytes() -> int:
-    """The most memory this process has held, which a worker will hold too."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -31,7 +31,7 @@ from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_sea
 from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.training import device
-from popnas.workflows import best_model, data_facts, finish, predictions, run_data, surrogates
+from popnas.workflows import best_model, data_facts, finish, fits, predictions, run_data, surrogates
 from popnas.workflows.candidate import candidate_seed
 from popnas.workflows.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks
@@ -80,6 +80,8 @@ def search(
     device.choose(run_config.others.train_strategy)
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     for warning in [*run_config.warnings(), *dataset.warnings]:
+        listener.message(f"Warning: {warning}")
+    for warning in fits.check_search(run_config, dataset):
         listener.message(f"Warning: {warning}")
     folder = create_run(
         logs, name, lambda path: RunFolder.create(path, run_config.to_json(), volatile=environment())
@@ -163,6 +165,7 @@ class _Search:
             moved = {} if self.data_path is None else {DATA_PATH: self.data_path}
             self._append("run_resumed", {}, environment() | moved)
         if not self.state.is_finished:
+            fits.check_search(self.config, self.dataset)  # a run may go on elsewhere than it began
             self._compare_data()
             with self.folder.journal, self._executor() as executor:
                 reason = self._search(executor)

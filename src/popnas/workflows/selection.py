@@ -21,12 +21,13 @@ from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError, UserError
 from popnas.executors import Executor, Job
 from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, RunState
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.storage import write_json, write_table
-from popnas.workflows import macro_variants, model_requests, run_data, search_state
+from popnas.workflows import fits, macro_variants, model_requests, run_data, search_state
 from popnas.workflows.macro_variants import Macro
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import (
@@ -225,6 +226,7 @@ class _Selection:
         if known is None or renew:
             kept = [] if known is None else self._worth_keeping(known["models"])
             planned = self._planned(cells, allowed, kept)
+            self._check_fits(planned)
             plan = {"request": request, "search": made_from, "models": planned}
             write_json(self.plan_path, plan, is_durable=True)
         models = read_selection(self.path)
@@ -271,15 +273,26 @@ class _Selection:
             for number, (cell, macro) in enumerate(fresh, start=first)
         ]
 
+    def _check_fits(self, planned: list[dict[str, Any]]) -> None:
+        networks = [
+            (
+                Cell.parse(model["cell"]),
+                self._spec(model["motifs"], model["normal_cells"], model["filters"]),
+            )
+            for model in planned
+        ]
+        for warning in fits.check_training(self.config, self.dataset, networks, is_final=False):
+            self.listener.message(f"Warning: {warning}")
+
+    def _spec(self, motifs: int, normal_cells: int, filters: int) -> NetworkSpec:
+        spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
+        return spec.replace(motifs=motifs, normal_cells_per_motif=normal_cells, filters=filters)
+
     def _train(self, pending: list[SelectedModel]) -> None:
         # The dearest first: so no worker is left alone with a long training at the end.
-        spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
-
         def flops(model: SelectedModel) -> int:
-            macro = spec.replace(
-                motifs=model.motifs, normal_cells_per_motif=model.normal_cells, filters=model.filters
-            )
-            return network_cost(Cell.parse(model.cell), macro).flops
+            spec = self._spec(model.motifs, model.normal_cells, model.filters)
+            return network_cost(Cell.parse(model.cell), spec).flops
 
         jobs = [
             Job(model.folder.name, self._payload(model)) for model in sorted(pending, key=flops, reverse=True)

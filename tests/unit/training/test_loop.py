@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from popnas.config.optimizers import OptimizerSpec, parse_scheduler
 from popnas.errors import CandidateFailed
-from popnas.training import TrainingResult, TrainingSettings, simulated
+from popnas.training import TrainingResult, TrainingSettings, device, simulated
 from popnas.training.device import memory_format
 from popnas.training.settings import LookaheadSettings
 
@@ -354,11 +354,48 @@ def test_mixed_precision_trains_and_predicts_in_float32(train: Train) -> None:
         return functional.cross_entropy(logits, y)
 
     if not torch.cpu._is_avx512_bf16_supported():
-        with pytest.warns(UserWarning, match="no bfloat16"):
-            train(SETTINGS.replace(has_mixed_precision=True), loss=loss)
+        train(SETTINGS.replace(has_mixed_precision=True), loss=loss)
         assert types == {torch.float32}
         return
     result = train(SETTINGS.replace(has_mixed_precision=True, learning_rate=0.05), loss=loss)
     assert types == {torch.bfloat16}
     assert result.epochs[-1].loss < result.epochs[0].loss
     assert all(tensor.dtype != torch.bfloat16 for tensor in result.best_state.values())
+
+
+def test_compiling_is_not_counted_as_training(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 0.2
+
+    def compile_slowly(network: nn.Module) -> Callable[..., tuple[Tensor, ...]]:
+        """As torch.compile does: at the first call of a shape and mode, for this network alone."""
+        known = set()
+
+        def call(x: Tensor, lengths: Tensor | None) -> tuple[Tensor, ...]:
+            key = (x.shape, network.training)
+            if key not in known:
+                known.add(key)
+                until = time.thread_time() + seconds
+                while time.thread_time() < until:
+                    pass
+            return network(x, lengths)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compile_slowly)
+    compiled = train(SETTINGS.replace(is_compiled=True))
+    assert compiled.training_seconds < seconds
+    plain = train(SETTINGS)
+    assert [record.loss for record in compiled.epochs] == [record.loss for record in plain.epochs]
+    assert all(torch.equal(tensor, plain.best_state[name]) for name, tensor in compiled.best_state.items())
+
+
+def test_what_brings_nothing_on_a_cpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    mixed, compiled = device.no_gain(cpu, has_mixed_precision=True, is_compiled=True)
+    assert mixed.startswith("others.use_mixed_precision has no effect")
+    assert compiled.startswith("others.enable_XLA_compilation does not pay")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert device.no_gain(cpu, has_mixed_precision=True, is_compiled=False) == []
+    gpu = torch.device("cuda:0")
+    assert device.no_gain(gpu, has_mixed_precision=True, is_compiled=True) == []

@@ -141,10 +141,11 @@ def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, confi
 
     def plan(config):
         steps = [
-            StepPlan(step, 1, count, (1, 2), seconds) for step, count, seconds in [(0, 1, 1), (1, 10, 60)]
+            StepPlan(step, 1, count, count, (1, 2), seconds)
+            for step, count, seconds in [(0, 1, 1), (1, 10, 60)]
         ]
-        steps.append(StepPlan(2, 1, 4, (1, 2), 400.0))
-        return Plan(steps, 15, 1.0, 461.0, 0, 1, "cpu", {}, [])
+        steps.append(StepPlan(2, 1, 4, 4, (1, 2), 400.0))
+        return Plan(steps, 15, 1.0, 461.0, 0.0, 0.0, 461.0, 0, 1, "cpu", {}, [])
 
     monkeypatch.setattr(room.plan, "plan", plan)
     monkeypatch.setattr(

@@ -1,0 +1,308 @@
+"""Whether a job can be done here at all: its memory and its steps, reckoned before anything is trained.
+
+What surely cannot fit, or would never end, is refused with a figure and what to lower; nothing that fits is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import executors, resources, tasks
+from popnas.cells import Block, Cell, SearchSpace
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Split
+from popnas.errors import UserError
+from popnas.networks.memory import TrainingMemory, training_memory
+from popnas.networks.spec import NetworkSpec
+from popnas.resources import MemoryLimit
+from popnas.training import device
+
+WORKER_BYTES = 300 * 2**20
+"""What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
+
+LEAST_STEP_SECONDS = 1e-4
+"""No forward and backward pass with its update is faster, on any device."""
+
+LONGEST_SECONDS = 365 * 86400.0
+
+_EXPANSION_BYTES = (80, 16)
+"""Bytes of an expanded cell: fixed, and per block."""
+
+_CELL_BYTES = 2000
+"""Bytes of a single-block cell that is proposed: its texts, its event, its evaluation."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a network takes: `memory` of its training; `batch_size` samples at most are in a batch."""
+
+    cell: Cell
+    spec: NetworkSpec
+    memory: TrainingMemory
+    batch_size: int
+
+    @property
+    def peak(self) -> int:
+        """Bytes, as they are expected."""
+        return self.memory.peak(self.batch_size)
+
+
+def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
+    """Refuse a search that cannot be done here; the warnings about one that may be too much.
+
+    Raises:
+        UserError: single-block cells, all of which are trained, that do not fit into memory; more of them,
+            or of their expansions, than fit; a training that cannot end.
+    """
+    space = SearchSpace(
+        config.search_space.operators, config.search_space.blocks, config.search_space.lookback_depth
+    )
+    check_time(
+        config,
+        dataset,
+        num_trainings=1 if config.others.max_hours else (1 + space.count_new_blocks(1)) * len(dataset.folds),
+        limit=config.others.max_candidate_seconds,
+    )
+    _check_counts(config, space)
+    spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+    needs = check_memory(config, dataset, [(cell, spec) for cell in _simplest(space)])
+    return Room.of(config, dataset).warnings(max(need.peak for need in needs)) + _without_gain(config)
+
+
+def check_training(
+    config: RunConfig, dataset: Dataset, networks: Sequence[tuple[Cell, NetworkSpec]], *, is_final: bool
+) -> list[str]:
+    """Refuse trainings after the search that cannot be done here; warnings about settings without effect.
+
+    Raises:
+        UserError: a network that does not fit into memory, or a training that cannot end.
+    """
+    check_time(config, dataset, num_trainings=1)
+    post = [(cell, spec.replace(is_post_search=True)) for cell, spec in networks]
+    check_memory(config, dataset, post, is_final=is_final)
+    return _without_gain(config)
+
+
+def _without_gain(config: RunConfig) -> list[str]:
+    others = config.others
+    return device.no_gain(
+        device.choose(others.train_strategy),
+        has_mixed_precision=others.use_mixed_precision,
+        # Where the device is named, the configuration's own check says it.
+        is_compiled=others.enable_XLA_compilation and others.train_strategy != "CPU",
+    )
+
+
+def check_time(
+    config: RunConfig, dataset: Dataset, *, num_trainings: int, limit: float | None = None
+) -> None:
+    """Refuse trainings, so many for certain, that even the fastest machine would not end within a year, or
+    each within `limit` seconds.
+
+    Raises:
+        UserError: likewise.
+    """
+    epochs = config.training_hyperparameters.epochs
+    batches = math.ceil(len(dataset.train) / config.dataset.batch_size)
+    steps = epochs * batches
+    workers = 1 if num_trainings == 1 else _num_workers(config)
+    most = int(LONGEST_SECONDS * workers / num_trainings / LEAST_STEP_SECONDS)
+    within = "a year"
+    if limit is not None and max(limit, 1.0) / LEAST_STEP_SECONDS < most:
+        # What fails within a second is told soon enough by the search itself.
+        most = int(max(limit, 1.0) / LEAST_STEP_SECONDS)
+        within = f"others.max_candidate_seconds ({limit:g})"
+    if steps > most:
+        times = f", for {num_trainings:,} networks" if num_trainings > 1 and limit is None else ""
+        raise UserError(
+            f"training_hyperparameters.epochs: {epochs:,} epochs of {batches:,} batches are {steps:,} "
+            f"steps{times}, which no machine does within {within}. "
+            + (f"At most {most // batches:,} epochs" if most >= batches else "Not even one epoch")
+            + " could end. Take fewer epochs, fewer samples (dataset.samples) or a larger dataset.batch_size."
+        )
+
+
+def _num_workers(config: RunConfig) -> int:
+    settings = config.others.executor
+    return executors.num_workers_of(settings.kind, settings.workers, settings.threads)
+
+
+def _check_counts(config: RunConfig, space: SearchSpace) -> None:
+    """What a search proposes and expands for certain."""
+    found = space.count_new_blocks(1)
+    _check_count(found * _CELL_BYTES, f"the search trains all {found:,} cells of one block", "")
+    if space.num_blocks > 1:
+        expanded = found * space.count_new_blocks(2)
+        fixed, per_block = _EXPANSION_BYTES
+        # At least half of them are distinct, and predicted at once.
+        needed = expanded * (fixed + 2 * per_block) // 2
+        _check_count(needed, f"step 2 predicts up to {expanded:,} cells of two blocks", ", blocks")
+
+
+def _check_count(needed: int, what: str, further: str) -> None:
+    limit = next(iter(resources.memory_limits()), None)
+    if limit is not None and needed > limit.num_bytes:
+        raise UserError(
+            f"{what}, which takes about {_gib(needed)} of memory; there are {_gib(limit.num_bytes)} "
+            f"({limit.what}). Lower search_space.lookback_depth{further} or the number of "
+            "search_space.operators."
+        )
+
+
+def _simplest(space: SearchSpace) -> list[Cell]:
+    """A cell of one block for each operator, which is built at every place of the network: no other one of
+    that operator and one block is larger."""
+    return [Cell((Block(-1, name, -1, name),)) for name in space.operators]
+
+
+def check_memory(
+    config: RunConfig,
+    dataset: Dataset,
+    networks: Iterable[tuple[Cell, NetworkSpec]],
+    *,
+    is_final: bool = False,
+) -> list[Need]:
+    """What each network takes; refuse those that surely do not fit, each by itself, into the memory that
+    their training may use.
+
+    Raises:
+        UserError: with the figure, the batch size and what to lower.
+    """
+    room = Room.of(config, dataset, is_final=is_final)
+    batch_size = min(config.dataset.batch_size, len(dataset.full_train if is_final else dataset.train))
+    needs = [need_of(cell, spec, batch_size) for cell, spec in networks]
+    too_large = [need for need in needs if not room.may_hold(need)]
+    if too_large:
+        raise UserError(_refusal(config, room, max(too_large, key=lambda need: need.peak), len(too_large)))
+    return needs
+
+
+def need_of(cell: Cell, spec: NetworkSpec, batch_size: int) -> Need:
+    """What training the network of `cell` takes.
+
+    Raises:
+        UserError: a tensor of it is larger than anything that can be addressed.
+    """
+    try:
+        return Need(cell, spec, training_memory(cell, spec), batch_size)
+    except OverflowError:
+        raise UserError(
+            f"the network of {cell} has layers that no memory holds: it starts with "
+            f"architecture_hyperparameters.filters {spec.filters} and doubles them "
+            f"{spec.motifs - 1} times. Lower filters or architecture_hyperparameters.motifs."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory for the networks of a job: `limits`, each with the bytes that are gone before a network is
+    trained; `num_workers` train at once."""
+
+    limits: tuple[tuple[MemoryLimit, int], ...]
+    num_workers: int
+    per_worker: int
+
+    @classmethod
+    def of(cls, config: RunConfig, dataset: Dataset, *, is_final: bool = False) -> Room:
+        """The room on the device of `config`, with the data loaded in this process."""
+        workers = _num_workers(config)
+        is_inline = is_final or config.others.executor.kind == "inline"
+        data = data_bytes(dataset.full_train)
+        copies = data if config.dataset.cache else 0
+        place = device.choose(config.others.train_strategy)
+        if place.type == "cuda":
+            total = torch.cuda.get_device_properties(place).total_memory
+            return cls(((MemoryLimit(total, f"the memory of {place}"), copies),), workers, copies)
+        per_worker = copies if is_inline else WORKER_BYTES + data + copies
+        limits = []
+        for limit in resources.memory_limits():
+            if limit.is_per_process:
+                # A worker maps about the same libraries and data as this process.
+                used = resources.address_space_in_use() + copies
+            else:
+                used = resources.memory_in_use() + per_worker
+            limits.append((limit, used))
+        return cls(tuple(limits), 1 if is_inline else workers, per_worker)
+
+    def may_hold(self, need: Need) -> bool:
+        """Whether the network may fit; false: surely not."""
+        least = need.memory.least(need.batch_size)
+        return all(used + least <= limit.num_bytes for limit, used in self.limits)
+
+    def _holds(self, peak: int, num_workers: int) -> bool:
+        """Whether so many networks at once, each of `peak` bytes, are expected to fit."""
+        return all(
+            used + peak + (0 if limit.is_per_process else (num_workers - 1) * (self.per_worker + peak))
+            <= limit.num_bytes
+            for limit, used in self.limits
+        )
+
+    def warnings(self, peak: int) -> list[str]:
+        """About networks of `peak` bytes that fit one by one, but not all at once that workers train."""
+        fitting = next((n for n in range(self.num_workers, 0, -1) if self._holds(peak, n)), 0)
+        if fitting == self.num_workers:
+            return []
+        limit, _ = self.tightest()
+        remedy = f"others.executor.workers={fitting} fits" if fitting else "lower dataset.batch_size"
+        return [
+            f"memory may run out: the largest single-block network takes about {_gib(peak)} to train, and "
+            f"{self.num_workers} worker(s) together may take {_gib(self.total(peak))} of "
+            f"{_gib(limit.num_bytes)} ({limit.what}); {remedy}."
+        ]
+
+    def total(self, peak: int) -> int:
+        """Bytes of all processes together while each worker trains a network of `peak` bytes."""
+        used = max((used for limit, used in self.limits if not limit.is_per_process), default=0)
+        return used + peak + (self.num_workers - 1) * (self.per_worker + peak)
+
+    def tightest(self) -> tuple[MemoryLimit, int]:
+        """The limit that leaves the least."""
+        return min(self.limits, key=lambda pair: pair[0].num_bytes - pair[1])
+
+
+def data_bytes(split: Split) -> int:
+    """Bytes of a split's examples and labels that lie in memory, not on disk."""
+    found = 0
+    for array in (split.x, split.y):
+        if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+            found += array.nbytes
+    return found
+
+
+def _refusal(config: RunConfig, room: Room, need: Need, num_too_large: int) -> str:
+    limit, used = room.tightest()
+    batch = config.dataset.batch_size
+    samples = f" (all {need.batch_size} samples)" if need.batch_size < batch else ""
+    return (
+        f"not enough memory: training the network of {need.cell} takes about {_gib(need.peak)} at "
+        f"dataset.batch_size {batch}{samples}, and {_gib(max(limit.num_bytes - used, 0))} are left of "
+        f"{_gib(limit.num_bytes)}, {limit.what}."
+        + (f" {num_too_large} of the networks to train are too large." if num_too_large > 1 else "")
+        + f" {_remedy(config, room, need)}"
+    )
+
+
+def _remedy(config: RunConfig, room: Room, need: Need) -> str:
+    limit, used = room.tightest()
+    most = need.memory.largest_batch(limit.num_bytes - used)
+    shape: Any = config.architecture_hyperparameters
+    smaller = (
+        f"architecture_hyperparameters.filters ({shape.filters}), motifs ({shape.motifs}) or "
+        f"normal_cells_per_motif ({shape.normal_cells_per_motif})"
+    )
+    if most >= 2:
+        return f"Lower dataset.batch_size: {most} should fit. Or lower {smaller}."
+    rows = "shorten the series" if need.spec.num_dims == 1 else "make the images smaller (dataset.resize)"
+    return f"Even a batch_size of 2 does not fit: lower {smaller}, leave out that operator, or {rows}."
+
+
+def _gib(num_bytes: float) -> str:
+    if num_bytes < 0.1 * 2**30:
+        return f"{num_bytes / 2**20:.1f} MiB"
+    return f"{num_bytes / 2**30:,.1f} GiB"

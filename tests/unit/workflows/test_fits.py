@@ -1,0 +1,152 @@
+"""What cannot be done here is refused before anything is trained, with figures and a remedy that works."""
+
+import re
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from popnas import resources, tasks
+from popnas.cells import Cell
+from popnas.errors import UserError
+from popnas.resources import MemoryLimit
+from popnas.workflows import fits
+from popnas.workflows.plan import plan
+from popnas.workflows.search import search
+from popnas.workflows.settings import load_config
+
+GIB = 2**30
+
+
+@pytest.fixture
+def loaded(config):
+    """(configuration, its data), for changes of the tiny configuration."""
+
+    def load(**changes):
+        made = load_config(config(**changes))
+        return made, tasks.get(made.dataset.type).load(made)
+
+    return load
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """Lets the machine have so many bytes."""
+
+    def have(num_bytes):
+        limit = MemoryLimit(num_bytes, "the memory of this machine")
+        monkeypatch.setattr(resources, "memory_limits", lambda: [limit])
+        monkeypatch.setattr(resources, "memory_in_use", lambda: 600 * 2**20)
+
+    return have
+
+
+def test_what_fits_is_let_through_without_a_word(loaded):
+    assert fits.check_search(*loaded()) == []
+
+
+def test_networks_that_do_not_fit_are_refused_with_a_batch_size_that_does(loaded, memory):
+    large = {"architecture_hyperparameters.filters": 32, "dataset.resize": {"width": 96, "height": 96}}
+    made, dataset = loaded(**large, **{"dataset.batch_size": 90})
+    need = fits.check_memory(made, dataset, [_conv(made, dataset)])[0]
+    memory(0)
+    used = fits.Room.of(made, dataset).limits[0][1]
+    memory(used + need.memory.fixed + 30 * need.memory.per_sample)
+    with pytest.raises(UserError) as refusal:
+        fits.check_search(made, dataset)
+    message = str(refusal.value)
+    assert "3x3 conv" in message and "dataset.batch_size 90" in message and "iB" in message
+    most = int(re.search(r"batch_size: (\d+) should fit", message).group(1))
+    assert most == 30
+    smaller, _ = loaded(**large, **{"dataset.batch_size": most})
+    fits.check_search(smaller, dataset)
+
+
+def _conv(made, dataset):
+    spec = tasks.get(made.dataset.type).network_spec(made, dataset)
+    return Cell.parse("[(-1, 3x3 conv, -1, 3x3 conv)]"), spec
+
+
+def test_where_no_batch_fits_other_remedies_are_named(loaded, memory):
+    made, dataset = loaded(**{"architecture_hyperparameters.filters": 1024})
+    memory(GIB)
+    with pytest.raises(UserError, match=r"Even a batch_size of 2 .*filters \(1024\).*motifs \(2\)"):
+        fits.check_search(made, dataset)
+
+
+def test_many_workers_are_warned_about_and_told_how_many_fit(loaded, memory):
+    made, dataset = loaded(**{"others.executor": {"kind": "processes", "workers": 64}})
+    memory(8 * GIB)
+    (warning,) = fits.check_search(made, dataset)
+    fitting = int(re.search(r"others.executor.workers=(\d+) fits", warning).group(1))
+    assert 1 <= fitting < 64
+    made, _ = loaded(**{"others.executor": {"kind": "processes", "workers": fitting}})
+    assert fits.check_search(made, dataset) == []
+
+
+@pytest.mark.parametrize("command", [plan, search])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"architecture_hyperparameters.filters": 4096, "architecture_hyperparameters.motifs": 9}, "GiB"),
+        (
+            {
+                "architecture_hyperparameters.normal_cells_per_motif": 100,
+                "architecture_hyperparameters.motifs": 9,
+                "architecture_hyperparameters.filters": 256,
+            },
+            "normal_cells_per_motif",
+        ),
+        (
+            {"training_hyperparameters.epochs": 100_000, "others.max_candidate_seconds": 2.0},
+            "max_candidate_s",
+        ),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_before_there_is_a_folder(
+    config, tmp_path, monkeypatch, command, changes, words
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=words):
+        command(load_config(config(**changes)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trainings_beyond_a_year_are_refused(loaded):
+    made, dataset = loaded()
+    steps_per_epoch = -(-len(dataset.train) // 32)
+    year = int(0.99 * fits.LONGEST_SECONDS / fits.LEAST_STEP_SECONDS)
+    fits.check_time(made, dataset, num_trainings=year // steps_per_epoch)
+    with pytest.raises(UserError, match="no machine does within a year"):
+        fits.check_time(made, dataset, num_trainings=2 * year // steps_per_epoch)
+
+
+@pytest.mark.parametrize(
+    ("depth", "blocks", "words"), [(3000, 1, "all .* cells of one block"), (300, 2, "step 2 predicts")]
+)
+def test_more_cells_than_memory_holds_are_refused(loaded, memory, depth, blocks, words):
+    made, dataset = loaded()
+    space = made.search_space.model_copy(update={"lookback_depth": depth, "blocks": blocks})
+    memory(4 * GIB)
+    with pytest.raises(UserError, match=f"{words}.*lookback_depth"):
+        fits.check_search(made.model_copy(update={"search_space": space}), dataset)
+
+
+def test_a_tight_address_space_ends_in_a_sentence(tmp_path):
+    x = np.zeros((24, 20_000, 1), np.float32)
+    np.savez(tmp_path / "x.npz", x_train=x + np.arange(24)[:, None, None], y_train=np.arange(24) % 2)
+    sets = ("dataset.path=x.npz", "dataset.name=null", "architecture_hyperparameters.filters=64")
+    limit = 5 * GIB
+    process = subprocess.run(
+        [sys.executable, "-m", "popnas", "search", "-j", "run_ts", *(a for s in sets for a in ("--set", s))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert process.returncode == 2, process.stderr
+    assert "ulimit -v" in process.stderr and "batch_size" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not (tmp_path / "logs").exists()
