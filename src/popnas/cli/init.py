@@ -165,7 +165,7 @@ def _shape(look: Look) -> str:
         height, width, channels = look.dataset.input_shape
         return f"{height}x{width} pixels, {channels} channel{'s' * (channels > 1)}"
     timesteps, channels = look.dataset.input_shape
-    return f"{timesteps} timesteps, {channels} channel{'s' * (channels > 1)}"
+    return f"{timesteps} timestep{'s' * (timesteps != 1)}, {channels} channel{'s' * (channels > 1)}"
 
 
 def _summary(look: Look) -> str:

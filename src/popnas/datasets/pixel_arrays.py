@@ -54,7 +54,7 @@ def _with_channel_axis(images: np.ndarray, split: str, place: str, notes: list[s
             "or (n, height, width, channels) is needed."
         )
     _, height, _, num_channels = images.shape
-    if num_channels > height and height in (1, 3):
+    if num_channels > 4 and height in (1, 3):
         raise DataError(
             f"The images of the {split} split of {place} have the shape {images.shape}, with the channels "
             f"first; they must come last: {_MOVE_AXIS}."

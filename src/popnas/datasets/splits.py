@@ -102,7 +102,8 @@ def _too_small(validation_size: float, num_validation: int, num_examples: int, n
     if num_classes == 0:
         return (
             "No validation split can be taken from the training data: no class has more than one example. "
-            "Give more data, or a separate validation split with dataset.validation_size null."
+            "Labels that are measurements are no classes. Give more data, or a separate validation split "
+            "with dataset.validation_size null."
         )
     smallest = _smallest(num_examples, num_classes)
     remedy = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,21 +145,20 @@ def _load(section: dict[str, Any]) -> Look:
             f"{error.smallest:.1%} of the training examples are taken for validation, because of fewer not "
             "every class would have one."
         )
-    return replace(look, guesses=tuple(guesses))
+    return replace(look, guesses=(*look.guesses, *guesses))
 
 
 def _loaded(section: dict[str, Any]) -> Look:
     look = _all_of(section, DatasetConfig(**section), 0)
     may_be_unlabelled = str(UNLABELLED) in look.dataset.class_names
-    if look.task.is_per_pixel and may_be_unlabelled and "ignore_class" not in section:
-        with suppress(DataError):  # a class after all, if fewer than two others are left
-            look = _loaded({**section, "ignore_class": UNLABELLED})
-            guess = (
-                f"The mask value {UNLABELLED} is taken for unlabelled (dataset.ignore_class); if it is a "
-                "class like the others, set null."
-            )
-            return replace(look, guesses=(*look.guesses, guess))
-    return look
+    if not look.task.is_per_pixel or not may_be_unlabelled or "ignore_class" in section:
+        return look
+    try:
+        look = _loaded({**section, "ignore_class": UNLABELLED})
+        guess = "taken for unlabelled (dataset.ignore_class); if it is a class like the others, set null."
+    except DataError:
+        guess = "taken for a class, because without it fewer than two would be left."
+    return replace(look, guesses=(*look.guesses, f"The mask value {UNLABELLED} is {guess}"))
 
 
 def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:

@@ -33,10 +33,11 @@ def tasks_by_shape(path: Path, tasks: Sequence[str]) -> list[str]:
     fitting = set(tasks)
     if header is None:
         return list(tasks)
-    if len(header.y_shape) > 2 or header.y_shape[1:] not in ((), (1,)):
-        fitting = {_MASKS} if len(header.y_shape) > 2 else fitting
-    else:
-        fitting = {3: {_IMAGES, _SERIES}, 4: {_IMAGES}, 2: {_SERIES}}.get(len(header.x_shape), fitting)
+    by_images = {3: {_IMAGES, _SERIES}, 4: {_IMAGES}, 2: {_SERIES}}
+    if len(header.y_shape) > 2:
+        fitting = {_MASKS}
+    elif len(header.x_shape) in by_images:
+        fitting = by_images[len(header.x_shape)]
     return [task for task in tasks if task in fitting] or list(tasks)
 
 

@@ -358,6 +358,18 @@ REFUSED = [
         r"line 43 holds NaN at timestep 2, .* 2 series .*line 43, .*line 44\. .*leave them out: lines may",
     ),
     (
+        "channels first",
+        lambda data: np.savez(
+            data.with_suffix(".npz"), X_train=noise(9, 3, 16, 16), Y_train=noise(9, 16, 16) % 3
+        ),
+        r"'X_train' has the shape \(9, 3, 16, 16\), with the channels first.*numpy\.moveaxis\(x, -3, -1\)",
+    ),
+    (
+        "measurements as labels",
+        lambda data: np.savez(data.with_suffix(".npz"), x=noise(30, 8, 8, 3), y=RNG.normal(size=30)),
+        r"no class has more than one example\. Labels that are measurements are no classes\.",
+    ),
+    (
         "16 bits",
         lambda data: save(folders(data) / "train/cat/d.png", noise(12, 12).astype(np.uint16)),
         r"d\.png has pixels of the kind 'I;16' \(more than 8 bits",
@@ -468,7 +480,14 @@ def test_init_says_which_label_it_ignores(tmp_path, capsys):
     source.unlink()
     unlabelled(tmp_path / "data")
     source, by_init = initialised(tmp_path, capsys)
-    assert config.load(source).dataset.ignore_class == 255 or "255" in by_init
+    assert config.load(source).dataset.ignore_class == 255
+    assert "255 is taken for unlabelled (dataset.ignore_class)" in by_init
+    source.unlink()
+    for i in range(12):
+        save(tmp_path / f"data/train/masks/{i}.png", np.tile(np.array([0, 255], np.uint8), (16, 8)))
+    source, by_init = initialised(tmp_path, capsys)
+    assert "255 is taken for a class, because without it fewer than two would be left" in by_init
+    assert config.load(source).dataset.ignore_class is None
 
 
 def test_images_that_differ_in_size_get_a_configuration_that_trains(tmp_path, capsys):

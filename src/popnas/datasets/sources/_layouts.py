@@ -10,6 +10,7 @@ from pathlib import Path
 from popnas import files
 from popnas.datasets import images
 from popnas.datasets.findings import Findings, shown
+from popnas.datasets.masks import COLOUR_FILE
 from popnas.errors import DataError
 
 SPLIT_NAMES = {
@@ -28,8 +29,8 @@ _NESTED = "images in folders inside a class folder count for that class"
 # What file managers and synchronisation put beside the data.
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"})
 _DATA_SUFFIXES = frozenset(
-    {".npz", ".npy", ".ts", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".h5", ".mat"}
-)
+    {".npz", ".npy", ".ts", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".h5", ".mat", ".csv", ".tsv"}
+) | {".parquet", ".pkl", ".arff", ".tfrecord"}
 
 
 def split_named(name: str) -> str | None:
@@ -117,7 +118,7 @@ def unused(path: Path, used: Iterable[Path], findings: Findings) -> None:
             findings.add(
                 f"folders beside the splits are not used (splits are named {spellings})", f"{child}/"
             )
-        elif child.suffix.lower() in _DATA_SUFFIXES | images.SUFFIXES:
+        elif child.name != COLOUR_FILE and child.suffix.lower() in _DATA_SUFFIXES | images.SUFFIXES:
             findings.add("files beside the splits are not used", child)
 
 

@@ -157,7 +157,7 @@ def _shape(shape: tuple[int, ...], dtype: np.dtype, name: str, file: Path) -> tu
     Raises:
         DataError: another shape, or a type that images or masks do not have.
     """
-    is_image = name.startswith("x")
+    is_image = name.lower().startswith("x")
     used = shape
     if is_image and len(shape) == 3:
         used = (*shape, 1)
@@ -167,6 +167,11 @@ def _shape(shape: tuple[int, ...], dtype: np.dtype, name: str, file: Path) -> tu
         needed = "(n, height, width[, channels])" if is_image else "(n, height, width)"
         hint = " Turn one-hot masks into labels with numpy.argmax(y, axis=-1)." if len(used) == 4 else ""
         raise DataError(f"{file}: '{name}' has the shape {shape}; {needed} is needed.{hint}")
+    if is_image and used[1] in (1, 3, 4) and used[3] > 4:
+        raise DataError(
+            f"{file}: '{name}' has the shape {shape}, with the channels first; they must come last: "
+            "numpy.moveaxis(x, -3, -1)."
+        )
     if is_image and dtype != np.uint8:
         raise DataError(
             f"{file}: '{name}' is {dtype}; images are bytes of 0..255 (uint8). If white is 1, convert with "
