@@ -3,7 +3,8 @@
 Compared are the CPU seconds of all candidates and confirmations (one thread each, so that other work on the
 machine stretches them little), and the wall seconds of the whole search. Some steps train fewer networks than
 planned, as fronts are smaller than expected: `per network` compares the means. Plan and search run one after
-the other, as other work on the machine changes what a CPU second does; the load of each is shown.
+the other, as other work on the machine changes what a CPU second does: the load before and after is shown,
+and how far a second plan after the search is from the first.
 
     python benchmarks/bench_plan.py DATA [NAME ...]     DATA holds ucr/ECG200 and camvid/ (CONTRIBUTING.md)
 """
@@ -104,8 +105,13 @@ def popnas(*arguments: str, folder: Path) -> str:
 def compare(name: str, preset: str, changes: dict[str, Any], folder: Path) -> None:
     """Run both and print a line."""
     sets = [part for key, value in changes.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    began, load = time.monotonic(), os.getloadavg()[0]
-    planned = json.loads(popnas("plan", "-j", preset, *sets, "--json", folder=folder))
+    load = os.getloadavg()[0]
+
+    def plan() -> dict[str, Any]:
+        return dict(json.loads(popnas("plan", "-j", preset, *sets, "--json", folder=folder)))
+
+    began = time.monotonic()
+    planned = plan()
     plan_seconds = time.monotonic() - began
     began = time.monotonic()
     popnas("search", "-j", preset, *sets, "--name", name, folder=folder)
@@ -115,6 +121,7 @@ def compare(name: str, preset: str, changes: dict[str, Any], folder: Path) -> No
     cpu = sum(event["volatile"]["cpu_seconds"] for event in done)
     expected = sum(step["expected"] for step in planned["steps"])
     expected += 15 * (planned["confirmation_seconds"] > 0)
+    after = plan()["candidate_seconds"] / planned["candidate_seconds"] - 1
     said, per_network = planned["candidate_seconds"], planned["candidate_seconds"] / expected
     mean = cpu / len(done)
     print(
@@ -122,7 +129,7 @@ def compare(name: str, preset: str, changes: dict[str, Any], folder: Path) -> No
         f"CPU {said:6.1f} s is {cpu:6.1f} s {said / cpu - 1:+4.0%} | "
         f"per network {per_network / mean - 1:+4.0%} | "
         f"wall {planned['seconds']:5.0f} s is {wall:5.0f} s {planned['seconds'] / wall - 1:+4.0%} | "
-        f"load {load:.1f}, {os.getloadavg()[0]:.1f}",
+        f"load {load:.1f}, {os.getloadavg()[0]:.1f} | a second plan after it {after:+4.0%}",
         flush=True,
     )
 

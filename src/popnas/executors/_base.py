@@ -60,7 +60,7 @@ class Executor(ABC):
     """Evaluates jobs with two functions given by dotted name, "package.module:function".
 
     A worker calls `context = setup(setup_payload)` once and then `evaluate(context, job.payload) -> dict` per
-    job.
+    job. Worker processes find their number, from 0, in the payload as "worker".
 
     Args:
         setup, evaluate: dotted names; both functions must be importable in a fresh interpreter.

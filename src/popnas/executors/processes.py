@@ -94,14 +94,14 @@ class ProcessesExecutor(Executor):
         for number in range(num_workers):
             if number not in self._workers:
                 self._workers[number] = WorkerProcess(
-                    self._order(), self._pinned_cores(number), self.log_path
+                    self._order(number), self._pinned_cores(number), self.log_path
                 )
 
-    def _order(self) -> dict[str, Any]:
+    def _order(self, number: int) -> dict[str, Any]:
         return {
             "setup": self.setup,
             "evaluate": self.evaluate,
-            "setup_payload": self.setup_payload,
+            "setup_payload": {**self.setup_payload, "worker": number},
             "threads": self.threads,
         }
 

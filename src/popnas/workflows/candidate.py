@@ -49,14 +49,14 @@ def setup(payload: dict[str, Any]) -> CandidateContext:
     path}."""
     run_config = config.load(payload["config"])
     dataset = tasks.get(run_config.dataset.type).load(run_config)
-    return context(run_config, dataset, Path(payload["folder"]))
+    return context(run_config, dataset, Path(payload["folder"]), payload.get("worker", 0))
 
 
-def context(run_config: RunConfig, dataset: Dataset, folder: Path) -> CandidateContext:
-    """What candidates share, with the data loaded."""
+def context(run_config: RunConfig, dataset: Dataset, folder: Path, worker: int = 0) -> CandidateContext:
+    """What candidates share, with the data loaded; with several GPUs worker n trains on the n-th."""
     task = tasks.get(run_config.dataset.type)
     spec = task.network_spec(run_config, dataset)
-    place = device.choose(run_config.others.train_strategy)
+    place = device.choose(run_config.others.train_strategy, worker)
     return CandidateContext(
         config=run_config,
         task=task,

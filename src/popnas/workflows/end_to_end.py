@@ -108,7 +108,8 @@ def end_to_end(
     }
     if config.others.max_hours is not None:
         listener.phase("probing this machine, to fit the whole job into max_hours")
-        config = _cut_search(config, merged["selection"], merged["training"], dataset, state)
+        stages = (merged["selection"], merged["training"])
+        config = _cut_search(config, *stages, dataset, state, listener.phase)
     state["spent_seconds"] = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
     return _Job(folder.path, is_quiet, listener).run()
@@ -151,11 +152,16 @@ def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> RunFolder:
 
 
 def _cut_search(
-    config: RunConfig, selected: RunConfig, trained: RunConfig, dataset: Dataset, state: dict[str, Any]
+    config: RunConfig,
+    selected: RunConfig,
+    trained: RunConfig,
+    dataset: Dataset,
+    state: dict[str, Any],
+    tell: plan.Tell,
 ) -> RunConfig:
     """The configuration with as many children as fit into the search's share of `max_hours`."""
     assert config.others.max_hours is not None
-    planned = plan.plan(config)
+    planned = plan.plan(config, tell)
     epoch = planned.epoch_seconds * budget.MARGIN
     num_cells = state["request"]["num_cells"]
     rounds = -(-num_cells // min(planned.num_workers, num_cells))

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from popnas import executors
 from popnas.errors import ExecutorError
 from popnas.executors import Job, available_cores
 from popnas.executors.processes import ProcessesExecutor
@@ -290,3 +291,11 @@ def test_workers_outlive_the_thread_that_started_them():
         (result,) = executor.run([Job("a", {"seconds": 0.2})])
     assert result.attempts == 1
     assert result.value is not None
+
+
+def test_every_worker_is_told_its_number():
+    with executors.create("processes", "json:dumps", "json:loads", {"a": 1}, num_workers=2) as executor:
+        assert [executor._order(number)["setup_payload"] for number in (0, 1)] == [
+            {"a": 1, "worker": 0},
+            {"a": 1, "worker": 1},
+        ]

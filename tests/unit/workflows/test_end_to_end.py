@@ -139,7 +139,7 @@ def test_a_run_of_another_command_cannot_be_resumed(run):
 def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, config, partial):
     from popnas.workflows.plan import Plan, StepPlan
 
-    def plan(config):
+    def plan(config, tell):
         steps = [
             StepPlan(step, 1, count, count, (1, 2), seconds)
             for step, count, seconds in [(0, 1, 1), (1, 10, 60)]
