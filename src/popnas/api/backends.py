@@ -92,11 +92,11 @@ class TorchBackend(Backend):
 def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
     """The network with its weights, and its preprocessing; raises UserError."""
     from safetensors import SafetensorError
-    from safetensors.torch import load
 
     from popnas import networks
     from popnas.cells import Cell
     from popnas.datasets import Preprocessing
+    from popnas.networks import weights
     from popnas.networks.spec import NetworkSpec
 
     description = files.description()
@@ -108,7 +108,7 @@ def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
     try:
         spec = NetworkSpec(**description["network"])
         network = networks.build(Cell.parse(description["cell"]), spec)
-        network.load_state_dict(load(files[WEIGHTS]))
+        network.load_state_dict(weights.from_bytes(files[WEIGHTS]))
     except (SafetensorError, RuntimeError, TypeError, AssertionError) as error:
         raise UserError(
             f"the weights in {files.place} do not fit the network of its {DESCRIPTION}: {error}"

@@ -43,8 +43,10 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
             f"Go on with the search with: popnas search -r {shlex.quote(str(run))}"
         )
         return
-    journal = RunFolder.open(run).journal
+    folder = RunFolder.open(run)
+    journal = folder.journal
     if is_content:
+        folder.state()  # for what a journal without checksums may say
         lines = search_content(journal.events())
     else:
         lines = [line.decode() for line in journal.path.read_bytes()[: journal.scan().end].splitlines()]

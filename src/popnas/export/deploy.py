@@ -12,14 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save
-
 from popnas.datasets import Split
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.export.folder_readme import readme
 from popnas.export.int8 import Int8Report, write_int8
 from popnas.export.onnx_file import save_onnx
-from popnas.networks import Network
+from popnas.networks import Network, weights
 from popnas.runs.storage import plain, storage_errors, write_bytes, write_json, write_text
 
 ONNX, INT8, WEIGHTS, MODEL, README = (
@@ -56,8 +54,7 @@ def write_deployment(
         folder.mkdir(parents=True, exist_ok=True)
     check = save_onnx(network, preprocessing, folder / ONNX)
     int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_bytes(folder / WEIGHTS, save(state))
+    write_bytes(folder / WEIGHTS, weights.to_bytes(network.state_dict()))
     content: dict[str, Any] = plain(
         {
             **model,

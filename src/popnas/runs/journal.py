@@ -39,6 +39,11 @@ RESUMING = frozenset({"proposals", "evaluation", "run_resumed"})
 """Events that show that a run stopped by a limit goes on."""
 
 _KEYS = {"seq", "event", "content", "volatile"}
+_KINDS = frozenset(
+    {"run_started", "data", "proposals", "evaluation", "operator_costs", "predictions", "step_finished"}
+    | {"confirmation", "run_resumed", "run_finished"}
+)
+"""Kinds of events of popnas 0.1.0, whose lines have no checksum that would notice another."""
 _PROVEN_KEYS = _KEYS | {"after", "sha256"}
 _DIGITS = 32
 _SUM = b',"sha256":"'
@@ -257,6 +262,8 @@ def _take(line: bytes, number: int, events: list[Event], sums: list[str], path: 
     fields, event = found
     if own is None and (fields.keys() != _KEYS or (events and _is_proven(sums[-1]))):
         raise _corrupt(path, number, "has no checksum, or one that was changed")
+    if own is None and event.event not in _KINDS:
+        raise _corrupt(path, number, f"is an event of unknown kind: '{event.event}'")
     if own is not None and own != checksum(line[:-_SUM_LENGTH]):
         raise _corrupt(path, number, "was changed: it does not have its checksum")
     if event.seq != number:

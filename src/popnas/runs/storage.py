@@ -140,8 +140,19 @@ def write_text(path: Path, text: str, *, is_durable: bool = False) -> None:
     write_bytes(path, text.encode(), is_durable=is_durable)
 
 
-def write_json(path: Path, value: Any, *, is_durable: bool = False) -> None:
-    """Replace `path` by an indented JSON document without NaN."""
+PROOF = "sha256"
+"""The field of a JSON object with the checksum of all others."""
+
+
+def proof(value: Mapping[str, Any]) -> str:
+    """The checksum of a JSON object, however it is laid out."""
+    return hashlib.sha256(compact_json(value).encode()).hexdigest()
+
+
+def write_json(path: Path, value: Any, *, is_durable: bool = False, is_proven: bool = False) -> None:
+    """Replace `path` by an indented JSON document without NaN; `is_proven`: an object with its checksum."""
+    if is_proven:
+        value = {**plain(value), PROOF: proof(value)}
     write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n", is_durable=is_durable)
 
 

@@ -48,6 +48,7 @@ def write(
     path = candidate_files.weights_path(folder.path, best.cell)
     network = networks.build(Cell.parse(best.cell), spec)
     if not _load(network, path):
+        listener.message("The weights kept of the best cell are gone or damaged: it is trained again.")
         _train_again(best, executor)
         if not _load(network, path):
             raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {path}")
@@ -63,7 +64,9 @@ def write(
     except ExportError as error:
         checked = None
         listener.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
-    write_json(folder.best_model / "model.json", _model_json(best, config, spec, dataset, checked))
+    write_json(
+        folder.best_model / "model.json", _model_json(best, config, spec, dataset, checked), is_proven=True
+    )
     if tasks.get(config.dataset.type).is_per_pixel:
         # Only now, as above: it imports the figures of evaluation.
         from popnas.workflows import predicted_masks

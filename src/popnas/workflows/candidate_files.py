@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save
 
 from popnas import networks
 from popnas.errors import ExportError
+from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
 from popnas.runs.storage import write_bytes, write_json, write_text
@@ -44,12 +44,12 @@ def save_weights(folder: Path, cell: str, state: dict[str, torch.Tensor]) -> Non
 
 
 def _write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
-    write_bytes(path, save({name: tensor.contiguous().cpu() for name, tensor in state.items()}))
+    write_bytes(path, weights.to_bytes(state))
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a weights file, on the CPU."""
-    return dict(load_file(path))
+    return weights.read(path)
 
 
 def candidate_folder(folder: Path, step: int, index: int) -> Path:

@@ -147,7 +147,7 @@ def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> RunFolder:
         path,
         config.to_json(),
         volatile=environment(),
-        fill=lambda folder: write_json(state_path(folder), state, is_durable=True),
+        fill=lambda folder: write_json(state_path(folder), state, is_durable=True, is_proven=True),
     )
 
 
@@ -373,7 +373,7 @@ class _Job:
 
     def _write(self) -> None:
         self.state["spent_seconds"] = self._spent()
-        write_json(state_path(self.path), self.state, is_durable=True)
+        write_json(state_path(self.path), self.state, is_durable=True, is_proven=True)
 
     def _result(self) -> EndToEndResult:
         model = ModelFolder(self.folder.final_training)

@@ -6,6 +6,7 @@ tells how it goes while it is under way; `model.json`, written last, says that i
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from popnas import networks, tasks, training
@@ -22,6 +22,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
+from popnas.networks import weights
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
 from popnas.runs.folder import same_search
@@ -35,6 +36,7 @@ from popnas.workflows.models import ModelFolder, read_json
 
 SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"
+_ZIP = b"PK"
 _REMEDIES = {
     SELECTION: "Choose another --name, or remove the folder to train anew.",
     FINAL: "Choose another --name, or train anew with --renew, which keeps the old one beside the new.",
@@ -260,7 +262,12 @@ class _Job:
         if not path.is_file():
             return None
         try:
-            snapshot: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            data = path.read_bytes()
+            if not data.startswith(_ZIP):  # as popnas 0.1.0 wrote it
+                digest, _, data = data.partition(b"\n")
+                if digest.decode() != hashlib.sha256(data).hexdigest():
+                    raise ValueError("it does not have its checksum")
+            snapshot: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for damaged files, and advises to unpickle them
             raise RunFolderError(
                 f"the checkpoint {path} is damaged. Remove it to train this network anew."
@@ -277,7 +284,9 @@ class _Job:
         stream = io.BytesIO()
         torch.save(content, stream)
         # Not synced: with epochs of a second that would cost as much as it saves when the power fails.
-        write_bytes(self.folder.checkpoint, stream.getvalue())
+        # The checksum stands before it: torch reads changed values without a word.
+        data = stream.getvalue()
+        write_bytes(self.folder.checkpoint, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
 
     def _wall_seconds(self) -> float:
         return self.wall_seconds + time.monotonic() - self.resumed_at
@@ -295,7 +304,7 @@ class _Job:
             "epoch_seconds": self.epoch_seconds,
             "epochs": [asdict(record) for record in self.records],
         }
-        write_json(self.folder.training_json, content)
+        write_json(self.folder.training_json, content, is_proven=True)
 
     def _finish(
         self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
@@ -303,8 +312,7 @@ class _Job:
         """Write the model's files, `model.json` last."""
         network.load_state_dict(best_state)
         network.eval()
-        state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-        write_bytes(self.folder.weights, save(state), is_durable=True)
+        write_bytes(self.folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
         metrics = {} if self.is_final else self.records[best_epoch].head_metrics[-1]
         if not self.is_final:
             split = self.dataset.validation
@@ -327,7 +335,7 @@ class _Job:
             "onnx_warning": warning,
             "missing_views": self.views.missing,
         }
-        write_json(self.folder.model_json, content, is_durable=True)
+        write_json(self.folder.model_json, content, is_durable=True, is_proven=True)
         if self.stopped is None:  # else it may go on
             self.folder.checkpoint.unlink(missing_ok=True)
         return read_trained(self.folder)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from popnas import config as configurations
 from popnas import files, networks
@@ -20,8 +19,10 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError
+from popnas.networks import weights
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder
+from popnas.runs.storage import PROOF, proof
 from popnas.workflows import run_data
 
 _DEEPEST = 3
@@ -109,8 +110,7 @@ class ModelFolder:
         """The network with its weights, on the CPU, in eval mode."""
         network = networks.build(self.cell(), self.spec())
         try:
-            with files.open_binary(self.weights):
-                network.load_state_dict(load_file(self.weights))
+            network.load_state_dict(weights.read(self.weights))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise RunFolderError(
                 f"{self.weights} does not hold the weights of the network in {self.model_json}: {error}"
@@ -136,8 +136,14 @@ def _unfinished(folder: ModelFolder) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; raises RunFolderError."""
+    """The object in a JSON file; raises RunFolderError, also if it does not have the checksum in it."""
     try:
-        return files.read_object(path)
+        content = files.read_object(path)
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {files.reason(error)}.") from error
+    if content.pop(PROOF, None) not in (None, proof(content)):
+        raise RunFolderError(
+            f"{path} was changed or damaged outside popnas: it does not have its checksum. Put back a copy "
+            f"of the file; or, if it was changed on purpose, remove the line '{PROOF}' in it."
+        )
+    return content

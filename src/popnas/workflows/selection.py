@@ -228,7 +228,7 @@ class _Selection:
             planned = self._planned(cells, allowed, kept)
             self._check_fits(planned)
             plan = {"request": request, "search": made_from, "models": planned}
-            write_json(self.plan_path, plan, is_durable=True)
+            write_json(self.plan_path, plan, is_durable=True, is_proven=True)
         models = read_selection(self.path)
         pending = [
             model
@@ -302,7 +302,7 @@ class _Selection:
                 folder = self.path / result.id
                 if result.value is None:
                     content = {"error": result.error, "error_kind": result.error_kind}
-                    write_json(folder / "failed.json", content, is_durable=True)
+                    write_json(folder / "failed.json", content, is_durable=True, is_proven=True)
                     self.listener.model_finished(folder, f"failed: {result.error}")
                 else:
                     self.listener.model_finished(folder, _told(result.value))

@@ -1,0 +1,174 @@
+"""Bits that flip in a run's folder, through the real commands: noticed with their place, or without effect.
+
+The journal is that of a small search by popnas 0.1.0, written anew with checksums; a second one is as 0.1.0
+left it, without.
+"""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from popnas.cli.main import cli
+from popnas.errors import PopnasError
+from popnas.runs import RunFolder, told
+from popnas.runs.journal import scan
+
+OLD = Path(__file__).parents[2] / "data" / "journal_0.1.0"
+COMMANDS = (["journal", "--content"], ["pick", "--json"])
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The run with checksums."""
+    config = json.loads((OLD / "run.json").read_text())
+    events = scan((OLD / "journal.jsonl").read_bytes(), OLD).events
+    folder = RunFolder.create(tmp_path / "run", config, volatile=events[0].volatile)
+    with folder.journal as journal:
+        for event in events[1:]:
+            journal.append(event.event, event.content, event.volatile)
+    return folder
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    shutil.copytree(OLD, tmp_path / "old" / "restore")
+    return RunFolder(tmp_path / "old")
+
+
+def answer(command, folder, capsys):
+    """Exit status, standard output and what was told, warnings among it."""
+    told._TOLD.clear()
+    name, *options = command
+    result = CliRunner().invoke(cli, [name, str(folder.path), *options])
+    if isinstance(result.exception, PopnasError):
+        return result.exception.exit_status, result.stdout, f"{result.stderr}{result.exception}"
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr + capsys.readouterr().err
+
+
+def flip(path, position, bit):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1 << bit
+    path.write_bytes(data)
+
+
+def flips(path, count, seed):
+    """Seeded places of a file: position and bit."""
+    rng = random.Random(seed)
+    size = path.stat().st_size
+    return [(rng.randrange(size), rng.randrange(8)) for _ in range(count)]
+
+
+def expected(folder, capsys, caplog):
+    return {tuple(command): answer(command, folder, capsys)[:2] for command in COMMANDS}
+
+
+def check_flips(folder, path, places, capsys, caplog):
+    """How many of the flips were refused, told of, or had no effect."""
+    sound, before = path.read_bytes(), expected(folder, capsys, caplog)
+    config = RunFolder.open(folder.path).config_json()
+    starts = [index for index, byte in enumerate(sound) if byte == 10]
+    counts = {"refused": 0, "told": 0, "no effect": 0}
+    for number, (position, bit) in enumerate(places):
+        flip(path, position, bit)
+        caplog.clear()
+        command = COMMANDS[number % len(COMMANDS)]
+        status, output, words = answer(command, folder, capsys)
+        words += caplog.text
+        if status != 0:
+            assert status == 2, (position, bit, words)
+            assert path.name in words or str(path.parent.parent) in words, (position, bit, words)
+            if path.suffix == ".jsonl":
+                line = 1 + sum(index < position for index in starts)
+                assert f"line {line} " in words or f"line {line}:" in words or line == 1, (
+                    position,
+                    bit,
+                    words,
+                )
+            counts["refused"] += 1
+        else:
+            assert output == before[tuple(command)][1], (position, bit)
+            is_same = RunFolder.open(folder.path).config_json() == config
+            assert is_same or path.name in words, (position, bit, words)
+            counts["told" if path.name in words else "no effect"] += 1
+        path.write_bytes(sound)
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"), [(150, 0), pytest.param(3000, 1, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
+def test_a_flipped_bit_of_the_journal_is_refused_with_its_line(
+    run, count, seed, capsys, caplog, record_property
+):
+    found = check_flips(run, run.journal_path, flips(run.journal_path, count, seed), capsys, caplog)
+    record_property("flips", found)
+    assert found["refused"] >= count - 3  # the last newline may be another byte
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"), [(60, 0), pytest.param(3000, 1, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
+def test_a_flipped_bit_of_the_configuration_is_noticed(run, count, seed, capsys, caplog, record_property):
+    found = check_flips(run, run.run_json, flips(run.run_json, count, seed), capsys, caplog)
+    record_property("flips", found)
+    assert found["refused"] + found["told"] > count / 2
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"), [(60, 0), pytest.param(3000, 1, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
+def test_a_flipped_bit_of_an_old_journal_never_ends_in_a_traceback(old_run, count, seed, capsys, caplog):
+    """Its values have no proof: they are checked by type and range, and every command says that."""
+    path = old_run.journal_path
+    sound = path.read_bytes()
+    for number, (position, bit) in enumerate(flips(path, count, seed)):
+        flip(path, position, bit)
+        caplog.clear()
+        status, _, words = answer(COMMANDS[number % len(COMMANDS)], old_run, capsys)
+        assert status in (0, 2), (position, bit, words)
+        assert status == 2 or "no checksums" in words + caplog.text, (position, bit)
+        path.write_bytes(sound)
+
+
+def test_the_good_part_is_kept_and_the_whole_stays_beside_it(run, capsys):
+    sound = run.journal_path.read_bytes()
+    lines = sound.splitlines(keepends=True)
+    flip(run.journal_path, len(b"".join(lines[:20])) + 50, 0)
+    damaged = run.journal_path.read_bytes()
+    status, _, words = answer(["journal"], run, capsys)
+    assert status == 2
+    assert "line 21 was changed: it does not have its checksum" in words or "line 21 is not a whole" in words
+    assert f"keep lines 1 to 20 with: popnas journal {run.path} --repair" in words
+    status, output, _ = answer(["journal", "--repair"], run, capsys)
+    assert status == 0
+    assert "Kept: lines 1 to 20" in output
+    assert run.journal_path.read_bytes() == b"".join(lines[:20])
+    assert run.journal_path.with_name("journal.damaged-1.jsonl").read_bytes() == damaged
+    assert answer(["journal", "--content"], run, capsys)[0] == 0
+    status, output, _ = answer(["journal", "--repair"], run, capsys)
+    assert (status, output) == (0, "Nothing is damaged: all 20 lines are kept.\n")
+
+
+def test_a_first_line_that_is_damaged_leaves_nothing_to_keep(run, capsys):
+    flip(run.journal_path, 30, 0)
+    before = run.journal_path.read_bytes()
+    status, _, words = answer(["journal", "--repair"], run, capsys)
+    assert status == 2
+    assert "or start a new run" in words
+    assert run.journal_path.read_bytes() == before
+
+
+def test_missing_last_lines_and_half_a_line_are_told(run, capsys, caplog):
+    lines = run.journal_path.read_bytes().splitlines(keepends=True)
+    run.journal_path.write_bytes(b"".join(lines[:-2]))
+    assert answer(["journal"], run, capsys)[0] == 0
+    assert f"ends with line {len(lines) - 2}, but {len(lines)} lines were written" in caplog.text
+    caplog.clear()
+    run.journal_path.write_bytes(b"".join(lines)[:-20])
+    assert answer(["journal"], run, capsys)[0] == 0
+    assert f"line {len(lines)} is only half written" in caplog.text
