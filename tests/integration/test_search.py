@@ -138,6 +138,8 @@ def test_every_single_block_cell_failing_is_told_with_the_reason(popnas):
     popnas.run("search", "-j", config, "--name", "run", status=1)
     assert "single-block cells failed" in popnas.errors
     assert "time_limit" in popnas.errors
+    assert "raise others.max_candidate_seconds" in popnas.errors
+    assert "learning_rate" not in popnas.errors
     assert "Traceback" not in popnas.errors
 
 

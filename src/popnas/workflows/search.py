@@ -31,7 +31,7 @@ from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_sea
 from popnas.runs.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.training import device
-from popnas.workflows import best_model, data_facts, finish, fits, predictions, run_data, surrogates
+from popnas.workflows import advice, best_model, data_facts, finish, fits, predictions, run_data, surrogates
 from popnas.workflows.candidate import candidate_seed
 from popnas.workflows.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks
@@ -346,8 +346,8 @@ class _Search:
         return (
             f"all {len(failures)} single-block cells failed: there is nothing to grow from. Reasons:\n  "
             + "\n  ".join(kinds[:5])
-            + f"\nThe run is kept in {self.folder.path}. Start a new one with other settings, for instance "
-            "a lower learning rate or a smaller batch."
+            + f"\nWhat helps:\n{advice.for_kinds(item.error_kind for item in failures)}\n"
+            f"The run is kept in {self.folder.path}. Start a new one with other settings."
         )
 
     def _result(self) -> SearchResult:

@@ -27,7 +27,7 @@ from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.storage import write_json, write_table
-from popnas.workflows import fits, macro_variants, model_requests, run_data, search_state
+from popnas.workflows import advice, fits, macro_variants, model_requests, run_data, search_state
 from popnas.workflows.macro_variants import Macro
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.model_training import (
@@ -58,6 +58,7 @@ class SelectedModel:
     params: int
     trained: TrainedModel | None = None
     error: str | None = None
+    error_kind: str | None = None
 
     @property
     def score(self) -> float | None:
@@ -355,6 +356,7 @@ class _Selection:
             raise PopnasError(
                 f"none of the {len(models)} models could be trained. Reasons:\n  "
                 + "\n  ".join(reasons or ["max_hours"])
+                + f"\nWhat helps:\n{advice.for_kinds(model.error_kind for model in models)}"
                 + f"\nTheir folders are in {self.path}; with another --name other settings can be tried."
             )
         is_cut = any(
@@ -375,12 +377,14 @@ def _same_request(one: Any, other: dict[str, Any]) -> bool:
 def _as_it_is(path: Path, fields: dict[str, Any]) -> SelectedModel:
     folder = ModelFolder(path / fields["folder"])
     failed = folder.path / "failed.json"
+    failure = read_json(failed) if failed.is_file() else {}
     shape = {name: fields[name] for name in ("cell", "motifs", "normal_cells", "filters", "params")}
     return SelectedModel(
         folder=folder.path,
         **shape,
         trained=read_trained(folder) if folder.is_finished else None,
-        error=read_json(failed)["error"] if failed.is_file() else None,
+        error=failure.get("error"),
+        error_kind=failure.get("error_kind"),
     )
 
 
