@@ -179,8 +179,9 @@ class ProcessesExecutor(Executor):
         if attempt.number < _MAX_ATTEMPTS:
             self._retries.append(_Attempt(attempt.job, attempt.number + 1))
             return []
-        message = f"the worker {how} while it evaluated this candidate, {attempt.number} times. " + (
-            "The system ends processes when memory runs out" if "SIGKILL" in how else "See debug.log"
+        message = (
+            f"the worker {how} while it evaluated this candidate, {attempt.number} times. The system ends "
+            f"processes when memory runs out: use fewer workers or a smaller batch_size"
         )
         return [Result(attempt.job.id, None, message, "worker_died", number, attempt.number)]
 
