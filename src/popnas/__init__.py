@@ -6,9 +6,10 @@ scikit-learn or moocore). Rooms are imported by their own names (`import popnas.
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import TYPE_CHECKING, Any
+
+from popnas.lazy import attribute
 
 if TYPE_CHECKING:
     from popnas.api import PopnasClassifier, Predictor, Run, load
@@ -83,9 +84,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("popnas")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'popnas' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return attribute(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -33,6 +34,9 @@ class Registry(Generic[T]):
         self.group = group
         self._parts: dict[str, tuple[T, str]] = {}
         self._is_discovered = False
+        # Reentrant: the modules that discovery imports may ask the registry that they declare themselves in.
+        self._lock = threading.RLock()
+        self._is_discovering = False
 
     def register(self, name: str, *, description: str) -> Callable[[P], P]:
         """Declare the decorated object as the part `name`; a name can be taken only once."""
@@ -49,18 +53,34 @@ class Registry(Generic[T]):
         return declare
 
     def _discover(self) -> None:
+        """Import every module that declares parts: once, whole, before any thread is answered.
+
+        After a failure it is tried again, so that a broken plug-in is told each time and never just missing.
+        """
         if self._is_discovered:
             return
-        self._is_discovered = True
+        with self._lock:
+            if self._is_discovered or self._is_discovering:
+                return
+            self._is_discovering = True
+            try:
+                self._import_all()
+                self._is_discovered = True
+            finally:
+                self._is_discovering = False
+
+    def _import_all(self) -> None:
         package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_"):
                 importlib.import_module(f"{self.package}.{module.name}")
         # Loading an entry point imports the user's module, whose declaration registers the part.
         for point in entry_points(group=self.group):
+            before = dict(self._parts)
             try:
                 point.load()
             except Exception as error:
+                self._parts = before  # its module is run again at the next attempt
                 raise PopnasError(
                     f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not "
                     f"be loaded: {error}"

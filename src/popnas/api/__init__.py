@@ -15,8 +15,9 @@ each part needs only some of them. To add a public name: a module here, its line
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from popnas.lazy import attribute
 
 if TYPE_CHECKING:
     from popnas.api.arrays import InputError
@@ -25,17 +26,15 @@ if TYPE_CHECKING:
     from popnas.api.run import Run
 
 _HOMES = {
-    "InputError": "arrays",
-    "PopnasClassifier": "classifier",
-    "Predictor": "predictor",
-    "Run": "run",
-    "load": "predictor",
+    "InputError": ".arrays",
+    "PopnasClassifier": ".classifier",
+    "Predictor": ".predictor",
+    "Run": ".run",
+    "load": ".predictor",
 }
 
 __all__ = ["InputError", "PopnasClassifier", "Predictor", "Run", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"popnas.api.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'popnas.api' has no attribute {name!r}")
+    return attribute(__name__, _HOMES, name)

@@ -5,7 +5,10 @@ Network input is raw: (batch, channels, ...) float32; preprocessing is inside ei
 
 from __future__ import annotations
 
+import ctypes
+import os
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from popnas import forks
 from popnas.api.model_files import DESCRIPTION, ONNX, WEIGHTS, ModelFiles
 from popnas.errors import ExportError, UserError, nearest
 
@@ -54,6 +58,7 @@ class OnnxBackend(Backend):
             raise UserError(
                 f"{files.place}/{files.onnx_name} cannot be run: {reason}. Export the model again."
             ) from error
+        _SESSIONS.add(self._session)
         shape = next(item.shape for item in self._session.get_inputs() if item.name == "input")
         self.size = tuple(extent if isinstance(extent, int) else None for extent in shape[2:])
 
@@ -63,6 +68,19 @@ class OnnxBackend(Backend):
         return np.asarray(self._session.run(["probabilities"], feed)[0])
 
 
+_SESSIONS: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _leave_sessions() -> None:
+    """Let a forked child never end the sessions of its parent: it would wait for threads that it has not."""
+    for session in _SESSIONS:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_leave_sessions)
+
+
 class TorchBackend(Backend):
     """The network built anew from `model.json` with the weights in it, on the best device present."""
 
@@ -70,6 +88,7 @@ class TorchBackend(Backend):
         from popnas.export import DeployedNetwork
         from popnas.training import device
 
+        forks.check('backend="torch"')
         network, preprocessing = _rebuilt(files)
         self._device = device.choose("auto")
         self._network = DeployedNetwork(network, preprocessing).to(self._device)
@@ -84,6 +103,7 @@ class TorchBackend(Backend):
         """See `Backend`."""
         import torch
 
+        forks.check('backend="torch"')
         inputs = [torch.from_numpy(array).to(self._device) for array in (x, lengths) if array is not None]
         with torch.inference_mode():
             return np.asarray(self._network(*inputs).cpu().numpy())

@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from popnas import forks
 from popnas.api import arrays, backends, fitting, model_files, targets
 from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
 from popnas.api.fitting import Source, TrainingData
@@ -112,6 +113,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             ConfigError: with all mistakes of a configuration.
             PopnasError: no network could be trained.
         """
+        forks.check("fit")
         self._check_parameters()
         data = self._training_data(X, y)
         if self.run_folder is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class Predictor:
         self._shape = tuple(int(extent) for extent in network["input_shape"])
         self._has_lengths = bool(network.get("has_lengths", False))
         self._ready: Backend | None = None
+        self._pid = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ready": None}
@@ -90,8 +92,9 @@ class Predictor:
         Raises:
             UserError: the files are missing or damaged.
         """
-        if self._ready is None:
-            self._ready = backends.BACKENDS[self.backend](self.files)
+        # A session's threads stay behind in a fork: a child makes its own.
+        if self._ready is None or self._pid != os.getpid():
+            self._ready, self._pid = backends.BACKENDS[self.backend](self.files), os.getpid()
 
     def predict_proba(self, x: Any, lengths: Any = None) -> np.ndarray:
         """Class probabilities, (n, classes) float32, columns in the order of `classes_`; in segmentation

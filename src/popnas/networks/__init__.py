@@ -8,8 +8,9 @@ know of data, training or configuration files. To add a macro-architecture see `
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from popnas.lazy import attribute
 
 if TYPE_CHECKING:
     from popnas.networks.cost import BulkCosts, bulk_costs, network_cost, partitions
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
     from popnas.networks.spec import NetworkSpec
 
 _HOMES = {
-    "BulkCosts": "cost",
-    "MACROS": "macros",
-    "MacroArchitecture": "macros",
-    "Network": "network",
-    "NetworkSpec": "spec",
-    "build": "network",
-    "bulk_costs": "cost",
-    "network_cost": "cost",
-    "num_cells_stacked": "plan",
-    "partitions": "cost",
+    "BulkCosts": ".cost",
+    "MACROS": ".macros",
+    "MacroArchitecture": ".macros",
+    "Network": ".network",
+    "NetworkSpec": ".spec",
+    "build": ".network",
+    "bulk_costs": ".cost",
+    "network_cost": ".cost",
+    "num_cells_stacked": ".plan",
+    "partitions": ".cost",
 }
 
 __all__ = [
@@ -46,6 +47,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"popnas.networks.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'popnas.networks' has no attribute {name!r}")
+    return attribute(__name__, _HOMES, name)

@@ -129,6 +129,7 @@ def parse(name: str, num_dims: int | None = None) -> Operator:
     except OperatorError as error:
         raise OperatorError(f"operator '{name}': {error}") from None
     if operator is None:
+        _parse_spelling.cache_clear()  # somebody may register it yet
         raise OperatorError(f"'{name}' is no operator.{_nearest(name)} Operators are: {grammar(num_dims)}")
     if num_dims is not None:
         _check_dimensions(operator, num_dims)

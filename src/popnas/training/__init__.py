@@ -15,8 +15,9 @@ add a schedule, the same grammar and `schedules.schedule`.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from popnas.lazy import attribute
 
 if TYPE_CHECKING:
     from popnas.training.inference import inference_seconds
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["EpochRecord", "TrainingResult", "TrainingSettings", "fit", "inference_seconds"]
 
 _HOMES = {
-    "EpochRecord": "loop",
-    "TrainingResult": "loop",
-    "TrainingSettings": "settings",
-    "fit": "loop",
-    "inference_seconds": "inference",
+    "EpochRecord": ".loop",
+    "TrainingResult": ".loop",
+    "TrainingSettings": ".settings",
+    "fit": ".loop",
+    "inference_seconds": ".inference",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return attribute(__name__, _HOMES, name)

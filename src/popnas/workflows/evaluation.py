@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import networks, tasks, training
+from popnas import forks, networks, tasks, training
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
@@ -67,6 +67,7 @@ def evaluate(
         DataError: the data cannot be read, are no longer those of the training, or have classes in their
             test split that the training data have not.
     """
+    forks.check("evaluation")
     found = find_models(Path(path), model, top=top)
     run_data.apply_to_models(found, sets)
     return [_evaluate(folder, say) for folder in found]

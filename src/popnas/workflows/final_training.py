@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from popnas import executors, tasks
+from popnas import executors, forks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig, after_search
 from popnas.datasets import Dataset
@@ -69,6 +69,7 @@ def train(
         CandidateFailed: training diverged or ran out of memory.
         ExportError: no ONNX file reproduces the network; its weights are kept.
     """
+    forks.check("final training")
     listener = listener or ModelListener()
     folder = RunFolder.open(run)
     base = model_requests.run_config(folder)

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from popnas import executors, tasks
+from popnas import executors, forks, tasks
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -75,6 +75,7 @@ def search(
         UserError: a mistake in the configuration or the data, or no such device; no folder is made then.
         PopnasError: no candidate could be trained at all.
     """
+    forks.check("a search")
     run_config = config if isinstance(config, RunConfig) else load_config(config)
     listener = listener or Listener()
     device.choose(run_config.others.train_strategy)
@@ -99,6 +100,7 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
         UserError: no run there, locked by another process, of another version, other data, or a change that
             is not allowed.
     """
+    forks.check("a search")
     folder = RunFolder.open(path)
     run_config = load_config(folder.config_json(), sets=sets)
     if not same_search(run_config.to_json(), folder.config_json()):

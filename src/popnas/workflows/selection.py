@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas import config as configurations
-from popnas import executors, tasks
+from popnas import executors, forks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -112,6 +112,7 @@ def select(
         UserError: no run or nothing trained in it, mistakes in the arguments, another selection there.
         PopnasError: every model failed.
     """
+    forks.check("model selection")
     listener = listener or ModelListener()
     allowed = None if params is None else macro_variants.parse_params_range(params)
     folder = RunFolder.open(run)
