@@ -58,6 +58,7 @@ def own_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cpool-plugin\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text("[popnas.operators]\ncpool = cpool_plugin\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    REGISTRY.names()  # what is built in declares itself only once in a process
     monkeypatch.setattr(REGISTRY, "_parts", dict(REGISTRY._parts))
     monkeypatch.setattr(REGISTRY, "_is_discovered", False)
     _forget()
