@@ -55,13 +55,13 @@ class OneCellMacro(MacroArchitecture):
 
 @pytest.fixture
 def own_macro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    MACROS.names()  # what is built in declares itself only once in a process
     (tmp_path / "one_cell_plugin.py").write_text(MODULE)
     installed = tmp_path / "one_cell_plugin-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: one-cell-plugin\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text("[popnas.networks]\none_cell = one_cell_plugin\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    MACROS.names()
     monkeypatch.setattr(MACROS, "_parts", dict(MACROS._parts))
     monkeypatch.setattr(MACROS, "_is_discovered", False)
     yield "one_cell"

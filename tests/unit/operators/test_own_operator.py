@@ -52,13 +52,13 @@ def _forget() -> None:
 
 @pytest.fixture
 def own_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    REGISTRY.names()  # what is built in declares itself only once in a process
     (tmp_path / "cpool_plugin.py").write_text(MODULE)
     installed = tmp_path / "cpool_plugin-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: cpool-plugin\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text("[popnas.operators]\ncpool = cpool_plugin\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    REGISTRY.names()  # what is built in declares itself only once in a process
     monkeypatch.setattr(REGISTRY, "_parts", dict(REGISTRY._parts))
     monkeypatch.setattr(REGISTRY, "_is_discovered", False)
     _forget()
