@@ -6,7 +6,9 @@ planned, as fronts are smaller than expected: `per network` compares the means. 
 the other, as other work on the machine changes what a CPU second does: the load before and after is shown,
 and how far a second plan after the search is from the first.
 
-    python benchmarks/bench_plan.py DATA [NAME ...]     DATA holds ucr/ECG200 and camvid/ (CONTRIBUTING.md)
+    python benchmarks/bench_plan.py [NAME ...]
+
+Series and scenes come from `data/` in the folder that POPNAS_SHARED names; without it they are left out.
 """
 
 from __future__ import annotations
@@ -80,6 +82,8 @@ def configurations(data: Path, folder: Path) -> dict[str, tuple[str, dict[str, A
 def segmentation(data: Path, folder: Path) -> Path:
     """A few street scenes as class folders of images and masks."""
     target = folder / "scenes"
+    if not data.is_dir():
+        return target
     for name, source, number in (("train", "train", 40), ("validation", "val", 12)):
         for kind, suffix in (("images", ""), ("masks", "annot")):
             place = target / name / kind
@@ -135,13 +139,12 @@ def compare(name: str, preset: str, changes: dict[str, Any], folder: Path) -> No
 
 
 def main() -> int:
-    if len(sys.argv) < 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    data, wanted = Path(sys.argv[1]).resolve(), set(sys.argv[2:])
+    data = Path(os.environ.get("POPNAS_SHARED", "../shared")).resolve() / "data"
+    wanted = set(sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
         for name, (preset, changes) in configurations(data, Path(folder)).items():
-            if not wanted or name in wanted:
+            path = changes.get("dataset.path")
+            if (not wanted or name in wanted) and (path is None or data.is_dir()):
                 compare(name, preset, changes, Path(folder))
     return 0
 

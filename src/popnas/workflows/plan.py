@@ -33,11 +33,11 @@ _SCORE_OF_COST, _SCORE_NOISE = 1.0, 0.1
 """How much the made-up score of a cell follows its cost, and how much nothing at all; the rest is what its
 operators are worth: fronts then have 18 to 24 cells in searches like those whose real ones had 4 to 33."""
 
-_START_SECONDS = 3.0
-"""A worker's start beside the data: interpreter, torch, what the first network loads."""
+_START_SECONDS, _WORKER_SECONDS = 1.0, 2.0
+"""The start beside the data, and that of workers: interpreter, torch, what the first network loads."""
 _FIT_SECONDS, _FIT_SECONDS_PER_CELL, _PREDICT_SECONDS_PER_CELL = 0.5, 0.0018, 3e-5
 """A step's predictors on one core: fixed, per evaluated cell and model of the ensemble, per expansion."""
-_END_SECONDS = 9.0
+_END_SECONDS, _END_SECONDS_PER_NETWORK = 4.0, 0.05
 """The best model's files, tables, figures and the report."""
 
 Tell = Callable[[str], None]
@@ -107,8 +107,9 @@ def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
     workers = forecast.num_workers
     confirmation_seconds = confirmed / min(workers, finish.NUM_SEEDS * finish.NUM_CONFIRMED)
     fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
+    fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
     if config.others.executor.kind != "inline":
-        fixed += load_seconds
+        fixed += load_seconds + _WORKER_SECONDS
     return Plan(
         steps=steps,
         num_networks=sum(item.num_networks for item in steps),
