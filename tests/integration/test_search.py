@@ -216,3 +216,15 @@ def _wait_for_evaluations(run: Path, count: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"no {count} evaluations in {journal} within a minute")
+
+
+def test_constraints_that_nothing_meets_leave_no_best_cell(popnas):
+    config = popnas.write_config(**{"search_strategy.constraints": {"params": [1, 10]}})
+    output = popnas.run("search", "-j", config, "--name", "none", status=1)
+    assert "Best cell" not in output
+    assert "constraints: params from 1 to 10 (they have" in popnas.errors
+    assert not (popnas.folder / "logs/none/best_model").exists()
+    popnas.run("pick", "logs/none", status=1)
+    assert "constraints: params from 1 to 10 (they have" in popnas.errors
+    popnas.run("select", "-p", "logs/none", "-k", "1", status=1)
+    assert "There is no best cell" in popnas.errors

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from popnas.errors import MissingExtraError, UnknownNameError, UserError, nearest
+from popnas.evaluation import FIGURES as MEASURED
 from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder, RunState
-from popnas.runs.front import FIGURES as MEASURED
 from popnas.runs.front import search_objectives, trained_front
 from popnas.runs.views import VIEWS
 

@@ -98,6 +98,24 @@ def objectives() -> Iterator[Row]:
         }
 
 
+@_listing("macros")
+def macros() -> Iterator[Row]:
+    """Macro-architectures: how cells are stacked to a network."""
+    from popnas.networks.macros import MACROS
+
+    for name in MACROS.names():
+        yield {"name": name, "description": MACROS.description(name)}
+
+
+@_listing("trackers")
+def trackers() -> Iterator[Row]:
+    """Where the figures of trainings go while they run."""
+    from popnas.trackers import REGISTRY
+
+    for name in REGISTRY.names():
+        yield {"name": name, "description": REGISTRY.description(name)}
+
+
 @_listing("tasks")
 def tasks() -> Iterator[Row]:
     """Kinds of work (dataset.type) and their metrics."""

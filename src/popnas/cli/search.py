@@ -60,6 +60,8 @@ def command(
         )
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli._progress import progress_listener
+    from popnas.runs import RunFolder
+    from popnas.runs.front import check_constraints
     from popnas.workflows import search as job
     from popnas.workflows.settings import load_config
 
@@ -79,6 +81,8 @@ def command(
         click.echo(json.dumps(_as_json(result)))
     else:
         echo(_as_text(result))
+    if result.best is None:
+        check_constraints(RunFolder.open(result.folder).state())
 
 
 def _as_json(result: SearchResult) -> dict[str, object]:

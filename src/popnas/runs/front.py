@@ -11,19 +11,10 @@ from typing import Any
 import numpy as np
 
 from popnas.cells import Cell
-from popnas.errors import UserError
+from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
 from popnas.pareto import front
 from popnas.runs.state import RunState
-
-FIGURES = {
-    "score": "score",
-    "time": "training_seconds",
-    "inference_time": "inference_seconds",
-    "params": "params",
-    "flops": "flops",
-}
-"""Objective's name -> the Evaluation's figure."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +49,17 @@ def search_objectives(state: RunState) -> list[str]:
 
 
 def trained_front(state: RunState, objectives: Sequence[str] | None = None) -> list[Evaluation]:
-    """The evaluations that no other dominates, best score first; without failed ones and the empty cell.
+    """The evaluations that no other dominates, best score first; without failed ones, the empty cell and what
+    breaks the constraints of the search.
 
     `objectives` are those of the search unless given.
     """
     names = search_objectives(state) if objectives is None else list(objectives)
-    items = [item for item in state.successes if item.step > 0]
-    items = [item for item in items if all(_figure(item, name) is not None for name in names)]
+    items = [item for item in state.allowed if all(item.figure(name) is not None for name in names)]
     if not items:
         return []
     items.sort(key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
-    values = np.array([[_figure(item, name) for name in names] for item in items], dtype=np.float64)
+    values = np.array([[item.figure(name) for name in names] for item in items], dtype=np.float64)
     mask = front(values, [name == "score" for name in names])
     return [item for item, is_kept in zip(items, mask, strict=True) if is_kept]
 
@@ -82,15 +73,34 @@ def pick(state: RunState, limits: Limits) -> Evaluation:
     Raises:
         UserError: nothing was trained yet, or nothing keeps to the limits; the message says what comes
             nearest.
+        PopnasError: nothing keeps to the constraints of the search.
     """
     names = search_objectives(state)
     points = trained_front(state, [*names, *(name for name in limits.objectives if name not in names)])
     if not points:
+        check_constraints(state)
         raise UserError("no cell was trained successfully in this run yet. Resume the search with -r.")
     fitting = [item for item in points if limits.fits(item)]
     if not fitting:
         raise UserError(_nothing_fits(points, limits))
     return fitting[0]
+
+
+def check_constraints(state: RunState) -> None:
+    """Raises PopnasError if cells were trained, but none that keeps to the constraints of the search."""
+    trained = [item for item in state.successes if item.step > 0]
+    if state.allowed or not trained:
+        return
+    told = []
+    for name, (least, greatest) in state.constraints.items():
+        values = [value for item in trained if (value := item.figure(name)) is not None]
+        found = f"they have {min(values):.6g} to {max(values):.6g}" if values else "they have none"
+        told.append(f"{name} from {least:g} to {greatest:g} ({found})")
+    raise PopnasError(
+        f"none of the {len(trained)} trained cells keeps to search_strategy.constraints: {', '.join(told)}. "
+        "There is no best cell; start a new search with looser constraints, or with others in "
+        "architecture_hyperparameters."
+    )
 
 
 def train_command(run: Path, config_json: Mapping[str, Any], cell: str) -> str:
@@ -104,11 +114,6 @@ def train_command(run: Path, config_json: Mapping[str, Any], cell: str) -> str:
     }
     given = " ".join(f"{flag} {value}" for flag, value in options.items() if value is not None)
     return f'popnas train -p {shlex.quote(str(run))} {given} --spec "{cell}"'
-
-
-def _figure(item: Evaluation, objective: str) -> float | None:
-    value: float | None = getattr(item, FIGURES[objective])
-    return value
 
 
 def _is_within(value: float | None, limit: float | None) -> bool:

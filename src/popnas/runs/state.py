@@ -155,9 +155,24 @@ class RunState:
         return self.finish_reason is not None and self.finish_reason not in STOPPED
 
     @property
+    def constraints(self) -> dict[str, list[float]]:
+        """The least and greatest values that the search allows, by objective."""
+        return (self.config.get("search_strategy") or {}).get("constraints") or {}
+
+    @property
+    def allowed(self) -> list[Evaluation]:
+        """The successes that may be the result of the search: with a score, not the empty cell, and within
+        the constraints by their real figures."""
+        return [
+            item
+            for item in self.successes
+            if item.step > 0 and item.score is not None and item.keeps_to(self.constraints)
+        ]
+
+    @property
     def best(self) -> Evaluation | None:
-        """The best score, the empty cell excepted; of equal scores the first in canonical order."""
-        scored = [item for item in self.successes if item.step > 0 and item.score is not None]
+        """The best score of what is `allowed`; of equal scores the first in canonical order."""
+        scored = self.allowed
         if not scored:
             return None
         highest = max(item.score for item in scored if item.score is not None)

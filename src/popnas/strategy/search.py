@@ -80,11 +80,15 @@ class ProgressiveSearch:
         ]
 
     def best(self) -> Evaluation | None:
-        """The success with the best score, the empty cell excepted; of equal ones the first in order."""
+        """The success with the best score within the constraints, the empty cell excepted; of equal ones the
+        first in order."""
         successes = [
             item
             for item in self._evaluations.values()
-            if not item.is_failed and item.step > 0 and item.score is not None
+            if not item.is_failed
+            and item.step > 0
+            and item.score is not None
+            and item.keeps_to(self.settings.constraints)
         ]
         return min(
             successes, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key), default=None

@@ -17,6 +17,7 @@ from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder
+from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
 from popnas.workflows import deployment, earlier, fits, model_requests, run_data, selection
 from popnas.workflows.model_progress import ModelListener
@@ -164,6 +165,7 @@ def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
         return _Choice(best.cell, origin, best.motifs, best.normal_cells, best.filters, stale)
     searched = state.best
     if searched is None:
+        check_constraints(state)
         raise model_requests.no_network(folder.path)
     so_far = "" if state.is_finished else " so far"
     return _Choice(searched.cell, f"The best of the search{so_far} (validation {searched.score:.4f})")

@@ -39,8 +39,7 @@ def keep_only_best_weights(folder: RunFolder, state: RunState) -> None:
 def cells_to_confirm(state: RunState) -> list[Evaluation]:
     """The best cells by score, and the best of a single block, so that what growing brought can be told from
     noise."""
-    cells = [evaluation for evaluation in state.successes if evaluation.step > 0]
-    ranked = sorted(cells, key=lambda evaluation: -(evaluation.score or 0.0))
+    ranked = sorted(state.allowed, key=lambda evaluation: -(evaluation.score or 0.0))
     single = [evaluation for evaluation in ranked if evaluation.step == 1][:1]
     return ranked[:NUM_CONFIRMED] + [
         evaluation for evaluation in single if evaluation not in ranked[:NUM_CONFIRMED]

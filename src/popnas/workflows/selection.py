@@ -24,7 +24,7 @@ from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, RunState
 from popnas.runs.folder import same_search, search_part
-from popnas.runs.front import trained_front
+from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.storage import write_json, write_table
 from popnas.workflows import advice, fits, macro_variants, model_requests, run_data, search_state
@@ -161,10 +161,10 @@ def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list
     if is_from_front:
         found = trained_front(state)
     else:
-        found = [item for item in state.successes if item.step > 0 and item.score is not None]
-        found.sort(key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
+        found = sorted(state.allowed, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
     cells = [Cell.parse(item.cell) for item in found if Cell.parse(item.cell).blocks]
     if not cells:
+        check_constraints(state)
         raise model_requests.no_network(folder.path)
     return cells[:num_cells]
 

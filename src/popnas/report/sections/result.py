@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from popnas.cells import Cell
+from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.report import confirmed, markup
 from popnas.report.confirmed import ConfirmedCell, Verdict
 from popnas.report.drawing import lay_out, svg_text
 from popnas.report.run_data import RunData
 from popnas.report.statistics import Interval
+from popnas.runs.front import check_constraints
 
 _ENDS = {
     "completed": "The search is complete.",
@@ -54,6 +56,10 @@ def _status(run: RunData) -> str:
 def _nothing(run: RunData) -> str:
     if any(item.is_failed for item in run.state.evaluations):
         return "No cell has a result: every candidate so far failed. The reasons stand below."
+    try:
+        check_constraints(run.state)
+    except PopnasError as error:
+        return markup.text(error)
     return (
         "No cell has been trained yet, so there is nothing to show. The report is written again at the end."
     )
