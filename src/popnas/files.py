@@ -54,6 +54,16 @@ def exists(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - Path.exists raises for names that are too long
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder, or a link to one, is at the path; False where that cannot be known."""
+    return os.path.isdir(path)  # noqa: PTH112 - as `exists`
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file, or a link to one, is at the path; False where that cannot be known."""
+    return os.path.isfile(path)  # noqa: PTH113 - as `exists`
+
+
 def is_named(path: Path) -> bool:
     """Whether the path's folder has that name, whatever it leads to: a file, a pipe, a broken link."""
     try:

@@ -11,6 +11,7 @@ from popnas import files
 from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
+from popnas.files import is_file, is_folder
 from popnas.resources import free_memory
 
 if TYPE_CHECKING:
@@ -166,9 +167,9 @@ def _nearest_path(wanted: str, names: list[str]) -> str:
 
 
 def _content(path: Path) -> str:
-    if path.is_file():
+    if is_file(path):
         return f"it is a file of the kind '{path.suffix or path.name}'"
-    names = [child.name + ("/" if child.is_dir() else "") for child in _children(path)]
+    names = [child.name + ("/" if is_folder(child) else "") for child in _children(path)]
     return f"the folder holds {_listed(names)}" if names else "the folder is empty"
 
 

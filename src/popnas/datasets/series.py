@@ -139,8 +139,8 @@ class SeriesData(LabelledData):
             return
         c = coarse[0]
         what = (
-            f"channel {c} of the training series of {self.place} lies between {low_C[c]:.10g} and "
-            f"{high_C[c]:.10g}, and networks compute in float32"
+            f"channel {c} of the training series of {self.place} lies between {low_C[c]:.15g} and "
+            f"{high_C[c]:.15g}, and networks compute in float32"
         )
         if range_C[c] < max(_LOST_STEPS * step_C[c], _SMALLEST):
             raise DataError(

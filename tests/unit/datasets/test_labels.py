@@ -113,3 +113,17 @@ def test_weights_are_one_over_classes_times_share():
     weights = class_weights(np.array([0, 0, 0, 1]), 2)
     assert weights.tolist() == pytest.approx([1 / (2 * 0.75), 1 / (2 * 0.25)])
     assert class_weights(np.array([0, 2]), 3).tolist() == pytest.approx([2 / 3, 0, 2 / 3])
+
+
+def test_labels_beyond_int64_stay_as_they_are():
+    values = np.array([2**63, 1, 2**64 - 1], dtype=np.uint64)
+    assert encoded(values).class_names == ["1", str(2**63), str(2**64 - 1)]
+
+
+def test_texts_that_are_no_utf_8_are_refused():
+    with pytest.raises(DataError, match="no UTF-8"):
+        encoded([b"\xff\xfe", b"ok"])
+
+
+def test_a_digit_that_is_no_number_is_a_name():
+    assert encoded(["\u00b2", "1"], label_names=["a", "b"]).class_names == ["b", "\u00b2"]

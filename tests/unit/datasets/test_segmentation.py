@@ -207,3 +207,16 @@ def test_grey_and_coloured_splits_share_their_channels(tmp_path):
         dataset = load(tmp_path, validation_size=None, cache=cache)
         x_NHWC = np.asarray(dataset.validation.x)
         assert x_NHWC.shape == (12, 8, 10, 3) and (x_NHWC == x_NHWC[..., :1]).all()
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint64, np.dtype(">i4"), np.int16])
+@pytest.mark.parametrize("cache", [True, False])
+def test_masks_of_any_whole_type_are_labels(tmp_path, dtype, cache):
+    x = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    y = np.random.default_rng(1).random((8, 16, 16)) > 0.5
+    np.savez(tmp_path / "train.npz", x=x, y=y.astype(dtype))
+    found = load(tmp_path, cache=cache).full_train
+    assert found.pixel_counts.sum(axis=0).tolist() == [int((~y).sum()), int(y.sum()), 0]
+    assert sorted(np.asarray(mask).tobytes() for mask in found.y) == sorted(
+        mask.astype(np.uint8).tobytes() for mask in y
+    )

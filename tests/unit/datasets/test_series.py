@@ -157,3 +157,28 @@ def test_damaged_and_misnamed_arrays(tmp_path):
     np.savez(tmp_path / "test.npz", x=np.zeros((3, 2, 1)), y=np.zeros(3))
     with pytest.raises(DataError, match=r"no training split: train.npz is missing"):
         datasets.load(config(tmp_path), 0)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (lambda x: x * 1e39, r"Series 0 .* holds \S+e\+3\d at timestep 0, channel \d; .*Rescale the series"),
+        (lambda x: x * 1e-45 * 0.01, r"Channel 0 .* cannot tell such differences.*Subtract .* or rescale"),
+        (lambda x: x * 1e-3 + 1e9, r"Channel 0 .* lies between 999999999\.\S+ and .* cannot tell"),
+    ],
+)
+def test_values_are_checked_in_the_type_of_the_file(tmp_path, x, message):
+    rng = np.random.default_rng(0)
+    save(tmp_path, x=x(rng.normal(size=(40, 12, 2))))
+    with pytest.raises(DataError, match=message):
+        datasets.load(config(tmp_path), 0)
+
+
+def test_differences_that_float32_rounds_are_noted(tmp_path):
+    save(tmp_path, x=np.random.default_rng(0).normal(size=(40, 12, 2)) + 1e6)
+    notes = datasets.load(config(tmp_path), 0).warnings
+    assert any(
+        "channel 0 of the training series" in note and "differences are rounded" in note for note in notes
+    )
+    save(tmp_path, x=np.random.default_rng(0).normal(size=(40, 12, 2)) + 100)
+    assert not any("rounded" in note for note in datasets.load(config(tmp_path), 0).warnings)

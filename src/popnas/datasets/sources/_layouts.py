@@ -12,6 +12,7 @@ from popnas.datasets import images
 from popnas.datasets.findings import Findings, shown
 from popnas.datasets.masks import COLOUR_FILE
 from popnas.errors import DataError
+from popnas.files import is_file, is_folder
 
 SPLIT_NAMES = {
     "train": ("train", "training", "keras_training"),
@@ -57,9 +58,9 @@ def split_folders(path: Path) -> dict[str, Path]:
     Raises:
         DataError: two folders of one split.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return {}
-    return one_each((child.name, child) for child in children(path) if child.is_dir())
+    return one_each((child.name, child) for child in children(path) if is_folder(child))
 
 
 def one_each(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
@@ -90,7 +91,7 @@ def pair_folders(folder: Path) -> tuple[Path, Path] | None:
     """
     found = {}
     for kind, names in _PAIR_NAMES.items():
-        folders = [child for child in children(folder) if child.is_dir() and child.name.casefold() in names]
+        folders = [child for child in children(folder) if is_folder(child) and child.name.casefold() in names]
         if len(folders) > 1:
             raise DataError(
                 f"{' and '.join(map(shown, folders))} both may be the {kind} by their names. Rename what is "
@@ -104,7 +105,7 @@ def pair_folders(folder: Path) -> tuple[Path, Path] | None:
 def place_of_pairs(folder: Path) -> tuple[Path, Path] | None:
     """Where images and masks of the split with the folder `folder` lie, the usual place first."""
     beside = folder.with_name(f"{folder.name}annot")
-    return pair_folders(folder) or ((folder, beside) if beside.is_dir() else None)
+    return pair_folders(folder) or ((folder, beside) if is_folder(beside) else None)
 
 
 def unused(path: Path, used: Iterable[Path], findings: Findings) -> None:
@@ -113,7 +114,7 @@ def unused(path: Path, used: Iterable[Path], findings: Findings) -> None:
     for child in children(path):
         if child in known:
             continue
-        if child.is_dir():
+        if is_folder(child):
             spellings = ", ".join(names[0] for names in SPLIT_NAMES.values())
             findings.add(
                 f"folders beside the splits are not used (splits are named {spellings})", f"{child}/"
@@ -148,7 +149,7 @@ def image_files(folder: Path, findings: Findings, *, is_class: bool = False) -> 
             if is_hidden(name):
                 if file.suffix.lower() in images.SUFFIXES:
                     findings.add(HIDDEN, file)
-            elif not file.is_file():
+            elif not is_file(file):
                 findings.add("links that lead nowhere, pipes and the like are passed over", file)
             elif file.suffix.lower() in images.SUFFIXES:
                 files.append(file)
@@ -191,7 +192,7 @@ def _unreadable(folder: Path, error: OSError) -> DataError:
 
 def label_names(path: Path) -> list[str] | None:
     """The names of labels in `classes.txt` (line i: label i) beside the data, if there is such a file."""
-    file = (path if path.is_dir() else path.parent) / LABEL_NAMES
+    file = (path if is_folder(path) else path.parent) / LABEL_NAMES
     if not files.is_named(file):
         return None
     try:

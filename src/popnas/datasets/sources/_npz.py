@@ -13,6 +13,7 @@ from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.datasets.sources._npz_names import LAYOUT, Keys, files_of, keys_of, listed
 from popnas.errors import DataError
+from popnas.files import is_folder
 from popnas.resources import free_memory
 
 _BYTES_PER_EXAMPLE = 256
@@ -52,7 +53,7 @@ def read(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, Par
             keys = keys_of(
                 members[file],
                 split,
-                is_only_split=path.is_dir(),
+                is_only_split=is_folder(path),
                 findings=findings if is_first else None,
             )
             if keys is not None:
@@ -65,7 +66,7 @@ def read(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, Par
 
 def no_training(path: Path, layout: str = LAYOUT) -> str:
     """Words for data without a training split."""
-    where = "train.npz is missing" if path.is_dir() else f"it holds {listed(names_in(path))}"
+    where = "train.npz is missing" if is_folder(path) else f"it holds {listed(names_in(path))}"
     return f"{path} (dataset.path) has no training split: {where}. Looked for: {layout}."
 
 

@@ -13,6 +13,7 @@ from popnas.datasets.findings import Findings
 from popnas.datasets.sources import _layouts
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.errors import DataError, nearest
+from popnas.files import is_folder
 
 LAYOUT = (
     "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train and so on"
@@ -41,7 +42,7 @@ class FirstLook:
 
 def recognizes(path: Path) -> bool:
     """Whether `path` is an .npz file or a folder with one per split."""
-    return bool(_split_files(path)) if path.is_dir() else path.suffix.lower() == ".npz"
+    return bool(_split_files(path)) if is_folder(path) else path.suffix.lower() == ".npz"
 
 
 def files_of(path: Path, findings: Findings | None = None) -> dict[str, Path]:
@@ -50,7 +51,7 @@ def files_of(path: Path, findings: Findings | None = None) -> dict[str, Path]:
     Raises:
         DataError: two files of one split.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return dict.fromkeys(_layouts.SPLIT_NAMES, path)
     found = _layouts.one_each((file.stem, file) for file in _split_files(path))
     if findings is not None:
@@ -102,7 +103,7 @@ def first_look(path: Path) -> FirstLook | None:
     members = NpzMembers(file, "")
     if is_numbered(members):
         return None
-    keys = keys_of(members, "train", is_only_split=path.is_dir())
+    keys = keys_of(members, "train", is_only_split=is_folder(path))
     if keys is None:
         return None
     x, y = members.header(keys.x), members.header(keys.y)

@@ -12,6 +12,7 @@ from popnas.datasets.series import SeriesData
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources.ts_files import read_problem
 from popnas.errors import DataError, MissingExtraError
+from popnas.files import is_file
 
 _PROBLEMS = (
     "ACSF1",
@@ -50,7 +51,7 @@ class AeonProblems(Source):
             request.name,
             f"{request.name}_TRAIN.ts",
         )
-        if not train.is_file():
+        if not is_file(train):
             raise DataError(
                 f"The installed version of aeon does not hold the data set '{request.name}' ({train} is "
                 "missing). Install the version that popnas's constraints file pins."

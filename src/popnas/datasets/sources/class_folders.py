@@ -13,6 +13,7 @@ from popnas.datasets.findings import Findings, Mistakes, read_all, shown
 from popnas.datasets.images import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source, _layouts
 from popnas.errors import DataError
+from popnas.files import is_folder
 
 
 @SOURCES.register("class_folders", description="image files in one folder per class at dataset.path")
@@ -65,7 +66,7 @@ def _found(folders: dict[str, Path], findings: Findings) -> dict[str, Sequence[t
 def _files(folder: Path, findings: Findings, mistakes: Mistakes) -> Sequence[tuple[str, Path]]:
     classes = []
     for child in _layouts.children(folder):
-        if child.is_dir():
+        if is_folder(child):
             classes.append(child)
         elif child.suffix.lower() in images.SUFFIXES:
             findings.add("images that lie in no class folder are not used", child)

@@ -18,6 +18,7 @@ from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.segmentation import SegmentationData
 from popnas.datasets.sources import SOURCES, Request, Source, _layouts
 from popnas.errors import DataError, nearest
+from popnas.files import is_folder
 
 
 @SOURCES.register("segmentation_folders", description="image and mask files in folders at dataset.path")
@@ -121,7 +122,7 @@ def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tu
 
 
 def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"There is no folder {folder}. Images and masks lie in SPLIT/images and SPLIT/masks.")
     files: dict[str, Path] = {}
     mistakes = Mistakes()

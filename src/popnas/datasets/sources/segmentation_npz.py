@@ -17,6 +17,7 @@ from popnas.datasets.sources._layouts import label_names
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
+from popnas.files import is_folder
 
 _LAYOUT = f"{_npz_names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
 _CONVERTER = (
@@ -50,7 +51,9 @@ class SegmentationNpz(Source):
         for split, file in _npz_names.files_of(path, findings).items():
             if split in request.splits:
                 with mistakes.held():
-                    pair = _pair(file, split, is_only_split=path.is_dir(), request=request, findings=findings)
+                    pair = _pair(
+                        file, split, is_only_split=is_folder(path), request=request, findings=findings
+                    )
                     if pair is not None:
                         images[split], masks[split], names[split] = pair
         mistakes.check()

@@ -10,6 +10,7 @@ from popnas.datasets.sources import SOURCES, Request, Source, _ts_format
 from popnas.datasets.sources._layouts import children, one_each, split_named
 from popnas.datasets.sources._ts_format import Cases
 from popnas.errors import DataError
+from popnas.files import is_folder
 
 
 @SOURCES.register("ts_files", description="time series in .ts files at dataset.path")
@@ -21,13 +22,13 @@ class TsFiles(Source):
 
     def recognizes(self, path: Path) -> bool:
         """A folder with .ts files of splits, or such a file."""
-        return bool(_training_files(path)) or (path.is_dir() and bool(_ts_files(path)))
+        return bool(_training_files(path)) or (is_folder(path) and bool(_ts_files(path)))
 
     def read(self, request: Request) -> SeriesData:
         """All cases of the problem."""
         assert request.path is not None
         train, findings = _training_file(request.path), Findings()
-        if request.path.is_dir():
+        if is_folder(request.path):
             _find_others(train, findings)
         return read_problem(train, request.splits, str(request.path), findings)
 
@@ -86,7 +87,7 @@ def _ts_files(folder: Path) -> list[Path]:
 
 
 def _training_files(path: Path) -> list[Path]:
-    files = _ts_files(path) if path.is_dir() else [path]
+    files = _ts_files(path) if is_folder(path) else [path]
     return [
         file
         for file in files
