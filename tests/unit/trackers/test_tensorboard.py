@@ -72,3 +72,26 @@ def test_a_full_disk_is_warned_about_once_and_the_training_goes_on(tmp_path, mon
     assert len(caplog.records) == 1
     assert "No space left on device" in caplog.text
     assert str(tmp_path) in caplog.text
+
+
+def test_a_folder_that_cannot_be_made_is_told_not_raised(tmp_path):
+    from popnas.trackers.tensorboard import write_epochs
+
+    class Epoch:
+        loss, learning_rate, training_seconds = 1.0, 0.1, 2.0
+        head_metrics = ({"accuracy": 0.5},)
+
+    (tmp_path / "file").write_text("")
+    assert write_epochs(tmp_path / "file" / "tensorboard", [Epoch()]) == "Not a directory"
+    assert write_epochs(tmp_path / "log", [Epoch()]) is None
+
+
+def test_figures_of_training_batches_are_not_called_validation():
+    from popnas.trackers.tensorboard import epoch_figures
+
+    class Epoch:
+        loss, learning_rate, training_seconds = 1.0, 0.1, 2.0
+        head_metrics = ({"accuracy": 0.4}, {"accuracy": 0.5})
+
+    assert not any("validation" in name for name in epoch_figures(Epoch(), "training"))
+    assert epoch_figures(Epoch(), "training")["training/accuracy"] == 0.5

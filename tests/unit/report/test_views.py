@@ -1,0 +1,163 @@
+"""A view that cannot be made is told and missing; no name, setting or disk makes it more than that."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from popnas import report
+from popnas.errors import StorageError
+from popnas.report import canvas, confusion, evaluation_page
+from popnas.report.figures import FIGURES, Plot
+from popnas.report.views import Views
+from popnas.trackers import Tracker
+
+CELL = "[(-1, identity, -1, identity)]"
+HOSTILE = [
+    "$5_to_$10",
+    "a\nb",
+    "😀猫",
+    "\u202eright to left",
+    "x" * 300,
+    "<b>&",
+    "\x1b[31mred",
+    "_hidden",
+    "$\\frac{",
+]
+
+
+def test_what_fails_is_told_once_and_the_rest_goes_on():
+    told = []
+    views = Views(told.append)
+    with views.view("one"):
+        raise ValueError("no ink\nat all")
+    with views.view("two"):
+        raise StorageError("cannot write two: the disk is full.")
+    assert told == views.missing
+    assert told[0] == "Warning: one is missing: ValueError: no ink. Nothing else is affected."
+    assert told[1] == (
+        "Warning: two is missing: cannot write two: the disk is full. Nothing else is affected."
+    )
+
+
+def test_an_interruption_is_no_failed_view():
+    with pytest.raises(KeyboardInterrupt), Views().view("one"):
+        raise KeyboardInterrupt
+
+
+def test_a_disk_that_refuses_what_was_asked_for_is_an_error():
+    with pytest.raises(StorageError), Views(are_the_job=True).view("one"):
+        raise StorageError("cannot write")
+
+
+def test_names_of_users_are_drawn_as_they_are(tmp_path):
+    told = []
+    counts = np.arange(len(HOSTILE) ** 2).reshape(len(HOSTILE), -1)
+    confusion.write(tmp_path, "matrix", counts, HOSTILE, Views(told.append))
+    assert told == []
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"matrix{kind}.{suffix}" for kind in ("", "_normalised") for suffix in ("csv", "png")
+    }
+
+
+def test_dollar_signs_are_no_formula():
+    with canvas.look():
+        figure = Figure()
+        text = figure.text(0.1, 0.5, "$5_to_$10")
+    assert not text.get_parse_math()
+
+
+@pytest.mark.parametrize("settings", [{"text.usetex": True, "axes.facecolor": "red", "font.size": 40}])
+def test_the_users_settings_do_not_reach_our_figures(settings):
+    def paint():
+        figure, rows = canvas.panels(1, 1, "title")
+        rows[0][0].plot([1, 2])
+        return figure
+
+    plain = canvas.encode_painted(paint)
+    with matplotlib.rc_context(settings):
+        assert canvas.encode_painted(paint) == plain
+        assert {name: matplotlib.rcParams[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize("backend", ["module://no_such_backend", "nonsense"])
+def test_no_backend_of_the_users_stops_a_drawing(backend, tmp_path):
+    (tmp_path / "matplotlibrc").write_text("nonsense: 1\n")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "popnas",
+            "draw",
+            "--spec",
+            "[(-1, identity, -1, identity)]",
+            "-o",
+            "cell.png",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "cell.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_figure_that_fails_costs_only_itself(tmp_path, make_run, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no ink")
+
+    name, plot = next(iter(FIGURES.items()))
+    broken = Plot(plot.order, plot.section, plot.caption, lambda run: 1, fail)
+    run_folder = make_run()
+    monkeypatch.setattr("popnas.report.figures.ordered", lambda: [("broken", broken), (name, plot)])
+    told = []
+    report.write(run_folder, run_folder.state(), Views(told.append))
+    assert len(told) == 1
+    assert "broken.png is missing: RuntimeError: no ink" in told[0]
+    assert "<h2>Result</h2>" in run_folder.report_html.read_text()
+
+
+def test_a_part_of_a_page_that_fails_is_left_out(monkeypatch):
+    content = {
+        "model": "m", "dataset": None, "metrics": {"accuracy": 0.5}, "num_samples": 2, "params": 1,
+        "cell": "[]", "file": "model.onnx", "heads": [{}],
+        "calibration": {"expected_calibration_error": 0.1, "bins": None},
+        "classes": [
+            {"name": name, "is_unseen": False, "precision": 1.0, "recall": 1.0, "f1_score": 1.0, "support": 1}
+            for name in HOSTILE
+        ],
+        "confusion": np.eye(len(HOSTILE), dtype=int).tolist(),
+    }  # fmt: skip
+    told = []
+    page = evaluation_page.html(content, Views(told.append))
+    assert [text.partition(":")[2].partition(" is missing")[0] for text in told] == [
+        " the part 'Calibration' of the page of m"
+    ]
+    assert "<h2>Confusion</h2>" in page
+    assert "<b>&" not in page
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("a library")])
+def test_a_tracker_that_fails_ends_its_log_only(error, tmp_path):
+    class Broken(Tracker):
+        num_calls = 0
+
+        def _write(self, values, epoch):
+            self.num_calls += 1
+            raise error
+
+        def _finish(self):
+            raise error
+
+    with Broken(tmp_path) as tracker:
+        tracker.log({"loss": 1.0}, 1)
+        tracker.log({"loss": 1.0}, 2)
+    assert tracker.num_calls == 1
+    assert tracker.failure in ("No space left on device", "RuntimeError: a library")
