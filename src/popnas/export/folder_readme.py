@@ -115,9 +115,12 @@ Needs `numpy` and `onnxruntime` only. As `predict.py` in this folder:
 
 ```python
 import json
+import os
 from pathlib import Path
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before it is imported: nothing is sent
 import onnxruntime
 
 FOLDER = Path(__file__).parent

@@ -68,7 +68,7 @@ class TrainingMemory:
     def peak(self, batch_size: int) -> int:
         """What a training at this batch size adds to its process, as it is expected. Over 27 networks of
         more than 200 MiB (images, series, segmentation, all families of operators) the measured peak was
-        0.84 to 1.25 times this (`benchmarks/bench_memory.py`).
+        0.82 to 1.25 times this (`benchmarks/bench_memory.py`).
         """
         return self.fixed + batch_size * self.per_sample
 
