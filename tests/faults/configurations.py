@@ -89,7 +89,7 @@ def write_data(folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     y = np.arange(40) % 2
     np.savez(folder / "series/train.npz", x=rng.normal(size=(40, 20, 2)) + y[:, None, None], y=y)
-    masks = (rng.random((16, 16, 16)) > 0.5).astype(np.uint8)
+    masks = rng.integers(0, 3, (16, 16, 16)).astype(np.uint8)
     images = (masks[..., None] * 99 + rng.integers(0, 99, (16, 16, 16, 3))).astype(np.uint8)
     np.savez(folder / "masks/train.npz", x=images, y=masks)
 
