@@ -140,7 +140,9 @@ FIELDS: dict[str, Line] = {
     "others.seed": everywhere(1),
     "others.timing": everywhere("measured"),
     "others.executor.kind": Line("processes", "executor", "executor", W),
-    "others.executor.workers": Line(1, "executor", "executor", W),
+    "others.executor.workers": Line(
+        1, "executor", "executor", W, beside={"others.executor.kind": "processes"}
+    ),
     "others.executor.threads": Line(2, "executor", "executor", W),
     "others.max_hours": Line(1e-9, "search", "limit", "limit"),
     "others.max_candidate_seconds": search_only(1e-9, "candidate"),
@@ -316,8 +318,14 @@ def told(stage: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]
 
 @pytest.fixture(autouse=True)
 def quick_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling takes a minute: that it would be done is seen by its warning."""
-    monkeypatch.setattr(torch, "compile", lambda network, **_: network)
+    """Compiling takes a minute: that it would be done is seen by a warning."""
+
+    def compiled(network: torch.nn.Module, *_: Any, **__: Any) -> torch.nn.Module:
+        warnings.warn("compiled", stacklevel=1)
+        return network
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: warnings.warn("compiled", stacklevel=1))
 
 
 @pytest.fixture(scope="module")

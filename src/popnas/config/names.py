@@ -30,9 +30,10 @@ class TaskFacts(Protocol):
 class NameRules:
     """The registries' names, handed in so that mistakes in names come with all the others.
 
-    `check_operator(name, num_dims)` and `check_dataset(name, task)` return what is wrong with a name, or
-    None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks` (without it only those
-    of the built-in tasks are known); `fewest_learnt_from` cells a predictor can be fitted to.
+    `check_operator(name, num_dims)`, `check_dataset(name, task)` and `check_macro(name, task)` return what is
+    wrong with a name, or None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks`
+    (without it only those of the built-in tasks are known); `fewest_learnt_from` is how many cells a
+    predictor can be fitted to.
     """
 
     check_operator: Callable[[str, int], str | None]
@@ -42,6 +43,7 @@ class NameRules:
     macros: Sequence[str] = ()
     get_task: Callable[[str], TaskFacts] | None = None
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
+    check_macro: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES
     fewest_learnt_from: int = 3
 

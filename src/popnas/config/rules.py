@@ -309,7 +309,7 @@ def _labels_in_range(facts: Facts) -> Iterator[Problem]:
             )
 
 
-@mistake("architecture_hyperparameters.macro_architecture")
+@mistake("architecture_hyperparameters.macro_architecture", "dataset.type")
 def _macro_architecture_exists(facts: Facts) -> Iterator[Problem]:
     macro = facts.config.architecture_hyperparameters.macro_architecture
     if facts.names and macro is not None and macro not in facts.names.macros:
@@ -318,6 +318,10 @@ def _macro_architecture_exists(facts: Facts) -> Iterator[Problem]:
             macro,
             f"no macro-architecture is named '{macro}'.{_choices(macro, facts.names.macros)}",
         )
+    elif facts.names and macro is not None and facts.task:
+        complaint = facts.names.check_macro(macro, facts.config.dataset.type)
+        if complaint:
+            yield Problem("architecture_hyperparameters.macro_architecture", macro, complaint)
 
 
 @mistake("others.executor.kind")

@@ -62,6 +62,8 @@ class ImageData(LabelledData):
         ready = {split: as_bytes(self.images[split], split, self.place, notes) for split in splits}
         num_channels = self._num_channels(ready, notes)
         arrays = {}
+        if config.resize is not None:
+            _check_fits(config.resize, sum(map(len, ready.values())), num_channels)
         for split, images in ready.items():
             resized = _resized(images, config.resize)
             if not isinstance(resized, np.ndarray):
@@ -306,6 +308,17 @@ def resize_image(pixels: np.ndarray, resize: ResizeConfig) -> np.ndarray:
         for c in range(pixels.shape[-1])
     ]
     return np.stack(channels, axis=-1)
+
+
+def _check_fits(resize: ResizeConfig, num_images: int, num_channels: int) -> None:
+    """Raises DataError if the resized images, which are held twice for a moment, exceed the memory left."""
+    needed, free = 2 * num_images * resize.width * resize.height * num_channels, free_memory()
+    if needed > free:
+        raise DataError(
+            f"dataset.resize: {num_images:,} images of {resize.width} x {resize.height} take "
+            f"{needed / 2**30:.1f} GiB while they are made, and {free / 2**30:.1f} GiB are free. "
+            "Give a smaller size."
+        )
 
 
 def _resized(

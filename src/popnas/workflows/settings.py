@@ -21,9 +21,19 @@ def name_rules() -> NameRules:
         macros=MACROS.names(),
         datasets=sorted({name for task in tasks.REGISTRY.names() for name in datasets.names(task)}),
         check_dataset=datasets.check_name,
+        check_macro=_check_macro,
         get_task=tasks.get,
         fewest_learnt_from=MIN_TARGETS,
     )
+
+
+def _check_macro(name: str, task: str) -> str | None:
+    """What is wrong with a macro-architecture for a task, or None."""
+    is_per_pixel = tasks.get(task).is_per_pixel
+    suited = [known for known, macro in MACROS.items() if macro.is_per_pixel in (None, is_per_pixel)]
+    if name in suited:
+        return None
+    return f"'{name}' does not suit {task}. Choose one of: {', '.join(suited)}; or null for the task's own."
 
 
 def load_config(source: str | Path | dict[str, Any], *, sets: Sequence[str] = ()) -> RunConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class MacroArchitecture(ABC):
-    """A way of stacking cells into a network. Stateless: everything it needs is in the spec."""
+    """A way of stacking cells into a network. Stateless: everything it needs is in the spec.
+
+    `is_per_pixel`: whether its networks answer with a class for every pixel; None leaves that to the user.
+    """
+
+    is_per_pixel: ClassVar[bool | None] = None
 
     @abstractmethod
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Classification(MacroArchitecture):
     """Depth starts at `filters` and doubles, size halves, at each reduction; there is no stem."""
 
+    is_per_pixel = False
+
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:
         """See `MacroArchitecture.build`."""
         from popnas.networks.network import ClassificationNetwork

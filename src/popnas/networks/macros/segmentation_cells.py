@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 class SegmentationCells(MacroArchitecture):
     """The classification stack as encoder, and N + 1 cells per level on the way up."""
 
+    is_per_pixel = True
+
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:
         """See `MacroArchitecture.build`."""
         from popnas.networks.segmentation import CellsDecoderNetwork

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class SegmentationFixed(MacroArchitecture):
     """The classification stack as encoder; the decoder reads its end and every second level on the way up."""
 
+    is_per_pixel = True
+
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:
         """See `MacroArchitecture.build`."""
         from popnas.networks.segmentation import FixedDecoderNetwork
