@@ -80,6 +80,7 @@ def test_light_commands_lose_no_text(columns, arguments, status, shown, terminal
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("columns", "environment"),
     [
