@@ -25,7 +25,7 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     """A search of about twenty networks in a few seconds; `changes` like {"search_space.blocks": 3}."""
     config: dict[str, Any] = {
         "search_space": {"blocks": 2, "lookback_depth": 2, "operators": ["identity", "3x3 conv"]},
-        "search_strategy": {"max_children": 3, "max_exploration_children": 1},
+        "search_strategy": {"max_children": 3, "max_exploration_children": 0},
         "training_hyperparameters": {"epochs": 1, "learning_rate": 0.01},
         "architecture_hyperparameters": {"filters": 4, "motifs": 2, "normal_cells_per_motif": 1},
         "dataset": {

@@ -69,7 +69,7 @@ def write_data(folder: Path, *, has_one_size: bool, as_files: bool) -> Path:
 def masks_config(path: Path, **changes: Any) -> dict[str, Any]:
     content: dict[str, Any] = {
         "search_space": {"blocks": 1, "lookback_depth": 2, "operators": ["identity", "3x3:2dr conv"]},
-        "search_strategy": {"max_children": 2, "max_exploration_children": 1},
+        "search_strategy": {"max_children": 2, "max_exploration_children": 0},
         "training_hyperparameters": {"epochs": 2, "learning_rate": 0.02},
         "architecture_hyperparameters": {"filters": 4, "motifs": 2, "normal_cells_per_motif": 1},
         "dataset": {
