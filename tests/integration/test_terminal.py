@@ -41,7 +41,7 @@ def test_a_search_on_a_narrow_terminal(terminal, popnas):
     assert watched.watch() == 0
     check_screens(watched)
     text = watched.text()
-    assert text.startswith("Run folder: logs/run\nSearch completed: ")
+    assert "\nRun folder: logs/run\nSearch completed: " in f"\n{text}"
     assert re.search(r"\nBest cell:  \[\(.*\)\]\nValidation: 0\.\d{4}\nParams:     [\d,]+\n", text)
     assert text.endswith("Report:     logs/run/report.html\n")
     seen = "\n".join("\n".join(screen) for screen in watched.screens)
