@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -78,7 +79,16 @@ ENDING = Ending()
 
 def kept(command: str) -> str:
     """The hint of a job whose finished work is kept."""
-    return f"What is finished is kept. Go on with: {command}"
+    return f"What is finished is kept. Go on with: {as_typed(command)}"
+
+
+def as_typed(command: str) -> str:
+    """A command of popnas as it can be typed here: with the path that popnas was started by where its name
+    alone is not found (an environment that is not activated, as after `make search`)."""
+    started = Path(sys.argv[0])
+    if started.name != "popnas" or shutil.which("popnas") is not None:
+        return command
+    return command.replace("popnas", quoted(started), 1)
 
 
 def quoted(path: Path) -> str:

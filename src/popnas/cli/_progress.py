@@ -102,9 +102,9 @@ def left_text(left: SecondsLeft) -> str:
     """The time left in words; empty while there is no honest estimate."""
     parts = []
     if left.step is not None:
-        parts.append(f"step {duration(left.step)} left")
+        parts.append(f"this step: {duration(left.step)} left")
     if left.search is not None:
-        parts.append(f"search about {duration(left.search)} left")
+        parts.append(f"whole search: about {duration(left.search)} left")
     return ", ".join(parts)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popnas.cli._ending import ENDING, kept, quoted
+from popnas.cli._ending import ENDING, as_typed, kept, quoted
 from popnas.cli._output import echo
 from popnas.errors import UserError
 
@@ -97,9 +97,10 @@ def _as_json(result: SearchResult) -> dict[str, object]:
 
 def _as_text(result: SearchResult) -> str:
     best = result.best
+    go_on = as_typed(f"popnas search -r {quoted(result.folder)}")
     reasons = {
         "completed": "Search completed",
-        "max_hours": f"Time limit reached (go on with: popnas search -r {quoted(result.folder)})",
+        "max_hours": f"Time limit reached (go on with: {go_on})",
         "no_parents": "Search ended early: every candidate of a step failed",
         "no_candidates": "Search ended early: no expansion is predicted to meet search_strategy.constraints",
     }

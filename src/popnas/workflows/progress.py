@@ -43,8 +43,8 @@ class Listener:
 
 @dataclass(frozen=True)
 class SecondsLeft:
-    """Estimated wall seconds until the step's and the whole search's candidates are evaluated; None = no
-    honest estimate yet."""
+    """Estimated wall seconds until the step's and the whole search's candidates are evaluated and its best
+    cells confirmed; None = no honest estimate yet."""
 
     step: float | None
     search: float | None
@@ -54,15 +54,17 @@ class SecondsLeft:
 class Clock:
     """Estimates the time left from the wall seconds of finished candidates.
 
-    `num_later_candidates`: how many candidates each step still to come trains at most, by step. A
-    candidate's cost is taken as the mean of those finished in its step, scaled by its predicted training
-    time where there is one; a candidate that runs counts with what is left of its estimate. Steps to come
-    are taken as full, each as much dearer than the one before as the current one was against its predecessor
-    (at most twice).
+    `num_later_candidates`: how many candidates each step still to come trains at most, by step;
+    `num_confirmations`: how many trainings confirm the best cells at the end, each as dear as a candidate
+    of the last step. A candidate's cost is taken as the mean of those finished in its step, scaled by its
+    predicted training time where there is one; a candidate that runs counts with what is left of its
+    estimate. Steps to come are taken as full, each as much dearer than the one before as the current one
+    was against its predecessor (at most twice).
     """
 
     num_workers: int
     num_later_candidates: dict[int, int]
+    num_confirmations: int = 0
     finished: dict[int, list[float]] = field(default_factory=dict)
     predicted: dict[tuple[int, int], float] = field(default_factory=dict)
     _predicted_finished: dict[int, list[float]] = field(default_factory=dict)
@@ -99,12 +101,11 @@ class Clock:
 
     def _search_left(self, step: int, mean: float, step_left: float) -> float | None:
         later = {number: count for number, count in self.num_later_candidates.items() if number > step}
-        if not later:
-            return step_left
-        if step < 2:
+        if step < 2 and later:
             # Single-block cells say nothing yet about how much dearer grown ones are.
             return None
         before = self.finished.get(step - 1)
         growth = min(max(mean / (sum(before) / len(before)), 1.0), 2.0) if before else 1.0
         work = sum(count * mean * growth ** (number - step) for number, count in later.items())
+        work += self.num_confirmations * mean * growth ** (max(later, default=step) - step)
         return step_left + work / self.num_workers

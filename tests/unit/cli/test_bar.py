@@ -45,7 +45,7 @@ def test_nothing_is_wider_than_the_terminal_and_no_part_is_lost(width):
     words = " ".join(" ".join(shown).split())
     assert all(part in words for part in (" 4/128", "best 0.9877", "step 5, cells of 5 blocks"))
     if width > 40:
-        assert "step 48 s left, search about 2 h 02 min left" in words
+        assert "this step: 48 s left, whole search: about 2 h 02 min left" in words
 
 
 def test_a_phase_counts_nothing_and_a_step_after_it_counts_anew():

@@ -79,3 +79,12 @@ def test_evaluations_without_a_wall_time_teach_nothing():
     clock = Clock(1, {})
     clock.record(Evaluation(cell="[]", step=1, index=0, is_exploration=False, seed=0))
     assert clock.finished == {}
+
+
+def test_the_search_ends_with_its_confirmations():
+    clock = Clock(2, {2: 10, 3: 10}, num_confirmations=12)
+    finished(clock, 1, *[1.0] * 5)
+    finished(clock, 2, *[1.5] * 5)
+    assert clock.seconds_left(2, [], {}).search == pytest.approx((10 + 12) * 1.5 * 1.5 / 2)
+    finished(clock, 3, *[2.0] * 5)
+    assert clock.seconds_left(3, [], {}).search == pytest.approx(12 * 2.0 / 2)
