@@ -9,7 +9,8 @@ PopnasError                     exit status 1: something failed that no other in
 │   ├── DataError               a data set that is missing, broken or does not suit the task
 │   │   ├── MissingSplitError   sound data without the split that is needed
 │   │   ├── MissingValidationError  the same, of a validation split
-│   │   └── TooFewError         too few examples for a validation split of every class
+│   │   ├── TooFewError         too few examples for a validation split of every class
+│   │   └── SizesDifferError    images of several sizes where one is needed
 │   ├── RunFolderError          a run folder that exists, is locked, is missing or is from another version
 │   ├── JournalError            a journal that is corrupt beyond its last line
 │   └── MissingExtraError       an optional dependency that is not installed
@@ -95,6 +96,16 @@ class TooFewError(DataError):
     def __init__(self, message: str, smallest: float | None) -> None:
         super().__init__(message)
         self.smallest = smallest
+
+
+class SizesDifferError(DataError):
+    """Images of several sizes where one is needed; `usual` is the (height, width) that most of them have,
+    None where no size has the majority.
+    """
+
+    def __init__(self, message: str, usual: tuple[int, int] | None) -> None:
+        super().__init__(message)
+        self.usual = usual
 
 
 class RunFolderError(UserError):

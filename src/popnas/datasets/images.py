@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from popnas.datasets.dataset import Split
 from popnas.datasets.findings import Findings, shown
 from popnas.datasets.pixel_arrays import as_bytes
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.errors import DataError
+from popnas.errors import DataError, SizesDifferError
 from popnas.resources import free_memory
 
 if TYPE_CHECKING:
@@ -72,9 +73,11 @@ class ImageData(LabelledData):
         sizes = {split: found.x.shape[1:] for split, found in arrays.items()}
         for split, size in sizes.items():
             if size != sizes["train"]:
-                raise DataError(
+                height, width = sizes["train"][:2]
+                raise SizesDifferError(
                     f"The images of the {split} split of {self.place} are {_size(size)}, those of the "
-                    f"training split {_size(sizes['train'])}. {_RESIZE_REMEDY}"
+                    f"training split {_size(sizes['train'])}. {_resize_remedy((height, width))}",
+                    (height, width),
                 )
         return arrays
 
@@ -100,9 +103,11 @@ class ImageData(LabelledData):
         for i, image in enumerate(images):
             if image.shape[:2] != shape:
                 first, other = self._name(split, 0), self._name(split, i)
-                raise DataError(
+                usual = _usual_size(images)
+                raise SizesDifferError(
                     f"The images of {self.place} differ in size: {first} is {_size(shape)}, {other} is "
-                    f"{_size(image.shape)}. {_RESIZE_REMEDY}"
+                    f"{_size(image.shape)}. {_resize_remedy(usual)}",
+                    usual,
                 )
         return np.stack([_with_channels(image, num_channels) for image in images])
 
@@ -114,7 +119,18 @@ class ImageData(LabelledData):
         return Preprocessing.of_images(train.x.shape[-1])
 
 
-_RESIZE_REMEDY = 'Bring all to one size with dataset.resize, such as {"width": 64, "height": 64}.'
+def _usual_size(images: Sequence[np.ndarray]) -> tuple[int, int] | None:
+    """The (height, width) of more than half of the images, if there is one."""
+    (size, number), *_ = Counter(image.shape[:2] for image in images).most_common(1)
+    return (size[0], size[1]) if 2 * number > len(images) else None
+
+
+def _resize_remedy(usual: tuple[int, int] | None) -> str:
+    height, width = usual or (64, 64)
+    return (
+        f'Bring all to one size with dataset.resize, such as {{"width": {width}, "height": {height}}}'
+        f"{', the size of most of them' if usual else ''}."
+    )
 
 
 def decode(image: Image.Image, name: str, findings: Findings | None = None) -> np.ndarray:

@@ -10,15 +10,22 @@ from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
 from popnas.config.sections import ResizeConfig
 from popnas.datasets import SOURCES, Dataset
-from popnas.errors import DataError, MissingSplitError, MissingValidationError, TooFewError, nearest
+from popnas.errors import (
+    DataError,
+    MissingSplitError,
+    MissingValidationError,
+    SizesDifferError,
+    TooFewError,
+    nearest,
+)
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
 from popnas.workflows.data_readings import Choose, Readings, tasks_by_shape
 
 UNLABELLED = 255
 """What masks usually hold where nothing is labelled."""
-SHOWN_AT = ResizeConfig(width=64, height=64)
-"""One size for images that differ in size."""
+_SIZE = (64, 64)
+"""Height and width for images that differ in size, where most of them have none in common."""
 _SHARE = 0.2
 
 
@@ -164,7 +171,8 @@ def _loaded(section: dict[str, Any]) -> Look:
 def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
     """Load what can be loaded, with the test split if there is one; what failed on the way is a problem."""
     problems: dict[str, None] = {}  # an ordered set
-    for attempt in _attempts(config):
+    attempts = [config]
+    for attempt in attempts:
         for need_test in (True, False):
             try:
                 dataset = datasets.load(attempt, seed, need_test=need_test)
@@ -174,20 +182,27 @@ def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
                 raise  # no other attempt would help
             except DataError as error:
                 problems[str(error)] = None
+                if len(attempts) == 1:
+                    attempts += _other_attempts(config, error)
                 continue
             # The section itself works without test data: a search would run, and fail to be evaluated.
             what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
             found = tuple(f"{what} would stop: {problem}" for problem in problems)
-            return Look(section, dataset, found, needs_resize=attempt.resize == SHOWN_AT != config.resize)
+            return Look(section, dataset, found, needs_resize=_is_resized(attempt, config))
     raise DataError(next(iter(problems)))
 
 
-def _attempts(config: DatasetConfig) -> Iterator[DatasetConfig]:
-    """The section, and if it does not work another that shows the data all the same: without a crop that
-    images have no room for; at one size where they differ.
+def _is_resized(attempt: DatasetConfig, config: DatasetConfig) -> bool:
+    return config.resize is None and attempt.resize is not None
+
+
+def _other_attempts(config: DatasetConfig, error: DataError) -> Iterator[DatasetConfig]:
+    """Sections that show the data all the same where theirs does not work: without a crop that images have
+    no room for; at one size, that of most of them, where they differ.
     """
-    yield config
     if config.type == "image_segmentation" and config.resize is not None:
         yield config.model_copy(update={"resize": None})
     if config.type == "image_classification" and config.resize is None:
-        yield config.model_copy(update={"resize": SHOWN_AT})
+        usual = error.usual if isinstance(error, SizesDifferError) else None
+        height, width = usual or _SIZE
+        yield config.model_copy(update={"resize": ResizeConfig(width=width, height=height)})

@@ -490,11 +490,22 @@ def test_init_says_which_label_it_ignores(tmp_path, capsys):
     assert config.load(source).dataset.ignore_class is None
 
 
-def test_images_that_differ_in_size_get_a_configuration_that_trains(tmp_path, capsys):
-    sizes(tmp_path / "data")
+def test_images_of_which_most_differ_in_size_are_brought_to_one(tmp_path, capsys):
+    for i in range(24):
+        save(tmp_path / f"data/train/{'ab'[i % 2]}/{i}.png", noise(8 + i % 5, 10, 3))
     source, by_init = initialised(tmp_path, capsys)
     assert "The images differ in size; dataset.resize brings all to 64x64" in by_init
     assert config.load(source).dataset.resize.width == 64
+
+
+def test_a_few_images_of_another_size_are_brought_to_that_of_most(tmp_path, capsys):
+    for i in range(24):
+        size = (11, 9) if i == 7 else (8, 10)
+        save(tmp_path / f"data/train/{'ab'[i % 2]}/{i}.png", np.full((*size, 3), 40 * (i % 2) + i, np.uint8))
+    source, by_init = initialised(tmp_path, capsys)
+    assert "The images differ in size; dataset.resize brings all to 10x8" in by_init
+    resize = config.load(source).dataset.resize
+    assert (resize.width, resize.height) == (10, 8)
 
 
 AMBIGUOUS = {
