@@ -2,7 +2,9 @@
 
 import signal
 
-# A shell that starts the tests in the background lets them, and every process that they start, ignore Ctrl-C;
-# the tests that send it would then wait for ever.
+# A shell that starts the tests in the background lets them, and every process that they start, ignore Ctrl-C,
+# nohup a closed terminal; the tests that send these signals would then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -59,7 +59,7 @@ class TrainingData:
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise InputError(
-                f"a classifier needs examples of at least 2 classes, got a single class: {classes[0]!r}."
+                f"a classifier needs examples of at least 2 classes, got a single class: {classes[0]}."
             )
         # Labels of the type object may be of any type; only their texts go into the file.
         names = classes.astype(str) if classes.dtype.kind == "O" else classes

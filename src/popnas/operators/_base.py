@@ -128,22 +128,26 @@ def parse(name: str, num_dims: int | None = None) -> Operator:
         operator = _parse_spelling(normal_spelling(name))
     except OperatorError as error:
         raise OperatorError(f"operator '{name}': {error}") from None
-    if operator is None:
-        _parse_spelling.cache_clear()  # somebody may register it yet
-        raise OperatorError(f"'{name}' is no operator.{_nearest(name)} Operators are: {grammar(num_dims)}")
+    except _NoFamilyError:
+        message = f"'{name}' is no operator.{_nearest(name)} Operators are: {grammar(num_dims)}"
+        raise OperatorError(message) from None
     if num_dims is not None:
         _check_dimensions(operator, num_dims)
     return operator
 
 
+class _NoFamilyError(Exception):
+    """Raised, not returned: an answer would be remembered, and somebody may register the operator yet."""
+
+
 @lru_cache(maxsize=4096)
-def _parse_spelling(text: str) -> Operator | None:
+def _parse_spelling(text: str) -> Operator:
     found = [operator for _, family in REGISTRY.items() if (operator := family.parse(text)) is not None]
     if len(found) > 1:
         families = " and ".join(f"'{operator.family}'" for operator in found)
         raise OperatorError(f"it is read by several families of operators, {families}; rename one of them.")
     if not found:
-        return None
+        raise _NoFamilyError
     normal = normal_spelling(found[0].name)
     return found[0] if normal == text else _parse_spelling(normal)
 

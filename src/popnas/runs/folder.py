@@ -387,11 +387,15 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
     """The folder of a new run below `logs`; `name` defaults to the date and time.
 
     Raises:
-        RunFolderError: a name that leads elsewhere.
+        RunFolderError: a name that leads elsewhere, or would break every line that tells where the run is.
     """
     if name is None:
         name = datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
-    if name in ("", ".", "..") or name != Path(name).name or "\0" in name:
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        raise RunFolderError(
+            f"--name {name!r} holds control characters: take one name that can be typed, such as 'first'."
+        )
+    if name in ("", ".", "..") or name != Path(name).name:
         raise RunFolderError(
             f"--name '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
             f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."

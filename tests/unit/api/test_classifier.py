@@ -184,7 +184,7 @@ X3, Y = series(n=8)
             Y,
             "bytes of 0..255, got float64 with fractions",
         ),
-        ({}, X3[:, 0], ["a"] * 8, "at least 2 classes, got a single class"),
+        ({}, X3[:, 0], ["a"] * 8, "at least 2 classes, got a single class: a\\."),
         ({}, X3[:, 0], [" a", "a", "b", "b"] * 2, "the same when written as text"),
         ({}, X3[:, 0], np.linspace(0, 1, 8), "Unknown label type"),
         ({}, X3[:, 0], Y[:-1], "inconsistent numbers of samples"),

@@ -140,3 +140,10 @@ def test_names_and_costs_need_no_torch() -> None:
         "parse('3k-2h-1b cvt').cost(Site(2, 8, 8, 1, (8, 8))); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_an_unknown_name_in_between_leaves_an_operator_the_same_object():
+    before = parse("3x3 conv")
+    with pytest.raises(OperatorError):
+        parse("no such operator")
+    assert parse("  3X3:1dr CONV ") is before

@@ -247,6 +247,12 @@ def test_a_name_that_leads_elsewhere(name):
         place_of_run("logs", name)
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\0b", "\x1b[31mred", "bell\x07"])
+def test_a_name_that_breaks_lines(name):
+    with pytest.raises(RunFolderError, match="holds control characters: take one name"):
+        place_of_run("logs", name)
+
+
 def test_a_run_has_its_place_below_logs():
     assert place_of_run("logs", "first run.1") == Path("logs/first run.1")
     assert re.fullmatch(r"\d{4}(-\d\d){5}", place_of_run("logs", None).name)
