@@ -141,6 +141,16 @@ def channels_first(x: np.ndarray, num_dims: int) -> np.ndarray:
     return np.ascontiguousarray(moved, dtype=np.float32)
 
 
+def check_dense(x: Any, what: str, members: str) -> None:
+    """Raises InputError for what is sparse, or has masked `members`."""
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise InputError(
+            f"{what} is a sparse {type(x).__name__}; only dense arrays are taken: {what}.toarray()."
+        )
+    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
+        raise InputError(f"{what} has masked {members}. Fill them in, or remove such examples.")
+
+
 def _holds_arrays(x: Sequence[Any] | np.ndarray) -> bool:
     """Whether the members are arrays, and not rows of numbers that make one."""
     if len(x) and all(isinstance(one, np.ndarray) and one.ndim for one in x):
@@ -153,12 +163,7 @@ def _holds_arrays(x: Sequence[Any] | np.ndarray) -> bool:
 
 def _numbers(x: Any, what: str) -> np.ndarray:
     """An array of numbers; raises InputError."""
-    if hasattr(x, "toarray") and hasattr(x, "nnz"):
-        raise InputError(
-            f"{what} is a sparse {type(x).__name__}; only dense arrays are taken: {what}.toarray()."
-        )
-    if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
-        raise InputError(f"{what} has masked values. Fill them in, or remove such examples.")
+    check_dense(x, what, "values")
     try:
         array = np.asarray(x)
     except Exception:  # whatever the conversion of foreign types raises

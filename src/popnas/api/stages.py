@@ -16,7 +16,6 @@ from typing import Any
 from popnas.api.fitting import Source
 from popnas.config import RunConfig
 from popnas.errors import PopnasError
-from popnas.executors import num_workers_of
 from popnas.runs import RunFolder
 from popnas.workflows import budget, epoch_time, final_training, plan, selection
 from popnas.workflows.budget import EpochShare
@@ -25,7 +24,7 @@ from popnas.workflows.model_requests import stage_config
 from popnas.workflows.models import ModelFolder, read_json
 from popnas.workflows.progress import Listener
 from popnas.workflows.search import search
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_config, num_workers
 
 logger = logging.getLogger("popnas")
 
@@ -180,9 +179,7 @@ def _limits(config: RunConfig, share: EpochShare) -> list[str]:
 
 def _rounds(config: RunConfig, num_models: int) -> int:
     """How many models one worker trains after another."""
-    executor = config.others.executor
-    workers = num_workers_of(executor.kind, executor.workers, executor.threads)
-    return math.ceil(num_models / workers)
+    return math.ceil(num_models / num_workers(config))
 
 
 def _tell(cut: str | None) -> None:

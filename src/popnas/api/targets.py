@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from popnas.api.arrays import InputError, InputTypeError
+from popnas.api.arrays import InputError, InputTypeError, check_dense
 from popnas.errors import UserError
 
 
@@ -36,10 +36,7 @@ def labels(y: Any, num_examples: int) -> np.ndarray:
     """
     if y is None:
         raise InputError("This estimator requires y to be passed, but the target y is None.")
-    if hasattr(y, "toarray") and hasattr(y, "nnz"):
-        raise InputError(f"y is a sparse {type(y).__name__}; only dense arrays are taken: y.toarray().")
-    if isinstance(y, np.ma.MaskedArray) and np.ma.getmaskarray(y).any():
-        raise InputError("y has masked labels. Fill them in, or remove such examples.")
+    check_dense(y, "y", "labels")
     check_one_label_each(y)
     _check_shape_and_type(np.asarray(y))
     with scikit_learn_errors():

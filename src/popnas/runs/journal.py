@@ -88,8 +88,11 @@ class Scan:
     """Whether that event ends with a newline."""
     damaged: int
     """Bytes after it that are no event."""
-    num_unproven: int
-    """Lines without checksums, at the beginning."""
+
+    @property
+    def num_unproven(self) -> int:
+        """Lines without checksums, at the beginning."""
+        return sum(not _is_proven(line_sum) for line_sum in self.sums)
 
     @property
     def last_sum(self) -> str:
@@ -170,7 +173,7 @@ class Journal:
 
     def _open(self) -> None:
         is_new = not self.path.exists()
-        scan = Scan([], [], 0, True, 0, 0) if is_new else self.scan()
+        scan = Scan([], [], 0, True, 0) if is_new else self.scan()
         if scan.damaged and not scan.events:
             raise _corrupt(self.path, 1, "is not an event")  # perhaps no journal at all: cut nothing
         with storage_errors(self.path):
@@ -226,30 +229,22 @@ def scan(data: bytes, path: Path) -> Scan:
     *lines, tail = data.split(b"\n")
     events: list[Event] = []
     sums: list[str] = []
-    num_unproven = 0
     for number, line in enumerate(lines, start=1):
         _take(line, number, events, sums, path)
-        num_unproven += _sum_of(line) is None
     end, has_newline = len(data) - len(tail), True
     for whole in (tail, tail[:-1]):  # the last event lacks its newline, or has something else in its place
-        if whole.endswith(b"}") and _is_next(whole, events, sums, path):
-            _take(whole, len(events) + 1, events, sums, path)
-            num_unproven += _sum_of(whole) is None
+        if whole.endswith(b"}"):
+            try:
+                _take(whole, len(events) + 1, events, sums, path)
+            except JournalError:
+                continue
             end, has_newline = end + len(whole), False
             break
-    return Scan(events, sums, end, has_newline, len(data) - end, num_unproven)
-
-
-def _is_next(line: bytes, events: list[Event], sums: list[str], path: Path) -> bool:
-    try:
-        _take(line, len(events) + 1, list(events), list(sums), path)
-    except JournalError:
-        return False
-    return True
+    return Scan(events, sums, end, has_newline, len(data) - end)
 
 
 def _take(line: bytes, number: int, events: list[Event], sums: list[str], path: Path) -> None:
-    """Append the event on a line, and its checksum.
+    """Append the event on a line, and its checksum; nothing of a line that is refused.
 
     Raises:
         JournalError: it is none, was changed, or does not belong here.

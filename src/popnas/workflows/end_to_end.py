@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas import config as configurations
-from popnas import executors, report, tasks
+from popnas import report, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -37,7 +37,7 @@ from popnas.workflows import (
 from popnas.workflows.model_progress import ModelListener
 from popnas.workflows.models import ModelFolder, read_json
 from popnas.workflows.search import environment
-from popnas.workflows.settings import load_config, name_rules
+from popnas.workflows.settings import load_config, name_rules, num_workers
 from popnas.workflows.stage_processes import run_stage
 
 STAGES = ("search", "selection", "training", "evaluation")
@@ -297,8 +297,7 @@ class _Job:
         seconds = epoch_time.probed(config, dataset, cells[0])
         flops = [self._flops(cell, config, dataset) for cell in cells]
         weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
-        executor = config.others.executor
-        workers = executors.num_workers_of(executor.kind, executor.workers, executor.threads)
+        workers = num_workers(config)
         epoch = seconds * plan.epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
         later = (
             seconds

@@ -18,6 +18,7 @@ from popnas.workflows.progress import Listener
 
 NUM_CONFIRMED = 5
 NUM_SEEDS = 3
+NUM_CONFIRMATIONS = NUM_CONFIRMED * NUM_SEEDS
 
 Append = Callable[[str, dict[str, Any], dict[str, Any]], None]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import executors, resources, tasks
+from popnas import resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
@@ -22,6 +22,7 @@ from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.resources import MemoryLimit
 from popnas.training import device
+from popnas.workflows.settings import num_workers
 
 WORKER_BYTES = 300 * 2**20
 """What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
@@ -111,7 +112,7 @@ def check_time(
     epochs = config.training_hyperparameters.epochs
     batches = math.ceil(len(dataset.train) / config.dataset.batch_size)
     steps = epochs * batches
-    workers = 1 if num_trainings == 1 else _num_workers(config)
+    workers = 1 if num_trainings == 1 else num_workers(config)
     most = int(LONGEST_SECONDS * workers / num_trainings / LEAST_STEP_SECONDS)
     within = "a year"
     if limit is not None and max(limit, 1.0) / LEAST_STEP_SECONDS < most:
@@ -126,11 +127,6 @@ def check_time(
             + (f"At most {most // batches:,} epochs" if most >= batches else "Not even one epoch")
             + " could end. Take fewer epochs, fewer samples (dataset.samples) or a larger dataset.batch_size."
         )
-
-
-def _num_workers(config: RunConfig) -> int:
-    settings = config.others.executor
-    return executors.num_workers_of(settings.kind, settings.workers, settings.threads)
 
 
 def _check_counts(config: RunConfig, space: SearchSpace) -> None:
@@ -211,7 +207,7 @@ class Room:
     @classmethod
     def of(cls, config: RunConfig, dataset: Dataset, *, is_final: bool = False) -> Room:
         """The room on the device of `config`, with the data loaded in this process."""
-        workers = _num_workers(config)
+        workers = num_workers(config)
         is_inline = is_final or config.others.executor.kind == "inline"
         data = data_bytes(dataset.full_train)
         copies = data if config.dataset.cache else 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from popnas import executors, pareto, tasks
+from popnas import pareto, tasks
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -23,7 +23,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.seeds import derive_seed
 from popnas.training import device
 from popnas.workflows import finish, fits, probing
-from popnas.workflows.settings import max_networks
+from popnas.workflows.settings import max_networks, num_workers
 from popnas.workflows.surrogates import wanted_objectives
 
 _NUM_SAMPLED = 2000
@@ -95,7 +95,7 @@ def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
         DataError: as the search would.
         UserError: a search that cannot be done here (`fits`).
     """
-    device.choose(config.others.train_strategy)
+    place = device.choose(config.others.train_strategy)
     tell("loading the data")
     began = time.monotonic()
     dataset = tasks.get(config.dataset.type).load(config)
@@ -105,7 +105,7 @@ def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
     steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
     confirmed = forecast.confirmation() if config.others.confirm else 0.0
     workers = forecast.num_workers
-    confirmation_seconds = confirmed / min(workers, finish.NUM_SEEDS * finish.NUM_CONFIRMED)
+    confirmation_seconds = confirmed / min(workers, finish.NUM_CONFIRMATIONS)
     fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
     if config.others.executor.kind != "inline":
@@ -120,7 +120,7 @@ def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
         candidate_seconds=forecast.work + confirmed,
         memory_bytes=forecast.memory_bytes(),
         num_workers=workers,
-        device=str(device.choose(config.others.train_strategy)),
+        device=str(place),
         data=dataset.describe(),
         warnings=warnings,
     )
@@ -153,8 +153,7 @@ class _Forecast:
         self.space = SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
         self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
         self.rng = np.random.default_rng(derive_seed(config.others.seed, "plan"))
-        executor = config.others.executor
-        self.num_workers = executors.num_workers_of(executor.kind, executor.workers, executor.threads)
+        self.num_workers = num_workers(config)
         self.model = probing.cost_model(config, dataset, self.spec, self.space, tell)
         self.selected = np.zeros((0, 1, 4), dtype=np.int16)
         self.work = 0.0

@@ -193,7 +193,7 @@ class _Search:
     def _search(self, executor: Executor) -> str:
         """All steps; returns why the search ended."""
         later = {step: max_networks(self.config, step) for step in range(2, self.space.num_blocks + 1)}
-        confirmations = finish.NUM_CONFIRMED * finish.NUM_SEEDS if self.config.others.confirm else 0
+        confirmations = finish.NUM_CONFIRMATIONS if self.config.others.confirm else 0
         self.clock = Clock(executor.num_workers, later, confirmations)
         for evaluation in self.state.evaluations:
             self.clock.record(evaluation)

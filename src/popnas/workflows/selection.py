@@ -38,6 +38,7 @@ from popnas.workflows.model_training import (
     train_model,
 )
 from popnas.workflows.models import ModelFolder, read_json
+from popnas.workflows.settings import num_workers
 
 SETUP, EVALUATE = "popnas.workflows.selection:setup", "popnas.workflows.selection:evaluate"
 PARTIAL = "model_selection_training"
@@ -325,13 +326,12 @@ class _Selection:
 
     def _executor(self, num_jobs: int) -> Executor:
         settings = self.config.others.executor
-        num_workers = executors.num_workers_of(settings.kind, settings.workers, settings.threads)
         return executors.create(
             settings.kind,
             SETUP,
             EVALUATE,
             {"config": self.config.to_json()},
-            num_workers=min(num_workers, num_jobs),
+            num_workers=min(num_workers(self.config), num_jobs),
             threads=settings.threads,
         )
 

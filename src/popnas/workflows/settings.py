@@ -46,6 +46,12 @@ def load_config(source: str | Path | dict[str, Any], *, sets: Sequence[str] = ()
     return config.load(source, sets=sets, names=name_rules())
 
 
+def num_workers(config: RunConfig) -> int:
+    """How many networks the configuration's executor trains at once on this machine."""
+    executor = config.others.executor
+    return executors.num_workers_of(executor.kind, executor.workers, executor.threads)
+
+
 def max_networks(config: RunConfig, step: int) -> int:
     """The most networks that a step from 2 on trains: no exploration in the last step nor in PNAS mode."""
     strategy = config.search_strategy
