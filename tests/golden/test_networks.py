@@ -17,8 +17,9 @@ import pytest
 
 from popnas.cells import Cell
 from popnas.cli.main import run
+from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import network_cost
-from popnas.networks.plan import num_cells_stacked, stack_plan
+from popnas.networks.plan import stack_plan
 from popnas.networks.spec import NetworkSpec
 
 COPIED = [json.loads(line) for line in (Path(__file__).parent / "params.jsonl").read_text().splitlines()]

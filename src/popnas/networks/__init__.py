@@ -1,9 +1,12 @@
 """Networks of cells: a cell as a module, macro-architectures, heads, the plan of built cells and shapes,
 and costs.
 
-Only `network`, `segmentation`, `cell`, `decoder`, `heads` and `measured` import torch; the rest never does,
-so that plans and costs are known without it and the names here are resolved on first use. Nothing here may
-know of data, training or configuration files. To add a macro-architecture see `popnas.networks.macros`.
+From the ground up: `spec`, `plan` and `decoder_plan` (shapes), the modules made of them (`heads`, `decoder`,
+`cell`, `network`, `segmentation`) beside the cost of a stack (`tables`), `macros`, and what asks these for
+any network: `building`, `measured`, `memory`, `cost`. Only modules, `measured`, `memory` and `weights`
+import torch; the rest never does, so that plans and costs are known without it and the names here are
+resolved on first use. Nothing here may know of data, training or configuration files. To add a
+macro-architecture see `popnas.networks.macros`.
 """
 
 from __future__ import annotations
@@ -13,22 +16,23 @@ from typing import TYPE_CHECKING, Any
 from popnas.lazy import attribute
 
 if TYPE_CHECKING:
-    from popnas.networks.cost import BulkCosts, bulk_costs, network_cost, partitions
+    from popnas.networks.building import build, num_cells_stacked
+    from popnas.networks.cost import bulk_costs, network_cost, partitions
     from popnas.networks.macros import MACROS, MacroArchitecture
-    from popnas.networks.network import Network, build
-    from popnas.networks.plan import num_cells_stacked
+    from popnas.networks.network import Network
     from popnas.networks.spec import NetworkSpec
+    from popnas.networks.tables import BulkCosts
 
 _HOMES = {
-    "BulkCosts": ".cost",
+    "BulkCosts": ".tables",
     "MACROS": ".macros",
     "MacroArchitecture": ".macros",
     "Network": ".network",
     "NetworkSpec": ".spec",
-    "build": ".network",
+    "build": ".building",
     "bulk_costs": ".cost",
     "network_cost": ".cost",
-    "num_cells_stacked": ".plan",
+    "num_cells_stacked": ".building",
     "partitions": ".cost",
 }
 

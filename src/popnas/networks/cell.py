@@ -21,9 +21,8 @@ from popnas.layers import (
     through,
 )
 from popnas.networks.decoder import Merge
-from popnas.networks.plan import CellPlan, LookbackPlan
+from popnas.networks.plan import SE_RATIO, CellPlan, LookbackPlan, branch_site
 from popnas.networks.spec import NetworkSpec
-from popnas.networks.tables import SE_RATIO, branch_site
 
 
 class BlockModule(nn.Module):

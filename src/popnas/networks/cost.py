@@ -5,26 +5,18 @@ A multiply-add counts as 2 FLOPs; FLOPs are those of one sample.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from popnas.cells import SearchSpace
 from popnas.networks.macros import MACROS
+from popnas.networks.tables import BulkCosts
 from popnas.operators import Cost
 
 if TYPE_CHECKING:
     from popnas.cells import Cell
     from popnas.networks.spec import NetworkSpec
-
-
-@dataclass(frozen=True)
-class BulkCosts:
-    """Costs of N networks: trainable params and FLOPs of one sample, int64 (N,) each."""
-
-    params: np.ndarray
-    flops: np.ndarray
 
 
 def bulk_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts:

@@ -8,7 +8,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from popnas.cells import Cell
-from popnas.networks.network import Network, build
+from popnas.networks.building import build
+from popnas.networks.network import Network
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from popnas.cells import Cell
-from popnas.networks.network import Network, build
+from popnas.networks.building import build
+from popnas.networks.network import Network
 from popnas.networks.spec import NetworkSpec
 
 _SAMPLES = 2

@@ -13,21 +13,8 @@ from popnas.cells import Cell
 from popnas.layers import Ends, drop_paths
 from popnas.networks.cell import CellModule
 from popnas.networks.heads import ClassificationHead
-from popnas.networks.macros import MACROS
 from popnas.networks.plan import StackPlan, head_dropouts, head_positions, head_weights, plan_sources
 from popnas.networks.spec import NetworkSpec
-
-
-def build(cell: Cell, spec: NetworkSpec) -> Network:
-    """The network of a cell's canonical form, so that equivalent cells get equal networks under an equal
-    seed.
-
-    Weights are drawn from torch's global generator (`torch.manual_seed`).
-
-    Raises:
-        OperatorError: an operator that does not exist or does not suit the data.
-    """
-    return MACROS.get(spec.macro)().build(cell.canonical(), spec)
 
 
 class Network(nn.Module, ABC):

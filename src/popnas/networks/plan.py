@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
-import numpy as np
-
-from popnas.cells import Cell, bulk
 from popnas.networks.spec import NetworkSpec
+from popnas.operators import Site
+
+SE_RATIO = 8
+"""Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
 
 
 @dataclass(frozen=True)
@@ -216,25 +217,20 @@ def cells_plan(places: Sequence[Place], nearest: int, lookback_depth: int, spec:
     return StackPlan(start, tuple(cells))
 
 
+def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
+    """Where an operator of a built cell sits that reads a lookback (`read` < 0) or a block."""
+    if read < 0:
+        lookback = cell.lookback(read)
+        seen, stride = lookback.seen, lookback.stride
+    else:
+        seen, stride = cell.output, 1
+    return Site(spec.num_dims, seen.channels, cell.output.channels, stride, seen.size, spec.activation)
+
+
 def plan_sources(cell: CellPlan, lookbacks: tuple[int, ...]) -> list[int]:
     """What a built cell reads, as `StackPlan.output` counts: its lookbacks and a skip that is merged."""
     plans = [cell.lookback(number) for number in lookbacks]
     return [plan.source for plan in plans] + [plan.merge.source for plan in plans if plan.merge is not None]
-
-
-def num_cells_stacked(cells: Cell | np.ndarray, spec: NetworkSpec) -> np.ndarray:
-    """Cells really stacked in the network of one cell or of each cell of an array (N, B, 4): int64 (1,) or
-    (N,).
-
-    The macro-architecture of the spec decides; by default it is `num_cells_built`.
-    """
-    from popnas.networks.macros import MACROS
-
-    if isinstance(cells, Cell):
-        nearest_N = np.array([cells.lookbacks[0] if cells.lookbacks else 0])
-    else:
-        nearest_N = bulk.nearest_lookback(cells)
-    return MACROS.get(spec.macro)().num_cells_stacked(nearest_N, spec)
 
 
 def head_positions(num_built: int, spec: NetworkSpec) -> tuple[int, ...]:

@@ -11,24 +11,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 from popnas import operators
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import UserError
-from popnas.networks.cost import BulkCosts
 from popnas.networks.decoder_plan import merge_cost
-from popnas.networks.macros import MACROS
-from popnas.networks.plan import CellPlan, Feature, LookbackPlan
+from popnas.networks.plan import SE_RATIO, CellPlan, Feature, LookbackPlan, StackPlan, branch_site
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost, Site, conv_bn_cost, pointwise_cost, squeeze_excite_cost
 
-SE_RATIO = 8
-"""Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
-
 _ALL_LOOKBACKS_UP_TO = 16
 """Deeper spaces get tables of the lookbacks that their cells really use, as tables grow with the square."""
+
+
+class Stacking(Protocol):
+    """Which cells a network is made of, and what it has beside them; a `MacroArchitecture` says both."""
+
+    def plan(self, nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+        """See `MacroArchitecture.plan`."""
+
+    def frame_cost(self, plan: StackPlan, spec: NetworkSpec) -> Cost:
+        """See `MacroArchitecture.frame_cost`."""
+
+
+@dataclass(frozen=True)
+class BulkCosts:
+    """Costs of N networks: trainable params and FLOPs of one sample, int64 (N,) each."""
+
+    params: np.ndarray
+    flops: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,10 +61,13 @@ class StackTables:
     rest: np.ndarray
 
 
-def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts:
+def stack_costs(
+    stacking: type[Stacking], cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec
+) -> BulkCosts:
     """Costs of the networks of all cells (N, B, 4) as `SearchSpace.encode` makes them, in any block order.
 
-    The spec's macro-architecture says which cells are built and what its networks have beside them.
+    `stacking` is the class of the macro-architecture: as it keeps no state, tables made for it are kept for
+    all its instances.
 
     Raises:
         UserError: channels or FLOPs that no 64-bit number holds.
@@ -62,7 +79,7 @@ def stack_costs(cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) ->
     places = np.full(depth + max(num_blocks, 1), len(lookbacks), dtype=np.int64)
     places[np.array(lookbacks, dtype=np.int64) + depth] = np.arange(len(lookbacks))
 
-    tables = stack_tables(space.operators, lookbacks, num_blocks, spec)
+    tables = stack_tables(stacking, space.operators, lookbacks, num_blocks, spec)
     nearest_N = places.take(bulk.nearest_lookback(cells_NB4) + depth)
     if spec.concat_only_unused_blocks:
         joined_N = np.count_nonzero(bulk.unused_blocks(cells_NB4), axis=1)
@@ -105,7 +122,11 @@ def _halves(cells_NB4: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 @lru_cache(maxsize=32)
 def stack_tables(
-    names: tuple[str, ...], lookbacks: tuple[int, ...], num_blocks: int, spec: NetworkSpec
+    stacking: type[Stacking],
+    names: tuple[str, ...],
+    lookbacks: tuple[int, ...],
+    num_blocks: int,
+    spec: NetworkSpec,
 ) -> StackTables:
     """The tables for cells of up to `num_blocks` blocks over these operators and lookbacks."""
     num_reads = len(lookbacks) + 1
@@ -118,7 +139,9 @@ def stack_tables(
     operator_costs = _OperatorCosts(names, spec)
     try:
         for row, nearest in enumerate((*lookbacks, 0)):
-            _fill_row(tables, row, nearest, lookbacks, operator_costs)
+            stack = stacking().plan(nearest, -min(lookbacks, default=-1), spec)
+            _add(tables.rest[row], stacking().frame_cost(stack, spec))
+            _add_cells(tables, row, stack, (nearest, *lookbacks), operator_costs)
     except OverflowError:
         raise UserError(
             f"a network of {spec.motifs} motifs that starts with {spec.filters} filters doubles them "
@@ -144,13 +167,12 @@ class _OperatorCosts:
         return self.known[site]
 
 
-def _fill_row(
-    tables: StackTables, row: int, nearest: int, lookbacks: tuple[int, ...], operator_costs: _OperatorCosts
+def _add_cells(
+    tables: StackTables, row: int, stack: StackPlan, used: tuple[int, ...], operator_costs: _OperatorCosts
 ) -> None:
+    """Add what the built cells cost to a row; `used`: its nearest lookback, then those of the tables."""
+    nearest, *lookbacks = used
     spec = operator_costs.spec
-    macro = MACROS.get(spec.macro)()
-    stack = macro.plan(nearest, -min(lookbacks, default=-1), spec)
-    _add(tables.rest[row], macro.frame_cost(stack, spec))
     for cell in stack.cells:
         _add(tables.rest[row], _rest_cost(cell, cell.lookback(nearest), spec))
         for joined in range(2, tables.concatenation.shape[1]):
@@ -160,16 +182,6 @@ def _fill_row(
             _add(tables.lookback[row, place], _lookback_cost(cell.lookback(lookback), cell.output))
         for place, read in enumerate((*lookbacks, 0)):
             tables.branch[row, :-1, place] += operator_costs.at(branch_site(cell, read, spec))
-
-
-def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
-    """Where an operator of a built cell sits that reads a lookback (`read` < 0) or a block."""
-    if read < 0:
-        lookback = cell.lookback(read)
-        seen, stride = lookback.seen, lookback.stride
-    else:
-        seen, stride = cell.output, 1
-    return Site(spec.num_dims, seen.channels, cell.output.channels, stride, seen.size, spec.activation)
 
 
 def _add(entry_2: np.ndarray, cost: Cost) -> None:

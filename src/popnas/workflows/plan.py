@@ -18,8 +18,9 @@ from popnas import pareto, tasks
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.networks.cost import BulkCosts, bulk_costs
+from popnas.networks.cost import bulk_costs
 from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import BulkCosts
 from popnas.seeds import derive_seed
 from popnas.training import device
 from popnas.workflows import finish, fits, probing

@@ -15,8 +15,8 @@ from popnas.cells import Cell, SearchSpace
 from popnas.cells.bulk import Expansion, expand
 from popnas.config import RunConfig
 from popnas.evaluation import Evaluation
+from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
-from popnas.networks.plan import num_cells_stacked
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors import ScorePredictor, TimePredictor, features
 from popnas.seeds import derive_seed

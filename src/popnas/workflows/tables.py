@@ -9,7 +9,7 @@ import numpy as np
 
 from popnas.cells import Cell, SearchSpace
 from popnas.evaluation import Evaluation
-from popnas.networks.plan import num_cells_stacked
+from popnas.networks.building import num_cells_stacked
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors import features
 from popnas.runs import RunFolder, RunState, write_table

@@ -4,8 +4,8 @@ import pytest
 
 from popnas.cells import Cell
 from popnas.networks import memory
+from popnas.networks.building import build
 from popnas.networks.memory import training_memory
-from popnas.networks.network import build
 from popnas.networks.spec import NetworkSpec
 
 IMAGES = NetworkSpec("classification", (16, 16, 3), 10, filters=8)

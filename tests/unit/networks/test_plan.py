@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from popnas.cells import Cell
+from popnas.networks.building import num_cells_stacked
 from popnas.networks.plan import (
     Feature,
     built_positions,
     head_dropouts,
     head_positions,
     head_weights,
-    num_cells_stacked,
     see,
     stack_plan,
 )

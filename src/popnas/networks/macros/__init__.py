@@ -4,8 +4,8 @@ A new one is one file here (or in a package that offers the entry point group `p
 `MacroArchitecture` subclass declared by `@MACROS.register("name", description="...")`. Only `build` must be
 written (and `plan`, where other cells are built than in the classification stack): without a bulk formula
 of its own its networks are costed by building them on the meta device. With `plan` and `frame_cost`,
-`tables.stack_costs` is such a formula. The modules here stay torch-free at import time (`build` imports what
-it needs), so that plans and costs can be asked for without it.
+`tables.stack_costs(type(self), ...)` is such a formula. The modules here stay torch-free at import time
+(`build` imports what it needs), so that plans and costs can be asked for without it.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ import numpy as np
 
 from popnas.networks.plan import StackPlan, head_positions, plan_sources, stack_plan
 from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import BulkCosts
 from popnas.operators import Cost, dense_cost
 
 if TYPE_CHECKING:
     from popnas.cells import Cell, SearchSpace
-    from popnas.networks.cost import BulkCosts
     from popnas.networks.network import Network
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from popnas.networks.macros import MACROS
 from popnas.networks.macros._base import MacroArchitecture
 from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import BulkCosts, stack_costs
 
 if TYPE_CHECKING:
     from popnas.cells import Cell, SearchSpace
-    from popnas.networks.cost import BulkCosts
     from popnas.networks.network import Network
 
 
@@ -34,6 +34,4 @@ class Classification(MacroArchitecture):
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """See `MacroArchitecture.bulk_costs`; here a sum of table entries."""
-        from popnas.networks.tables import stack_costs
-
-        return stack_costs(cells_NB4, space, spec)
+        return stack_costs(type(self), cells_NB4, space, spec)

@@ -17,11 +17,11 @@ from popnas.networks.macros import MACROS
 from popnas.networks.macros._base import MacroArchitecture
 from popnas.networks.plan import StackPlan, encoder_decoder_plan, place_feature
 from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import BulkCosts, stack_costs
 from popnas.operators import Cost
 
 if TYPE_CHECKING:
     from popnas.cells import Cell, SearchSpace
-    from popnas.networks.cost import BulkCosts
     from popnas.networks.network import Network
 
 
@@ -50,6 +50,4 @@ class SegmentationCells(MacroArchitecture):
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """See `MacroArchitecture.bulk_costs`; here a sum of table entries."""
-        from popnas.networks.tables import stack_costs
-
-        return stack_costs(cells_NB4, space, spec)
+        return stack_costs(type(self), cells_NB4, space, spec)

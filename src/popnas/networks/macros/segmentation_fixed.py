@@ -17,11 +17,11 @@ from popnas.networks.macros import MACROS
 from popnas.networks.macros._base import MacroArchitecture, stack_partitions
 from popnas.networks.plan import StackPlan
 from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import BulkCosts, stack_costs
 from popnas.operators import Cost
 
 if TYPE_CHECKING:
     from popnas.cells import Cell, SearchSpace
-    from popnas.networks.cost import BulkCosts
     from popnas.networks.network import Network
 
 
@@ -46,9 +46,7 @@ class SegmentationFixed(MacroArchitecture):
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """See `MacroArchitecture.bulk_costs`; here a sum of table entries."""
-        from popnas.networks.tables import stack_costs
-
-        return stack_costs(cells_NB4, space, spec)
+        return stack_costs(type(self), cells_NB4, space, spec)
 
     def partitions(self, cell: Cell, spec: NetworkSpec) -> dict[str, int]:
         """See `MacroArchitecture.partitions`; the decoder belongs to the last cell, so what it reads of the
