@@ -19,7 +19,7 @@ import torch
 
 from popnas import training
 from popnas.training.loop import _Training
-from popnas.workflows import candidate
+from popnas.workflows.searching import candidate
 from popnas.workflows.settings import load_config
 
 CELL = (

@@ -43,7 +43,7 @@ CONFIG = {
 
 def ours(folder: Path) -> list[float]:
     """Seconds of each epoch of final training."""
-    from popnas.workflows.model_training import FINAL, ModelJob, train_model
+    from popnas.workflows.models.training import FINAL, ModelJob, train_model
     from popnas.workflows.settings import load_config
 
     data = {"type": "image_classification", "path": str(folder), "batch_size": BATCH}

@@ -30,10 +30,10 @@ from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.layers import ConvBNAct, ImagePooling
 from popnas.training import TrainingSettings, device
-from popnas.workflows.evaluation import evaluate
-from popnas.workflows.final_training import train
-from popnas.workflows.model_progress import ModelListener
-from popnas.workflows.models import ModelFolder
+from popnas.workflows.models.evaluation import evaluate
+from popnas.workflows.models.final_training import train
+from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.models.progress import ModelListener
 
 NAME = "compared"
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from popnas.config import RunConfig
     from popnas.errors import PopnasError, UserError
     from popnas.evaluation import Evaluation
-    from popnas.workflows.evaluation import ModelEvaluation, evaluate
-    from popnas.workflows.final_training import train
-    from popnas.workflows.model_training import TrainedModel
-    from popnas.workflows.search import SearchResult, resume, search
-    from popnas.workflows.selection import SelectionResult, select
+    from popnas.workflows.models.evaluation import ModelEvaluation, evaluate
+    from popnas.workflows.models.final_training import train
+    from popnas.workflows.models.selection import SelectionResult, select
+    from popnas.workflows.models.training import TrainedModel
+    from popnas.workflows.searching.search import SearchResult, resume, search
 
     __version__: str
 
@@ -35,23 +35,23 @@ _HOMES = {
     "Block": "popnas.cells",
     "Cell": "popnas.cells",
     "Evaluation": "popnas.evaluation",
-    "ModelEvaluation": "popnas.workflows.evaluation",
+    "ModelEvaluation": "popnas.workflows.models.evaluation",
     "PopnasClassifier": "popnas.api",
     "PopnasError": "popnas.errors",
     "Predictor": "popnas.api",
     "Run": "popnas.api",
     "RunConfig": "popnas.config",
-    "SearchResult": "popnas.workflows.search",
+    "SearchResult": "popnas.workflows.searching.search",
     "SearchSpace": "popnas.cells",
-    "SelectionResult": "popnas.workflows.selection",
-    "TrainedModel": "popnas.workflows.model_training",
+    "SelectionResult": "popnas.workflows.models.selection",
+    "TrainedModel": "popnas.workflows.models.training",
     "UserError": "popnas.errors",
-    "evaluate": "popnas.workflows.evaluation",
+    "evaluate": "popnas.workflows.models.evaluation",
     "load": "popnas.api",
-    "resume": "popnas.workflows.search",
-    "search": "popnas.workflows.search",
-    "select": "popnas.workflows.selection",
-    "train": "popnas.workflows.final_training",
+    "resume": "popnas.workflows.searching.search",
+    "search": "popnas.workflows.searching.search",
+    "select": "popnas.workflows.models.selection",
+    "train": "popnas.workflows.models.final_training",
 }
 
 __all__ = [

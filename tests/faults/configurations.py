@@ -325,7 +325,7 @@ def main() -> int:
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the next have the next ones")
     options = parser.parse_args()
-    import popnas.workflows.search  # noqa: F401 - once for all forks
+    import popnas.workflows.searching.search  # noqa: F401 - once for all forks
 
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from popnas.errors import DataError, UnknownNameError
-from popnas.workflows.data_look import look_at
-from popnas.workflows.inspection import inspect
+from popnas.workflows.data.inspection import inspect
+from popnas.workflows.data.look import look_at
 
 SPEC = importlib.util.spec_from_file_location("data_faults", Path(__file__).with_name("data_faults.py"))
 data_faults = importlib.util.module_from_spec(SPEC)

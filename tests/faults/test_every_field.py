@@ -36,9 +36,10 @@ from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder
 from popnas.runs.content import search_content
 from popnas.training import device
-from popnas.workflows import best_model, candidate, final_training, finish, model_training, search, selection
-from popnas.workflows.model_progress import ModelListener
-from popnas.workflows.model_training import ModelJob, train_model
+from popnas.workflows.models import final_training, selection, training
+from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.models.training import ModelJob, train_model
+from popnas.workflows.searching import best_model, candidate, finish, search
 from popnas.workflows.settings import load_config
 
 from .configurations import base, write_data
@@ -292,7 +293,7 @@ def _model(document: dict[str, Any], folder: Path, stage: str) -> Any:
     cell = SERIES_CELL if tasks.get(config.dataset.type).num_dims == 1 else CELL
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        patch.setattr(model_training._Job, "_export", lambda *_: (None, None))
+        patch.setattr(training._Job, "_export", lambda *_: (None, None))
         trained = train_model(ModelJob(folder / "model", cell, config, stage))
     weights = (folder / "model" / "weights.safetensors").read_bytes()
     fields = (trained.num_epochs, trained.score, trained.training_seconds)

@@ -110,7 +110,7 @@ def config_of(task: str, operator: str, folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module", autouse=True)
 def without_views() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("popnas.workflows.finish.views", lambda *arguments: None)
+        patch.setattr("popnas.workflows.searching.finish.views", lambda *arguments: None)
         yield
 
 

@@ -17,7 +17,7 @@ import torch
 from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.export import DeployedNetwork
-from popnas.workflows.candidate_files import load_weights
+from popnas.workflows.searching.candidate_files import load_weights
 from popnas.workflows.settings import load_config
 
 

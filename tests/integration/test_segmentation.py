@@ -23,7 +23,7 @@ import popnas as package
 from popnas.cli.main import run as command_line
 from popnas.datasets.masks import IGNORED
 from popnas.runs import RunFolder
-from popnas.workflows.models import ModelFolder
+from popnas.workflows.models.folder import ModelFolder
 
 COLOURS = np.array([[40, 40, 40], [220, 30, 30], [30, 200, 60]], np.uint8)
 PARTIAL = {
@@ -244,7 +244,7 @@ def content_of(run: Path) -> list[dict[str, Any]]:
 
 
 def test_streamed_from_disk_or_cached_a_search_is_the_same(tmp_path, capsys, data, monkeypatch):
-    monkeypatch.setattr("popnas.workflows.finish.views", lambda *arguments: None)
+    monkeypatch.setattr("popnas.workflows.searching.finish.views", lambda *arguments: None)
     contents = []
     for cache in (True, False):
         changes: dict[str, Any] = {
@@ -303,7 +303,7 @@ def num_evaluations(run: Path) -> int:
 
 
 def test_a_search_killed_and_resumed_has_equal_content(popnas, capsys, data, monkeypatch):
-    monkeypatch.setattr("popnas.workflows.finish.views", lambda *arguments: None)
+    monkeypatch.setattr("popnas.workflows.searching.finish.views", lambda *arguments: None)
     changes = {"dataset.cache": False, "dataset.resize": {"width": 12, "height": 10}}
     config = write_json(popnas.folder / "config.json", masks_config(data["many"], **changes))
     calm, killed = (popnas.folder / "logs" / name for name in ("calm", "killed"))

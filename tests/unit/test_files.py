@@ -7,8 +7,8 @@ import pytest
 
 from popnas import files
 from popnas.errors import DataError, UserError
-from popnas.workflows.describe import read_cells, read_operator_costs
-from popnas.workflows.models import read_json
+from popnas.workflows.models.folder import read_json
+from popnas.workflows.searching.describe import read_cells, read_operator_costs
 from popnas.workflows.settings import load_config
 
 

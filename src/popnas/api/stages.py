@@ -17,14 +17,16 @@ from popnas.api.fitting import Source
 from popnas.config import RunConfig
 from popnas.errors import PopnasError
 from popnas.runs import RunFolder
-from popnas.workflows import budget, epoch_time, final_training, plan, selection
-from popnas.workflows.budget import EpochShare
-from popnas.workflows.model_progress import ModelListener
-from popnas.workflows.model_requests import stage_config
-from popnas.workflows.models import ModelFolder, read_json
-from popnas.workflows.progress import Listener
-from popnas.workflows.search import search
+from popnas.workflows.models import final_training, selection
+from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.models.requests import stage_config
+from popnas.workflows.searching import plan
+from popnas.workflows.searching.progress import Listener
+from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config, num_workers
+from popnas.workflows.whole import budget, epoch_time
+from popnas.workflows.whole.budget import EpochShare
 
 logger = logging.getLogger("popnas")
 

@@ -55,8 +55,8 @@ def inspect(
     if task is not None and source is not None:
         raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
     from popnas.report.views import Views
-    from popnas.workflows.data_look import look_at, look_with
-    from popnas.workflows.inspection import inspect, write_page
+    from popnas.workflows.data.inspection import inspect, write_page
+    from popnas.workflows.data.look import look_at, look_with
     from popnas.workflows.settings import load_config
 
     if source is not None:

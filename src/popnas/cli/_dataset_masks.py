@@ -37,7 +37,7 @@ def masks(
 ) -> None:
     """Show a segmentation network's masks: image, truth, prediction and error, worst images first."""
     # A workflow loads torch: only once the command line is known to be right.
-    from popnas.workflows.predicted_masks import show
+    from popnas.workflows.models.predicted_masks import show
 
     with written_to_option("-o"):
         page = show(run, model, split=split, num_shown=num_shown, output=output)

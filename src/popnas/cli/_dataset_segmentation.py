@@ -12,7 +12,7 @@ from popnas.cli._output import echo, print_json, print_table
 from popnas.errors import DataError, UserError
 
 if TYPE_CHECKING:
-    from popnas.workflows.segmentation_files import BuiltSplit, MaskReading
+    from popnas.workflows.data.segmentation_files import BuiltSplit, MaskReading
 
 _MODES = ("grey", "rgb", "red", "green", "blue")
 _SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -89,7 +89,7 @@ def segmentation(
     the label nearest to it.
     """
     from popnas.datasets.pair_geometry import Geometry
-    from popnas.workflows.segmentation_files import build
+    from popnas.workflows.data.segmentation_files import build
 
     folders = _folders(folder, splits)
     if folder is not None and output.resolve() == folder.resolve():
@@ -151,7 +151,7 @@ def _reading(
     from popnas.datasets import colour_tables
     from popnas.datasets.masks import COLOUR_FILE
     from popnas.datasets.sources._layouts import label_names
-    from popnas.workflows.segmentation_files import CHANNELS, MaskReading
+    from popnas.workflows.data.segmentation_files import CHANNELS, MaskReading
 
     if colors is None and folder is not None and mode in (None, "rgb"):
         colors = folder / COLOUR_FILE if (folder / COLOUR_FILE).is_file() else None

@@ -14,7 +14,7 @@ from rich.console import Console
 from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
 from popnas.cli._output import printable
 from popnas.cli._progress import duration
-from popnas.workflows.model_progress import ModelListener
+from popnas.workflows.models.progress import ModelListener
 
 _POLL_SECONDS = 1.0
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
 from popnas.cli._output import printable
 from popnas.evaluation import Evaluation
-from popnas.workflows.progress import Listener, SecondsLeft
+from popnas.workflows.searching.progress import Listener, SecondsLeft
 
 CONFIRMING = "confirming the best cells with other seeds"
 

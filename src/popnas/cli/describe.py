@@ -14,7 +14,7 @@ from popnas.cli._output import echo, print_table
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
-    from popnas.workflows.describe import CellDescription
+    from popnas.workflows.searching.describe import CellDescription
 
 
 @click.command("describe")
@@ -64,7 +64,7 @@ def command(
         raise click.UsageError(
             "give exactly one of --spec CELL, --specs FILE, --space, --schedule STEPS_PER_EPOCH"
         )
-    from popnas.workflows import describe
+    from popnas.workflows.searching import describe
     from popnas.workflows.settings import load_config
 
     config = load_config(source, sets=sets)

@@ -14,7 +14,7 @@ from popnas.cli._output import echo, print_json
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.workflows.end_to_end import EndToEndResult
+    from popnas.workflows.whole.end_to_end import EndToEndResult
 
 
 @click.command("e2e")
@@ -61,8 +61,8 @@ def command(
     began = time.monotonic()
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli._model_progress import job_listener
-    from popnas.workflows import end_to_end as job
     from popnas.workflows.settings import load_config
+    from popnas.workflows.whole import end_to_end as job
 
     listener = job_listener(is_quiet=is_json)
     with ENDING.going_on(

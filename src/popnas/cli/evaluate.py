@@ -25,7 +25,7 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     if top and model is not None:
         raise click.UsageError("-f names one model, --top takes all of the selection: give one of the two.")
     # A workflow loads torch: only once the command line is known to be right.
-    from popnas.workflows.evaluation import evaluate
+    from popnas.workflows.models.evaluation import evaluate
 
     found = evaluate(run, model, top=top, sets=sets, say=lambda message: echo(message, err=True))
     if is_json:

@@ -31,11 +31,12 @@ def command(
     With --source, write the network as one PyTorch file to read, change and train on.
     """
     # Workflows load torch: only once the command line is known to be right.
-    from popnas.workflows import deployment, run_data
-    from popnas.workflows.evaluation import find_models
+    from popnas.workflows.models import deployment
+    from popnas.workflows.models.evaluation import find_models
+    from popnas.workflows.models.folder import read_data_from
 
     folder = find_models(run, model)[0]
-    run_data.apply_to_models([folder], sets)
+    read_data_from([folder], sets)
     if is_source:
         with written_to_option("-o"):
             path = deployment.write_source(folder, output)

@@ -13,7 +13,7 @@ from popnas.cli._reading_choice import ask, type_option
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.workflows.data_look import Look
+    from popnas.workflows.data.look import Look
 
 _LARGEST_SIDE = 64
 _SMALLEST_FINAL_SIZE = 4
@@ -38,7 +38,7 @@ def command(data: str, output: Path, task: str | None) -> None:
     """
     if output.exists():
         raise UserError(f"{output} exists; give another file with -o, or remove it.")
-    from popnas.workflows.data_look import look_at
+    from popnas.workflows.data.look import look_at
 
     look = look_at(data, ask, task=task)
     text = _text(look, data, output)

@@ -100,7 +100,7 @@ def command(
 
     samples = None
     if data is not None:
-        from popnas.workflows.latency_samples import read_samples
+        from popnas.workflows.data.latency_samples import read_samples
 
         samples = read_samples(data, latency.read_inputs(model))
     report = latency.measure(

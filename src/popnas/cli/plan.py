@@ -10,7 +10,7 @@ import click
 from popnas.cli._options import config_option, json_option, set_option
 
 if TYPE_CHECKING:
-    from popnas.workflows.plan import Plan
+    from popnas.workflows.searching.plan import Plan
 
 
 @click.command("plan")
@@ -23,7 +23,7 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
     Checks the configuration, loads the data and probes a few networks; nothing is written.
     """
     from popnas.cli._output import echo, print_json
-    from popnas.workflows.plan import plan
+    from popnas.workflows.searching.plan import plan
     from popnas.workflows.settings import load_config
 
     config = load_config(source, sets=sets)

@@ -47,7 +47,7 @@ def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:
 
 def _rebuild(run: Path, has_pdf: bool) -> None:
     from popnas.cli._progress import progress_listener
-    from popnas.workflows.rebuild import rebuild
+    from popnas.workflows.searching.rebuild import rebuild
 
     with progress_listener(is_quiet=False) as listener:
         folder = rebuild(run, has_pdf=has_pdf, listener=listener)

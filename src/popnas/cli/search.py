@@ -13,7 +13,7 @@ from popnas.cli._output import echo
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.workflows.search import SearchResult
+    from popnas.workflows.searching.search import SearchResult
 
 
 @click.command("search")
@@ -62,7 +62,7 @@ def command(
     from popnas.cli._progress import progress_listener
     from popnas.runs import RunFolder
     from popnas.runs.front import check_constraints
-    from popnas.workflows import search as job
+    from popnas.workflows.searching import search as job
     from popnas.workflows.settings import load_config
 
     if confirm is not None:

@@ -14,7 +14,7 @@ from popnas.cli._output import echo, print_json, print_table
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.workflows.selection import SelectedModel, SelectionResult
+    from popnas.workflows.models.selection import SelectedModel, SelectionResult
 
 
 @click.command("select")
@@ -76,7 +76,7 @@ def command(
         raise UserError("--spec trains the one cell that is given; leave out -k and --from, or --spec.")
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli._model_progress import model_listener
-    from popnas.workflows import selection
+    from popnas.workflows.models import selection
 
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         result = selection.select(

@@ -68,7 +68,7 @@ def command(
     """
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli._model_progress import model_listener
-    from popnas.workflows import final_training
+    from popnas.workflows.models import final_training
 
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         trained = final_training.train(

@@ -23,7 +23,7 @@ from popnas.networks.spec import NetworkSpec
 def without_views() -> Iterator[None]:
     """Searches write no tables and no report here: nothing looks at them, and figures take seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("popnas.workflows.finish.views", lambda *arguments: None)
+        patch.setattr("popnas.workflows.searching.finish.views", lambda *arguments: None)
         yield
 
 

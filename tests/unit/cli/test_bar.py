@@ -14,7 +14,7 @@ from popnas.cli._model_progress import Pace
 from popnas.cli._output import print_table, printable
 from popnas.cli._progress import _Drawn
 from popnas.evaluation import Evaluation
-from popnas.workflows.progress import SecondsLeft
+from popnas.workflows.searching.progress import SecondsLeft
 
 WIDTHS = [20, 40, 80, 200]
 

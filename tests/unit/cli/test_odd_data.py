@@ -285,7 +285,7 @@ def warned_by_search(monkeypatch, tmp_path, capsys):
         raise UserError("far enough")
 
     def search(source):
-        monkeypatch.setattr("popnas.workflows.search.RunFolder.create", stop)
+        monkeypatch.setattr("popnas.workflows.searching.search.RunFolder.create", stop)
         monkeypatch.chdir(tmp_path)
         assert run(["search", "-j", str(source)]) == 2
         shown = capsys.readouterr().err

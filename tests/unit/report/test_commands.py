@@ -15,7 +15,7 @@ from popnas.cli.main import cli
 from popnas.cli.report import command as report
 from popnas.errors import CellSyntaxError, OperatorError, RunFolderError, UserError
 from popnas.runs import RunFolder
-from popnas.workflows.rebuild import rebuild
+from popnas.workflows.searching.rebuild import rebuild
 
 MakeRun = Callable[..., RunFolder]
 

@@ -13,8 +13,8 @@ from popnas.cells import Cell
 from popnas.errors import UserError
 from popnas.resources import MemoryLimit
 from popnas.workflows import fits
-from popnas.workflows.plan import plan
-from popnas.workflows.search import search
+from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 
 GIB = 2**30

@@ -1,0 +1,208 @@
+"""Data looked at before there is a configuration: which task and source read them, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from popnas import datasets, files, tasks
+from popnas.config import DatasetConfig, RunConfig
+from popnas.config.sections import ResizeConfig
+from popnas.datasets import SOURCES, Dataset
+from popnas.errors import (
+    DataError,
+    MissingSplitError,
+    MissingValidationError,
+    SizesDifferError,
+    TooFewError,
+    nearest,
+)
+from popnas.seeds import derive_seed
+from popnas.tasks import Task
+from popnas.workflows.data.readings import Choose, Readings, tasks_by_shape
+
+UNLABELLED = 255
+"""What masks usually hold where nothing is labelled."""
+_SIZE = (64, 64)
+"""Height and width for images that differ in size, where most of them have none in common."""
+_SHARE = 0.2
+
+
+def sentences(notes: Sequence[str]) -> list[str]:
+    """What loading noted (`Dataset.warnings`), as whole sentences."""
+    return [f"{note[0].upper()}{note[1:]}." for note in notes]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen: the `dataset` section that reads the data, the data, and (sentences) what would stop a
+    search of them as they are, or its evaluation, and what was taken for granted to read them.
+
+    `needs_resize`: images differ in size, and `dataset` has them at one.
+    """
+
+    section: dict[str, Any]
+    dataset: Dataset
+    problems: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+    needs_resize: bool = False
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is to be told of how the data were read, the worst first."""
+        return list(dict.fromkeys([*self.problems, *self.guesses, *sentences(self.dataset.warnings)]))
+
+    @property
+    def task(self) -> Task:
+        """The task of the section."""
+        return tasks.get(self.section["type"])
+
+    @property
+    def num_training(self) -> int:
+        """Examples to train on."""
+        return len(self.dataset.train)
+
+    @property
+    def is_images(self) -> bool:
+        """Whether examples are images, not series."""
+        return len(self.dataset.input_shape) == 3
+
+    @property
+    def spatial_size(self) -> tuple[int, ...]:
+        """The input's shape without channels."""
+        return self.dataset.input_shape[:-1]
+
+
+def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
+    """Load the data at a path or of a known name, with the test split if there is one, as the task that can
+    read them; what would stop a search is noted where the data can be looked at all the same.
+
+    Where several tasks may be meant `choose` is asked, unless `task` says which.
+
+    Raises:
+        DataError: no task can read them.
+    """
+    sections = list(_candidates(data, task))
+    looks: dict[str, Look | DataError] = {}
+    for section in sections:
+        try:
+            looks[section["type"]] = _load(section)
+        except DataError as error:
+            looks[section["type"]] = error
+    readings = Readings.of(data, looks)
+    meant = readings.choose(choose)
+    chosen = looks[meant]
+    if isinstance(chosen, DataError):
+        raise chosen
+    return replace(chosen, guesses=(*readings.told(meant), *chosen.guesses))
+
+
+def look_with(config: RunConfig) -> Look:
+    """All data of a configuration, as `look_at`."""
+    section = config.to_json()["dataset"]
+    return _all_of(section, config.dataset, derive_seed(config.others.seed, "data"))
+
+
+def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
+    """`dataset` sections that might read the data."""
+    sources = [source() for _, source in SOURCES.items()]
+    path = files.user_path(data)
+    trouble = files.trouble(path, may_be_folder=True)
+    if trouble is None or files.is_named(path):
+        datasets.check_path(path)
+        found = sorted({task for source in sources if source.recognizes(path) for task in source.tasks})
+        if not found:
+            layouts = dict.fromkeys(source.layout for source in sources if source.layout)
+            raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
+        if task is not None and task not in found:
+            raise DataError(f"{data} holds no data for {task}; it looks like data for {' or '.join(found)}.")
+        fitting = [task] if task is not None else tasks_by_shape(path, found)
+        yield from ({"type": name, "path": data} for name in fitting)
+        return
+    found = sorted({task for source in sources if data in source.data_sets() for task in source.tasks})
+    if not found:
+        names = sorted({name for source in sources for name in source.data_sets()})
+        reason = "" if trouble.startswith("it does not exist") else f" ({trouble})"
+        raise DataError(
+            f"{data} is neither a file or folder nor a known data set{reason}.{nearest(data, names)} "
+            f"Known are: {', '.join(names)}."
+        )
+    if task is not None and task not in found:
+        raise DataError(f"The data set '{data}' is for {' or '.join(found)}, not for {task}.")
+    yield from ({"type": name, "name": data} for name in ([task] if task is not None else found))
+
+
+def _load(section: dict[str, Any]) -> Look:
+    """Load with a validation split of its own if there is one, else with a share of the training data."""
+    guesses: list[str] = []
+    try:
+        return _loaded({**section, "validation_size": None})
+    except MissingValidationError:
+        pass
+    except DataError as error:
+        guesses.append(f"The validation split of the data is not used, because it cannot be: {error}")
+    try:
+        look = _loaded({**section, "validation_size": _SHARE})
+    except TooFewError as error:
+        if error.smallest is None:
+            raise
+        look = _loaded({**section, "validation_size": error.smallest})
+        guesses.append(
+            f"{error.smallest:.1%} of the training examples are taken for validation, because of fewer not "
+            "every class would have one."
+        )
+    return replace(look, guesses=(*look.guesses, *guesses))
+
+
+def _loaded(section: dict[str, Any]) -> Look:
+    look = _all_of(section, DatasetConfig(**section), 0)
+    may_be_unlabelled = str(UNLABELLED) in look.dataset.class_names
+    if not look.task.is_per_pixel or not may_be_unlabelled or "ignore_class" in section:
+        return look
+    try:
+        look = _loaded({**section, "ignore_class": UNLABELLED})
+        guess = "taken for unlabelled (dataset.ignore_class); if it is a class like the others, set null."
+    except DataError:
+        guess = "taken for a class, because without it fewer than two would be left."
+    return replace(look, guesses=(*look.guesses, f"The mask value {UNLABELLED} is {guess}"))
+
+
+def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
+    """Load what can be loaded, with the test split if there is one; what failed on the way is a problem."""
+    problems: dict[str, None] = {}  # an ordered set
+    attempts = [config]
+    for attempt in attempts:
+        for need_test in (True, False):
+            try:
+                dataset = datasets.load(attempt, seed, need_test=need_test)
+            except MissingSplitError:
+                continue
+            except (MissingValidationError, TooFewError):
+                raise  # no other attempt would help
+            except DataError as error:
+                problems[str(error)] = None
+                if len(attempts) == 1:
+                    attempts += _other_attempts(config, error)
+                continue
+            # The section itself works without test data: a search would run, and fail to be evaluated.
+            what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
+            found = tuple(f"{what} would stop: {problem}" for problem in problems)
+            return Look(section, dataset, found, needs_resize=_is_resized(attempt, config))
+    raise DataError(next(iter(problems)))
+
+
+def _is_resized(attempt: DatasetConfig, config: DatasetConfig) -> bool:
+    return config.resize is None and attempt.resize is not None
+
+
+def _other_attempts(config: DatasetConfig, error: DataError) -> Iterator[DatasetConfig]:
+    """Sections that show the data all the same where theirs does not work: without a crop that images have
+    no room for; at one size, that of most of them, where they differ.
+    """
+    if config.type == "image_segmentation" and config.resize is not None:
+        yield config.model_copy(update={"resize": None})
+    if config.type == "image_classification" and config.resize is None:
+        usual = error.usual if isinstance(error, SizesDifferError) else None
+        height, width = usual or _SIZE
+        yield config.model_copy(update={"resize": ResizeConfig(width=width, height=height)})

@@ -1,0 +1,100 @@
+"""A trained network as a folder that runs elsewhere, judged on the run's own test data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import DataError, MissingSplitError
+from popnas.runs.storage import write_text
+from popnas.workflows.data import run_data
+from popnas.workflows.models.folder import ModelFolder
+
+Say = Callable[[str], None]
+
+
+def deploy(
+    model: ModelFolder, folder: Path | None = None, *, say: Say = lambda message: None
+) -> dict[str, Any]:
+    """Write the deployment folder of a model (default: `deploy/` inside its own); returns its `model.json`.
+
+    Without a test split the files are judged on validation data, and `say` tells so.
+
+    Raises:
+        ExportError: no ONNX file reproduces the network.
+        RunFolderError, DataError: the model or its data cannot be read.
+        StorageError: the disk refused.
+    """
+    network, dataset = model.load_network(), load_for_judging(model, say)
+    check_same_data(model, dataset)
+    name, judged_on = ("validation", dataset.validation) if dataset.test is None else ("test", dataset.test)
+    # The ONNX libraries take seconds to import: only once everything else is well.
+    from popnas.export.deploy import write_deployment
+
+    content = write_deployment(
+        network,
+        model.preprocessing(),
+        model.content(),
+        folder or model.deploy,
+        calibration=dataset.train,
+        judged_on=judged_on,
+        judged_name=name,
+    )
+    if not content["int8"]["is_kept"]:
+        say(f"No int8 file: {content['int8']['reason']}.")
+    return content
+
+
+def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
+    """A run's data with their test split, if they have one: before long work, so that test data which cannot
+    be used are told before it and not after.
+
+    Raises:
+        DataError: data that are missing, broken or unsuited.
+    """
+    try:
+        return run_data.load(config, run, need_test=True)
+    except MissingSplitError:
+        return run_data.load(config, run)
+
+
+def load_for_judging(model: ModelFolder, say: Say) -> Dataset:
+    """The model's data with their test split, or without, if there is none."""
+    try:
+        return model.load_dataset(need_test=True)
+    except MissingSplitError as lack:
+        say(f"{lack} The exported files are judged on validation data instead.")
+        return model.load_dataset()
+
+
+def check_same_data(model: ModelFolder, dataset: Dataset) -> None:
+    """Raises DataError if the data are no longer those that the model was trained on."""
+    spec, names = model.spec(), model.class_names()
+    if tuple(dataset.input_shape) != spec.input_shape or dataset.class_names != names:
+        raise DataError(
+            f"{model.path} was trained on samples {spec.input_shape} of the classes {_listed(names)}, but "
+            f"{dataset.place} now has samples {tuple(dataset.input_shape)} of the classes "
+            f"{_listed(dataset.class_names)}. Put the data back, or train on the new ones."
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
+
+
+def write_source(model: ModelFolder, path: Path | None = None) -> Path:
+    """Write the network as one PyTorch file (default: `network.py` in the model's folder); returns its path.
+
+    Raises:
+        ExportError: a part of the network that has no source.
+        RunFolderError: the model cannot be read.
+        StorageError: the disk refused.
+    """
+    from popnas.export.source import network_source
+
+    path = path or model.path / "network.py"
+    write_text(path, network_source(model.load_network(), model.preprocessing()))
+    return path

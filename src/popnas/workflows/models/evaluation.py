@@ -1,0 +1,261 @@
+"""Trained networks on test data: metrics per head and per class, calibration, confusion matrices; a page to
+read and `eval.json` for programs, in the model's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import forks, networks, tasks, training
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Split
+from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
+from popnas.report import confusion, evaluation_page
+from popnas.report.views import Views
+from popnas.resources import available_cores
+from popnas.runs import RunFolder
+from popnas.runs.storage import plain, write_json, write_text
+from popnas.tasks import Task
+from popnas.training.device import laid_out
+from popnas.workflows.models import worst_masks
+from popnas.workflows.models.deployment import check_same_data
+from popnas.workflows.models.folder import ModelFolder, read_data_from
+from popnas.workflows.models.tally import Tally
+from popnas.workflows.models.worst_masks import WorstMasks
+
+Say = Callable[[str], None]
+STEM = "test_confusion_matrix"
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """One model on test data: `content` as in its `eval.json`, or None and why it was `skipped`."""
+
+    path: Path
+    content: dict[str, Any] | None
+    skipped: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The main head's test metrics; none of a skipped model."""
+        return {} if self.content is None else self.content["metrics"]
+
+
+def evaluate(
+    path: Path | str,
+    model: Path | str | None = None,
+    *,
+    top: bool = False,
+    sets: Sequence[str] = (),
+    say: Say = lambda message: None,
+) -> list[ModelEvaluation]:
+    """Evaluate a model of the run `path` on test data (`model`: its folder; default the search's best; `path`
+    may be a model's folder itself), or with `top` all models of its selection. `sets`: "dataset.path=PLACE",
+    where the data were moved.
+
+    Models whose data have no test split are skipped: `say` tells why, nothing is written.
+
+    Raises:
+        RunFolderError: no such model, or one of another task.
+        DataError: the data cannot be read, are no longer those of the training, or have classes in their
+            test split that the training data have not.
+    """
+    forks.check("evaluation")
+    found = find_models(Path(path), model, top=top)
+    read_data_from(found, sets)
+    return [_evaluate(folder, say) for folder in found]
+
+
+def find_models(path: Path, model: Path | str | None = None, *, top: bool = False) -> list[ModelFolder]:
+    """The folders that `evaluate` means; raises RunFolderError."""
+    if not top and model is None and ModelFolder(path).is_finished:
+        return [ModelFolder(path)]
+    run = RunFolder.open(path)
+    if top:
+        found = [folder for folder in _models_in(run) if folder.path.parent == run.model_selection]
+        if not found:
+            raise RunFolderError(
+                f"{path} has no finished model selection. Make one with: popnas select -p {path}"
+            )
+        return found
+    if model is None:
+        best = ModelFolder(run.best_model)
+        if not best.is_finished:
+            raise RunFolderError(f"{path} has no best model yet: the search has not ended.{_listed(run)}")
+        return [best]
+    found = [folder for folder in map(ModelFolder, _places(run, Path(model))) if folder.is_finished]
+    if not found:
+        names = [str(folder.path.relative_to(run.path)) for folder in _models_in(run)]
+        raise RunFolderError(
+            f"'{model}' is no finished model of {path}.{nearest(model, names)}{_listed(run)}"
+        )
+    _check_task(run, found[0])
+    return found[:1]
+
+
+def _places(run: RunFolder, model: Path) -> list[Path]:
+    """Where a model may be meant to be: as given, inside the run, or one of its selection or trainings."""
+    return [model, run.path / model, run.model_selection / model, run.final_training / model]
+
+
+def _models_in(run: RunFolder) -> list[ModelFolder]:
+    """The finished models of a run: the search's, the selection's in order, the final ones."""
+    selected = sorted(run.model_selection.glob("*/model.json"), key=_order)
+    final = [run.final_training / "model.json", *sorted(run.final_training.glob("*/model.json"))]
+    files = [run.best_model / "model.json", *selected, *final]
+    return [ModelFolder(file.parent) for file in files if file.is_file() and file.parent.name != "deploy"]
+
+
+def _order(file: Path) -> tuple[int, str]:
+    number = file.parent.name.split("-")[0]
+    return (int(number) if number.isdigit() else 0, file.parent.name)
+
+
+def _listed(run: RunFolder) -> str:
+    names = ", ".join(str(folder.path.relative_to(run.path)) for folder in _models_in(run))
+    return f" Its models: {names}." if names else " It has no trained model."
+
+
+def _check_task(run: RunFolder, folder: ModelFolder) -> None:
+    wanted, found = run.config_json()["dataset"]["type"], folder.content()["dataset"].get("type")
+    if wanted != found:
+        raise RunFolderError(
+            f"{folder.path} holds a model for {found}, but the run {run.path} is for {wanted}. "
+            f"Evaluate it with its own run.{_listed(run)}"
+        )
+
+
+def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
+    config, network = folder.config(), folder.load_network()
+    task = tasks.get(config.dataset.type)
+    try:
+        dataset = folder.load_dataset(need_test=True)
+    except MissingSplitError as lack:
+        say(f"{folder.path} is skipped: {lack}")
+        return ModelEvaluation(folder.path, None, str(lack))
+    check_same_data(folder, dataset)
+    assert dataset.test is not None
+    tally = Tally(dataset.num_classes, has_iou=task.is_per_pixel)
+    metrics = task.metrics(dataset.num_classes)
+    worst = WorstMasks(dataset.num_classes) if task.is_per_pixel else None
+    for probabilities_NK, y_N in answers(folder, network, dataset.test):
+        tally.update(probabilities_NK, y_N)
+        if worst is not None:
+            worst.update(probabilities_NK, y_N)
+        # A logarithm of probabilities is logits as good as any.
+        metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
+    views = Views(say, are_the_job=True)
+    content = plain(
+        {
+            **_model(folder),
+            "num_samples": len(dataset.test),
+            "test_lengths": None if dataset.test_lengths is None else asdict(dataset.test_lengths),
+            "metrics": metrics.compute(),
+            "heads": _head_metrics(network, config, task, dataset),
+            "classes": _classes(tally, dataset),
+            "calibration": tally.calibration(),
+            "confusion": tally.confusion_KK,
+            **({} if worst is None else {"masks": _write_masks(folder, worst, dataset, views)}),
+        }
+    )
+    _write(folder, content, dataset.class_names, views)
+    if dataset.test_lengths is not None:
+        for sentence in dataset.test_lengths.told(len(dataset.test)):
+            say(f"Test data of {folder.path}: {sentence}")
+    for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
+        what = "pixel" if task.is_per_pixel else "sample"
+        say(f"No training {what} has the class '{name}', but test {what}s have: they cannot be recognised.")
+    return ModelEvaluation(folder.path, content)
+
+
+def answers(
+    folder: ModelFolder, network: networks.Network, split: Split
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches of (probabilities, classes): of the exported file, if there is one; it is what is deployed."""
+    from popnas.export.deployed import DeployedNetwork
+    from popnas.export.running import batches, check_answers, feeds, open_session
+
+    run: Callable[[dict[str, np.ndarray]], np.ndarray]
+    if folder.onnx.is_file():
+        session = open_session(folder.onnx, num_threads=len(available_cores()))
+        run = lambda feed: session.run(["probabilities"], feed)[0]  # noqa: E731
+    else:
+        deployed = DeployedNetwork(network, folder.preprocessing())
+        run = lambda feed: deployed(*map(torch.tensor, feed.values())).detach().numpy()  # noqa: E731
+    for batch, feed in zip(batches(split, _BATCH), feeds(split, batch_size=_BATCH), strict=True):
+        probabilities_NK = run(feed)
+        check_answers(probabilities_NK, feed["input"], batch.start)
+        yield probabilities_NK, np.asarray(split.y[batch])
+
+
+@torch.inference_mode()
+def _head_metrics(
+    network: networks.Network, config: RunConfig, task: Task, dataset: Dataset
+) -> list[dict[str, Any]]:
+    """Metrics of every head by PyTorch, with its weight in the loss."""
+    assert dataset.test is not None
+    place = training.device.choose(config.others.train_strategy)
+    layout = training.device.memory_format(place, network.spec.num_dims, network.spec.filters)
+    loader = task.evaluation_loader(config, dataset, dataset.test, device=place, memory_format=layout)
+    found = [task.metrics(dataset.num_classes) for _ in network.head_weights]
+    network.to(place)
+    for batch in loader:
+        for metrics, logits in zip(found, network(laid_out(batch.x, layout), batch.lengths), strict=True):
+            if not torch.isfinite(logits).all():
+                raise DataError("a head of the network answers test examples with NaN: train it again.")
+            metrics.update(logits, batch.y)
+    network.cpu()
+    return [
+        {"weight": weight} | metrics.compute()
+        for weight, metrics in zip(network.head_weights, found, strict=True)
+    ]
+
+
+def _classes(tally: Tally, dataset: Dataset) -> list[dict[str, Any]]:
+    seen_K = dataset.full_train.class_counts(dataset.num_classes)
+    return [
+        {"name": name, **figures, "is_unseen": bool(seen == 0 and figures["support"])}
+        for name, figures, seen in zip(dataset.class_names, tally.classes(), seen_K, strict=True)
+    ]
+
+
+def _model(folder: ModelFolder) -> dict[str, Any]:
+    content = folder.content()
+    return {
+        "model": folder.path.name,
+        "split": "test",
+        "file": (folder.onnx if folder.onnx.is_file() else folder.weights).name,
+        **{name: content.get(name) for name in ("cell", "params", "flops", "dataset", "validation_metrics")},
+    }
+
+
+def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset, views: Views) -> str | None:
+    """The page of the worst predicted masks; its name, None if it is missing."""
+    assert dataset.test is not None
+    with views.view(f"the page of the masks of {folder.path}"):
+        shown = worst.shown(dataset.test)
+        content = worst_masks.content_of(
+            worst, shown, dataset.class_names, model=folder.path.name, split="test"
+        )
+        return worst_masks.write(folder.path, content, shown).name
+    return None
+
+
+def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str], views: Views) -> None:
+    write_json(folder.path / "eval.json", content)
+    confusion.write(folder.path, STEM, content["confusion"], class_names, views)
+    with views.view(str(folder.path / "eval.html")):
+        write_text(folder.path / "eval.html", evaluation_page.html(content, views))
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The `eval.json` of a model's folder."""
+    found: dict[str, Any] = json.loads((folder / "eval.json").read_text())
+    return found

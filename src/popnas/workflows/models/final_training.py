@@ -1,0 +1,185 @@
+"""Final training: one network on training and validation data together, to its last epoch; its deployment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from popnas import executors, forks, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig, after_search
+from popnas.datasets import Dataset
+from popnas.errors import ExportError, RunFolderError
+from popnas.networks.cost import network_cost
+from popnas.runs import RunFolder
+from popnas.runs.front import check_constraints
+from popnas.runs.lock import RunLock
+from popnas.workflows import fits
+from popnas.workflows.data import run_data
+from popnas.workflows.models import deployment, earlier, requests, selection
+from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.models.training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
+
+PARTIAL = "last_training"
+CHECKPOINT_EPOCHS = 5
+_FLOPS_PER_THREAD = 5e8
+"""FLOPs of a batch's forward pass from which a second thread gains more than it costs in waiting."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The cell to train and the macro-architecture that it comes with (None: the run's)."""
+
+    cell: str
+    origin: str
+    motifs: int | None = None
+    normal_cells: int | None = None
+    filters: int | None = None
+    warning: str | None = None
+
+
+def train(
+    run: Path | str,
+    *,
+    partial: str | Path | dict[str, Any] = PARTIAL,
+    cell: str | None = None,
+    motifs: int | None = None,
+    normal_cells: int | None = None,
+    filters: int | None = None,
+    batch_size: int | None = None,
+    test_batch_size: int | None = None,
+    train_strategy: str | None = None,
+    name: str | None = None,
+    sets: Sequence[str] = (),
+    renew: bool = False,
+    listener: ModelListener | None = None,
+) -> TrainedModel:
+    """Train one network for good; called again with equal arguments it goes on where it was.
+
+    The cell is that of the best model of the run's model selection, with its macro-architecture; without a
+    selection, the search's best; or `cell`. The other arguments override what it comes with. The model is in
+    `final_training/` of the run, or in `final_training/NAME`. `renew` trains anew if it would be another
+    network or other settings than those that are there, and keeps the old one in `earlier-1` beside it.
+
+    Raises:
+        UserError: no run or nothing trained in it, mistakes in the arguments, another training there.
+        CandidateFailed: training diverged or ran out of memory.
+        ExportError: no ONNX file reproduces the network; its weights are kept.
+    """
+    forks.check("final training")
+    listener = listener or ModelListener()
+    folder = RunFolder.open(run)
+    base = requests.run_config(folder)
+    path = requests.stage_folder(folder.final_training, name)
+    if (place := run_data.new_place(sets)) is not None:
+        run_data.check_same(folder, place)
+    choice = _choose(folder, base, cell)
+    config = requests.stage_config(
+        base,
+        partial,
+        batch_size=batch_size,
+        test_batch_size=test_batch_size,
+        train_strategy=train_strategy,
+        sets=sets,
+    )
+    ignored = after_search.warnings(base, config, FINAL)
+    config = requests.with_macro(
+        config,
+        **_macro(base, config, choice, {"motifs": motifs, "normal_cells": normal_cells, "filters": filters}),
+    )
+    hours = config.others.max_hours
+    deadline = None if hours is None else time.monotonic() + hours * 3600
+    job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, choice.origin)
+    if choice.warning is not None:
+        listener.message(f"Warning: {choice.warning}")
+    with RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock"):
+        try:
+            check_same_job(job)
+        except RunFolderError:
+            if not renew or (kept := earlier.put_aside(path)) is None:
+                raise
+            listener.message(f"The training that was there is kept in {kept}.")
+        for warning in ignored:
+            listener.message(f"Warning: {warning}")
+        return _train(job, listener)
+
+
+def _macro(
+    base: RunConfig, config: RunConfig, choice: _Choice, given: dict[str, int | None]
+) -> dict[str, int | None]:
+    """Each number of the macro-architecture: as given, else as the partial configuration changes it, else as
+    the chosen cell comes with it. None: as the configuration has it.
+    """
+    own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
+    found = dict(given)
+    for name, field in (("motifs",) * 2, ("normal_cells", "normal_cells_per_motif"), ("filters",) * 2):
+        if given[name] is None and getattr(own, field) == getattr(changed, field):
+            found[name] = getattr(choice, name)
+    return found
+
+
+def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
+    listener.message(f"{job.origin}: {job.cell}")
+    listener.phase("loading the data")
+    dataset = deployment.load_with_test(job.config, run_data.run_of(job.folder))
+    for warning in [*job.config.warnings(), *dataset.warnings]:
+        listener.message(f"Warning: {warning}")
+    if not ModelFolder(job.folder).is_finished:
+        spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
+        for warning in fits.check_training(
+            job.config, dataset, [(Cell.parse(job.cell), spec)], is_final=True
+        ):
+            listener.message(f"Warning: {warning}")
+    listener.training_started([job.folder], job.config.training_hyperparameters.epochs)
+    before = torch.get_num_threads()
+    torch.set_num_threads(_threads(job, dataset))
+    try:
+        trained = train_model(job, dataset)
+    finally:
+        torch.set_num_threads(before)
+    listener.model_finished(job.folder, f"trained for {trained.num_epochs} epochs")
+    for missing in trained.missing_views:
+        listener.message(missing)
+    folder = ModelFolder(job.folder)
+    if trained.warning is not None:
+        raise ExportError(f"{trained.warning}\nThe weights are kept in {folder.weights}.")
+    # The deployment's `model.json` is written last: a folder that has it is whole.
+    if not ModelFolder(folder.deploy).is_finished:
+        listener.phase("writing the deployment folder")
+        deployment.deploy(folder, say=listener.message)
+    return trained
+
+
+def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
+    if spec is not None:
+        return _Choice(requests.given_cell(spec, base).key, "The cell of --spec")
+    state = folder.state()
+    best = selection.best_of(selection.read_selection(folder.model_selection))
+    if best is not None:
+        origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
+        stale = selection.staleness(folder.path, folder.model_selection, state)
+        return _Choice(best.cell, origin, best.motifs, best.normal_cells, best.filters, stale)
+    searched = state.best
+    if searched is None:
+        check_constraints(state)
+        raise requests.no_network(folder.path)
+    so_far = "" if state.is_finished else " so far"
+    return _Choice(searched.cell, f"The best of the search{so_far} (validation {searched.score:.4f})")
+
+
+def _threads(job: ModelJob, dataset: Dataset) -> int:
+    """Threads on a CPU: one where the network is small, else all cores; those it began with if it is resumed,
+    because results depend on them in their last bits."""
+    log = ModelFolder(job.folder).training_json
+    if log.is_file():
+        return int(read_json(log)["threads"])
+    spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
+    flops = network_cost(Cell.parse(job.cell), spec).flops * job.config.dataset.batch_size
+    most = min(len(executors.available_cores()), torch.get_num_threads())
+    return max(1, min(most, int(flops / _FLOPS_PER_THREAD)))

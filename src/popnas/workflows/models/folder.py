@@ -1,0 +1,172 @@
+"""One trained network in a folder of its own: what lies there and how it is read.
+
+Model selection and final training make model folders (`training`), a search makes `best_model`;
+evaluation, deployment and the Python API read them. A folder counts as finished when it has a `model.json`,
+which is written last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from popnas import config as configurations
+from popnas import files, networks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.errors import ConfigError, RunFolderError, UserError
+from popnas.networks import weights
+from popnas.networks.spec import NetworkSpec
+from popnas.runs import RunFolder
+from popnas.runs.storage import PROOF, proof
+from popnas.workflows.data import run_data
+
+_DEEPEST = 3
+"""Folders between a run and the deepest model, `sampled_models/B1/0`."""
+
+
+class ModelFolder:
+    """The paths and the content of one trained network. Reading raises RunFolderError where it cannot be."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.model_json = self.path / "model.json"
+        self.config_json = self.path / "config.json"
+        self.weights = self.path / "weights.safetensors"
+        self.onnx = self.path / "model.onnx"
+        self.untrained_onnx = self.path / "untrained.onnx"
+        self.training_json = self.path / "training.json"
+        self.checkpoint = self.path / "checkpoint.pt"
+        self.tensorboard = self.path / "tensorboard"
+        self.deploy = self.path / "deploy"
+        self.data_path: str | None = None
+        """Where its data are now, if they were moved."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the network is trained and its files are written."""
+        return self.model_json.is_file()
+
+    def content(self) -> dict[str, Any]:
+        """`model.json`: cell, network, input contract, classes, figures."""
+        if not self.is_finished:
+            raise RunFolderError(_unfinished(self))
+        content = read_json(self.model_json)
+        missing = [key for key in ("cell", "network", "class_names", "dataset") if key not in content]
+        if missing:
+            raise RunFolderError(f"{self.model_json} is not a model's: it has no {', '.join(missing)}.")
+        return content
+
+    def config(self) -> RunConfig:
+        """The configuration that the network was trained with: the folder's own, or that of the training or
+        the search in whose folder it lies.
+        """
+        around = [self.path, *self.path.absolute().parents[:_DEEPEST]]
+        places = [folder / name for folder in around for name in ("config.json", "restore/run.json")]
+        source = next((place for place in places if place.is_file()), self.config_json)
+        run = RunFolder(source.parents[1])
+        is_runs = source.name == "run.json" and run.journal_path.is_file()
+        document = RunFolder.open(run.path).config_json() if is_runs else read_json(source)
+        if self.data_path is not None:
+            document["dataset"]["path"] = self.data_path
+        try:
+            found = configurations.load(document)
+        except ConfigError as error:
+            raise RunFolderError(f"{source} is not a run's configuration: {error}") from error
+        if self.is_finished and (kind := self.content()["dataset"].get("type")) != found.dataset.type:
+            raise RunFolderError(
+                f"{self.path} holds a model for {kind}, but its configuration {source} is for "
+                f"{found.dataset.type}. Put the folder's own files back, or train it again."
+            )
+        return found
+
+    def spec(self) -> NetworkSpec:
+        """What the network is made from beside its cell."""
+        try:
+            return NetworkSpec(**self.content()["network"])
+        except TypeError as error:
+            raise RunFolderError(
+                f"{self.model_json}: 'network' is not one of this version: {error}"
+            ) from error
+
+    def cell(self) -> Cell:
+        """The network's cell, in canonical form."""
+        return Cell.parse(self.content()["cell"]).canonical()
+
+    def class_names(self) -> list[str]:
+        """The classes in the order of the outputs."""
+        return [str(name) for name in self.content()["class_names"]]
+
+    def preprocessing(self) -> Preprocessing:
+        """The numbers between raw values and the network's input."""
+        content = self.content().get("preprocessing")
+        return self.load_dataset().preprocessing if content is None else Preprocessing.from_json(content)
+
+    def load_network(self) -> networks.Network:
+        """The network with its weights, on the CPU, in eval mode."""
+        network = networks.build(self.cell(), self.spec())
+        try:
+            network.load_state_dict(weights.read(self.weights))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise RunFolderError(
+                f"{self.weights} does not hold the weights of the network in {self.model_json}: {error}"
+            ) from error
+        return network.eval()
+
+    def load_dataset(self, *, need_test: bool = False) -> Dataset:
+        """The data that the network was trained on."""
+        return run_data.load(self.config(), run_data.run_of(self.path), need_test=need_test)
+
+
+def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:
+    """Let models of a run read their data from the place that `sets` name.
+
+    Raises:
+        UserError: `sets` change something else.
+        DataError: the data there are not those of the run.
+    """
+    others = [text for text in sets if text.partition("=")[0].strip() != run_data.FIELD]
+    if others:
+        raise UserError(
+            f"--set {' '.join(others)}: a trained network keeps its configuration; only {run_data.FIELD} may "
+            "be changed, where the data were moved."
+        )
+    place = run_data.new_place(sets)
+    if place is None:
+        return
+    for run in {found for model in models if (found := run_data.run_of(model.path)) is not None}:
+        run_data.check_same(RunFolder.open(run), place)
+    for model in models:
+        model.data_path = place
+
+
+def _unfinished(folder: ModelFolder) -> str:
+    if folder.checkpoint.is_file():
+        return (
+            f"{folder.path} holds a training that is not finished. Run the command that started it again: "
+            "it goes on where it was."
+        )
+    what = "has no model.json" if folder.path.is_dir() else "does not exist"
+    return (
+        f"{folder.path} is not a model's folder: it {what}. Models lie in best_model/, model_selection/*/ "
+        "and final_training/ of a run's folder."
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises RunFolderError, also if it does not have the checksum in it."""
+    try:
+        content = files.read_object(path)
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {files.reason(error)}.") from error
+    if content.pop(PROOF, None) not in (None, proof(content)):
+        raise RunFolderError(
+            f"{path} was changed or damaged outside popnas: it does not have its checksum. Put back a copy "
+            f"of the file; or, if it was changed on purpose, remove the line '{PROOF}' in it."
+        )
+    return content

@@ -1,0 +1,137 @@
+"""From what a user asks of a run to the settings of its post-search trainings; mistakes are told here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from popnas import config as configurations
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.errors import ConfigError, Problem, UserError
+from popnas.operators import parse as parse_operator
+from popnas.runs import RunFolder
+from popnas.tasks import get as get_task
+from popnas.training import device
+from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.settings import load_config, name_rules
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
+# What stands in these folders beside named trainings.
+_TAKEN = re.compile(r"\d+-m\d+-n\d+-f\d+|deploy|tensorboard|.*\.(json|csv|png|onnx|pt|safetensors|html|md)")
+
+
+def run_config(folder: RunFolder) -> RunConfig:
+    """The configuration of a run."""
+    return load_config(folder.config_json())
+
+
+def stage_config(
+    base: RunConfig,
+    partial: str | Path | dict[str, Any],
+    *,
+    batch_size: int | None = None,
+    test_batch_size: int | None = None,
+    train_strategy: str | None = None,
+    sets: Sequence[str] = (),
+) -> RunConfig:
+    """A run's configuration with a partial one laid over it, for a training after the search. The search's
+    time limit is not that of later stages.
+
+    A batch size other than the run's, wherever it comes from, scales the learning rate with it.
+
+    Raises:
+        ConfigError: with all mistakes of the partial configuration.
+        UserError: a device that is not there.
+    """
+    merged = configurations.merge(without_limit(base), partial, sets=sets, names=name_rules())
+    document = merged.to_json()
+    data, hyperparameters = document["dataset"], document["training_hyperparameters"]
+    data["batch_size"] = batch_size or data["batch_size"]
+    data["val_test_batch_size"] = test_batch_size or data["val_test_batch_size"]
+    scale = data["batch_size"] / base.dataset.batch_size
+    hyperparameters["learning_rate"] *= scale
+    document["others"]["train_strategy"] = train_strategy or document["others"]["train_strategy"]
+    try:
+        config = load_config(document)
+    except ConfigError as error:
+        raise ConfigError(
+            [_scaled(problem, scale) for problem in error.problems], "the configuration of this stage"
+        ) from None
+    device.choose(config.others.train_strategy)
+    return config
+
+
+def without_limit(config: RunConfig) -> RunConfig:
+    """The configuration without its time limit."""
+    document = config.to_json()
+    document["others"]["max_hours"] = None
+    return load_config(document)
+
+
+def _scaled(problem: Problem, scale: float) -> Problem:
+    """A mistake of the merged configuration; of a scaled learning rate it says where that comes from."""
+    if problem.place != "training_hyperparameters.learning_rate":
+        return problem
+    told = (
+        f"{problem.message} It is scaled by {scale:g}, as the batch size is: give a batch size nearer to "
+        "the run's, or another rate with --set training_hyperparameters.learning_rate=RATE."
+    )
+    return Problem(problem.place, problem.value, told)
+
+
+def with_macro(
+    config: RunConfig, motifs: int | None, normal_cells: int | None, filters: int | None
+) -> RunConfig:
+    """The configuration with another macro-architecture; None keeps the one it has."""
+    document = config.to_json()
+    given = {"motifs": motifs, "normal_cells_per_motif": normal_cells, "filters": filters}
+    document["architecture_hyperparameters"] |= {
+        key: value for key, value in given.items() if value is not None
+    }
+    return load_config(document)
+
+
+def given_cell(text: str, config: RunConfig) -> Cell:
+    """The cell of `--spec`, canonical; its operators need not be the search's, but must suit the data.
+
+    Raises:
+        UserError: it does not parse, has no block, or uses operators that the data cannot take.
+    """
+    try:
+        cell = Cell.parse(text)
+        if not cell.blocks:
+            raise UserError("the empty cell has nothing to train. Give a cell with at least one block.")
+        for name in sorted(cell.operators):
+            parse_operator(name, get_task(config.dataset.type).num_dims)
+    except UserError as error:
+        raise type(error)(f"--spec: {error}") from None
+    return cell.canonical()
+
+
+def stage_folder(parent: Path, name: str | None) -> Path:
+    """Where a selection or a final training goes: the folder of its kind, or one in it of that name.
+
+    Raises:
+        UserError: a name that cannot be a folder's here.
+    """
+    if name is None:
+        return parent
+    if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
+        raise UserError(
+            f"--name '{name}' cannot be a folder in {parent}: take letters, digits, '_', '-', '+' and '.', "
+            "but no name that stands for something else there (as 'deploy' or '0-m3-n2-f24')."
+        )
+    if ModelFolder(parent / name).path.is_file():
+        raise UserError(f"--name '{name}': {parent / name} is a file. Choose another name.")
+    return parent / name
+
+
+def no_network(run: Path) -> UserError:
+    """There is nothing to select from."""
+    return UserError(
+        f"no cell was trained successfully in the run {run} yet. Go on with the search "
+        f"(popnas search -r {run}), or give a cell with --spec."
+    )

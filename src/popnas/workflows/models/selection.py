@@ -1,0 +1,416 @@
+"""Model selection: the best cells of a run, and wider and deeper networks of them, trained longer.
+
+What is trained stands in `selection.json` before anything is; each model has its own folder and is resumed
+from its own checkpoint. `training_results.csv` is a view of those folders.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from popnas import config as configurations
+from popnas import executors, forks, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import PopnasError, RunFolderError, UserError
+from popnas.executors import Executor, Job
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.runs import RunFolder, RunState
+from popnas.runs.folder import same_search, search_part
+from popnas.runs.front import check_constraints, trained_front
+from popnas.runs.lock import RunLock
+from popnas.runs.storage import write_json, write_table
+from popnas.workflows import advice, fits
+from popnas.workflows.data import run_data
+from popnas.workflows.models import macro_variants, requests, search_state
+from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.macro_variants import Macro
+from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
+from popnas.workflows.settings import num_workers
+
+SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
+PARTIAL = "model_selection_training"
+NUM_CELLS = 5
+_SHAPE = ("motifs", "normal_cells", "filters")
+_HEADER = ("cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time")
+
+
+@dataclass(frozen=True)
+class SelectedModel:
+    """One model of a selection; `trained` is None if it failed (`error` says why) or is not done yet."""
+
+    folder: Path
+    cell: str
+    motifs: int
+    normal_cells: int
+    filters: int
+    params: int
+    trained: TrainedModel | None = None
+    error: str | None = None
+    error_kind: str | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The best epoch's score on validation data."""
+        return self.trained.score if self.trained else None
+
+
+@dataclass(frozen=True)
+class SelectionResult:
+    """`models` in the order of their folders' numbers; `best` by score, of equal ones that of fewer params.
+    `reason`: "completed", or "max_hours" if models were left out or stopped early."""
+
+    folder: Path
+    models: list[SelectedModel]
+    best: SelectedModel
+    reason: str
+
+
+def select(
+    run: Path | str,
+    *,
+    partial: str | Path | dict[str, Any] = PARTIAL,
+    num_cells: int = NUM_CELLS,
+    batch_size: int | None = None,
+    params: str | None = None,
+    cell: str | None = None,
+    is_from_front: bool = False,
+    train_strategy: str | None = None,
+    name: str | None = None,
+    sets: Sequence[str] = (),
+    renew: bool = False,
+    listener: ModelListener | None = None,
+) -> SelectionResult:
+    """Train the best cells of a run longer; called again with equal arguments it goes on where it was.
+
+    Args:
+        run: the run's folder.
+        partial: partial configuration (path, preset or mapping) over the run's own.
+        num_cells: so many cells of the best scores (with `is_from_front`: of the front).
+        batch_size: another than the run's; the learning rate is scaled with it.
+        params: "LOW;HIGH": also other macro-architectures whose params lie strictly between.
+        cell: only this one, instead of the run's best.
+        is_from_front: cells of the Pareto front of what was trained, by score.
+        train_strategy: the device.
+        name: a selection beside others, in `model_selection/NAME`.
+        sets: changes "a.b=V" of the configuration.
+        renew: a selection that was made from an earlier state of the search gets the cells that are best now
+            beside those that it has trained already.
+
+    Raises:
+        UserError: no run or nothing trained in it, mistakes in the arguments, another selection there.
+        PopnasError: every model failed.
+    """
+    forks.check("model selection")
+    listener = listener or ModelListener()
+    allowed = None if params is None else macro_variants.parse_params_range(params)
+    folder = RunFolder.open(run)
+    base = requests.run_config(folder)
+    path = requests.stage_folder(folder.model_selection, name)
+    config = requests.stage_config(
+        base, partial, batch_size=batch_size, train_strategy=train_strategy, sets=sets
+    )
+    if (place := run_data.new_place(sets)) is not None:
+        run_data.check_same(folder, place)
+    given = None if cell is None else requests.given_cell(cell, base)
+    cells = [given] if given is not None else chosen_cells(folder, num_cells, is_from_front)
+    with RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock"):
+        listener.phase("loading the data")
+        dataset = run_data.load(config, folder.path)
+        ignored = configurations.after_search.warnings(base, config, SELECTION)
+        for warning in [*ignored, *config.warnings(), *dataset.warnings]:
+            listener.message(f"Warning: {warning}")
+        request = {
+            "cell": None if given is None else given.key,
+            "num_cells": None if given is not None else num_cells,
+            "is_from_front": is_from_front,
+            "params": None if allowed is None else str(allowed),
+        }
+        state = folder.state()
+        made_from = None if given is not None else search_state.of(state)
+        if made_from is not None and not state.is_finished:
+            listener.message(f"Selected from what there is: {search_state.words(made_from)}.")
+        stale = staleness(folder.path, path, state)
+        if stale is not None and not renew:
+            listener.message(f"Warning: {stale}")
+        running = _Selection(path, config, dataset, listener)
+        return running.run(request, made_from, cells, allowed, renew=renew and stale is not None)
+
+
+def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list[Cell]:
+    """The run's best cells by score (equal ones in canonical order), or those of its front; neither the empty
+    cell nor failed ones are ever among them.
+
+    Raises:
+        UserError: no cell was trained, or a number below 1.
+    """
+    if num_cells < 1:
+        raise UserError(f"-k {num_cells}: at least 1 cell must be selected.")
+    state: RunState = folder.state()
+    if is_from_front:
+        found = trained_front(state)
+    else:
+        found = sorted(state.allowed, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
+    cells = [Cell.parse(item.cell) for item in found if Cell.parse(item.cell).blocks]
+    if not cells:
+        check_constraints(state)
+        raise requests.no_network(folder.path)
+    return cells[:num_cells]
+
+
+def read_selection(path: Path) -> list[SelectedModel]:
+    """The models of a selection's folder as they are now; empty if there is none."""
+    plan = path / "selection.json"
+    if not plan.is_file():
+        return []
+    try:
+        return [_as_it_is(path, fields) for fields in read_json(plan)["models"]]
+    except (KeyError, TypeError) as error:
+        raise RunFolderError(f"{plan} is not the plan of a model selection: {error}") from error
+
+
+def staleness(run: Path, path: Path, state: RunState) -> str | None:
+    """Why a selection no longer stands for its search, and the remedy; None if it does, or there is none."""
+    plan = path / "selection.json"
+    changed = search_state.change(read_json(plan).get("search"), state) if plan.is_file() else None
+    if changed is None:
+        return None
+    name = "" if path == RunFolder(run).model_selection else f" --name {path.name}"
+    return (
+        f"the model selection {path} is not that of the search as it is now. {changed} To add the cells that "
+        f"are best now, repeat its command with --renew: "
+        f"popnas select -p {shlex.quote(str(run))}{name} --renew"
+    )
+
+
+def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
+    """The best score; of equal ones the one of fewer params, then the first."""
+    done = [model for model in models if model.score is not None]
+    return min(done, key=lambda model: (-(model.score or 0.0), model.params), default=None)
+
+
+class _Selection:
+    """One running selection."""
+
+    def __init__(self, path: Path, config: RunConfig, dataset: Dataset, listener: ModelListener) -> None:
+        self.path, self.config, self.dataset, self.listener = path, config, dataset, listener
+        self.plan_path = path / "selection.json"
+        hours = config.others.max_hours
+        self.deadline = None if hours is None else time.monotonic() + hours * 3600
+
+    def run(
+        self,
+        request: dict[str, Any],
+        made_from: dict[str, Any] | None,
+        cells: list[Cell],
+        allowed: macro_variants.ParamsRange | None,
+        *,
+        renew: bool,
+    ) -> SelectionResult:
+        request |= {"config": search_part(self.config.to_json())}
+        known = read_json(self.plan_path) if self.plan_path.is_file() else None
+        if known is not None and not _same_request(known.get("request"), request):
+            raise RunFolderError(
+                f"{self.path} holds a model selection of other settings. Choose another --name, or remove "
+                "the folder to select anew."
+            )
+        if known is None or renew:
+            kept = [] if known is None else self._worth_keeping(known["models"])
+            planned = self._planned(cells, allowed, kept)
+            self._check_fits(planned)
+            plan = {"request": request, "search": made_from, "models": planned}
+            write_json(self.plan_path, plan, is_durable=True, is_proven=True)
+        models = read_selection(self.path)
+        pending = [
+            model
+            for model in models
+            if (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
+        ]
+        self.listener.training_started(
+            [model.folder for model in models], self.config.training_hyperparameters.epochs
+        )
+        if pending:
+            self._train(pending)
+        return self._result()
+
+    def _worth_keeping(self, models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Of an earlier plan what was begun: nothing that was trained is lost."""
+        return [fields for fields in models if (self.path / fields["folder"]).is_dir()]
+
+    def _planned(
+        self, cells: list[Cell], allowed: macro_variants.ParamsRange | None, kept: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
+        planned: list[tuple[Cell, Macro]] = []
+        for cell in cells:
+            planned.append((cell, macro_variants.original(cell, spec)))
+            if allowed is not None:
+                planned += [(cell, macro) for macro in macro_variants.alternatives(cell, spec, allowed)]
+                if (message := macro_variants.nothing_fits(cell, spec, allowed)) is not None:
+                    self.listener.message(message)
+        known = [(fields["cell"], *(fields[name] for name in _SHAPE)) for fields in kept]
+        fresh = [
+            (cell, macro)
+            for cell, macro in planned
+            if (cell.key, macro.motifs, macro.normal_cells, macro.filters) not in known
+        ]
+        first = 1 + max((int(fields["folder"].partition("-")[0]) for fields in kept), default=-1)
+        return kept + [
+            {
+                "folder": f"{number}-m{macro.motifs}-n{macro.normal_cells}-f{macro.filters}",
+                "cell": cell.key,
+                **asdict(macro),
+            }
+            for number, (cell, macro) in enumerate(fresh, start=first)
+        ]
+
+    def _check_fits(self, planned: list[dict[str, Any]]) -> None:
+        networks = [
+            (
+                Cell.parse(model["cell"]),
+                self._spec(model["motifs"], model["normal_cells"], model["filters"]),
+            )
+            for model in planned
+        ]
+        for warning in fits.check_training(self.config, self.dataset, networks, is_final=False):
+            self.listener.message(f"Warning: {warning}")
+
+    def _spec(self, motifs: int, normal_cells: int, filters: int) -> NetworkSpec:
+        spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
+        return spec.replace(motifs=motifs, normal_cells_per_motif=normal_cells, filters=filters)
+
+    def _train(self, pending: list[SelectedModel]) -> None:
+        # The dearest first: so no worker is left alone with a long training at the end.
+        def flops(model: SelectedModel) -> int:
+            spec = self._spec(model.motifs, model.normal_cells, model.filters)
+            return network_cost(Cell.parse(model.cell), spec).flops
+
+        jobs = [
+            Job(model.folder.name, self._payload(model)) for model in sorted(pending, key=flops, reverse=True)
+        ]
+        with self._executor(len(jobs)) as executor:
+            for result in executor.run(jobs):
+                folder = self.path / result.id
+                if result.value is None:
+                    content = {"error": result.error, "error_kind": result.error_kind}
+                    write_json(folder / "failed.json", content, is_durable=True, is_proven=True)
+                    self.listener.model_finished(folder, f"failed: {result.error}")
+                else:
+                    self.listener.model_finished(folder, _told(result.value))
+                    for missing in result.value["missing_views"]:
+                        self.listener.message(missing)
+                    if result.value["warning"]:
+                        self.listener.message(
+                            f"Warning: {result.id} has no ONNX file: {result.value['warning']}"
+                        )
+                self._write_table()
+                if self._is_time_up():
+                    executor.drain()
+
+    def _payload(self, model: SelectedModel) -> dict[str, Any]:
+        names = ("cell", "motifs", "normal_cells", "filters")
+        given = {name: getattr(model, name) for name in names}
+        return {"folder": str(model.folder.resolve()), "deadline": self.deadline, **given}
+
+    def _executor(self, num_jobs: int) -> Executor:
+        settings = self.config.others.executor
+        return executors.create(
+            settings.kind,
+            SETUP,
+            EVALUATE,
+            {"config": self.config.to_json()},
+            num_workers=min(num_workers(self.config), num_jobs),
+            threads=settings.threads,
+        )
+
+    def _is_time_up(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def _write_table(self) -> None:
+        rows = []
+        for model in read_selection(self.path):
+            if model.trained is not None or model.error is not None:
+                shape = [model.cell, model.motifs, model.normal_cells, model.filters]
+                done = model.trained
+                figures = [done.best_epoch, done.score, done.training_seconds] if done else [None] * 3
+                rows.append([*shape, *figures])
+        write_table(self.path / "training_results.csv", _HEADER, rows)
+
+    def _result(self) -> SelectionResult:
+        self._write_table()
+        models = read_selection(self.path)
+        best = best_of(models)
+        if best is None:
+            reasons = sorted({model.error for model in models if model.error})
+            raise PopnasError(
+                f"none of the {len(models)} models could be trained. Reasons:\n  "
+                + "\n  ".join(reasons or ["max_hours"])
+                + f"\nWhat helps:\n{advice.for_kinds(model.error_kind for model in models)}"
+                + f"\nTheir folders are in {self.path}; with another --name other settings can be tried."
+            )
+        is_cut = any(
+            (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
+            for model in models
+        )
+        return SelectionResult(self.path, models, best, "max_hours" if is_cut else "completed")
+
+
+def _same_request(one: Any, other: dict[str, Any]) -> bool:
+    """Whether two requests ask for the same, wherever the data are."""
+    if not isinstance(one, dict):
+        return False
+    first, second = ({**request, "config": None} for request in (one, other))
+    return first == second and same_search(one.get("config") or {}, other["config"])
+
+
+def _as_it_is(path: Path, fields: dict[str, Any]) -> SelectedModel:
+    folder = ModelFolder(path / fields["folder"])
+    failed = folder.path / "failed.json"
+    failure = read_json(failed) if failed.is_file() else {}
+    shape = {name: fields[name] for name in ("cell", "motifs", "normal_cells", "filters", "params")}
+    return SelectedModel(
+        folder=folder.path,
+        **shape,
+        trained=read_trained(folder) if folder.is_finished else None,
+        error=failure.get("error"),
+        error_kind=failure.get("error_kind"),
+    )
+
+
+def _told(value: dict[str, Any]) -> str:
+    stopped = ", stopped by max_hours" if value["stopped"] else ""
+    return f"validation {value['score']:.4f} in epoch {value['best_epoch']}{stopped}"
+
+
+# --- in a worker
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SelectionContext:
+    """What all models of a selection share, made once per worker."""
+
+    config: RunConfig
+    dataset: Dataset
+
+
+def setup(payload: dict[str, Any]) -> SelectionContext:
+    """Load the data; `payload` is {"config": the selection's resolved configuration}."""
+    config = configurations.load(payload["config"])
+    return SelectionContext(config, tasks.get(config.dataset.type).load(config))
+
+
+def evaluate(context: SelectionContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Train one model; `payload`: folder, cell, motifs, normal_cells, filters, deadline."""
+    shape = (payload["motifs"], payload["normal_cells"], payload["filters"])
+    config = requests.with_macro(context.config, *shape)
+    job = ModelJob(Path(payload["folder"]), payload["cell"], config, SELECTION, deadline=payload["deadline"])
+    return train_model(job, context.dataset).to_json()

@@ -1,0 +1,348 @@
+"""The training that fills a model's folder, resumable to the byte.
+
+`checkpoint.pt` holds everything that a training needs to go on exactly as it would have gone; `training.json`
+tells how it goes while it is under way; `model.json`, written last, says that it is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from popnas import networks, tasks, training
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import ExportError, RunFolderError
+from popnas.networks import weights
+from popnas.networks.cost import network_cost
+from popnas.report.views import Views
+from popnas.runs.folder import same_search
+from popnas.runs.storage import plain, remove_temporary, write_bytes, write_json
+from popnas.seeds import derive_seed
+from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
+from popnas.training import EpochRecord, TrainingSettings, device
+from popnas.training.interfaces import Snapshot
+from popnas.workflows.models import files
+from popnas.workflows.models.folder import ModelFolder, read_json
+
+SELECTION: Literal["model_selection"] = "model_selection"
+FINAL: Literal["final_training"] = "final_training"
+_ZIP = b"PK"
+_REMEDIES = {
+    SELECTION: "Choose another --name, or remove the folder to train anew.",
+    FINAL: "Choose another --name, or train anew with --renew, which keeps the old one beside the new.",
+}
+
+
+@dataclass(frozen=True)
+class ModelJob:
+    """One network to train.
+
+    `config`: the whole configuration, macro-architecture and batch size included; `stage`: `SELECTION` (the
+    best epoch on validation data is kept) or `FINAL` (training and validation data together, the last epoch
+    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: `time.monotonic()`, which
+    processes share, at which training stops with the epoch that it is in, its result being what it has by
+    then. Called again it goes on, until the deadline that it has then.
+    """
+
+    folder: Path
+    cell: str
+    config: RunConfig
+    stage: str
+    checkpoint_epochs: int = 1
+    deadline: float | None = None
+    origin: str = ""
+    """Where the cell comes from, in words."""
+
+    @property
+    def is_time_up(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    @property
+    def seed(self) -> int:
+        """From the run's seed, the stage, the cell and its macro-architecture."""
+        shape = self.config.architecture_hyperparameters
+        place = (shape.filters, shape.motifs, shape.normal_cells_per_motif)
+        return derive_seed(self.config.others.seed, self.stage, Cell.parse(self.cell).key, *place)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A finished model folder. `best_epoch` (from 1) is the one whose weights are kept; `metrics` are its
+    main head's on validation data (final training: none); `training_seconds` as the run's timing has them;
+    `stopped` says why training ended before its last epoch; `warning` why there is no ONNX file;
+    `missing_views` (sentences) which logs and pictures could not be made.
+    """
+
+    folder: Path
+    best_epoch: int
+    num_epochs: int
+    metrics: dict[str, float]
+    score: float | None
+    training_seconds: float
+    stopped: str | None = None
+    warning: str | None = None
+    missing_views: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return plain({**asdict(self), "folder": str(self.folder)})
+
+
+OnEpoch = Callable[[int, EpochRecord], None]
+"""Called with the number of epochs that are done and the record of the last one."""
+
+
+def train_model(
+    job: ModelJob, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
+) -> TrainedModel:
+    """Train one post-search network, or go on with it, or read the result if it is there already; one that a
+    limit stopped goes on if there is time now.
+
+    With equal threads, a training on a CPU that was killed at any instant ends in the bytes of one that
+    was not. `dataset`: the job's data, if they are loaded already.
+
+    Raises:
+        RunFolderError: the folder holds another model, or another model's unfinished training.
+        CandidateFailed: training diverged or ran out of memory.
+        StorageError: the disk refused.
+    """
+    folder = ModelFolder(job.folder)
+    check_same_job(job)
+    if folder.is_finished and (folder.content().get("stopped") is None or job.is_time_up):
+        return read_trained(folder)
+    write_json(folder.config_json, job.config.to_json())
+    task = tasks.get(job.config.dataset.type)
+    return _Job(job, folder, dataset or task.load(job.config), on_epoch).run()
+
+
+def check_same_job(job: ModelJob) -> None:
+    """Raises RunFolderError if the job's folder holds something else than this job's model or checkpoint."""
+    folder = ModelFolder(job.folder)
+    if not folder.config_json.is_file():
+        if folder.path.is_dir() and any(path.is_file() for path in folder.path.glob("[!.]*")):
+            raise RunFolderError(
+                f"{folder.path} exists already and is no model's folder. Choose another --name."
+            )
+        return
+    is_same = same_search(read_json(folder.config_json), job.config.to_json())
+    started = read_json(folder.training_json) if folder.training_json.is_file() else {}
+    if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
+        what = "model" if folder.is_finished else "unfinished training"
+        raise RunFolderError(
+            f"{folder.path} holds the {what} of other settings or another cell. {_REMEDIES[job.stage]}"
+        )
+
+
+def read_trained(folder: ModelFolder) -> TrainedModel:
+    """The result that a finished folder tells of."""
+    content = folder.content()
+    fields = {name: content[name] for name in ("best_epoch", "num_epochs", "score", "stopped")}
+    metrics = content["validation_metrics"] or {}
+    log = read_json(folder.training_json)
+    return TrainedModel(
+        folder.path,
+        metrics=metrics,
+        training_seconds=log["training_seconds"],
+        warning=content["onnx_warning"],
+        missing_views=tuple(content.get("missing_views", ())),
+        **fields,
+    )
+
+
+class _Job:
+    """One training under way; every method is one phase of it."""
+
+    def __init__(
+        self, job: ModelJob, folder: ModelFolder, dataset: Dataset, on_epoch: OnEpoch | None
+    ) -> None:
+        self.job, self.folder, self.dataset, self.on_epoch = job, folder, dataset, on_epoch
+        self.task = tasks.get(job.config.dataset.type)
+        self.cell = Cell.parse(job.cell).canonical()
+        self.spec = self.task.network_spec(job.config, dataset).replace(is_post_search=True)
+        self.settings = TrainingSettings.from_config(job.config)
+        self.is_final = job.stage == FINAL
+        self.views = Views()
+        place = device.choose(job.config.others.train_strategy)
+        layout = device.memory_format(place, self.spec.num_dims, self.spec.filters)
+        self.placed: dict[str, Any] = {"device": place, "memory_format": layout}
+        self.checkpoint: dict[str, Any] | None = self._load_checkpoint()
+        started = self.checkpoint or {}
+        self.records: list[EpochRecord] = [EpochRecord(**record) for record in started.get("epochs", [])]
+        self.wall_seconds: float = started.get("wall_seconds", 0.0)
+        self.epoch_seconds: list[float] = list(started.get("epoch_seconds", []))
+        self.resumed_at = time.monotonic()
+        self.stopped: str | None = started.get("stopped") if job.is_time_up else None
+
+    def run(self) -> TrainedModel:
+        self._reopen()
+        torch.manual_seed(self.job.seed)
+        network = networks.build(self.cell, self.spec)
+        self._write_log()
+        if not self.is_final and not self.folder.untrained_onnx.is_file():
+            self._export(network, self.folder.untrained_onnx)
+        remove_event_files(self.folder.tensorboard)
+        with TensorBoardTracker(self.folder.tensorboard) as self.tracker:
+            for number, record in enumerate(self.records, start=1):
+                self._track(record, number)
+            best_epoch, best_state = self._fit(network)
+        if self.tracker.failure is not None:
+            self.views.lost(f"the TensorBoard log in {self.folder.tensorboard}", self.tracker.failure)
+        return self._finish(network, best_epoch, best_state)
+
+    def _reopen(self) -> None:
+        """What says that training is done goes first: a kill from here on leaves a training that goes on."""
+        remove_temporary(self.folder.path)
+        for done in (self.folder.model_json, ModelFolder(self.folder.deploy).model_json):
+            done.unlink(missing_ok=True)
+
+    def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
+        """Train to the end; the kept epoch (from 0) and its weights."""
+        if self.stopped:
+            assert self.checkpoint is not None
+            network.load_state_dict(self.checkpoint["network"])
+            # Final training keeps the last epoch, so its checkpoint holds no better weights.
+            return self.checkpoint["best_epoch"], self.checkpoint["best_state"] or network.state_dict()
+        config, task, data = self.job.config, self.task, self.dataset
+        if self.is_final:
+            train, validation_loader = data.full_train, None
+        else:
+            train = data.train
+            validation_loader = task.evaluation_loader(config, data, data.validation, **self.placed)
+        result = training.fit(
+            network,
+            task.train_loader(config, data, train, seed=self.job.seed, **self.placed),
+            validation_loader,
+            task.loss(config, data),
+            lambda: task.metrics(data.num_classes),
+            self.settings,
+            seed=self.job.seed,
+            timing=config.others.timing,
+            cost=network_cost(self.cell, self.spec),
+            on_epoch=self._end_epoch,
+            resume=self.checkpoint,
+            **self.placed,
+        )
+        return result.best_epoch, result.best_state
+
+    def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> bool:
+        """Save and tell what an epoch brought; returns whether the deadline has passed."""
+        self.records.append(record)
+        self.epoch_seconds.append(self._wall_seconds() - sum(self.epoch_seconds))
+        number = len(self.records)
+        self._track(record, number)
+        is_last = number == self.settings.epochs
+        if not is_last and self.job.is_time_up:
+            self.stopped = "max_hours"
+        if is_last or self.stopped or number % self.job.checkpoint_epochs == 0:
+            self._save_checkpoint(snapshot())
+        self._write_log()
+        if self.on_epoch is not None:
+            self.on_epoch(number, record)
+        return self.stopped is not None
+
+    def _track(self, record: EpochRecord, number: int) -> None:
+        self.tracker.log(epoch_figures(record, "training" if self.is_final else "validation"), number)
+
+    # --- what is on disk
+    # ---------------------------------------------------------------------------------------
+
+    def _load_checkpoint(self) -> dict[str, Any] | None:
+        path = self.folder.checkpoint
+        if not path.is_file():
+            return None
+        try:
+            data = path.read_bytes()
+            if not data.startswith(_ZIP):  # as popnas 0.1.0 wrote it
+                digest, _, data = data.partition(b"\n")
+                if digest.decode() != hashlib.sha256(data).hexdigest():
+                    raise ValueError("it does not have its checksum")
+            snapshot: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for damaged files, and advises to unpickle them
+            raise RunFolderError(
+                f"the checkpoint {path} is damaged. Remove it to train this network anew."
+            ) from error
+        return snapshot
+
+    def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
+        content = {
+            **snapshot,
+            "wall_seconds": self._wall_seconds(),
+            "epoch_seconds": self.epoch_seconds,
+            "stopped": self.stopped,
+        }
+        stream = io.BytesIO()
+        torch.save(content, stream)
+        # Not synced: with epochs of a second that would cost as much as it saves when the power fails.
+        # The checksum stands before it: torch reads changed values without a word.
+        data = stream.getvalue()
+        write_bytes(self.folder.checkpoint, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+
+    def _wall_seconds(self) -> float:
+        return self.wall_seconds + time.monotonic() - self.resumed_at
+
+    def _write_log(self) -> None:
+        content = {
+            "cell": self.cell.key,
+            "stage": self.job.stage,
+            "num_epochs": self.settings.epochs,
+            "device": str(self.placed["device"]),
+            "threads": torch.get_num_threads(),
+            "metrics_are_of": "training batches" if self.is_final else "validation data",
+            "training_seconds": sum(record.training_seconds for record in self.records),
+            "wall_seconds": self._wall_seconds(),
+            "epoch_seconds": self.epoch_seconds,
+            "epochs": [asdict(record) for record in self.records],
+        }
+        write_json(self.folder.training_json, content, is_proven=True)
+
+    def _finish(
+        self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
+    ) -> TrainedModel:
+        """Write the model's files, `model.json` last."""
+        network.load_state_dict(best_state)
+        network.eval()
+        write_bytes(self.folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
+        metrics = {} if self.is_final else self.records[best_epoch].head_metrics[-1]
+        if not self.is_final:
+            split = self.dataset.validation
+            loader = self.task.evaluation_loader(self.job.config, self.dataset, split, **self.placed)
+            classes = self.dataset.class_names
+            counts = files.confusion(network, loader, self.task, len(classes), **self.placed)
+            files.write_confusion(self.folder.path, counts, classes, self.views)
+        check, warning = self._export(network, self.folder.onnx)
+        content = files.model_json(self.cell, self.spec, self.job.config, self.dataset)
+        content |= {
+            "stage": self.job.stage,
+            "origin": self.job.origin or None,
+            "validation_metrics": metrics or None,
+            "score": metrics.get(self.settings.score_metric),
+            "best_epoch": best_epoch + 1,
+            "num_epochs": len(self.records),
+            "stopped": self.stopped,
+            "seed": self.job.seed,
+            "onnx": check,
+            "onnx_warning": warning,
+            "missing_views": self.views.missing,
+        }
+        write_json(self.folder.model_json, content, is_durable=True, is_proven=True)
+        if self.stopped is None:  # else it may go on
+            self.folder.checkpoint.unlink(missing_ok=True)
+        return read_trained(self.folder)
+
+    def _export(self, network: networks.Network, path: Path) -> tuple[dict[str, Any] | None, str | None]:
+        """What was checked of the ONNX file, or why there is none: the weights count without it too."""
+        try:
+            return files.export_onnx(network, self.dataset.preprocessing, path), None
+        except ExportError as error:
+            return None, str(error)

@@ -1,0 +1,193 @@
+"""What one candidate goes through in a worker: build, train, measure, write its small files, answer with an
+Evaluation.
+
+`setup` and `evaluate` are handed to executors by their dotted names and speak JSON only.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import config, networks, tasks, training
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Fold
+from popnas.errors import CandidateFailed
+from popnas.evaluation import Evaluation
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.operators import Cost
+from popnas.seeds import derive_seed
+from popnas.tasks import Task
+from popnas.training import TrainingResult, TrainingSettings, device, simulated
+from popnas.training.failures import memory_errors_named
+from popnas.workflows.searching import candidate_files
+
+
+@dataclass(frozen=True)
+class CandidateContext:
+    """What all candidates of a run share, made once per worker. `folder` is the run folder."""
+
+    config: RunConfig
+    task: Task
+    dataset: Dataset
+    spec: NetworkSpec
+    settings: TrainingSettings
+    device: torch.device
+    memory_format: torch.memory_format | None
+    folder: Path
+
+
+def setup(payload: dict[str, Any]) -> CandidateContext:
+    """Load the data and decide the device; `payload` is {"config": a resolved configuration, "folder":
+    path}."""
+    run_config = config.load(payload["config"])
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    return context(run_config, dataset, Path(payload["folder"]), payload.get("worker", 0))
+
+
+def context(run_config: RunConfig, dataset: Dataset, folder: Path, worker: int = 0) -> CandidateContext:
+    """What candidates share, with the data loaded; with several GPUs worker n trains on the n-th."""
+    task = tasks.get(run_config.dataset.type)
+    spec = task.network_spec(run_config, dataset)
+    place = device.choose(run_config.others.train_strategy, worker)
+    return CandidateContext(
+        config=run_config,
+        task=task,
+        dataset=dataset,
+        spec=spec,
+        settings=TrainingSettings.from_config(run_config),
+        device=place,
+        memory_format=device.memory_format(place, spec.num_dims, spec.filters),
+        folder=folder,
+    )
+
+
+def candidate_seed(root_seed: int, cell: Cell, repetition: int = 0) -> int:
+    """The seed of a candidate: from the run's seed and the cell's canonical form; repetitions confirm a
+    result."""
+    parts = ["candidate", cell.key] if repetition == 0 else ["candidate", cell.key, repetition]
+    return derive_seed(root_seed, *parts)
+
+
+def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Train and measure one candidate.
+
+    `payload`: {"cell", "step", "index", "is_exploration", "repetition" (0, or the number of a confirmation
+    with another seed), "keeps_weights_from" (the best score known when the job was made, or None: a cell
+    that reaches it leaves its weights)}. A candidate that fails (NaN loss, out of memory, time limit) is an
+    answer too.
+
+    Raises:
+        StorageError: its files cannot be written, which says nothing about the candidate.
+    """
+    started, cpu_started = time.perf_counter(), time.process_time()
+    cell = Cell.parse(payload["cell"]).canonical()
+    seed = candidate_seed(context.config.others.seed, cell, payload["repetition"])
+    cost = network_cost(cell, context.spec)
+    shared: dict[str, Any] = {
+        "cell": cell.key,
+        "step": payload["step"],
+        "index": payload["index"],
+        "is_exploration": payload["is_exploration"],
+        "seed": seed,
+        "params": cost.params,
+        "flops": cost.flops,
+    }
+    volatile: dict[str, Any] = {"device": str(context.device)}
+    try:
+        # Memory may run out in building and in timing too, not only in training.
+        with memory_errors_named(context.device):
+            results = [_train(context, cell, seed, fold, cost) for fold in context.dataset.folds]
+            measured = inference_seconds(context, results[0][0], cost)
+    except CandidateFailed as failure:
+        volatile |= _seconds_since(started, cpu_started)
+        evaluation = Evaluation(**shared, error=str(failure), error_kind=failure.kind, volatile=volatile)
+        return {"content": evaluation.content(), "volatile": volatile}
+    folds = [result for _, result in results]
+    metrics = _mean_metrics([result.metrics for result in folds])
+    score = metrics[context.config.search_strategy.score_metric]
+    evaluation = Evaluation(
+        **shared,
+        metrics=metrics,
+        score=score,
+        training_seconds=float(np.mean([result.training_seconds for result in folds])),
+        inference_seconds=measured,
+        head_metrics=_mean_head_metrics(folds),
+        volatile=volatile,
+    )
+    if payload["repetition"] == 0:
+        # The empty cell is never the best model. Ties are kept: the order of completion must not decide
+        # among them.
+        if cell.blocks and score >= (payload["keeps_weights_from"] or 0.0):
+            best = max(folds, key=lambda result: result.metrics[context.config.search_strategy.score_metric])
+            candidate_files.save_weights(context.folder, cell.key, best.best_state)
+        volatile["missing_views"] = candidate_files.write(context, payload, results[0][0], folds)
+    volatile.update(
+        **_seconds_since(started, cpu_started),
+        epochs_seconds=sum(result.training_seconds for result in folds),
+        validation_seconds=sum(epoch.validation_seconds for result in folds for epoch in result.epochs),
+    )
+    return {"content": evaluation.content(), "volatile": volatile}
+
+
+def _seconds_since(started: float, cpu_started: float) -> dict[str, float]:
+    return {
+        "wall_seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu_started,
+    }
+
+
+def _train(
+    context: CandidateContext, cell: Cell, seed: int, fold: Fold, cost: Cost
+) -> tuple[networks.Network, TrainingResult]:
+    torch.manual_seed(seed)
+    network = networks.build(cell, context.spec)
+    config, dataset, task = context.config, context.dataset, context.task
+    placed: dict[str, Any] = {"device": context.device, "memory_format": context.memory_format}
+    result = training.fit(
+        network,
+        task.train_loader(config, dataset, fold.train, seed=seed, **placed),
+        task.evaluation_loader(config, dataset, fold.validation, **placed),
+        task.loss(config, dataset),
+        lambda: task.metrics(dataset.num_classes),
+        context.settings,
+        seed=seed,
+        timing=config.others.timing,
+        cost=cost,
+        max_seconds=config.others.max_candidate_seconds,
+        **placed,
+    )
+    return network, result
+
+
+def inference_seconds(context: CandidateContext, network: networks.Network, cost: Cost) -> float:
+    """Seconds of a forward pass of a trained network, as the run's timing has them."""
+    batch_size = context.config.dataset.inference_batch_size
+    if context.config.others.timing == "simulated":
+        return simulated.inference_seconds(cost.flops, cost.params, batch_size)
+    return training.inference_seconds(
+        network,
+        context.spec.input_shape,
+        batch_size,
+        context.device,
+        memory_format=context.memory_format,
+        autocast=device.precision(context.device, context.settings.has_mixed_precision),
+        has_lengths=context.spec.has_lengths,
+    )
+
+
+def _mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([fold[name] for fold in metrics])) for name in metrics[0]}
+
+
+def _mean_head_metrics(folds: list[TrainingResult]) -> list[dict[str, float]]:
+    """Per head, the best of each metric over epochs, as the mean over folds."""
+    heads = zip(*(result.head_metrics for result in folds), strict=True)
+    return [_mean_metrics(list(head)) for head in heads]

@@ -1,0 +1,130 @@
+"""The small files that a candidate leaves in the run folder: TensorBoard log, summary, partitions, and what
+was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from popnas import networks
+from popnas.errors import ExportError
+from popnas.networks import weights
+from popnas.networks.cost import partitions
+from popnas.report.views import Views
+from popnas.runs.storage import write_bytes, write_json, write_text
+from popnas.trackers.tensorboard import write_epochs
+from popnas.training import TrainingResult
+from popnas.workflows.models.files import model_json
+
+if TYPE_CHECKING:
+    from popnas.workflows.searching.candidate import CandidateContext
+
+
+def weights_folder(folder: Path) -> Path:
+    """Where the weights of cells that were the best of their time are kept until the search ends."""
+    return folder / "restore" / "weights"
+
+
+def weights_path(folder: Path, cell: str) -> Path:
+    """The weights file of a cell, by its canonical text."""
+    digest = hashlib.sha256(cell.encode()).hexdigest()[:16]
+    return weights_folder(folder) / f"{digest}.safetensors"
+
+
+def save_weights(folder: Path, cell: str, state: dict[str, torch.Tensor]) -> None:
+    """Keep a network's weights, whole or not at all.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    _write_tensors(weights_path(folder, cell), state)
+
+
+def _write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
+    write_bytes(path, weights.to_bytes(state))
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file, on the CPU."""
+    return weights.read(path)
+
+
+def candidate_folder(folder: Path, step: int, index: int) -> Path:
+    """The folder of a candidate's own files."""
+    return folder / "sampled_models" / f"B{step}" / str(index)
+
+
+def write(
+    context: CandidateContext,
+    payload: dict[str, Any],
+    network: networks.Network,
+    folds: list[TrainingResult],
+) -> list[str]:
+    """Write the candidate's files; folds are told apart by their numbers.
+
+    Returns sentences about the views of it that could not be made.
+
+    Raises:
+        StorageError: the disk refused weights or ONNX file that were asked for.
+    """
+    folder = candidate_folder(context.folder, payload["step"], payload["index"])
+    views = Views()
+    for number, result in enumerate(folds):
+        log = folder / (f"tensorboard/fold_{number}" if len(folds) > 1 else "tensorboard")
+        if failure := write_epochs(log, result.epochs):
+            views.lost(f"the TensorBoard log in {log}", failure)
+    with views.view(str(folder / "summary.txt")):
+        write_text(folder / "summary.txt", _summary(network))
+    with views.view(str(folder / "partitions.txt")):
+        lines = [f"{cut}: {size}" for cut, size in partitions(network.cell, context.spec).items()]
+        header = "# bytes that cross each cut (float32, one sample)"
+        write_text(folder / "partitions.txt", "\n".join([header, *lines]) + "\n")
+    saves_onnx = context.config.others.save_children_models
+    if context.config.others.save_children_weights or saves_onnx:
+        _write_tensors(folder / "weights.safetensors", folds[0].best_state)
+        if saves_onnx:
+            _export(context, network, folds[0], folder)
+            with views.view(str(folder / "cell.svg")):
+                from popnas.report import drawing
+
+                drawing.draw_cell(
+                    network.cell,
+                    folder / "cell.svg",
+                    concatenates_only_unused=context.spec.concat_only_unused_blocks,
+                )
+        content = model_json(network.cell, context.spec, context.config, context.dataset)
+        content |= {"stage": "search", "validation_metrics": folds[0].metrics}
+        write_json(folder / "model.json", content)
+    return views.missing
+
+
+def _export(
+    context: CandidateContext, network: networks.Network, result: TrainingResult, folder: Path
+) -> None:
+    # Exporting loads the ONNX libraries: only for those who ask for it.
+    from popnas import export
+
+    network.load_state_dict(result.best_state)
+    try:
+        export.save_onnx(network, context.dataset.preprocessing, folder / "model.onnx")
+    except ExportError as error:  # the candidate is as good as before
+        write_text(folder / "export_failed.txt", f"{error}\n")
+
+
+def _summary(network: networks.Network) -> str:
+    """A table of the network's parts with their parameters, two levels deep."""
+    rows = [("part", "type", "params")]
+    for name, module in network.named_modules():
+        if name and name.count(".") <= 2:
+            params = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+            rows.append((name, type(module).__name__, f"{params:,}"))
+    total = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    rows.append(("total", "", f"{total:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    table = [
+        f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {params:>{widths[2]}}" for name, kind, params in rows
+    ]
+    return "\n".join([str(network.cell), "", *table]) + "\n"

@@ -1,0 +1,106 @@
+"""The end of a search: confirmation of the best cells, the best model's files, and every view of the
+journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from popnas import report
+from popnas.cells import SearchSpace
+from popnas.evaluation import Evaluation
+from popnas.executors import Executor, Job
+from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
+from popnas.runs import RunFolder, RunState, write_csv
+from popnas.workflows.searching import candidate_files, predictions, tables
+from popnas.workflows.searching.progress import Listener
+
+NUM_CONFIRMED = 5
+NUM_SEEDS = 3
+NUM_CONFIRMATIONS = NUM_CONFIRMED * NUM_SEEDS
+
+Append = Callable[[str, dict[str, Any], dict[str, Any]], None]
+
+
+def keep_only_best_weights(folder: RunFolder, state: RunState) -> None:
+    """Remove weights of evaluated cells that a better one has superseded."""
+    directory = candidate_files.weights_folder(folder.path)
+    files = list(directory.glob("*.safetensors")) if directory.is_dir() else []
+    if len(files) < 2 or state.best is None:
+        return
+    kept = candidate_files.weights_path(folder.path, state.best.cell)
+    if kept.exists():
+        # A file of a cell without an Evaluation belongs to a candidate that is just being finished.
+        evaluated = {candidate_files.weights_path(folder.path, item.cell) for item in state.successes}
+        for path in set(files) & evaluated - {kept}:
+            path.unlink(missing_ok=True)
+
+
+def cells_to_confirm(state: RunState) -> list[Evaluation]:
+    """The best cells by score, and the best of a single block, so that what growing brought can be told from
+    noise."""
+    ranked = sorted(state.allowed, key=lambda evaluation: -(evaluation.score or 0.0))
+    single = [evaluation for evaluation in ranked if evaluation.step == 1][:1]
+    return ranked[:NUM_CONFIRMED] + [
+        evaluation for evaluation in single if evaluation not in ranked[:NUM_CONFIRMED]
+    ]
+
+
+def confirm(state: RunState, executor: Executor, append: Append, listener: Listener) -> None:
+    """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
+    `confirmation`."""
+    done = {(item.cell, item.repetition) for item in state.confirmations}
+    jobs = []
+    for evaluation in cells_to_confirm(state):
+        for repetition in range(1, NUM_SEEDS + 1):
+            if (evaluation.cell, repetition) not in done:
+                payload = {
+                    "cell": evaluation.cell,
+                    "step": evaluation.step,
+                    "index": evaluation.index,
+                    "is_exploration": evaluation.is_exploration,
+                    "repetition": repetition,
+                    "keeps_weights_from": None,
+                }
+                jobs.append(Job(f"{evaluation.cell}#{repetition}", payload))
+    if not jobs:
+        return
+    listener.confirmation_started(len(jobs))
+    payloads = {job.id: job.payload for job in jobs}
+    for result in executor.run(jobs):
+        payload = payloads[result.id]
+        found = (
+            result.value["content"]
+            if result.value
+            else {"error": result.error, "error_kind": result.error_kind}
+        )
+        kept = {
+            name: found.get(name)
+            for name in ("seed", "metrics", "score", "training_seconds", "error", "error_kind")
+        }
+        content = {name: payload[name] for name in ("cell", "repetition")} | kept
+        append("confirmation", content, result.value["volatile"] if result.value else {})
+        listener.confirmation_finished()
+
+
+def views(
+    folder: RunFolder,
+    state: RunState,
+    spec: NetworkSpec,
+    space: SearchSpace,
+    listener: Listener,
+    made: Views,
+) -> None:
+    """Everything that can be derived from the journal and the predictions: CSV files, plots, the report."""
+    listener.phase("writing tables and the report")
+    with made.view(f"the tables of the search in {folder.csv}"):
+        write_csv(folder, state)
+    with made.view("the tables of features"):
+        tables.write_features(folder, state, spec, space)
+    with made.view("the tables of predictors"):
+        tables.write_predictors(folder, state)
+    for step, content in state.predictions.items():
+        with made.view(f"the table of the predictions of step {step}"):
+            predictions.write_csv(folder, step, content["sha256"])
+    report.write(folder, state, made)

@@ -1,0 +1,289 @@
+"""What a search will cost, before anything is trained for good: cells, networks, params, time, memory.
+
+The costs of candidates come from probes (`probing`). Which cells a step will select nobody knows before: the
+selection is played through with made-up scores, in which every operator has a quality of its own and dearer
+cells are somewhat better, over costs that are real.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from popnas import pareto, tasks
+from popnas.cells import Cell, SearchSpace
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.networks.cost import bulk_costs
+from popnas.networks.spec import NetworkSpec
+from popnas.networks.tables import BulkCosts
+from popnas.seeds import derive_seed
+from popnas.training import device
+from popnas.workflows import fits
+from popnas.workflows.searching import finish, probing
+from popnas.workflows.searching.surrogates import wanted_objectives
+from popnas.workflows.settings import max_networks, num_workers
+
+_NUM_SAMPLED = 2000
+_NUM_DRAWS = 8
+"""Made-up searches, whose selections are averaged."""
+_SCORE_OF_COST, _SCORE_NOISE = 1.0, 0.1
+"""How much the made-up score of a cell follows its cost, and how much nothing at all; the rest is what its
+operators are worth: fronts then have 18 to 24 cells in searches like those whose real ones had 4 to 33."""
+
+_START_SECONDS, _WORKER_SECONDS = 1.0, 2.0
+"""The start beside the data, and that of workers: interpreter, torch, what the first network loads."""
+_FIT_SECONDS, _FIT_SECONDS_PER_CELL, _PREDICT_SECONDS_PER_CELL = 0.5, 0.0018, 3e-5
+"""A step's predictors on one core: fixed, per evaluated cell and model of the ensemble, per expansion."""
+_END_SECONDS, _END_SECONDS_PER_NETWORK = 4.0, 0.05
+"""The best model's files, tables, figures and the report."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step: `num_expansions` cells are predicted and `num_networks` trained at most; so many are
+    `expected`, as fronts may be smaller; the range of params among a sample of its cells; wall seconds of
+    those expected.
+    """
+
+    step: int
+    num_expansions: int
+    num_networks: int
+    expected: float
+    params: tuple[int, int]
+    seconds: float
+
+    @property
+    def most_seconds(self) -> float:
+        """Wall seconds if as many are trained as there may be."""
+        return self.seconds * self.num_networks / self.expected
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search's plan.
+
+    `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker; `seconds`: the
+    whole search with `num_workers`, of which `confirmation_seconds` are for training the best cells again and
+    `fixed_seconds` for all that is no candidate (start, predictors, best model, report); `candidate_seconds`:
+    of all candidates and confirmations one after the other (CPU seconds, with one thread on a CPU);
+    `memory_bytes`: all processes together.
+    """
+
+    steps: list[StepPlan]
+    num_networks: int
+    epoch_seconds: float
+    seconds: float
+    confirmation_seconds: float
+    fixed_seconds: float
+    candidate_seconds: float
+    memory_bytes: int
+    num_workers: int
+    device: str
+    data: dict[str, Any]
+    warnings: list[str]
+
+
+def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
+    """Validate, load the data, probe this device; `tell` hears what is being done.
+
+    Raises:
+        DataError: as the search would.
+        UserError: a search that cannot be done here (`fits`).
+    """
+    place = device.choose(config.others.train_strategy)
+    tell("loading the data")
+    began = time.monotonic()
+    dataset = tasks.get(config.dataset.type).load(config)
+    load_seconds = time.monotonic() - began
+    warnings = [*config.warnings(), *dataset.warnings, *fits.check_search(config, dataset)]
+    forecast = _Forecast(config, dataset, tell)
+    steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
+    confirmed = forecast.confirmation() if config.others.confirm else 0.0
+    workers = forecast.num_workers
+    confirmation_seconds = confirmed / min(workers, finish.NUM_CONFIRMATIONS)
+    fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
+    fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
+    if config.others.executor.kind != "inline":
+        fixed += load_seconds + _WORKER_SECONDS
+    return Plan(
+        steps=steps,
+        num_networks=sum(item.num_networks for item in steps),
+        epoch_seconds=forecast.epoch_seconds(),
+        seconds=sum(item.seconds for item in steps) + confirmation_seconds + fixed,
+        confirmation_seconds=confirmation_seconds,
+        fixed_seconds=fixed,
+        candidate_seconds=forecast.work + confirmed,
+        memory_bytes=forecast.memory_bytes(),
+        num_workers=workers,
+        device=str(place),
+        data=dataset.describe(),
+        warnings=warnings,
+    )
+
+
+def epoch_samples(dataset: Dataset) -> float:
+    """What an epoch of training and validation comes to, in training samples: a forward pass alone takes a
+    third of a step, and grows with the images where validation sees more than the training crop.
+    """
+    fold = dataset.folds[0]
+    return len(fold.train) + len(fold.validation) * dataset.whole_image_share / 3
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Cells that a step may train, with the seconds of each, its exact costs, and objectives to compare."""
+
+    cells: np.ndarray
+    seconds: np.ndarray
+    exact: BulkCosts
+    minimized: np.ndarray
+
+
+class _Forecast:
+    """A search played through, step by step; `work` adds up the seconds of its candidates."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, tell: Tell) -> None:
+        self.config, self.dataset = config, dataset
+        settings = config.search_space
+        self.space = SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
+        self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        self.rng = np.random.default_rng(derive_seed(config.others.seed, "plan"))
+        self.num_workers = num_workers(config)
+        self.model = probing.cost_model(config, dataset, self.spec, self.space, tell)
+        self.selected = np.zeros((0, 1, 4), dtype=np.int16)
+        self.work = 0.0
+        self.dearest: list[float] = []
+
+    def step(self, step: int) -> StepPlan:
+        """The forecast of one step; steps must be asked for in their order."""
+        expansions, most = _numbers(self.config, self.space, step)
+        if step == 0:
+            sample, expected = self._sample(self.space.encode([Cell()], 1)), 1.0
+            mean = float(sample.seconds.mean())
+        elif step == 1:
+            sample, expected = self._sample(self.space.new_blocks(1)[:, None]), float(most)
+            mean = float(sample.seconds.mean())
+            self.selected = sample.cells
+            self.dearest = [mean]
+        else:
+            sample = self._sample(self._grown(step))
+            expected, mean = self._select(sample, step, most)
+        self.work += expected * mean
+        params = sample.exact.params
+        wall = expected * mean / min(self.num_workers, max(expected, 1.0))
+        return StepPlan(step, expansions, most, expected, (int(params.min()), int(params.max())), wall)
+
+    def confirmation(self) -> float:
+        """Seconds of training the best cells again: the better ones of the last steps, and one block's."""
+        seeds, cells = finish.NUM_SEEDS, finish.NUM_CONFIRMED
+        return seeds * (cells * float(np.mean(self.dearest)) if self.dearest else 0.0)
+
+    def predictor_seconds(self, steps: list[StepPlan]) -> float:
+        """Seconds of fitting the predictors and predicting all expansions, in all steps."""
+        units = self.config.others.accuracy_predictor_ensemble_units
+        seconds = 0.0
+        for item in steps[2:]:
+            known = sum(earlier.expected for earlier in steps[: item.step])
+            seconds += _FIT_SECONDS + _FIT_SECONDS_PER_CELL * known * units
+            seconds += _PREDICT_SECONDS_PER_CELL * item.num_expansions
+        return seconds
+
+    def epoch_seconds(self) -> float:
+        """An epoch of training of the mean cell that the last step selects."""
+        costs_N3 = self.model.costs(self.selected)
+        return float(costs_N3[:, 0].mean()) * len(self.dataset.folds[0].train)
+
+    def memory_bytes(self) -> int:
+        """All processes together, each worker with the largest of a few cells that the last step selects."""
+        batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
+        few = self.selected[:: max(len(self.selected) // 4, 1)]
+        peaks = [fits.need_of(cell, self.spec, batch_size).peak for cell in self.space.decode(few)]
+        return fits.Room.of(self.config, self.dataset).total(max(peaks))
+
+    def _sample(self, cells_NB4: np.ndarray) -> _Sample:
+        """What training costs on all folds, with everything that is done once."""
+        costs_N3 = self.model.costs(cells_NB4)
+        fold = self.dataset.folds[0]
+        epochs, folds = self.config.training_hyperparameters.epochs, len(self.dataset.folds)
+        trained_N = epochs * len(fold.train) * costs_N3[:, 0]
+        whole_N = trained_N + epochs * len(fold.validation) * costs_N3[:, 1] + costs_N3[:, 2]
+        exact = bulk_costs(cells_NB4, self.space, self.spec)
+        known = {
+            "time": trained_N, "inference_time": costs_N3[:, 1], "params": exact.params, "flops": exact.flops
+        }  # fmt: skip
+        names = sorted(wanted_objectives(self.config) - {"score"} - {*self._constraints()}) or ["time"]
+        minimized = np.stack([known[name] for name in names], axis=1)
+        allowed_N = np.ones(len(cells_NB4), dtype=bool)
+        for name, (least, greatest) in self._constraints().items():
+            allowed_N &= (known[name] >= least) & (known[name] <= greatest)
+        kept = np.flatnonzero(allowed_N) if allowed_N.any() and cells_NB4.shape[1] > 1 else slice(None)
+        return _Sample(
+            cells_NB4[kept],
+            (whole_N * folds)[kept],
+            BulkCosts(exact.params[kept], exact.flops[kept]),
+            minimized[kept],
+        )
+
+    def _constraints(self) -> dict[str, tuple[float, float]]:
+        return dict(self.config.search_strategy.constraints)
+
+    def _grown(self, step: int) -> np.ndarray:
+        """Cells that the step may train: a new block behind any of those that the step before selected."""
+        new_blocks = self.space.new_blocks(step)
+        parents = self.selected[self.rng.integers(len(self.selected), size=_NUM_SAMPLED)]
+        new = new_blocks[self.rng.integers(len(new_blocks), size=_NUM_SAMPLED)]
+        return np.concatenate([parents, new[:, None]], axis=1)
+
+    def _select(self, sample: _Sample, step: int, most: int) -> tuple[float, float]:
+        """(number, mean seconds) of the networks that the step trains; they are the next one's parents."""
+        most_front = min(self.config.search_strategy.max_children, most)
+        counts, sums, chosen, best = [], [], [], []
+        for _ in range(_NUM_DRAWS):
+            score_N = self._made_up_scores(sample)
+            front = self._front(score_N, sample.minimized)[:most_front]
+            explored = self.rng.integers(len(score_N), size=most - most_front)
+            counts.append(len(front) + len(explored))
+            sums.append(sample.seconds[front].sum() + sample.seconds[explored].sum())
+            best.append(float(sample.seconds[front[: finish.NUM_CONFIRMED]].mean()))
+            chosen += [front, explored]
+        self.selected = sample.cells[np.concatenate(chosen)]
+        self.dearest = [*self.dearest[-1:], float(np.mean(best))]
+        return float(np.mean(counts)), float(np.sum(sums) / np.sum(counts))
+
+    def _made_up_scores(self, sample: _Sample) -> np.ndarray:
+        quality = self.rng.normal(size=self.space.num_operators + 1)
+        operators_N = quality[sample.cells[:, :, 1::2]].sum(axis=(1, 2))
+        cost_N = np.log(np.maximum(sample.seconds, 1e-9))
+        noise_N = self.rng.normal(size=len(cost_N))
+        return _standard(operators_N) + _SCORE_OF_COST * _standard(cost_N) + _SCORE_NOISE * noise_N
+
+    def _front(self, score_N: np.ndarray, minimized_NM: np.ndarray) -> np.ndarray:
+        """The front by decreasing score; in PNAS mode all."""
+        order = np.argsort(-score_N)
+        if self.config.others.pnas_mode:
+            return order
+        values = np.column_stack([score_N, minimized_NM])[order]
+        return order[pareto.front(values, [True] + [False] * minimized_NM.shape[1])]
+
+
+def _standard(values_N: np.ndarray) -> np.ndarray:
+    spread = float(values_N.std())
+    return np.asarray((values_N - values_N.mean()) / (spread if spread > 0 else 1.0))
+
+
+def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int]:
+    """(expansions predicted, networks trained), both at most."""
+    if step == 0:
+        return 1, 1
+    if step == 1:
+        return space.count_new_blocks(1), space.count_new_blocks(1)
+    parents = space.count_new_blocks(1) if step == 2 else _numbers(config, space, step - 1)[1]
+    expansions = parents * space.count_new_blocks(step)
+    return expansions, min(max_networks(config, step), expansions)

@@ -1,0 +1,90 @@
+"""A step's predictions on disk: all of them as arrays, the best as a CSV view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas.cells import SearchSpace
+from popnas.errors import RunFolderError
+from popnas.runs import RunFolder, write_table
+from popnas.runs.storage import load_arrays, save_arrays
+from popnas.strategy import Selection
+from popnas.workflows.searching.surrogates import StepPredictions
+
+HEADER = ("time", "val score", "params", "inference_time", "cell structure", "flops")
+_COLUMNS = ("time", "score", "params", "inference_time", "flops")
+_NUM_SHOWN = 10_000
+
+
+def write(
+    folder: RunFolder,
+    step: int,
+    predicted: StepPredictions,
+    selection: Selection,
+    space: SearchSpace,
+) -> dict[str, Any]:
+    """Write the arrays of a step; returns the content of its journal event.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    arrays: dict[str, np.ndarray] = {
+        "cells": predicted.expansion.canonical,
+        "operators": np.array(space.operators),
+    }
+    arrays.update(predicted.values)
+    if predicted.score_spread is not None:
+        arrays["score_spread"] = predicted.score_spread
+    path = folder.predictions_npz(step)
+    digest = save_arrays(path, arrays)
+    return {
+        "step": step,
+        "file": path.name,
+        "sha256": digest,
+        "num_candidates": len(predicted.expansion.canonical),
+        "num_expansions": predicted.expansion.num_expansions,
+        "front_size": selection.front_size,
+        "predictors": predicted.reports,
+    }
+
+
+def is_intact(folder: RunFolder, content: dict[str, Any]) -> bool:
+    """Whether the arrays that a journal's event `predictions` names are there as they were written."""
+    try:
+        load_arrays(folder.predictions_npz(content["step"]), content["sha256"])
+    except RunFolderError:
+        return False
+    return True
+
+
+def write_csv(folder: RunFolder, step: int, sha256: str) -> None:
+    """The view of the best predicted scores, from the arrays of the step.
+
+    Raises:
+        RunFolderError: the arrays are missing, damaged or not those of the digest `sha256`.
+    """
+    arrays = load_arrays(folder.predictions_npz(step), sha256)
+    # Canonical order decides among equal scores, as everywhere.
+    cells_NB4 = arrays["cells"]
+    keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]
+    best = np.lexsort(keys)[:_NUM_SHOWN]
+    space = SearchSpace(
+        [str(name) for name in arrays["operators"]], cells_NB4.shape[1], _lookback_depth(cells_NB4)
+    )
+    columns: list[list[Any]] = [
+        arrays[name][best].tolist() if name in arrays else [None] * len(best) for name in _COLUMNS
+    ]
+    columns.insert(HEADER.index("cell structure"), [str(cell) for cell in space.decode(cells_NB4[best])])
+    write_table(csv_path(folder, step), HEADER, zip(*columns, strict=True))
+
+
+def csv_path(folder: RunFolder, step: int) -> Path:
+    """Where the view of a step lies."""
+    return folder.csv / f"predictions_B{step}.csv"
+
+
+def _lookback_depth(cells_NB4: np.ndarray) -> int:
+    return int(-cells_NB4[:, :, [0, 2]].min())

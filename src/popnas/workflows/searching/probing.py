@@ -1,0 +1,235 @@
+"""What candidates cost on this machine, from a few that are trained on a few batches.
+
+For every operator the cell of one block that uses it twice is probed, and a few larger cells. A cell's cost
+is then taken as a sum: what the empty cell costs, what each of its operators adds, and what each further
+block adds; the part of its cells shrinks with the network where fewer are built (nearest lookback -2, ...).
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import networks, tasks, training
+from popnas.cells import Block, Cell, SearchSpace, bulk
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Split
+from popnas.executors.inline import torch_threads
+from popnas.networks.cost import network_cost
+from popnas.networks.macros import MACROS
+from popnas.networks.spec import NetworkSpec
+from popnas.training import EpochRecord, TrainingSettings, device
+from popnas.workflows import fits
+from popnas.workflows.searching import candidate, candidate_files
+
+_MOST_BATCHES, _BATCH_FLOPS = 8, 3e9
+"""Batches of a probe's epoch: fewer where one is heavy."""
+_MOST_EPOCHS, _PROBE_SECONDS = 8, 0.6
+"""Epochs of a probe beside the first, which warms up: until so many seconds are spent."""
+_BUDGET_SECONDS = 60.0
+"""After so long the remaining operators are reckoned from the FLOPs of their networks."""
+_NUM_LARGE = 3
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one network: per training sample and epoch, per validation sample and epoch, and once."""
+
+    train: float
+    validation: float
+    once: float
+
+    def as_array(self) -> np.ndarray:
+        """(3,) in the order of the fields."""
+        return np.array([self.train, self.validation, self.once])
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """Costs of any cells of a space; rows are those of `Cost`. `empty` (3,), `operators` (3, operators + 1),
+    the last for none, `block` (3,) per further block; `built` (L + 1,) the share of the network that is built
+    by nearest lookback (0: none).
+    """
+
+    empty: np.ndarray
+    operators: np.ndarray
+    block: np.ndarray
+    built: np.ndarray
+
+    def costs(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """(N, 3)."""
+        share_N = self.built[-bulk.nearest_lookback(cells_NB4)]
+        added_3N = sum(
+            (
+                self.operators[:, cells_NB4[:, block, half]]
+                for block in range(cells_NB4.shape[1])
+                for half in (1, 3)
+            ),
+            np.zeros((3, len(cells_NB4))),
+        )
+        further_N = np.maximum(bulk.num_blocks(cells_NB4) - 1, 0)
+        added_3N = added_3N + self.block[:, None] * further_N
+        return np.asarray((self.empty[:, None] + share_N * np.maximum(added_3N, 0.0)).T)
+
+
+def cost_model(
+    config: RunConfig, dataset: Dataset, spec: NetworkSpec, space: SearchSpace, tell: Tell
+) -> CostModel:
+    """Probe this device; `tell` hears what is being probed."""
+    with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
+        prober = _Prober(config, dataset, spec, Path(folder))
+        prober.cost(Cell())  # what is loaded and prepared once belongs to no cell
+        empty = prober.cost(Cell()).as_array()
+        single = _operators(prober, space, empty, tell)
+        model = CostModel(empty, single, np.zeros(3), _built_shares(space, spec))
+        return _with_blocks(model, prober, space, tell)
+
+
+def _operators(prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Tell) -> np.ndarray:
+    """(3, operators + 1): what one use of each operator adds."""
+    cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
+    flops = np.array([network_cost(cell, prober.spec).flops for cell in cells], dtype=np.float64)
+    added = np.zeros((3, len(cells) + 1))
+    began = time.monotonic()
+    probed: list[int] = []
+    # From the cheapest to the dearest and between them: the first few span the range.
+    order = sorted(np.argsort(flops), key=lambda place: (np.argsort(np.argsort(flops))[place] % 3, place))
+    for place in order:
+        if len(probed) >= 3 and time.monotonic() - began > _BUDGET_SECONDS:
+            break
+        tell(f"probing {space.operators[place]} ({len(probed) + 1} of {len(cells)} operators)")
+        added[:, place] = (prober.cost(cells[place]).as_array() - empty) / 2
+        probed.append(place)
+    for place in set(order) - set(probed):
+        added[:, place] = [np.interp(flops[place], *_line(flops[probed], row[probed])) for row in added]
+    return added
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(x)
+    return x[order], y[order]
+
+
+def _with_blocks(model: CostModel, prober: _Prober, space: SearchSpace, tell: Tell) -> CostModel:
+    """The model with what a further block adds, from larger cells that fit into memory."""
+    if space.num_blocks == 1:
+        return model
+    rng = np.random.default_rng(0)
+    found = []
+    for number, num_blocks in enumerate(np.linspace(space.num_blocks, 2, _NUM_LARGE).astype(int), 1):
+        cells_NB4 = space.random_cells(50, num_blocks, rng)
+        cells_NB4 = cells_NB4[np.argsort(bulk.nearest_lookback(cells_NB4) != -1, kind="stable")][:1]
+        cell = space.decode(cells_NB4)[0]
+        if not prober.may_train(cell):
+            continue
+        tell(f"probing a cell of {num_blocks} blocks ({number} of {_NUM_LARGE})")
+        rest = prober.cost(cell).as_array() - model.costs(cells_NB4)[0]
+        found.append(rest / (num_blocks - 1))
+    block = np.median(found, axis=0) if found else np.zeros(3)
+    return CostModel(model.empty, model.operators, block, model.built)
+
+
+def _built_shares(space: SearchSpace, spec: NetworkSpec) -> np.ndarray:
+    """(L + 1,): values of all built cells by nearest lookback, against those of nearest lookback -1."""
+    macro = MACROS.get(spec.macro)()
+    values = [
+        sum(cell.output.num_values for cell in macro.plan(-nearest, space.lookback_depth, spec).cells)
+        for nearest in range(space.lookback_depth + 1)
+    ]
+    return np.array(values) / max(values[1], 1)
+
+
+class _Prober:
+    """Trains cells as a worker would, on few samples."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, folder: Path) -> None:
+        self.config, self.dataset, self.spec = config, dataset, spec
+        self.context = candidate.context(config, dataset, folder)
+        self.room = fits.Room.of(config, dataset)
+        is_one_thread = self.context.device.type == "cpu" and config.others.executor.threads == 1
+        # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
+        self.clock = time.thread_time if is_one_thread else time.perf_counter
+
+    def may_train(self, cell: Cell) -> bool:
+        """Whether training it is expected to fit into memory."""
+        batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
+        return self.room.may_hold(fits.need_of(cell, self.spec, batch_size))
+
+    def cost(self, cell: Cell) -> Cost:
+        """What training it costs."""
+        with torch_threads(self.config.others.executor.threads):
+            return self._cost(cell.canonical())
+
+    def _cost(self, cell: Cell) -> Cost:
+        few, fewer = self._few(cell)
+        began = self.clock()
+        result, ends = probe_epochs(self.config, self.dataset, self.spec, cell, (few, fewer), self.clock)
+        lengths = np.diff(ends)
+        validation = [record.validation_seconds for record in result.epochs[1:]]
+        trained = statistics.median(lengths) - statistics.median(validation)
+        once = max(ends[0] - began - statistics.median(lengths), 0.0) + self._afterwards(cell, result)
+        return Cost(trained / len(few), statistics.median(validation) / len(fewer), once)
+
+    def _few(self, cell: Cell) -> tuple[Split, Split]:
+        """Samples of a probe's epoch for training and validation."""
+        fold, size = self.dataset.folds[0], self.config.dataset.batch_size
+        flops = network_cost(cell, self.spec).flops * min(size, len(fold.train))
+        batches = int(np.clip(_BATCH_FLOPS / max(flops, 1), 1, _MOST_BATCHES))
+        validation_size = self.config.dataset.val_test_batch_size or size
+        return (
+            fold.train.take(slice(0, size * batches)),
+            fold.validation.take(slice(0, validation_size * max(batches // 2, 1))),
+        )
+
+    def _afterwards(self, cell: Cell, result: training.TrainingResult) -> float:
+        """Seconds of timing the inference and of the candidate's files."""
+        began = self.clock()
+        network = networks.build(cell, self.spec).to(self.context.device)
+        cost = network_cost(cell, self.spec)
+        candidate.inference_seconds(self.context, network, cost)
+        candidate_files.write(self.context, {"step": len(cell), "index": 0}, network, [result])
+        return self.clock() - began
+
+
+def probe_epochs(
+    config: RunConfig,
+    dataset: Dataset,
+    spec: NetworkSpec,
+    cell: Cell,
+    splits: Sequence[Split],
+    clock: Callable[[], float],
+) -> tuple[training.TrainingResult, list[float]]:
+    """Train on (training, validation) splits for a first epoch and one or more others, until the time of a
+    probe is over; what `clock` said at the end of each."""
+    ends: list[float] = []
+
+    def end_epoch(record: EpochRecord, snapshot: Any) -> bool:
+        ends.append(clock())
+        return len(ends) > 1 and ends[-1] - ends[0] > _PROBE_SECONDS
+
+    task, place = tasks.get(config.dataset.type), device.choose(config.others.train_strategy)
+    layout = device.memory_format(place, spec.num_dims, spec.filters)
+    placed: dict[str, Any] = {"device": place, "memory_format": layout}
+    torch.manual_seed(0)
+    result = training.fit(
+        networks.build(cell, spec),
+        task.train_loader(config, dataset, splits[0], seed=0, **placed),
+        task.evaluation_loader(config, dataset, splits[1], **placed),
+        task.loss(config, dataset),
+        lambda: task.metrics(dataset.num_classes),
+        TrainingSettings.from_config(config).replace(epochs=1 + _MOST_EPOCHS),
+        seed=0,
+        on_epoch=end_epoch,
+        **placed,
+    )
+    return result, ends

@@ -1,0 +1,384 @@
+"""The search from a configuration to a complete run folder, resumable after any interruption.
+
+Everything is on disk before it is used: proposals before they are evaluated, each Evaluation before the next
+decision, a step's predictions before their selection is trained. What a resumed search finds in the journal
+it does not do again.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from popnas import executors, forks, tasks
+from popnas.cells import Cell, SearchSpace
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import PopnasError, UserError
+from popnas.evaluation import Evaluation
+from popnas.executors import Executor, Job, Result
+from popnas.networks.spec import NetworkSpec
+from popnas.report.views import Views
+from popnas.runs import Proposed, RunFolder, RunState
+from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
+from popnas.runs.storage import storage_errors
+from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
+from popnas.training import device
+from popnas.workflows import advice, fits
+from popnas.workflows.data import facts, run_data
+from popnas.workflows.searching import best_model, finish, predictions, surrogates
+from popnas.workflows.searching.candidate import candidate_seed
+from popnas.workflows.searching.progress import Clock, Listener
+from popnas.workflows.settings import load_config, max_networks
+
+SETUP = "popnas.workflows.searching.candidate:setup"
+EVALUATE = "popnas.workflows.searching.candidate:evaluate"
+
+# Training keeps its own limit; a worker that is this much later hangs and is killed.
+_HANG_FACTOR = 3.0
+_HANG_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Where a search ended.
+
+    `folder`: the run folder; `best`: the best cell's Evaluation, None if the time was up before one was
+    trained; `reason`: "completed", "max_hours", "no_parents" (every candidate of a step failed) or
+    "no_candidates" (no expansion meets the constraints); `num_evaluated`, `num_failed`: candidates over all
+    steps.
+    """
+
+    folder: Path
+    best: Evaluation | None
+    reason: str
+    num_evaluated: int
+    num_failed: int
+
+
+def search(
+    config: RunConfig | str | Path | dict[str, Any],
+    *,
+    name: str | None = None,
+    logs: Path | str = "logs",
+    listener: Listener | None = None,
+) -> SearchResult:
+    """Search architectures for the configuration's data set; leaves the run folder `logs/name` (default:
+    date and time).
+
+    Raises:
+        UserError: a mistake in the configuration or the data, or no such device; no folder is made then.
+        PopnasError: no candidate could be trained at all.
+    """
+    forks.check("a search")
+    run_config = config if isinstance(config, RunConfig) else load_config(config)
+    listener = listener or Listener()
+    device.choose(run_config.others.train_strategy)
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    for warning in [*run_config.warnings(), *dataset.warnings]:
+        listener.message(f"Warning: {warning}")
+    for warning in fits.check_search(run_config, dataset):
+        listener.message(f"Warning: {warning}")
+    folder = create_run(
+        logs, name, lambda path: RunFolder.create(path, run_config.to_json(), volatile=environment())
+    )
+    return _locked_search(folder, run_config, dataset, listener)
+
+
+def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | None = None) -> SearchResult:
+    """Go on with an interrupted run; a finished one has its views and report rebuilt.
+
+    `sets` ("a.b=V") may change only where and how long the search runs (`EXECUTION_FIELDS` of `others`), and
+    `dataset.path`, where the data were moved; the run remembers that.
+
+    Raises:
+        UserError: no run there, locked by another process, of another version, other data, or a change that
+            is not allowed.
+    """
+    forks.check("a search")
+    folder = RunFolder.open(path)
+    run_config = load_config(folder.config_json(), sets=sets)
+    if not same_search(run_config.to_json(), folder.config_json()):
+        allowed = ", ".join([*(f"others.{name}" for name in EXECUTION_FIELDS), run_data.FIELD])
+        raise UserError(
+            f"--set {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed "
+            "with -r. To search with other settings start a new run without -r."
+        )
+    device.choose(run_config.others.train_strategy)
+    place = run_data.new_place(sets)
+    if place is not None:
+        run_data.check_same(folder, place)
+    dataset = run_data.load(run_config, folder.path)
+    return _locked_search(folder, run_config, dataset, listener or Listener(), place)
+
+
+def _locked_search(
+    folder: RunFolder,
+    config: RunConfig,
+    dataset: Dataset,
+    listener: Listener,
+    data_path: str | None = None,
+) -> SearchResult:
+    with folder.lock():
+        listener.run_opened(folder.path)
+        return _Search(folder, config, dataset, listener, data_path).run()
+
+
+class _Search:
+    """The state of one running search; every method is one phase of it."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        dataset: Dataset,
+        listener: Listener,
+        data_path: str | None = None,
+    ) -> None:
+        self.data_path = data_path
+        self.folder, self.config, self.dataset, self.listener = folder, config, dataset, listener
+        self.state: RunState = folder.state()
+        self.space = SearchSpace(
+            config.search_space.operators, config.search_space.blocks, config.search_space.lookback_depth
+        )
+        self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        strategy = config.search_strategy
+        self.strategy = ProgressiveSearch(
+            self.space,
+            StrategySettings(
+                max_children=strategy.max_children,
+                max_exploration_children=strategy.max_exploration_children,
+                objectives=("score", *strategy.additional_pareto_objectives),
+                is_pnas=config.others.pnas_mode,
+                constraints=dict(strategy.constraints),
+            ),
+        )
+        for evaluation in self.state.evaluations:
+            self.strategy.record(evaluation)
+        self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
+
+    def run(self) -> SearchResult:
+        if self.state.proposals or self.data_path is not None:
+            moved = {} if self.data_path is None else {DATA_PATH: self.data_path}
+            self._append("run_resumed", {}, environment() | moved)
+        if not self.state.is_finished:
+            fits.check_search(self.config, self.dataset)  # a run may go on elsewhere than it began
+            self._compare_data()
+            with self.folder.journal, self._executor() as executor:
+                reason = self._search(executor)
+                if reason != "max_hours" and self.config.others.confirm:
+                    finish.confirm(self.state, executor, self._append, self.listener)
+                best_model.write(
+                    self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
+                )
+                self._append("run_finished", {"reason": reason})
+        made = Views(self.listener.message)
+        finish.views(self.folder, self.state, self.spec, self.space, self.listener, made)
+        return self._result()
+
+    def _compare_data(self) -> None:
+        found = facts.of(self.dataset)
+        if self.state.data is None:
+            self._append("data", found)
+        elif warning := facts.check(self.state.data, found, self.dataset.place):
+            self.listener.message(f"Warning: {warning}")
+
+    # --- steps ---
+
+    def _search(self, executor: Executor) -> str:
+        """All steps; returns why the search ended."""
+        later = {step: max_networks(self.config, step) for step in range(2, self.space.num_blocks + 1)}
+        confirmations = finish.NUM_CONFIRMATIONS if self.config.others.confirm else 0
+        self.clock = Clock(executor.num_workers, later, confirmations)
+        for evaluation in self.state.evaluations:
+            self.clock.record(evaluation)
+        executor.prestart()
+        for step in range(self.space.num_blocks + 1):
+            proposals = self._proposals(step)
+            if not proposals:
+                return "no_parents" if not self.strategy.parents(step) else "no_candidates"
+            if not self._evaluate(step, proposals, executor):
+                return "max_hours"
+            if step not in self.state.finished_steps:
+                self._finish_step(step)
+            if step == 1 and not self.strategy.parents(2):
+                raise PopnasError(self._all_failed_message())
+        return "completed"
+
+    def _proposals(self, step: int) -> list[Proposed]:
+        """The step's candidates as the journal has them; made and written now if it has none yet."""
+        if step not in self.state.proposals:
+            if step < 2:
+                proposals = self.strategy.proposals(step)
+            else:
+                proposals = self._propose_grown(step)
+            self._append(
+                "proposals", {"step": step, "cells": [_proposal_json(proposal) for proposal in proposals]}
+            )
+        return self.state.proposals[step]
+
+    def _propose_grown(self, step: int) -> list[Proposal]:
+        parents = self.strategy.parents(step)
+        if not parents:
+            return []
+        self.listener.phase(
+            f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
+        )
+        costs = self.state.operator_costs or {}
+        predicted = surrogates.predict_step(
+            step, parents, self.state.evaluations, costs, self.space, self.spec, self.config
+        )
+        selection = self.strategy.select(step, predicted.expansion, predicted.values)
+        known = self.state.predictions.get(step)
+        if known is None or not predictions.is_intact(self.folder, known):
+            content = predictions.write(self.folder, step, predicted, selection, self.space)
+            if known is None:
+                self._append("predictions", content)
+        return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
+
+    def _finish_step(self, step: int) -> None:
+        if step == 1:
+            self._append("operator_costs", surrogates.operator_costs(self.state.evaluations, self.space))
+        self._append("step_finished", {"step": step})
+        self.listener.step_finished(step)
+
+    # --- candidates ---
+
+    def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> bool:
+        """Evaluate what is not evaluated yet; False if the time was up before all were."""
+        pending = self.state.pending(step)
+        self.listener.step_started(step, len(proposals), len(proposals) - len(pending))
+        for proposed in proposals:
+            if (seconds := proposed.predictions.get("time")) is not None:
+                self.clock.predicted[step, proposed.index] = seconds
+        waiting: list[int] = [proposed.index for proposed in pending]
+        running: dict[int, float] = {}
+
+        def on_start(job_id: str) -> None:
+            if int(job_id) in waiting:  # a job that is retried starts twice
+                waiting.remove(int(job_id))
+            running[int(job_id)] = time.monotonic()
+
+        if self._is_time_up():
+            return not pending
+        for result in executor.run([self._job(proposed) for proposed in pending], on_start=on_start):
+            running.pop(int(result.id), None)
+            evaluation = self._record(proposals[int(result.id)], result)
+            now = time.monotonic()
+            since_start = {index: now - started for index, started in running.items()}
+            left = self.clock.seconds_left(step, waiting, since_start)
+            self.listener.candidate_finished(evaluation, left)
+            if self._is_time_up():
+                executor.drain()
+        return not self.state.pending(step)
+
+    def _job(self, proposed: Proposed) -> Job:
+        best = self.strategy.best()
+        payload = {
+            "cell": proposed.cell,
+            "step": proposed.step,
+            "index": proposed.index,
+            "is_exploration": proposed.is_exploration,
+            "repetition": 0,
+            "keeps_weights_from": best.score if best else None,
+        }
+        return Job(str(proposed.index), payload)
+
+    def _record(self, proposed: Proposed, result: Result) -> Evaluation:
+        evaluation = self._evaluation(proposed, result)
+        if result.traceback is not None:
+            self._log_failure(evaluation, result.traceback)
+        for missing in evaluation.volatile.pop("missing_views", ()):
+            self.listener.message(missing)
+        self._append("evaluation", evaluation.content(), evaluation.volatile)
+        self.strategy.record(evaluation)
+        self.clock.record(evaluation)
+        finish.keep_only_best_weights(self.folder, self.state)
+        return evaluation
+
+    def _log_failure(self, evaluation: Evaluation, traceback: str) -> None:
+        with storage_errors(self.folder.critical_log), self.folder.critical_log.open("a") as log:
+            log.write(
+                f"{evaluation.cell} failed ({evaluation.error_kind}): {evaluation.error}\n{traceback}\n"
+            )
+
+    def _evaluation(self, proposed: Proposed, result: Result) -> Evaluation:
+        volatile = {"worker": result.worker, "attempts": result.attempts}
+        if result.value is not None:
+            return Evaluation.from_json(result.value["content"], {**result.value["volatile"], **volatile})
+        return Evaluation(
+            cell=proposed.cell,
+            step=proposed.step,
+            index=proposed.index,
+            is_exploration=proposed.is_exploration,
+            seed=candidate_seed(self.config.others.seed, Cell.parse(proposed.cell)),
+            error=result.error,
+            error_kind=result.error_kind,
+            volatile=volatile,
+        )
+
+    # --- the rest ---
+
+    def _append(self, event: str, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> None:
+        self.state.apply(self.folder.journal.append(event, content, volatile))
+
+    def _executor(self) -> Executor:
+        settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
+        return executors.create(
+            settings.kind,
+            SETUP,
+            EVALUATE,
+            {"config": self.config.to_json(), "folder": str(self.folder.path.resolve())},
+            num_workers=settings.workers,
+            threads=settings.threads,
+            log_path=self.folder.debug_log,
+            hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
+        )
+
+    def _is_time_up(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def _all_failed_message(self) -> str:
+        failures = [evaluation for evaluation in self.state.evaluations if evaluation.is_failed]
+        kinds = sorted({f"{evaluation.error_kind}: {evaluation.error}" for evaluation in failures})
+        return (
+            f"all {len(failures)} single-block cells failed: there is nothing to grow from. Reasons:\n  "
+            + "\n  ".join(kinds[:5])
+            + f"\nWhat helps:\n{advice.for_kinds(item.error_kind for item in failures)}\n"
+            f"The run is kept in {self.folder.path}. Start a new one with other settings."
+        )
+
+    def _result(self) -> SearchResult:
+        assert self.state.finish_reason is not None
+        evaluations = self.state.evaluations
+        num_failed = sum(evaluation.is_failed for evaluation in evaluations)
+        return SearchResult(
+            self.folder.path, self.state.best, self.state.finish_reason, len(evaluations), num_failed
+        )
+
+
+def environment() -> dict[str, Any]:
+    """What a result may depend on beside the configuration: for the journal's volatile part."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
+        "popnas": metadata.version("popnas"),
+    }
+
+
+def _proposal_json(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "cell": proposal.cell.key,
+        "is_exploration": proposal.is_exploration,
+        "predictions": proposal.predictions,
+    }

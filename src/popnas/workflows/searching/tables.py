@@ -1,0 +1,67 @@
+"""Views that need more than the journal: the features that the predictors learn from, and how each fit
+went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from popnas.cells import Cell, SearchSpace
+from popnas.evaluation import Evaluation
+from popnas.networks.building import num_cells_stacked
+from popnas.networks.spec import NetworkSpec
+from popnas.predictors import features
+from popnas.runs import RunFolder, RunState, write_table
+from popnas.runs.storage import write_json
+from popnas.workflows.searching.surrogates import TIMES
+
+_FILES = {"time": "training_time.csv", "inference_time": "training_time_inference.csv"}
+
+
+def write_features(folder: RunFolder, state: RunState, spec: NetworkSpec, space: SearchSpace) -> None:
+    """`training_time.csv`, `training_time_inference.csv`, `training_score.csv`: target, features, cell, one
+    row per success."""
+    successes = state.successes
+    if not successes:
+        return
+    cells_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes], space.num_blocks)
+    stacked_N = num_cells_stacked(cells_NB4, spec)
+    for objective, costs in (state.operator_costs or {}).items():
+        costs_O = np.array([costs[name] for name in space.operators])
+        _write(
+            folder,
+            _FILES[objective],
+            ("time", [getattr(evaluation, TIMES[objective]) for evaluation in successes]),
+            (features.TIME_FEATURES, features.time_features(cells_NB4, costs_O, stacked_N)),
+            successes,
+        )
+    _write(
+        folder,
+        "training_score.csv",
+        ("score", [evaluation.score for evaluation in successes]),
+        (features.score_feature_names(space), features.score_features(cells_NB4, stacked_N, space)),
+        successes,
+    )
+
+
+def write_predictors(folder: RunFolder, state: RunState) -> None:
+    """`predictors/B{b}.json`: per step and objective the hyper-parameters, loss curve and cross-validation
+    figures of the fit."""
+    for step, content in state.predictions.items():
+        write_json(folder.predictors / f"B{step}.json", content["predictors"])
+
+
+def _write(
+    folder: RunFolder,
+    name: str,
+    target: tuple[str, Sequence[float | None]],
+    table: tuple[Sequence[str], np.ndarray],
+    evaluations: Sequence[Evaluation],
+) -> None:
+    header = (target[0], *table[0], "exploration", "cell structure")
+    rows = [
+        (value, *row, evaluation.is_exploration, evaluation.cell)
+        for value, row, evaluation in zip(target[1], table[1].tolist(), evaluations, strict=True)
+    ]
+    write_table(folder.csv / name, header, rows)

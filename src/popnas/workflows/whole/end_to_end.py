@@ -1,0 +1,375 @@
+"""The whole job: search, model selection, final training, evaluation, each in a process of its own.
+
+`e2e.json` in the run's folder says what was asked, which stages are done, how long it took and what was cut
+to keep `max_hours`. It exists from the first moment of the folder on, so the job can be resumed at any point.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from popnas import config as configurations
+from popnas import report, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import PopnasError, RunFolderError
+from popnas.networks.cost import network_cost
+from popnas.report.views import Views
+from popnas.runs import RunFolder
+from popnas.runs.folder import RunExistsError, create_run, place_of_run
+from popnas.runs.storage import write_json
+from popnas.workflows import fits
+from popnas.workflows.data import run_data
+from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
+from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.searching import plan
+from popnas.workflows.searching.search import environment
+from popnas.workflows.settings import load_config, name_rules, num_workers
+from popnas.workflows.whole import budget, epoch_time
+from popnas.workflows.whole.stage_processes import run_stage
+
+STAGES = ("search", "selection", "training", "evaluation")
+
+
+@dataclass(frozen=True)
+class EndToEndResult:
+    """`folder`: the run; `model`: the final model's folder; `deployed`: `model.json` of its deployment, with
+    the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words."""
+
+    folder: Path
+    model: Path
+    deployed: dict[str, Any]
+    cuts: list[str]
+    seconds: float
+
+
+def end_to_end(
+    source: str | Path | dict[str, Any] | RunConfig,
+    *,
+    selection_partial: str | Path | dict[str, Any] = selection.PARTIAL,
+    training_partial: str | Path | dict[str, Any] = final_training.PARTIAL,
+    num_cells: int = selection.NUM_CELLS,
+    params: str | None = None,
+    batch_size: int | None = None,
+    name: str | None = None,
+    logs: Path | str = "logs",
+    is_quiet: bool = False,
+    listener: ModelListener | None = None,
+    began: float | None = None,
+) -> EndToEndResult:
+    """Search, select and train; `others.max_hours` of the configuration is for all three together, from
+    `began` on (`time.monotonic()`; default now: a program's imports take seconds, too).
+
+    Raises:
+        UserError: mistakes in any of the configurations or in the data; no folder is made then.
+        PopnasError: a stage failed.
+    """
+    began = time.monotonic() if began is None else began
+    config = source if isinstance(source, RunConfig) else load_config(source)
+    listener = listener or ModelListener()
+    if params is not None:
+        macro_variants.parse_params_range(params)
+    merged = {}
+    for stage, partial in (("selection", selection_partial), ("training", training_partial)):
+        requests.stage_config(config, partial, batch_size=batch_size)  # for its mistakes
+        base = requests.without_limit(config)
+        merged[stage] = configurations.merge(base, partial, names=name_rules())
+    path = place_of_run(logs, name)
+    if name is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunExistsError(
+            f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."
+        )
+    dataset = deployment.load_with_test(config)
+    for warning in [*config.warnings(), *dataset.warnings]:
+        listener.message(f"Warning: {warning}")
+    for each in merged.values():
+        fits.check_time(each, dataset, num_trainings=1)
+    fits.check_search(config, dataset)
+    state: dict[str, Any] = {
+        "request": {"num_cells": num_cells, "params": params, "batch_size": batch_size},
+        "max_hours": config.others.max_hours,
+        "spent_seconds": 0.0,
+        "search_seconds": None,
+        "configs": {stage: found.to_json() for stage, found in merged.items()},
+        "finished": {},
+        "cuts": [],
+    }
+    if config.others.max_hours is not None:
+        listener.phase("probing this machine, to fit the whole job into max_hours")
+        stages = (merged["selection"], merged["training"])
+        config = _cut_search(config, *stages, dataset, state, listener.phase)
+    state["spent_seconds"] = time.monotonic() - began
+    folder = create_run(logs, name, lambda free: _create(free, config, state))
+    return _Job(folder.path, is_quiet, listener).run()
+
+
+def resume(
+    path: Path | str,
+    *,
+    is_quiet: bool = False,
+    listener: ModelListener | None = None,
+    began: float | None = None,
+) -> EndToEndResult:
+    """Go on with an interrupted job; a finished one is only read. `began`: as for `end_to_end`.
+
+    Raises:
+        UserError: no such job there.
+    """
+    folder = RunFolder.open(path)
+    if not state_path(folder.path).is_file():
+        raise RunFolderError(
+            f"{folder.path} was not started by `popnas e2e`. Go on with `popnas search -r {folder.path}`, "
+            f"then `popnas select -p {folder.path}` and `popnas train -p {folder.path}`."
+        )
+    return _Job(folder.path, is_quiet, listener or ModelListener(), began).run()
+
+
+def state_path(run: Path) -> Path:
+    """Where the job's state lies in a run's folder."""
+    return run / "e2e.json"
+
+
+def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> RunFolder:
+    """The run's folder with the job's state in it, both or neither."""
+    return RunFolder.create(
+        path,
+        config.to_json(),
+        volatile=environment(),
+        fill=lambda folder: write_json(state_path(folder), state, is_durable=True, is_proven=True),
+    )
+
+
+def _cut_search(
+    config: RunConfig,
+    selected: RunConfig,
+    trained: RunConfig,
+    dataset: Dataset,
+    state: dict[str, Any],
+    tell: plan.Tell,
+) -> RunConfig:
+    """The configuration with as many children as fit into the search's share of `max_hours`."""
+    assert config.others.max_hours is not None
+    planned = plan.plan(config, tell)
+    epoch = planned.epoch_seconds * budget.MARGIN
+    num_cells = state["request"]["num_cells"]
+    rounds = -(-num_cells // min(planned.num_workers, num_cells))
+    whole = len(dataset.full_train) / len(dataset.train)
+    later = epoch * (
+        rounds * selected.training_hyperparameters.epochs + whole * trained.training_hyperparameters.epochs
+    )
+    share = budget.search_share(
+        config.others.max_hours * 3600,
+        later + 2 * budget.STAGE_OVERHEAD,
+        [budget.StepCost(step.num_networks, step.most_seconds) for step in planned.steps],
+        config.search_strategy.max_children,
+        config.search_strategy.max_exploration_children,
+    )
+    document = config.to_json()
+    document["search_strategy"]["max_children"] = share.max_children
+    document["search_strategy"]["max_exploration_children"] = share.max_exploration_children
+    document["others"]["max_hours"] = share.seconds / 3600
+    state["search_seconds"] = share.seconds
+    state["cuts"] += [share.cut] if share.cut else []
+    return load_config(document)
+
+
+class _Job:
+    """A job under way, or done."""
+
+    def __init__(
+        self, path: Path, is_quiet: bool, listener: ModelListener, began: float | None = None
+    ) -> None:
+        self.path, self.is_quiet, self.listener = path, is_quiet, listener
+        self.folder = RunFolder(path)
+        self.state = read_json(state_path(path))
+        self.spent_before = float(self.state["spent_seconds"])
+        self.began = time.monotonic() if began is None else began
+
+    def run(self) -> EndToEndResult:
+        self.listener.job_opened(self.path)
+        for number, stage in enumerate(STAGES, start=1):
+            if stage in self.state["finished"]:
+                continue
+            arguments = {
+                "search": self._search_arguments,
+                "selection": self._selection_arguments,
+                "training": self._training_arguments,
+                "evaluation": lambda: [
+                    "evaluate",
+                    "-p",
+                    str(self.path),
+                    "-f",
+                    self.folder.final_training.name,
+                ],
+            }[stage]()
+            if arguments:
+                self.listener.message(f"[{number}/{len(STAGES)}] {stage}")
+                self._run_stage(stage, arguments)
+            if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
+                report.write(self.folder, self.folder.state(), Views(self.listener.message))
+            self.state["finished"][stage] = self._spent()
+            self._write()
+        return self._result()
+
+    def _run_stage(self, stage: str, arguments: list[str]) -> None:
+        status = run_stage([*arguments, *(["--json"] if self.is_quiet else [])], self._write)
+        self._write()
+        if status == 130:
+            raise KeyboardInterrupt
+        if status != 0:
+            raise PopnasError(
+                f"{stage} ended with exit status {status}, as told above. What is finished is kept; "
+                f"`popnas e2e -r {self.path}` goes on with it."
+            )
+
+    # --- the stages' command lines
+    # ------------------------------------------------------------------------------------------------
+
+    def _search_arguments(self) -> list[str]:
+        arguments = ["search", "-r", str(self.path)]
+        share = self.state["search_seconds"]
+        if share is not None:
+            left = share - self._spent()
+            if left <= 0 and self.folder.state().best is not None:
+                return []
+            arguments += ["--set", f"others.max_hours={max(left - budget.STAGE_END, 1.0) / 3600}"]
+        return arguments
+
+    def _selection_arguments(self) -> list[str]:
+        request = self.state["request"]
+        config = self._config("selection")
+        if self.state["max_hours"] is not None:
+            if self.folder.state().finish_reason == "max_hours":
+                self._cut("search: ended by its share of max_hours before its last step")
+            self._decide_selection(config)
+        arguments = ["select", "-p", str(self.path), "-k", str(request["num_cells"])]
+        if request["params"] is not None:
+            arguments += ["--params", request["params"]]
+        return [*arguments, *self._shared_arguments("selection")]
+
+    def _training_arguments(self) -> list[str]:
+        if self.state["max_hours"] is not None:
+            self._decide_training(self._config("training"))
+        return ["train", "-p", str(self.path), *self._shared_arguments("training")]
+
+    def _shared_arguments(self, stage: str) -> list[str]:
+        """The stage's configuration as it was decided, and the batch size, which scales its learning rate."""
+        path = self.folder.restore / f"e2e_{stage}.json"
+        document = self._config(stage).to_json()
+        document["others"]["max_hours"] = None
+        searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
+        for key in ("max_children", "max_exploration_children"):
+            document["search_strategy"][key] = searched[key]
+        if self.state["max_hours"] is not None:
+            left = self.state[f"{stage}_until"] - self._spent()
+            document["others"]["max_hours"] = max(left, 1.0) / 3600
+        write_json(path, document)
+        batch_size = self.state["request"]["batch_size"]
+        return ["-j", str(path), *(["-b", str(batch_size)] if batch_size is not None else [])]
+
+    def _config(self, stage: str) -> RunConfig:
+        """The stage's configuration as it was decided, with the data where they are now."""
+        document = self.state["configs"][stage]
+        document["dataset"]["path"] = RunFolder.open(self.path).config_json()["dataset"]["path"]
+        return load_config(document)
+
+    # --- the time limit
+    # ------------------------------------------------------------------------------------------------
+
+    def _decide_selection(self, config: RunConfig) -> None:
+        if "selection_until" in self.state:
+            return
+        self.listener.phase("probing the best cell's network")
+        dataset = run_data.load(config, self.path)
+        cells = selection.chosen_cells(self.folder, self.state["request"]["num_cells"], is_from_front=False)
+        seconds = epoch_time.probed(config, dataset, cells[0])
+        flops = [self._flops(cell, config, dataset) for cell in cells]
+        weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
+        workers = num_workers(config)
+        epoch = seconds * plan.epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
+        later = (
+            seconds
+            * len(dataset.full_train)
+            * budget.MARGIN
+            * self._config("training").training_hyperparameters.epochs
+        )
+        share = budget.selection_share(
+            self._left(), config.training_hyperparameters.epochs, epoch, later + budget.STAGE_OVERHEAD
+        )
+        self._decided("selection", config, share, budget.STAGE_END)
+
+    def _flops(self, cell: Cell, config: RunConfig, dataset: Dataset) -> list[float]:
+        """FLOPs of every network that selection trains of a cell."""
+        spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        shapes = [macro_variants.original(cell, spec)]
+        if self.state["request"]["params"] is not None:
+            allowed = macro_variants.parse_params_range(self.state["request"]["params"])
+            shapes += macro_variants.alternatives(cell, spec, allowed)
+        specs = [
+            spec.replace(
+                motifs=shape.motifs, normal_cells_per_motif=shape.normal_cells, filters=shape.filters
+            )
+            for shape in shapes
+        ]
+        return [float(network_cost(cell, changed).flops) for changed in specs]
+
+    def _decide_training(self, config: RunConfig) -> None:
+        if "training_until" in self.state:
+            return
+        best = selection.best_of(selection.read_selection(self.folder.model_selection))
+        assert best is not None, "a selection that ended well has a best model"
+        epoch = self._training_epoch(config, best)
+        late = self.state["finished"]["selection"] - self.state["selection_until"]
+        overhead = budget.measured_overhead(late)
+        epochs = config.training_hyperparameters.epochs
+        share = budget.training_share(self._left(), epochs, epoch, overhead)
+        self._decided("training", config, share, overhead)
+
+    def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
+        """Seconds of an epoch of final training."""
+        dataset = run_data.load(config, self.path)
+        found = epoch_time.logged(read_json(ModelFolder(best.folder).training_json))
+        if found is not None:
+            return found * len(dataset.full_train) / len(dataset.train)
+        shape = (best.motifs, best.normal_cells, best.filters)
+        changed = requests.with_macro(config, *shape)
+        return epoch_time.probed(changed, dataset, Cell.parse(best.cell)) * len(dataset.full_train)
+
+    def _decided(self, stage: str, config: RunConfig, share: budget.EpochShare, end: float) -> None:
+        """Keep a decision, so that the job goes on as it would have gone; the stage stops training `end`
+        seconds before its share is over."""
+        self.state["configs"][stage] = budget.with_epochs(config, share.epochs)
+        self.state[f"{stage}_until"] = self._spent() + max(share.seconds - end, 1.0)
+        if share.cut is not None:
+            self._cut(share.cut)
+        self._write()
+
+    def _cut(self, text: str) -> None:
+        if text not in self.state["cuts"]:
+            self.state["cuts"].append(text)
+            self.listener.message(f"Cut to keep max_hours: {text}")
+
+    # --- the state
+    # ------------------------------------------------------------------------------------------------
+
+    def _spent(self) -> float:
+        return self.spent_before + time.monotonic() - self.began
+
+    def _left(self) -> float:
+        return float(self.state["max_hours"] * 3600 - self._spent())
+
+    def _write(self) -> None:
+        self.state["spent_seconds"] = self._spent()
+        write_json(state_path(self.path), self.state, is_durable=True, is_proven=True)
+
+    def _result(self) -> EndToEndResult:
+        model = ModelFolder(self.folder.final_training)
+        deployed = read_json(ModelFolder(model.deploy).model_json)
+        return EndToEndResult(
+            self.path, model.path, deployed, self.state["cuts"], self.state["finished"][STAGES[-1]]
+        )

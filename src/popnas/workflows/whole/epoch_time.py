@@ -1,0 +1,34 @@
+"""How long an epoch takes after the search: from a training's log, or probed where that says too little."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+from popnas import tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.executors.inline import torch_threads
+from popnas.workflows.searching import probing
+
+_PROBE_BATCHES = 8
+
+
+def logged(log: dict[str, Any]) -> float | None:
+    """The median epoch of a `training.json`; None if it has fewer than two beside the first, which takes
+    longer: it starts threads and plans convolutions."""
+    seconds = log.get("epoch_seconds", [])[1:]
+    return statistics.median(seconds) if len(seconds) > 1 else None
+
+
+def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
+    """Seconds a sample that training a cell's post-search network takes here."""
+    spec = tasks.get(config.dataset.type).network_spec(config, dataset).replace(is_post_search=True)
+    few = dataset.train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
+    validation = dataset.validation.take(slice(0, 1))
+    with torch_threads(config.others.executor.threads):
+        splits = (few, validation)
+        result, _ = probing.probe_epochs(config, dataset, spec, cell, splits, time.perf_counter)
+    return statistics.median(record.training_seconds for record in result.epochs[1:]) / len(few)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from popnas import export, networks, tasks
+from popnas.cells import Cell
+from popnas.cli.main import cli
+from popnas.datasets import Dataset
+from popnas.errors import DataError, MissingSplitError, RunFolderError
+from popnas.export.running import accuracy, open_session
+from popnas.runs.storage import write_json
+from popnas.workflows.models import deployment, files
+from popnas.workflows.models.evaluation import STEM, evaluate, find_models
+from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.settings import load_config
+
+CELL = "[(-2, 3x3 conv, -1, identity)]"
+FILES = {
+    "eval.html",
+    "eval.json",
+    *(f"{STEM}{kind}" for kind in (".csv", ".png", "_normalised.csv", "_normalised.png")),
+}
+
+
+def put_model(path: Path, config_json: dict[str, Any], *, has_onnx: bool = True) -> Path:
+    """A model's folder with an untrained network of two heads."""
+    config = load_config(config_json)
+    task = tasks.get(config.dataset.type)
+    dataset = task.load(config)
+    spec = task.network_spec(config, dataset).replace(is_post_search=True, motifs=3)
+    torch.manual_seed(5)
+    network = networks.build(Cell.parse(CELL), spec).eval()
+    path.mkdir(parents=True)
+    save_file(network.state_dict(), path / "weights.safetensors")
+    write_json(path / "config.json", config.to_json())
+    if has_onnx:
+        export.save_onnx(network, dataset.preprocessing, path / "model.onnx")
+    content = files.model_json(Cell.parse(CELL), spec, config, dataset)
+    write_json(path / "model.json", content | {"validation_metrics": {"accuracy": 0.1}})
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the models of `selected` are made once."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def selected(run: Path, config, made: Path) -> Path:
+    for name in ("0-m2-n1-f4", "1-m2-n1-f4"):
+        if not (made / name).exists():
+            put_model(made / name, config(), has_onnx=name.startswith("0"))
+    shutil.copytree(made, run / "model_selection", dirs_exist_ok=True)
+    return run
+
+
+def test_one_model_by_its_folder(selected: Path) -> None:
+    path = selected / "model_selection" / "0-m2-n1-f4"
+    (found,) = evaluate(path)
+    assert {item.name for item in path.iterdir()} >= FILES
+    content = json.loads((path / "eval.json").read_text())
+    assert content == found.content
+    assert content["file"] == "model.onnx" and content["num_samples"] == 360
+    test = ModelFolder(path).load_dataset(need_test=True).test
+    assert found.metrics["accuracy"] == pytest.approx(accuracy(open_session(path / "model.onnx"), test))
+    assert [head["weight"] for head in content["heads"]] == [0.25, 0.75]
+    assert content["heads"][-1]["accuracy"] == pytest.approx(found.metrics["accuracy"], abs=2 / 360)
+    assert sum(item["support"] for item in content["classes"]) == 360
+    assert np.sum(content["confusion"]) == 360
+    page = (path / "eval.html").read_text()
+    for word in ("Calibration", "precision", "data:image/png", "head 2"):
+        assert word in page
+
+
+def test_all_of_a_selection_with_and_without_an_exported_file(selected: Path) -> None:
+    found = evaluate(selected, top=True)
+    assert [item.path.name for item in found] == ["0-m2-n1-f4", "1-m2-n1-f4"]
+    assert [item.content["file"] for item in found] == ["model.onnx", "weights.safetensors"]
+    assert found[0].metrics == pytest.approx(found[1].metrics, abs=2 / 360), "the same network"
+
+
+@pytest.mark.parametrize("name", ["0-m2-n1-f4", "model_selection/0-m2-n1-f4"])
+def test_models_are_found_by_name(selected: Path, name: str) -> None:
+    (folder,) = find_models(selected, name)
+    assert folder.path.resolve() == (selected / "model_selection" / "0-m2-n1-f4").resolve()
+
+
+def test_the_search_s_best_is_the_default(run: Path, config) -> None:
+    with pytest.raises(RunFolderError, match="has no best model yet: the search has not ended"):
+        find_models(run)
+    put_model(run / "best_model", config())
+    assert find_models(run)[0].path == run / "best_model"
+
+
+def test_a_model_that_is_not_there(selected: Path, run: Path) -> None:
+    with pytest.raises(
+        RunFolderError, match=r"'0-m2-n1-f8' is no finished model.*Its models: model_selection/0-m2"
+    ):
+        find_models(selected, "0-m2-n1-f8")
+
+
+def test_a_run_without_a_selection(run: Path) -> None:
+    with pytest.raises(RunFolderError, match="popnas select -p"):
+        find_models(run, top=True)
+
+
+def test_a_model_of_another_task(selected: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    content = json.loads((selected / "model_selection/0-m2-n1-f4/model.json").read_text())
+    content["dataset"]["type"] = "time_series_classification"
+    (other / "model.json").write_text(json.dumps(content))
+    with pytest.raises(RunFolderError, match="a model for time_series_classification, but the run"):
+        find_models(selected, other)
+
+
+def _with_dataset(monkeypatch: pytest.MonkeyPatch, change) -> None:
+    load = ModelFolder.load_dataset
+
+    def changed(self: ModelFolder, *, need_test: bool = False) -> Dataset:
+        return change(load(self, need_test=need_test), need_test)
+
+    monkeypatch.setattr(ModelFolder, "load_dataset", changed)
+
+
+def _without_test(dataset: Dataset, need_test: bool) -> Dataset:
+    if need_test:
+        raise MissingSplitError("digits has no test split, which is needed here.")
+    return replace(dataset, test=None)
+
+
+def test_no_test_split_is_skipped_and_nothing_lost(selected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = selected / "model_selection" / "0-m2-n1-f4"
+    (path / "eval.json").write_text("{}")
+    before = {item: item.read_bytes() for item in path.iterdir()}
+    _with_dataset(monkeypatch, _without_test)
+    said: list[str] = []
+    found = evaluate(selected, top=True, say=said.append)
+    assert [item.content for item in found] == [None, None] and all(item.skipped for item in found)
+    assert len(said) == 2 and "no test split" in said[0]
+    assert {item: item.read_bytes() for item in path.iterdir()} == before
+
+
+def test_data_that_have_changed(selected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_dataset(monkeypatch, lambda data, _: replace(data, class_names=[*data.class_names[:-1], "ten"]))
+    with pytest.raises(DataError, match="Put the data back, or train on the new ones"):
+        evaluate(selected, "0-m2-n1-f4")
+
+
+def test_classes_that_training_never_saw(selected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unseen(dataset: Dataset, need_test: bool) -> Dataset:
+        train = dataset.full_train
+        return replace(dataset, full_train=train.take(np.flatnonzero(train.y != 3)))
+
+    _with_dataset(monkeypatch, unseen)
+    said: list[str] = []
+    (found,) = evaluate(selected, "0-m2-n1-f4", say=said.append)
+    assert [item["name"] for item in found.content["classes"] if item["is_unseen"]] == ["3"]
+    assert said == ["No training sample has the class '3', but test samples have: they cannot be recognised."]
+    page = (found.path / "eval.html").read_text()
+    assert "3 (no training sample)" in page
+
+
+def test_deployment_is_judged_on_test_data(selected: Path) -> None:
+    folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
+    content = deployment.deploy(folder)
+    (found,) = evaluate(folder.path)
+    assert content["measured"]["split"] == "test"
+    assert content["measured"]["accuracy"] == pytest.approx(found.metrics["accuracy"], abs=1e-9)
+    assert (folder.deploy / "model.onnx").read_bytes() == (folder.path / "model.onnx").read_bytes()
+
+
+def test_deployment_without_test_data(
+    selected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_dataset(monkeypatch, _without_test)
+    said: list[str] = []
+    folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
+    content = deployment.deploy(folder, tmp_path / "out", say=said.append)
+    assert content["measured"]["split"] == "validation" and "validation data instead" in said[0]
+
+
+def test_the_commands(selected: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    ran = runner.invoke(cli, ["evaluate", "-p", str(selected / "model_selection" / "1-m2-n1-f4")])
+    assert ran.exit_code == 0, ran.output
+    assert "calibration error" in ran.stdout and "1-m2-n1-f4" in ran.stdout
+    ran = runner.invoke(cli, ["evaluate", "-p", str(selected), "-f", "0-m2-n1-f4", "--json"])
+    assert json.loads(ran.stdout)[0]["eval"]["num_samples"] == 360
+    assert runner.invoke(cli, ["evaluate", "-p", str(selected), "-f", "x", "--top"]).exit_code == 2
+    out = tmp_path / "net.py"
+    ran = runner.invoke(cli, ["export", "-p", str(selected), "-f", "1-m2-n1-f4", "--source", "-o", str(out)])
+    assert ran.exit_code == 0 and "class Network" in out.read_text()
+    onnx = str(selected / "model_selection" / "0-m2-n1-f4" / "model.onnx")
+    ran = runner.invoke(cli, ["latency", onnx, "-d", "digits", "-b", "1,2", "-n", "2", "--json"])
+    assert [item["batch_size"] for item in json.loads(ran.stdout)["results"]][:2] == [1, 2]
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 8, 8)))
+    ran = runner.invoke(cli, ["latency", onnx, "-d", str(tmp_path / "x.npz"), "-b", "4", "-n", "2"])
+    assert ran.exit_code == 0 and "samples/s" in ran.stdout
+    for wrong in (["-b", "0"], ["-i", "8by8"], ["-d", "digits", "-i", "1x8x8"], ["-n", "0"]):
+        assert runner.invoke(cli, ["latency", onnx, *wrong]).exit_code == 2

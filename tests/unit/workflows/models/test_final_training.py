@@ -1,0 +1,161 @@
+"""Final training: which network, on which data, and the way it goes on."""
+
+import json
+
+import pytest
+import torch
+
+from popnas.errors import ExportError, RunFolderError, UserError
+from popnas.runs.storage import write_bytes, write_json
+from popnas.workflows.models import final_training, selection, training
+from popnas.workflows.models.final_training import train
+from popnas.workflows.models.folder import ModelFolder
+
+BEST = "[(-2, 3x3 conv, -1, 3x3 conv)]"
+OTHER = "[(-1, 3x3 conv, -1, identity)]"
+
+
+@pytest.fixture(autouse=True)
+def cheap_files(monkeypatch):
+    """Exports have tests of their own; `deployed` counts the deployment folders that were written."""
+    deployed = []
+
+    def export(network, preprocessing, path):
+        write_bytes(path, b"onnx")
+        return {}
+
+    def deploy(model, say):
+        deployed.append(model.path)
+        write_json(model.deploy / "model.json", {})
+
+    monkeypatch.setattr(training.files, "export_onnx", export)
+    monkeypatch.setattr(training.files, "write_confusion", lambda *arguments: None)
+    monkeypatch.setattr(final_training.deployment, "deploy", deploy)
+    return deployed
+
+
+def shape_of(folder):
+    spec = ModelFolder(folder).spec()
+    return spec.motifs, spec.normal_cells_per_motif, spec.filters
+
+
+def test_without_a_selection_the_best_of_the_search_is_trained(run, partial, cheap_files):
+    trained = train(run, partial=partial)
+    assert trained.folder == run / "final_training"
+    assert str(ModelFolder(trained.folder).cell()) == BEST
+    assert shape_of(trained.folder) == (2, 1, 4)
+    assert trained.num_epochs == trained.best_epoch == 3
+    assert cheap_files == [trained.folder]
+
+
+def test_the_best_of_the_selection_comes_with_its_macro_architecture(run, partial):
+    selected = selection.select(run, partial=partial, cell=OTHER, params="700;1400")
+    trained = train(run, partial=partial)
+    assert str(ModelFolder(trained.folder).cell()) == OTHER
+    best = selected.best
+    assert shape_of(trained.folder) == (best.motifs, best.normal_cells, best.filters)
+
+
+def test_what_is_given_overrides_what_the_cell_comes_with(run, partial):
+    selection.select(run, partial=partial, cell=OTHER, params="700;1400")
+    trained = train(
+        run,
+        partial=partial,
+        cell=BEST,
+        motifs=1,
+        normal_cells=2,
+        filters=5,
+        batch_size=16,
+        test_batch_size=50,
+        name="mine",
+    )
+    folder = ModelFolder(trained.folder)
+    assert trained.folder == run / "final_training" / "mine"
+    assert str(folder.cell()) == BEST
+    assert shape_of(trained.folder) == (1, 2, 5)
+    config = folder.config()
+    assert config.dataset.batch_size == 16
+    assert config.dataset.val_test_batch_size == 50
+    assert config.training_hyperparameters.learning_rate == pytest.approx(0.005)
+
+
+def test_it_trains_on_training_and_validation_data_together(run, partial, monkeypatch):
+    seen = []
+    original = training.training.fit
+
+    def fit(network, train_loader, validation_loader, *arguments, **keywords):
+        seen.append((train_loader.num_samples, validation_loader))
+        return original(network, train_loader, validation_loader, *arguments, **keywords)
+
+    monkeypatch.setattr(training.training, "fit", fit)
+    train(run, partial=partial)
+    dataset = ModelFolder(run / "final_training").load_dataset()
+    assert seen == [(len(dataset.full_train), None)]
+    assert len(dataset.full_train) == len(dataset.train) + len(dataset.validation)
+
+
+def test_a_finished_training_is_only_read(run, partial, cheap_files):
+    first = train(run, partial=partial)
+    assert train(run, partial=partial) == first
+    assert len(cheap_files) == 1
+
+
+def test_a_deployment_that_was_interrupted_is_written_again(run, partial, cheap_files):
+    train(run, partial=partial)
+    (run / "final_training" / "deploy" / "model.json").unlink()
+    train(run, partial=partial)
+    assert len(cheap_files) == 2
+
+
+def test_a_training_of_other_settings_needs_a_name(run, partial):
+    train(run, partial=partial)
+    with pytest.raises(RunFolderError, match="--name"):
+        train(run, partial=partial, filters=8)
+    train(run, partial=partial, filters=8, name="wide")
+    assert shape_of(run / "final_training" / "wide") == (2, 1, 8)
+
+
+def test_a_named_training_leaves_room_for_the_unnamed(run, partial):
+    train(run, partial=partial, name="first")
+    train(run, partial=partial)
+    assert ModelFolder(run / "final_training").is_finished
+
+
+def test_a_run_without_trained_cells_is_told(searched, partial):
+    run = searched.make({})
+    with pytest.raises(UserError, match="popnas search -r"):
+        train(run, partial=partial)
+    assert not (run / "final_training").exists()
+    train(run, partial=partial, cell=BEST)
+
+
+@pytest.mark.parametrize("name", ["deploy", "tensorboard", "a/b", "model.json"])
+def test_names_that_stand_for_something_else_are_refused(run, partial, name):
+    with pytest.raises(UserError, match="--name"):
+        train(run, partial=partial, name=name)
+
+
+def test_a_network_that_cannot_be_exported_fails_loudly_and_keeps_its_weights(run, partial, monkeypatch):
+    def failing(*arguments):
+        raise ExportError("no exporter works")
+
+    monkeypatch.setattr(training.files, "export_onnx", failing)
+    with pytest.raises(ExportError, match=r"no exporter works.*\n.*weights\.safetensors"):
+        train(run, partial=partial)
+    assert (run / "final_training" / "weights.safetensors").is_file()
+
+
+def test_threads_are_those_it_began_with_and_are_put_back(run, partial, monkeypatch):
+    folder = run / "final_training"
+    before = torch.get_num_threads()
+    train(run, partial=partial)
+    log = json.loads((folder / "training.json").read_text())
+    assert log["threads"] == 1  # a tiny network gains nothing from a second one
+    assert torch.get_num_threads() == before
+    del log["sha256"]  # the checksum: this file is changed on purpose, as on a machine of two cores
+    write_json(folder / "training.json", {**log, "threads": 2})
+    used = []
+    original = torch.set_num_threads
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: (used.append(number), original(number)))
+    train(run, partial=partial)
+    assert used == [2, before]

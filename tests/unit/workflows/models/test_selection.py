@@ -1,0 +1,245 @@
+"""Model selection: which cells, what is written, and how it goes on after an interruption."""
+
+import csv
+import json
+
+import pytest
+
+from popnas.cells import Cell
+from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
+from popnas.runs import RunFolder
+from popnas.runs.storage import write_bytes
+from popnas.workflows.models import requests, selection, training
+from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.models.selection import best_of, chosen_cells, read_selection, select
+from popnas.workflows.settings import load_config
+
+BEST = "[(-2, 3x3 conv, -1, 3x3 conv)]"
+
+
+@pytest.fixture(autouse=True)
+def cheap_files(monkeypatch):
+    def export(network, preprocessing, path):
+        write_bytes(path, b"onnx")
+        return {}
+
+    monkeypatch.setattr(training.files, "export_onnx", export)
+    monkeypatch.setattr(training.files, "write_confusion", lambda *arguments: None)
+
+
+class Heard(ModelListener):
+    def __init__(self):
+        self.messages, self.finished = [], []
+
+    def message(self, text):
+        self.messages.append(text)
+
+    def model_finished(self, folder, text):
+        self.finished.append(folder.name)
+
+
+def rows(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_best_cells_are_selected_never_the_empty_nor_failed_ones(run):
+    folder = RunFolder.open(run)
+    cells = [str(cell) for cell in chosen_cells(folder, 10, is_from_front=False)]
+    assert cells == [
+        BEST,
+        "[(-1, 3x3 conv, -1, identity)]",
+        "[(-2, 3x3 conv, -1, identity)]",
+        "[(-1, identity, -1, identity)]",
+    ]
+    assert [str(cell) for cell in chosen_cells(folder, 2, is_from_front=False)] == cells[:2]
+
+
+def test_the_front_can_be_selected_from(run):
+    # Time falls with the index: the last cell is the fastest, the third has the best score.
+    found = [str(cell) for cell in chosen_cells(RunFolder.open(run), 10, is_from_front=True)]
+    assert found == [BEST, "[(-1, 3x3 conv, -1, identity)]"]
+
+
+def test_equal_scores_are_taken_in_canonical_order(searched):
+    cells = ["[(-1, identity, -1, identity)]", "[(-2, 3x3 conv, -1, identity)]", BEST]
+    searched.make(dict.fromkeys(cells, 0.5))
+    found = chosen_cells(RunFolder.open(searched.path), 3, is_from_front=False)
+    assert found == sorted(map(Cell.parse, cells), key=lambda cell: cell.sort_key)
+
+
+@pytest.mark.parametrize("cells", [{}, {"[]": 0.9}, {BEST: None}])
+def test_a_run_without_trained_cells_is_told(searched, cells, partial):
+    run = searched.make(cells)
+    with pytest.raises(UserError, match="popnas search -r"):
+        select(run, partial=partial)
+    assert not (run / "model_selection").exists()
+
+
+def test_a_selection_leaves_models_and_a_table(run, partial):
+    heard = Heard()
+    result = select(run, partial=partial, num_cells=2, params="1000;1900", listener=heard)
+
+    table = rows(run / "model_selection" / "training_results.csv")
+    assert list(table[0]) == ["cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time"]
+    assert len(table) == len(result.models) == len(heard.finished)
+    assert [table[0][name] for name in ("cell_spec", "m", "n", "f")] == [BEST, "2", "1", "4"]
+    for number, (model, row) in enumerate(zip(result.models, table, strict=True)):
+        expected = f"{number}-m{row['m']}-n{row['n']}-f{row['f']}"
+        assert model.folder == run / "model_selection" / expected
+        assert float(row["val_score"]) == model.score
+        assert 1 <= int(row["best_epoch"]) <= 3
+        assert float(row["training_time"]) > 0
+        assert 1000 < model.params < 1900 or (model.motifs, model.normal_cells, model.filters) == (2, 1, 4)
+    assert result.best.score == max(model.score for model in result.models)
+    assert result.reason == "completed"
+
+
+def test_models_that_cannot_be_found_in_a_range_are_told_and_the_original_is_trained(run, partial):
+    heard = Heard()
+    result = select(run, partial=partial, num_cells=1, params="10;20", listener=heard)
+    assert [(model.motifs, model.normal_cells, model.filters) for model in result.models] == [(2, 1, 4)]
+    assert any("The nearest" in message for message in heard.messages)
+
+
+def test_a_given_cell_need_not_be_of_the_search(run, partial):
+    result = select(run, partial=partial, cell="[(-1, 3x3 dconv, -1, 2x2 maxpool)]")
+    assert [model.cell for model in result.models] == ["[(-1, 2x2 maxpool, -1, 3x3 dconv)]"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "expected"),
+    [
+        ("[(-1, 3x3 conv, -1", UserError, "--spec"),
+        ("[(-1, 3x3 conf, -1, identity)]", OperatorError, "--spec.*3x3 conf"),
+        ("[(-1, lstm, -1, identity)]", OperatorError, "--spec.*lstm"),
+        ("[(-1, 7 conv, -1, identity)]", OperatorError, "--spec.*7 conv"),
+        ("[]", UserError, "--spec.*empty cell"),
+    ],
+)
+def test_a_given_cell_that_cannot_be_trained_is_told(run, partial, cell, error, expected):
+    with pytest.raises(error, match=expected):
+        select(run, partial=partial, cell=cell)
+    assert not (run / "model_selection").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "expected"),
+    [
+        ({"num_cells": 0}, UserError, "-k 0"),
+        ({"params": "5;1"}, UserError, "reversed"),
+        ({"name": "../other"}, UserError, "--name"),
+        ({"name": "0-m3-n2-f24"}, UserError, "--name"),
+        ({"name": ".hidden"}, UserError, "--name"),
+        ({"partial": {"training_hyperparameters": {"epoch": 3}}}, ConfigError, "epochs"),
+        ({"partial": "model_selection_trainin"}, ConfigError, "model_selection_training"),
+        ({"train_strategy": "cpu"}, ConfigError, "train_strategy"),
+        ({"train_strategy": "TPU"}, UserError, "'TPU' cannot be had.*train_strategy=auto"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_written(run, partial, arguments, error, expected):
+    with pytest.raises(error, match=expected):
+        select(run, **{"partial": partial, "num_cells": 1, **arguments})
+    assert not (run / "model_selection").exists()
+
+
+def test_no_run_there_is_told(tmp_path):
+    with pytest.raises(RunFolderError, match="does not exist"):
+        select(tmp_path / "nowhere")
+
+
+def test_another_batch_size_scales_the_learning_rate(config):
+    base = load_config(config())
+    partial = {"training_hyperparameters": {"learning_rate": 0.02}}
+    assert requests.stage_config(base, partial).training_hyperparameters.learning_rate == 0.02
+    doubled = requests.stage_config(base, partial, batch_size=64)
+    assert doubled.dataset.batch_size == 64
+    assert doubled.training_hyperparameters.learning_rate == pytest.approx(0.04)
+    halved = requests.stage_config(base, {**partial, "dataset": {"batch_size": 16}})
+    assert halved.training_hyperparameters.learning_rate == pytest.approx(0.01)
+
+
+def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeypatch):
+    calm = select(run, partial=partial, num_cells=3, name="calm")
+    trained = []
+    original = selection.train_model
+
+    def counting(job, dataset, on_epoch=None):
+        if len(trained) == 1:
+            raise KeyboardInterrupt
+        trained.append(job.cell)
+        return original(job, dataset, on_epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "train_model", counting)
+        with pytest.raises(KeyboardInterrupt):
+            select(run, partial=partial, num_cells=3)
+    heard = Heard()
+    resumed = select(run, partial=partial, num_cells=3, listener=heard)
+    assert len(heard.finished) == 2
+    assert len(read_selection(run / "model_selection")) == 3
+    for one, other in zip(calm.models, resumed.models, strict=True):
+        for name in ("weights.safetensors", "model.json"):
+            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+    again = Heard()
+    assert select(run, partial=partial, num_cells=3, listener=again).best == resumed.best
+    assert again.finished == []
+
+
+def test_a_selection_of_other_settings_is_not_mixed_in(run, partial):
+    select(run, partial=partial, num_cells=1)
+    with pytest.raises(RunFolderError, match=r"other settings.*--name"):
+        select(run, partial=partial, num_cells=2)
+    with pytest.raises(RunFolderError, match="other settings"):
+        select(run, partial=partial, num_cells=1, batch_size=16)
+    select(run, partial=partial, num_cells=1, batch_size=16, name="small_batches")
+    assert (run / "model_selection" / "small_batches" / "0-m2-n1-f4" / "model.json").is_file()
+
+
+def test_a_failed_model_is_a_result_and_all_failing_is_told(run, partial, monkeypatch):
+    original = selection.train_model
+
+    def failing(job, dataset, on_epoch=None):
+        if job.cell == BEST:
+            raise selection_failure
+        return original(job, dataset, on_epoch)
+
+    from popnas.errors import CandidateFailed
+
+    selection_failure = CandidateFailed("nan", "the training diverged")
+    monkeypatch.setattr(selection, "train_model", failing)
+    result = select(run, partial=partial, num_cells=2)
+    assert result.models[0].error == "the training diverged"
+    assert result.best == result.models[1]
+    table = rows(run / "model_selection" / "training_results.csv")
+    assert (table[0]["best_epoch"], table[0]["val_score"], table[0]["training_time"]) == ("", "", "")
+    with pytest.raises(PopnasError, match="the training diverged"):
+        select(run, partial=partial, cell=BEST, name="alone")
+
+
+def test_the_time_limit_leaves_models_out_and_a_later_call_trains_them(run, partial):
+    limited = {**partial, "others": {"max_hours": 1e-9}}
+    first = select(run, partial=limited, num_cells=2)
+    assert first.reason == "max_hours"
+    assert [model.trained is None for model in first.models] == [False, True]
+    assert first.models[0].trained.stopped == "max_hours"
+    second = select(run, partial=partial, num_cells=2)
+    assert [model.trained.num_epochs for model in second.models] == [3, 3]  # the one that was stopped goes on
+    assert second.reason == "completed"
+
+
+def test_ties_go_to_fewer_params(run, partial):
+    result = select(run, partial=partial, num_cells=2)
+    from dataclasses import replace
+
+    one = result.models[0]
+    same = [replace(one, params=200), replace(one, params=100), replace(one, trained=None)]
+    assert best_of(same).params == 100
+    assert best_of([same[2]]) is None
+
+
+def test_a_damaged_plan_is_told(run, partial):
+    select(run, partial=partial, num_cells=1)
+    (run / "model_selection" / "selection.json").write_text(json.dumps({"models": [{}]}))
+    with pytest.raises(RunFolderError, match=r"selection\.json"):
+        read_selection(run / "model_selection")

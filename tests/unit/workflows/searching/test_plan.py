@@ -1,0 +1,121 @@
+"""A forecast counts what a search does; costs come from a clock that a test replaces where it must."""
+
+import json
+
+import numpy as np
+import pytest
+
+from popnas.cells import SearchSpace
+from popnas.workflows.searching import probing
+from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.probing import Cost, CostModel
+from popnas.workflows.searching.search import search
+from popnas.workflows.settings import load_config
+
+
+@pytest.fixture
+def planned(monkeypatch, config):
+    """Plans the tiny configuration with changes; every network costs what a test says of its cell."""
+
+    def make(cost, **changes):
+        monkeypatch.setattr(probing._Prober, "cost", lambda self, cell: cost(cell))
+        return plan(load_config(config(**changes)))
+
+    return make
+
+
+def steady(cell):
+    return Cost(train=0.01, validation=0.002, once=0.5)
+
+
+def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
+    found = planned(steady)
+    one = 90 * 0.01 + 30 * 0.002 + 0.5  # 120 digits, a quarter of them for validation, one epoch
+    assert [step.num_networks for step in found.steps] == [1, 10, 3]
+    assert found.steps[1].seconds == pytest.approx(10 * one)
+    assert found.candidate_seconds == pytest.approx(one * sum(step.expected for step in found.steps))
+    assert found.seconds == pytest.approx(sum(step.seconds for step in found.steps) + found.fixed_seconds)
+    assert found.fixed_seconds > 5.0
+
+    folds = planned(steady, **{"dataset.folds": 2})
+    assert folds.steps[1].seconds == pytest.approx(2 * found.steps[1].seconds)
+    confirmed = planned(steady, **{"others.confirm": True})
+    assert confirmed.confirmation_seconds == pytest.approx(15 * one)
+    assert confirmed.seconds > found.seconds + 0.9 * confirmed.confirmation_seconds
+    exported = planned(lambda cell: Cost(0.01, 0.002, 3.0))
+    assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
+
+
+def test_steps_never_train_more_than_they_may_and_pnas_mode_trains_as_many(planned):
+    found = planned(steady, **{"search_space.blocks": 3, "search_strategy.max_children": 40})
+    for step in found.steps:
+        assert 1 <= step.expected <= step.num_networks
+        assert step.most_seconds >= step.seconds * (1 - 1e-9)
+    pnas = {"others.pnas_mode": True, "search_strategy.additional_pareto_objectives": []}
+    assert planned(steady, **pnas).steps[2].expected == 3
+
+
+def test_the_front_of_dear_and_cheap_cells_costs_less_than_their_mean(planned):
+    def cost(cell):
+        uses = sum(block.op1 == "3x3 conv" for block in cell.blocks)
+        uses += sum(block.op2 == "3x3 conv" for block in cell.blocks)
+        return Cost(0.001 + 0.01 * uses, 0.0, 0.0)
+
+    found = planned(cost, **{"search_space.blocks": 2, "search_strategy.max_children": 30})
+    mean_of_step_2 = 0.001 + 0.01 * 2  # half of four operators
+    per_network = found.steps[2].seconds / found.steps[2].expected
+    assert 0.3 * mean_of_step_2 * 90 < per_network < 1.3 * mean_of_step_2 * 90
+
+
+def test_a_cost_model_adds_up_and_shrinks_with_what_is_built():
+    space = SearchSpace(["a", "b"], 2, 2)
+    model = CostModel(
+        empty=np.array([1.0, 1.0, 1.0]),
+        operators=np.array([[2.0, 5.0, 0.0]] * 3),
+        block=np.array([0.5, 0.5, 0.5]),
+        built=np.array([0.0, 1.0, 0.5]),
+    )
+    cells_NB4 = np.array(
+        [
+            [(0, -1, 0, -1), (0, -1, 0, -1)],
+            [(-1, 0, -1, 1), (0, -1, 0, -1)],
+            [(-2, 0, -2, 1), (0, -1, 0, -1)],
+            [(-1, 0, -1, 1), (0, 1, -2, 1)],
+        ],
+        dtype=np.int16,
+    )
+    assert model.costs(cells_NB4)[:, 0] == pytest.approx([1.0, 8.0, 4.5, 18.5])
+    assert space.num_operators == 2
+
+
+def test_operators_beyond_the_budget_are_reckoned_from_their_flops(planned, monkeypatch):
+    monkeypatch.setattr(probing, "_BUDGET_SECONDS", -1.0)
+    asked = []
+
+    def cost(cell):
+        asked.append(str(cell))
+        return steady(cell)
+
+    operators = ["identity", "1x1 conv", "3x3 conv", "5x5 conv", "7x7 conv", "3x3 dconv"]
+    found = planned(cost, **{"search_space.operators": operators})
+    symmetrical = {text for text in asked if text.count("(-1, ") == 1 and text.count("-1") == 2}
+    assert len(symmetrical) == 3
+    assert found.steps[1].seconds > 0
+
+
+@pytest.mark.slow
+def test_a_plan_of_real_probes_comes_near_a_real_search(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = load_config(
+        config(**{"others.timing": "measured", "training_hyperparameters.epochs": 3, "dataset.samples": 600})
+    )
+    told = []
+    found = plan(made, told.append)
+    assert any("3x3 conv" in text for text in told)
+    result = search(made, name="run")
+    lines = (result.folder / "restore" / "journal.jsonl").read_text().splitlines()
+    events = [event for event in map(json.loads, lines) if event["event"] == "evaluation"]
+    taken = sum(event["volatile"]["cpu_seconds"] for event in events)
+    expected = sum(step.expected for step in found.steps)
+    # Twofold at most: the machine that runs the tests may do anything else meanwhile (`bench_plan` is exact).
+    assert 0.5 < (found.candidate_seconds / expected) / (taken / len(events)) < 2.0

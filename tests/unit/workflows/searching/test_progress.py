@@ -1,0 +1,90 @@
+"""How long a search honestly still takes."""
+
+import pytest
+
+from popnas.evaluation import Evaluation
+from popnas.workflows.searching.progress import Clock, SecondsLeft
+
+
+def finished(clock, step, *walls, first=0):
+    for index, wall in enumerate(walls, start=first):
+        clock.record(
+            Evaluation(
+                cell="[]",
+                step=step,
+                index=index,
+                is_exploration=False,
+                seed=0,
+                volatile={"wall_seconds": wall},
+            )
+        )
+
+
+def test_nothing_is_said_before_a_handful_has_finished():
+    clock = Clock(1, {})
+    finished(clock, 1, 1.0, 1.0, 1.0, 1.0)
+    assert clock.seconds_left(1, range(4, 20), {}) == SecondsLeft(None, None)
+    finished(clock, 1, 1.0, first=4)
+    assert clock.seconds_left(1, range(5, 20), {}).step == pytest.approx(15.0)
+
+
+def test_a_small_step_needs_no_handful_but_at_least_one():
+    clock = Clock(1, {})
+    assert clock.seconds_left(2, [0, 1], {}) == SecondsLeft(None, None)
+    finished(clock, 2, 3.0, 5.0)
+    assert clock.seconds_left(2, [], {}) == SecondsLeft(0.0, 0.0)
+
+
+def test_workers_share_what_is_left_but_not_a_single_network():
+    clock = Clock(4, {})
+    finished(clock, 2, *[2.0] * 5)
+    assert clock.seconds_left(2, range(5, 13), {}).step == pytest.approx(4.0)
+    assert clock.seconds_left(2, [5], {}).step == pytest.approx(2.0)
+
+
+def test_a_running_one_counts_with_what_is_left_of_it_and_never_with_nothing():
+    clock = Clock(1, {})
+    finished(clock, 2, *[2.0] * 5)
+    assert clock.seconds_left(2, [], {5: 0.5}).step == pytest.approx(1.5)
+    assert clock.seconds_left(2, [], {5: 60.0}).step == pytest.approx(0.2)
+
+
+def test_predicted_training_times_scale_the_mean():
+    clock = Clock(1, {}, predicted={(2, index): 1.0 for index in range(5)} | {(2, 5): 3.0})
+    finished(clock, 2, *[2.0] * 5)
+    assert clock.seconds_left(2, [5], {}).step == pytest.approx(6.0)
+
+
+def test_the_search_is_told_from_the_second_step_on_and_steps_to_come_grow_dearer():
+    clock = Clock(1, {2: 10, 3: 10})
+    finished(clock, 1, *[1.0] * 5)
+    assert clock.seconds_left(1, range(5, 10), {}).search is None
+    finished(clock, 2, *[1.5] * 5)
+    left = clock.seconds_left(2, range(5, 10), {})
+    assert left.step == pytest.approx(7.5)
+    assert left.search == pytest.approx(7.5 + 10 * 1.5 * 1.5)
+    finished(clock, 3, *[9.0] * 5)
+    assert clock.seconds_left(3, [5], {}).search == pytest.approx(9.0)
+
+
+def test_growth_is_taken_between_none_and_twofold():
+    for mean, growth in ((0.5, 1.0), (9.0, 2.0)):
+        clock = Clock(1, {2: 10, 3: 10})
+        finished(clock, 1, *[1.0] * 5)
+        finished(clock, 2, *[mean] * 5)
+        assert clock.seconds_left(2, [], {}).search == pytest.approx(10 * mean * growth)
+
+
+def test_evaluations_without_a_wall_time_teach_nothing():
+    clock = Clock(1, {})
+    clock.record(Evaluation(cell="[]", step=1, index=0, is_exploration=False, seed=0))
+    assert clock.finished == {}
+
+
+def test_the_search_ends_with_its_confirmations():
+    clock = Clock(2, {2: 10, 3: 10}, num_confirmations=12)
+    finished(clock, 1, *[1.0] * 5)
+    finished(clock, 2, *[1.5] * 5)
+    assert clock.seconds_left(2, [], {}).search == pytest.approx((10 + 12) * 1.5 * 1.5 / 2)
+    finished(clock, 3, *[2.0] * 5)
+    assert clock.seconds_left(3, [], {}).search == pytest.approx(12 * 2.0 / 2)

@@ -1,0 +1,180 @@
+"""The whole job: its state, the stages' command lines, what a resumed job does; no stage is run."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from popnas import tasks
+from popnas.cells import Cell
+from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
+from popnas.runs.storage import write_json
+from popnas.workflows.settings import load_config
+from popnas.workflows.whole import end_to_end as room
+from popnas.workflows.whole import epoch_time
+from popnas.workflows.whole.end_to_end import end_to_end, resume
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    """Command lines of the stages that were run; `statuses` are their exit statuses, by name."""
+
+    class Stages(list):
+        def __init__(self):
+            super().__init__()
+            self.statuses = {}
+
+    calls = Stages()
+
+    def run_stage(arguments, on_beat):
+        on_beat()
+        calls.append(arguments)
+        if arguments[0] == "train":
+            measured = {"accuracy": 0.5, "num_samples": 8, "split": "test"}
+            content = {"cell": "[]", "params": 1, "flops": 2, "num_epochs": 3, "measured": measured}
+            write_json(calls.path / "final_training" / "deploy" / "model.json", content)
+        return calls.statuses.get(arguments[0], 0)
+
+    monkeypatch.setattr(room, "run_stage", run_stage)
+    return calls
+
+
+@pytest.fixture
+def start(tmp_path, config, partial, stages):
+    def call(**options):
+        stages.path = tmp_path / "logs" / options.get("name", "job")
+        whole = {"name": "job", "selection_partial": partial, "training_partial": partial, **options}
+        return end_to_end(whole.pop("config", config()), logs=tmp_path / "logs", **whole)
+
+    return call
+
+
+def state_of(path):
+    return json.loads((path / "e2e.json").read_text())
+
+
+def test_the_stages_run_in_order_each_with_its_own_configuration(start, stages, partial):
+    result = start(num_cells=3, params="500;3000", batch_size=64)
+    folder = stages.path
+    assert [call[0] for call in stages] == ["search", "select", "train", "evaluate"]
+    assert stages[0] == ["search", "-r", str(folder)]
+    assert stages[1][:7] == ["select", "-p", str(folder), "-k", "3", "--params", "500;3000"]
+    assert stages[1][-2:] == stages[2][-2:] == ["-b", "64"]
+    document = json.loads((folder / "restore" / "e2e_selection.json").read_text())
+    assert document["training_hyperparameters"]["epochs"] == 3
+    # The child scales the rate by its -b: it must not be scaled twice.
+    assert document["training_hyperparameters"]["learning_rate"] == 0.01
+    assert result.deployed["measured"]["accuracy"] == 0.5
+    assert set(state_of(folder)["finished"]) == set(room.STAGES)
+
+
+@pytest.mark.parametrize("failing", ["search", "select", "train", "evaluate"])
+def test_a_stage_that_fails_stops_the_job_and_is_run_again(start, stages, failing):
+    stages.statuses = {failing: 1}
+    with pytest.raises(PopnasError, match="popnas e2e -r"):
+        start()
+    done = len(stages) - 1
+    stages.clear()
+    stages.statuses = {}
+    resume(stages.path)
+    assert [call[0] for call in stages] == ["search", "select", "train", "evaluate"][done:]
+    stages.clear()
+    resume(stages.path)
+    assert stages == []
+
+
+def test_an_interrupted_stage_interrupts_the_job(start, stages):
+    stages.statuses = {"select": 130}
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert list(state_of(stages.path)["finished"]) == ["search"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "expected"),
+    [
+        ({"params": "9;1"}, UserError, "reversed"),
+        ({"selection_partial": {"training_hyperparameters": {"epoch": 1}}}, ConfigError, "epochs"),
+        ({"training_partial": "nowhere.json"}, ConfigError, "nowhere"),
+        ({"training_partial": {"others": {"train_strategy": "TPU"}}}, UserError, "TPU"),
+        ({"config": {"dataset": {"type": "image_classification", "name": "digit"}}}, ConfigError, "digits"),
+        ({"config": {"dataset": {"type": "image_classification", "path": "nowhere"}}}, DataError, "nowhere"),
+    ],
+)
+def test_mistakes_are_told_before_there_is_a_folder(start, stages, tmp_path, options, error, expected):
+    with pytest.raises(error, match=expected):
+        start(**options)
+    assert stages == []
+    assert not (tmp_path / "logs").exists()
+
+
+def test_test_data_that_cannot_be_used_are_told_first(start, stages, tmp_path, config):
+    rng = np.random.default_rng(0)
+    for split, classes in (("train", 2), ("test", 3)):
+        x = rng.integers(0, 255, (60, 8, 8, 1)).astype(np.uint8)
+        np.savez(tmp_path / f"{split}.npz", x=x, y=np.arange(60) % classes)
+    document = config(**{"dataset.name": None, "dataset.path": str(tmp_path), "dataset.samples": None})
+    with pytest.raises(DataError, match="no training example has: 2"):
+        start(config=document)
+    assert stages == []
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_name_that_is_taken_is_told(start, stages, tmp_path):
+    (tmp_path / "logs" / "job").mkdir(parents=True)
+    (tmp_path / "logs" / "job" / "mine.txt").write_text("mine")
+    with pytest.raises(RunFolderError, match="exists already"):
+        start()
+    (tmp_path / "logs" / "empty").mkdir()
+    start(name="empty")
+    assert [path.name for path in (tmp_path / "logs").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_of_another_command_cannot_be_resumed(run):
+    with pytest.raises(RunFolderError, match="popnas search -r"):
+        resume(run)
+
+
+def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, config, partial):
+    from popnas.workflows.searching.plan import Plan, StepPlan
+
+    def plan(config, tell):
+        steps = [
+            StepPlan(step, 1, count, count, (1, 2), seconds)
+            for step, count, seconds in [(0, 1, 1), (1, 10, 60)]
+        ]
+        steps.append(StepPlan(2, 1, 4, 4, (1, 2), 400.0))
+        return Plan(steps, 15, 1.0, 461.0, 0.0, 0.0, 461.0, 0, 1, "cpu", {}, [])
+
+    monkeypatch.setattr(room.plan, "plan", plan)
+    monkeypatch.setattr(
+        room._Job, "_decide_selection", lambda self, found: self.state.update(selection_until=240)
+    )
+    monkeypatch.setattr(
+        room._Job, "_decide_training", lambda self, found: self.state.update(training_until=360)
+    )
+    result = start(config=config(**{"others.max_hours": 0.1}))
+    assert any("max_children 3 ->" in cut for cut in result.cuts)
+    run_json = load_config(json.loads((stages.path / "restore" / "run.json").read_text()))
+    assert run_json.search_strategy.max_children < 3
+    assert stages[0][-2] == "--set"
+    share = float(stages[0][-1].removeprefix("others.max_hours=")) * 3600
+    assert 100 < share < 360
+    limit = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())["others"]["max_hours"]
+    assert 0 < limit * 3600 <= 240
+    assert "max_children 3 -&gt;" in (stages.path / "report.html").read_text()
+
+
+def test_the_time_before_the_job_s_start_counts(start):
+    assert start(began=time.monotonic() - 1000).seconds > 1000
+
+
+def test_an_epoch_is_timed_without_the_first_or_probed(config):
+    assert epoch_time.logged({"epoch_seconds": [9.0, 1.0, 2.0, 1.5]}) == 1.5
+    assert epoch_time.logged({"epoch_seconds": [9.0, 1.0]}) is None
+    assert epoch_time.logged({}) is None
+    run_config = load_config(config())
+    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    seconds = epoch_time.probed(run_config, dataset, Cell.parse("[(-1, 3x3 conv, -1, identity)]"))
+    assert 0 < seconds < 1
