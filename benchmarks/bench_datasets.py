@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from popnas.datasets import Preprocessing, Split
-from popnas.datasets.augmentation import ImageAugmentation
+from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.datasets.loader import DeviceLoader
 
 _NUM_IMAGES, _BATCH_SIZE, _REPETITIONS = 12_800, 128, 5

@@ -84,7 +84,7 @@ def test_a_task_trains_and_scores(name):
 
 USER_SOURCE = """
 import numpy as np
-from popnas.datasets.images import ImageData
+from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Source
 
 @SOURCES.register("stripes", description="synthetic stripes")

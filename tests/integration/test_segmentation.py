@@ -21,7 +21,7 @@ from PIL import Image
 
 import popnas as package
 from popnas.cli.main import run as command_line
-from popnas.datasets.masks import IGNORED
+from popnas.datasets.masks.mask_files import IGNORED
 from popnas.runs import RunFolder
 from popnas.workflows.models.folder import ModelFolder
 

@@ -81,7 +81,7 @@ def inspect(
 
 
 def _show(facts: dict[str, Any]) -> None:
-    from popnas.report.data_page import size_words
+    from popnas.report.pages.data_page import size_words
 
     splits = facts["splits"]
     is_per_pixel = splits["train"]["unlabelled_share"] is not None

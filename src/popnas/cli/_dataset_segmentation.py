@@ -88,7 +88,7 @@ def segmentation(
     classes.txt in it names the labels, one a line. Images are resized smoothly, masks never: each pixel takes
     the label nearest to it.
     """
-    from popnas.datasets.pair_geometry import Geometry
+    from popnas.datasets.masks.geometry import Geometry
     from popnas.workflows.data.segmentation_files import build
 
     folders = _folders(folder, splits)
@@ -148,8 +148,8 @@ def _reading(
     folder: Path | None, mode: str | None, colors: Path | None, ignore: int | None, num_classes: int | None
 ) -> tuple[MaskReading, list[str] | None]:
     """How masks are read, and the names of their labels."""
-    from popnas.datasets import colour_tables
-    from popnas.datasets.masks import COLOUR_FILE
+    from popnas.datasets.masks import colours
+    from popnas.datasets.masks.mask_files import COLOUR_FILE
     from popnas.datasets.sources._layouts import label_names
     from popnas.workflows.data.segmentation_files import CHANNELS, MaskReading
 
@@ -162,7 +162,7 @@ def _reading(
     names = label_names(folder) if folder is not None else None
     table = None
     if colors is not None:
-        found = colour_tables.read(colors, unlisted=ignore)
+        found = colours.read(colors, unlisted=ignore)
         table, names = found.table, found.names or names
     # Colours are checked by their table, which may give labels of any value.
     count = num_classes or (len(names) if names and table is None else None)

@@ -4,27 +4,24 @@ What lives here, from source to batch:
 
 - `sources/`      one file per source: digits, aeon's bundled problems, `.npz`, class folders, `.ts`, named
   downloads
-- `images.py`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
-- `pixel_arrays.py`   arrays of images checked and made bytes
-- `segmentation.py`, `ragged.py`   images with masks (`SegmentationData`), of any size
-- `masks.py`, `mask_classes.py`   reading mask files; which of their labels is which class
-- `colour_tables.py`, `pair_geometry.py`, `npz_writing.py`   building segmentation data: colours to labels,
-  image and mask to another size together, files that are written piece by piece
+- `images/`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
+- `masks/`        images with a mask each (`SegmentationData`): their files, classes, batches; building them
+- `ragged.py`     arrays of differing sizes, each read when it is asked for
 - `findings.py`   what readers passed over, turned or converted, counted; mistakes of many files at once
 - `labels.py`, `label_notes.py`   class order, remapping, class weights; spellings that merge or look alike
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
-- `dataset.py`    `Split`, `Fold`, `Dataset`; `storage.py` keeps a prepared `Dataset` as memory-mapped files
+- `dataset.py`    `Split`, `Fold`, `Dataset`; `prepared.py` keeps a prepared `Dataset` as memory-mapped files
   for workers
-- `augmentation.py`, `loader.py`, `segmentation_loader.py`   batches on the device (the only files here that
-  import torch)
+- `loader.py`     batches on the device (with `images/augmentation.py` and `masks/loader.py` the only files
+  here that import torch)
 
 Not imported here: networks, training, tasks, or anything above; aeon's and Hugging Face's packages only
 inside their source.
 
 To add a source: one file in `sources/` with a `Source` class registered in `SOURCES` (or, in a package of
 your own, an entry point of the group `popnas.datasets`). A new kind of content is one more file beside
-`images.py` whose class knows how to `assemble` itself into a `Dataset`.
+`series.py` whose class knows how to `assemble` itself into a `Dataset`.
 """
 
 from popnas.datasets.dataset import Dataset, Fold, Split

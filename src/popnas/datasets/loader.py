@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from popnas.datasets.augmentation import Draws, ImageAugmentation
 from popnas.datasets.dataset import Split
+from popnas.datasets.images.augmentation import Draws, ImageAugmentation
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.seeds import derive_seed
 

@@ -18,7 +18,7 @@ from popnas.export.folder_readme import readme
 from popnas.export.int8 import Int8Report, write_int8
 from popnas.export.onnx_file import save_onnx
 from popnas.networks import Network, weights
-from popnas.runs.storage import plain, storage_errors, write_bytes, write_json, write_text
+from popnas.storage import plain, storage_errors, write_bytes, write_json, write_text
 
 ONNX, INT8, WEIGHTS, MODEL, README = (
     "model.onnx",

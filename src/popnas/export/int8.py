@@ -30,7 +30,7 @@ from onnxruntime.quantization import (
 from popnas.datasets import Split
 from popnas.errors import ExportError
 from popnas.export.running import accuracy, feeds, open_session
-from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
+from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 MAX_LOSS = 0.01
 """More than a point of accuracy lost, and the file is not offered."""

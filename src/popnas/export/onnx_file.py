@@ -30,7 +30,7 @@ from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.networks import Network
-from popnas.runs.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
+from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 OPSET = 18
 # Probabilities of both runtimes differ by rounding only; a wrong file differs by far more.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas.report.views import Views
-from popnas.runs.storage import write_bytes, write_table
+from popnas.storage import write_bytes, write_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from popnas.evaluation import Evaluation
 from popnas.objectives import Objective
 from popnas.runs import RunFolder, RunState
 from popnas.runs.front import search_objectives
-from popnas.runs.storage import load_arrays
+from popnas.storage import load_arrays
 
 
 @dataclass

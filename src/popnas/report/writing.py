@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
-from popnas.runs.storage import write_bytes, write_text
+from popnas.storage import write_bytes, write_text
 
 if TYPE_CHECKING:
     from popnas.report.figures import Plot
@@ -25,13 +25,14 @@ def write(folder: RunFolder, state: RunState, views: Views | None = None) -> Non
     views = views or Views()
     with views.view(str(folder.report_html)):
         # matplotlib takes half a second to import: only here, where it is needed.
-        from popnas.report import page
+        from popnas.report.pages import run_page
 
         run = RunData.of(folder, state)
         painted = [
-            page.Painted(name, plot, data) for name, plot, data in _figures(run, folder.plots, "png", views)
+            run_page.Painted(name, plot, data)
+            for name, plot, data in _figures(run, folder.plots, "png", views)
         ]
-        write_text(folder.report_html, page.html(run, painted, views))
+        write_text(folder.report_html, run_page.html(run, painted, views))
 
 
 def write_pdf(folder: RunFolder, state: RunState, views: Views | None = None) -> None:

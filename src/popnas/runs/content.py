@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from popnas.runs.journal import RESUMING, STOPPED, Event
-from popnas.runs.storage import compact_json
+from popnas.storage import compact_json
 
 _RANKS = {"predictions": 0, "proposals": 1, "evaluation": 2, "operator_costs": 3, "step_finished": 5}
 _OTHER_RANK = 4

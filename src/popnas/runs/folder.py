@@ -21,14 +21,7 @@ from popnas.runs import ending, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
 from popnas.runs.state import RunState, replay
-from popnas.runs.storage import (
-    compact_json,
-    fsync_directory,
-    make_readable,
-    plain,
-    storage_errors,
-    write_json,
-)
+from popnas.storage import compact_json, fsync_directory, make_readable, plain, storage_errors, write_json
 
 EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds")
 """Fields of `others` that say where and how long a search runs, not what it searches; -r may change them."""

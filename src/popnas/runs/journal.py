@@ -23,7 +23,7 @@ from typing import Any
 
 from popnas.errors import JournalError, RunFolderError
 from popnas.runs import ending
-from popnas.runs.storage import fsync, fsync_directory, plain, storage_errors
+from popnas.storage import fsync, fsync_directory, plain, storage_errors
 
 FORMAT = 1
 """Version of the journal and of the run folder; it stands in the first event."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from popnas.errors import RunFolderError
 from popnas.runs import told
-from popnas.runs.storage import NOT_OFFERED, storage_errors
+from popnas.storage import NOT_OFFERED, storage_errors
 
 
 class RunLock:

@@ -11,7 +11,7 @@ from popnas.runs import ending
 from popnas.runs.folder import RunFolder
 from popnas.runs.journal import scan
 from popnas.runs.state import replay
-from popnas.runs.storage import write_bytes
+from popnas.storage import write_bytes
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from typing import Any
 from popnas.evaluation import Evaluation
 from popnas.runs.folder import RunFolder
 from popnas.runs.state import Proposed, RunState
-from popnas.runs.storage import write_table
+from popnas.storage import write_table
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 """File name, header, rows."""

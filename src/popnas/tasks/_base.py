@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from popnas.config import RunConfig
-    from popnas.datasets.augmentation import ImageAugmentation
+    from popnas.datasets.images.augmentation import ImageAugmentation
     from popnas.datasets.loader import BatchLoader
 
 

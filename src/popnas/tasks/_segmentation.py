@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from popnas.datasets.masks import IGNORED
+from popnas.datasets.masks.mask_files import IGNORED
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popnas.datasets.augmentation import ImageAugmentation
+from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.tasks import REGISTRY
 from popnas.tasks._classification import ClassificationTask
 

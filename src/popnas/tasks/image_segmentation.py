@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from popnas.config import RunConfig
     from popnas.datasets import Dataset, Split
-    from popnas.datasets.segmentation_loader import SegmentationLoader
+    from popnas.datasets.masks.loader import SegmentationLoader
 
 
 _IN_EVALUATION = 2
@@ -56,7 +56,7 @@ class ImageSegmentation(Task):
         memory_format: torch.memory_format | None = None,
     ) -> SegmentationLoader:
         """Shuffled crops of `dataset.batch_size` images with their masks."""
-        from popnas.datasets.segmentation_loader import PairAugmentation, SegmentationLoader
+        from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader
 
         resize = config.dataset.resize
         return SegmentationLoader(
@@ -88,7 +88,7 @@ class ImageSegmentation(Task):
         Images that are larger than what is trained on come in smaller batches: with crops of 224x224 and a
         batch size of 16, one image of 2048x1024 fills a batch.
         """
-        from popnas.datasets.segmentation_loader import SegmentationLoader
+        from popnas.datasets.masks.loader import SegmentationLoader
 
         height, width = dataset.input_shape[:2]
         batch_size = config.dataset.val_test_batch_size or config.dataset.batch_size

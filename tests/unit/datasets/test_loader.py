@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popnas.datasets import Preprocessing, Split
-from popnas.datasets.augmentation import ImageAugmentation
+from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.datasets.loader import DeviceLoader
 
 

@@ -11,7 +11,7 @@ from popnas import config
 from popnas.cells import Cell, SearchSpace
 from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder
-from popnas.runs.storage import save_arrays
+from popnas.storage import save_arrays
 
 OPERATORS = ["identity", "3x3 dconv", "3x3 conv", "1x3-3x1 conv", "2x2 maxpool"]
 

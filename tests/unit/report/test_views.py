@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from popnas import report
 from popnas.errors import StorageError
-from popnas.report import canvas, confusion, evaluation_page
+from popnas.report import canvas, confusion
 from popnas.report.figures import FIGURES, Plot
+from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
 from popnas.trackers import Tracker
 

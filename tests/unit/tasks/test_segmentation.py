@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from popnas import config, tasks
 from popnas.datasets import Dataset, Preprocessing, Split
 from popnas.datasets.dataset import Fold
-from popnas.datasets.masks import IGNORED
+from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
 from popnas.tasks._segmentation import SegmentationLoss, SegmentationMetrics
 

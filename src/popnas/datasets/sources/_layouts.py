@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from popnas import files
-from popnas.datasets import images
 from popnas.datasets.findings import Findings, shown
-from popnas.datasets.masks import COLOUR_FILE
+from popnas.datasets.images import decoding
+from popnas.datasets.masks.mask_files import COLOUR_FILE
 from popnas.errors import DataError
 from popnas.files import is_file, is_folder
 
@@ -119,7 +119,7 @@ def unused(path: Path, used: Iterable[Path], findings: Findings) -> None:
             findings.add(
                 f"folders beside the splits are not used (splits are named {spellings})", f"{child}/"
             )
-        elif child.name != COLOUR_FILE and child.suffix.lower() in _DATA_SUFFIXES | images.SUFFIXES:
+        elif child.name != COLOUR_FILE and child.suffix.lower() in _DATA_SUFFIXES | decoding.SUFFIXES:
             findings.add("files beside the splits are not used", child)
 
 
@@ -147,11 +147,11 @@ def image_files(folder: Path, findings: Findings, *, is_class: bool = False) -> 
             if is_litter(name):
                 continue
             if is_hidden(name):
-                if file.suffix.lower() in images.SUFFIXES:
+                if file.suffix.lower() in decoding.SUFFIXES:
                     findings.add(HIDDEN, file)
             elif not is_file(file):
                 findings.add("links that lead nowhere, pipes and the like are passed over", file)
-            elif file.suffix.lower() in images.SUFFIXES:
+            elif file.suffix.lower() in decoding.SUFFIXES:
                 files.append(file)
             else:
                 findings.pass_over(file)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from popnas.datasets import images
 from popnas.datasets.findings import Findings, Mistakes, read_all, shown
-from popnas.datasets.images import ImageData
+from popnas.datasets.images import decoding
+from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source, _layouts
 from popnas.errors import DataError
 from popnas.files import is_folder
@@ -42,7 +42,7 @@ class ClassFolders(Source):
         _layouts.unused(path, folders.values(), findings)
         found = _found({split: folders[split] for split in request.splits if split in folders}, findings)
         files = [file for pairs in found.values() for _, file in pairs]
-        pixels = iter(read_all(files, partial(images.read, resize=request.resize, findings=findings)))
+        pixels = iter(read_all(files, partial(decoding.read, resize=request.resize, findings=findings)))
         return ImageData(
             place=str(path),
             labels={split: np.array([label for label, _ in pairs]) for split, pairs in found.items()},
@@ -68,7 +68,7 @@ def _files(folder: Path, findings: Findings, mistakes: Mistakes) -> Sequence[tup
     for child in _layouts.children(folder):
         if is_folder(child):
             classes.append(child)
-        elif child.suffix.lower() in images.SUFFIXES:
+        elif child.suffix.lower() in decoding.SUFFIXES:
             findings.add("images that lie in no class folder are not used", child)
         else:
             findings.pass_over(child)
@@ -91,6 +91,6 @@ def _check_class(folder: Path, files: Sequence[Path]) -> None:
         raise DataError(f"The name of the class folder {shown(folder)} is no UTF-8 text. Rename it.")
     if not files:
         raise DataError(
-            f"The class folder {folder} holds no images ({', '.join(sorted(images.SUFFIXES))}). Put some in, "
-            "or remove it."
+            f"The class folder {folder} holds no images ({', '.join(sorted(decoding.SUFFIXES))}). Put some "
+            "in, or remove it."
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from popnas.datasets.images import ImageData
+from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.splits import draw
 

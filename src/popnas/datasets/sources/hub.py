@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from popnas.datasets.findings import Findings, Mistakes
-from popnas.datasets.images import ImageData, decode, resize_image
+from popnas.datasets.images.decoding import ImageData, decode, resize_image
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources._hub_tables import download, find_other_columns, names_of_splits
 from popnas.errors import DataError

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from popnas.datasets.findings import Findings, Mistakes
-from popnas.datasets.images import decode
-from popnas.datasets.masks import labels_of_image
+from popnas.datasets.images.decoding import decode
+from popnas.datasets.masks.mask_files import labels_of_image
+from popnas.datasets.masks.segmentation import SegmentationData
 from popnas.datasets.ragged import Ragged, Stored
-from popnas.datasets.segmentation import SegmentationData
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources._hub_tables import download, find_other_columns, names_of_splits
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from popnas.datasets.findings import Findings
-from popnas.datasets.images import ImageData
+from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from popnas import files
-from popnas.datasets import images
 from popnas.datasets.findings import Findings, Mistakes, numbered, read_all, shown
-from popnas.datasets.masks import COLOUR_FILE, ColourTable, read_mask
+from popnas.datasets.images import decoding
+from popnas.datasets.masks.mask_files import COLOUR_FILE, ColourTable, read_mask
+from popnas.datasets.masks.segmentation import SegmentationData
 from popnas.datasets.ragged import Ragged, Stored
-from popnas.datasets.segmentation import SegmentationData
 from popnas.datasets.sources import SOURCES, Request, Source, _layouts
 from popnas.errors import DataError, nearest
 from popnas.files import is_folder
@@ -136,13 +136,13 @@ def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
         files[stem] = file
     mistakes.check()
     if not files:
-        raise DataError(f"{folder} holds no images ({', '.join(sorted(images.SUFFIXES))}).")
+        raise DataError(f"{folder} holds no images ({', '.join(sorted(decoding.SUFFIXES))}).")
     return files
 
 
 def turned_alone(pairs: Sequence[tuple[Path, Path]], findings: Findings) -> dict[str, str]:
     """By the names of masks: of which pairs only one was turned, as `findings` have it."""
-    turned = set(findings.names(images.TURNED))
+    turned = set(findings.names(decoding.TURNED))
     remarks = {}
     for image, mask in pairs:
         is_image_turned, is_mask_turned = shown(image) in turned, shown(mask) in turned
@@ -169,7 +169,7 @@ def read_pairs(
     mistakes = Mistakes()
     found = []
     for paths, read_one in (
-        ([image for image, _ in pairs], partial(images.read, resize=None)),
+        ([image for image, _ in pairs], partial(decoding.read, resize=None)),
         ([mask for _, mask in pairs], read_mask_file),
     ):
         with mistakes.held():
@@ -200,7 +200,7 @@ def _find_grey(files: Sequence[Path], shapes: Sequence[tuple[int, ...]], finding
     channels = max((shape[2] for shape in shapes if len(shape) == 3), default=None)
     for file, shape in zip(files, shapes, strict=True):
         if len(shape) == 3 and shape[2] != channels:
-            findings.add(images.GREY, file)
+            findings.add(decoding.GREY, file)
     return channels
 
 

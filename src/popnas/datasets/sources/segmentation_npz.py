@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from popnas.datasets.findings import Findings, Mistakes
+from popnas.datasets.masks.segmentation import SegmentationData
 from popnas.datasets.ragged import Ragged, Stored
-from popnas.datasets.segmentation import SegmentationData
 from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
 from popnas.datasets.sources._layouts import label_names
 from popnas.datasets.sources._npz_members import NpzMembers

@@ -14,7 +14,7 @@ from popnas.errors import UserError
 from popnas.report.drawing.dot import dot_text
 from popnas.report.drawing.layout import lay_out
 from popnas.report.drawing.svg import svg_text
-from popnas.runs.storage import write_bytes
+from popnas.storage import write_bytes
 
 SUFFIXES = (".svg", ".pdf", ".png", ".dot")
 """What `draw_cell` can write."""

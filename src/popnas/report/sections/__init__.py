@@ -2,5 +2,5 @@
 say).
 
 They may use everything in `popnas.report` but the figures' painting. A new part is a function here and a line
-in `page.OUTLINE`.
+in `pages.run_page.OUTLINE`.
 """

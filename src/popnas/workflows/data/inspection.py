@@ -13,10 +13,10 @@ import numpy as np
 
 from popnas.datasets import Dataset, Split
 from popnas.datasets.ragged import sizes_of
-from popnas.report import data_page
-from popnas.report.data_page import Examples
+from popnas.report.pages import data_page
+from popnas.report.pages.data_page import Examples
 from popnas.report.views import Views
-from popnas.runs.storage import plain, write_text
+from popnas.storage import plain, write_text
 from popnas.workflows.data.harms import warnings_of
 from popnas.workflows.data.look import Look
 

@@ -17,17 +17,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from popnas.datasets import images
 from popnas.datasets.findings import Findings, Mistakes, shown
-from popnas.datasets.mask_classes import count_labels, listed
-from popnas.datasets.masks import ColourTable, read_mask
-from popnas.datasets.npz_writing import NpzWriter, npz_writer
-from popnas.datasets.pair_geometry import Geometry, Size
+from popnas.datasets.images import decoding
+from popnas.datasets.masks.classes import count_labels, listed
+from popnas.datasets.masks.geometry import Geometry, Size
+from popnas.datasets.masks.mask_files import ColourTable, read_mask
+from popnas.datasets.masks.npz_writing import NpzWriter, npz_writer
 from popnas.datasets.sources._layouts import LABEL_NAMES
 from popnas.datasets.sources.segmentation_folders import paired, turned_alone, with_channels
 from popnas.datasets.threads import num_threads
 from popnas.errors import DataError, UserError
-from popnas.runs.storage import write_text
+from popnas.storage import write_text
 
 Say = Callable[[str], None]
 Folders = Mapping[str, tuple[Path, Path]]
@@ -165,7 +165,7 @@ def _scan(
 
     def look(pair: tuple[Path, Path]) -> tuple[int, Size, tuple[np.ndarray, np.ndarray]]:
         seen = Findings()
-        y_HW, shape = reading.read(pair[1], seen), images.read_shape(pair[0], seen)
+        y_HW, shape = reading.read(pair[1], seen), decoding.read_shape(pair[0], seen)
         remark = turned_alone([pair], seen).get(shown(pair[1]))
         _check_sizes(pair, shape[:2], y_HW.shape, remark)
         if remark is not None:
@@ -214,9 +214,9 @@ def _write(
     findings: Findings,
 ) -> None:
     def image(pair: tuple[Path, Path]) -> np.ndarray:
-        x_HWC = images.read(pair[0], None, findings)
+        x_HWC = decoding.read(pair[0], None, findings)
         if x_HWC.shape[2] != num_channels:
-            findings.add(images.GREY, pair[0])
+            findings.add(decoding.GREY, pair[0])
         return geometry.of_image(with_channels(x_HWC, num_channels))
 
     def mask(pair: tuple[Path, Path]) -> np.ndarray:

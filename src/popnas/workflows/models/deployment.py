@@ -9,7 +9,7 @@ from typing import Any
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
-from popnas.runs.storage import write_text
+from popnas.storage import write_text
 from popnas.workflows.data import run_data
 from popnas.workflows.models.folder import ModelFolder
 

@@ -16,11 +16,12 @@ from popnas import forks, networks, tasks, training
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
-from popnas.report import confusion, evaluation_page
+from popnas.report import confusion
+from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
 from popnas.resources import available_cores
 from popnas.runs import RunFolder
-from popnas.runs.storage import plain, write_json, write_text
+from popnas.storage import plain, write_json, write_text
 from popnas.tasks import Task
 from popnas.training.device import laid_out
 from popnas.workflows.models import worst_masks

@@ -23,7 +23,7 @@ from popnas.errors import ConfigError, RunFolderError, UserError
 from popnas.networks import weights
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder
-from popnas.runs.storage import PROOF, proof
+from popnas.storage import PROOF, proof
 from popnas.workflows.data import run_data
 
 _DEEPEST = 3

@@ -12,8 +12,8 @@ from popnas import tasks
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
 from popnas.networks import Network
-from popnas.report import masks_page
-from popnas.runs.storage import write_text
+from popnas.report.pages import masks_page
+from popnas.storage import write_text
 from popnas.workflows.models import worst_masks
 from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.evaluation import answers, find_models
@@ -42,7 +42,7 @@ def show(
     output: Path | None = None,
 ) -> MasksPage:
     """Predict the masks of a split and write the page of the worst `num_shown` (`model` as for `evaluate`;
-    default of `output`: `masks.html` in the model's folder, where the run's report finds it).
+    default of `output`: `masks_page.html` in the model's folder, where the run's report finds it).
 
     Raises:
         RunFolderError: no such model, or one that predicts no masks.

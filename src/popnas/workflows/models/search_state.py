@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from popnas.runs import RunState
-from popnas.runs.storage import compact_json
+from popnas.storage import compact_json
 
 
 def of(state: RunState) -> dict[str, Any]:

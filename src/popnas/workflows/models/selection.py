@@ -26,7 +26,7 @@ from popnas.runs import RunFolder, RunState
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
-from popnas.runs.storage import write_json, write_table
+from popnas.storage import write_json, write_table
 from popnas.workflows import advice, fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import macro_variants, requests, search_state

@@ -26,8 +26,8 @@ from popnas.networks import weights
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
 from popnas.runs.folder import same_search
-from popnas.runs.storage import plain, remove_temporary, write_bytes, write_json
 from popnas.seeds import derive_seed
+from popnas.storage import plain, remove_temporary, write_bytes, write_json
 from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
 from popnas.training import EpochRecord, TrainingSettings, device
 from popnas.training.interfaces import Snapshot

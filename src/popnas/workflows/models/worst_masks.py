@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from popnas.datasets import Split
-from popnas.report import masks_page
-from popnas.report.masks_page import ShownMask
-from popnas.runs.storage import write_bytes, write_json, write_text
+from popnas.report.pages import masks_page
+from popnas.report.pages.masks_page import ShownMask
+from popnas.storage import write_bytes, write_json, write_text
 from popnas.workflows.models.tally import Tally
 
 NUM_SHOWN = 12
@@ -138,4 +138,4 @@ def write(folder: Path, content: dict[str, Any], shown: list[ShownMask]) -> Path
 
 def page_name(split: str) -> str:
     """The page's name in a model's folder."""
-    return "masks.html" if split == "test" else f"masks_{split}.html"
+    return "masks_page.html" if split == "test" else f"masks_{split}.html"

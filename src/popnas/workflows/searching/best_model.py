@@ -18,7 +18,7 @@ from popnas.executors import Executor, Job
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState
-from popnas.runs.storage import write_bytes, write_json
+from popnas.storage import write_bytes, write_json
 from popnas.workflows.models.files import model_json
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import candidate_files

@@ -14,7 +14,7 @@ from popnas.errors import ExportError
 from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
-from popnas.runs.storage import write_bytes, write_json, write_text
+from popnas.storage import write_bytes, write_json, write_text
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
 from popnas.workflows.models.files import model_json

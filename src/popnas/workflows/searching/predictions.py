@@ -10,7 +10,7 @@ import numpy as np
 from popnas.cells import SearchSpace
 from popnas.errors import RunFolderError
 from popnas.runs import RunFolder, write_table
-from popnas.runs.storage import load_arrays, save_arrays
+from popnas.storage import load_arrays, save_arrays
 from popnas.strategy import Selection
 from popnas.workflows.searching.surrogates import StepPredictions
 

@@ -28,7 +28,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
-from popnas.runs.storage import storage_errors
+from popnas.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.training import device
 from popnas.workflows import advice, fits

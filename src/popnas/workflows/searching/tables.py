@@ -13,7 +13,7 @@ from popnas.networks.building import num_cells_stacked
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors import features
 from popnas.runs import RunFolder, RunState, write_table
-from popnas.runs.storage import write_json
+from popnas.storage import write_json
 from popnas.workflows.searching.surrogates import TIMES
 
 _FILES = {"time": "training_time.csv", "inference_time": "training_time_inference.csv"}

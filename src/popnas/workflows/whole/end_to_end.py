@@ -21,7 +21,7 @@ from popnas.networks.cost import network_cost
 from popnas.report.views import Views
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
-from popnas.runs.storage import write_json
+from popnas.storage import write_json
 from popnas.workflows import fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection

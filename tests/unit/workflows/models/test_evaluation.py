@@ -18,7 +18,7 @@ from popnas.cli.main import cli
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError, RunFolderError
 from popnas.export.running import accuracy, open_session
-from popnas.runs.storage import write_json
+from popnas.storage import write_json
 from popnas.workflows.models import deployment, files
 from popnas.workflows.models.evaluation import STEM, evaluate, find_models
 from popnas.workflows.models.folder import ModelFolder

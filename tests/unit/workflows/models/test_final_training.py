@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from popnas.errors import ExportError, RunFolderError, UserError
-from popnas.runs.storage import write_bytes, write_json
+from popnas.storage import write_bytes, write_json
 from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder

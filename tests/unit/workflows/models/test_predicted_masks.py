@@ -21,7 +21,7 @@ from popnas.datasets import Split
 from popnas.report.run_data import RunData
 from popnas.report.sections import masks as section
 from popnas.runs import RunFolder
-from popnas.runs.storage import write_json
+from popnas.storage import write_json
 from popnas.workflows.models import files, predicted_masks, worst_masks
 from popnas.workflows.models.worst_masks import WorstMasks
 from popnas.workflows.settings import load_config

@@ -8,7 +8,7 @@ import pytest
 from popnas.cells import Cell
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
 from popnas.runs import RunFolder
-from popnas.runs.storage import write_bytes
+from popnas.storage import write_bytes
 from popnas.workflows.models import requests, selection, training
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.selection import best_of, chosen_cells, read_selection, select

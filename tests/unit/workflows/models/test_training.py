@@ -10,7 +10,7 @@ import torch
 
 from popnas import config as configurations
 from popnas.errors import RunFolderError, StorageError
-from popnas.runs.storage import write_bytes
+from popnas.storage import write_bytes
 from popnas.workflows.models import training
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.training import FINAL, SELECTION, ModelJob, train_model

@@ -9,7 +9,7 @@ import pytest
 from popnas import tasks
 from popnas.cells import Cell
 from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
-from popnas.runs.storage import write_json
+from popnas.storage import write_json
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
 from popnas.workflows.whole import epoch_time

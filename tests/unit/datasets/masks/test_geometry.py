@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popnas.datasets.pair_geometry import Geometry
+from popnas.datasets.masks.geometry import Geometry
 from popnas.errors import DataError
 
 sides = st.integers(1, 60)

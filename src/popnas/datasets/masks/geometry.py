@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from popnas.config.sections import ResizeConfig
-from popnas.datasets.images import resize_image
+from popnas.datasets.images.decoding import resize_image
 from popnas.errors import DataError
 
 Size = tuple[int, int]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from popnas.datasets.dataset import Split
 from popnas.datasets.loader import Batch, batch_bounds
-from popnas.datasets.masks import IGNORED
+from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import sizes_of
 from popnas.datasets.threads import num_threads

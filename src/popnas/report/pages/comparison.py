@@ -10,10 +10,11 @@ import numpy as np
 
 from popnas.errors import UserError
 from popnas.objectives import Objective
+from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
 from popnas.runs.front import trained_front
-from popnas.runs.storage import write_text
+from popnas.storage import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +31,6 @@ def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None
         UserError: fewer than two runs, or runs of different tasks or score metrics.
         StorageError: the disk refused.
     """
-    from popnas.report import page
-
     if len(folders) < 2:
         raise UserError(
             "a comparison needs at least two runs; name more, or leave out -o for one run's report."
@@ -51,7 +50,7 @@ def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None
         with views.view(f"the comparison's part '{title}'"):
             sections.append((title, part()))
     headline = f"{len(runs)} runs compared"
-    write_text(path, page.document(headline, ", ".join(names), [item for item in sections if item[1]]))
+    write_text(path, document(headline, ", ".join(names), [item for item in sections if item[1]]))
 
 
 def _check(runs: Sequence[RunData]) -> None:
@@ -103,7 +102,7 @@ def _overview(runs: Sequence[RunData], names: Sequence[str]) -> str:
 
 
 def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective]) -> str:
-    from popnas.report import canvas, page
+    from popnas.report import canvas
     from popnas.report.figures import _fronts
 
     axes = _fronts.dimensions(objectives, runs[0].score_name)
@@ -133,13 +132,11 @@ def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[
         rows[0][0].legend(loc="lower right")
         return figure
 
-    return page.figure_html(
-        canvas.encode_painted(paint), "The front of each run over all objectives of the runs."
-    )
+    return figure_html(canvas.encode_painted(paint), "The front of each run over all objectives of the runs.")
 
 
 def _volumes(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective]) -> str:
-    from popnas.report import canvas, hypervolumes, markup, page
+    from popnas.report import canvas, hypervolumes, markup
 
     volumes = hypervolumes.of_runs(runs, objectives)
 
@@ -160,7 +157,7 @@ def _volumes(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence
         for name, steps in zip(names, volumes, strict=True)
     ]
     caption = "All objectives scaled to 0..1 over all evaluations of all runs, worst corner as reference."
-    image = page.figure_html(canvas.encode_painted(paint), caption)
+    image = figure_html(canvas.encode_painted(paint), caption)
     return image + markup.table(["run", "hypervolume at its end"], rows)
 
 

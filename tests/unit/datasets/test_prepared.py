@@ -2,7 +2,7 @@ import numpy as np
 
 from popnas import datasets
 from popnas.config import DatasetConfig
-from popnas.datasets import storage
+from popnas.datasets import prepared
 
 
 def test_a_stored_data_set_reads_back_equal_and_mapped(tmp_path):
@@ -23,8 +23,8 @@ def test_a_stored_data_set_reads_back_equal_and_mapped(tmp_path):
         balance_class_losses=True,
     )
     dataset = datasets.load(config, 0, need_test=True)
-    storage.write(dataset, tmp_path / "stored")
-    again = storage.read(tmp_path / "stored")
+    prepared.write(dataset, tmp_path / "stored")
+    again = prepared.read(tmp_path / "stored")
     assert again.describe() == dataset.describe()
     assert isinstance(again.full_train.x, np.memmap) and not again.full_train.x.flags.writeable
     pairs = [(again.full_train, dataset.full_train), (again.test, dataset.test)]

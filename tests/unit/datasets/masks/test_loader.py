@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popnas.datasets import Preprocessing, Split
-from popnas.datasets.masks import IGNORED
+from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader, evaluation_bounds
+from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
-from popnas.datasets.segmentation_loader import PairAugmentation, SegmentationLoader, evaluation_bounds
 
 from .segmentation_data import MANY_SIZES, ONE_SIZE, pairs
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from popnas.runs.storage import make_readable, storage_errors
+from popnas.storage import make_readable, storage_errors
 
 # The oldest date that a zip file can hold: equal data make equal files.
 _DATE = (1980, 1, 1, 0, 0, 0)

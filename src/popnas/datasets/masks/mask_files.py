@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas import files
-from popnas.datasets import images
 from popnas.datasets.findings import Findings, shown
+from popnas.datasets.images import decoding
 from popnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def read_mask(
             "PNG."
         )
     findings = findings or Findings()
-    with images.opened(path, "mask") as image:
+    with decoding.opened(path, "mask") as image:
         mode, depth = image.mode, _grey_depth(path)
         pixels = _pixels(image, shown(path), findings)
         if colours is not None and (mode == "P" or (is_grey_a_colour and mode in ("1", "L", "LA"))):
@@ -150,13 +150,13 @@ def _pixels(image: Image.Image, name: str, findings: Findings) -> np.ndarray:
     """The stored values, upright; what is turned or left out is found."""
     from PIL import ImageOps
 
-    if images.orientation(image) != 1:
-        findings.add(images.TURNED, name)
+    if decoding.orientation(image) != 1:
+        findings.add(decoding.TURNED, name)
     pixels = np.asarray(ImageOps.exif_transpose(image))
     if image.mode in ("LA", "PA", "RGBA") and (pixels[..., -1] < 255).any():
         findings.add("masks have transparency, which says nothing of labels and is dropped", name)
-    if images.has_more_frames(image):
-        findings.add(images.FIRST_FRAME, name)
+    if decoding.has_more_frames(image):
+        findings.add(decoding.FIRST_FRAME, name)
     return pixels
 
 

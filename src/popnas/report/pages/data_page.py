@@ -11,7 +11,7 @@ import numpy as np
 
 from popnas.report import markup, pictures
 from popnas.report.markup import Value
-from popnas.report.page import document, figure_html
+from popnas.report.pages._base import document, figure_html
 from popnas.report.views import Views
 
 if TYPE_CHECKING:

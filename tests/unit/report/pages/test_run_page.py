@@ -149,7 +149,7 @@ def test_imports_are_light() -> None:
     code = (
         "import sys; import popnas.report\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "import popnas.report.page, popnas.report.comparison, popnas.report.drawing.paint\n"
+        "import popnas.report.pages.run_page, popnas.report.pages.comparison, popnas.report.drawing.paint\n"
         "from popnas.report.figures import FIGURES; FIGURES.names()\n"
         "print([name for name in ('torch', 'sklearn', 'scipy', 'matplotlib.pyplot') if name in sys.modules])"
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from popnas.report import markup, pictures
 from popnas.report.markup import Value
-from popnas.report.page import document
+from popnas.report.pages._base import document
 
 NUM_IN_REPORT = 4
 """Images that a run's report shows; the page has more."""

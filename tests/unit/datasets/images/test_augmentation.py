@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from popnas.datasets.augmentation import Draws, ImageAugmentation
+from popnas.datasets.images.augmentation import Draws, ImageAugmentation
 
 
 def draws(offset, is_flipped, centre=None):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from popnas import files
 from popnas.config import jsonc
-from popnas.datasets.masks import NUM_LABELS, ColourTable
+from popnas.datasets.masks.mask_files import NUM_LABELS, ColourTable
 from popnas.errors import DataError
 
 RULE = (

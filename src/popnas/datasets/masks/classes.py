@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from popnas.datasets.masks import IGNORED, NUM_LABELS
+from popnas.datasets.masks.mask_files import IGNORED, NUM_LABELS
 from popnas.errors import DataError, nearest
 
 MAX_CLASSES = 255

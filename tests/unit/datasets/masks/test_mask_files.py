@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from popnas.datasets.masks import ColourTable, read_mask
+from popnas.datasets.masks.mask_files import ColourTable, read_mask
 from popnas.errors import DataError
 
 LABELS = np.array([[0, 1, 3], [2, 3, 0]], dtype=np.uint8)

@@ -16,8 +16,8 @@ from popnas.datasets._labelled import used_splits
 from popnas.datasets.dataset import Dataset, Split
 from popnas.datasets.findings import Findings, Mistakes, first_of, read_all
 from popnas.datasets.labels import balancing_weights
-from popnas.datasets.mask_classes import MaskClasses, count_labels, find_classes, listed
-from popnas.datasets.masks import NUM_LABELS
+from popnas.datasets.masks.classes import MaskClasses, count_labels, find_classes, listed
+from popnas.datasets.masks.mask_files import NUM_LABELS
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import Ragged, Stored, sizes_of
 from popnas.errors import DataError

@@ -6,9 +6,10 @@ import os
 import numpy as np
 import pytest
 
+from popnas import storage
 from popnas.errors import RunFolderError, StorageError
-from popnas.runs import Journal, RunFolder, storage, write_table
-from popnas.runs.storage import remove_temporary, write_bytes
+from popnas.runs import Journal, RunFolder, write_table
+from popnas.storage import remove_temporary, write_bytes
 
 
 def test_a_table(tmp_path):

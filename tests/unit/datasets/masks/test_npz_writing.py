@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from popnas.datasets.npz_writing import npz_writer
+from popnas.datasets.masks.npz_writing import npz_writer
 
 
 def test_numpy_reads_what_was_written(tmp_path):

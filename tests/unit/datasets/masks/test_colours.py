@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from popnas.datasets import colour_tables
-from popnas.datasets.masks import read_mask
+from popnas.datasets.masks import colours
+from popnas.datasets.masks.mask_files import read_mask
 from popnas.errors import DataError
 
-colours = st.tuples(*[st.integers(0, 255)] * 3)
+rgb = st.tuples(*[st.integers(0, 255)] * 3)
 FORMS = {
     "labels.txt": "# CamVid\n64 128 64\tAnimal\n192 0 128\tArch way\n\n0 0 0\tVoid\n192 0 129\tAnimal\n",
     "named.csv": "r,g,b,name\n64,128,64,Animal\n192,0,128,Arch way\n0,0,0,Void\n192,0,129,Animal\n",
@@ -27,7 +27,7 @@ FORMS = {
 @pytest.mark.parametrize("name", FORMS)
 def test_names_become_labels_in_their_order(tmp_path, name):
     (tmp_path / name).write_text(FORMS[name])
-    found = colour_tables.read(tmp_path / name)
+    found = colours.read(tmp_path / name)
     assert found.names == ["Animal", "Arch way", "Void"]
     pixels = np.array([[[64, 128, 64], [192, 0, 128], [0, 0, 0], [192, 0, 129]]], np.uint8)
     assert found.table.labels(pixels, "m").tolist() == [[0, 1, 2, 0]]
@@ -35,19 +35,19 @@ def test_names_become_labels_in_their_order(tmp_path, name):
 
 def test_numbers_are_labels_themselves(tmp_path):
     (tmp_path / "t.csv").write_text("red,green,blue,label,remark\n1,2,3,7,x\n4,5,6,300\n")
-    found = colour_tables.read(tmp_path / "t.csv")
+    found = colours.read(tmp_path / "t.csv")
     assert found.names is None
     assert found.table.labels(np.array([[[4, 5, 6], [1, 2, 3]]], np.uint8), "m").tolist() == [[300, 7]]
 
 
-@given(table=st.lists(colours, min_size=1, max_size=20, unique=True), seed=st.integers(0, 999))
+@given(table=st.lists(rgb, min_size=1, max_size=20, unique=True), seed=st.integers(0, 999))
 def test_masks_come_back_from_their_colours(tmp_path_factory, table, seed):
     folder = tmp_path_factory.mktemp("table")
     text = "\n".join(f"{red} {green} {blue} class {i}" for i, (red, green, blue) in enumerate(table))
     (folder / "t.txt").write_text(text)
     y_HW = np.random.default_rng(seed).integers(0, len(table), (5, 7))
     Image.fromarray(np.array(table, np.uint8)[y_HW]).save(folder / "m.png")
-    found = colour_tables.read(folder / "t.txt")
+    found = colours.read(folder / "t.txt")
     assert (read_mask(folder / "m.png", found.table) == y_HW).all()
 
 
@@ -66,15 +66,15 @@ def test_masks_come_back_from_their_colours(tmp_path_factory, table, seed):
 def test_bad_tables_name_the_place(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
-        colour_tables.read(tmp_path / name)
+        colours.read(tmp_path / name)
 
 
 def test_other_colours_are_an_error_or_unlabelled(tmp_path):
     (tmp_path / "t.txt").write_text("0 0 0 road\n255 0 0 car\n")
     pixels = np.array([[[0, 0, 0], [224, 224, 192], [255, 0, 0]]], np.uint8)
     with pytest.raises(DataError, match=r"mask m\.png has 1 colour .*t\.txt does not list: 224,224,192 \(33"):
-        colour_tables.read(tmp_path / "t.txt").table.labels(pixels, "m.png")
-    table = colour_tables.read(tmp_path / "t.txt", unlisted=255).table
+        colours.read(tmp_path / "t.txt").table.labels(pixels, "m.png")
+    table = colours.read(tmp_path / "t.txt", unlisted=255).table
     assert table.labels(pixels, "m.png").tolist() == [[0, 255, 1]]
 
 
@@ -85,5 +85,5 @@ def test_rgb_masks_that_a_program_made_smaller(tmp_path, mode):
     y_HW = np.arange(12).reshape(3, 4) % 2
     rgb = Image.fromarray(np.array([[9] * 3, [200] * 3], np.uint8)[y_HW])
     (rgb.quantize(2) if mode == "P" else rgb.convert(mode)).save(tmp_path / "m.png")
-    table = colour_tables.read(tmp_path / "t.txt").table
+    table = colours.read(tmp_path / "t.txt").table
     assert (read_mask(tmp_path / "m.png", table, is_grey_a_colour=True) == y_HW).all()

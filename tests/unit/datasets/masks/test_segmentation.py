@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from popnas.datasets.masks import IGNORED
+from popnas.datasets.masks.mask_files import IGNORED
 from popnas.errors import DataError, MissingSplitError
 
 from .segmentation_data import MANY_SIZES, ONE_SIZE, load, pairs, write_npz

@@ -17,7 +17,7 @@ from popnas import files
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import Split
 from popnas.datasets.findings import Findings, shown
-from popnas.datasets.pixel_arrays import as_bytes
+from popnas.datasets.images.pixel_arrays import as_bytes
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import DataError, SizesDifferError
 from popnas.resources import free_memory
