@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("popnas", deadline=None)
+settings.load_profile("popnas")
+
 # A shell that starts the tests in the background lets them, and every process that they start, ignore Ctrl-C,
 # nohup a closed terminal; the tests that send these signals would then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,4 +1,5 @@
-"""Operators: what a cell's blocks apply to their inputs. One file per family of names.
+"""Operators: what a cell's blocks apply to their inputs. One file per family, or per pair of families that
+share all but a layer.
 
 Here live names, grammar, costs and the composition of an operator from `popnas.layers`; modules themselves
 live there. Importing this package must not import torch (names and costs are needed without), so a family

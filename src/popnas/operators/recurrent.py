@@ -1,10 +1,14 @@
-"""What `lstm` and `gru` share: recurrence over all steps, BN, then a max pool where there is a stride."""
+"""`lstm`, `gru`: recurrence over all time steps of series, BN, then a max pool where there is a stride.
+
+Long short-term memory of Hochreiter & Schmidhuber 1997; gated recurrent unit of Cho et al. 2014, with the
+reset after the product, as in cuDNN.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from popnas.operators._base import Operator, Site
+from popnas.operators._base import REGISTRY, Operator, Site
 from popnas.operators._cost import Cost, norm_cost
 
 if TYPE_CHECKING:
@@ -35,3 +39,25 @@ class RecurrentOperator(Operator):
         units = site.out_channels
         products = self.num_gates * units * (site.in_channels + units)
         return Cost(products + 2 * self.num_gates * units, 2 * products * site.size[0]) + norm_cost(units)
+
+
+@REGISTRY.register("gru", description="GRU over time, all steps returned, BN")
+class GRU(RecurrentOperator):
+    """Gated recurrent unit."""
+
+    family = "gru"
+    grammar = "gru (series)"
+    pattern = "gru"
+    examples = ("gru",)
+    num_gates = 3
+
+
+@REGISTRY.register("lstm", description="LSTM over time, all steps returned, BN")
+class LSTM(RecurrentOperator):
+    """Long short-term memory."""
+
+    family = "lstm"
+    grammar = "lstm (series)"
+    pattern = "lstm"
+    examples = ("lstm",)
+    num_gates = 4

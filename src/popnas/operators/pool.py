@@ -1,14 +1,11 @@
-"""What `maxpool` and `avgpool` share.
-
-Pool with the stride, then a pointwise conv-BN-act if the depth changes.
-"""
+"""`2x2 avgpool`, `2x2 maxpool`: pool with the stride, then a pointwise conv-BN-act if the depth changes."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Self
 
-from popnas.operators._base import Operator, Site, join_kernel, read_kernel
+from popnas.operators._base import KERNEL, REGISTRY, Operator, Site, join_kernel, read_kernel
 from popnas.operators._cost import Cost, pointwise_cost
 
 if TYPE_CHECKING:
@@ -46,3 +43,33 @@ class PoolOperator(Operator):
     @abstractmethod
     def _pool(self, site: Site) -> nn.Module:
         """The pool itself."""
+
+
+@REGISTRY.register("avgpool", description="mean over a window")
+class AvgPool(PoolOperator):
+    """Mean over the part of a window inside the input."""
+
+    family = "avgpool"
+    grammar = "K avgpool"
+    pattern = KERNEL + " avgpool"
+    examples = ("2x2 avgpool", "3x3 avgpool", "2 avgpool")
+
+    def _pool(self, site: Site) -> nn.Module:
+        from popnas import layers
+
+        return layers.AvgPool(site.num_dims, self.kernel, site.stride)
+
+
+@REGISTRY.register("maxpool", description="maximum over a window")
+class MaxPool(PoolOperator):
+    """Maximum over a window."""
+
+    family = "maxpool"
+    grammar = "K maxpool"
+    pattern = KERNEL + " maxpool"
+    examples = ("2x2 maxpool", "3x3 maxpool", "2 maxpool")
+
+    def _pool(self, site: Site) -> nn.Module:
+        from popnas import layers
+
+        return layers.MaxPool(site.num_dims, self.kernel, site.stride)
