@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas.errors import RunFolderError, UserError
+from popnas.runs import identity
 
 DESCRIPTION = "model.json"
 ONNX = "model.onnx"
@@ -87,12 +88,12 @@ def read(path: Path | str) -> ModelFiles:
     if place.suffix == ".onnx":
         if not place.is_file():
             raise RunFolderError(f"the ONNX file {place} does not exist.")
-        return ModelFiles(str(place.parent), _contents(place.parent), place.name)
+        return _read(place.parent, place.name)
     if not place.is_dir():
         raise RunFolderError(f"{place} {'is a file' if place.exists() else 'does not exist'}; {_EXPECTED}")
     for folder in (place, *(place / name for name in _IN_A_RUN)):
         if (folder / DESCRIPTION).is_file():
-            return ModelFiles(str(folder), _contents(folder))
+            return _read(folder)
     names = sorted(child.name for child in place.iterdir())
     unfinished = (
         " It is a run without a finished model: go on with `popnas search -r`."
@@ -106,6 +107,13 @@ _EXPECTED = (
     "give a model's folder (best_model, final_training/deploy, one of model_selection), an .onnx file with "
     "model.json beside it, or a run folder."
 )
+
+
+def _read(folder: Path, onnx_name: str = ONNX) -> ModelFiles:
+    found = ModelFiles(str(folder), _contents(folder), onnx_name)
+    if DESCRIPTION in found.contents:
+        identity.check(folder / DESCRIPTION, found.description())
+    return found
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

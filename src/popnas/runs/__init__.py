@@ -1,6 +1,7 @@
 """The run folder: what a search has done so far, so that it can be resumed, shown and compared.
 
 `folder` (paths, creation), `lock`, `journal` (append-only, the truth), `ending` (how far it was written),
+`identity` (which run a file is of),
 `validation` (what an event may say), `state` (replay of the journal), `repair` (the good part of a damaged
 journal), `told` (warnings), `content` (what two equal runs share), `views` (CSV files derived from the
 state), and `front` (the trained front and the point to pick). May not be imported here: torch, executors,

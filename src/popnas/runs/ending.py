@@ -1,5 +1,5 @@
-"""How far a journal was written, in a small file beside it: without it nobody could tell lines that are
-missing at its end from lines that were never written.
+"""How far a journal was written, and which one, in a small file beside it: without it nobody could tell lines
+that are missing at its end from lines that were never written, nor that another run's journal was put there.
 
 It is written after the line is on disk, and not synced: after a kill or a power loss it may be behind the
 journal, never before it.
@@ -10,7 +10,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Note:
+    """The journal has `num_lines`; the checksums are those of its first and its last line."""
+
+    num_lines: int
+    first_sum: str
+    last_sum: str
 
 
 def path_beside(journal: Path) -> Path:
@@ -18,9 +28,9 @@ def path_beside(journal: Path) -> Path:
     return journal.with_suffix(".end")
 
 
-def write(journal: Path, num_lines: int, last_sum: str) -> None:
-    """Note that the journal has so many lines; what cannot be written is left out."""
-    text = f"{num_lines:012} {last_sum}"
+def write(journal: Path, note: Note) -> None:
+    """Note how far the journal was written; what cannot be written is left out."""
+    text = f"{note.num_lines:012} {note.last_sum} {note.first_sum}"
     with contextlib.suppress(OSError):
         # Never cut to nothing first: some file systems then wait for the disk at every line.
         handle = os.open(path_beside(journal), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -30,12 +40,13 @@ def write(journal: Path, num_lines: int, last_sum: str) -> None:
             os.close(handle)
 
 
-def num_lines(journal: Path) -> int | None:
-    """How many lines it had; None if that is not known (an older journal, a damaged note)."""
+def read(journal: Path) -> Note | None:
+    """What was noted; None if that is not known (an older journal, a damaged note)."""
     try:
         text, _, digest = path_beside(journal).read_bytes().decode("ascii").rstrip("\n").rpartition(" ")
-        return int(text.split()[0]) if digest == _digest(text) else None
-    except (OSError, ValueError, IndexError):
+        count, last_sum, first_sum = text.split()
+        return Note(int(count), first_sum, last_sum) if digest == _digest(text) else None
+    except (OSError, ValueError):
         return None
 
 

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas.errors import JournalError, RunFolderError, nearest
-from popnas.runs import ending, told
+from popnas.runs import ending, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
 from popnas.runs.state import RunState, replay
@@ -95,7 +96,8 @@ class RunFolder:
         """The folder of a run that exists, after a check that it can be read.
 
         Raises:
-            RunFolderError: missing, no run folder, without a first event, changed, or from another version.
+            RunFolderError: missing, no run folder, without a first event, changed, with files of another
+            run, or from another version.
             JournalError: the journal is damaged before its last event.
         """
         folder = cls(path)
@@ -107,9 +109,9 @@ class RunFolder:
                 f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so "
                 f"nothing can be resumed. Remove {folder.path} and start again, or put back the journal."
             )
-        _tell_of_the_journal(folder, found)
         folder._start, folder._data_path = events[0], _last_data_path(events)
-        folder._check_config(events[0])
+        folder._check_config(found)
+        _tell_of_the_journal(folder, found)
         return folder
 
     def check_exists(self) -> None:
@@ -153,16 +155,15 @@ class RunFolder:
         start = self._start or self.journal.events()[0]
         return _config_of(start)
 
-    def _check_config(self, start: Event) -> None:
-        """Compare `run.json` with what the journal says that the run was started with."""
-        config = self._stored_config()
-        if _search_sha256(config) != start.content.get("config_sha256"):
-            raise RunFolderError(
-                f"{self.run_json} was changed after the run started, beyond {', '.join(EXECUTION_FIELDS)} "
-                "in 'others'. Remove it: the run's journal has the configuration, too. For a search with "
-                "another configuration start a new run."
-            )
-        if _search_sha256(_config_of(start)) != start.content.get("config_sha256"):
+    def _check_config(self, found: Scan) -> None:
+        """Compare `run.json`, and what lies in the folder, with what the journal says."""
+        start, config = found.events[0], self._stored_config()
+        started, known_sha256 = _config_of(start), start.content.get("config_sha256")
+        identity.check_opened(
+            identity.Opened(self.path, found, search_part(config), search_part(started)),
+            is_same_search=_search_sha256(config) == known_sha256,
+        )
+        if _search_sha256(started) != known_sha256:
             raise JournalError(
                 f"{self.journal_path}, line 1 has another configuration than {self.run_json}: the journal "
                 "was changed or damaged outside popnas. Put back a copy of the file, or start a new run.",
@@ -194,7 +195,10 @@ class RunFolder:
         config = plain(config_json)
         write_json(self.run_json, config, is_durable=True)
         with self.journal as journal:
-            journal.append("run_started", _start_content(config), {**volatile, **_start_volatile(config)})
+            unique = {"token": secrets.token_hex(8)}
+            journal.append(
+                "run_started", _start_content(config), {**volatile, **_start_volatile(config), **unique}
+            )
         fsync_directory(self.path)
 
     @property
@@ -357,11 +361,11 @@ def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
             f"{path}, line {count + 1} is only half written, as after a power cut or while another process "
             "writes it: it is passed over, and a search that goes on does again what it was to say"
         )
-    written = ending.num_lines(path)
-    if written is not None and written > count and not found.damaged:
+    note = ending.read(path)
+    if note is not None and note.num_lines > count and not found.damaged:
         told.warning(
-            f"{path} ends with line {count}, but {written} lines were written: the last ones are missing, as "
-            "in a copy that was made while the search ran. A search that goes on does again what they said"
+            f"{path} ends with line {count}, but {note.num_lines} lines were written: the last are missing, "
+            "as in a copy that was made while the search ran. A search that goes on does again what they said"
         )
 
 

@@ -94,10 +94,25 @@ class Scan:
         """Lines without checksums, at the beginning."""
         return sum(not _is_proven(line_sum) for line_sum in self.sums)
 
+    def plain_sum(self, number: int) -> str:
+        """The checksum of line `number`, from 1, as later lines and files name it."""
+        return self.sums[number - 1].lstrip(_UNPROVEN)
+
+    @property
+    def first_sum(self) -> str | None:
+        """The checksum by which the run is known; None of an empty journal."""
+        return self.plain_sum(1) if self.sums else None
+
     @property
     def last_sum(self) -> str:
         """What the next line has as its `after`."""
-        return self.sums[-1] if self.sums else checksum(b"")
+        return self.plain_sum(len(self.sums)) if self.sums else checksum(b"")
+
+    @property
+    def note(self) -> ending.Note:
+        """What stands beside it when it was written whole; of a journal that is not empty."""
+        assert self.first_sum is not None
+        return ending.Note(len(self.sums), self.first_sum, self.last_sum)
 
 
 class Journal:
@@ -108,6 +123,7 @@ class Journal:
         self._handle: int | None = None
         self._end = 0
         self._next_seq = 1
+        self._first_sum: str | None = None
         self._last_sum = ""
         self._is_dirty = False
 
@@ -153,7 +169,8 @@ class Journal:
         self._end += len(line)
         self._next_seq += 1
         self._last_sum = line[-_DIGITS - 3 : -3].decode()
-        ending.write(self.path, record.seq, self._last_sum)
+        self._first_sum = self._first_sum or self._last_sum
+        ending.write(self.path, ending.Note(record.seq, self._first_sum, self._last_sum))
         return record
 
     def close(self) -> None:
@@ -192,7 +209,7 @@ class Journal:
         self._handle = handle
         self._end = scan.end + (0 if scan.has_newline else 1)
         self._next_seq = len(scan.events) + 1
-        self._last_sum = scan.last_sum.lstrip(_UNPROVEN)
+        self._first_sum, self._last_sum = scan.first_sum, scan.last_sum
         self._is_dirty = False
 
     def _cut(self, handle: int) -> None:

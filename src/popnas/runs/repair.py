@@ -45,7 +45,7 @@ def repair(path: Path | str) -> Repaired:
             copy = _free_name(folder.journal_path)
             write_bytes(copy, before, is_durable=True)
             write_bytes(folder.journal_path, data, is_durable=True)
-        ending.write(folder.journal_path, len(found.events), found.last_sum)
+        ending.write(folder.journal_path, found.note)
         return Repaired(len(found.events), copy)
 
 

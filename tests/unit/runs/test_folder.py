@@ -35,6 +35,7 @@ def test_a_new_folder_can_be_opened(path):
     assert folder.name == "trial"
     (event,) = folder.journal.events()
     assert (event.event, event.content["version"], event.content["seed"]) == ("run_started", 1, 7)
+    assert len(event.volatile.pop("token")) == 16
     assert event.volatile == {
         "host": "here",
         "execution": {"executor": {"kind": "inline"}, "train_strategy": "CPU", "max_hours": None},
@@ -224,7 +225,7 @@ def test_a_changed_configuration_is_noticed(path, caplog):
     RunFolder.open(path)
     assert "run.json has others.max_hours = 1, where the run was started with null" in caplog.text
     folder.run_json.write_text(json.dumps({**CONFIG, "search_space": {"blocks": 3}}))
-    with pytest.raises(RunFolderError, match=r"was changed after the run started.* Remove it"):
+    with pytest.raises(RunFolderError, match=r"search_space.blocks is 2 in the journal and 3 in run.json"):
         RunFolder.open(path)
     folder.run_json.unlink()  # the remedy
     assert RunFolder.open(path).config_json() == CONFIG

@@ -11,7 +11,7 @@ from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, identity
 from popnas.runs.folder import absolute
 from popnas.workflows.data import facts
 from popnas.workflows.settings import load_config
@@ -59,5 +59,4 @@ def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dat
 
 def run_of(model: Path) -> Path | None:
     """The run whose folder holds a model's folder; None if it stands alone."""
-    parents = model.resolve().parents
-    return next((path for path in parents[:3] if (path / "restore" / "journal.jsonl").is_file()), None)
+    return identity.enclosing(model)

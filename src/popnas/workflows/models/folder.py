@@ -22,7 +22,7 @@ from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError, UserError
 from popnas.networks import weights
 from popnas.networks.spec import NetworkSpec
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, identity
 from popnas.storage import PROOF, proof
 from popnas.workflows.data import run_data
 
@@ -159,7 +159,8 @@ def _unfinished(folder: ModelFolder) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; raises RunFolderError, also if it does not have the checksum in it."""
+    """The object in a JSON file; raises RunFolderError, also if it does not have the checksum in it, or is of
+    another run than the one in whose folder it lies."""
     try:
         content = files.read_object(path)
     except OSError as error:
@@ -169,4 +170,5 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} was changed or damaged outside popnas: it does not have its checksum. Put back a copy "
             f"of the file; or, if it was changed on purpose, remove the line '{PROOF}' in it."
         )
+    identity.check(path, content)
     return content

@@ -22,7 +22,7 @@ from popnas.errors import PopnasError, RunFolderError, UserError
 from popnas.executors import Executor, Job
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.runs import RunFolder, RunState
+from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
@@ -226,7 +226,12 @@ class _Selection:
             kept = [] if known is None else self._worth_keeping(known["models"])
             planned = self._planned(cells, allowed, kept)
             self._check_fits(planned)
-            plan = {"request": request, "search": made_from, "models": planned}
+            plan = {
+                "request": request,
+                "search": made_from,
+                "models": planned,
+                identity.KEY: identity.of_enclosing(self.path),
+            }
             write_json(self.plan_path, plan, is_durable=True, is_proven=True)
         models = read_selection(self.path)
         pending = [

@@ -25,9 +25,10 @@ from popnas.errors import ExportError, RunFolderError
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
-from popnas.runs.folder import same_search
+from popnas.runs import identity
+from popnas.runs.folder import same_search, search_part
 from popnas.seeds import derive_seed
-from popnas.storage import plain, remove_temporary, write_bytes, write_json
+from popnas.storage import plain, proof, remove_temporary, write_bytes, write_json
 from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
 from popnas.training import EpochRecord, TrainingSettings, device
 from popnas.training.interfaces import Snapshot
@@ -167,6 +168,7 @@ class _Job:
         self, job: ModelJob, folder: ModelFolder, dataset: Dataset, on_epoch: OnEpoch | None
     ) -> None:
         self.job, self.folder, self.dataset, self.on_epoch = job, folder, dataset, on_epoch
+        self.run_id = identity.of_enclosing(folder.path)
         self.task = tasks.get(job.config.dataset.type)
         self.cell = Cell.parse(job.cell).canonical()
         self.spec = self.task.network_spec(job.config, dataset).replace(is_post_search=True)
@@ -272,11 +274,17 @@ class _Job:
             raise RunFolderError(
                 f"the checkpoint {path} is damaged. Remove it to train this network anew."
             ) from error
+        if snapshot.get("training", self._training()) != self._training():
+            raise RunFolderError(
+                f"the checkpoint {path} is of another training. Put back this one's own, or remove it to "
+                "train this network anew."
+            )
         return snapshot
 
     def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
         content = {
             **snapshot,
+            "training": self._training(),
             "wall_seconds": self._wall_seconds(),
             "epoch_seconds": self.epoch_seconds,
             "stopped": self.stopped,
@@ -288,11 +296,18 @@ class _Job:
         data = stream.getvalue()
         write_bytes(self.folder.checkpoint, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
 
+    def _training(self) -> str:
+        """Which training a checkpoint is of: run, cell and all that it is trained with."""
+        config = search_part(self.job.config.to_json())
+        config["dataset"].pop("path")
+        return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
+
     def _wall_seconds(self) -> float:
         return self.wall_seconds + time.monotonic() - self.resumed_at
 
     def _write_log(self) -> None:
         content = {
+            identity.KEY: self.run_id,
             "cell": self.cell.key,
             "stage": self.job.stage,
             "num_epochs": self.settings.epochs,
@@ -323,6 +338,7 @@ class _Job:
         check, warning = self._export(network, self.folder.onnx)
         content = files.model_json(self.cell, self.spec, self.job.config, self.dataset)
         content |= {
+            identity.KEY: self.run_id,
             "stage": self.job.stage,
             "origin": self.job.origin or None,
             "validation_metrics": metrics or None,

@@ -17,7 +17,7 @@ from popnas.evaluation import Evaluation
 from popnas.executors import Executor, Job
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
-from popnas.runs import RunFolder, RunState
+from popnas.runs import RunFolder, RunState, identity
 from popnas.storage import write_bytes, write_json
 from popnas.workflows.models.files import model_json
 from popnas.workflows.models.folder import ModelFolder
@@ -65,7 +65,9 @@ def write(
         checked = None
         listener.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
     write_json(
-        folder.best_model / "model.json", _model_json(best, config, spec, dataset, checked), is_proven=True
+        folder.best_model / "model.json",
+        _model_json(best, config, spec, dataset, checked) | {identity.KEY: identity.of(folder.path)},
+        is_proven=True,
     )
     if tasks.get(config.dataset.type).is_per_pixel:
         # Only now, as above: it imports the figures of evaluation.

@@ -14,6 +14,7 @@ from popnas.errors import ExportError
 from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
+from popnas.runs import identity
 from popnas.storage import write_bytes, write_json, write_text
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
@@ -97,7 +98,8 @@ def write(
                 )
         content = model_json(network.cell, context.spec, context.config, context.dataset)
         content |= {"stage": "search", "validation_metrics": folds[0].metrics}
-        write_json(folder / "model.json", content)
+        content |= {identity.KEY: identity.of(context.folder)}
+        write_json(folder / "model.json", content, is_proven=True)
     return views.missing
 
 

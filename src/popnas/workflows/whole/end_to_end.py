@@ -19,7 +19,7 @@ from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, identity
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.storage import write_json
 from popnas.workflows import fits
@@ -140,7 +140,9 @@ def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> RunFolder:
         path,
         config.to_json(),
         volatile=environment(),
-        fill=lambda folder: write_json(state_path(folder), state, is_durable=True, is_proven=True),
+        fill=lambda folder: write_json(
+            state_path(folder), {**state, identity.KEY: identity.of(folder)}, is_durable=True, is_proven=True
+        ),
     )
 
 
