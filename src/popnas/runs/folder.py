@@ -97,7 +97,7 @@ class RunFolder:
 
         Raises:
             RunFolderError: missing, no run folder, without a first event, changed, with files of another
-            run, or from another version.
+                run, or from another version.
             JournalError: the journal is damaged before its last event.
         """
         folder = cls(path)

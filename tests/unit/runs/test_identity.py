@@ -17,11 +17,6 @@ SIGNED = [
     "final_training/training.json",
     "e2e.json",
 ]
-    "best_model/model.json",
-    "model_selection/selection.json",
-    "final_training/training.json",
-    "e2e.json",
-]
 
 
 def make(path, config=CONFIG, *, num_events=3, signed=()):
@@ -75,9 +70,7 @@ def test_a_foreign_journal(tmp_path, num_events, config, signed):
 def test_a_foreign_journal_with_its_note(tmp_path):
     mine, other = make(tmp_path / "mine", signed=SIGNED), make(tmp_path / "other", OTHER)
     put([JOURNAL, END], other, mine)
-    with pytest.raises(
-        RunFolderError, match=r"journal.end are of another run .* the other"
-    ):
+    with pytest.raises(RunFolderError, match=r"journal.end are of another run .* the other"):
         RunFolder.open(mine.path)
 
 
@@ -138,9 +131,7 @@ def test_a_copy_of_a_run_that_went_on_by_itself(tmp_path):
             for step in steps:
                 journal.append("step_finished", {"step": step})
     put([JOURNAL], twin, mine)
-    with pytest.raises(
-        RunFolderError, match=r"is of a copy of this run that went on .*: line 6 is not"
-    ):
+    with pytest.raises(RunFolderError, match=r"is of a copy of this run that went on .*: line 6 is not"):
         RunFolder.open(mine.path)
     ending.path_beside(mine.journal_path).unlink()  # the remedy for one who means it
     assert RunFolder.open(mine.path).state().finished_steps == {0, 1, 2, 5, 6, 7}

@@ -11,7 +11,7 @@ from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError
-from popnas.runs import RunFolder, identity
+from popnas.runs import RunFolder
 from popnas.runs.folder import absolute
 from popnas.workflows.data import facts
 from popnas.workflows.settings import load_config
@@ -55,8 +55,3 @@ def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dat
             f"{error} If the data of this run were moved, say once where they are now: popnas search -r "
             f"{shlex.quote(str(run))} --set {FIELD}=PLACE (it is checked that they are the same)."
         ) from error
-
-
-def run_of(model: Path) -> Path | None:
-    """The run whose folder holds a model's folder; None if it stands alone."""
-    return identity.enclosing(model)

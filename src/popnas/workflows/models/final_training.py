@@ -16,7 +16,7 @@ from popnas.config import RunConfig, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
 from popnas.workflows import fits
@@ -127,7 +127,7 @@ def _macro(
 def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     listener.message(f"{job.origin}: {job.cell}")
     listener.phase("loading the data")
-    dataset = deployment.load_with_test(job.config, run_data.run_of(job.folder))
+    dataset = deployment.load_with_test(job.config, identity.enclosing(job.folder))
     for warning in [*job.config.warnings(), *dataset.warnings]:
         listener.message(f"Warning: {warning}")
     if not ModelFolder(job.folder).is_finished:

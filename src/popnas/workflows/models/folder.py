@@ -120,7 +120,7 @@ class ModelFolder:
 
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
         """The data that the network was trained on."""
-        return run_data.load(self.config(), run_data.run_of(self.path), need_test=need_test)
+        return run_data.load(self.config(), identity.enclosing(self.path), need_test=need_test)
 
 
 def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:
     place = run_data.new_place(sets)
     if place is None:
         return
-    for run in {found for model in models if (found := run_data.run_of(model.path)) is not None}:
+    for run in {found for model in models if (found := identity.enclosing(model.path)) is not None}:
         run_data.check_same(RunFolder.open(run), place)
     for model in models:
         model.data_path = place
