@@ -11,7 +11,7 @@ from popnas.cli.main import run as command_line
 from popnas.errors import PopnasError
 from popnas.runs import RunFolder, identity
 from popnas.runs.journal import scan
-from popnas.runs.storage import write_json
+from popnas.storage import write_json
 
 OLD = Path(__file__).parents[2] / "data" / "journal_0.1.0"
 COMMANDS = [
