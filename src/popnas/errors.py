@@ -168,9 +168,11 @@ class StorageError(PopnasError):
 def nearest(value: object, choices: Iterable[str]) -> str:
     """ " Did you mean 'x'?" for the choice most like `value`, or "" if none is near.
 
-    A difference in case alone is no distance.
+    A difference in case alone is no distance, and the only choice that begins with the value is near.
     """
     text, names = str(value), list(choices)
-    same = [name for name in names if name.lower() == text.lower()]
-    match = same or difflib.get_close_matches(text, names, n=1, cutoff=0.6)
+    match = [name for name in names if name.lower() == text.lower()]
+    match = match or difflib.get_close_matches(text, names, n=1, cutoff=0.6)
+    longer = [name for name in names if len(text) > 2 and name.lower().startswith(text.lower())]
+    match = match or (longer if len(longer) == 1 else [])
     return f" Did you mean '{match[0]}'?" if match else ""

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from popnas import forks
-from popnas.api import arrays, backends, fitting, model_files, targets
+from popnas.api import arrays, fitting, model_files, targets
 from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
-from popnas.api.fitting import Source, TrainingData
+from popnas.api.fitting import TrainingData
 from popnas.api.model_files import ModelFiles
+from popnas.api.options import NUM_SELECTED, Options
 from popnas.api.predictor import Predictor
 from popnas.api.targets import scikit_learn_errors
-from popnas.errors import DataError, RunFolderError, nearest
+from popnas.config import Source
+from popnas.errors import DataError, RunFolderError
 
-_STAGES = ("search", "model_selection", "final_training")
+logger = logging.getLogger("popnas")
 _DIMS_BY_TASK = {task: num_dims for num_dims, task in TASKS_BY_DIMS.items()}
 
 
@@ -52,8 +54,11 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         n_jobs: networks trained at the same time: 1 = in this process, -1 = one per core, None = as the
             configuration says, by default one per core.
         backend: "onnx" or "torch": what predicts.
-        random_state: seed of everything random; with an int two fits give the same model on the same machine.
-            None = the seed of `config` if that has one, else a new one at each fit.
+        random_state: seed of everything random; with an int two fits give the same model on the same machine,
+            unless `max_hours` cuts them: what fits into a time is measured. None = the seed of `config` if that has one, else a new one at each fit.
+
+    Options are read at `fit`. One that contradicts another is refused, or told by the logger `popnas` as a
+    warning; `max_hours`, `n_jobs` and `random_state` decide over `config`.
 
     Attributes:
         classes_: the labels, sorted, (K,).
@@ -73,10 +78,10 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         self,
         task: str | None = None,
         *,
-        config: Source = None,
-        selection_config: Source = None,
-        final_config: Source = None,
-        num_selected: int = 5,
+        config: Source | None = None,
+        selection_config: Source | None = None,
+        final_config: Source | None = None,
+        num_selected: int = NUM_SELECTED,
         last_stage: str = "final_training",
         max_hours: float | None = None,
         run_folder: str | Path | None = None,
@@ -114,15 +119,17 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             PopnasError: no network could be trained.
         """
         forks.check("fit")
-        self._check_parameters()
-        data = self._training_data(X, y)
-        if self.run_folder is None:
+        options = Options.read(self.get_params(deep=False))
+        data = self._training_data(X, y, options.task)
+        for warning in options.warnings():
+            logger.warning("Warning: %s", warning)
+        if options.run_folder is None:
             with tempfile.TemporaryDirectory(prefix="popnas-", ignore_cleanup_errors=True) as temporary:
-                files = self._run(data, Path(temporary) / "run")
+                files = _run(data, Path(temporary) / "run", options)
         else:
-            files = self._run(data, Path(self.run_folder).expanduser().resolve())
-        self.run_folder_ = None if self.run_folder is None else Path(self.run_folder).expanduser().resolve()
-        self.predictor_ = Predictor(files, backend=self.backend)
+            files = _run(data, options.run_folder, options)
+        self.run_folder_ = options.run_folder
+        self.predictor_ = Predictor(files, backend=options.backend)
         self.cell_ = str(self.predictor_.description["cell"])
         self.classes_, self._columns = data.classes, data.columns
         return self
@@ -172,36 +179,19 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         self.predictor_.files.write(target)
         return target
 
-    def _check_parameters(self) -> None:
-        backends.check_name(self.backend)
-        fitting.check_task(self.task, self.config)
-        for name, choices in (("task", (None, *_DIMS_BY_TASK)), ("last_stage", _STAGES)):
-            if (value := getattr(self, name)) not in choices:
-                near = nearest(value, [choice for choice in choices if choice is not None])
-                raise InputError(
-                    f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.{near}"
-                )
-        if not isinstance(self.num_selected, int) or self.num_selected < 1:
-            raise InputError(f"num_selected must be a positive integer, got {self.num_selected!r}.")
-        if self.n_jobs is not None and (not isinstance(self.n_jobs, int) or self.n_jobs == 0):
-            raise InputError(f"n_jobs must be a positive integer, -1 or None, got {self.n_jobs!r}.")
-
-    def _training_data(self, X: Any, y: Any) -> TrainingData:
+    def _training_data(self, X: Any, y: Any, task: str | None) -> TrainingData:
         targets.check_one_label_each(y)
         array = arrays.read(X)
         if isinstance(array, list):
             num_axes = 1 + max(one.ndim for one in array)
-            examples = self._examples(array, num_axes)
+            examples = _examples(array, task, num_axes)
             self.n_features_in_ = examples.x.shape[1]
         else:
             self._validated(X if hasattr(X, "columns") else array, reset=True)
             num_axes = array.ndim
-            examples = self._examples(array, num_axes)
+            examples = _examples(array, task, num_axes)
         self._num_axes = num_axes
-        return TrainingData.of(self._num_dims(num_axes), examples, targets.labels(y, len(examples)))
-
-    def _examples(self, array: np.ndarray | list[np.ndarray], num_axes: int) -> Examples:
-        return arrays.images(array) if self._num_dims(num_axes) == 2 else arrays.series(array)
+        return TrainingData.of(_num_dims(task, num_axes), examples, targets.labels(y, len(examples)))
 
     def _validated(self, X: Any, *, reset: bool) -> None:
         """Names and number of features, as scikit-learn has them; raises InputError."""
@@ -224,59 +214,52 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             return array[:, 0]
         return array
 
-    def _num_dims(self, num_axes: int) -> int:
-        """Spatial dimensions of input with so many axes; `task` must agree."""
-        if num_axes not in (2, 3, 4):
-            raise InputError(f"X must have 2 (univariate series), 3 or 4 (images) axes, got {num_axes}.")
-        if num_axes == 3 and self.task is None:
-            raise InputError(
-                "X has 3 axes, which may be images (n, h, w) or series (n, channels, timesteps): say "
-                'which with task="image_classification" or task="time_series_classification".'
-            )
-        by_axes = {2: 1, 3: _DIMS_BY_TASK.get(self.task or ""), 4: 2}
-        num_dims = by_axes[num_axes]
-        assert num_dims is not None
-        if self.task is not None and _DIMS_BY_TASK[self.task] != num_dims:
-            meant = "univariate series" if num_dims == 1 else "images (n, h, w, c)"
-            raise InputError(
-                f"X with {num_axes} axes is {meant}, but task is {self.task!r}. Reshape X, or change task."
-            )
-        return num_dims
 
-    def _run(self, data: TrainingData, folder: Path) -> ModelFiles:
-        data_folder = folder.with_name(f"{folder.name}.data")
-        config = fitting.configuration(
-            data, data_folder, self.config, seed=self._seed(), max_hours=self.max_hours, n_jobs=self.n_jobs
+def _examples(array: np.ndarray | list[np.ndarray], task: str | None, num_axes: int) -> Examples:
+    return arrays.images(array) if _num_dims(task, num_axes) == 2 else arrays.series(array)
+
+
+def _num_dims(task: str | None, num_axes: int) -> int:
+    """Spatial dimensions of input with so many axes; `task` must agree."""
+    if num_axes not in (2, 3, 4):
+        raise InputError(f"X must have 2 (univariate series), 3 or 4 (images) axes, got {num_axes}.")
+    if num_axes == 3 and task is None:
+        raise InputError(
+            "X has 3 axes, which may be images (n, h, w) or series (n, channels, timesteps): say "
+            'which with task="image_classification" or task="time_series_classification".'
         )
-        if folder.exists() or data_folder.exists():
-            raise RunFolderError(
-                f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each "
-                "fit."
-            )
-        fitting.check_enough(data, config)
-        data.save(data_folder)
-        # Torch takes seconds to import: only once everything that can be wrong without it is checked.
-        from popnas.api import stages
+    by_axes = {2: 1, 3: _DIMS_BY_TASK.get(task or ""), 4: 2}
+    num_dims = by_axes[num_axes]
+    assert num_dims is not None
+    if task is not None and _DIMS_BY_TASK[task] != num_dims:
+        meant = "univariate series" if num_dims == 1 else "images (n, h, w, c)"
+        raise InputError(
+            f"X with {num_axes} axes is {meant}, but task is {task!r}. Reshape X, or change task."
+        )
+    return num_dims
 
-        partials = (self.selection_config, self.final_config)
-        job = stages.Job(self.last_stage, self.num_selected, *partials, config.others.max_hours)
-        try:
-            return model_files.read(stages.run(config, folder, job))
-        except DataError as error:
+
+def _run(data: TrainingData, folder: Path, options: Options) -> ModelFiles:
+    data_folder = folder.with_name(f"{folder.name}.data")
+    config = fitting.configuration(data, data_folder, options)
+    if folder.exists() or data_folder.exists():
+        raise RunFolderError(
+            f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each fit."
+        )
+    fitting.check_enough(data, config)
+    data.save(data_folder)
+    # Torch takes seconds to import: only once everything that can be wrong without it is checked.
+    from popnas.api import stages
+
+    partials = (options.selection_config, options.final_config)
+    job = stages.Job(options.last_stage, options.num_selected, *partials, config.others.max_hours)
+    try:
+        return model_files.read(stages.run(config, folder, job))
+    except DataError as error:
+        shutil.rmtree(data_folder, ignore_errors=True)
+        text = str(error).replace(str(data_folder / "train.npz"), "X").replace(str(data_folder), "X")
+        raise InputError(text) from error
+    except BaseException:
+        if not folder.exists():  # a mistake was found before the run began
             shutil.rmtree(data_folder, ignore_errors=True)
-            text = str(error).replace(str(data_folder / "train.npz"), "X").replace(str(data_folder), "X")
-            raise InputError(text) from error
-        except BaseException:
-            if not folder.exists():  # a mistake was found before the run began
-                shutil.rmtree(data_folder, ignore_errors=True)
-            raise
-
-    def _seed(self) -> int | None:
-        if self.random_state is None and _names_seed(self.config):
-            return None
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-
-def _names_seed(config: Source) -> bool:
-    """Whether a configuration gives the seed: a whole one always does."""
-    return config is not None and (not isinstance(config, Mapping) or "seed" in (config.get("others") or {}))
+        raise

@@ -6,24 +6,20 @@ Workers read the data from a file in the run's neighbourhood, as any other run d
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from popnas import config as configurations
-from popnas import tasks
 from popnas.api import arrays
 from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
+from popnas.api.options import OF_THE_DATA, Options, executor_of
 from popnas.config import RunConfig
 from popnas.datasets import labels as class_labels
 from popnas.datasets import splits
 from popnas.errors import DataError
 from popnas.workflows.settings import load_config
-
-Source = str | Path | Mapping[str, Any] | None
 
 # Compact enough for minutes on a laptop; a configuration of one's own names others.
 _OPERATORS = {
@@ -85,60 +81,32 @@ class TrainingData:
         np.savez(folder / "train.npz", **content)
 
 
-def check_task(task: str | None, source: Source) -> None:
-    """Refuse a task that answers with masks, asked for by name or in a configuration: an estimator's answers
-    are labels.
-
-    Raises:
-        InputError: such a task.
-    """
-    document = source if isinstance(source, Mapping) else {}
-    if source is not None and not isinstance(source, Mapping):
-        document = configurations.load(source).to_json()
-    dataset = document.get("dataset")
-    named = dataset.get("type") if isinstance(dataset, Mapping) else None
-    for name in (task, named):
-        if name in tasks.REGISTRY.names() and tasks.get(str(name)).is_per_pixel:
-            raise InputError(
-                f"PopnasClassifier learns one label per example and cannot be fitted for {name!r}, whose "
-                "labels are masks. Write images and masks into .npz files or folders, search with "
-                "popnas.search(config), and predict with popnas.load(run_folder)."
-            )
-
-
-def configuration(
-    data: TrainingData,
-    folder: Path,
-    source: Source,
-    *,
-    seed: int | None,
-    max_hours: float | None,
-    n_jobs: int | None,
-) -> RunConfig:
-    """The configuration of the search: defaults by the size of the data, `source` over them, and the data in
-    `folder`.
+def configuration(data: TrainingData, folder: Path, options: Options) -> RunConfig:
+    """The configuration of the search: defaults by the size of the data, the user's over them, and the data
+    in `folder`.
 
     A mapping may be partial; a path or a preset is whole, and its own data set gives way.
 
     Raises:
-        ConfigError: with all mistakes of `source`.
+        InputError: a configuration for another task.
+        ConfigError: with all mistakes of the configuration.
     """
-    document = _defaults(data)
-    if isinstance(source, Mapping):
-        document = _merged(document, copy.deepcopy(dict(source)))
-    elif source is not None:
-        document = configurations.load(source).to_json()
+    task = TASKS_BY_DIMS[data.num_dims]
+    options.check_task(task)
+    given = copy.deepcopy(options.document)
+    document = given if options.is_whole else _merged(_defaults(data), given)
     dataset = _section(document, "dataset")
-    for unused in ("name", "classes_count", "class_labels_remapping", "resize"):
+    for unused in OF_THE_DATA:
         dataset.pop(unused, None)
-    dataset |= {"type": TASKS_BY_DIMS[data.num_dims], "path": str(folder)}
+    dataset |= {"type": task, "path": str(folder)}
     others = _section(document, "others")
-    if seed is not None:
-        others["seed"] = seed
-    if max_hours is not None:
-        others["max_hours"] = max_hours
-    if n_jobs is not None:
-        others["executor"] = _executor(n_jobs)
+    if options.seed is not None:
+        others["seed"] = options.seed
+    if options.max_hours is not None:
+        others["max_hours"] = options.max_hours
+    if options.n_jobs is not None:
+        executor = others.get("executor")
+        others["executor"] = executor_of(options.n_jobs, executor if isinstance(executor, dict) else {})
     return load_config(document)
 
 
@@ -205,12 +173,6 @@ def _validation_size(data: TrainingData) -> float:
     usual = 0.2 if len(data.examples) < 2000 else 0.1
     needed = (len(divisible) + 0.5) / divisible.sum() if len(divisible) else 0.0
     return float(min(max(usual, needed), 0.9))
-
-
-def _executor(n_jobs: int) -> dict[str, Any]:
-    if n_jobs == 1:
-        return {"kind": "inline"}
-    return {"kind": "processes", "workers": None if n_jobs < 0 else n_jobs}
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from popnas.api.fitting import Source
+from popnas.api.arrays import InputError
+from popnas.api.options import OF_THE_DATA
 from popnas.config import RunConfig
-from popnas.errors import PopnasError
+from popnas.errors import ConfigError, PopnasError
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.models.folder import ModelFolder, read_json
@@ -54,8 +55,8 @@ class Job:
 
     last: str
     num_selected: int
-    selection: Source
-    final: Source
+    selection: str | Path | dict[str, Any] | None
+    final: str | Path | dict[str, Any] | None
     max_hours: float | None
     began: float = field(default_factory=time.monotonic)
 
@@ -68,14 +69,14 @@ class Job:
     @property
     def partials(self) -> dict[str, Any]:
         """The partial configuration of each stage after the search."""
-        selected = selection.PARTIAL if self.selection is None else _plain(self.selection)
+        selected = selection.PARTIAL if self.selection is None else self.selection
         if self.last == "search":
             return {}
         if self.last == "model_selection":
             return {"selection": selected}
         return {
             "selection": selected,
-            "final": final_training.PARTIAL if self.final is None else _plain(self.final),
+            "final": final_training.PARTIAL if self.final is None else self.final,
         }
 
 
@@ -86,7 +87,9 @@ def run(config: RunConfig, folder: Path, job: Job) -> Path:
         ConfigError: a mistake in a partial configuration, before anything is trained.
         PopnasError: no network could be trained.
     """
-    configs = {stage: stage_config(config, partial) for stage, partial in job.partials.items()}
+    configs = {
+        stage: _stage_config(f"{stage}_config", config, partial) for stage, partial in job.partials.items()
+    }
     if job.max_hours is not None:
         config = _cut_search(config, configs, job)
     listener = LogListener()
@@ -111,6 +114,26 @@ def run(config: RunConfig, folder: Path, job: Job) -> Path:
         listener=listener,
     )
     return ModelFolder(folder / "final_training").deploy
+
+
+def _stage_config(option: str, config: RunConfig, partial: Any) -> RunConfig:
+    """The configuration of a stage; its mistakes name the option.
+
+    Raises:
+        InputError: it asks for other data than those of `fit`.
+        ConfigError: with all mistakes.
+    """
+    try:
+        later = stage_config(config, partial)
+    except ConfigError as error:
+        raise ConfigError(error.problems, option) from None
+    for name in ("type", *OF_THE_DATA):
+        if getattr(later.dataset, name) != getattr(config.dataset, name):
+            raise InputError(
+                f"{option}: dataset.{name} cannot be given: all stages learn from X and y as they are. "
+                "Leave it out."
+            )
+    return later
 
 
 def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: Job) -> RunConfig:
@@ -138,7 +161,7 @@ def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: Job) 
     """Changes of the configuration that keep model selection within its share."""
     config = configs["selection"]
     if job.max_hours is None:
-        return _NO_LIMIT
+        return []
     state = RunFolder.open(folder).state()
     assert state.best is not None
     searched = state.config["training_hyperparameters"]["epochs"] * config.dataset.folds
@@ -158,7 +181,7 @@ def _training_limits(
     """Changes of the configuration that end final training when the budget ends."""
     config = configs["final"]
     if job.max_hours is None:
-        return _NO_LIMIT
+        return []
     log = read_json(ModelFolder(selected.best.folder).training_json)
     share_trained = 1 - (config.dataset.validation_size or 0.0)
     epoch_seconds = (epoch_time.logged(log) or log["wall_seconds"] / len(log["epochs"])) / share_trained
@@ -166,16 +189,15 @@ def _training_limits(
     return _limits(config, share)
 
 
-_NO_LIMIT = ["others.max_hours=null"]
-
-
 def _limits(config: RunConfig, share: EpochShare) -> list[str]:
     _tell(share.cut)
     training = budget.with_epochs(config, share.epochs)["training_hyperparameters"]
+    seconds = max(share.seconds - budget.STAGE_OVERHEAD, 1.0)
+    own = config.others.max_hours  # of this stage's own configuration: the search's does not last
     return [
         f"training_hyperparameters.epochs={training['epochs']}",
         f"training_hyperparameters.optimizer.warmup={training['optimizer']['warmup']}",
-        f"others.max_hours={max(share.seconds - budget.STAGE_OVERHEAD, 1.0) / 3600}",
+        f"others.max_hours={seconds / 3600 if own is None else min(own, seconds / 3600)}",
     ]
 
 
@@ -187,7 +209,3 @@ def _rounds(config: RunConfig, num_models: int) -> int:
 def _tell(cut: str | None) -> None:
     if cut is not None:
         logger.info("Cut to keep max_hours: %s", cut)
-
-
-def _plain(source: Source) -> Any:
-    return dict(source) if isinstance(source, Mapping) else source

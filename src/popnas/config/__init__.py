@@ -12,9 +12,10 @@ in as `NameRules`.
 
 from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
-from popnas.config.loading import load, merge, schema, to_text
+from popnas.config.loading import Source, load, merge, schema, to_text
 from popnas.config.names import NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
+from popnas.config.plain import plain
 from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import (
@@ -46,6 +47,7 @@ __all__ = [
     "SchedulerSpec",
     "SearchSpaceConfig",
     "SearchStrategyConfig",
+    "Source",
     "TaskFacts",
     "TrainingConfig",
     "after_search",
@@ -54,6 +56,7 @@ __all__ = [
     "parse_optimizer",
     "parse_scheduler",
     "partial_preset_names",
+    "plain",
     "preset_names",
     "preset_text",
     "schema",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from pydantic import BaseModel, ValidationError
 from popnas import files
 from popnas.config import jsonc, messages, preset_files, rules
 from popnas.config.names import NameRules
+from popnas.config.plain import plain
 from popnas.config.run_config import RunConfig
 from popnas.errors import ConfigError, Problem, nearest
 
-Source = str | Path | dict[str, Any]
+Source = str | Path | Mapping[str, Any] | RunConfig
 
 _MAX_FILE_BYTES = 1 << 20
 # Stands in for a malformed text so that the rules can look at the rest; what it causes is not reported.
@@ -45,7 +47,8 @@ def load(source: Source, *, sets: Sequence[str] = (), names: NameRules | None = 
     """Read and check a configuration.
 
     Args:
-        source: path of a JSON file (`//` comments allowed), name of a preset, or a mapping.
+        source: path of a JSON file (`//` comments allowed), name of a preset, or a mapping; its values may be
+            NumPy's, paths or enumerations, too (`plain`).
         sets: changes "section.key=value"; the value is read as JSON, else as a text.
         names: the registries' names; without them only the form is checked.
 
@@ -82,8 +85,8 @@ def schema() -> dict[str, Any]:
 
 
 def _read(source: Source, *, is_whole: bool) -> _Document:
-    if isinstance(source, dict):
-        return _without_schema_key(_Document(copy.deepcopy(source), "the configuration"))
+    if not isinstance(source, str | PathLike):
+        return _without_schema_key(_Document(_given_document(source), "the configuration"))
     text, name = _text_of(source, is_whole=is_whole)
     try:
         parsed = jsonc.parse(text)
@@ -93,6 +96,14 @@ def _read(source: Source, *, is_whole: bool) -> _Document:
     return _without_schema_key(_Document(parsed.value, name, parsed.lines))
 
 
+def _given_document(source: Any) -> dict[str, Any]:
+    document = plain(source)
+    if not isinstance(document, dict):
+        what = f"is given as a mapping, a file's path or a preset's name, got {messages.show(document)}."
+        raise ConfigError([Problem("", source, f"a configuration {what}")], "the choice of a configuration")
+    return document
+
+
 def _without_schema_key(document: _Document) -> _Document:
     """`$schema` tells an editor which schema a file follows; it says nothing about the run."""
     if isinstance(document.value, dict):
@@ -100,7 +111,7 @@ def _without_schema_key(document: _Document) -> _Document:
     return document
 
 
-def _text_of(source: str | Path, *, is_whole: bool) -> tuple[str, str]:
+def _text_of(source: str | PathLike[str], *, is_whole: bool) -> tuple[str, str]:
     presets = preset_files.preset_names() if is_whole else preset_files.partial_preset_names()
     name = str(source)
     if isinstance(source, str) and source in presets:

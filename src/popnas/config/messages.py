@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from popnas.config import jsonc, leftovers
+from popnas.config.plain import Foreign
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem, nearest
 
@@ -27,8 +28,13 @@ _TOO_SMALL = ("greater_than", "greater_than_equal")
 def problems_of(error: ValidationError, document: Any) -> list[tuple[Path, Problem]]:
     """One problem per mistake that the validation found, each with its path in the document."""
     found = []
-    for details in error.errors(include_url=False):
+    mistakes = error.errors(include_url=False)
+    for details in mistakes:
         path: Path = details["loc"]
+        if details["type"] == "too_short" and any(
+            path == d["loc"][: len(path)] != d["loc"] for d in mistakes
+        ):
+            continue  # what it holds is told, and would be enough
         if details["type"] == "extra_forbidden":
             problem = unknown_key(path, details["input"])
         elif details["type"] == "missing":
@@ -78,6 +84,8 @@ def wrong_value(path: Path, value: Any, *, error: str = "") -> Problem:
         message += nearest(value, _enum(node)) or _unquote_hint(node, value)
     elif is_text(path) and isinstance(value, int | float):
         message += f" Write it in double quotes: {json.dumps(show(value))}."
+    elif isinstance(value, Foreign) and value.remedy:
+        message += f" {value.remedy}"
     return Problem(place(path), value, message)
 
 
@@ -98,6 +106,8 @@ def show(value: Any) -> str:
     """A value as it stands in JSON, texts in single quotes, long ones shortened."""
     if isinstance(value, str):
         return f"'{shorten(value)}'"
+    if isinstance(value, Foreign):
+        return f"{shorten(value.text)} ({value.kind})"
     if isinstance(value, dict):
         return f"an object {shorten(json.dumps(value, default=str))}"
     if isinstance(value, list | tuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from popnas.config import preset_files
 from popnas.config.declarations import Section
+from popnas.config.plain import plain
 from popnas.config.sections import (
     ArchitectureConfig,
     DatasetConfig,
@@ -57,9 +57,9 @@ class RunConfig(Section):
 
 def resolve(document: Any) -> Any:
     """Fill in the defaults that depend on other fields; what is malformed is left as it is."""
+    document = plain(document)
     if not isinstance(document, dict):
         return document
-    document = copy.deepcopy(document)
     task = _at(document, "dataset", "type")
     operators = preset_files.default_operators(task) if isinstance(task, str) else ()
     if operators:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from popnas import config, datasets, executors, operators, tasks
-from popnas.config import NameRules, RunConfig
+from popnas.config import NameRules, RunConfig, Source
 from popnas.networks.macros import MACROS
 from popnas.predictors import MIN_TARGETS
 
@@ -36,7 +34,7 @@ def _check_macro(name: str, task: str) -> str | None:
     return f"'{name}' does not suit {task}. Choose one of: {', '.join(suited)}; or null for the task's own."
 
 
-def load_config(source: str | Path | dict[str, Any], *, sets: Sequence[str] = ()) -> RunConfig:
+def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
     """The configuration of a path, a preset's name or an object, with `sets` ("a.b=V") applied, names
     checked.
 

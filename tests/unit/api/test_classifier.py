@@ -9,6 +9,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import popnas
 from popnas import PopnasClassifier
+from popnas.api.arrays import InputError
 from popnas.errors import ConfigError, RunFolderError, UserError
 
 # One operator, one block, one lookback: a single cell beside the empty one.
@@ -194,8 +195,13 @@ X3, Y = series(n=8)
             Y,
             "last_stage must be one of.* Did you mean 'model_selection'",
         ),
-        ({"num_selected": 0}, X3[:, 0], Y, "num_selected must be a positive integer, got 0"),
-        ({"n_jobs": 0}, X3[:, 0], Y, "n_jobs must be a positive integer, -1 or None, got 0"),
+        (
+            {"num_selected": 0},
+            X3[:, 0],
+            Y,
+            "num_selected must be a whole number, at least 1 and at most 10,000, got 0",
+        ),
+        ({"n_jobs": 0}, X3[:, 0], Y, "n_jobs must be a whole number from 1 to 1024, -1 .* or None, got 0"),
         ({"task": "time_series_classification"}, [X3[0], X3[0, :1, :5]], Y[:2], "series 1 has the shape"),
     ],
 )
@@ -227,7 +233,7 @@ def test_mistakes_of_the_configuration_come_all_at_once():
     assert {"search_space.blocks", "search_space.operators[0]", "others"} <= {
         problem.place for problem in caught.value.problems
     }
-    with pytest.raises(ConfigError, match="max_hours"):
+    with pytest.raises(InputError, match="max_hours must be a number above 0"):
         tiny(max_hours=-1).fit(X3[:, 0], Y)
 
 

@@ -6,13 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from popnas import executors, forks, tasks
 from popnas.cells import Cell
-from popnas.config import RunConfig, after_search
+from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.networks.cost import network_cost
@@ -47,7 +46,7 @@ class _Choice:
 def train(
     run: Path | str,
     *,
-    partial: str | Path | dict[str, Any] = PARTIAL,
+    partial: Source = PARTIAL,
     cell: str | None = None,
     motifs: int | None = None,
     normal_cells: int | None = None,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from popnas import config as configurations
 from popnas.cells import Cell
-from popnas.config import RunConfig
+from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError
 from popnas.operators import parse as parse_operator
 from popnas.runs import RunFolder
@@ -30,7 +29,7 @@ def run_config(folder: RunFolder) -> RunConfig:
 
 def stage_config(
     base: RunConfig,
-    partial: str | Path | dict[str, Any],
+    partial: Source,
     *,
     batch_size: int | None = None,
     test_batch_size: int | None = None,

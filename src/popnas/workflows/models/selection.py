@@ -16,7 +16,7 @@ from typing import Any
 from popnas import config as configurations
 from popnas import executors, forks, tasks
 from popnas.cells import Cell
-from popnas.config import RunConfig
+from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError, UserError
 from popnas.executors import Executor, Job
@@ -77,7 +77,7 @@ class SelectionResult:
 def select(
     run: Path | str,
     *,
-    partial: str | Path | dict[str, Any] = PARTIAL,
+    partial: Source = PARTIAL,
     num_cells: int = NUM_CELLS,
     batch_size: int | None = None,
     params: str | None = None,

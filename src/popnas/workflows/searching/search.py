@@ -19,7 +19,7 @@ from typing import Any
 
 from popnas import executors, forks, tasks
 from popnas.cells import Cell, SearchSpace
-from popnas.config import RunConfig
+from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
@@ -64,7 +64,7 @@ class SearchResult:
 
 
 def search(
-    config: RunConfig | str | Path | dict[str, Any],
+    config: Source,
     *,
     name: str | None = None,
     logs: Path | str = "logs",

@@ -14,7 +14,7 @@ from typing import Any
 from popnas import config as configurations
 from popnas import report, tasks
 from popnas.cells import Cell
-from popnas.config import RunConfig
+from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
 from popnas.networks.cost import network_cost
@@ -49,10 +49,10 @@ class EndToEndResult:
 
 
 def end_to_end(
-    source: str | Path | dict[str, Any] | RunConfig,
+    source: Source,
     *,
-    selection_partial: str | Path | dict[str, Any] = selection.PARTIAL,
-    training_partial: str | Path | dict[str, Any] = final_training.PARTIAL,
+    selection_partial: Source = selection.PARTIAL,
+    training_partial: Source = final_training.PARTIAL,
     num_cells: int = selection.NUM_CELLS,
     params: str | None = None,
     batch_size: int | None = None,
