@@ -18,6 +18,7 @@ from popnas.api.options import OF_THE_DATA, Options, executor_of
 from popnas.config import RunConfig
 from popnas.datasets import labels as class_labels
 from popnas.datasets import splits
+from popnas.datasets.findings import Notes
 from popnas.errors import DataError
 from popnas.workflows.settings import load_config
 
@@ -62,7 +63,7 @@ class TrainingData:
         if len({str(name).strip() for name in names}) < len(classes):
             shown = ", ".join(map(repr, classes.tolist()))
             raise InputError(f"two labels of y are the same when written as text: {shown}.")
-        encoding = class_labels.encode({"train": names}, place="y", notes=[])
+        encoding = class_labels.encode({"train": names}, place="y", notes=Notes())
         columns = encoding.y["train"]
         return cls(num_dims, examples, np.array(encoding.class_names)[columns][codes], classes, columns)
 

@@ -9,6 +9,7 @@ What lives here, from source to batch:
 - `ragged.py`     arrays of differing sizes, each read when it is asked for
 - `findings.py`   what readers passed over, turned or converted, counted; mistakes of many files at once
 - `labels.py`, `label_notes.py`   class order, remapping, class weights; spellings that merge or look alike
+- `variation.py`   what does not vary in training examples, so that nothing can be learnt from it
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
 - `dataset.py`    `Split`, `Fold`, `Dataset`; `prepared.py` keeps a prepared `Dataset` as memory-mapped files

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas.datasets import folds, splits
+from popnas.datasets import folds, splits, variation
 from popnas.datasets import labels as class_labels
 from popnas.datasets.dataset import Dataset, FittedLengths, Split
+from popnas.datasets.findings import Findings, Notes, explained
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import DataError, MissingValidationError
 
@@ -33,17 +34,17 @@ class LabelledData(ABC):
     such).
 
     `place` names the data set in messages; `label_names[i]` is the display name of the label i, where the
-    source knows it. `notes` are sentences on what the source passed over, merged, turned or guessed: they
-    begin `Dataset.warnings`, which every command tells.
+    source knows it. `findings` are what the source passed over, merged, turned or guessed: they begin
+    `Dataset.warnings`, which every command tells.
     """
 
     place: str
     labels: Mapping[str, np.ndarray]
     label_names: Sequence[str] | None = None
-    notes: Sequence[str] = ()
+    findings: Findings = field(default_factory=Findings)
 
     @abstractmethod
-    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
+    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: Notes) -> dict[str, Arrays]:
         """The examples of `splits` (the training split among them), checked, all at one shape.
 
         Raises:
@@ -51,7 +52,7 @@ class LabelledData(ABC):
         """
 
     @abstractmethod
-    def fit(self, train: Split, config: DatasetConfig, notes: list[str]) -> Preprocessing:
+    def fit(self, train: Split, config: DatasetConfig) -> Preprocessing:
         """The preprocessing, from training examples alone."""
 
     def fit_test(self, test: Split, preprocessing: Preprocessing) -> FittedLengths | None:
@@ -64,34 +65,30 @@ class LabelledData(ABC):
         Raises:
             DataError: anything about the data that does not suit; the message says where and what to do.
         """
-        notes = list(self.notes)
+        notes = self.findings.notes()
         sizes = {split: len(values) for split, values in self.labels.items()}
-        used = used_splits(sizes, self.place, config, notes)
-        encoding = class_labels.encode(
-            {split: self.labels[split] for split in used},
-            place=self.place,
-            classes_count=config.classes_count,
-            remapping=config.class_labels_remapping,
-            label_names=self.label_names,
-            notes=notes,
-        )
+        used = used_splits(sizes, self.place, config, notes.learnt)
+        with explained(self.findings):
+            encoding = class_labels.encode(
+                {split: self.labels[split] for split in used},
+                place=self.place,
+                classes_count=config.classes_count,
+                remapping=config.class_labels_remapping,
+                label_names=self.label_names,
+                notes=notes,
+            )
         parts = {
             split: Split(arrays.x, encoding.y[split], arrays.lengths)
             for split, arrays in self.arrays(used, config, notes).items()
         }
-        train = parts["train"]
-        if config.samples is not None:
-            rng = splits.generator(seed, "samples")
-            train = train.take(splits.limit_samples(train.y, config.samples, rng, notes))
-        if config.validation_size is None:
-            pool, fold_list = folds.with_held_out(train, parts["validation"])
-        else:
-            pool, fold_list = folds.divided(
-                train, config.validation_size, config.folds, encoding.class_names, seed, notes
-            )
+        pool, fold_list = self._folded(parts, encoding.class_names, config, seed, notes.learnt)
         first = fold_list[0].train
-        preprocessing = self.fit(first, config, notes)
+        notes.learnt += variation.notes_of(first)
+        preprocessing = self.fit(first, config)
         weights = class_labels.class_weights(first.y, len(encoding.class_names))
+        fitted = self.fit_test(parts["test"], preprocessing) if "test" in parts else None
+        if fitted is not None:
+            notes.test += fitted.told(len(parts["test"]))
         return Dataset(
             place=self.place,
             full_train=pool,
@@ -100,9 +97,28 @@ class LabelledData(ABC):
             class_names=encoding.class_names,
             class_weights=weights if config.balance_class_losses else None,
             preprocessing=preprocessing,
-            warnings=notes,
-            test_lengths=self.fit_test(parts["test"], preprocessing) if "test" in parts else None,
+            warnings=notes.warnings(),
+            test_warnings=notes.test_warnings(),
+            test_lengths=fitted,
         )
+
+    def _folded(
+        self,
+        parts: Mapping[str, Split],
+        class_names: list[str],
+        config: DatasetConfig,
+        seed: int,
+        notes: list[str],
+    ) -> tuple[Split, list[folds.Fold]]:
+        """The pool of training and validation examples, samples drawn, and its folds."""
+        train = parts["train"]
+        if config.samples is not None:
+            rng = splits.generator(seed, "samples")
+            train = train.take(splits.limit_samples(train.y, config.samples, rng, notes))
+        if config.validation_size is None:
+            return folds.with_held_out(train, parts["validation"])
+        with explained(self.findings):
+            return folds.divided(train, config.validation_size, config.folds, class_names, seed, notes)
 
 
 def used_splits(sizes: Mapping[str, int], place: str, config: DatasetConfig, notes: list[str]) -> list[str]:

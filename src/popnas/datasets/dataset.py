@@ -105,7 +105,8 @@ class Dataset:
     unless it was asked for. `preprocessing` is fitted on the first fold's training part and used everywhere,
     so that every network of a run sees the same input. `network_size` is the (height, width) that networks
     are trained at, where that is not simply the size of all images (segmentation: the crop). `test_lengths`
-    says what was done to test series of other lengths than the training series.
+    says what was done to test series of other lengths than the training series. `warnings` are sentences on
+    what networks learn from, the same whether the test split was loaded or not, `test_warnings` on that.
     """
 
     place: str
@@ -116,8 +117,14 @@ class Dataset:
     class_weights: np.ndarray | None
     preprocessing: Preprocessing
     warnings: list[str] = field(default_factory=list)
+    test_warnings: list[str] = field(default_factory=list)
     network_size: tuple[int, int] | None = None
     test_lengths: FittedLengths | None = None
+
+    @property
+    def told(self) -> list[str]:
+        """All sentences that a command tells that loaded these data."""
+        return [*self.warnings, *self.test_warnings]
 
     @property
     def train(self) -> Split:
@@ -181,5 +188,5 @@ class Dataset:
             "has_lengths": self.has_lengths,
             "class_weights": None if self.class_weights is None else self.class_weights.tolist(),
             "preprocessing": self.preprocessing.to_json(),
-            "warnings": list(self.warnings),
+            "warnings": self.told,
         }

@@ -1,7 +1,8 @@
 """What readers meet on their way and must not keep to themselves.
 
-`Findings` count what was passed over, turned or converted, so that many files make one sentence; `Mistakes`
-hold back the errors of single files until all are known, so that they are told at once.
+`Findings` count what was passed over, turned or converted, so that many files make one sentence; `Notes` are
+these and other sentences on the data; `Mistakes` hold back the errors of single files until all are known, so
+that they are told at once, those of one cause as one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,33 +21,55 @@ from popnas.datasets.threads import num_threads
 from popnas.errors import DataError
 
 MAX_TOLD = 10
-"""Mistakes told in full; of more the number is told."""
+"""Kinds of mistakes that are told; of more the number is."""
 _NUM_NAMED = 3
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Findings:
-    """Names by what was done to what bears them; threads may add. `notes` are for `Dataset.warnings`."""
+    """Names by what was done to what bears them; threads may add.
+
+    What is met in the test split is kept apart (`of`): it is not always read, and what is told of the rest
+    must be the same, numbers included, whether it was or not.
+    """
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
         self._endings: dict[str, Counter[str]] = defaultdict(Counter)
+        self._test: Findings | None = None
+
+    def of(self, split: str) -> Findings:
+        """Where what is met in that split belongs."""
+        if split != "test":
+            return self
+        if self._test is None:
+            self._test = Findings()
+        return self._test
 
     def add(self, what: str, name: object) -> None:
         """`what` (several words that begin a sentence, without its number) was done to `name`."""
         self._names.setdefault(what, []).append(shown(name))
+
+    def add_once(self, what: str, name: object) -> None:
+        """`add`, unless it was."""
+        if shown(name) not in self._names.get(what, []):
+            self.add(what, name)
 
     def pass_over(self, file: Path) -> None:
         """A file was left out because of its ending."""
         self._endings[file.suffix or "no ending"][shown(file.parent)] += 1
 
     def names(self, what: str) -> list[str]:
-        """Those that `what` was done to, sorted."""
-        return sorted(self._names.get(what, []), key=_in_order)
+        """Those that `what` was done to in any split, sorted."""
+        found = list(self._names.get(what, [])) + ([] if self._test is None else self._test.names(what))
+        return sorted(found, key=_in_order)
 
-    def notes(self) -> list[str]:
+    def notes(self) -> Notes:
         """A sentence for each kind: what, how many, the first names; the same whatever thread was first."""
+        return Notes(self._sentences(), [] if self._test is None else self._test._sentences())
+
+    def _sentences(self) -> list[str]:
         notes = [f"{what}: {numbered(names)}" for what, names in sorted(self._names.items())]
         if self._endings:
             told = [_ending(*item) for item in sorted(self._endings.items())]
@@ -54,32 +78,108 @@ class Findings:
         return notes
 
 
+@dataclass
+class Notes:
+    """What is to be told of data, each without the capital and the full stop of a sentence: of all that is
+    learnt from, and of the test split.
+    """
+
+    learnt: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
+
+    def of(self, split: str) -> list[str]:
+        """Those to which a note on that split is added."""
+        return self.test if split == "test" else self.learnt
+
+    def add(self, findings: Findings) -> None:
+        """What was found later."""
+        later = findings.notes()
+        self.learnt += later.learnt
+        self.test += later.test
+
+    def warnings(self) -> list[str]:
+        """Sentences for `Dataset.warnings`, none twice."""
+        return [_sentence(note) for note in dict.fromkeys(self.learnt)]
+
+    def test_warnings(self) -> list[str]:
+        """Sentences for `Dataset.test_warnings`, none twice."""
+        return [_sentence(note, "In the test split: ") for note in dict.fromkeys(self.test)]
+
+
+def _sentence(note: str, begin: str = "") -> str:
+    text = begin + note.removesuffix(".")
+    return f"{text[0].upper()}{text[1:]}."
+
+
+@contextmanager
+def explained(known: Findings | Sequence[str]) -> Iterator[None]:
+    """A block whose `DataError` may come of what is `known` to be passed over or merged: it tells that."""
+    try:
+        yield
+    except DataError as error:
+        notes: Sequence[str] = [] if isinstance(known, Findings) else known
+        if isinstance(known, Findings):
+            found = known.notes()
+            notes = list(dict.fromkeys(found.learnt + found.test))
+        if notes:
+            # In place: the error's other facts, and its kind, stay.
+            error.args = (f"{error} What was done before: {'; '.join(notes)}.", *error.args[1:])
+        raise
+
+
 class Mistakes:
-    """Errors of single files, lines or splits, told at once by `check`."""
+    """Errors of single files, lines or splits, told at once by `check`: those of one cause as one."""
 
     def __init__(self) -> None:
-        self.messages: list[str] = []
+        self._by_cause: dict[str, list[tuple[str, str]]] = {}
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """A block whose `DataError` is held back."""
+    def held(self, name: object = "") -> Iterator[None]:
+        """A block whose `DataError` is held back; `name` is what it is about, as its message has it."""
         try:
             yield
         except DataError as error:
-            self.messages.append(str(error))
+            self.add(str(error), name)
+
+    def add(self, message: str, name: object = "") -> None:
+        """A mistake that was found otherwise."""
+        self._by_cause.setdefault(_cause(message, shown(name)), []).append((shown(name), message))
 
     def check(self) -> None:
-        """Raises DataError with all that was held back: the first ten in full, and their number."""
-        if len(self.messages) == 1:
-            raise DataError(self.messages[0])
-        if self.messages:
-            more = len(self.messages) - MAX_TOLD
-            lines = [f"{len(self.messages)} mistakes in the data:", *self.messages[:MAX_TOLD]]
-            raise DataError("\n  ".join(lines + [f"... and {more} more."] * (more > 0)))
+        """Raises DataError with all that was held back: the first message of each cause, and what else it
+        holds of.
+        """
+        told = [_with_others(found) for found in self._by_cause.values()]
+        if not told:
+            return
+        number = sum(map(len, self._by_cause.values()))
+        if len(told) == 1:
+            raise DataError(told[0])
+        more = len(told) - MAX_TOLD
+        lines = [f"{number:,} mistakes in the data:", *told[:MAX_TOLD]]
+        raise DataError("\n  ".join(lines + [f"... and {more} more kinds."] * (more > 0)))
 
 
-def read_all(items: Sequence[Item], read: Callable[[Item], Result]) -> list[Result]:
-    """`read` of every item, in order, by several threads.
+def _cause(message: str, name: str) -> str:
+    """The message without what differs from case to case: the name, values, numbers."""
+    text = message.replace(name, "") if name else message
+    text = re.sub(r"'(?:[^'\\]|\\.)*'", "''", text)
+    return re.sub(r"[0-9][0-9.,;x%: \[\]-]*", "0", text)
+
+
+def _with_others(found: Sequence[tuple[str, str]]) -> str:
+    message = found[0][1]
+    if len(found) == 1:
+        return message
+    names = [name for name, _ in found if name]
+    where = f": {first_of(names, _NUM_NAMED)}" if names else ""
+    return f"{message} This is one of {len(found):,} mistakes of this kind{where}."
+
+
+def read_all(
+    items: Sequence[Item], read: Callable[[Item], Result], name: Callable[[Item], object] = str
+) -> list[Result]:
+    """`read` of every item, in order, by several threads; `name` is what messages call an item.
 
     Raises:
         DataError: those of all items at once.
@@ -96,7 +196,9 @@ def read_all(items: Sequence[Item], read: Callable[[Item], Result]) -> list[Resu
         warnings.simplefilter("ignore")
         results = list(threads.map(attempt, items))
     mistakes = Mistakes()
-    mistakes.messages += [str(result) for result in results if isinstance(result, DataError)]
+    for item, result in zip(items, results, strict=True):
+        if isinstance(result, DataError):
+            mistakes.add(str(result), name(item))
     mistakes.check()
     return [result for result in results if not isinstance(result, DataError)]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from popnas.datasets.findings import first_of
+from popnas.datasets.findings import Notes, first_of
 
 _MISSING = frozenset({"", "nan", "null", "?", "n/a", "<na>"})
 
@@ -18,12 +18,21 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", text.strip())
 
 
-def notes_of(labels: Mapping[str, np.ndarray], texts: Iterable[str]) -> list[str]:
-    """Sentences on the labels as given, by split, and on the texts that they became."""
-    return [*_of_spellings(labels.values()), *_of_types(labels), *_of_texts(sorted(set(texts)))]
+def add(labels: Mapping[str, np.ndarray], texts: Mapping[str, Iterable[str]], notes: Notes) -> None:
+    """Notes on the labels as given and on the texts that they became, both by split."""
+    learnt = [split for split in labels if split != "test"]
+    notes.learnt += _notes_of([labels[split] for split in learnt], [texts[split] for split in learnt])
+    notes.learnt += _of_types(np.asarray(labels["train"]))
+    if "test" in labels:
+        with_test = _notes_of(labels.values(), texts.values())
+        notes.test += [note for note in with_test if note not in notes.learnt]
 
 
-def _of_spellings(values: Iterable[np.ndarray]) -> list[str]:
+def _notes_of(values: Iterable[np.ndarray], texts: Iterable[Iterable[str]]) -> list[str]:
+    return [*merged(values), *_of_texts(sorted({text for some in texts for text in some}))]
+
+
+def merged(values: Iterable[np.ndarray]) -> list[str]:
     """Texts that become one class though they are written in several ways."""
     spellings: dict[str, set[str]] = defaultdict(set)
     for array in map(np.asarray, values):
@@ -31,17 +40,16 @@ def _of_spellings(values: Iterable[np.ndarray]) -> list[str]:
             for value in np.unique(array).tolist():
                 text = value.decode("utf-8") if isinstance(value, bytes) else value
                 spellings[plain(text)].add(text)
-    merged = sorted(label for label, written in spellings.items() if len(written) > 1)
-    if not merged:
+    found = sorted(label for label, written in spellings.items() if len(written) > 1)
+    if not found:
         return []
     return [
         "labels that differ only by spaces around them or by how accents are encoded are one class: "
-        + first_of([f"'{label}' ({len(spellings[label])} spellings)" for label in merged])
+        + first_of([f"'{label}' ({len(spellings[label])} spellings)" for label in found])
     ]
 
 
-def _of_types(labels: Mapping[str, np.ndarray]) -> list[str]:
-    train = np.asarray(labels["train"])
+def _of_types(train: np.ndarray) -> list[str]:
     if train.dtype.kind == "b":
         return ["the labels are False and True, which are the classes 0 and 1"]
     if train.dtype.kind == "f" and (train % 1 != 0).any():

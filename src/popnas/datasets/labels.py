@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from popnas.datasets import label_notes
+from popnas.datasets.findings import Notes, explained
 from popnas.errors import DataError, nearest
+
+_NUM_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ def encode(
     classes_count: int | None = None,
     remapping: Mapping[str, int] | None = None,
     label_names: Sequence[str] | None = None,
-    notes: list[str],
+    notes: Notes,
 ) -> Encoding:
     """Class indices from the labels of each split.
 
@@ -41,13 +44,18 @@ def encode(
     """
     texts = {split: _texts(values, split, place) for split, values in labels.items()}
     originals = {split: unique for split, (unique, _) in texts.items()}
-    notes += label_notes.notes_of(labels, (text for unique in originals.values() for text in unique))
+    label_notes.add(labels, originals, notes)
     mapping = {label: label for unique in originals.values() for label in unique}
     if remapping:
         _check_remapping(remapping, mapping, place)
         mapping.update({label: str(index) for label, index in remapping.items()})
     found = sorted({mapping[label] for label in originals["train"]}, key=_order)
-    classes = _classes(found, classes_count, place, notes)
+    merged = label_notes.merged([values for split, values in labels.items() if split != "test"])
+    if remapping and len(found) < len(originals["train"]):
+        shown = ", ".join(f"{label} to {new}" for label, new in list(remapping.items())[:_NUM_SHOWN])
+        merged.append(f"dataset.class_labels_remapping maps {shown}{', ...' * (len(remapping) > _NUM_SHOWN)}")
+    with explained(merged):
+        classes = _classes(found, classes_count, place, notes.learnt)
     index = {label: i for i, label in enumerate(classes)}
     y = {split: _indices(values, mapping, index, split, place) for split, values in texts.items()}
     return Encoding(y, _display_names(classes, mapping, label_names, bool(remapping)))
@@ -73,17 +81,20 @@ def _texts(values: np.ndarray, split: str, place: str) -> tuple[list[str], np.nd
     if values.ndim != 1:
         raise DataError(
             f"The labels of the {split} split of {place} have the shape {values.shape}; one label per "
-            "example, shape (n,), is needed. Turn one-hot labels into indices with numpy.argmax(y, axis=1)."
+            f"example, shape (n,), is needed. {_of_many(values)}"
         )
     if values.dtype.kind not in "iubfSU":
         raise DataError(
             f"The labels of the {split} split of {place} are of the type {values.dtype}; they must be "
-            "integers, numbers or texts."
+            "integers, numbers or texts. Save them as texts with y.astype(str)."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
+        wrong = np.flatnonzero(~np.isfinite(values))
+        more = f", as are those of {len(wrong) - 1:,} more" * (len(wrong) > 1)
         raise DataError(
-            f"The label of example {int(np.flatnonzero(~np.isfinite(values))[0])} in the {split} split "
-            f"of {place} is not a number (NaN or infinite). Remove this example or mend its label."
+            f"The label of example {wrong[0]} in the {split} split of {place} is not a number (NaN or "
+            f"infinite){more}. Mend such labels, or keep only the others: x[numpy.isfinite(y)] and "
+            "y[numpy.isfinite(y)]."
         )
     try:
         unique, inverse = np.unique(values, return_inverse=True)
@@ -96,6 +107,17 @@ def _texts(values: np.ndarray, split: str, place: str) -> tuple[list[str], np.nd
             "or as numbers."
         ) from None
     return texts, inverse
+
+
+def _of_many(values: np.ndarray) -> str:
+    """What helps where an example has more than one number for a label, or none."""
+    if values.ndim > 2:
+        return "If these are masks: dataset.type must be image_segmentation."
+    if values.ndim < 2 or 0 in values.shape or values.dtype.kind not in "iubf":
+        return "Save an array of one label for each example."
+    if ((values != 0).sum(axis=1) == 1).all():
+        return "Turn one-hot labels into indices with numpy.argmax(y, axis=1)."
+    return "Several labels per example cannot be learnt: choose one of them, the first with y[:, 0]."
 
 
 def _text(value: bool | int | float | str | bytes) -> str:
@@ -116,7 +138,7 @@ def _order(label: str) -> tuple[int, float, str]:
     return (0, number, label) if np.isfinite(number) else (1, 0.0, label)
 
 
-def _shown(labels: Sequence[str], limit: int = 12) -> str:
+def _shown(labels: Sequence[str], limit: int = _NUM_SHOWN) -> str:
     return ", ".join(labels[:limit]) + (f", ... ({len(labels)} in all)" if len(labels) > limit else "")
 
 

@@ -35,6 +35,7 @@ def write(dataset: Dataset, folder: Path) -> None:
         "class_weights": None if weights is None else weights.tolist(),
         "preprocessing": dataset.preprocessing.to_json(),
         "warnings": dataset.warnings,
+        "test_warnings": dataset.test_warnings,
     }
     (folder / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
 
@@ -58,6 +59,7 @@ def read(folder: Path) -> Dataset:
         class_weights=None if weights is None else np.array(weights, dtype=np.float32),
         preprocessing=Preprocessing.from_json(description["preprocessing"]),
         warnings=description["warnings"],
+        test_warnings=description["test_warnings"],
     )
 
 

@@ -46,13 +46,12 @@ class Preprocessing:
 
 
 def fit_series(
-    x_NTC: np.ndarray, lengths: np.ndarray | None, *, rescale: bool, normalize: bool, notes: list[str]
+    x_NTC: np.ndarray, lengths: np.ndarray | None, *, rescale: bool, normalize: bool
 ) -> Preprocessing:
     """Fit `rescale` and `normalize` on training series, padding left out.
 
     `rescale` divides by the 98th percentile of all training values; `normalize` makes every channel's
-    training values mean 0 and variance 1, which undoes any rescaling. Appends to `notes` which channels are
-    constant.
+    training values mean 0 and variance 1, which undoes any rescaling; a constant channel is only centred.
 
     Raises:
         DataError: the 98th percentile is zero, so that nothing can be divided by it.
@@ -62,7 +61,7 @@ def fit_series(
     values_MC = values_MC.astype(np.float64)
     has_lengths = lengths is not None
     if normalize:
-        return _z_normalization(values_MC, has_lengths, notes)
+        return _z_normalization(values_MC, has_lengths)
     scale = 1.0
     if rescale:
         percentile = float(np.percentile(values_MC, 98))
@@ -75,15 +74,10 @@ def fit_series(
     return Preprocessing((0.0,) * num_channels, (scale,) * num_channels, has_lengths)
 
 
-def _z_normalization(values_MC: np.ndarray, has_lengths: bool, notes: list[str]) -> Preprocessing:
+def _z_normalization(values_MC: np.ndarray, has_lengths: bool) -> Preprocessing:
     mean, deviation = values_MC.mean(axis=0), values_MC.std(axis=0)
     # A channel that is constant but for rounding would be blown up to noise: it is only centred.
     is_constant = deviation <= 1e-7 * np.abs(mean)
-    if is_constant.any():
-        channels = ", ".join(map(str, np.flatnonzero(is_constant)[:8]))
-        notes.append(
-            f"constant in all training series, so only centred by dataset.normalize: channel {channels}"
-        )
     scale = np.where(is_constant, 1.0, 1 / np.where(is_constant, 1.0, deviation))
     return Preprocessing(tuple(mean.tolist()), tuple(scale.tolist()), has_lengths)
 

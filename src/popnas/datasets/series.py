@@ -10,7 +10,7 @@ import numpy as np
 
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import FittedLengths, Split
-from popnas.datasets.findings import first_of
+from popnas.datasets.findings import Notes, first_of
 from popnas.datasets.preprocessing import Preprocessing, fit_series
 from popnas.errors import DataError
 
@@ -33,43 +33,44 @@ class SeriesData(LabelledData):
     """Series per split: an array (n, t, c), or a list of arrays (t_i, c) where lengths differ.
 
     `names[split][i]` tells where series i is from, for messages. `end_remedy` is what their format wants in
-    place of missing values at the end, `axes_remedy` how axes that are the wrong way round are exchanged.
+    place of missing values at the end, `axes_remedy` how axes that are the wrong way round are exchanged,
+    `remove_remedy` (a clause after a colon, or nothing) how series with missing values are left out.
     """
 
     series: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     end_remedy: str = "write zeros there and add an array `lengths` (cases,) with their numbers of timesteps"
     axes_remedy: str = "numpy.moveaxis(x, 1, -1)"
+    remove_remedy: str = ": keep = numpy.isfinite(x).all(axis=(1, 2)), then x[keep] and y[keep]"
 
-    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
+    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: Notes) -> dict[str, Arrays]:
         """All series as long as the longest of the training split: shorter ones end in zeros, longer ones
         are cut.
         """
         used = {split: self.series[split] for split in splits}
         for split, series in used.items():
             self._check(series, split)
-        self._check_resolution(used["train"], notes)
+        self._check_resolution(used["train"], notes.learnt)
         lengths = {
             split: np.fromiter((len(one) for one in series), np.int64, len(series))
             for split, series in used.items()
         }
         longest = int(lengths["train"].max())
-        self._note_axes(longest, notes)
+        self._note_axes(longest, notes.learnt)
         # The test split must not decide what networks look like: it is not always loaded.
         is_unequal = any((found != longest).any() for split, found in lengths.items() if split != "test")
         arrays = {}
         for split, series in used.items():
-            self._note_other_lengths(split, lengths[split], longest, is_unequal, notes)
+            if split != "test":  # of that `fit_test` knows more
+                self._note_other_lengths(split, lengths[split], longest, is_unequal, notes.learnt)
             arrays[split] = Arrays(
                 _padded(series, longest), np.minimum(lengths[split], longest) if is_unequal else None
             )
         return arrays
 
-    def fit(self, train: Split, config: DatasetConfig, notes: list[str]) -> Preprocessing:
+    def fit(self, train: Split, config: DatasetConfig) -> Preprocessing:
         """Rescaling and normalisation, fitted on training values without padding."""
-        return fit_series(
-            train.x, train.lengths, rescale=config.rescale, normalize=config.normalize, notes=notes
-        )
+        return fit_series(train.x, train.lengths, rescale=config.rescale, normalize=config.normalize)
 
     def fit_test(self, test: Split, preprocessing: Preprocessing) -> FittedLengths:
         """Where networks take no lengths, zeros after a test series' end are values like any others: they are
@@ -90,13 +91,14 @@ class SeriesData(LabelledData):
         if first.dtype.kind not in "iubf":
             raise DataError(
                 f"The series of the {split} split of {self.place} are of the type {first.dtype}; numbers "
-                "are needed."
+                "are needed. Numbers that were saved as texts become some with x.astype(float)."
             )
         shape = series.shape if isinstance(series, np.ndarray) else (len(series), *first.shape)
         if len(shape) != 3 or 0 in shape[2:]:
+            is_flat = len(shape) == 2 and isinstance(series, np.ndarray)
             raise DataError(
                 f"The series of the {split} split of {self.place} have the shape {shape}; (cases, "
-                "timesteps, channels) is needed. A single channel still has its axis: x[..., None]."
+                f"timesteps, channels) is needed.{' One channel has an axis too: x[..., None].' * is_flat}"
             )
         num_channels = self.series["train"][0].shape[-1]
         not_finite = []
@@ -167,7 +169,7 @@ class SeriesData(LabelledData):
             names = self.names.get(split) or [str(i) for i in range(len(series))]
             shown = first_of([names[i] for i in positions])
             message += f" {len(positions)} series of the {split} split hold such values: {shown}."
-        message += " Fill in missing values (by interpolation, say) or remove the series."
+        message += f" Fill in such values (by interpolation, say) or remove the series{self.remove_remedy}."
         if kind == "NaN" and np.isnan(one_TC[t:]).all():
             message += f" If NaN marks the end of a shorter series, {self.end_remedy}."
         return message

@@ -2,8 +2,8 @@
 
 import pytest
 
-from popnas.datasets.findings import Findings, Mistakes, read_all
-from popnas.errors import DataError
+from popnas.datasets.findings import Findings, Mistakes, explained, read_all
+from popnas.errors import DataError, TooFewError
 
 
 def test_findings_count_and_name_the_first():
@@ -11,14 +11,38 @@ def test_findings_count_and_name_the_first():
     for name in ("d", "b", "c", "a"):
         findings.add("turned", name)
     findings.add("passed over", "x")
-    assert findings.notes() == ["passed over: 1 (x)", "turned: 4 (a, b, c, ...)"]
+    findings.add_once("passed over", "x")
+    assert findings.notes().learnt == ["passed over: 1 (x)", "turned: 4 (a, b, c, ...)"]
     assert findings.names("turned") == ["a", "b", "c", "d"] and findings.names("none") == []
+
+
+def test_what_is_found_in_the_test_split_changes_nothing_of_what_is_told_of_the_rest():
+    findings = Findings()
+    for split in ("train", "validation"):
+        findings.of(split).add("turned", split)
+    alone = findings.notes().warnings()
+    findings.of("test").add("turned", "t")
+    notes = findings.notes()
+    assert notes.warnings() == alone == ["Turned: 2 (train, validation)."]
+    assert notes.test_warnings() == ["In the test split: turned: 1 (t)."]
+    assert findings.names("turned") == ["t", "train", "validation"]
+
+
+def test_a_refusal_tells_what_it_may_come_of_and_stays_of_its_kind():
+    told = r"^too few\. What was done before: merged; dropped\.$"
+    with pytest.raises(TooFewError, match=told) as raised, explained(["merged", "dropped"]):
+        raise TooFewError("too few.", 0.5)
+    assert raised.value.smallest == 0.5
+    with pytest.raises(DataError, match=r"^no\.$"), explained([]):
+        raise DataError("no.")
 
 
 def test_one_mistake_is_told_as_it_is_and_many_at_once():
     def read(number):
         if number % 2:
             raise DataError(f"{number} is odd.")
+        if number % 10 == 6:
+            raise DataError(f"{number} is no number, such as '{number + 1}'.")
         return number
 
     assert read_all([0, 2, 4], read) == [0, 2, 4]
@@ -26,9 +50,21 @@ def test_one_mistake_is_told_as_it_is_and_many_at_once():
         read_all([0, 3], read)
     with pytest.raises(DataError) as raised:
         read_all(range(30), read)
+    assert str(raised.value).splitlines() == [
+        "18 mistakes in the data:",
+        "  1 is odd. This is one of 15 mistakes of this kind: 1, 3, 5, ....",
+        "  6 is no number, such as '7'. This is one of 3 mistakes of this kind: 6, 16, 26.",
+    ]
+
+
+def test_many_kinds_of_mistakes_are_cut():
+    mistakes = Mistakes()
+    for word in "abcdefghijklm":
+        mistakes.add(f"of the kind {word}.")
+    with pytest.raises(DataError) as raised:
+        mistakes.check()
     lines = str(raised.value).splitlines()
-    assert lines[0] == "15 mistakes in the data:" and lines[1:3] == ["  1 is odd.", "  3 is odd."]
-    assert len(lines) == 12 and lines[-1] == "  ... and 5 more."
+    assert len(lines) == 12 and lines[0].startswith("13 mistakes") and lines[-1] == "  ... and 3 more kinds."
 
 
 def test_nothing_held_is_no_mistake():

@@ -3,13 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popnas.datasets.findings import Notes
 from popnas.datasets.labels import class_weights, encode
 from popnas.errors import DataError
 
 
 def encoded(train, notes=None, **options):
     splits = {"train": np.array(train), **options.pop("others", {})}
-    return encode(splits, place="the data", notes=[] if notes is None else notes, **options)
+    return encode(splits, place="the data", notes=notes or Notes(), **options)
 
 
 def test_numbers_are_ordered_as_numbers_whatever_their_type():
@@ -60,10 +61,10 @@ def test_remapping_a_label_that_does_not_occur_names_the_labels():
 
 
 def test_fewer_integer_labels_than_classes_count_are_indices():
-    notes = []
+    notes = Notes()
     result = encoded([0, 3, 3], notes, classes_count=4)
     assert result.y["train"].tolist() == [0, 3, 3] and result.class_names == ["0", "1", "2", "3"]
-    assert "1, 2" in notes[0]
+    assert "1, 2" in notes.learnt[0]
 
 
 @pytest.mark.parametrize("values", [[0, 1, 2], ["a", "b", "c"]])

@@ -37,7 +37,8 @@ def test_lengths_in_the_file_make_zeros_after_the_end_and_longer_test_series_are
     train = dataset.full_train
     assert np.array_equal(train.x[..., 0].sum(axis=1), train.lengths)
     assert dataset.test.lengths.tolist() == [9, 9, 3, 1]
-    assert any("1 of 4 series of the test split are longer" in note for note in dataset.warnings)
+    (told,) = dataset.test_warnings
+    assert told.startswith("In the test split: 1 of 4 series are longer than the 9 timesteps")
 
 
 def test_whether_networks_take_lengths_does_not_depend_on_the_test_split(tmp_path):
@@ -45,7 +46,8 @@ def test_whether_networks_take_lengths_does_not_depend_on_the_test_split(tmp_pat
     save(tmp_path, "test", n=2, t=8)
     dataset = datasets.load(config(tmp_path), 0, need_test=True)
     assert not dataset.has_lengths and dataset.test.x.shape == (2, 12, 2)
-    assert any("filled up with zeros" in note for note in dataset.warnings)
+    assert dataset.warnings == [] and "2 of 2 series are shorter" in dataset.test_warnings[0]
+    assert "filled up with zeros" in dataset.test_warnings[0]
 
 
 def test_normalisation_is_fitted_on_the_training_part(tmp_path):
@@ -178,7 +180,7 @@ def test_differences_that_float32_rounds_are_noted(tmp_path):
     save(tmp_path, x=np.random.default_rng(0).normal(size=(40, 12, 2)) + 1e6)
     notes = datasets.load(config(tmp_path), 0).warnings
     assert any(
-        "channel 0 of the training series" in note and "differences are rounded" in note for note in notes
+        "hannel 0 of the training series" in note and "differences are rounded" in note for note in notes
     )
     save(tmp_path, x=np.random.default_rng(0).normal(size=(40, 12, 2)) + 100)
     assert not any("rounded" in note for note in datasets.load(config(tmp_path), 0).warnings)

@@ -16,8 +16,8 @@ import numpy as np
 from popnas import files
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import Split
-from popnas.datasets.findings import Findings, shown
-from popnas.datasets.images.pixel_arrays import as_bytes
+from popnas.datasets.findings import Findings, Notes, shown
+from popnas.datasets.images.pixel_arrays import as_bytes, notes_of_channels
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import DataError, SizesDifferError
 from popnas.resources import free_memory
@@ -58,9 +58,9 @@ class ImageData(LabelledData):
     images: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: list[str]) -> dict[str, Arrays]:
+    def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: Notes) -> dict[str, Arrays]:
         """All images at one size and number of channels (grey ones repeat theirs where others have three)."""
-        ready = {split: as_bytes(self.images[split], split, self.place, notes) for split in splits}
+        ready = {split: as_bytes(self.images[split], split, self.place, notes.of(split)) for split in splits}
         num_channels = self._num_channels(ready, notes)
         arrays = {}
         if config.resize is not None:
@@ -81,7 +81,7 @@ class ImageData(LabelledData):
                 )
         return arrays
 
-    def _num_channels(self, ready: Mapping[str, np.ndarray | Sequence[np.ndarray]], notes: list[str]) -> int:
+    def _num_channels(self, ready: Mapping[str, np.ndarray | Sequence[np.ndarray]], notes: Notes) -> int:
         """As many as training and validation images have at most: the test split must not decide it."""
         found = {split: [image.shape[-1] for image in _samples_of(images)] for split, images in ready.items()}
         most = max(number for split, numbers in found.items() if split != "test" for number in numbers)
@@ -94,8 +94,9 @@ class ImageData(LabelledData):
                         f"have {most}. Bring all to the same channels."
                     )
                 if number < most:
-                    grey.add(GREY, self._name(split, i))
-        notes += grey.notes()
+                    grey.of(split).add(GREY, self._name(split, i))
+        notes.add(grey)
+        notes.learnt += notes_of_channels(most)
         return most
 
     def _stacked(self, images: Sequence[np.ndarray], split: str, num_channels: int) -> np.ndarray:
@@ -114,7 +115,7 @@ class ImageData(LabelledData):
     def _name(self, split: str, i: int) -> str:
         return self.names[split][i] if split in self.names else f"image {i} of the {split} split"
 
-    def fit(self, train: Split, config: DatasetConfig, notes: list[str]) -> Preprocessing:
+    def fit(self, train: Split, config: DatasetConfig) -> Preprocessing:
         """Bytes to 0..1: nothing to fit."""
         return Preprocessing.of_images(train.x.shape[-1])
 
@@ -162,7 +163,10 @@ def decode(image: Image.Image, name: str, findings: Findings | None = None) -> n
 
 TURNED = "turned as their EXIF orientation (tag 274) says"
 FIRST_FRAME = "of several frames or pages the first is taken"
-DROPPED_ALPHA = "transparency is dropped, so what lies under transparent pixels is seen"
+DROPPED_ALPHA = (
+    "transparency is dropped, so the colours stored under transparent pixels are seen (to have another "
+    "background, lay the images on it before)"
+)
 GREY = "grey among images in colour, so their channel is repeated"
 REDUCED = "16 bits per channel are reduced to 8"
 _STRETCHED = "stretched to dataset.resize, because their sides have another ratio"

@@ -20,6 +20,31 @@ def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return labels, counts[labels]
 
 
+def no_labels(mask: np.ndarray, name: str) -> DataError:
+    """Words for a mask of numbers that are no labels, with the line that makes some of the array y of it."""
+    rule = f"masks hold whole numbers in 0..{NUM_LABELS - 1}, of an integer type"
+    is_finite = np.isfinite(mask)
+    values = mask[is_finite]
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    what = f"The mask {name} is {mask.dtype} in {low:g}..{high:g}" + " with NaN" * (not is_finite.all())
+    unlabelled = IGNORED if high < IGNORED else int(high) + 1
+    dtype = "uint8" if max(high, unlabelled * (low < 0)) <= IGNORED else "uint16"
+    if (values % 1).any():
+        remedy = "Take the masks as they were before they were smoothed or resized"
+        if low >= 0 and high <= 1:
+            remedy = "Probabilities of one class become two labels with (y > 0.5).astype('uint8')"
+    elif high >= NUM_LABELS - 1 and (low < 0 or high >= NUM_LABELS):
+        remedy = "Number the labels anew with numpy.unique(y, return_inverse=True)[1].reshape(y.shape)"
+    elif low < 0 or not is_finite.all():
+        remedy = (
+            f"Give unlabelled pixels a label of their own, numpy.where(y >= 0, y, {unlabelled})"
+            f".astype('{dtype}'), and name it: dataset.ignore_class {unlabelled}"
+        )
+    else:
+        remedy = f"Save them with y.astype('{dtype}')"
+    return DataError(f"{what}; {rule}. {remedy}.")
+
+
 @dataclass(frozen=True)
 class MaskClasses:
     """Which label is which class: `index_of` (labels,) uint8 holds class indices, `IGNORED` for the rest."""

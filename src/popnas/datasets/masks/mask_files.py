@@ -194,7 +194,8 @@ def _of_values(pixels: np.ndarray, mode: str, depth: int | None, path: Path | st
     elif mode not in ("1", "L", "P") and not (mode.startswith("I") and pixels.ndim == 2):
         raise DataError(
             f"The mask {path} has pixels of the kind '{mode}'; masks are grey or indexed PNG files of whole "
-            "numbers (1 to 16 bits), one label per pixel."
+            "numbers (1 to 16 bits), one label per pixel. If it holds such numbers, write it anew with "
+            "Image.fromarray(numpy.asarray(Image.open(OLD)).astype('uint8')).save('NEW.png')."
         )
     if mode == "L" and depth in _STRETCH:
         return pixels // _STRETCH[depth]

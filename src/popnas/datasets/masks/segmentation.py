@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas.datasets import folds, splits
+from popnas.datasets import folds, splits, variation
 from popnas.datasets._labelled import used_splits
 from popnas.datasets.dataset import Dataset, Split
-from popnas.datasets.findings import Findings, Mistakes, first_of, read_all
+from popnas.datasets.findings import Findings, Mistakes, Notes, explained, first_of, read_all
+from popnas.datasets.images.pixel_arrays import notes_of_channels
 from popnas.datasets.labels import balancing_weights
-from popnas.datasets.masks.classes import MaskClasses, count_labels, find_classes, listed
+from popnas.datasets.masks.classes import MaskClasses, count_labels, find_classes, listed, no_labels
 from popnas.datasets.masks.mask_files import NUM_LABELS
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import Ragged, Stored, sizes_of
@@ -34,7 +35,7 @@ class SegmentationData:
     """Images (n, h, w, c) uint8 and masks (n, h, w) of labels, by split name.
 
     `names[split][i]` tells where mask i is from, for messages; `label_names[i]` is the name of the label i.
-    `notes` are sentences on what the source passed over, turned or guessed: they begin `Dataset.warnings`.
+    `findings` are what the source passed over, turned or guessed: they begin `Dataset.warnings`.
     `remarks[names[split][i]]` says what may explain that a mask does not lie on its image.
     """
 
@@ -43,7 +44,7 @@ class SegmentationData:
     masks: Mapping[str, Stored]
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     label_names: Sequence[str] | None = None
-    notes: Sequence[str] = ()
+    findings: Findings = field(default_factory=Findings)
     remarks: Mapping[str, str] = field(default_factory=dict)
 
     def assemble(self, config: DatasetConfig, seed: int) -> Dataset:
@@ -52,36 +53,40 @@ class SegmentationData:
         Raises:
             DataError: anything about the data that does not suit; the message says where and what to do.
         """
-        notes = list(self.notes)
-        used = used_splits({name: len(x) for name, x in self.images.items()}, self.place, config, notes)
+        notes = self.findings.notes()
+        sizes = {name: len(x) for name, x in self.images.items()}
+        used = used_splits(sizes, self.place, config, notes.learnt)
         self._check_sizes(used)
         self._note_remarks(used, notes)
         counts = self._counted(used)
-        classes = find_classes(
-            {split: _occurring(found) for split, found in counts.items()},
-            place=self.place,
-            classes_count=config.classes_count,
-            ignore_class=config.ignore_class,
-            remapping=config.class_labels_remapping,
-            label_names=self.label_names,
-            notes=notes,
-        )
+        with explained(self.findings):
+            classes = find_classes(
+                {split: _occurring(found) for split, found in counts.items()},
+                place=self.place,
+                classes_count=config.classes_count,
+                ignore_class=config.ignore_class,
+                remapping=config.class_labels_remapping,
+                label_names=self.label_names,
+                notes=notes.learnt,
+            )
         for split in used:
             self._check_labels(split, counts[split], classes, config)
         num_channels = self._num_channels(used)
+        notes.learnt += notes_of_channels(num_channels)
         parts = {
             split: self._encoded(split, counts[split], classes, num_channels, config.cache) for split in used
         }
         train = parts["train"]
         if config.samples is not None:
             rng = splits.generator(seed, "samples")
-            train = train.take(splits.limit_samples(_one_stratum(train), config.samples, rng, notes))
-        pool, fold_list = self._folded(train, parts, config, seed, notes)
+            train = train.take(splits.limit_samples(_one_stratum(train), config.samples, rng, notes.learnt))
+        pool, fold_list = self._folded(train, parts, config, seed, notes.learnt)
         first = fold_list[0].train
         if config.resize is not None:
             self._check_crop(parts["train"], config)
         num_classes = len(classes.names)
-        self._check_parts(fold_list, parts.get("test"), classes.names, notes)
+        notes.learnt += variation.notes_of(first)
+        self._check_parts(fold_list, parts.get("test"), classes.names, notes.learnt)
         return Dataset(
             place=self.place,
             full_train=pool,
@@ -92,8 +97,9 @@ class SegmentationData:
             if config.balance_class_losses
             else None,
             preprocessing=Preprocessing.of_images(num_channels),
-            warnings=notes,
-            network_size=_network_size(first, config, notes),
+            network_size=_network_size(first, config, notes.learnt),
+            warnings=notes.warnings(),
+            test_warnings=notes.test_warnings(),
         )
 
     def _folded(
@@ -138,14 +144,14 @@ class SegmentationData:
             )
         return most
 
-    def _note_remarks(self, used: Sequence[str], notes: list[str]) -> None:
+    def _note_remarks(self, used: Sequence[str], notes: Notes) -> None:
         """Pairs that fit by their sizes, though only one of them was turned."""
         found = Findings()
         for split in used:
             for name in self._names(split):
                 if name in self.remarks:
-                    found.add(f"masks may not lie on their images: {self.remarks[name]}", name)
-        notes += found.notes()
+                    found.of(split).add(f"masks may not lie on their images: {self.remarks[name]}", name)
+        notes.add(found)
 
     def _counted(self, used: Sequence[str]) -> dict[str, Counts]:
         mistakes = Mistakes()
@@ -237,15 +243,10 @@ def _counted(masks: Stored, names: Sequence[str]) -> Counts:
     def count(i: int) -> tuple[np.ndarray, np.ndarray]:
         mask = np.asarray(masks[i])
         if mask.dtype.kind not in "iub" or (mask.size and not 0 <= mask.min() <= mask.max() < NUM_LABELS):
-            values = f" in {mask.min():g}..{mask.max():g}" if mask.dtype.kind in "iubf" and mask.size else ""
-            raise DataError(
-                f"The mask {names[i]} is {mask.dtype}{values}; masks hold whole numbers in "
-                f"0..{NUM_LABELS - 1}. Give unlabelled pixels a label of their own, such as 255, and name it "
-                "as dataset.ignore_class."
-            )
+            raise no_labels(mask, names[i])
         return count_labels(mask)
 
-    return read_all(range(len(masks)), count)
+    return read_all(range(len(masks)), count, lambda i: names[i])
 
 
 def _occurring(counts: Counts) -> np.ndarray:

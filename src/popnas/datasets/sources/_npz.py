@@ -13,7 +13,6 @@ from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.datasets.sources._npz_names import LAYOUT, Keys, files_of, keys_of, listed
 from popnas.errors import DataError
-from popnas.files import is_folder
 from popnas.resources import free_memory
 
 _BYTES_PER_EXAMPLE = 256
@@ -43,19 +42,15 @@ def read(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, Par
     members: dict[Path, NpzMembers] = {}
     parts: dict[str, Part] = {}
     mistakes = Mistakes()
-    for split, file in files_of(path, findings).items():
+    files = files_of(path, findings)
+    for split, file in files.by_split.items():
         if split not in splits:
             continue
-        with mistakes.held():
-            is_first = file not in members
-            if is_first:
+        with mistakes.held(file):
+            if file not in members:
                 members[file] = NpzMembers(file, _ZEROS_REMEDY)
-            keys = keys_of(
-                members[file],
-                split,
-                is_only_split=is_folder(path),
-                findings=findings if is_first else None,
-            )
+            found = findings if files.has_all else findings.of(split)
+            keys = keys_of(members[file], split, has_all=files.has_all, findings=found)
             if keys is not None:
                 parts[split] = _part(members[file], keys)
     mistakes.check()
@@ -66,7 +61,10 @@ def read(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, Par
 
 def no_training(path: Path, layout: str = LAYOUT) -> str:
     """Words for data without a training split."""
-    where = "train.npz is missing" if is_folder(path) else f"it holds {listed(names_in(path))}"
+    files = files_of(path)
+    where = (
+        f"it holds {listed(names_in(files.by_split['train']))}" if files.has_all else "train.npz is missing"
+    )
     return f"{path} (dataset.path) has no training split: {where}. Looked for: {layout}."
 
 

@@ -68,8 +68,8 @@ def read(path: Path, findings: Findings | None = None) -> Cases:
     series, classes, names = [], [], []
     mistakes = Mistakes()
     for number, line in lines:
-        with mistakes.held():
-            place = f"{path}, line {number}"
+        place = f"{path}, line {number}"
+        with mistakes.held(place):
             one, label = _case(_text(line, place), place)
             series.append(one)
             classes.append(_spelled(label, header.classes, place, findings))
@@ -188,9 +188,13 @@ def _spelled(label: str, classes: list[str], place: str, findings: Findings) -> 
         return label
     alike = [name for name in classes if name.casefold() == label.casefold()]
     if len(alike) == 1:
-        findings.add(f"the class '{label}' is read as '{alike[0]}', which the header has", place)
+        findings.add(
+            "classes are read in the case that the header has", f"'{label}' as '{alike[0]}' in {place}"
+        )
         return alike[0]
-    findings.add(f"the class '{label}' is not among those of @classLabel, and is taken as it stands", place)
+    findings.add(
+        "classes that are not among those of @classLabel are taken as they stand", f"'{label}' in {place}"
+    )
     return label
 
 
@@ -207,13 +211,13 @@ def _compare(
         "@equalLength": header.says("@equallength") is True and len(lengths) > 1,
         "@seriesLength": len(lengths) == 1 and not {_number(header, "@serieslength")} <= {None, 0, *lengths},
     }
-    for tag in (tag for tag, is_wrong in told.items() if is_wrong):
+    said = [" ".join([tag, *header.tags[tag.lower()]]) for tag, is_wrong in told.items() if is_wrong]
+    if said:
         shortest, longest = min(lengths), max(lengths)
         extent = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
-        value = " ".join(header.tags[tag.lower()])
         findings.add(
             f"cases are read as they are ({num_channels} channel{'s' * (num_channels != 1)} of {extent} "
-            f"timesteps), though the header says {tag} {value}",
+            f"timesteps), though the header says {', '.join(said)}",
             path,
         )
     absent = [name for name in header.classes if name not in set(classes)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from popnas.datasets.findings import Findings, Mistakes, read_all, shown
+from popnas.datasets.findings import Findings, Mistakes, explained, read_all, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source, _layouts
@@ -41,14 +40,20 @@ class ClassFolders(Source):
         findings = Findings()
         _layouts.unused(path, folders.values(), findings)
         found = _found({split: folders[split] for split in request.splits if split in folders}, findings)
-        files = [file for pairs in found.values() for _, file in pairs]
-        pixels = iter(read_all(files, partial(decoding.read, resize=request.resize, findings=findings)))
+        files = [(split, file) for split, pairs in found.items() for _, file in pairs]
+        pixels = iter(
+            read_all(
+                files,
+                lambda item: decoding.read(item[1], request.resize, findings.of(item[0])),
+                name=lambda item: item[1],
+            )
+        )
         return ImageData(
             place=str(path),
             labels={split: np.array([label for label, _ in pairs]) for split, pairs in found.items()},
             images={split: [next(pixels) for _ in pairs] for split, pairs in found.items()},
             names={split: [shown(file) for _, file in pairs] for split, pairs in found.items()},
-            notes=findings.notes(),
+            findings=findings,
         )
 
 
@@ -57,9 +62,10 @@ def _found(folders: dict[str, Path], findings: Findings) -> dict[str, Sequence[t
     mistakes = Mistakes()
     found = {}
     for split, folder in folders.items():
-        with mistakes.held():
-            found[split] = _files(folder, findings, mistakes)
-    mistakes.check()
+        with mistakes.held(folder):
+            found[split] = _files(folder, findings.of(split), mistakes)
+    with explained(findings):
+        mistakes.check()
     return found
 
 
@@ -79,7 +85,7 @@ def _files(folder: Path, findings: Findings, mistakes: Mistakes) -> Sequence[tup
         )
     pairs: list[tuple[str, Path]] = []
     for child in classes:
-        with mistakes.held():
+        with mistakes.held(child):
             files = _layouts.image_files(child, findings, is_class=True)
             _check_class(child, files)
             pairs.extend((child.name, file) for file in files)

@@ -61,13 +61,16 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
     names = names_of_splits(tables, request, findings)
     image_column, label_column = _columns(tables[names["train"]], place, findings)
     label_feature = tables[names["train"]].features[label_column]
-    images = {split: _pixels(tables[name], image_column, request, findings) for split, name in names.items()}
+    images = {
+        split: _pixels(tables[name], image_column, request, findings.of(split))
+        for split, name in names.items()
+    }
     return ImageData(
         place=place,
         labels={split: np.asarray(tables[name][label_column][:]) for split, name in names.items()},
         label_names=getattr(label_feature, "names", None),
         images=images,
-        notes=findings.notes(),
+        findings=findings,
     )
 
 
@@ -92,8 +95,9 @@ def _columns(table: Any, place: str, findings: Findings) -> tuple[str, str]:
 def _pixels(table: Any, column: str, request: Request, findings: Findings) -> list[np.ndarray]:
     pixels, mistakes = [], Mistakes()
     for i, row in enumerate(table.select_columns([column])):
-        with mistakes.held():
-            image = decode(row[column], f"image {i} of the data set '{request.name}'", findings)
+        name = f"image {i} of the data set '{request.name}'"
+        with mistakes.held(name):
+            image = decode(row[column], name, findings)
             pixels.append(image if request.resize is None else resize_image(image, request.resize))
     mistakes.check()
     return pixels

@@ -60,7 +60,7 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> SegmentationData
     def read(column: str, decoded: Callable[..., np.ndarray]) -> dict[str, Stored]:
         return {
             split: _stored(
-                tables[name], column, f"of the {split} split of {place}", decoded, request, findings
+                tables[name], column, f"of the {split} split of {place}", decoded, request, findings.of(split)
             )
             for split, name in names.items()
         }
@@ -70,7 +70,7 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> SegmentationData
         place=place,
         images=images,
         masks=masks,
-        notes=findings.notes(),
+        findings=findings,
         names={
             split: [f"{i} of the {split} split of {place}" for i in range(len(tables[name]))]
             for split, name in names.items()
@@ -110,7 +110,7 @@ def _stored(
 
     mistakes, arrays, shapes = Mistakes(), [], []
     for i in range(len(rows)):
-        with mistakes.held():
+        with mistakes.held(f"{column} {i} {where}"):
             found = read(i, findings)
             shapes.append(found.shape)
             if request.is_cached:

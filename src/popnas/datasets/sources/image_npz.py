@@ -27,7 +27,7 @@ class ImageNpz(Source):
         parts = _npz.read(request.path, request.splits, findings)
         return ImageData(
             place=str(request.path),
-            notes=findings.notes(),
+            findings=findings,
             labels={split: part.y for split, part in parts.items()},
             images={split: part.x for split, part in parts.items()},
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from popnas import files
-from popnas.datasets.findings import Findings, Mistakes, numbered, read_all, shown
+from popnas.datasets.findings import Findings, Mistakes, explained, numbered, read_all, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.masks.mask_files import COLOUR_FILE, ColourTable, read_mask
 from popnas.datasets.masks.segmentation import SegmentationData
@@ -52,7 +52,8 @@ class SegmentationFolders(Source):
         colours = ColourTable.read(path / COLOUR_FILE) if files.is_named(path / COLOUR_FILE) else None
         read_one = partial(read_mask, colours=colours)
         stored = {
-            split: read_pairs(found, read_one, request.is_cached, findings) for split, found in pairs.items()
+            split: read_pairs(found, read_one, request.is_cached, findings.of(split))
+            for split, found in pairs.items()
         }
         return SegmentationData(
             place=str(path),
@@ -60,7 +61,7 @@ class SegmentationFolders(Source):
             masks={split: masks for split, (_, masks) in stored.items()},
             names={split: [shown(mask) for _, mask in found] for split, found in pairs.items()},
             label_names=_layouts.label_names(path),
-            notes=findings.notes(),
+            findings=findings,
             remarks=turned_alone([pair for found in pairs.values() for pair in found], findings),
         )
 
@@ -85,8 +86,9 @@ def _pairs(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, l
     for split in splits:
         if split in folders:
             with mistakes.held():
-                pairs[split] = paired(*_expected(folders[split], places[split]), findings)
-    mistakes.check()
+                pairs[split] = paired(*_expected(folders[split], places[split]), findings.of(split))
+    with explained(findings):
+        mistakes.check()
     return pairs
 
 
@@ -112,7 +114,7 @@ def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tu
             some = ""
             if len(alone) > 1:
                 some = f" {len(alone)} {what}s have none: {numbered(have[stem].name for stem in alone)}."
-            mistakes.messages.append(
+            mistakes.add(
                 f"The {what} {shown(have[alone[0]])} has no {other}: {folder} holds no file '{alone[0]}.*'."
                 f"{nearest(alone[0], lack)}{some} Images and masks are paired by their names without the "
                 f"ending: add the {other}, or remove the {what}."
@@ -129,9 +131,10 @@ def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
     for file in _layouts.image_files(folder, findings):
         stem = unicodedata.normalize("NFC", file.relative_to(folder).with_suffix("").as_posix())
         if stem in files:
-            mistakes.messages.append(
+            mistakes.add(
                 f"{shown(files[stem])} and {shown(file)} have the same name but for the ending. Remove one "
-                "of them."
+                "of them.",
+                file.with_suffix(""),
             )
         files[stem] = file
     mistakes.check()

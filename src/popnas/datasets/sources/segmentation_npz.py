@@ -17,7 +17,6 @@ from popnas.datasets.sources._layouts import label_names
 from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
-from popnas.files import is_folder
 
 _LAYOUT = f"{_npz_names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
 _CONVERTER = (
@@ -48,28 +47,28 @@ class SegmentationNpz(Source):
         masks: dict[str, Stored] = {}
         names: dict[str, list[str]] = {}
         findings, mistakes = Findings(), Mistakes()
-        for split, file in _npz_names.files_of(path, findings).items():
+        files = _npz_names.files_of(path, findings)
+        for split, file in files.by_split.items():
             if split in request.splits:
-                with mistakes.held():
-                    pair = _pair(
-                        file, split, is_only_split=is_folder(path), request=request, findings=findings
-                    )
+                with mistakes.held(file):
+                    found = findings if files.has_all else findings.of(split)
+                    pair = _pair(file, split, has_all=files.has_all, request=request, findings=found)
                     if pair is not None:
                         images[split], masks[split], names[split] = pair
         mistakes.check()
         if "train" not in images:
             raise DataError(_npz.no_training(path, _LAYOUT))
-        return SegmentationData(str(path), images, masks, names, label_names(path), notes=findings.notes())
+        return SegmentationData(str(path), images, masks, names, label_names(path), findings=findings)
 
 
 def _pair(
-    file: Path, split: str, *, is_only_split: bool, request: Request, findings: Findings
+    file: Path, split: str, *, has_all: bool, request: Request, findings: Findings
 ) -> tuple[Stored, Stored, list[str]] | None:
     """Images, masks and the masks' names of a split; None if the file does not hold it."""
     members = NpzMembers(file, _CONVERTER)
     numbers = _numbers(members)
     if numbers:
-        if split != "train" and not is_only_split:
+        if split != "train" and has_all:
             return None  # one file of numbered arrays is the training split
         used = {f"{kind}_{number}" for kind in "xy" for number in numbers}
         for name in members.names:
@@ -78,15 +77,12 @@ def _pair(
         images = _numbered(members, "x", numbers, request.is_cached)
         masks = _numbered(members, "y", numbers, request.is_cached)
         return images, masks, [f"y_{i} of {file}" for i in numbers]
-    is_first = split == "train" or is_only_split
-    keys = _npz_names.keys_of(
-        members, split, is_only_split=is_only_split, findings=findings if is_first else None
-    )
+    keys = _npz_names.keys_of(members, split, has_all=has_all, findings=findings)
     if keys is None:
         return None
     _check_pair(members, keys.x, keys.y)
-    images = _one_shape(members, keys.x, request.is_cached)
-    masks = _one_shape(members, keys.y, request.is_cached)
+    images = _one_shape(members, keys.x, request.is_cached, is_image=True)
+    masks = _one_shape(members, keys.y, request.is_cached, is_image=False)
     return images, masks, [f"{keys.y}[{i}] of {file}" for i in range(len(masks))]
 
 
@@ -127,7 +123,8 @@ def _numbered(members: NpzMembers, kind: str, numbers: list[str], is_cached: boo
     shapes = []
     for name in names:
         header = members.header(name)
-        shapes.append(_shape((1, *header.shape), header.dtype, name, members.file)[1:])
+        where = f"{members.file}: '{name}'"
+        shapes.append(_shape((1, *header.shape), header.dtype, where, is_image=kind == "x")[1:])
 
     def read(i: int) -> np.ndarray:
         return members.read(names[i]).reshape(shapes[i])
@@ -140,12 +137,12 @@ def _numbered(members: NpzMembers, kind: str, numbers: list[str], is_cached: boo
     return stored.map(lambda image: with_channels(image, channels), channels)
 
 
-def _one_shape(members: NpzMembers, name: str, is_cached: bool) -> Stored:
+def _one_shape(members: NpzMembers, name: str, is_cached: bool, *, is_image: bool) -> Stored:
     """x as (n, h, w, c) uint8 or y as (n, h, w); not cached: a `Ragged` over the file, if it is not
     compressed.
     """
     header = members.header(name)
-    shape = _shape(header.shape, header.dtype, name, members.file)
+    shape = _shape(header.shape, header.dtype, f"{members.file}: '{name}'", is_image=is_image)
     row = None if is_cached else members.rows(name)
     if row is None:
         array = members.read(name).reshape(shape)
@@ -154,13 +151,12 @@ def _one_shape(members: NpzMembers, name: str, is_cached: bool) -> Stored:
     return Ragged(lambda i: row(i).reshape(shape[1:]), sizes, num_channels=(*shape, None)[3])
 
 
-def _shape(shape: tuple[int, ...], dtype: np.dtype, name: str, file: Path) -> tuple[int, ...]:
-    """The array's shape as it is used: images (n, h, w, c), masks (n, h, w).
+def _shape(shape: tuple[int, ...], dtype: np.dtype, where: str, *, is_image: bool) -> tuple[int, ...]:
+    """The array's shape as it is used: images (n, h, w, c), masks (n, h, w); `where` names it in messages.
 
     Raises:
         DataError: another shape, or a type that images or masks do not have.
     """
-    is_image = name.lower().startswith("x")
     used = shape
     if is_image and len(shape) == 3:
         used = (*shape, 1)
@@ -169,17 +165,19 @@ def _shape(shape: tuple[int, ...], dtype: np.dtype, name: str, file: Path) -> tu
     if len(used) != (4 if is_image else 3):
         needed = "(n, height, width[, channels])" if is_image else "(n, height, width)"
         hint = " Turn one-hot masks into labels with numpy.argmax(y, axis=-1)." if len(used) == 4 else ""
-        raise DataError(f"{file}: '{name}' has the shape {shape}; {needed} is needed.{hint}")
+        raise DataError(f"{where} has the shape {shape}; {needed} is needed.{hint}")
     if is_image and used[1] in (1, 3, 4) and used[3] > 4:
         raise DataError(
-            f"{file}: '{name}' has the shape {shape}, with the channels first; they must come last: "
+            f"{where} has the shape {shape}, with the channels first; they must come last: "
             "numpy.moveaxis(x, -3, -1)."
         )
     if is_image and dtype != np.uint8:
-        raise DataError(
-            f"{file}: '{name}' is {dtype}; images are bytes of 0..255 (uint8). If white is 1, convert with "
-            "(x * 255).round().astype('uint8')."
-        )
+        remedy = {
+            "b": "If True is white, convert with (x * 255).astype('uint8')",
+            "f": "If white is 1, convert with (x * 255).round().astype('uint8'); if it is 255, with "
+            "x.round().astype('uint8')",
+        }.get(dtype.kind, "If its values lie there, convert with x.astype('uint8')")
+        raise DataError(f"{where} is {dtype}; images are bytes of 0..255 (uint8). {remedy}.")
     if dtype.kind not in "iubf":
-        raise DataError(f"{file}: '{name}' is of the type {dtype}; masks hold whole numbers, one per pixel.")
+        raise DataError(f"{where} is of the type {dtype}; masks hold whole numbers, one per pixel.")
     return used

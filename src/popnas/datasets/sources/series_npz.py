@@ -32,7 +32,7 @@ class SeriesNpz(Source):
         parts = _npz.read(request.path, request.splits, findings)
         return SeriesData(
             place=str(request.path),
-            notes=findings.notes(),
+            findings=findings,
             labels={split: part.y for split, part in parts.items()},
             series={split: _series(part) for split, part in parts.items()},
         )

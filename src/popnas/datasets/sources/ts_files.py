@@ -42,17 +42,18 @@ def read_problem(
     cases: dict[str, Cases] = {}
     for split in splits:
         if split in found:
-            with mistakes.held():
-                cases[split] = _ts_format.read(found[split], findings)
+            with mistakes.held(found[split]):
+                cases[split] = _ts_format.read(found[split], findings.of(split))
     mistakes.check()
     return SeriesData(
         place=place,
         labels={split: part.classes for split, part in cases.items()},
         series={split: part.series for split, part in cases.items()},
         names={split: part.names for split, part in cases.items()},
-        notes=findings.notes(),
+        findings=findings,
         end_remedy=_ts_format.END_REMEDY,
         axes_remedy=_ts_format.AXES_REMEDY,
+        remove_remedy="",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from popnas.workflows.data.look import Look, sentences
+from popnas.workflows.data.look import Look
 
 LARGE_UNLABELLED = 0.2
 RARE_PIXELS = 0.002
@@ -25,7 +25,7 @@ def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
     found += _of_classes(facts, look)
     found += _unlabelled(facts)
     found += _sizes(facts, look)
-    found += sentences(look.dataset.warnings)
+    found += look.dataset.told
     return list(dict.fromkeys(found))
 
 

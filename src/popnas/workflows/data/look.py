@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,11 +29,6 @@ _SIZE = (64, 64)
 _SHARE = 0.2
 
 
-def sentences(notes: Sequence[str]) -> list[str]:
-    """What loading noted (`Dataset.warnings`), as whole sentences."""
-    return [f"{note[0].upper()}{note[1:]}." for note in notes]
-
-
 @dataclass(frozen=True)
 class Look:
     """What was seen: the `dataset` section that reads the data, the data, and (sentences) what would stop a
@@ -51,7 +46,7 @@ class Look:
     @property
     def sentences(self) -> list[str]:
         """All that is to be told of how the data were read, the worst first."""
-        return list(dict.fromkeys([*self.problems, *self.guesses, *sentences(self.dataset.warnings)]))
+        return list(dict.fromkeys([*self.problems, *self.guesses, *self.dataset.told]))
 
     @property
     def task(self) -> Task:

@@ -29,7 +29,7 @@ def tasks_by_shape(path: Path, tasks: Sequence[str]) -> list[str]:
     """Those of `tasks` that the shapes of `.npz` arrays at `path` allow: of the others a user would only hear
     complaints. All of them where shapes say nothing.
     """
-    header = _npz_names.first_look(path) if _npz_names.recognizes(path) else None
+    header = _npz_names.first_look(path)
     fitting = set(tasks)
     if header is None:
         return list(tasks)
@@ -93,7 +93,7 @@ class Readings:
 
 def _stored_as_bytes(data: str) -> bool:
     path = files.user_path(data)
-    header = _npz_names.first_look(path) if _npz_names.recognizes(path) else None
+    header = _npz_names.first_look(path)
     return header is not None and header.x_dtype == np.uint8
 
 

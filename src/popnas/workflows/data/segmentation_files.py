@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from popnas.datasets.findings import Findings, Mistakes, shown
+from popnas.datasets.findings import Findings, Mistakes, explained, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.masks.classes import count_labels, listed
 from popnas.datasets.masks.geometry import Geometry, Size
@@ -130,7 +130,8 @@ def build(
         with mistakes.held():
             pairs = paired(image_folder, mask_folder, findings)
             scanned.append(_scan(split, pairs, reading, geometry, findings))
-    mistakes.check()
+    with explained(findings):
+        mistakes.check()
     num_channels = max(part.num_channels for part in scanned)
     built = []
     for part in scanned:
@@ -141,8 +142,8 @@ def build(
         built.append(BuiltSplit(part.name, file, np.array(part.sizes), part.pixels))
     if class_names:
         write_text(names_file, "".join(f"{name}\n" for name in class_names))
-    for note in findings.notes():
-        say(f"Warning: {note}")
+    for sentence in findings.notes().warnings():
+        say(f"Warning: {sentence}")
     return built
 
 
@@ -173,9 +174,9 @@ def _scan(
         return shape[2], geometry.size(*shape[:2], str(pair[0])), count_labels(geometry.of_mask(y_HW))
 
     mistakes = Mistakes()
-    for looked in _ahead(partial(_attempt, look), pairs):
+    for pair, looked in zip(pairs, _ahead(partial(_attempt, look), pairs), strict=True):
         if isinstance(looked, DataError):
-            mistakes.messages.append(str(looked))
+            mistakes.add(str(looked), pair[1])
             continue
         channels, size, counts = looked
         sizes.append(size)

@@ -71,7 +71,8 @@ def evaluate(
     forks.check("evaluation")
     found = find_models(Path(path), model, top=top)
     read_data_from(found, sets)
-    return [_evaluate(folder, say) for folder in found]
+    told: set[str] = set()
+    return [_evaluate(folder, say, told) for folder in found]
 
 
 def find_models(path: Path, model: Path | str | None = None, *, top: bool = False) -> list[ModelFolder]:
@@ -133,7 +134,8 @@ def _check_task(run: RunFolder, folder: ModelFolder) -> None:
         )
 
 
-def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
+def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
+    """`told`: what was said of the data of other models, which are mostly the same."""
     config, network = folder.config(), folder.load_network()
     task = tasks.get(config.dataset.type)
     try:
@@ -143,6 +145,10 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
         return ModelEvaluation(folder.path, None, str(lack))
     check_same_data(folder, dataset)
     assert dataset.test is not None
+    for warning in dataset.test_warnings:
+        if warning not in told:
+            say(f"Warning: {warning}")
+            told.add(warning)
     tally = Tally(dataset.num_classes, has_iou=task.is_per_pixel)
     metrics = task.metrics(dataset.num_classes)
     worst = WorstMasks(dataset.num_classes) if task.is_per_pixel else None
@@ -167,9 +173,6 @@ def _evaluate(folder: ModelFolder, say: Say) -> ModelEvaluation:
         }
     )
     _write(folder, content, dataset.class_names, views)
-    if dataset.test_lengths is not None:
-        for sentence in dataset.test_lengths.told(len(dataset.test)):
-            say(f"Test data of {folder.path}: {sentence}")
     for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
         what = "pixel" if task.is_per_pixel else "sample"
         say(f"No training {what} has the class '{name}', but test {what}s have: they cannot be recognised.")

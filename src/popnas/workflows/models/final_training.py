@@ -127,7 +127,7 @@ def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     listener.message(f"{job.origin}: {job.cell}")
     listener.phase("loading the data")
     dataset = deployment.load_with_test(job.config, identity.enclosing(job.folder))
-    for warning in [*job.config.warnings(), *dataset.warnings]:
+    for warning in [*job.config.warnings(), *dataset.told]:
         listener.message(f"Warning: {warning}")
     if not ModelFolder(job.folder).is_finished:
         spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)

@@ -126,7 +126,7 @@ def select(
         listener.phase("loading the data")
         dataset = run_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
-        for warning in [*ignored, *config.warnings(), *dataset.warnings]:
+        for warning in [*ignored, *config.warnings(), *dataset.told]:
             listener.message(f"Warning: {warning}")
         request = {
             "cell": None if given is None else given.key,

@@ -82,7 +82,7 @@ def search(
     listener = listener or Listener()
     device.choose(run_config.others.train_strategy)
     dataset = tasks.get(run_config.dataset.type).load(run_config)
-    for warning in [*run_config.warnings(), *dataset.warnings]:
+    for warning in [*run_config.warnings(), *dataset.told]:
         listener.message(f"Warning: {warning}")
     for warning in fits.check_search(run_config, dataset):
         listener.message(f"Warning: {warning}")

@@ -85,7 +85,7 @@ def end_to_end(
             f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."
         )
     dataset = deployment.load_with_test(config)
-    for warning in [*config.warnings(), *dataset.warnings]:
+    for warning in [*config.warnings(), *dataset.told]:
         listener.message(f"Warning: {warning}")
     for each in merged.values():
         fits.check_time(each, dataset, num_trainings=1)

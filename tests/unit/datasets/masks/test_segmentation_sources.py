@@ -179,7 +179,8 @@ def plain(**changes):
             numbered(y_4=np.array([None])),
             "'y_4' of .* holds pickled Python objects.*popnas dataset segmentation",
         ),
-        ({"images": np.zeros(3)}, "no array 'x': it holds 'images'"),
+        ({"images": np.zeros(3)}, "no array 'labels': it holds 'images'"),
+        ({"pictures": np.zeros(3)}, "no array 'x': it holds 'pictures'.* Understood are x and y"),
     ],
 )
 @pytest.mark.parametrize("cache", [True, False])

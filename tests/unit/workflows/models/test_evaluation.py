@@ -158,6 +158,16 @@ def test_data_that_have_changed(selected: Path, monkeypatch: pytest.MonkeyPatch)
         evaluate(selected, "0-m2-n1-f4")
 
 
+def test_what_is_known_of_the_test_split_is_told_once(
+    selected: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = ["In the test split: transparency is dropped: 3 (a, b, c)."]
+    _with_dataset(monkeypatch, lambda data, _: replace(data, warnings=["Of training."], test_warnings=notes))
+    said: list[str] = []
+    evaluate(selected, top=True, say=said.append)
+    assert said == [f"Warning: {notes[0]}"]
+
+
 def test_classes_that_training_never_saw(selected: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unseen(dataset: Dataset, need_test: bool) -> Dataset:
         train = dataset.full_train
