@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from popnas import training
+from popnas.evaluation import CandidateJob
 from popnas.training.loop import _Training
 from popnas.workflows.searching import candidate
 from popnas.workflows.settings import load_config
@@ -63,9 +64,9 @@ def main() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         context = candidate.setup({"config": load_config(CONFIG).to_json(), "folder": folder})
         for index in range(REPETITIONS + 1):
-            payload = {"cell": CELL, "step": 5, "index": index, "is_exploration": False, "repetition": 0}
+            job = CandidateJob(CELL, step=5, index=index, seed=0)
             began = time.thread_time()
-            answer = candidate.evaluate(context, {**payload, "keeps_weights_from": None})["volatile"]
+            answer = candidate.measure(context, job).volatile
             total = time.thread_time() - began
             parts = {
                 "warm-up": warm_up.take(),

@@ -1,9 +1,11 @@
-"""The result of one candidate as a value: what the journal stores and the strategy learns from."""
+"""One candidate as values: what a worker is told (`CandidateJob`), what it answers (`Measured`), and both
+joined, which the journal stores and the strategy learns from (`Evaluation`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 FIGURES = {
@@ -14,6 +16,66 @@ FIGURES = {
     "flops": "flops",
 }
 """Objective's name -> the Evaluation's figure."""
+
+
+@dataclass(frozen=True)
+class CandidateJob:
+    """What a worker is told of one candidate.
+
+    Attributes:
+        cell: canonical text of the cell.
+        step, index: the proposal's place, which names the candidate's files.
+        seed: of its training.
+        repetition: 0; of a confirmation its number, from 1. Only the first training leaves files.
+        keeps_weights_from: the best score known when the job was made: a cell that reaches it leaves its
+            weights. None: any cell.
+    """
+
+    cell: str
+    step: int
+    index: int
+    seed: int
+    repetition: int = 0
+    keeps_weights_from: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> CandidateJob:
+        """The inverse of `to_json`."""
+        return cls(**content)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a worker answers: a candidate's figures, or the reason why there are none.
+
+    Those that `Evaluation` has by the same name are meant as there. `missing_views` are sentences about files
+    of the candidate that could not be made.
+    """
+
+    params: int | None = None
+    flops: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    score: float | None = None
+    training_seconds: float | None = None
+    inference_seconds: float | None = None
+    head_metrics: list[dict[str, float]] = field(default_factory=list)
+    error: str | None = None
+    error_kind: str | None = None
+    volatile: dict[str, float | str] = field(default_factory=dict, compare=False)
+    missing_views: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Measured:
+        """The inverse of `to_json`."""
+        return cls(**{**content, "missing_views": tuple(content["missing_views"])})
 
 
 @dataclass(frozen=True)
@@ -50,6 +112,13 @@ class Evaluation:
     error: str | None = None
     error_kind: str | None = None
     volatile: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, job: CandidateJob, measured: Measured, *, is_exploration: bool) -> Evaluation:
+        """The one place where a proposal and what was measured of it are joined, failures as well."""
+        own = {item.name for item in fields(cls)}
+        found = {item.name: getattr(measured, item.name) for item in fields(measured) if item.name in own}
+        return cls(job.cell, job.step, job.index, is_exploration, job.seed, **found)
 
     @property
     def is_failed(self) -> bool:

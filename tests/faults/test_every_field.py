@@ -30,16 +30,17 @@ import pytest
 import torch
 
 from popnas import executors, tasks
+from popnas.cells import Cell
 from popnas.config import after_search, messages
 from popnas.errors import UserError
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.runs import RunFolder
 from popnas.runs.content import search_content
 from popnas.training import device
 from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import ModelJob, train_model
-from popnas.workflows.searching import best_model, candidate, finish, search
+from popnas.workflows.searching import best_model, candidate, candidate_jobs, finish, search
 from popnas.workflows.settings import load_config
 
 from .configurations import base, write_data
@@ -210,10 +211,12 @@ def _candidate(document: dict[str, Any], folder: Path) -> Any:
     config = load_config(document)
     context = candidate.setup({"config": config.to_json(), "folder": str(folder)})
     cell = SERIES_CELL if context.task.num_dims == 1 else CELL
-    payload = {"cell": cell, "step": 2, "index": 0, "is_exploration": False, "repetition": 0}
+    cell = Cell.parse(cell).canonical().key
+    seed = candidate_jobs.candidate_seed(config.others.seed, cell)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        content = candidate.evaluate(context, {**payload, "keeps_weights_from": None})["content"]
+        measured = candidate.measure(context, CandidateJob(cell, 2, 0, seed))
+    content = {**measured.to_json(), "volatile": None}
     files = {
         str(path.relative_to(folder)): path.read_bytes() if path.suffix == ".safetensors" else None
         for path in sorted(folder.rglob("*"))

@@ -299,7 +299,8 @@ class _Selection:
             return network_cost(Cell.parse(model.cell), spec).flops
 
         jobs = [
-            Job(model.folder.name, self._payload(model)) for model in sorted(pending, key=flops, reverse=True)
+            Job(model.folder.name, self._job(model).to_json())
+            for model in sorted(pending, key=flops, reverse=True)
         ]
         with self._executor(len(jobs)) as executor:
             for result in executor.run(jobs):
@@ -309,21 +310,23 @@ class _Selection:
                     write_json(folder / "failed.json", content, is_durable=True, is_proven=True)
                     self.listener.model_finished(folder, f"failed: {result.error}")
                 else:
-                    self.listener.model_finished(folder, _told(result.value))
-                    for missing in result.value["missing_views"]:
-                        self.listener.message(missing)
-                    if result.value["warning"]:
-                        self.listener.message(
-                            f"Warning: {result.id} has no ONNX file: {result.value['warning']}"
-                        )
+                    self._tell(TrainedModel.from_json(result.value))
                 self._write_table()
                 if self._is_time_up():
                     executor.drain()
 
-    def _payload(self, model: SelectedModel) -> dict[str, Any]:
-        names = ("cell", "motifs", "normal_cells", "filters")
-        given = {name: getattr(model, name) for name in names}
-        return {"folder": str(model.folder.resolve()), "deadline": self.deadline, **given}
+    def _tell(self, trained: TrainedModel) -> None:
+        stopped = ", stopped by max_hours" if trained.stopped else ""
+        told = f"validation {trained.score:.4f} in epoch {trained.best_epoch}{stopped}"
+        self.listener.model_finished(trained.folder, told)
+        for missing in trained.missing_views:
+            self.listener.message(missing)
+        if trained.warning:
+            self.listener.message(f"Warning: {trained.folder.name} has no ONNX file: {trained.warning}")
+
+    def _job(self, model: SelectedModel) -> SelectionJob:
+        shape = (model.motifs, model.normal_cells, model.filters)
+        return SelectionJob(str(model.folder.resolve()), model.cell, *shape, deadline=self.deadline)
 
     def _executor(self, num_jobs: int) -> Executor:
         settings = self.config.others.executor
@@ -390,13 +393,29 @@ def _as_it_is(path: Path, fields: dict[str, Any]) -> SelectedModel:
     )
 
 
-def _told(value: dict[str, Any]) -> str:
-    stopped = ", stopped by max_hours" if value["stopped"] else ""
-    return f"validation {value['score']:.4f} in epoch {value['best_epoch']}{stopped}"
-
-
 # --- in a worker
 # ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SelectionJob:
+    """What a worker is told of one model (see `ModelJob`); all else is the selection's configuration."""
+
+    folder: str
+    cell: str
+    motifs: int
+    normal_cells: int
+    filters: int
+    deadline: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> SelectionJob:
+        """The inverse of `to_json`."""
+        return cls(**content)
 
 
 @dataclass(frozen=True)
@@ -414,8 +433,8 @@ def setup(payload: dict[str, Any]) -> SelectionContext:
 
 
 def evaluate(context: SelectionContext, payload: dict[str, Any]) -> dict[str, Any]:
-    """Train one model; `payload`: folder, cell, motifs, normal_cells, filters, deadline."""
-    shape = (payload["motifs"], payload["normal_cells"], payload["filters"])
-    config = requests.with_macro(context.config, *shape)
-    job = ModelJob(Path(payload["folder"]), payload["cell"], config, SELECTION, deadline=payload["deadline"])
-    return train_model(job, context.dataset).to_json()
+    """Train one model: a `SelectionJob` as JSON -> a `TrainedModel` as JSON."""
+    job = SelectionJob.from_json(payload)
+    config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters)
+    model = ModelJob(Path(job.folder), job.cell, config, SELECTION, deadline=job.deadline)
+    return train_model(model, context.dataset).to_json()

@@ -99,6 +99,17 @@ class TrainedModel:
         """As plain JSON values."""
         return plain({**asdict(self), "folder": str(self.folder)})
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TrainedModel:
+        """The inverse of `to_json`."""
+        return cls(
+            **{
+                **content,
+                "folder": Path(content["folder"]),
+                "missing_views": tuple(content["missing_views"]),
+            }
+        )
+
 
 OnEpoch = Callable[[int, EpochRecord], None]
 """Called with the number of epochs that are done and the record of the last one."""

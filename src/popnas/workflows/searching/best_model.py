@@ -13,7 +13,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
@@ -88,15 +88,8 @@ def _load(network: networks.Network, path: Path) -> bool:
 
 def _train_again(best: Evaluation, executor: Executor) -> None:
     """Training repeats lost weights exactly."""
-    payload = {
-        "cell": best.cell,
-        "step": best.step,
-        "index": best.index,
-        "is_exploration": best.is_exploration,
-        "repetition": 0,
-        "keeps_weights_from": None,
-    }
-    for result in executor.run([Job("best", payload)]):
+    job = CandidateJob(best.cell, best.step, best.index, best.seed)
+    for result in executor.run([Job("best", job.to_json())]):
         if result.error is not None:
             raise ExportError(
                 f"the weights of the best cell {best.cell} are lost, and training it again failed: "

@@ -7,7 +7,7 @@ Evaluation.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
 from popnas.errors import CandidateFailed
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Measured
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
-from popnas.seeds import derive_seed
 from popnas.tasks import Task
 from popnas.training import TrainingResult, TrainingSettings, device, simulated
 from popnas.training.failures import memory_errors_named
@@ -69,79 +68,80 @@ def context(run_config: RunConfig, dataset: Dataset, folder: Path, worker: int =
     )
 
 
-def candidate_seed(root_seed: int, cell: Cell, repetition: int = 0) -> int:
-    """The seed of a candidate: from the run's seed and the cell's canonical form; repetitions confirm a
-    result."""
-    parts = ["candidate", cell.key] if repetition == 0 else ["candidate", cell.key, repetition]
-    return derive_seed(root_seed, *parts)
-
-
 def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
-    """Train and measure one candidate.
-
-    `payload`: {"cell", "step", "index", "is_exploration", "repetition" (0, or the number of a confirmation
-    with another seed), "keeps_weights_from" (the best score known when the job was made, or None: a cell
-    that reaches it leaves its weights)}. A candidate that fails (NaN loss, out of memory, time limit) is an
-    answer too.
+    """Train and measure one candidate: a `CandidateJob` as JSON -> a `Measured` as JSON.
 
     Raises:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
+    return measure(context, CandidateJob.from_json(payload)).to_json()
+
+
+def measure(context: CandidateContext, job: CandidateJob) -> Measured:
+    """Train and measure one candidate. One that fails (NaN loss, out of memory, time limit) is an answer too.
+
+    Raises:
+        StorageError: likewise.
+    """
     started, cpu_started = time.perf_counter(), time.process_time()
-    cell = Cell.parse(payload["cell"]).canonical()
-    seed = candidate_seed(context.config.others.seed, cell, payload["repetition"])
+    cell = Cell.parse(job.cell)
     cost = network_cost(cell, context.spec)
-    shared: dict[str, Any] = {
-        "cell": cell.key,
-        "step": payload["step"],
-        "index": payload["index"],
-        "is_exploration": payload["is_exploration"],
-        "seed": seed,
-        "params": cost.params,
-        "flops": cost.flops,
-    }
-    volatile: dict[str, Any] = {"device": str(context.device)}
+    figures = Measured(params=cost.params, flops=cost.flops)
+    volatile: dict[str, float | str] = {"device": str(context.device)}
+
+    def spent() -> dict[str, float | str]:
+        return {
+            "wall_seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu_started,
+        }
+
     try:
         # Memory may run out in building and in timing too, not only in training.
         with memory_errors_named(context.device):
-            results = [_train(context, cell, seed, fold, cost) for fold in context.dataset.folds]
-            measured = inference_seconds(context, results[0][0], cost)
+            results = [_train(context, cell, job.seed, fold, cost) for fold in context.dataset.folds]
+            seconds = inference_seconds(context, results[0][0], cost)
     except CandidateFailed as failure:
-        volatile |= _seconds_since(started, cpu_started)
-        evaluation = Evaluation(**shared, error=str(failure), error_kind=failure.kind, volatile=volatile)
-        return {"content": evaluation.content(), "volatile": volatile}
+        volatile |= spent()
+        return replace(figures, error=str(failure), error_kind=failure.kind, volatile=volatile)
     folds = [result for _, result in results]
+    figures = replace(_means(figures, folds, context.settings.score_metric), inference_seconds=seconds)
+    missing = () if job.repetition else _leave_files(context, job, figures, results)
+    volatile |= spent()
+    volatile["epochs_seconds"] = sum(result.training_seconds for result in folds)
+    volatile["validation_seconds"] = sum(
+        epoch.validation_seconds for result in folds for epoch in result.epochs
+    )
+    return replace(figures, missing_views=missing, volatile=volatile)
+
+
+def _means(figures: Measured, folds: list[TrainingResult], score_metric: str) -> Measured:
+    """What the folds came to on average."""
     metrics = _mean_metrics([result.metrics for result in folds])
-    score = metrics[context.config.search_strategy.score_metric]
-    evaluation = Evaluation(
-        **shared,
+    return replace(
+        figures,
         metrics=metrics,
-        score=score,
+        score=metrics[score_metric],
         training_seconds=float(np.mean([result.training_seconds for result in folds])),
-        inference_seconds=measured,
         head_metrics=_mean_head_metrics(folds),
-        volatile=volatile,
     )
-    if payload["repetition"] == 0:
-        # The empty cell is never the best model. Ties are kept: the order of completion must not decide
-        # among them.
-        if cell.blocks and score >= (payload["keeps_weights_from"] or 0.0):
-            best = max(folds, key=lambda result: result.metrics[context.config.search_strategy.score_metric])
-            candidate_files.save_weights(context.folder, cell.key, best.best_state)
-        volatile["missing_views"] = candidate_files.write(context, payload, results[0][0], folds)
-    volatile.update(
-        **_seconds_since(started, cpu_started),
-        epochs_seconds=sum(result.training_seconds for result in folds),
-        validation_seconds=sum(epoch.validation_seconds for result in folds for epoch in result.epochs),
-    )
-    return {"content": evaluation.content(), "volatile": volatile}
 
 
-def _seconds_since(started: float, cpu_started: float) -> dict[str, float]:
-    return {
-        "wall_seconds": time.perf_counter() - started,
-        "cpu_seconds": time.process_time() - cpu_started,
-    }
+def _leave_files(
+    context: CandidateContext,
+    job: CandidateJob,
+    figures: Measured,
+    results: list[tuple[networks.Network, TrainingResult]],
+) -> tuple[str, ...]:
+    """Write the candidate's files; sentences about the views that could not be made."""
+    folds = [result for _, result in results]
+    network = results[0][0]
+    assert figures.score is not None
+    # The empty cell is never the best model. Ties are kept: the order of completion must not decide among
+    # them.
+    if network.cell.blocks and figures.score >= (job.keeps_weights_from or 0.0):
+        best = max(folds, key=lambda result: result.metrics[context.settings.score_metric])
+        candidate_files.save_weights(context.folder, job.cell, best.best_state)
+    return tuple(candidate_files.write(context, job, network, folds))
 
 
 def _train(

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from popnas import networks
 from popnas.errors import ExportError
+from popnas.evaluation import CandidateJob
 from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
@@ -60,7 +61,7 @@ def candidate_folder(folder: Path, step: int, index: int) -> Path:
 
 def write(
     context: CandidateContext,
-    payload: dict[str, Any],
+    job: CandidateJob,
     network: networks.Network,
     folds: list[TrainingResult],
 ) -> list[str]:
@@ -71,7 +72,7 @@ def write(
     Raises:
         StorageError: the disk refused weights or ONNX file that were asked for.
     """
-    folder = candidate_folder(context.folder, payload["step"], payload["index"])
+    folder = candidate_folder(context.folder, job.step, job.index)
     views = Views()
     for number, result in enumerate(folds):
         log = folder / (f"tensorboard/fold_{number}" if len(folds) > 1 else "tensorboard")

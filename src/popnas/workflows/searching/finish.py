@@ -13,12 +13,14 @@ from popnas.executors import Executor, Job
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, write_csv
-from popnas.workflows.searching import candidate_files, predictions, tables
+from popnas.workflows.searching import candidate_files, candidate_jobs, predictions, tables
 from popnas.workflows.searching.progress import Listener
 
 NUM_CONFIRMED = 5
 NUM_SEEDS = 3
 NUM_CONFIRMATIONS = NUM_CONFIRMED * NUM_SEEDS
+_CONFIRMED = frozenset({"seed", "metrics", "score", "training_seconds", "error", "error_kind"})
+"""What a confirmation tells of its training."""
 
 Append = Callable[[str, dict[str, Any], dict[str, Any]], None]
 
@@ -47,40 +49,24 @@ def cells_to_confirm(state: RunState) -> list[Evaluation]:
     ]
 
 
-def confirm(state: RunState, executor: Executor, append: Append, listener: Listener) -> None:
+def confirm(state: RunState, root_seed: int, executor: Executor, append: Append, listener: Listener) -> None:
     """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
     `confirmation`."""
     done = {(item.cell, item.repetition) for item in state.confirmations}
-    jobs = []
+    jobs = {}
     for evaluation in cells_to_confirm(state):
         for repetition in range(1, NUM_SEEDS + 1):
             if (evaluation.cell, repetition) not in done:
-                payload = {
-                    "cell": evaluation.cell,
-                    "step": evaluation.step,
-                    "index": evaluation.index,
-                    "is_exploration": evaluation.is_exploration,
-                    "repetition": repetition,
-                    "keeps_weights_from": None,
-                }
-                jobs.append(Job(f"{evaluation.cell}#{repetition}", payload))
+                job = candidate_jobs.make(evaluation, root_seed, repetition=repetition)
+                jobs[f"{job.cell}#{repetition}"] = job
     if not jobs:
         return
     listener.confirmation_started(len(jobs))
-    payloads = {job.id: job.payload for job in jobs}
-    for result in executor.run(jobs):
-        payload = payloads[result.id]
-        found = (
-            result.value["content"]
-            if result.value
-            else {"error": result.error, "error_kind": result.error_kind}
-        )
-        kept = {
-            name: found.get(name)
-            for name in ("seed", "metrics", "score", "training_seconds", "error", "error_kind")
-        }
-        content = {name: payload[name] for name in ("cell", "repetition")} | kept
-        append("confirmation", content, result.value["volatile"] if result.value else {})
+    for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
+        job = jobs[result.id]
+        found = Evaluation.of(job, candidate_jobs.measured(result), is_exploration=False)
+        kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
+        append("confirmation", {"cell": job.cell, "repetition": job.repetition} | kept, found.volatile)
         listener.confirmation_finished()
 
 

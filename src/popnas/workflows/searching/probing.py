@@ -22,6 +22,7 @@ from popnas import networks, tasks, training
 from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
+from popnas.evaluation import CandidateJob
 from popnas.executors.inline import torch_threads
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
@@ -197,7 +198,7 @@ class _Prober:
         network = networks.build(cell, self.spec).to(self.context.device)
         cost = network_cost(cell, self.spec)
         candidate.inference_seconds(self.context, network, cost)
-        candidate_files.write(self.context, {"step": len(cell), "index": 0}, network, [result])
+        candidate_files.write(self.context, CandidateJob(cell.key, len(cell), 0, 0), network, [result])
         return self.clock() - began
 
 

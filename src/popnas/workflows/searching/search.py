@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from popnas import executors, forks, tasks
-from popnas.cells import Cell, SearchSpace
+from popnas.cells import SearchSpace
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, UserError
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job, Result
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
@@ -33,8 +33,7 @@ from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.training import device
 from popnas.workflows import advice, fits
 from popnas.workflows.data import facts, run_data
-from popnas.workflows.searching import best_model, finish, predictions, surrogates
-from popnas.workflows.searching.candidate import candidate_seed
+from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
 from popnas.workflows.searching.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks
 
@@ -174,7 +173,7 @@ class _Search:
             with self.folder.journal, self._executor() as executor:
                 reason = self._search(executor)
                 if reason != "max_hours" and self.config.others.confirm:
-                    finish.confirm(self.state, executor, self._append, self.listener)
+                    finish.confirm(self.state, self.config.others.seed, executor, self._append, self.listener)
                 best_model.write(
                     self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
                 )
@@ -268,9 +267,12 @@ class _Search:
 
         if self._is_time_up():
             return not pending
-        for result in executor.run([self._job(proposed) for proposed in pending], on_start=on_start):
-            running.pop(int(result.id), None)
-            evaluation = self._record(proposals[int(result.id)], result)
+        jobs = {proposed.index: self._job(proposed) for proposed in pending}
+        handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
+        for result in executor.run(handed_out, on_start=on_start):
+            index = int(result.id)
+            running.pop(index, None)
+            evaluation = self._record(proposals[index], jobs[index], result)
             now = time.monotonic()
             since_start = {index: now - started for index, started in running.items()}
             left = self.clock.seconds_left(step, waiting, since_start)
@@ -279,23 +281,18 @@ class _Search:
                 executor.drain()
         return not self.state.pending(step)
 
-    def _job(self, proposed: Proposed) -> Job:
+    def _job(self, proposed: Proposed) -> CandidateJob:
         best = self.strategy.best()
-        payload = {
-            "cell": proposed.cell,
-            "step": proposed.step,
-            "index": proposed.index,
-            "is_exploration": proposed.is_exploration,
-            "repetition": 0,
-            "keeps_weights_from": best.score if best else None,
-        }
-        return Job(str(proposed.index), payload)
+        return candidate_jobs.make(
+            proposed, self.config.others.seed, keeps_weights_from=best.score if best else None
+        )
 
-    def _record(self, proposed: Proposed, result: Result) -> Evaluation:
-        evaluation = self._evaluation(proposed, result)
+    def _record(self, proposed: Proposed, job: CandidateJob, result: Result) -> Evaluation:
+        measured = candidate_jobs.measured(result)
+        evaluation = Evaluation.of(job, measured, is_exploration=proposed.is_exploration)
         if result.traceback is not None:
             self._log_failure(evaluation, result.traceback)
-        for missing in evaluation.volatile.pop("missing_views", ()):
+        for missing in measured.missing_views:
             self.listener.message(missing)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
@@ -308,21 +305,6 @@ class _Search:
             log.write(
                 f"{evaluation.cell} failed ({evaluation.error_kind}): {evaluation.error}\n{traceback}\n"
             )
-
-    def _evaluation(self, proposed: Proposed, result: Result) -> Evaluation:
-        volatile = {"worker": result.worker, "attempts": result.attempts}
-        if result.value is not None:
-            return Evaluation.from_json(result.value["content"], {**result.value["volatile"], **volatile})
-        return Evaluation(
-            cell=proposed.cell,
-            step=proposed.step,
-            index=proposed.index,
-            is_exploration=proposed.is_exploration,
-            seed=candidate_seed(self.config.others.seed, Cell.parse(proposed.cell)),
-            error=result.error,
-            error_kind=result.error_kind,
-            volatile=volatile,
-        )
 
     # --- the rest ---
 
