@@ -131,6 +131,56 @@ def test_a_network_answers_a_series_alone_as_in_a_batch(
                 torch.testing.assert_close(head[number], head_alone[0], atol=1e-4, rtol=1e-4)
 
 
+def trained(blocks: list[Block], flags: dict[str, object], x: Tensor, lengths: list[int]) -> list[Tensor]:
+    """A step of training: logits, gradients, and the running statistics behind it."""
+    spec = NetworkSpec("classification", (x.shape[2], CHANNELS), 3, filters=4, has_lengths=True)
+    torch.manual_seed(0)
+    network = networks.build(Cell(tuple(blocks)), spec.replace(**flags)).train()
+    heads = network(x, torch.tensor(lengths))
+    sum((logits.softmax(1)[:, 0]).sum() for logits in heads).backward()
+    gradients = [part.grad for part in network.parameters() if part.grad is not None]
+    return [*heads, *gradients, *network.buffers()]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(blocks=st.lists(BLOCK, max_size=2), flags=FLAGS, lengths=LENGTHS, padding=st.integers(1, 30))
+def test_a_network_learns_the_same_however_far_series_are_padded(
+    blocks: list[Block], flags: dict[str, object], lengths: list[int], padding: int
+) -> None:
+    _, short = batch_of(lengths, 0)
+    _, long = batch_of(lengths, padding)
+    for found, expected in zip(
+        trained(blocks, flags, long, lengths), trained(blocks, flags, short, lengths), strict=True
+    ):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(lengths=LENGTHS, padding=st.integers(0, 9), is_half=st.booleans())
+def test_batch_normalisation_counts_what_lies_before_the_ends(
+    lengths: list[int], padding: int, is_half: bool
+) -> None:
+    """As PyTorch's of the positions before the ends, one after the other."""
+    alone, together = batch_of(lengths, padding)
+    together += 100 * (together == 0)  # whatever lies behind
+    ours, theirs = BatchNorm(CHANNELS).train(), torch.nn.BatchNorm2d(CHANNELS).train()
+    if is_half:
+        together, alone = together.bfloat16(), [one.bfloat16() for one in alone]
+    ends = Ends(torch.tensor(lengths))
+    found = ours(together.unsqueeze(2), ends).squeeze(2)
+    if sum(lengths) == 1:  # no variance: by the running statistics, as they were
+        torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+        return
+    expected = theirs(torch.cat(alone, dim=2).unsqueeze(2)).squeeze(2)
+    tolerance = 0.05 if is_half else 1e-4
+    inside = torch.cat([row[None, :, :end] for row, end in zip(found, lengths, strict=True)], dim=2)
+    torch.testing.assert_close(inside, expected, atol=tolerance, rtol=tolerance)
+    assert found.dtype == together.dtype
+    assert not any(row[:, end:].any() for row, end in zip(found, lengths, strict=True))
+    for name in ("running_mean", "running_var"):
+        torch.testing.assert_close(getattr(ours, name), getattr(theirs, name), atol=1e-3, rtol=1e-3)
+
+
 RAW = Preprocessing((0.5, -1.0, 0.0), (2.0, 0.25, 1.0), has_lengths=True)
 FAMILIES = [
     next(name for name in family.examples if parse(name).num_dims in (None, 1))

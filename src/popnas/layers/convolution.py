@@ -27,8 +27,9 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
     return (extent - 1) // 2, extent // 2
 
 
-class BatchNorm(nn.Module):
-    """Batch normalisation over the batch and all positions, momentum 0.1, eps 1e-5.
+class BatchNorm(Layer):
+    """Batch normalisation over the batch and all positions (of series: before their ends), momentum 0.1, eps
+    1e-5.
 
     Unlike `nn.BatchNorm*d` it takes any number of dimensions, does not count batches (a tensor operation per
     call that nothing reads), and a training batch with one value per channel (the rest of a data set on a 1x1
@@ -45,14 +46,40 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, ends: Ends | None = None) -> Tensor:
         """(B, C, ...) -> the same shape."""
+        return self.normalised(x) if ends is None else ends.cut(self.normalised(x, ends))
+
+    def normalised(self, x: Tensor, ends: Ends | None = None) -> Tensor:
+        """As `forward`; behind the ends stands anything, for a layer that goes on and cuts then."""
+        if ends is not None and self.training:
+            return self._by_what_lies_before(ends, x)
         is_batch_used = self.training and x.numel() > x.shape[1]
         # In ATen's order, statistics last: `functional.batch_norm` would add a size check of its own.
         statistics = (self.running_mean, self.running_var)
         return torch.batch_norm(
             x, self.weight, self.bias, *statistics, is_batch_used, BN_MOMENTUM, BN_EPS, True
         )
+
+    def _by_what_lies_before(self, ends: Ends, x_BC1L: Tensor) -> Tensor:
+        """Padding does not count in the statistics: else what is learnt would depend on the longest series.
+
+        In float32, as ATen has statistics; without a question to the device (how many values there are).
+        """
+        x, count = x_BC1L.float(), ends.num_positions
+        mask_B11L = ends.mask(x)
+        mean_C = (x * mask_B11L).sum((0, 2, 3)) / count
+        mean_C = torch.where(count > 1, mean_C, self.running_mean)
+        centred = (x - mean_C[:, None, None]) * mask_B11L
+        variance_C = centred.square().sum((0, 2, 3)) / count
+        variance_C = torch.where(count > 1, variance_C, self.running_var)
+        with torch.no_grad():
+            unbiased_C = torch.where(count > 1, variance_C * count / (count - 1), variance_C)
+            self.running_mean.lerp_(mean_C, BN_MOMENTUM)
+            self.running_var.lerp_(unbiased_C, BN_MOMENTUM)
+        scale_C = self.weight * torch.rsqrt(variance_C + BN_EPS)
+        y = torch.addcmul(self.bias[:, None, None], centred, scale_C[:, None, None])
+        return y.to(x_BC1L.dtype)
 
     def extra_repr(self) -> str:
         """The number of channels."""
@@ -107,7 +134,24 @@ class Convolution(nn.Conv2d):
         return super().forward(x_BCHW)
 
 
-class ConvBNAct(Layer):
+class _BNActLayer(Layer):
+    """What ends in batch normalisation and an activation; subclasses define `_convolved`."""
+
+    norm: BatchNorm
+    activation: nn.Module
+
+    def _convolved(self, x_BCHW: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _on_map(self, x_BCHW: Tensor) -> Tensor:
+        return self.activation(self.norm(self._convolved(x_BCHW)))
+
+    def _before_ends(self, x_BC1L: Tensor, ends: Ends) -> Tensor:
+        after = self.ends_after(ends)
+        return after.cut(self.activation(self.norm.normalised(self._convolved(x_BC1L), after)))
+
+
+class ConvBNAct(_BNActLayer):
     """Convolution without bias, batch normalisation, activation: (B, in, *size) -> (B, out, *ceil(size /
     stride)).
 
@@ -134,15 +178,15 @@ class ConvBNAct(Layer):
         self.activation = nn.Identity() if activation is None else make_activation(activation)
         self.stride = stride
 
-    def _on_map(self, x_BCHW: Tensor) -> Tensor:
-        return self.activation(self.norm(self.convolution(x_BCHW)))
+    def _convolved(self, x_BCHW: Tensor) -> Tensor:
+        return self.convolution(x_BCHW)
 
     def ends_after(self, ends: Ends) -> Ends:
         """See `Layer`."""
         return ends.shrunk(self.stride)
 
 
-class SeparableConvBNAct(Layer):
+class SeparableConvBNAct(_BNActLayer):
     """Depthwise and pointwise convolution with nothing between them, BN, activation."""
 
     def __init__(
@@ -165,15 +209,15 @@ class SeparableConvBNAct(Layer):
         self.activation = make_activation(activation)
         self.stride = stride
 
-    def _on_map(self, x_BCHW: Tensor) -> Tensor:
-        return self.activation(self.norm(self.pointwise(self.depthwise(x_BCHW))))
+    def _convolved(self, x_BCHW: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x_BCHW))
 
     def ends_after(self, ends: Ends) -> Ends:
         """See `Layer`."""
         return ends.shrunk(self.stride)
 
 
-class TransposeConvBNAct(Layer):
+class TransposeConvBNAct(_BNActLayer):
     """Transpose convolution without bias to exactly `stride` times the size, BN, activation.
 
     It is the transpose of a "same" convolution of that stride: of the full output, (k-1)//2 positions are cut
@@ -208,8 +252,8 @@ class TransposeConvBNAct(Layer):
         self.activation = make_activation(activation)
         self.stride = stride
 
-    def _on_map(self, x_BCHW: Tensor) -> Tensor:
-        return self.activation(self.norm(self.convolution(x_BCHW)))
+    def _convolved(self, x_BCHW: Tensor) -> Tensor:
+        return self.convolution(x_BCHW)
 
     def ends_after(self, ends: Ends) -> Ends:
         """See `Layer`."""

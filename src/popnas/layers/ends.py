@@ -28,6 +28,14 @@ class Ends:
         self.factor = factor
         self._coarser: dict[int, Ends] = {}
         self._masks: dict[torch.dtype, Tensor] = {}
+        self._num_positions: Tensor | None = None
+
+    @property
+    def num_positions(self) -> Tensor:
+        """How many positions of all series lie before their ends, (), float32."""
+        if self._num_positions is None:
+            self._num_positions = self.lengths_B.sum().float()
+        return self._num_positions
 
     def shrunk(self, stride: int) -> Ends:
         """Behind layers of that total stride: ceil(length / stride)."""
