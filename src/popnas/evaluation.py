@@ -4,18 +4,8 @@ joined, which the journal stores and the strategy learns from (`Evaluation`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
-
-FIGURES = {
-    "score": "score",
-    "time": "training_seconds",
-    "inference_time": "inference_seconds",
-    "params": "params",
-    "flops": "flops",
-}
-"""Objective's name -> the Evaluation's figure."""
 
 
 @dataclass(frozen=True)
@@ -124,18 +114,6 @@ class Evaluation:
     def is_failed(self) -> bool:
         """Whether the candidate has no usable result."""
         return self.error_kind is not None
-
-    def figure(self, objective: str) -> float | None:
-        """What was measured or computed of an objective."""
-        value: float | None = getattr(self, FIGURES[objective])
-        return value
-
-    def keeps_to(self, constraints: Mapping[str, Sequence[float]]) -> bool:
-        """Whether each objective that is named lies within its least and greatest value."""
-        return all(
-            (value := self.figure(name)) is not None and least <= value <= greatest
-            for name, (least, greatest) in constraints.items()
-        )
 
     def content(self) -> dict[str, Any]:
         """What two equal runs share, as a JSON object."""

@@ -9,9 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from popnas import objectives
 from popnas.errors import MissingExtraError, UnknownNameError, UserError, nearest
-from popnas.evaluation import FIGURES as MEASURED
 from popnas.evaluation import Evaluation
+from popnas.objectives.rows import ROWS
 from popnas.runs import RunFolder, RunState
 from popnas.runs.front import search_objectives, trained_front
 from popnas.runs.views import VIEWS
@@ -67,7 +68,7 @@ class Run:
     def front(self) -> DataFrame:
         """The cells on the measured Pareto front, best score first: cell, score and what was measured."""
         items = trained_front(self.state)
-        measured = {name: [getattr(item, figure) for item in items] for name, figure in MEASURED.items()}
+        measured = {row.name: [getattr(item, row.field) for item in items] for row in ROWS}
         steps = [item.step for item in items]
         return _pandas().DataFrame({"cell": [item.cell for item in items], "blocks": steps, **measured})
 
@@ -122,10 +123,10 @@ class Run:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, the front's best cells, and the scores over the steps."""
-        objectives = search_objectives(self.state)
-        head = "".join(f"<th>{escape(name)}</th>" for name in ("cell", *objectives))
+        names = search_objectives(self.state)
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("cell", *names))
         items = trained_front(self.state)
-        rows = "".join(_row(item, objectives) for item in items[:_NUM_SHOWN])
+        rows = "".join(_row(item, names) for item in items[:_NUM_SHOWN])
         more = (
             f"<p>and {len(items) - _NUM_SHOWN} more: <code>.front</code></p>"
             if len(items) > _NUM_SHOWN
@@ -186,6 +187,6 @@ def _has_header(path: Path) -> bool:
         return next(csv.reader(stream), None) is not None
 
 
-def _row(item: Evaluation, objectives: list[str]) -> str:
-    values = "".join(f"<td>{getattr(item, MEASURED[name]):.5g}</td>" for name in objectives)
+def _row(item: Evaluation, names: list[str]) -> str:
+    values = "".join(f"<td>{objectives.get(name).value(item):.5g}</td>" for name in names)
     return f"<tr><td><code>{escape(item.cell)}</code></td>{values}</tr>"

@@ -13,6 +13,7 @@ from popnas.config.names import Facts, NameRules
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import OBJECTIVES
 from popnas.errors import Problem, nearest
+from popnas.objectives.rows import TIMES
 
 Check = Callable[[Facts], Iterable[Problem]]
 
@@ -209,7 +210,7 @@ def _has_objectives(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "search_strategy.additional_pareto_objectives",
             [],
-            "needs at least one objective beside the score (time, params, inference_time or flops); to "
+            f"needs at least one objective beside the score ({', '.join(OBJECTIVES)}); to "
             "search by score alone, set others.pnas_mode to true.",
         )
 
@@ -237,7 +238,7 @@ def _constraints_hold(facts: Facts) -> Iterator[Problem]:
 
 @mistake("search_strategy.constraints", "others.pnas_mode")
 def _constraints_predicted(facts: Facts) -> Iterator[Problem]:
-    for name in ("time", "inference_time"):
+    for name in (row.name for row in TIMES):
         if facts.config.others.pnas_mode and name in facts.config.search_strategy.constraints:
             yield Problem(
                 f"search_strategy.constraints.{name}",

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from popnas.config.declarations import Because, NullMeans, Section, checked, suggested
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
+from popnas.objectives.rows import COSTS
 
-OBJECTIVES = ("time", "params", "inference_time", "flops")
+OBJECTIVES = tuple(row.name for row in COSTS)
 SCORE_METRICS = ("accuracy", "f1_score", "mean_iou")
 TASKS = ("image_classification", "time_series_classification", "image_segmentation")
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from popnas.evaluation import Evaluation
+from popnas.objectives.rows import FLOPS, PARAMS, TIME
 from popnas.report.run_data import RunData
 from popnas.report.statistics import Interval, SeedNoise
 
 Outcome = Literal["better", "cheaper", "no difference", "worse", "unknown"]
-_COSTS = {"training_seconds": "training time", "params": "parameters", "flops": "FLOPs"}
+# Not the inference time: it is of one batch, whose noise is as large as what one saves.
+_COSTS = (TIME, PARAMS, FLOPS)
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ def verdicts(cells: Sequence[ConfirmedCell]) -> list[Verdict]:
 def _verdict(grown: ConfirmedCell, single: ConfirmedCell) -> Verdict:
     found = grown.noise.difference(grown.scores, single.scores)
     savings = {}
-    for name, words in _COSTS.items():
-        new, old = getattr(grown.evaluation, name), getattr(single.evaluation, name)
+    for cost in _COSTS:
+        new, old = cost.value(grown.evaluation), cost.value(single.evaluation)
         if new is not None and old and new <= 0.95 * old:
-            savings[words] = 1 - new / old
+            savings[cost.title] = 1 - new / old
     return Verdict(grown, single, found, savings, _outcome(found, savings))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from popnas import objectives
 from popnas.cells import Cell
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
@@ -48,19 +49,19 @@ def search_objectives(state: RunState) -> list[str]:
     return ["score", *(strategy.get("additional_pareto_objectives") or [])]
 
 
-def trained_front(state: RunState, objectives: Sequence[str] | None = None) -> list[Evaluation]:
+def trained_front(state: RunState, names: Sequence[str] | None = None) -> list[Evaluation]:
     """The evaluations that no other dominates, best score first; without failed ones, the empty cell and what
     breaks the constraints of the search.
 
-    `objectives` are those of the search unless given.
+    `names` are the objectives, those of the search unless given.
     """
-    names = search_objectives(state) if objectives is None else list(objectives)
-    items = [item for item in state.allowed if all(item.figure(name) is not None for name in names)]
+    rows = [objectives.get(name) for name in (search_objectives(state) if names is None else names)]
+    items = [item for item in state.allowed if all(row.value(item) is not None for row in rows)]
     if not items:
         return []
     items.sort(key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
-    values = np.array([[item.figure(name) for name in names] for item in items], dtype=np.float64)
-    mask = front(values, [name == "score" for name in names])
+    values = np.array([[row.value(item) for row in rows] for item in items], dtype=np.float64)
+    mask = front(values, [row.is_maximized for row in rows])
     return [item for item, is_kept in zip(items, mask, strict=True) if is_kept]
 
 
@@ -93,7 +94,7 @@ def check_constraints(state: RunState) -> None:
         return
     told = []
     for name, (least, greatest) in state.constraints.items():
-        values = [value for item in trained if (value := item.figure(name)) is not None]
+        values = [value for item in trained if (value := objectives.get(name).value(item)) is not None]
         found = f"they have {min(values):.6g} to {max(values):.6g}" if values else "they have none"
         told.append(f"{name} from {least:g} to {greatest:g} ({found})")
     raise PopnasError(

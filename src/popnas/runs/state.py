@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from popnas import objectives
 from popnas.cells import Cell
 from popnas.errors import CellSyntaxError
 from popnas.evaluation import Evaluation
@@ -166,7 +167,7 @@ class RunState:
         return [
             item
             for item in self.successes
-            if item.step > 0 and item.score is not None and item.keeps_to(self.constraints)
+            if item.step > 0 and item.score is not None and objectives.keeps_to(item, self.constraints)
         ]
 
     @property

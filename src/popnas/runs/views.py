@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from popnas.evaluation import Evaluation
+from popnas.objectives.rows import COSTS, FLOPS, INFERENCE_TIME, PARAMS, SCORE, TIME
 from popnas.runs.folder import RunFolder
 from popnas.runs.state import Proposed, RunState
 from popnas.storage import write_table
@@ -40,8 +41,16 @@ CLASSIFICATION_METRICS = {
 }
 SEGMENTATION_METRICS = {"accuracy": "best val accuracy", "mean_iou": "val mean IoU"}
 
-_FIGURES = ("training time(seconds)", "inference time(seconds)", "total params", "flops")
-_PREDICTED = ("time", "val score", "params", "inference_time", "cell structure", "flops")
+_FIGURES = tuple(row.column for row in COSTS)
+PREDICTED = {
+    "time": TIME,
+    SCORE.column: SCORE,
+    "params": PARAMS,
+    "inference_time": INFERENCE_TIME,
+    "cell structure": None,
+    "flops": FLOPS,
+}
+"""POPNAS's columns of predictions, whatever is predicted; None: the cell."""
 
 
 def write_csv(folder: RunFolder, state: RunState) -> list[str]:
@@ -118,7 +127,7 @@ def _fronts(state: RunState) -> Iterator[Table]:
         for prefix, is_exploration in (("", False), ("exploration_", True)):
             rows = [_predicted(item) for item in predicted if item.is_exploration == is_exploration]
             if rows:
-                yield f"{prefix}pareto_front_B{step}.csv", _PREDICTED, rows
+                yield f"{prefix}pareto_front_B{step}.csv", list(PREDICTED), rows
 
 
 def _operator_costs(state: RunState) -> Iterator[Table]:
@@ -178,7 +187,7 @@ VIEWS: tuple[Callable[[RunState], Iterator[Table]], ...] = (
 def _figures(item: Evaluation) -> list[Any]:
     if item.is_failed:
         return [None] * len(_FIGURES)
-    return [item.training_seconds, item.inference_seconds, item.params, item.flops]
+    return [getattr(item, row.field) for row in COSTS]
 
 
 def _error(item: Evaluation) -> str | None:
@@ -186,8 +195,7 @@ def _error(item: Evaluation) -> str | None:
 
 
 def _predicted(item: Proposed) -> list[Any]:
-    get = item.predictions.get
-    return [get("time"), get("score"), get("params"), get("inference_time"), item.cell, get("flops")]
+    return [item.predictions.get(row.name) if row else item.cell for row in PREDICTED.values()]
 
 
 def _mean_max_min(values: list[float]) -> list[float | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from popnas import objectives
 from popnas.cells import Cell, SearchSpace
 from popnas.cells.bulk import Expansion
 from popnas.evaluation import Evaluation
@@ -88,7 +89,7 @@ class ProgressiveSearch:
             if not item.is_failed
             and item.step > 0
             and item.score is not None
-            and item.keeps_to(self.settings.constraints)
+            and objectives.keeps_to(item, self.settings.constraints)
         ]
         return min(
             successes, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key), default=None

@@ -15,7 +15,7 @@ from popnas import pareto
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import PredictorError
 from popnas.strategy.exploration import explore
-from popnas.strategy.objectives import round_significant
+from popnas.strategy.rounding import round_significant
 from popnas.strategy.settings import StrategySettings
 
 

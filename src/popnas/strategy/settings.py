@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from popnas.errors import UnknownNameError, nearest
-from popnas.strategy.objectives import OBJECTIVES, Objective
+from popnas import objectives as rows
+from popnas.objectives import Objective
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class StrategySettings:
     Attributes:
         max_children: K, the most cells of a front that are trained per step.
         max_exploration_children: the most exploration cells per step; 0 for no exploration.
-        objectives: what the front is taken over, the score first; names of `OBJECTIVES`, or objectives of
+        objectives: what the front is taken over, the score first; names of registered ones, or objectives of
             your own.
         is_pnas: train the K best predicted scores; no front, no exploration.
         constraints: per objective the least and the greatest value allowed, applied to predictions before
@@ -68,10 +68,4 @@ class StrategySettings:
 
 
 def _objective(item: str | Objective) -> Objective:
-    if isinstance(item, Objective):
-        return item
-    if item not in OBJECTIVES:
-        raise UnknownNameError(
-            f"unknown objective '{item}'.{nearest(item, OBJECTIVES)} Choose of: {', '.join(OBJECTIVES)}"
-        )
-    return OBJECTIVES[item]
+    return item if isinstance(item, Objective) else rows.get(item)

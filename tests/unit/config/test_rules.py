@@ -29,15 +29,15 @@ def problems(content, names=None):
         (
             document(search_strategy={"additional_pareto_objectives": []}),
             "search_strategy.additional_pareto_objectives",
-            "needs at least one objective beside the score (time, params, inference_time or flops); to "
+            "needs at least one objective beside the score (time, inference_time, params, flops); to "
             "search by "
             "score alone, set others.pnas_mode to true.",
         ),
         (
             document(search_strategy={"additional_pareto_objectives": ["params", "tim"]}),
             "search_strategy.additional_pareto_objectives[1]",
-            "no objective is named 'tim'. Did you mean 'time'? Choose one of: time, params, "
-            "inference_time, flops.",
+            "no objective is named 'tim'. Did you mean 'time'? Choose one of: time, inference_time, "
+            "params, flops.",
         ),
         (
             document(search_strategy={"additional_pareto_objectives": ["score"]}),
@@ -52,14 +52,14 @@ def problems(content, names=None):
         (
             document(search_strategy={"constraints": {"parms": [0, 1]}}),
             "search_strategy.constraints.parms",
-            "no objective is named 'parms'. Did you mean 'params'? Choose one of: time, params, "
-            "inference_time, "
+            "no objective is named 'parms'. Did you mean 'params'? Choose one of: time, inference_time, "
+            "params, "
             "flops.",
         ),
         (
             document(search_strategy={"constraints": {"accuracy": [0.9, 1]}}),
             "search_strategy.constraints.accuracy",
-            "a metric cannot be constrained, only what a network costs: time, params, inference_time, flops.",
+            "a metric cannot be constrained, only what a network costs: time, inference_time, params, flops.",
         ),
         (
             document(search_strategy={"constraints": {"params": [2e6, 1e5]}}),

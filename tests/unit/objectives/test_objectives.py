@@ -1,11 +1,14 @@
-"""The objectives agree with what the configuration and the strategy know of them."""
+"""The objectives agree with what the configuration and evaluations know of them."""
+
+import dataclasses
 
 import pytest
 
-from popnas import config, objectives, strategy
+from popnas import config, objectives
 from popnas.config.sections import OBJECTIVES
 from popnas.errors import UnknownNameError
 from popnas.evaluation import Evaluation
+from popnas.objectives.rows import ROWS
 
 EVALUATION = Evaluation(
     cell="[]",
@@ -21,15 +24,24 @@ EVALUATION = Evaluation(
 )
 
 
-def test_names_are_those_of_configurations_and_of_the_strategy():
-    assert set(objectives.REGISTRY.names()) == {"score", *OBJECTIVES} == set(strategy.OBJECTIVES)
+def test_names_are_those_of_configurations():
+    assert set(objectives.REGISTRY.names()) == {"score", *OBJECTIVES}
 
 
-@pytest.mark.parametrize("name", ["score", *OBJECTIVES])
-def test_direction_and_origin_agree_with_the_strategy(name):
-    ours, theirs = objectives.get(name), strategy.OBJECTIVES[name]
-    assert (ours.is_maximized, ours.origin == "computed") == (theirs.is_maximized, theirs.is_computed)
-    assert ours.direction == ("maximize" if name == "score" else "minimize")
+def test_more_is_better_of_the_score_alone():
+    directions = {name: objective.direction for name, objective in objectives.REGISTRY.items()}
+    assert directions == {"score": "maximize", **dict.fromkeys(OBJECTIVES, "minimize")}
+
+
+def test_every_row_is_held_by_an_evaluation():
+    fields = {field.name for field in dataclasses.fields(Evaluation)}
+    assert {row.field for row in ROWS} <= fields
+    assert len({row.column for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize(("limits", "is_kept"), [((0, 3), True), ((4, 9), False)])
+def test_constraints_are_inclusive(limits, is_kept):
+    assert objectives.keeps_to(EVALUATION, {"params": limits}) is is_kept
 
 
 def test_values_of_an_evaluation():

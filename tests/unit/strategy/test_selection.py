@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import PredictorError
-from popnas.strategy import Objective, StrategySettings, exploration, select
+from popnas.objectives import Objective
+from popnas.strategy import StrategySettings, exploration, select
 
 MAXIMIZED = {"score"}
 
@@ -236,7 +237,8 @@ def test_an_objective_of_ones_own_may_be_maximized():
     space = SearchSpace("abc", 3, 2)
     canonical = candidates(space, 2, 1, 0)[:3]
     predictions = {"score": np.array([0.5, 0.4, 0.3]), "margin": np.array([1.0, 3.0, 2.0])}
-    strategy = StrategySettings(4, 0, ("score", Objective("margin", is_maximized=True)))
+    margin = Objective("margin", "margin", "points", "margin", "margin", is_maximized=True)
+    strategy = StrategySettings(4, 0, ("score", margin))
     assert select(canonical, predictions, space, strategy, 2).front.tolist() == [0, 1]
 
 

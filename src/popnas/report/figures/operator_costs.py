@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from popnas import objectives
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_TITLES = {"time": "training time", "inference_time": "inference time"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ def paint(info: Info) -> Figure:
         )
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", visible=False)
-        axes.set(xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6), xlabel=f"cost from {_TITLES.get(kind, kind)}")
+        title = objectives.get(kind).title
+        axes.set(xlim=(0, 1.12), ylim=(len(names) - 0.4, -0.6), xlabel=f"cost from {title}")
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas import objectives
+from popnas.objectives.rows import ROWS
 from popnas.report import canvas, statistics
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -50,7 +51,7 @@ def compute(run: RunData) -> Info | None:
     """Every measured objective that was predicted, in every step in which something was trained."""
     found = []
     for name, objective in objectives.REGISTRY.items():
-        if objective.origin != "measured":
+        if objective.is_computed:
             continue
         for step, proposals in sorted(run.state.proposals.items()):
             rows = []
@@ -65,8 +66,8 @@ def compute(run: RunData) -> Info | None:
                 title = f"validation {run.score_name}" if name == "score" else objective.title
                 unit = canvas.shown_unit(objective.unit)
                 found.append(Comparison(name, title, unit, step, predicted_N, real_N, flags.astype(bool)))
-    order = {"score": 0, "time": 1, "inference_time": 2}
-    found.sort(key=lambda item: (order.get(item.objective, 3), item.objective, item.step))
+    order = {row.name: place for place, row in enumerate(ROWS)}
+    found.sort(key=lambda item: (order.get(item.objective, len(order)), item.objective, item.step))
     return Info(found) if found else None
 
 

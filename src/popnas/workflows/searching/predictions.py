@@ -10,12 +10,11 @@ import numpy as np
 from popnas.cells import SearchSpace
 from popnas.errors import RunFolderError
 from popnas.runs import RunFolder, write_table
+from popnas.runs.views import PREDICTED
 from popnas.storage import load_arrays, save_arrays
 from popnas.strategy import Selection
 from popnas.workflows.searching.surrogates import StepPredictions
 
-HEADER = ("time", "val score", "params", "inference_time", "cell structure", "flops")
-_COLUMNS = ("time", "score", "params", "inference_time", "flops")
 _NUM_SHOWN = 10_000
 
 
@@ -74,11 +73,13 @@ def write_csv(folder: RunFolder, step: int, sha256: str) -> None:
     space = SearchSpace(
         [str(name) for name in arrays["operators"]], cells_NB4.shape[1], _lookback_depth(cells_NB4)
     )
-    columns: list[list[Any]] = [
-        arrays[name][best].tolist() if name in arrays else [None] * len(best) for name in _COLUMNS
-    ]
-    columns.insert(HEADER.index("cell structure"), [str(cell) for cell in space.decode(cells_NB4[best])])
-    write_table(csv_path(folder, step), HEADER, zip(*columns, strict=True))
+    columns: list[list[Any]] = []
+    for row in PREDICTED.values():
+        if row is None:
+            columns.append([str(cell) for cell in space.decode(cells_NB4[best])])
+        else:
+            columns.append(arrays[row.name][best].tolist() if row.name in arrays else [None] * len(best))
+    write_table(csv_path(folder, step), list(PREDICTED), zip(*columns, strict=True))
 
 
 def csv_path(folder: RunFolder, step: int) -> Path:

@@ -18,15 +18,13 @@ from popnas.evaluation import Evaluation
 from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
 from popnas.networks.spec import NetworkSpec
+from popnas.objectives.rows import TIMES
 from popnas.predictors import ScorePredictor, TimePredictor, features
 from popnas.seeds import derive_seed
 from popnas.strategy import round_significant
 
 SCORE_PREDICTOR = "gin"
 TIME_PREDICTOR = "svr"
-
-# The Evaluation's field that each predicted time is learnt from.
-TIMES = {"time": "training_seconds", "inference_time": "inference_seconds"}
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,13 @@ def operator_costs(evaluations: Sequence[Evaluation], space: SearchSpace) -> dic
     """Dynamic reindex: per kind of time, the cost of every operator (docs/search.md)."""
     by_cell = {evaluation.cell: evaluation for evaluation in evaluations if not evaluation.is_failed}
     costs = {}
-    for objective, field in TIMES.items():
+    for row in TIMES:
         seconds = {
-            name: getattr(by_cell[key], field) if (key := f"[(-1, {name}, -1, {name})]") in by_cell else None
+            name: row.value(by_cell[key]) if (key := f"[(-1, {name}, -1, {name})]") in by_cell else None
             for name in space.operators
         }
-        empty = getattr(by_cell["[]"], field) if "[]" in by_cell else None
-        costs[objective] = features.operator_costs(seconds, empty, space.operators)
+        empty = row.value(by_cell["[]"]) if "[]" in by_cell else None
+        costs[row.name] = features.operator_costs(seconds, empty, space.operators)
     return costs
 
 
@@ -102,16 +100,16 @@ def _predict_step(
     prediction = score_predictor.predict(expansion.cells, parents=expansion.parent)
     values["score"] = round_significant(prediction.mean, 6)
 
-    for objective in (name for name in TIMES if name in wanted):
+    for objective in (row for row in TIMES if row.name in wanted):
         time_predictor = cast(type[TimePredictor], predictors.REGISTRY.get(TIME_PREDICTOR))(
             space,
-            operator_costs=np.array([costs[objective][name] for name in space.operators]),
+            operator_costs=np.array([costs[objective.name][name] for name in space.operators]),
             cells_stacked=lambda cells_NB4: num_cells_stacked(cells_NB4, spec),
         )
-        seconds = np.array([getattr(evaluation, TIMES[objective]) for evaluation in successes])
-        seed = derive_seed(config.others.seed, "predictor", objective, step)
-        reports[objective] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
-        values[objective] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
+        seconds = np.array([objective.value(evaluation) for evaluation in successes])
+        seed = derive_seed(config.others.seed, "predictor", objective.name, step)
+        reports[objective.name] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
+        values[objective.name] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
 
     if wanted != {"score"}:
         exact = bulk_costs(expansion.cells, space, spec)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from popnas import objectives
 from popnas.cells import Cell, SearchSpace
 from popnas.evaluation import Evaluation
 from popnas.networks.building import num_cells_stacked
@@ -14,7 +15,6 @@ from popnas.networks.spec import NetworkSpec
 from popnas.predictors import features
 from popnas.runs import RunFolder, RunState, write_table
 from popnas.storage import write_json
-from popnas.workflows.searching.surrogates import TIMES
 
 _FILES = {"time": "training_time.csv", "inference_time": "training_time_inference.csv"}
 
@@ -32,7 +32,7 @@ def write_features(folder: RunFolder, state: RunState, spec: NetworkSpec, space:
         _write(
             folder,
             _FILES[objective],
-            ("time", [getattr(evaluation, TIMES[objective]) for evaluation in successes]),
+            ("time", [objectives.get(objective).value(evaluation) for evaluation in successes]),
             (features.TIME_FEATURES, features.time_features(cells_NB4, costs_O, stacked_N)),
             successes,
         )

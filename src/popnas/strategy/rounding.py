@@ -1,33 +1,10 @@
-"""What the strategy must know about an objective, and how predictions are made comparable."""
+"""How predictions are made comparable: rounded, so that noise below the sixth digit ties."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 SIGNIFICANT_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A name and a direction; `is_computed` if the values are exact (params, FLOPs) and not predicted."""
-
-    name: str
-    is_maximized: bool = False
-    is_computed: bool = False
-
-
-OBJECTIVES = {
-    objective.name: objective
-    for objective in (
-        Objective("score", is_maximized=True),
-        Objective("time"),
-        Objective("inference_time"),
-        Objective("params", is_computed=True),
-        Objective("flops", is_computed=True),
-    )
-}
 
 # Powers of ten up to 10^22 are exact in float64: between these bounds scaling to 6 digits rounds only once.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-15, 1e15

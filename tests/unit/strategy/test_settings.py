@@ -6,8 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from popnas.errors import UnknownNameError
-from popnas.strategy import Objective, StrategySettings, round_significant
+from popnas.objectives import Objective
+from popnas.strategy import StrategySettings, round_significant
 
+ENERGY = Objective("energy", "energy", "J", "energy_joules", "energy(J)")
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -37,7 +39,7 @@ def test_noise_below_the_sixth_digit_ties():
 
 
 def test_settings_know_the_objectives():
-    settings = StrategySettings(4, 2, ("score", "params", Objective("energy")), constraints={"time": (0, 9)})
+    settings = StrategySettings(4, 2, ("score", "params", ENERGY), constraints={"time": (0, 9)})
     assert [item.name for item in settings.active_objectives] == ["score", "params", "energy"]
     assert [item.name for item in settings.required_predictions] == ["score", "params", "energy", "time"]
     assert [item.is_maximized for item in settings.active_objectives] == [True, False, False]
