@@ -55,7 +55,8 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             configuration says, by default one per core.
         backend: "onnx" or "torch": what predicts.
         random_state: seed of everything random; with an int two fits give the same model on the same machine,
-            unless `max_hours` cuts them: what fits into a time is measured. None = the seed of `config` if that has one, else a new one at each fit.
+            unless `max_hours` cuts them: what fits into a time is measured. None = the seed of `config` if
+            that has one, else a new one at each fit.
 
     Options are read at `fit`. One that contradicts another is refused, or told by the logger `popnas` as a
     warning; `max_hours`, `n_jobs` and `random_state` decide over `config`.
