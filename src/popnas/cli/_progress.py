@@ -53,6 +53,9 @@ class _Lines(TerminalListener):
     def phase(self, text: str) -> None:
         self.message(text)
 
+    def counting_started(self, text: str, total: int) -> None:
+        self.message(text)
+
     def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
         done = f", {num_done} of them trained before" if num_done else ""
         self.message(f"{step_title(step)}: {num_candidates} networks{done}")
@@ -73,6 +76,12 @@ class _Drawn(_Lines):
 
     def phase(self, text: str) -> None:
         self.bar.start(text)
+
+    def counting_started(self, text: str, total: int) -> None:
+        self.bar.start(text, total)
+
+    def counted(self, done: int, what: str = "") -> None:
+        self.bar.update(done, what)
 
     def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
         self.bar.start(step_title(step), num_candidates, num_done)

@@ -23,11 +23,14 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
     Checks the configuration, loads the data and probes a few networks; nothing is written.
     """
     from popnas.cli._output import echo, print_json
-    from popnas.workflows.searching.plan import plan
-    from popnas.workflows.settings import load_config
+    from popnas.cli._progress import progress_listener
 
-    config = load_config(source, sets=sets)
-    found = plan(config) if is_json else plan(config, lambda text: echo(f"{text} ...", err=True))
+    with progress_listener(is_quiet=is_json) as listener:
+        # A workflow loads torch: only once somebody sees that something goes on.
+        from popnas.workflows.searching.plan import plan
+        from popnas.workflows.settings import load_config
+
+        found = plan(load_config(source, sets=sets), listener)
     if is_json:
         print_json(asdict(found))
         return

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from popnas.workflows.progress import Progress
 
-class ModelListener:
+
+class ModelListener(Progress):
     """What model selection and final training report; this one is silent.
 
     How far a training is stands in the `training.json` of its folder, after every epoch.
@@ -14,12 +16,6 @@ class ModelListener:
 
     def job_opened(self, folder: Path) -> None:
         """The run folder of a whole job exists: from now on the job can be resumed."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line: a warning, a result."""
-
-    def phase(self, text: str) -> None:
-        """What is going on now beside training: loading data, exporting."""
 
     def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
         """The model folders that are filled now, and how many epochs each is trained."""

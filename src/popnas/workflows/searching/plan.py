@@ -8,7 +8,6 @@ cells are somewhat better, over costs that are real.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from popnas.networks.tables import BulkCosts
 from popnas.seeds import derive_seed
 from popnas.training import device
 from popnas.workflows import fits
+from popnas.workflows.progress import Progress
 from popnas.workflows.searching import finish, probing
 from popnas.workflows.searching.surrogates import wanted_objectives
 from popnas.workflows.settings import max_networks, num_workers
@@ -41,8 +41,6 @@ _FIT_SECONDS, _FIT_SECONDS_PER_CELL, _PREDICT_SECONDS_PER_CELL = 0.5, 0.0018, 3e
 """A step's predictors on one core: fixed, per evaluated cell and model of the ensemble, per expansion."""
 _END_SECONDS, _END_SECONDS_PER_NETWORK = 4.0, 0.05
 """The best model's files, tables, figures and the report."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,21 @@ class Plan:
     warnings: list[str]
 
 
-def plan(config: RunConfig, tell: Tell = lambda text: None) -> Plan:
-    """Validate, load the data, probe this device; `tell` hears what is being done.
+def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
+    """Validate, load the data, probe this device.
 
     Raises:
         DataError: as the search would.
         UserError: a search that cannot be done here (`fits`).
     """
+    progress = progress or Progress()
     place = device.choose(config.others.train_strategy)
-    tell("loading the data")
+    progress.phase("loading the data")
     began = time.monotonic()
     dataset = tasks.get(config.dataset.type).load(config)
     load_seconds = time.monotonic() - began
     warnings = [*config.warnings(), *dataset.told, *fits.check_search(config, dataset)]
-    forecast = _Forecast(config, dataset, tell)
+    forecast = _Forecast(config, dataset, progress)
     steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
     confirmed = forecast.confirmation() if config.others.confirm else 0.0
     workers = forecast.num_workers
@@ -149,14 +148,14 @@ class _Sample:
 class _Forecast:
     """A search played through, step by step; `work` adds up the seconds of its candidates."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, tell: Tell) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, progress: Progress) -> None:
         self.config, self.dataset = config, dataset
         settings = config.search_space
         self.space = SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
         self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
         self.rng = np.random.default_rng(derive_seed(config.others.seed, "plan"))
         self.num_workers = num_workers(config)
-        self.model = probing.cost_model(config, dataset, self.spec, self.space, tell)
+        self.model = probing.cost_model(config, dataset, self.spec, self.space, progress)
         self.selected = np.zeros((0, 1, 4), dtype=np.int16)
         self.work = 0.0
         self.dearest: list[float] = []

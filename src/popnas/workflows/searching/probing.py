@@ -21,25 +21,31 @@ import torch
 from popnas import networks, tasks, training
 from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.config import RunConfig
-from popnas.datasets import Dataset, Split
+from popnas.datasets import Dataset, Fold, Split
 from popnas.evaluation import CandidateJob
 from popnas.executors.inline import torch_threads
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
+from popnas.networks.memory import training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.training import EpochRecord, TrainingSettings, device
 from popnas.workflows import fits
+from popnas.workflows.progress import Progress
 from popnas.workflows.searching import candidate, candidate_files
 
-_MOST_BATCHES, _BATCH_FLOPS = 8, 3e9
-"""Batches of a probe's epoch: fewer where one is heavy."""
-_MOST_EPOCHS, _PROBE_SECONDS = 8, 0.6
-"""Epochs of a probe beside the first, which warms up: until so many seconds are spent."""
-_BUDGET_SECONDS = 60.0
-"""After so long the remaining operators are reckoned from the FLOPs of their networks."""
+_MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
+"""An epoch of a probe is to take so many seconds: at most 8 batches; of images at least a quarter of one,
+where a sample costs 3 to 8 % more than in a whole batch; of series one (a quarter: 15 to 130 % more)."""
+_FLOPS_PER_SECOND, _BYTES_PER_SECOND = 27e9, 1.6e9
+"""What a sample takes in training on one core, roughly, by FLOPs of the forward pass and bytes kept for the
+backward pass: 0.6 to 1.4 of the measured in 22 of 25 networks (recurrent ones take more)."""
+_MOST_EPOCHS, _PROBE_SECONDS = 8, 0.2
+"""Epochs of a probe beside the first, which warms up: until so many seconds are spent. What spends them in
+the first has no other."""
+_BUDGET_SECONDS = 20.0
+"""After so long the remaining operators are reckoned from the rough costs of their networks, and one larger
+cell is enough."""
 _NUM_LARGE = 3
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -84,35 +90,39 @@ class CostModel:
 
 
 def cost_model(
-    config: RunConfig, dataset: Dataset, spec: NetworkSpec, space: SearchSpace, tell: Tell
+    config: RunConfig, dataset: Dataset, spec: NetworkSpec, space: SearchSpace, progress: Progress
 ) -> CostModel:
-    """Probe this device; `tell` hears what is being probed."""
+    """Probe this device; `progress` hears what is being probed."""
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
         prober = _Prober(config, dataset, spec, Path(folder))
+        num_large = _NUM_LARGE if space.num_blocks > 1 else 0
+        progress.counting_started("probing operators and cells", len(space.operators) + num_large)
         prober.cost(Cell())  # what is loaded and prepared once belongs to no cell
         empty = prober.cost(Cell()).as_array()
-        single = _operators(prober, space, empty, tell)
+        deadline = time.monotonic() + _BUDGET_SECONDS
+        single = _operators(prober, space, empty, progress, deadline)
         model = CostModel(empty, single, np.zeros(3), _built_shares(space, spec))
-        return _with_blocks(model, prober, space, tell)
+        return _with_blocks(model, prober, space, progress, deadline) if num_large else model
 
 
-def _operators(prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Tell) -> np.ndarray:
+def _operators(
+    prober: _Prober, space: SearchSpace, empty: np.ndarray, progress: Progress, deadline: float
+) -> np.ndarray:
     """(3, operators + 1): what one use of each operator adds."""
     cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
-    flops = np.array([network_cost(cell, prober.spec).flops for cell in cells], dtype=np.float64)
+    rough = np.array([rough_seconds(cell, prober.spec) for cell in cells])
     added = np.zeros((3, len(cells) + 1))
-    began = time.monotonic()
     probed: list[int] = []
     # From the cheapest to the dearest and between them: the first few span the range.
-    order = sorted(np.argsort(flops), key=lambda place: (np.argsort(np.argsort(flops))[place] % 3, place))
+    order = sorted(np.argsort(rough), key=lambda place: (np.argsort(np.argsort(rough))[place] % 3, place))
     for place in order:
-        if len(probed) >= 3 and time.monotonic() - began > _BUDGET_SECONDS:
+        if len(probed) >= 3 and time.monotonic() > deadline:
             break
-        tell(f"probing {space.operators[place]} ({len(probed) + 1} of {len(cells)} operators)")
+        progress.counted(len(probed), space.operators[place])
         added[:, place] = (prober.cost(cells[place]).as_array() - empty) / 2
         probed.append(place)
     for place in set(order) - set(probed):
-        added[:, place] = [np.interp(flops[place], *_line(flops[probed], row[probed])) for row in added]
+        added[:, place] = [np.interp(rough[place], *_line(rough[probed], row[probed])) for row in added]
     return added
 
 
@@ -121,21 +131,24 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[order], y[order]
 
 
-def _with_blocks(model: CostModel, prober: _Prober, space: SearchSpace, tell: Tell) -> CostModel:
+def _with_blocks(
+    model: CostModel, prober: _Prober, space: SearchSpace, progress: Progress, deadline: float
+) -> CostModel:
     """The model with what a further block adds, from larger cells that fit into memory."""
-    if space.num_blocks == 1:
-        return model
     rng = np.random.default_rng(0)
-    found = []
-    for number, num_blocks in enumerate(np.linspace(space.num_blocks, 2, _NUM_LARGE).astype(int), 1):
+    found: list[np.ndarray] = []
+    for number, num_blocks in enumerate(np.linspace(space.num_blocks, 2, _NUM_LARGE).astype(int)):
+        if found and time.monotonic() > deadline:
+            break
+        progress.counted(len(space.operators) + number, f"a cell of {num_blocks} blocks")
         cells_NB4 = space.random_cells(50, num_blocks, rng)
         cells_NB4 = cells_NB4[np.argsort(bulk.nearest_lookback(cells_NB4) != -1, kind="stable")][:1]
         cell = space.decode(cells_NB4)[0]
         if not prober.may_train(cell):
             continue
-        tell(f"probing a cell of {num_blocks} blocks ({number} of {_NUM_LARGE})")
         rest = prober.cost(cell).as_array() - model.costs(cells_NB4)[0]
         found.append(rest / (num_blocks - 1))
+    progress.counted(len(space.operators) + _NUM_LARGE)
     block = np.median(found, axis=0) if found else np.zeros(3)
     return CostModel(model.empty, model.operators, block, model.built)
 
@@ -172,25 +185,19 @@ class _Prober:
             return self._cost(cell.canonical())
 
     def _cost(self, cell: Cell) -> Cost:
-        few, fewer = self._few(cell)
+        few, fewer = few_samples(self.config, self.dataset.folds[0], self.spec, cell)
         began = self.clock()
         result, ends = probe_epochs(self.config, self.dataset, self.spec, cell, (few, fewer), self.clock)
-        lengths = np.diff(ends)
-        validation = [record.validation_seconds for record in result.epochs[1:]]
-        trained = statistics.median(lengths) - statistics.median(validation)
-        once = max(ends[0] - began - statistics.median(lengths), 0.0) + self._afterwards(cell, result)
-        return Cost(trained / len(few), statistics.median(validation) / len(fewer), once)
-
-    def _few(self, cell: Cell) -> tuple[Split, Split]:
-        """Samples of a probe's epoch for training and validation."""
-        fold, size = self.dataset.folds[0], self.config.dataset.batch_size
-        flops = network_cost(cell, self.spec).flops * min(size, len(fold.train))
-        batches = int(np.clip(_BATCH_FLOPS / max(flops, 1), 1, _MOST_BATCHES))
-        validation_size = self.config.dataset.val_test_batch_size or size
-        return (
-            fold.train.take(slice(0, size * batches)),
-            fold.validation.take(slice(0, validation_size * max(batches // 2, 1))),
-        )
+        records = result.epochs[1:] or result.epochs
+        validation = statistics.median(record.validation_seconds for record in records)
+        if len(ends) > 1:
+            trained = statistics.median(np.diff(ends)) - validation
+        else:
+            trained = records[0].training_seconds
+        # The training rehearses a step of a whole batch first, the probe one of its few samples.
+        unseen = max(min(self.config.dataset.batch_size, len(self.dataset.train)) - len(few), 0)
+        once = max(ends[0] - began - trained - validation, 0.0) + unseen * trained / len(few)
+        return Cost(trained / len(few), validation / len(fewer), once + self._afterwards(cell, result))
 
     def _afterwards(self, cell: Cell, result: training.TrainingResult) -> float:
         """Seconds of timing the inference and of the candidate's files."""
@@ -202,6 +209,28 @@ class _Prober:
         return self.clock() - began
 
 
+def rough_seconds(cell: Cell, spec: NetworkSpec) -> float:
+    """What a training sample takes on some CPU, roughly; never 0."""
+    flops, kept = network_cost(cell, spec).flops, training_memory(cell, spec).saved_per_sample
+    return (flops + 1) / _FLOPS_PER_SECOND + kept / _BYTES_PER_SECOND
+
+
+def few_samples(config: RunConfig, fold: Fold, spec: NetworkSpec, cell: Cell) -> tuple[Split, Split]:
+    """Samples of a probe's epoch for training and validation."""
+    size = config.dataset.batch_size
+    # A GPU is as fast with a whole batch as with a few samples of it.
+    is_split = spec.num_dims > 1 and device.choose(config.others.train_strategy).type == "cpu"
+    least = _LEAST_BATCH if is_split else 1.0
+    batches = float(np.clip(_EPOCH_SECONDS / (rough_seconds(cell, spec) * size), least, _MOST_BATCHES))
+    if batches > 1:
+        batches = int(batches)
+    validation_size = config.dataset.val_test_batch_size or size
+    return (
+        fold.train.take(slice(0, max(int(size * batches), 2))),
+        fold.validation.take(slice(0, max(int(validation_size * batches / 2), 1))),
+    )
+
+
 def probe_epochs(
     config: RunConfig,
     dataset: Dataset,
@@ -210,13 +239,16 @@ def probe_epochs(
     splits: Sequence[Split],
     clock: Callable[[], float],
 ) -> tuple[training.TrainingResult, list[float]]:
-    """Train on (training, validation) splits for a first epoch and one or more others, until the time of a
-    probe is over; what `clock` said at the end of each."""
+    """Train on (training, validation) splits for a first epoch and others, until the time of a probe is over;
+    what `clock` said at the end of each."""
     ends: list[float] = []
+    spent = 0.0
 
     def end_epoch(record: EpochRecord, snapshot: Any) -> bool:
+        nonlocal spent
         ends.append(clock())
-        return len(ends) > 1 and ends[-1] - ends[0] > _PROBE_SECONDS
+        spent += record.training_seconds + record.validation_seconds
+        return spent > _PROBE_SECONDS
 
     task, place = tasks.get(config.dataset.type), device.choose(config.others.train_strategy)
     layout = device.memory_format(place, spec.num_dims, spec.filters)

@@ -7,23 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from popnas.evaluation import Evaluation
+from popnas.workflows.progress import Progress
 
 # Below so many finished candidates a mean says little, and no time left is shown.
 _MIN_FINISHED = 5
 
 
-class Listener:
-    """What a job reports; this one is silent. `cli` draws a progress bar from it, a notebook may do
-    otherwise."""
+class Listener(Progress):
+    """What a search reports; this one is silent."""
 
     def run_opened(self, folder: Path) -> None:
         """The run folder exists and is locked for this process."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line: a warning, a result."""
-
-    def phase(self, text: str) -> None:
-        """What is going on now, between steps: fitting predictors, drawing the report."""
 
     def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
         """A step's candidates are known; `num_done` of them were evaluated before an interruption."""

@@ -102,7 +102,7 @@ def end_to_end(
     if config.others.max_hours is not None:
         listener.phase("probing this machine, to fit the whole job into max_hours")
         stages = (merged["selection"], merged["training"])
-        config = _cut_search(config, *stages, dataset, state, listener.phase)
+        config = _cut_search(config, *stages, dataset, state, listener)
     state["spent_seconds"] = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
     return _Job(folder.path, is_quiet, listener).run()
@@ -152,11 +152,11 @@ def _cut_search(
     trained: RunConfig,
     dataset: Dataset,
     state: dict[str, Any],
-    tell: plan.Tell,
+    listener: ModelListener,
 ) -> RunConfig:
     """The configuration with as many children as fit into the search's share of `max_hours`."""
     assert config.others.max_hours is not None
-    planned = plan.plan(config, tell)
+    planned = plan.plan(config, listener)
     epoch = planned.epoch_seconds * budget.MARGIN
     num_cells = state["request"]["num_cells"]
     rounds = -(-num_cells // min(planned.num_workers, num_cells))

@@ -13,8 +13,6 @@ from popnas.datasets import Dataset
 from popnas.executors.inline import torch_threads
 from popnas.workflows.searching import probing
 
-_PROBE_BATCHES = 8
-
 
 def logged(log: dict[str, Any]) -> float | None:
     """The median epoch of a `training.json`; None if it has fewer than two beside the first, which takes
@@ -26,9 +24,9 @@ def logged(log: dict[str, Any]) -> float | None:
 def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
     """Seconds a sample that training a cell's post-search network takes here."""
     spec = tasks.get(config.dataset.type).network_spec(config, dataset).replace(is_post_search=True)
-    few = dataset.train.take(slice(0, config.dataset.batch_size * _PROBE_BATCHES))
-    validation = dataset.validation.take(slice(0, 1))
+    few, validation = probing.few_samples(config, dataset.folds[0], spec, cell)
     with torch_threads(config.others.executor.threads):
-        splits = (few, validation)
+        splits = (few, validation.take(slice(0, 1)))
         result, _ = probing.probe_epochs(config, dataset, spec, cell, splits, time.perf_counter)
-    return statistics.median(record.training_seconds for record in result.epochs[1:]) / len(few)
+    records = result.epochs[1:] or result.epochs
+    return statistics.median(record.training_seconds for record in records) / len(few)

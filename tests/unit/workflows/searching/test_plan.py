@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from popnas.cells import SearchSpace
+from popnas.workflows.progress import Progress
 from popnas.workflows.searching import probing
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.probing import Cost, CostModel
@@ -109,9 +110,19 @@ def test_a_plan_of_real_probes_comes_near_a_real_search(config, tmp_path, monkey
     made = load_config(
         config(**{"others.timing": "measured", "training_hyperparameters.epochs": 3, "dataset.samples": 600})
     )
-    told = []
-    found = plan(made, told.append)
-    assert any("3x3 conv" in text for text in told)
+    counted = []
+
+    class Counting(Progress):
+        def counting_started(self, text, total):
+            counted.append((0, str(total)))
+
+        def counted(self, done, what=""):
+            counted.append((done, what))
+
+    found = plan(made, Counting())
+    assert counted[0] == (0, str(counted[-1][0]))
+    assert [done for done, _ in counted] == sorted(done for done, _ in counted)
+    assert "3x3 conv" in dict(counted).values()
     result = search(made, name="run")
     lines = (result.folder / "restore" / "journal.jsonl").read_text().splitlines()
     events = [event for event in map(json.loads, lines) if event["event"] == "evaluation"]
