@@ -1,6 +1,9 @@
 """What all tests share."""
 
+import os
 import signal
+import sys
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -14,3 +17,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# As where popnas is installed: remedies say `popnas`, not by which path it was started.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError, UserError
 from popnas.runs import identity
 
@@ -96,7 +97,7 @@ def read(path: Path | str) -> ModelFiles:
             return _read(folder)
     names = sorted(child.name for child in place.iterdir())
     unfinished = (
-        " It is a run without a finished model: go on with `popnas search -r`."
+        f" It is a run without a finished model: go on with `{as_typed('search', '-r', place)}`."
         if (place / "restore").is_dir()
         else ""
     )

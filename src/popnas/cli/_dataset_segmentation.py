@@ -9,6 +9,7 @@ import click
 
 from popnas.cli._options import json_option
 from popnas.cli._output import echo, print_json, print_table
+from popnas.command_lines import as_typed
 from popnas.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def segmentation(
         print_json({"path": str(output), "class_names": names, "splits": [_content(item) for item in built]})
         return
     _show(built, names, ignore)
-    echo(f"\nNext: popnas dataset inspect {output}, popnas init {output}")
+    echo(f"\nNext: {as_typed('dataset', 'inspect', output)}\nor:   {as_typed('init', output)}")
 
 
 def _folders(folder: Path | None, splits: tuple[tuple[str, Path, Path], ...]) -> dict[str, tuple[Path, Path]]:

@@ -4,15 +4,13 @@ work goes on."""
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
+from popnas.command_lines import as_typed
 from popnas.errors import StorageError, UserError
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -77,23 +75,9 @@ class Ending:
 ENDING = Ending()
 
 
-def kept(command: str) -> str:
-    """The hint of a job whose finished work is kept."""
-    return f"What is finished is kept. Go on with: {as_typed(command)}"
-
-
-def as_typed(command: str) -> str:
-    """A command of popnas as it can be typed here: with the path that popnas was started by where its name
-    alone is not found (an environment that is not activated, as after `make search`)."""
-    started = Path(sys.argv[0])
-    if started.name != "popnas" or shutil.which("popnas") is not None:
-        return command
-    return command.replace("popnas", quoted(started), 1)
-
-
-def quoted(path: Path) -> str:
-    """A path as it is written in a shell."""
-    return shlex.quote(str(path))
+def kept(*command: object) -> str:
+    """The hint of a job whose finished work is kept, and goes on with a command of popnas."""
+    return f"What is finished is kept. Go on with: {as_typed(*command)}"
 
 
 SAME_COMMAND = "What is finished is kept. The same command goes on with it."

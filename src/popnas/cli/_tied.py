@@ -1,4 +1,5 @@
-"""The command line of a child process that ends with its parent: `python -m popnas.cli._tied COMMAND ...`.
+"""The command line of a child process that ends with its parent: `python -m popnas.cli._tied STARTED
+COMMAND ...`; STARTED is what the parent was started as.
 
 The parent holds the other end of this process's standard input and never writes to it: the end of the input
 is the end of the parent, however it died. So a killed job leaves nothing behind that goes on writing.
@@ -22,4 +23,6 @@ if __name__ == "__main__":
     threading.Thread(target=_watch, name="popnas-tie", daemon=True).start()
     from popnas.cli.main import main
 
+    # What this process tells to type is what was typed to start the job.
+    sys.argv = sys.argv[1:]
     main(sys.argv[1:], is_stage=True)

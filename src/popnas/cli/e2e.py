@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popnas.cli._ending import ENDING, kept, quoted
+from popnas.cli._ending import ENDING, kept
 from popnas.cli._options import json_option, set_option
 from popnas.cli._output import echo, print_json
 from popnas.errors import UserError
@@ -65,9 +65,7 @@ def command(
     from popnas.workflows.whole import end_to_end as job
 
     listener = job_listener(is_quiet=is_json)
-    with ENDING.going_on(
-        lambda: None if listener.folder is None else kept(f"popnas e2e -r {quoted(listener.folder)}")
-    ):
+    with ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)):
         if run is not None:
             result = job.resume(run, is_quiet=is_json, listener=listener, began=began)
         else:

@@ -10,6 +10,7 @@ import click
 from popnas.cli import _init_masks as masks
 from popnas.cli._output import echo
 from popnas.cli._reading_choice import ask, type_option
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def command(data: str, output: Path, task: str | None) -> None:
         raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
     for line in _told(look):
         echo(f"Warning: {line}", err=True)
-    echo(f"{_summary(look)}\nWrote {output}. Next: popnas plan -j {output}")
+    echo(f"{_summary(look)}\nWrote {output}. Next: {as_typed('plan', '-j', output)}")
 
 
 def _told(look: Look) -> list[str]:
@@ -70,7 +71,8 @@ def _text(look: Look, data: str, output: Path) -> str:
         f"Configuration for {data}, written by `popnas init`. {_summary(look)}",
         "Comments like these are allowed. A field that is left out takes its default; `popnas config schema` "
         "lists all fields.",
-        f"`popnas plan -j {output}` says how long the search will take, `popnas search -j {output}` runs it.",
+        f"`{as_typed('plan', '-j', output)}` says how long the search will take, "
+        f"`{as_typed('search', '-j', output)}` runs it.",
     ]
     return commented_text(document, header=header, remarks=_remarks(look))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
 from popnas.cli._output import echo
+from popnas.command_lines import as_typed
 
 
 @click.command("journal")
@@ -40,7 +40,7 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
             f"Nothing is damaged: all {done.num_kept} lines are kept."
             if done.copy is None
             else f"Kept: lines 1 to {done.num_kept}. The journal as it was: {done.copy}\n"
-            f"Go on with the search with: popnas search -r {shlex.quote(str(run))}"
+            f"Go on with the search with: {as_typed('search', '-r', run)}"
         )
         return
     folder = RunFolder.open(run)

@@ -11,6 +11,7 @@ import click
 
 from popnas.cli._options import json_option
 from popnas.cli._output import echo, print_json, print_table
+from popnas.command_lines import as_typed
 
 if TYPE_CHECKING:
     from popnas.runs import RunFolder
@@ -186,5 +187,5 @@ def _run_facts(folder: RunFolder) -> Row:
         "failed": len(state.evaluations) - len(state.successes),
         "best_score": best.score if best else None,
         "best_cell": best.cell if best else None,
-        "state": state.finish_reason or f"unfinished; go on with: popnas search -r {folder.path}",
+        "state": state.finish_reason or f"unfinished; go on with: {as_typed('search', '-r', folder.path)}",
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popnas.cli._ending import ENDING, as_typed, kept, quoted
+from popnas.cli._ending import ENDING, kept
 from popnas.cli._output import echo
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def command(
         sets = (*sets, f"others.confirm={json.dumps(confirm)}")
     with (
         progress_listener(is_quiet=is_json) as listener,
-        ENDING.going_on(
-            lambda: None if listener.folder is None else kept(f"popnas search -r {quoted(listener.folder)}")
-        ),
+        ENDING.going_on(lambda: None if listener.folder is None else kept("search", "-r", listener.folder)),
     ):
         if run is not None:
             result = job.resume(run, sets=sets, listener=listener)
@@ -97,7 +96,7 @@ def _as_json(result: SearchResult) -> dict[str, object]:
 
 def _as_text(result: SearchResult) -> str:
     best = result.best
-    go_on = as_typed(f"popnas search -r {quoted(result.folder)}")
+    go_on = as_typed("search", "-r", result.folder)
     reasons = {
         "completed": "Search completed",
         "max_hours": f"Time limit reached (go on with: {go_on})",

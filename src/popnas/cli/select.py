@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from popnas.cli._ending import ENDING, SAME_COMMAND
 from popnas.cli._options import GO_ON, json_option, renew_option, run_option, set_option
 from popnas.cli._output import echo, print_json, print_table
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def _print(run: Path, name: str | None, result: SelectionResult) -> None:
     print_table(["validation", "epoch", "params", "folder", "cell"], rows)
     if result.reason == "max_hours":
         echo(f"The time limit others.max_hours cut this selection short. {GO_ON}")
-    command = f"popnas train -p {shlex.quote(str(run))}"
+    best, options = result.best, list[object]()
     if name is not None:  # the default of `train` is the unnamed selection
-        best = result.best
-        command += f' -m {best.motifs} -n {best.normal_cells} -f {best.filters} --spec "{best.cell}"'
-    echo(f"Train the best for good with: {command}")
+        options = ["-m", best.motifs, "-n", best.normal_cells, "-f", best.filters, "--spec", best.cell]
+    echo(f"Train the best for good with: {as_typed('train', '-p', run, *options)}")

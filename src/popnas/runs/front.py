@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from popnas import objectives
 from popnas.cells import Cell
+from popnas.command_lines import as_typed
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
 from popnas.pareto import front
@@ -113,8 +113,8 @@ def train_command(run: Path, config_json: Mapping[str, Any], cell: str) -> str:
         "-m": shape.get("motifs"),
         "-n": shape.get("normal_cells_per_motif"),
     }
-    given = " ".join(f"{flag} {value}" for flag, value in options.items() if value is not None)
-    return f'popnas train -p {shlex.quote(str(run))} {given} --spec "{cell}"'
+    given = [part for flag, value in options.items() if value is not None for part in (flag, value)]
+    return as_typed("train", "-p", run, *given, "--spec", cell)
 
 
 def _is_within(value: float | None, limit: float | None) -> bool:

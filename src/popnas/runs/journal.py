@@ -16,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popnas.command_lines import as_typed
 from popnas.errors import JournalError, RunFolderError
 from popnas.runs import ending
 from popnas.storage import fsync, fsync_directory, plain, storage_errors
@@ -339,9 +339,9 @@ def _corrupt(path: Path, number: int, what: str) -> JournalError:
         remedy = "start a new run"
     else:
         kept = "line 1" if number == 2 else f"lines 1 to {number - 1}"
-        run = shlex.quote(str(path.parent.parent))
+        command = as_typed("journal", path.parent.parent, "--repair")
         remedy = (
-            f"keep {kept} with: popnas journal {run} --repair (a copy of all is kept beside it, and -r does "
+            f"keep {kept} with: {command} (a copy of all is kept beside it, and -r does "
             "again what came later)"
         )
     return JournalError(

@@ -10,8 +10,6 @@ import time
 
 import pytest
 
-from popnas.cli._ending import as_typed
-
 # A command that works until it is ended, as the long ones do; it says "ready" when it is under way.
 LONG = """
 import sys, time, click
@@ -20,7 +18,7 @@ from popnas.cli._ending import ENDING, kept
 
 @click.command()
 def command():
-    with ENDING.going_on(lambda: kept("popnas search -r logs/x")):
+    with ENDING.going_on(lambda: kept("search", "-r", "logs/x")):
         try:
             print("ready", flush=True)
             time.sleep(30)
@@ -130,16 +128,3 @@ def test_what_an_encoding_lacks_is_escaped(tmp_path):
     done = popnas("draw", "--spec", "x", "-o", "'é\\x1b[31m.txt'", cwd=tmp_path, env=environment)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-
-
-def test_a_remedy_can_be_typed_where_it_is_read(monkeypatch, tmp_path):
-    started = tmp_path / "an environment" / "bin" / "popnas"
-    started.parent.mkdir(parents=True)
-    started.write_text("#!/bin/sh\n")
-    started.chmod(0o755)
-    monkeypatch.setattr(sys, "argv", [str(started)])
-    monkeypatch.setenv("PATH", str(tmp_path))
-    typed = as_typed("popnas search -r logs/popnas")
-    assert typed == f"'{started}' search -r logs/popnas"
-    monkeypatch.setenv("PATH", str(started.parent))
-    assert as_typed("popnas search -r logs/popnas") == "popnas search -r logs/popnas"

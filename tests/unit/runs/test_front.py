@@ -69,5 +69,5 @@ def test_nothing_trained_yet(triples, sample):
 
 def test_the_command_uses_the_searchs_network(sample):
     assert train_command(Path("logs/my run"), sample.CONFIG, sample.SINGLE[0]) == (
-        f"popnas train -p 'logs/my run' -b 64 -f 8 -m 2 -n 1 --spec \"{sample.SINGLE[0]}\""
+        f"popnas train -p 'logs/my run' -b 64 -f 8 -m 2 -n 1 --spec '{sample.SINGLE[0]}'"
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas import files
+from popnas.command_lines import as_typed
 from popnas.datasets.findings import Findings, shown
 from popnas.datasets.images import decoding
 from popnas.errors import DataError
@@ -29,10 +30,10 @@ IGNORED = 255
 NUM_LABELS = 2**16
 """Labels lie below this."""
 
+_RGB = ("--masks", "rgb", "--colors", "TABLE")
 COLOUR_FILE = "colors.csv"
 _NUMBER = "[0-9]{1,9}"
 _COLOUR_RULE = "rows of red,green,blue,label (0..255 each colour; a first row of headings is allowed)"
-_CONVERTER = "popnas dataset segmentation"
 _LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
 # Pillow stretches grey of 2 and 4 bits to 0..255; labels must be as they are stored.
 _STRETCH = {2: 85, 4: 17}
@@ -95,8 +96,8 @@ class ColourTable:
                 f"The mask {name} has {len(unknown)} colour{'s' if len(unknown) > 1 else ''} that "
                 f"{self.place} does not list: {shown}{'; ...' if len(unknown) > 4 else ''} ({share:.1%} of "
                 "its pixels). Add them to the table; or, if they come from a lossy or smoothed copy, take "
-                f"the original masks; or, if they mean unlabelled, build the data set with `{_CONVERTER} "
-                "--ignore LABEL`, which gives them that label."
+                f"the original masks; or, if they mean unlabelled, build the data set with "
+                f"`{_converter('--ignore', 'LABEL')}`, which gives them that label."
             )
         labels_HW = self._labels[places_HW]
         return labels_HW if self.unlisted is None else np.where(is_unknown_HW, self.unlisted, labels_HW)
@@ -170,7 +171,7 @@ def _of_colours(
     raise DataError(
         f"The mask {path} is in colours, and nothing says which colour is which class. Put a file "
         f"{COLOUR_FILE} into the data's folder ({_COLOUR_RULE}), or build the data set with "
-        f"`{_CONVERTER} --masks rgb --colors TABLE`; if one channel holds the labels, with `--masks red`."
+        f"`{_converter(*_RGB)}`; if one channel holds the labels, with `--masks red`."
     )
 
 
@@ -183,7 +184,7 @@ def labels_of_image(image: Image.Image, name: str, findings: Findings | None = N
     if image.mode in ("RGB", "RGBA", "RGBX"):
         raise DataError(
             f"The mask {name} is in colours, and nothing says which colour is which class. Save images and "
-            f"masks as files and build the data set with `{_CONVERTER} --masks rgb --colors TABLE`."
+            f"masks as files and build the data set with `{_converter(*_RGB)}`."
         )
     return _of_values(_pixels(image, name, findings or Findings()), image.mode, None, name)
 
@@ -213,3 +214,7 @@ def _grey_depth(path: Path) -> int | None:
         header = file.read(26)
     is_grey_png = header[:8] == b"\x89PNG\r\n\x1a\n" and header[25] == 0
     return header[24] if is_grey_png else None
+
+
+def _converter(*options: str) -> str:
+    return as_typed("dataset", "segmentation", *options)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas.command_lines import as_typed
 from popnas.datasets import folds, splits, variation
 from popnas.datasets._labelled import used_splits
 from popnas.datasets.dataset import Dataset, Split
@@ -197,7 +198,7 @@ class SegmentationData:
                 f"images are smaller; the first is that of the mask {self._names('train')[i]}, "
                 f"{_size(sizes[i])}. "
                 f"Give at most {_size(sizes.min(axis=0))}, or enlarge images with "
-                f"`popnas dataset segmentation --resize {int(crop.max())}`."
+                f"`{as_typed('dataset', 'segmentation', '--resize', int(crop.max()))}`."
             )
 
     def _check_parts(

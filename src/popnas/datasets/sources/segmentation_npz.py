@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas.command_lines import as_typed
 from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.masks.segmentation import SegmentationData
 from popnas.datasets.ragged import Ragged, Stored
@@ -19,9 +20,6 @@ from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
 
 _LAYOUT = f"{_npz_names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
-_CONVERTER = (
-    "Build the files anew from the image and mask folders: popnas dataset segmentation FOLDER -o NEW_FOLDER."
-)
 
 
 _BYTES_PER_MASK = 1024
@@ -65,7 +63,8 @@ def _pair(
     file: Path, split: str, *, has_all: bool, request: Request, findings: Findings
 ) -> tuple[Stored, Stored, list[str]] | None:
     """Images, masks and the masks' names of a split; None if the file does not hold it."""
-    members = NpzMembers(file, _CONVERTER)
+    command = as_typed("dataset", "segmentation", "FOLDER", "-o", "NEW_FOLDER")
+    members = NpzMembers(file, f"Build the files anew from the image and mask folders: {command}.")
     numbers = _numbers(members)
     if numbers:
         if split != "train" and has_all:

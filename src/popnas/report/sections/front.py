@@ -4,9 +4,7 @@ next.
 
 from __future__ import annotations
 
-import shlex
-from importlib.util import find_spec
-
+from popnas.command_lines import as_typed
 from popnas.evaluation import Evaluation
 from popnas.report import markup
 from popnas.report.run_data import RunData
@@ -16,13 +14,6 @@ from popnas.runs.front import train_command, trained_front
 _NUM_DRAWN = 6
 
 
-def has_command(name: str) -> bool:
-    """Whether this version has that command. Looked up without importing the command line, which stands
-    above.
-    """
-    return find_spec(f"popnas.cli.{name}") is not None
-
-
 def front_table(run: RunData) -> str:
     """Every point of the trained front, best score first."""
     points = trained_front(run.state)
@@ -30,7 +21,6 @@ def front_table(run: RunData) -> str:
         return ""
     titles = " and ".join(item.title for item in run.objectives)
     words = "1 cell is" if len(points) == 1 else f"{len(points)} cells are"
-    later = "" if has_command("train") else f" {_LATER}"
     rows = [[*_figures(item), _trained_by(run, item)] for item in points]
     header = [
         "score",
@@ -44,14 +34,8 @@ def front_table(run: RunData) -> str:
     return (
         f"<p>Of all trained cells, {words} not beaten by another one in {markup.text(titles)} together. A "
         "click on a heading sorts; a click on a command selects "
-        f"it.{later}</p>{markup.table(header, rows, classes='front')}"
+        f"it.</p>{markup.table(header, rows, classes='front')}"
     )
-
-
-_LATER = (
-    "<strong>The command <code>popnas train</code> (final training, longer and larger) is not part of this "
-    "version yet</strong>; the lines are what it takes."
-)
 
 
 def _figures(item: Evaluation) -> list[markup.Value]:
@@ -87,26 +71,25 @@ def best_cells(run: RunData) -> str:
 
 
 def next_steps(run: RunData) -> str:
-    """What one can do now, only with commands that this version has."""
-    path = shlex.quote(str(run.path))
+    """What one can do now."""
     steps = []
     if not run.state.is_finished:
-        steps.append(("Go on with the search where it stopped:", f"popnas search -r {path}"))
+        steps.append(("Go on with the search where it stopped:", as_typed("search", "-r", run.path)))
     best = run.state.best
     if best is not None:
         steps.append(
             (
                 "Take the best cell of the front that keeps to your limits:",
-                f"popnas pick {path} --max-params N",
+                as_typed("pick", run.path, "--max-params", "N"),
             )
         )
-        if has_command("select"):
-            steps.append(("Compare the best cells in larger networks:", f"popnas select -p {path}"))
-        if has_command("train"):
-            steps.append(("Train the best cell to the end:", train_command(run.path, run.config, best.cell)))
-        if has_command("draw"):
-            steps.append(("Draw a cell into a file:", f'popnas draw --spec "{best.cell}" -o cell.pdf'))
-    steps.append(("Write this report again, with the plots as PDF too:", f"popnas report {path} --pdf"))
+        select = as_typed("select", "-p", run.path)
+        steps.append(("Compare the best cells in larger networks:", select))
+        steps.append(("Train the best cell to the end:", train_command(run.path, run.config, best.cell)))
+        draw = as_typed("draw", "--spec", best.cell, "-o", "cell.pdf")
+        steps.append(("Draw a cell into a file:", draw))
+    again = as_typed("report", run.path, "--pdf")
+    steps.append(("Write this report again, with the plots as PDF too:", again))
     items = "".join(f"<li>{markup.text(words)} {markup.command(line)}</li>" for words, line in steps)
     model = run.path / "best_model" / "model.onnx"
     if best is not None and model.exists():
@@ -115,4 +98,5 @@ def next_steps(run: RunData) -> str:
             "(ONNX; raw values in, probabilities out). It was trained briefly: final training makes it "
             "better.</li>"
         )
-    return f"<ul class=steps>{items}</ul>"
+    place = "The commands are for the folder in which this page was written and the popnas that wrote it."
+    return f"<ul class=steps>{items}</ul><p class=note>{place}</p>"

@@ -3,11 +3,11 @@ been moved since."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from popnas import tasks
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError
@@ -52,6 +52,7 @@ def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dat
         if run is None or config.dataset.path is None or Path(config.dataset.path).exists():
             raise
         raise DataError(
-            f"{error} If the data of this run were moved, say once where they are now: popnas search -r "
-            f"{shlex.quote(str(run))} --set {FIELD}=PLACE (it is checked that they are the same)."
+            f"{error} If the data of this run were moved, say once where they are now: "
+            f"{as_typed('search', '-r', run, '--set', f'{FIELD}=PLACE')} (it is checked that they are the "
+            "same)."
         ) from error

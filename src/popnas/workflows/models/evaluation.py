@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from popnas import forks, networks, tasks, training
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
@@ -84,7 +85,7 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
         found = [folder for folder in _models_in(run) if folder.path.parent == run.model_selection]
         if not found:
             raise RunFolderError(
-                f"{path} has no finished model selection. Make one with: popnas select -p {path}"
+                f"{path} has no finished model selection. Make one with: {as_typed('select', '-p', path)}"
             )
         return found
     if model is None:

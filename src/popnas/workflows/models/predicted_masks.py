@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from popnas import tasks
+from popnas.command_lines import as_typed
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
 from popnas.networks import Network
@@ -55,7 +56,7 @@ def show(
     if not tasks.get(kind).is_per_pixel:
         raise RunFolderError(
             f"{folder.path} is a model for {kind}: it predicts one class per example and no masks. Its test "
-            f"results: popnas evaluate -p {run}"
+            f"results: {as_typed('evaluate', '-p', run)}"
         )
     dataset, part = _data(folder, split)
     worst = WorstMasks(dataset.num_classes, num_shown)
@@ -86,10 +87,8 @@ def write_sample(folder: ModelFolder, network: Network, dataset: Dataset) -> Pat
         worst.update(probabilities_NK, y_N)
     note = None
     if len(chosen) < num_all:
-        note = (
-            f"{len(chosen)} of {num_all:,} validation images were looked at. All of them: popnas dataset "
-            f"masks -p {folder.path.parent} --split validation"
-        )
+        command = as_typed("dataset", "masks", "-p", folder.path.parent, "--split", "validation")
+        note = f"{len(chosen)} of {num_all:,} validation images were looked at. All of them: {command}"
     shown = worst.shown(part)
     content = worst_masks.content_of(
         worst, shown, dataset.class_names, model=folder.path.name, split="validation", note=note

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from popnas import config as configurations
 from popnas.cells import Cell
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError
 from popnas.operators import parse as parse_operator
@@ -132,5 +133,5 @@ def no_network(run: Path) -> UserError:
     """There is nothing to select from."""
     return UserError(
         f"no cell was trained successfully in the run {run} yet. Go on with the search "
-        f"(popnas search -r {run}), or give a cell with --spec."
+        f"({as_typed('search', '-r', run)}), or give a cell with --spec."
     )

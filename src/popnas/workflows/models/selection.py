@@ -6,7 +6,6 @@ from its own checkpoint. `training_results.csv` is a view of those folders.
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from popnas import config as configurations
 from popnas import executors, forks, tasks
 from popnas.cells import Cell
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError, UserError
@@ -183,11 +183,11 @@ def staleness(run: Path, path: Path, state: RunState) -> str | None:
     changed = search_state.change(read_json(plan).get("search"), state) if plan.is_file() else None
     if changed is None:
         return None
-    name = "" if path == RunFolder(run).model_selection else f" --name {path.name}"
+    name = [] if path == RunFolder(run).model_selection else ["--name", path.name]
     return (
         f"the model selection {path} is not that of the search as it is now. {changed} To add the cells that "
         f"are best now, repeat its command with --renew: "
-        f"popnas select -p {shlex.quote(str(run))}{name} --renew"
+        f"{as_typed('select', '-p', run, *name, '--renew')}"
     )
 
 

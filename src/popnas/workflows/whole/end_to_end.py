@@ -14,6 +14,7 @@ from typing import Any
 from popnas import config as configurations
 from popnas import report, tasks
 from popnas.cells import Cell
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
@@ -82,7 +83,8 @@ def end_to_end(
     path = place_of_run(logs, name)
     if name is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunExistsError(
-            f"{path} exists already. Go on with it (`popnas e2e -r {path}`), or choose another --name."
+            f"{path} exists already. Go on with it (`{as_typed('e2e', '-r', path)}`), or choose another "
+            "--name."
         )
     dataset = deployment.load_with_test(config)
     for warning in [*config.warnings(), *dataset.told]:
@@ -123,8 +125,9 @@ def resume(
     folder = RunFolder.open(path)
     if not state_path(folder.path).is_file():
         raise RunFolderError(
-            f"{folder.path} was not started by `popnas e2e`. Go on with `popnas search -r {folder.path}`, "
-            f"then `popnas select -p {folder.path}` and `popnas train -p {folder.path}`."
+            f"{folder.path} was not started by `popnas e2e`. Go on with "
+            f"`{as_typed('search', '-r', folder.path)}`, then `{as_typed('select', '-p', folder.path)}` and "
+            f"`{as_typed('train', '-p', folder.path)}`."
         )
     return _Job(folder.path, is_quiet, listener or ModelListener(), began).run()
 
@@ -226,7 +229,7 @@ class _Job:
         if status != 0:
             raise PopnasError(
                 f"{stage} ended with exit status {status}, as told above. What is finished is kept; "
-                f"`popnas e2e -r {self.path}` goes on with it."
+                f"`{as_typed('e2e', '-r', self.path)}` goes on with it."
             )
 
     # --- the stages' command lines

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from popnas import report
+from popnas.cli.main import COMMANDS
 from popnas.errors import UserError
 from popnas.report import markup
 from popnas.report.run_data import RunData
@@ -33,20 +36,15 @@ def test_the_front_has_the_command_of_every_point(make_run: MakeRun) -> None:
         assert markup.text(train_command(run.path, run.config, item.cell)) in text
 
 
-def test_commands_that_do_not_exist_are_not_advised(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = data(make_run(blocks=2))
-    monkeypatch.setattr(front, "has_command", lambda name: False)
-    assert "popnas train" not in front.next_steps(run) and "popnas select" not in front.next_steps(run)
-    assert "not part of this version" in front.front_table(run)
-    monkeypatch.setattr(front, "has_command", lambda name: True)
-    assert "popnas train" in front.next_steps(run)
-    assert "not part of this version" not in front.front_table(run)
-
-
-def test_has_command_knows_the_command_line() -> None:
-    assert front.has_command("search") and not front.has_command("teleport")
+def test_what_to_do_next_are_commands_that_exist(make_run: MakeRun) -> None:
+    run = data(make_run(last_step=1))
+    lines = re.findall(r'<code class="command">(.*?)</code>', front.next_steps(run))
+    typed = [shlex.split(html.unescape(line)) for line in lines]
+    assert {words[1] for words in typed} >= {"search", "pick", "select", "train", "draw", "report"}
+    for words in typed:
+        assert words[0] == "popnas"
+        assert words[1] in COMMANDS
+        assert str(run.path) in words or words[1] == "draw"
 
 
 def test_an_unfinished_run_says_how_to_go_on(make_run: MakeRun) -> None:
