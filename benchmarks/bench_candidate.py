@@ -19,6 +19,7 @@ import torch
 
 from popnas import training
 from popnas.evaluation import CandidateJob
+from popnas.executors import Worker
 from popnas.training.loop import _Training
 from popnas.workflows.searching import candidate
 from popnas.workflows.settings import load_config
@@ -62,7 +63,7 @@ def main() -> dict[str, float]:
     warm_up, inference = Timed(_Training, "_warm_up"), Timed(training, "inference_seconds")
     found: dict[str, list[float]] = {"beside": [], "warm-up": [], "training": [], "validation": []}
     with tempfile.TemporaryDirectory() as folder:
-        context = candidate.setup({"config": load_config(CONFIG).to_json(), "folder": folder})
+        context = candidate.setup({"config": load_config(CONFIG).to_json(), "folder": folder}, Worker())
         for index in range(REPETITIONS + 1):
             job = CandidateJob(CELL, step=5, index=index, seed=0)
             began = time.thread_time()

@@ -17,7 +17,7 @@ NUM_JOBS = 500
 NUM_STARTS = 5
 
 
-def setup(payload: dict[str, Any]) -> dict[str, Any]:
+def setup(payload: dict[str, Any], worker: executors.Worker) -> dict[str, Any]:
     """The workers' context."""
     if payload["imports_torch"]:
         import torch  # noqa: F401
@@ -50,8 +50,8 @@ def job_seconds(kind: str, num_workers: int) -> float:
 
 def create(kind: str, imports_torch: bool, num_workers: int) -> executors.Executor:
     payload = {"imports_torch": imports_torch}
-    functions = ("bench_executors:setup", "bench_executors:evaluate")
-    return executors.create(kind, *functions, payload, num_workers=num_workers)
+    work = executors.Work("bench_executors:setup", "bench_executors:evaluate", payload)
+    return executors.create(kind, work, num_workers=num_workers)
 
 
 def main() -> None:

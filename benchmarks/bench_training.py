@@ -151,7 +151,7 @@ def layouts(bench: Bench, cell: str) -> dict[str, float]:
     return medians | {"ratio": round(medians["own"] / medians["channels last"], 2)}
 
 
-def setup(payload: dict[str, Any]) -> Bench:
+def setup(payload: dict[str, Any], worker: Any) -> Bench:
     """The workers' context."""
     return Bench()
 
@@ -164,7 +164,7 @@ def evaluate(bench: Bench, payload: dict[str, Any]) -> dict[str, Any]:
 def workers(cell: str) -> dict[str, float]:
     """Ratios of the medians of measured training times."""
     from popnas import executors
-    from popnas.executors import Job
+    from popnas.executors import Job, Work
 
     seconds: dict[str, list[float]] = {"one": [], "one again": [], "two": []}
     with ExitStack() as stack:
@@ -172,9 +172,7 @@ def workers(cell: str) -> dict[str, float]:
             name: stack.enter_context(
                 executors.create(
                     "processes",
-                    "bench_training:setup",
-                    "bench_training:evaluate",
-                    {},
+                    Work("bench_training:setup", "bench_training:evaluate"),
                     num_workers=1 + (name == "two"),
                 )
             )

@@ -8,7 +8,7 @@ import pytest
 
 from popnas import executors
 from popnas.errors import ExecutorError, StorageError, UnknownNameError, UserError
-from popnas.executors import REGISTRY, Job
+from popnas.executors import REGISTRY, Job, Work, available_cores
 
 EVALUATORS = Path(__file__).parent.parent / "unit" / "executors"
 
@@ -21,7 +21,7 @@ def kind(request, monkeypatch):
 
 def make(kind, payload=None, **options):
     options = {"num_workers": 2, **options}
-    return executors.create(kind, "evaluators:setup", "evaluators:evaluate", payload or {}, **options)
+    return executors.create(kind, Work("evaluators:setup", "evaluators:evaluate", payload or {}), **options)
 
 
 def test_every_job_gives_one_result(kind):
@@ -137,7 +137,7 @@ def test_a_full_disk_is_no_result_of_a_job(kind):
 @pytest.mark.parametrize("dotted", ["no_such_module:evaluate", "evaluators:no_such_function", "evaluators"])
 def test_a_function_that_cannot_be_imported_is_named(kind, dotted):
     with (
-        executors.create(kind, "evaluators:setup", dotted, {}, num_workers=1) as executor,
+        executors.create(kind, Work("evaluators:setup", dotted), num_workers=1) as executor,
         pytest.raises(ExecutorError, match=dotted),
     ):
         list(executor.run([Job("a")]))
@@ -152,4 +152,29 @@ def test_close_twice(kind):
 
 def test_unknown_executor_lists_the_choices():
     with pytest.raises(UnknownNameError, match=r"'proceses'.* Did you mean 'processes'\?.*inline, processes"):
-        executors.create("proceses", "a:b", "a:b", {})
+        executors.create("proceses", Work("a:b", "a:b"))
+
+
+# --- workers and devices
+
+
+@pytest.mark.parametrize("devices", [("cpu",), ("cuda:0",), ("cuda:0", "cuda:1")])
+def test_workers_take_the_devices_in_turn(kind, devices):
+    with make(kind, num_workers=4, devices=devices) as executor:
+        jobs = [Job(str(i), {"do": "tell_place"}) for i in range(4 * executor.num_workers)]
+        told = {(result.worker, *result.value.values()) for result in executor.run(jobs)}
+    assert told <= {(n, n, devices[n % len(devices)]) for n in range(executor.num_workers)}
+    assert {executor.worker(n).device for n in range(executor.num_workers)} <= set(devices)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_how_many_workers_there_are_is_the_class_s_to_say(kind, threads):
+    executor, cores = REGISTRY.get(kind), max(1, len(available_cores()) // threads)
+    most = 1 if executor.is_in_driver else 7
+    assert executor.workers_for(7, threads, ["cpu"]) == executor.workers_for(7, threads, ["cuda:0"]) == most
+    assert executor.workers_for(None, threads, ["cpu"]) == min(most, cores) or cores > 7
+    # No two networks share a GPU unless that is asked for.
+    assert executor.workers_for(None, threads, ["cuda:0"]) == 1
+    assert executor.workers_for(None, threads, ["cuda:0", "cuda:1"]) == min(most, cores, 2)
+    with make(kind, num_workers=None, devices=["cuda:0", "cuda:1"], threads=threads) as made:
+        assert made.num_workers == executor.workers_for(None, threads, ["cuda:0", "cuda:1"])

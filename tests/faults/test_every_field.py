@@ -34,6 +34,7 @@ from popnas.cells import Cell
 from popnas.config import after_search, messages
 from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Evaluation
+from popnas.executors import Worker
 from popnas.runs import RunFolder
 from popnas.runs.content import search_content
 from popnas.training import device
@@ -209,7 +210,7 @@ def _weights(state: dict[str, torch.Tensor]) -> str:
 
 def _candidate(document: dict[str, Any], folder: Path) -> Any:
     config = load_config(document)
-    context = candidate.setup({"config": config.to_json(), "folder": str(folder)})
+    context = candidate.setup({"config": config.to_json(), "folder": str(folder)}, Worker())
     cell = SERIES_CELL if context.task.num_dims == 1 else CELL
     cell = Cell.parse(cell).canonical().key
     seed = candidate_jobs.candidate_seed(config.others.seed, cell)

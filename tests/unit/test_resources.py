@@ -53,10 +53,10 @@ def groups(tmp_path, monkeypatch):
 def test_a_cpu_quota_bounds_cores_and_default_workers(groups, version, files, cores):
     groups(version, files)
     assert len(resources.available_cores()) == cores
-    assert executors.num_workers_of("processes", None, 1) == cores
-    assert executors.num_workers_of("processes", None, 2) == max(1, cores // 2)
-    assert executors.num_workers_of("processes", 7, 1) == 7
-    assert executors.num_workers_of("inline", None, 1) == executors.num_workers_of("inline", 7, 1) == 1
+    assert _workers("processes", None, 1) == cores
+    assert _workers("processes", None, 2) == max(1, cores // 2)
+    assert _workers("processes", 7, 1) == 7
+    assert _workers("inline", None, 1) == _workers("inline", 7, 1) == 1
 
 
 def test_affinity_below_the_quota_wins(groups):
@@ -114,3 +114,7 @@ def test_nothing_of_linux_is_needed(monkeypatch):
     monkeypatch.setattr(resources, "_MOUNTS", nowhere)
     assert resources.available_cores()
     assert resources.cpu_quota() is None
+
+
+def _workers(kind: str, asked: int | None, threads: int) -> int:
+    return executors.REGISTRY.get(kind).workers_for(asked, threads, ["cpu"])

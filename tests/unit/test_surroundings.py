@@ -44,7 +44,7 @@ def test_the_command_runs_no_file_of_the_current_folder(folder, arguments):
 # A program of the user's own, which starts a worker that needs a module of his and Python's `random`.
 DRIVER = """
 from popnas.executors._process import WorkerProcess
-order = {"setup": "own_part:setup", "evaluate": "own_part:setup", "setup_payload": {}, "threads": 1}
+order = {"work": {"setup": "own_part:setup", "evaluate": "own_part:setup"}, "worker": {}, "threads": 1}
 worker = WorkerProcess(order, [], None)
 print(worker.channel.receive()["kind"])
 worker.end()
@@ -52,7 +52,7 @@ worker.end()
 
 
 def test_a_worker_finds_the_users_own_module_but_no_shadow(folder):
-    (folder / "own_part.py").write_text("import statistics\nstatistics.mean\ndef setup(payload): return {}\n")
+    (folder / "own_part.py").write_text("import statistics\nstatistics.mean\ndef setup(*told): return {}\n")
     for name in SHADOWS:  # the program itself imports the others
         if name != "statistics":
             (folder / f"{name}.py").unlink()

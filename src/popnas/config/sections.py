@@ -332,7 +332,7 @@ class ExecutorConfig(Section):
     )
     workers: (
         Annotated[int, Field(ge=1, le=1024), Because("each is a process of several hundred MB")] | None
-    ) = Field(default=None, description="Number of workers; null = one per core.")
+    ) = Field(default=None, description="Number of workers; null = one per core, or per GPU.")
     threads: Annotated[
         int,
         Field(ge=1, le=256),

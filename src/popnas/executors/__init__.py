@@ -1,14 +1,14 @@
 """Where candidates are evaluated: in this process, or in worker processes.
 
-`_base` is the contract (Job, Result, Executor); each other module is one executor, found by the registry. An
-executor is handed the setup and evaluate functions by their dotted names and knows nothing of cells, networks
-or runs. May not be imported here: torch (workers import it through the functions they are given), and any
-other room but errors, registry, resources. To add an executor, write one module with a class decorated with
-`@REGISTRY.register(name, description=...)`, here or behind the entry point group `popnas.executors`;
-`tests/contract/test_executors.py` picks it up.
+`_base` is the contract (Work, Worker, Job, Result, Executor); each other module is one executor, found by the
+registry. An executor is handed the setup and evaluate functions by their dotted names and the devices by
+theirs; it knows nothing of cells, networks or runs. May not be imported here: torch (workers import it
+through the functions they are given), and any other room but errors, registry, resources. To add an executor,
+write one module with a class decorated with `@REGISTRY.register(name, description=...)`, here or behind the
+entry point group `popnas.executors`; `tests/contract/test_executors.py` picks it up.
 """
 
-from popnas.executors._base import REGISTRY, Executor, Job, Result, create, num_workers_of
+from popnas.executors._base import REGISTRY, Executor, Job, Result, Work, Worker, create
 from popnas.resources import available_cores
 
-__all__ = ["REGISTRY", "Executor", "Job", "Result", "available_cores", "create", "num_workers_of"]
+__all__ = ["REGISTRY", "Executor", "Job", "Result", "Work", "Worker", "available_cores", "create"]

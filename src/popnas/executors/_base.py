@@ -9,11 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
 from popnas.registry import Registry
 from popnas.resources import available_cores
+
+CPU = "cpu"
+"""Name of the one device that workers share without being in one another's way."""
 
 
 @dataclass(frozen=True)
@@ -52,48 +55,86 @@ class Result:
         return self.error_kind is not None
 
 
+@dataclass(frozen=True)
+class Work:
+    """What workers do: two functions by dotted name, "package.module:function", importable in a fresh
+    interpreter, and `payload`, a JSON object that is the same for every worker.
+    """
+
+    setup: str
+    evaluate: str
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What the setup function is told of the worker that it runs in: its number, from 0, and its device's
+    name.
+    """
+
+    number: int = 0
+    device: str = CPU
+
+
 OnStart = Callable[[str], None]
 """Called with a job's id when the job is handed out (again, after a worker died)."""
 
 
 class Executor(ABC):
-    """Evaluates jobs with two functions given by dotted name, "package.module:function".
+    """Evaluates jobs with two functions given by dotted name.
 
-    A worker calls `context = setup(setup_payload)` once and then `evaluate(context, job.payload) -> dict` per
-    job. Worker processes find their number, from 0, in the payload as "worker".
+    A worker calls `context = setup(payload, Worker(number, device))` once and then
+    `evaluate(context, job.payload) -> dict` per job.
 
     Args:
-        setup, evaluate: dotted names; both functions must be importable in a fresh interpreter.
-        setup_payload: JSON object, the same for every worker.
-        num_workers: candidates evaluated at a time (inline: always 1).
+        work: the functions, and what all workers are told.
+        num_workers: candidates evaluated at a time; see `workers_for`.
         threads: threads per worker; the results of a network may depend on it, so keep it for the whole run.
+        devices: names of the devices, which the workers take in turn.
         log_path: file to which the workers' standard output and error are appended; None drops them.
         hard_timeout_seconds: a job that has not ended by then is ended by force, with error_kind "time_limit"
             (where the executor can; inline cannot). Meant for hangs: training keeps its own, lower limit.
     """
 
+    is_in_driver: ClassVar[bool] = False
+    """Whether candidates are trained in the driver's own process: no copies of the data, no start."""
+
     def __init__(
         self,
-        setup: str,
-        evaluate: str,
-        setup_payload: dict[str, Any],
+        work: Work,
         *,
         num_workers: int = 1,
         threads: int = 1,
+        devices: Sequence[str] = (CPU,),
         log_path: str | Path | None = None,
         hard_timeout_seconds: float | None = None,
     ) -> None:
         assert num_workers >= 1, num_workers
         assert threads >= 1, threads
-        self.setup = setup
-        self.evaluate = evaluate
-        self.setup_payload = setup_payload
+        assert devices
+        self.work = work
         self.num_workers = num_workers
         self.threads = threads
+        self.devices = tuple(devices)
         self.log_path = None if log_path is None else Path(log_path)
         self.hard_timeout_seconds = hard_timeout_seconds
         self._is_drained = False
         self._is_closed = False
+
+    @classmethod
+    def workers_for(cls, asked: int | None, threads: int, devices: Sequence[str]) -> int:
+        """How many candidates are evaluated at a time if `asked` for so many; None: so many that every core
+        that this process may use is used once, but of other devices each by one worker only. On a GPU two
+        networks would take each other's time and memory, and neither's time could be measured.
+        """
+        if asked is not None:
+            return asked
+        cores = max(1, len(available_cores()) // threads)
+        return cores if set(devices) == {CPU} else min(cores, len(set(devices)))
+
+    def worker(self, number: int) -> Worker:
+        """Who the worker of that number is."""
+        return Worker(number, self.devices[number % len(self.devices)])
 
     def prestart(self) -> None:  # noqa: B027 - an executor without workers has nothing to start
         """Start the workers now, so that they get ready beside the driver's own work; returns at once."""
@@ -132,31 +173,21 @@ REGISTRY: Registry[type[Executor]] = Registry("executor", "popnas.executors", "p
 
 def create(
     kind: str,
-    setup: str,
-    evaluate: str,
-    setup_payload: dict[str, Any],
+    work: Work,
     *,
     num_workers: int | None = None,
     threads: int = 1,
+    devices: Sequence[str] = (CPU,),
     **options: Any,
 ) -> Executor:
-    """The executor registered as `kind`; `num_workers` None means so many that every core is used once.
+    """The executor registered as `kind`; `num_workers` as in `Executor.workers_for`.
 
     Raises:
         UnknownNameError: there is no such executor.
     """
-    workers = num_workers_of(kind, num_workers, threads)
     executor = REGISTRY.get(kind)
-    return executor(setup, evaluate, setup_payload, num_workers=workers, threads=threads, **options)
-
-
-def num_workers_of(kind: str, num_workers: int | None, threads: int) -> int:
-    """How many candidates the executor `kind` evaluates at a time if it is asked for `num_workers`; None: so
-    many that every core that this process may use is used once.
-    """
-    if kind == "inline":
-        return 1
-    return num_workers or max(1, len(available_cores()) // threads)
+    workers = executor.workers_for(num_workers, threads, devices)
+    return executor(work, num_workers=workers, threads=threads, devices=devices, **options)
 
 
 def resolve(dotted: str) -> Callable[..., Any]:

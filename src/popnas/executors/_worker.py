@@ -21,7 +21,7 @@ import traceback
 from typing import Any
 
 from popnas.errors import StorageError
-from popnas.executors._base import checked, failure, passed_on, resolve
+from popnas.executors._base import Work, Worker, checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
 
 _PR_SET_PDEATHSIG = 1
@@ -70,8 +70,9 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
 
 
 def _set_up(order: dict[str, Any]) -> tuple[Any, Any]:
-    evaluate = resolve(order["evaluate"])
-    context = resolve(order["setup"])(order["setup_payload"])
+    work = Work(**order["work"])
+    evaluate = resolve(work.evaluate)
+    context = resolve(work.setup)(work.payload, Worker(**order["worker"]))
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(order["threads"])

@@ -8,24 +8,34 @@ from contextlib import contextmanager
 from typing import Any
 
 from popnas.errors import ExecutorError, StorageError, UserError
-from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, checked, failure, resolve
+from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, Work, checked, failure, resolve
 
 
 @REGISTRY.register(
     "inline", description="one candidate at a time, in this process (no hard time limit, no pinning)"
 )
 class InlineExecutor(Executor):
-    """Runs each job in the process that iterates over `run`. `num_workers` and `log_path` have no effect."""
+    """Runs each job in the process that iterates over `run`, on the first device.
 
-    def __init__(self, setup: str, evaluate: str, setup_payload: dict[str, Any], **options: Any) -> None:
-        super().__init__(setup, evaluate, setup_payload, **{**options, "num_workers": 1})
+    `num_workers` and `log_path` have no effect.
+    """
+
+    is_in_driver = True
+
+    def __init__(self, work: Work, **options: Any) -> None:
+        super().__init__(work, **{**options, "num_workers": 1})
         self._context: Any = None
         self._is_set_up = False
+
+    @classmethod
+    def workers_for(cls, asked: int | None, threads: int, devices: Sequence[str]) -> int:
+        """See `Executor.workers_for`: one, whatever is asked."""
+        return 1
 
     def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
-        evaluate = resolve(self.evaluate)
+        evaluate = resolve(self.work.evaluate)
         for job in jobs:
             if self._is_drained:
                 return
@@ -37,15 +47,15 @@ class InlineExecutor(Executor):
     def _set_up(self) -> None:
         if self._is_set_up:
             return
-        setup = resolve(self.setup)
+        setup = resolve(self.work.setup)
         try:
             with torch_threads(self.threads):
-                self._context = setup(self.setup_payload)
+                self._context = setup(self.work.payload, self.worker(0))
         except UserError:
             raise
         except Exception as error:
             raise ExecutorError(
-                f"the setup '{self.setup}' failed: {type(error).__name__}: {error}"
+                f"the setup '{self.work.setup}' failed: {type(error).__name__}: {error}"
             ) from error
         self._is_set_up = True
 

@@ -10,11 +10,11 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from popnas.errors import ExecutorError
-from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnStart, Result
+from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnStart, Result, Work
 from popnas.executors._process import WorkerProcess
 from popnas.resources import available_cores
 
@@ -39,8 +39,8 @@ class ProcessesExecutor(Executor):
     "worker_died".
     """
 
-    def __init__(self, setup: str, evaluate: str, setup_payload: dict[str, Any], **options: Any) -> None:
-        super().__init__(setup, evaluate, setup_payload, **options)
+    def __init__(self, work: Work, **options: Any) -> None:
+        super().__init__(work, **options)
         self._workers: dict[int, WorkerProcess] = {}
         self._running: dict[int, _Attempt] = {}
         self._queue: deque[_Attempt] = deque()
@@ -99,9 +99,8 @@ class ProcessesExecutor(Executor):
 
     def _order(self, number: int) -> dict[str, Any]:
         return {
-            "setup": self.setup,
-            "evaluate": self.evaluate,
-            "setup_payload": {**self.setup_payload, "worker": number},
+            "work": asdict(self.work),
+            "worker": asdict(self.worker(number)),
             "threads": self.threads,
         }
 
@@ -159,7 +158,8 @@ class ProcessesExecutor(Executor):
             raise PASSED_ON[message["name"]](message["error"])
         if message["kind"] == "setup_failed":
             raise ExecutorError(
-                f"the setup '{self.setup}' failed in a worker: {message['error']}\n\n{message['traceback']}"
+                f"the setup '{self.work.setup}' failed in a worker: {message['error']}\n\n"
+                f"{message['traceback']}"
             )
         if message["kind"] == "ready":
             self._workers[number].is_ready = True

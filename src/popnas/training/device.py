@@ -16,12 +16,14 @@ from popnas.errors import UserError
 TRAIN_STRATEGIES = ("auto", "CPU", "GPU", "multi-GPU", "TPU")
 
 
-def choose(train_strategy: str, worker: int = 0) -> torch.device:
-    """The device of `train_strategy`; with `multi-GPU`, candidates are spread over the GPUs by `worker`.
+def names(train_strategy: str, num_gpus: int | None = None) -> tuple[str, ...]:
+    """The devices of `train_strategy`, which workers take in turn: all GPUs with `multi-GPU`, else one.
 
-    Raises UserError if it is not there, naming what is.
+    `num_gpus`: how many there are; None asks PyTorch.
+
+    Raises UserError if they are not there, naming what is.
     """
-    num_gpus = torch.cuda.device_count()
+    num_gpus = torch.cuda.device_count() if num_gpus is None else num_gpus
     if train_strategy not in TRAIN_STRATEGIES:
         raise _unavailable(train_strategy, f"is none of {', '.join(TRAIN_STRATEGIES)}", num_gpus)
     if train_strategy == "TPU":
@@ -31,8 +33,13 @@ def choose(train_strategy: str, worker: int = 0) -> torch.device:
     if train_strategy == "multi-GPU" and num_gpus < 2:
         raise _unavailable(train_strategy, f"needs at least 2 GPUs, and PyTorch sees {num_gpus}", num_gpus)
     if train_strategy == "CPU" or not num_gpus:
-        return torch.device("cpu")
-    return torch.device("cuda", worker % num_gpus if train_strategy == "multi-GPU" else 0)
+        return ("cpu",)
+    return tuple(f"cuda:{index}" for index in range(num_gpus if train_strategy == "multi-GPU" else 1))
+
+
+def choose(train_strategy: str) -> torch.device:
+    """The device of what is trained alone; see `names`."""
+    return torch.device(names(train_strategy)[0])
 
 
 def available(num_gpus: int) -> list[str]:

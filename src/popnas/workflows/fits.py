@@ -22,7 +22,7 @@ from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.resources import MemoryLimit
 from popnas.training import device
-from popnas.workflows.settings import num_workers
+from popnas.workflows.settings import executor_class, num_workers
 
 WORKER_BYTES = 300 * 2**20
 """What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
@@ -208,13 +208,15 @@ class Room:
     def of(cls, config: RunConfig, dataset: Dataset, *, is_final: bool = False) -> Room:
         """The room on the device of `config`, with the data loaded in this process."""
         workers = num_workers(config)
-        is_inline = is_final or config.others.executor.kind == "inline"
+        is_inline = is_final or executor_class(config).is_in_driver
         data = data_bytes(dataset.full_train)
         copies = data if config.dataset.cache else 0
         place = device.choose(config.others.train_strategy)
         if place.type == "cuda":
             total = torch.cuda.get_device_properties(place).total_memory
-            return cls(((MemoryLimit(total, f"the memory of {place}"), copies),), workers, copies)
+            # The workers take the GPUs in turn: so many share the first.
+            sharing = math.ceil(workers / len(device.names(config.others.train_strategy)))
+            return cls(((MemoryLimit(total, f"the memory of {place}"), copies),), sharing, copies)
         per_worker = copies if is_inline else WORKER_BYTES + data + copies
         limits = []
         for limit in resources.memory_limits():

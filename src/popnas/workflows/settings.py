@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from popnas import config, datasets, executors, operators, tasks
 from popnas.config import NameRules, RunConfig, Source
+from popnas.executors import Executor
 from popnas.networks.macros import MACROS
 from popnas.predictors import MIN_TARGETS
 
@@ -46,8 +47,15 @@ def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
 
 def num_workers(config: RunConfig) -> int:
     """How many networks the configuration's executor trains at once on this machine."""
-    executor = config.others.executor
-    return executors.num_workers_of(executor.kind, executor.workers, executor.threads)
+    from popnas.training import device  # only now: torch, which the check of a configuration does not need
+
+    settings, devices = config.others.executor, device.names(config.others.train_strategy)
+    return executor_class(config).workers_for(settings.workers, settings.threads, devices)
+
+
+def executor_class(config: RunConfig) -> type[Executor]:
+    """The configuration's kind of executor."""
+    return executors.REGISTRY.get(config.others.executor.kind)
 
 
 def max_networks(config: RunConfig, step: int) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from popnas.errors import CandidateFailed, DataError, StorageError
 
 
-def setup(payload):
+def setup(payload, worker):
     if payload.get("setup_log"):
         with Path(payload["setup_log"]).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
@@ -20,7 +20,7 @@ def setup(payload):
     if payload.get("setup_dies"):
         sys.stderr.write("last words\n")
         os.kill(os.getpid(), signal.SIGKILL)
-    return {"factor": payload.get("factor", 2)}
+    return {"factor": payload.get("factor", 2), "worker": worker}
 
 
 def evaluate(context, payload):
@@ -135,6 +135,10 @@ def return_much(context, payload):
     return {"text": "x" * payload["size"], "nan": float("nan"), "list": [(1, 2.5), None]}
 
 
+def tell_place(context, payload):
+    return {"number": context["worker"].number, "device": context["worker"].device}
+
+
 ACTIONS = {
     function.__name__: function
     for function in (
@@ -157,5 +161,6 @@ ACTIONS = {
         return_nothing,
         return_no_json,
         return_much,
+        tell_place,
     )
 }

@@ -11,9 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from popnas import executors
 from popnas.errors import ExecutorError
-from popnas.executors import Job, available_cores
+from popnas.executors import Job, Work, available_cores
 from popnas.executors.processes import ProcessesExecutor
 
 HERE = Path(__file__).parent
@@ -32,7 +31,7 @@ def no_leaks(monkeypatch):
 
 def make(payload=None, num_workers=1, **options):
     return ProcessesExecutor(
-        "evaluators:setup", "evaluators:evaluate", payload or {}, num_workers=num_workers, **options
+        Work("evaluators:setup", "evaluators:evaluate", payload or {}), num_workers=num_workers, **options
     )
 
 
@@ -230,9 +229,9 @@ def test_close_ends_busy_and_starting_workers_within_its_bound(tmp_path):
 
 DRIVER = """
 import sys, time
-from popnas.executors import Job
+from popnas.executors import Job, Work
 from popnas.executors.processes import ProcessesExecutor
-executor = ProcessesExecutor("evaluators:setup", "evaluators:evaluate", {}, num_workers=2)
+executor = ProcessesExecutor(Work("evaluators:setup", "evaluators:evaluate"), num_workers=2)
 folder, *actions = sys.argv[1:]
 jobs = [Job(str(i), {"do": action, "pid_file": f"{folder}/pid{i}"}) for i, action in enumerate(actions)]
 try:
@@ -291,11 +290,3 @@ def test_workers_outlive_the_thread_that_started_them():
         (result,) = executor.run([Job("a", {"seconds": 0.2})])
     assert result.attempts == 1
     assert result.value is not None
-
-
-def test_every_worker_is_told_its_number():
-    with executors.create("processes", "json:dumps", "json:loads", {"a": 1}, num_workers=2) as executor:
-        assert [executor._order(number)["setup_payload"] for number in (0, 1)] == [
-            {"a": 1, "worker": 0},
-            {"a": 1, "worker": 1},
-        ]

@@ -14,7 +14,7 @@ from popnas.config.optimizers import OptimizerSpec, SchedulerSpec
 from popnas.errors import UserError
 from popnas.training import TrainingSettings, inference_seconds, simulated
 from popnas.training.clocks import clock_for
-from popnas.training.device import available, choose, laid_out, memory_format
+from popnas.training.device import available, choose, laid_out, memory_format, names
 from popnas.training.settings import LookaheadSettings
 
 CPU = torch.device("cpu")
@@ -105,9 +105,11 @@ def test_what_is_not_there_is_refused_naming_what_is(monkeypatch: Any, strategy:
 
 def test_gpus_are_taken_where_they_are(monkeypatch: Any) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert choose("auto", worker=1) == torch.device("cuda", 0)
-    assert [choose("multi-GPU", worker).index for worker in range(4)] == [0, 1, 0, 1]
-    assert choose("CPU") == CPU
+    assert names("auto") == names("GPU") == ("cuda:0",)
+    assert names("multi-GPU") == ("cuda:0", "cuda:1")
+    assert names("multi-GPU", num_gpus=3) == ("cuda:0", "cuda:1", "cuda:2")
+    assert choose("multi-GPU") == torch.device("cuda", 0)
+    assert names("CPU") == ("cpu",)
     assert available(2) == ["CPU", "GPU", "multi-GPU"]
     with pytest.raises(UserError, match=r"TPU.*has: CPU, GPU, multi-GPU"):
         choose("TPU")

@@ -19,7 +19,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError, UserError
-from popnas.executors import Executor, Job
+from popnas.executors import Executor, Job, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, RunState, identity
@@ -27,6 +27,7 @@ from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
 from popnas.storage import write_json, write_table
+from popnas.training import device
 from popnas.workflows import advice, fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import macro_variants, requests, search_state
@@ -332,11 +333,10 @@ class _Selection:
         settings = self.config.others.executor
         return executors.create(
             settings.kind,
-            SETUP,
-            EVALUATE,
-            {"config": self.config.to_json()},
+            Work(SETUP, EVALUATE, {"config": self.config.to_json()}),
             num_workers=min(num_workers(self.config), num_jobs),
             threads=settings.threads,
+            devices=device.names(self.config.others.train_strategy),
         )
 
     def _is_time_up(self) -> bool:
@@ -424,17 +424,20 @@ class SelectionContext:
 
     config: RunConfig
     dataset: Dataset
+    device: str
 
 
-def setup(payload: dict[str, Any]) -> SelectionContext:
+def setup(payload: dict[str, Any], worker: Worker) -> SelectionContext:
     """Load the data; `payload` is {"config": the selection's resolved configuration}."""
     config = configurations.load(payload["config"])
-    return SelectionContext(config, tasks.get(config.dataset.type).load(config))
+    return SelectionContext(config, tasks.get(config.dataset.type).load(config), worker.device)
 
 
 def evaluate(context: SelectionContext, payload: dict[str, Any]) -> dict[str, Any]:
     """Train one model: a `SelectionJob` as JSON -> a `TrainedModel` as JSON."""
     job = SelectionJob.from_json(payload)
     config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters)
-    model = ModelJob(Path(job.folder), job.cell, config, SELECTION, deadline=job.deadline)
+    model = ModelJob(
+        Path(job.folder), job.cell, config, SELECTION, deadline=job.deadline, device=context.device
+    )
     return train_model(model, context.dataset).to_json()

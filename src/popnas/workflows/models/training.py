@@ -63,6 +63,8 @@ class ModelJob:
     deadline: float | None = None
     origin: str = ""
     """Where the cell comes from, in words."""
+    device: str | None = None
+    """Name of the device; None: the first of the configuration's."""
 
     @property
     def is_time_up(self) -> bool:
@@ -186,7 +188,7 @@ class _Job:
         self.settings = TrainingSettings.from_config(job.config)
         self.is_final = job.stage == FINAL
         self.views = Views()
-        place = device.choose(job.config.others.train_strategy)
+        place = torch.device(job.device or device.names(job.config.others.train_strategy)[0])
         layout = device.memory_format(place, self.spec.num_dims, self.spec.filters)
         self.placed: dict[str, Any] = {"device": place, "memory_format": layout}
         self.checkpoint: dict[str, Any] | None = self._load_checkpoint()

@@ -20,6 +20,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
+from popnas.executors import Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
@@ -43,19 +44,18 @@ class CandidateContext:
     folder: Path
 
 
-def setup(payload: dict[str, Any]) -> CandidateContext:
-    """Load the data and decide the device; `payload` is {"config": a resolved configuration, "folder":
-    path}."""
+def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:
+    """Load the data; `payload` is {"config": a resolved configuration, "folder": path}."""
     run_config = config.load(payload["config"])
     dataset = tasks.get(run_config.dataset.type).load(run_config)
-    return context(run_config, dataset, Path(payload["folder"]), payload.get("worker", 0))
+    return context(run_config, dataset, Path(payload["folder"]), worker.device)
 
 
-def context(run_config: RunConfig, dataset: Dataset, folder: Path, worker: int = 0) -> CandidateContext:
-    """What candidates share, with the data loaded; with several GPUs worker n trains on the n-th."""
+def context(run_config: RunConfig, dataset: Dataset, folder: Path, device_name: str) -> CandidateContext:
+    """What the candidates of one worker share, with the data loaded."""
     task = tasks.get(run_config.dataset.type)
     spec = task.network_spec(run_config, dataset)
-    place = device.choose(run_config.others.train_strategy, worker)
+    place = torch.device(device_name)
     return CandidateContext(
         config=run_config,
         task=task,

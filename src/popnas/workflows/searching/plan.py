@@ -26,7 +26,7 @@ from popnas.workflows import fits
 from popnas.workflows.progress import Progress
 from popnas.workflows.searching import finish, probing
 from popnas.workflows.searching.surrogates import wanted_objectives
-from popnas.workflows.settings import max_networks, num_workers
+from popnas.workflows.settings import executor_class, max_networks, num_workers
 
 _NUM_SAMPLED = 2000
 _NUM_DRAWS = 8
@@ -109,7 +109,7 @@ def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
     confirmation_seconds = confirmed / min(workers, finish.NUM_CONFIRMATIONS)
     fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
-    if config.others.executor.kind != "inline":
+    if not executor_class(config).is_in_driver:
         fixed += load_seconds + _WORKER_SECONDS
     return Plan(
         steps=steps,

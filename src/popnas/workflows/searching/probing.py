@@ -168,7 +168,9 @@ class _Prober:
 
     def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, folder: Path) -> None:
         self.config, self.dataset, self.spec = config, dataset, spec
-        self.context = candidate.context(config, dataset, folder)
+        self.context = candidate.context(
+            config, dataset, folder, device.names(config.others.train_strategy)[0]
+        )
         self.room = fits.Room.of(config, dataset)
         is_one_thread = self.context.device.type == "cpu" and config.others.executor.threads == 1
         # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.

@@ -23,7 +23,7 @@ from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
-from popnas.executors import Executor, Job, Result
+from popnas.executors import Executor, Job, Result, Work
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import Proposed, RunFolder, RunState
@@ -315,11 +315,14 @@ class _Search:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
         return executors.create(
             settings.kind,
-            SETUP,
-            EVALUATE,
-            {"config": self.config.to_json(), "folder": str(self.folder.path.resolve())},
+            Work(
+                SETUP,
+                EVALUATE,
+                {"config": self.config.to_json(), "folder": str(self.folder.path.resolve())},
+            ),
             num_workers=settings.workers,
             threads=settings.threads,
+            devices=device.names(self.config.others.train_strategy),
             log_path=self.folder.debug_log,
             hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
         )
