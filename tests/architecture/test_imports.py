@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +57,40 @@ def test_no_room_is_named_after_nothing():
     forbidden = {"utils", "common", "helpers", "misc", "manager", "handler"}
     names = {path.stem for path in (ROOT / "src" / "popnas").rglob("*.py")}
     assert names & forbidden == set()
+
+
+_KNOWN_CIRCLE = {"popnas.config.names", "popnas.config.rules", "popnas.config.run_config"}
+"""`RunConfig.warnings` asks the rules, which are about a RunConfig."""
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    """What only type checkers import counts, too: it has to be read all the same."""
+    graph = grimp.build_graph("popnas", cache_dir=None)
+    # The package itself names everything, lazily.
+    left = {
+        module: graph.find_modules_directly_imported_by(module) - {"popnas"}
+        for module in graph.modules
+        if module != "popnas"
+    }
+    while done := {module for module, imported in left.items() if not imported & left.keys()}:
+        left = {module: imported for module, imported in left.items() if module not in done}
+    # Who imports a circle is left over, too.
+    while outer := {module for module in left if not any(module in imported for imported in left.values())}:
+        left = {module: imported for module, imported in left.items() if module not in outer}
+    assert set(left) == _KNOWN_CIRCLE
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["operators", "tasks", "executors", "trackers", "report.figures", "report.sections", "report.pages"],
+)
+def test_parts_of_a_family_do_not_know_one_another(family):
+    """What they share stands in modules whose names begin with an underscore."""
+    graph = grimp.build_graph("popnas", cache_dir=None)
+    parts = {
+        name
+        for name in graph.find_children(f"popnas.{family}")
+        if not name.rpartition(".")[2].startswith("_")
+    }
+    known = {part: graph.find_modules_directly_imported_by(part) & parts for part in parts}
+    assert {part: names for part, names in known.items() if names} == {}

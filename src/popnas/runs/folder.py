@@ -21,7 +21,8 @@ from popnas.errors import JournalError, RunFolderError, nearest
 from popnas.runs import ending, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
-from popnas.runs.state import RunState, replay
+from popnas.runs.replaying import replay
+from popnas.runs.state import RunState
 from popnas.storage import compact_json, fsync_directory, make_readable, plain, storage_errors, write_json
 
 EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds")

@@ -10,7 +10,7 @@ from popnas.errors import JournalError
 from popnas.runs import ending
 from popnas.runs.folder import RunFolder
 from popnas.runs.journal import scan
-from popnas.runs.state import replay
+from popnas.runs.replaying import replay
 from popnas.storage import write_bytes
 
 

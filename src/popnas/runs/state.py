@@ -7,17 +7,14 @@ first counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from popnas import objectives
 from popnas.cells import Cell
-from popnas.errors import CellSyntaxError
 from popnas.evaluation import Evaluation
-from popnas.runs import validation
-from popnas.runs.journal import RESUMING, STOPPED, Event, damaged_event
+from popnas.runs.journal import RESUMING, STOPPED, Event
 
 
 @dataclass(frozen=True)
@@ -185,19 +182,3 @@ def _confirmation(content: Mapping[str, Any]) -> Confirmation:
     known = {item.name for item in fields(Confirmation)}
     given = {name: value for name, value in content.items() if name in known}
     return Confirmation(**{**given, "metrics": given.get("metrics") or {}})
-
-
-def replay(events: Iterable[Event], path: Path | None = None) -> RunState:
-    """The state after all `events`; `path` is where they stand, for messages.
-
-    Raises:
-        JournalError: an event is whole, but its content cannot come from a search.
-    """
-    state = RunState()
-    for event in events:
-        try:
-            validation.check(event, state)
-            state.apply(event)
-        except (ValueError, TypeError, KeyError, AttributeError, CellSyntaxError) as error:
-            raise damaged_event(path, event, error) from error
-    return state

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from popnas.cells import Cell
 from popnas.errors import CandidateFailed
 from popnas.runs.journal import REASONS, Event
-
-if TYPE_CHECKING:
-    from popnas.runs.state import RunState
+from popnas.runs.state import RunState
 
 Rule = Callable[[Any], bool]
 

@@ -85,7 +85,9 @@ def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
             looks[section["type"]] = _load(section)
         except DataError as error:
             looks[section["type"]] = error
-    readings = Readings.of(data, looks)
+    readings = Readings.of(
+        data, {name: look if isinstance(look, DataError) else look.dataset for name, look in looks.items()}
+    )
     meant = readings.choose(choose)
     chosen = looks[meant]
     if isinstance(chosen, DataError):

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from popnas import files
+from popnas.datasets import Dataset
 from popnas.datasets.sources import _npz_names
 from popnas.errors import DataError
-
-if TYPE_CHECKING:
-    from popnas.workflows.data.look import Look
 
 Choose = Callable[[str, Sequence[str]], str]
 """Is told that data may be read as several tasks (a sentence), and which, the likeliest first; answers which
@@ -52,19 +49,19 @@ class Readings:
     is_sure: bool
 
     @classmethod
-    def of(cls, data: str, looks: Mapping[str, Look | DataError]) -> Readings:
+    def of(cls, data: str, found: Mapping[str, Dataset | DataError]) -> Readings:
         """The readings that worked; images of which only the scale is wrong are one.
 
         Raises:
             DataError: none worked.
         """
-        words = {task: _shape(look) for task, look in looks.items() if not isinstance(look, DataError)}
+        words = {task: _shape(read) for task, read in found.items() if not isinstance(read, DataError)}
         if not words:
-            raise DataError("\n".join(dict.fromkeys(str(error) for error in looks.values())))
-        series = looks.get(_SERIES)
-        if isinstance(series, DataError) or series is None or _IMAGES not in looks:
+            raise DataError("\n".join(dict.fromkeys(str(error) for error in found.values())))
+        series = found.get(_SERIES)
+        if isinstance(series, DataError) or series is None or _IMAGES not in found:
             return cls(data, words, is_sure=False)
-        x = series.dataset.full_train.x
+        x = series.full_train.x
         height, width = x.shape[1:]
         sides = sorted((height, width))
         is_picture = sides[0] >= _PLAUSIBLE_SIDE and sides[1] <= _PLAUSIBLE_RATIO * sides[0]
@@ -97,7 +94,7 @@ def _stored_as_bytes(data: str) -> bool:
     return header is not None and header.x_dtype == np.uint8
 
 
-def _shape(look: Look) -> str:
-    *sides, channels = look.dataset.input_shape
+def _shape(dataset: Dataset) -> str:
+    *sides, channels = dataset.input_shape
     extent = f"{sides[1]}x{sides[0]} pixels" if len(sides) == 2 else f"{sides[0]} timesteps"
     return f"{extent}, {channels} channel{'s' * (channels != 1)}"

@@ -7,7 +7,7 @@ Evaluation.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,11 @@ from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
 from popnas.executors import Worker
 from popnas.networks.cost import network_cost
-from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost
-from popnas.tasks import Task
 from popnas.training import TrainingResult, TrainingSettings, device, simulated
 from popnas.training.failures import memory_errors_named
 from popnas.workflows.searching import candidate_files
-
-
-@dataclass(frozen=True)
-class CandidateContext:
-    """What all candidates of a run share, made once per worker. `folder` is the run folder."""
-
-    config: RunConfig
-    task: Task
-    dataset: Dataset
-    spec: NetworkSpec
-    settings: TrainingSettings
-    device: torch.device
-    memory_format: torch.memory_format | None
-    folder: Path
+from popnas.workflows.searching.candidate_context import CandidateContext
 
 
 def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,9 +19,7 @@ from popnas.storage import write_bytes, write_json, write_text
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
 from popnas.workflows.models.files import model_json
-
-if TYPE_CHECKING:
-    from popnas.workflows.searching.candidate import CandidateContext
+from popnas.workflows.searching.candidate_context import CandidateContext
 
 
 def weights_folder(folder: Path) -> Path:

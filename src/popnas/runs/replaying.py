@@ -1,0 +1,27 @@
+"""A journal's events to the state that they led to, each checked before it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from popnas.errors import CellSyntaxError
+from popnas.runs import validation
+from popnas.runs.journal import Event, damaged_event
+from popnas.runs.state import RunState
+
+
+def replay(events: Iterable[Event], path: Path | None = None) -> RunState:
+    """The state after all `events`; `path` is where they stand, for messages.
+
+    Raises:
+        JournalError: an event is whole, but its content cannot come from a search.
+    """
+    state = RunState()
+    for event in events:
+        try:
+            validation.check(event, state)
+            state.apply(event)
+        except (ValueError, TypeError, KeyError, AttributeError, CellSyntaxError) as error:
+            raise damaged_event(path, event, error) from error
+    return state
