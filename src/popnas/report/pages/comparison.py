@@ -163,7 +163,7 @@ def _volumes(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence
 
 def _best_cells(runs: Sequence[RunData], names: Sequence[str]) -> str:
     from popnas.report import markup
-    from popnas.report.sections.result import cell_svg
+    from popnas.report.sections._cells import cell_svg
 
     cards = [
         f'<figure class="card">{cell_svg(run.state.best.cell, run)}<figcaption><strong>{markup.text(name)}: '

@@ -8,7 +8,7 @@ from popnas.command_lines import as_typed
 from popnas.evaluation import Evaluation
 from popnas.report import markup
 from popnas.report.run_data import RunData
-from popnas.report.sections.result import cell_svg
+from popnas.report.sections._cells import cell_svg
 from popnas.runs.front import train_command, trained_front
 
 _NUM_DRAWN = 6

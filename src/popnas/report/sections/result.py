@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from popnas.cells import Cell
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.report import confirmed, markup
 from popnas.report.confirmed import ConfirmedCell, Verdict
-from popnas.report.drawing import lay_out, svg_text
 from popnas.report.run_data import RunData
+from popnas.report.sections._cells import cell_svg
 from popnas.report.statistics import Interval
 from popnas.runs.front import check_constraints
 
@@ -33,13 +32,6 @@ def render(run: RunData) -> str:
         f"<h3>The best cell</h3><p>{markup.code(best.cell)}</p>"
         f"{markup.tiles(_figures(run, best, own))}{_verdict(run, confirmations)}</div></div>"
     )
-
-
-def cell_svg(cell: str, run: RunData) -> str:
-    """The drawing of a cell, with the output that the run's networks have."""
-    shape = run.config.get("architecture_hyperparameters") or {}
-    is_only_unused = shape.get("concat_only_unused_blocks", True) is not False
-    return svg_text(lay_out(Cell.parse(cell), concatenates_only_unused=is_only_unused))
 
 
 def _status(run: RunData) -> str:
