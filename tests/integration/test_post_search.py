@@ -190,6 +190,7 @@ def test_the_whole_job_killed_in_every_stage_ends_in_equal_files(popnas, partial
     config = popnas.write_config()
     options = ["-j", config, "-jms", partial, "-jlt", partial, "-k", 2]
     popnas.run("e2e", *options, "--name", "calm")
+    assert popnas.errors.count("Run folder:") == 1
     calm, run = (popnas.folder / "logs" / name for name in ("calm", "killed"))
     journal = run / "restore" / "journal.jsonl"
     selected = run / "model_selection"

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
+from popnas.cli._ending import ENDING
 from popnas.cli._output import printable
 from popnas.evaluation import Evaluation
 from popnas.workflows.searching.progress import Listener, SecondsLeft
@@ -45,7 +46,8 @@ class _Lines(TerminalListener):
 
     def run_opened(self, folder: Path) -> None:
         super().run_opened(folder)
-        self.message(f"Run folder: {folder}")
+        if not ENDING.is_stage:  # else the job has told it
+            self.message(f"Run folder: {folder}")
 
     def message(self, text: str) -> None:
         self.console.print(printable(text), soft_wrap=True)

@@ -11,6 +11,7 @@ import click
 
 from popnas.cli._options import config_option, json_option, set_option
 from popnas.cli._output import echo, print_table
+from popnas.command_lines import as_typed
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("describe")
+@click.argument("bare", nargs=-1, metavar="")
 @config_option
 @set_option
 @click.option(
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
+    bare: tuple[str, ...],
     source: str,
     sets: Sequence[str],
     spec: str | None,
@@ -59,6 +62,9 @@ def command(
 
     With --json one JSON object a line, in the order of the cells.
     """
+    if bare:
+        given = " ".join(bare)
+        raise click.UsageError(f"a cell is given with --spec: {as_typed('describe', '--spec', given)}")
     asked = [spec is not None, specs is not None, is_space, steps_per_epoch is not None]
     if sum(asked) != 1:
         raise click.UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,12 @@ def test_nothing_or_too_much_to_describe(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     assert describe(capsys, "-j", "run_cifar10", *arguments, status=2)[1]
+
+
+def test_a_cell_without_its_option_is_answered_with_the_command_that_works(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, err = describe(capsys, CELLS[1], status=2)
+    remedy = err[err.index("popnas describe --spec") :]
+    out, _ = describe(capsys, *shlex.split(remedy)[2:], *SHAPE)
+    assert "params" in out
