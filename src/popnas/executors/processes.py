@@ -115,6 +115,7 @@ class ProcessesExecutor(Executor):
         for number, worker in list(self._workers.items()):
             if not worker.is_ready or number in self._running or not (self._retries or self._num_waiting):
                 continue
+            # A retry goes first, also once drained: it was handed out before the time was up.
             attempt = (self._retries or self._queue).popleft()
             try:
                 worker.channel.send({"id": attempt.job.id, "payload": attempt.job.payload})

@@ -1,6 +1,7 @@
 """What segmentation networks have beside their cells: shapes and costs, integers only, no torch.
 
-The modules of `decoder.py` are made from these values, so that costs and modules cannot disagree.
+The modules of `decoder.py` are made from these values, so that shapes and modules cannot disagree. The cost
+formulas are to be changed together with those modules; checked by `tests/unit/networks/test_segmentation.py`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Every part of a network's cost is a sum over its built cells, and which cells ar
 nearest used lookback only. So the cost is linear in table entries that are summed over the stack once per
 (nearest lookback, operator, what the operator reads): a gather per branch, and one entry each for every
 used lookback, the concatenation and the rest. All entries are pairs (params, FLOPs), int64.
+
+To be changed together with `cell` (what a built cell has) and the formulas of operators; checked against
+built networks by `tests/unit/networks/test_cost.py` and `test_segmentation.py`.
 """
 
 from __future__ import annotations
@@ -96,6 +99,7 @@ def stack_costs(
     branch_params, branch_flops = (np.ascontiguousarray(tables.branch[..., part]).ravel() for part in (0, 1))
     start_N = nearest_N * (num_operators + 1)
     for input_N, operator_N in _halves(cells_NB4):
+        # One flat table and one entry number, computed in place: arrays are up to a million cells long.
         # Operator -1, of a missing block, is the last one of the table.
         entry_N = start_N + operator_N % (num_operators + 1)
         entry_N *= num_reads

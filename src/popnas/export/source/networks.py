@@ -1,4 +1,8 @@
-"""The whole file: layers, cells, the network, and how it is loaded and asked."""
+"""The whole file: layers, cells, the network, and how it is loaded and asked.
+
+To be changed together with the `forward` of every network and decoder in `popnas.networks`; checked by
+`tests/unit/export/test_source.py`, which runs the written file beside the network.
+"""
 
 from __future__ import annotations
 
