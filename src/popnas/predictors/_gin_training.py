@@ -106,11 +106,13 @@ def train(
         if epoch - best_epoch >= settings.patience:
             break
     fitted = weights.detached()
-    with torch.inference_mode():
-        outputs = torch.cat(
-            [forward(fitted, data[rows]) for rows in torch.arange(num_cells).split(256)], dim=1
-        )
-    return TrainingResult(fitted, loss_curve, outputs.numpy())
+    return TrainingResult(fitted, loss_curve, _outputs(fitted, data, num_cells))
+
+
+@torch.inference_mode()
+def _outputs(weights: NetworkWeights, data: Graphs, num_cells: int) -> np.ndarray:
+    parts = [forward(weights, data[rows]) for rows in torch.arange(num_cells).split(256)]
+    return torch.cat(parts, dim=1).numpy()
 
 
 def _schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, progress: float) -> None:
