@@ -4,6 +4,11 @@ Without -j and -r it reads configs/run.json beside this file, as POPNAS does, so
 """
 
 import sys
+
+# Python puts this file's folder before its own modules: a file `typing.py` beside it would be run.
+if not sys.flags.safe_path:
+    del sys.path[0]
+
 from pathlib import Path
 
 from popnas.cli.main import main

@@ -165,8 +165,8 @@ class StorageError(PopnasError):
         self.exit_status = 2 if is_wrong_place else 1
 
 
-def nearest(value: object, choices: Iterable[str]) -> str:
-    """ " Did you mean 'x'?" for the choice most like `value`, or "" if none is near.
+def closest(value: object, choices: Iterable[str]) -> str | None:
+    """The choice most like `value`; None if none is near.
 
     A difference in case alone is no distance, and the only choice that begins with the value is near.
     """
@@ -175,4 +175,10 @@ def nearest(value: object, choices: Iterable[str]) -> str:
     match = match or difflib.get_close_matches(text, names, n=1, cutoff=0.6)
     longer = [name for name in names if len(text) > 2 and name.lower().startswith(text.lower())]
     match = match or (longer if len(longer) == 1 else [])
-    return f" Did you mean '{match[0]}'?" if match else ""
+    return match[0] if match else None
+
+
+def nearest(value: object, choices: Iterable[str]) -> str:
+    """ " Did you mean 'x'?" for the closest choice, or "" if none is near."""
+    match = closest(value, choices)
+    return "" if match is None else f" Did you mean '{match}'?"

@@ -8,16 +8,25 @@ for a message ("it is a named pipe, not a file"), without the system's words aro
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from popnas.errors import closest
 
 TEXT_LIMIT = 64 * 2**20
 """Bytes of a text or JSON file; what is larger was not meant."""
 
+_MOST_NAMES = 10_000
+"""Of a folder that are compared with one that was mistyped."""
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%[A-Za-z_]\w*%")
 _STREAM = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -47,6 +56,62 @@ class UnreadableError(OSError):
 def user_path(text: str | Path) -> Path:
     """The path with `~` replaced where that user is known; else it stays, and does not exist."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for an unknown user
+
+
+def not_here(text: str) -> str | None:
+    """Why a text is no path here, whatever the disk holds, and what to write instead; None for any other."""
+    address = _ADDRESS.match(text)
+    if address is not None and address[1].lower() == "file":
+        return f"is an address; write the path alone: {unquote(text[address.end() :]) or '/...'}"
+    if address is not None:
+        return "is an address, and nothing is fetched from the network: download it and write its path here"
+    if exists(Path(text)):
+        found = trouble(Path(text), may_be_folder=True)
+        return None if found is None else f"cannot be read: {found}"
+    if text != text.strip() and exists(Path(text.strip())):
+        return f"does not exist; without the spaces around it, '{text.strip()}' does"
+    if _VARIABLE.search(text) is not None:
+        return "holds a variable, which a shell fills in, and nothing here does: write what it stands for"
+    if text.startswith("~") and str(user_path(text)).startswith("~"):
+        name = Path(text).parts[0][1:]
+        return f"does not exist: there is no user '{name}' whose folder '~' could be; write the whole path"
+    return None
+
+
+def near(path: Path) -> str | None:
+    """What exists and is most like a path that does not; None if nothing is near."""
+    existing, rest = path, list[str]()
+    while not exists(existing) and existing != existing.parent:
+        rest.insert(0, existing.name)
+        existing = existing.parent
+    for place, wanted in enumerate(rest):
+        match = closest(wanted, _names_in(existing, is_hidden=wanted.startswith(".")))
+        if match is None:
+            return None if place == 0 else str(existing)
+        existing /= match
+        if exists(existing.joinpath(*rest[place + 1 :])):
+            return str(existing.joinpath(*rest[place + 1 :]))
+    return str(existing) if rest else None
+
+
+def near_hint(path: Path) -> str:
+    """ " Did you mean 'data/mine.json'?", or "" if nothing is near."""
+    found = near(path)
+    return "" if found is None else f" Did you mean '{found}'?"
+
+
+def missing(path: Path) -> str:
+    """What to say of a path at which nothing is: "does not exist. Did you mean 'x'?"."""
+    return f"{not_here(str(path)) or 'does not exist'}.{near_hint(path)}"
+
+
+def _names_in(folder: Path, *, is_hidden: bool) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _MOST_NAMES)]
+    except OSError:
+        return []
+    return sorted(name for name in names if name.startswith(".") == is_hidden)
 
 
 def exists(path: Path) -> bool:

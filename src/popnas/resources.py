@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,24 @@ def available_cores() -> list[int]:
     cores = _by_physical_core(_allowed_cores())
     quota = cpu_quota()
     return cores if quota is None else cores[: max(1, int(quota))]
+
+
+def startable_threads(count: int) -> int:
+    """How many of `count` threads more this process may have at once: limits on processes, on the control
+    group's tasks and on address space (a stack each) decide."""
+    release, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=release.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        pass
+    finally:
+        release.set()
+        for thread in started:
+            thread.join()
+    return len(started)
 
 
 def cpu_quota() -> float | None:

@@ -1,11 +1,14 @@
 """Paths of any kind: what is no file is told in words, and never opened."""
 
+import json
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
 from popnas import files
+from popnas.cli.main import run
 from popnas.errors import DataError, UserError
 from popnas.workflows.models.folder import read_json
 from popnas.workflows.searching.describe import read_cells, read_operator_costs
@@ -33,7 +36,7 @@ def places(tmp_path, monkeypatch):
         "its name is longer than the file system allows": tmp_path / ("a" * 300),
         "its name holds a NUL byte": tmp_path / "a\0b",
         "because a part of its path is a file": tmp_path / "plain" / "x",
-        "it does not exist": files.user_path("~nobodyatall/x"),
+        "does not exist": files.user_path("~nobodyatall/x"),
     }
 
 
@@ -50,7 +53,7 @@ def test_what_is_no_file_is_told_by_everything_that_opens_one(places):
             with pytest.raises(error) as caught:
                 read(path)
             told = str(caught.value)
-            is_preset = "neither a file nor a preset" in told and words == "it does not exist"
+            is_preset = "neither a file nor a preset" in told and words == "does not exist"
             assert words in told or is_preset, (path, told)
             assert "Errno" not in told
 
@@ -116,3 +119,87 @@ def test_a_data_path_that_no_file_can_have(places):
             with pytest.raises(DataError) as caught:
                 datasets.check_path(path)
             assert words.removeprefix("it ").split(",")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("https://example.org/data.zip", "is an address, and nothing is fetched from the network"),
+        ("s3://bucket/data", "is an address, and nothing is fetched"),
+        ("file:///data/my%20set", "write the path alone: /data/my set"),
+        ("/dev/zero", "it is a device"),
+        ("~nobodyatall/x", "there is no user 'nobodyatall' whose"),
+        ("$HOME/x", "holds a variable"),
+        ("${DATA}/x", "holds a variable"),
+        ("%USERPROFILE%/x", "holds a variable"),
+        (" here ", "without the spaces around it, 'here' does"),
+        ("pipe", "it is a named pipe, not a file"),
+        ("here", None),
+        ("a$b", None),
+        ("not/there", None),
+    ],
+)
+def test_what_is_no_path_here_is_told_with_what_to_write(text, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "a$b").mkdir()  # whatever it looks like, it is there
+    os.mkfifo(tmp_path / "pipe")
+    told = files.not_here(text)
+    assert told is None if words is None else words in told
+    checked = run(["config", "check", "-j", "run_debug", "--set", f"dataset.path={json.dumps(text)}"])
+    assert checked == (0 if words is None else 2)
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("data/trian/x.npz", "data/train/x.npz"),
+        ("dtaa/train/x.npz", "data/train/x.npz"),
+        ("dtaa/trian/y.npz", "data/train/x.npz"),
+        ("DATA/train", "data/train"),
+        ("data/train/nothing-like-it", None),
+        (".hiddn", ".hidden"),
+    ],
+)
+def test_the_nearest_path_that_exists(mistyped, meant, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/train").mkdir(parents=True)
+    (tmp_path / "data/train/x.npz").touch()
+    (tmp_path / ".hidden").touch()
+    assert files.near(Path(mistyped)) == meant
+
+
+MISTYPED = [
+    (["plan", "-j", "mine.jsn"], "'mine.json'"),
+    (["search", "-j", "mien.json"], "'mine.json'"),
+    (["search", "-j", "run_debgu"], "the preset 'run_debug'"),
+    (["plan", "-j", "mine.json", "--set", "dataset.path=daat/trian"], "'data/train'"),
+    (["init", "daat/train"], "'data/train'"),
+    (["dataset", "inspect", "digitz"], "'digits'"),
+    (["dataset", "segmentation", "daat", "-o", "new"], "'data'"),
+    (["search", "-r", "logs/firts"], "'logs/first'"),
+    (["search", "-r", "firts"], "'logs/first'"),
+    (["evaluate", "-p", "lgos/first"], "'logs/first'"),
+    (["report", "logs/firts"], "'logs/first'"),
+    (["journal", "logs/firts"], "'logs/first'"),
+    (["describe", "--specs", "cels.txt"], "'cells.txt'"),
+    (["latency", "model.onx"], "'model.onnx'"),
+    (["list", "runs", "--logs", "lgs"], "'logs'"),
+    (["serch"], "'search'"),
+    (["config", "chek"], "'check'"),
+    (["search", "--nmae", "x"], "'--name'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "meant"), MISTYPED, ids=str)
+def test_what_is_mistyped_gets_the_nearest_that_exists(arguments, meant, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/train").mkdir(parents=True)
+    (tmp_path / "logs/first/restore").mkdir(parents=True)
+    for name in ("cells.txt", "model.onnx"):
+        (tmp_path / name).touch()
+    (tmp_path / "mine.json").write_text('{"dataset": {"type": "image_classification", "name": "digits"}}')
+    run(arguments)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Did you mean" in told
+    assert meant in told.partition("Did you mean")[2]

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,22 @@ def test_nothing_of_linux_is_needed(monkeypatch):
 
 def _workers(kind: str, asked: int | None, threads: int) -> int:
     return executors.REGISTRY.get(kind).workers_for(asked, threads, ["cpu"])
+
+
+def test_threads_that_can_be_started_are_counted_and_gone_afterwards():
+    before = threading.active_count()
+    assert resources.startable_threads(5) == 5
+    assert threading.active_count() == before
+
+
+def test_a_limit_on_threads_is_found_before_openmp_meets_it(monkeypatch):
+    start, begun = threading.Thread.start, []
+
+    def refuse_the_fourth(thread):
+        if len(begun) == 3:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_fourth)
+    assert resources.startable_threads(8) == 3

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popnas import files
 from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError, UserError
 from popnas.runs import identity
@@ -85,13 +86,14 @@ def read(path: Path | str) -> ModelFiles:
     Raises:
         UserError: no model is there; the message says what is.
     """
-    place = Path(path).expanduser()
+    place = files.user_path(path)
     if place.suffix == ".onnx":
         if not place.is_file():
-            raise RunFolderError(f"the ONNX file {place} does not exist.")
+            raise RunFolderError(f"the ONNX file {place} {files.missing(place)}")
         return _read(place.parent, place.name)
     if not place.is_dir():
-        raise RunFolderError(f"{place} {'is a file' if place.exists() else 'does not exist'}; {_EXPECTED}")
+        what = "is a file." if files.exists(place) else files.missing(place)
+        raise RunFolderError(f"{place} {what} {_EXPECTED}")
     for folder in (place, *(place / name for name in _IN_A_RUN)):
         if (folder / DESCRIPTION).is_file():
             return _read(folder)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from popnas import files
 from popnas.cli._options import json_option
 from popnas.cli._output import echo, print_json, print_table
 from popnas.command_lines import as_typed
@@ -130,7 +131,7 @@ def _below(folder: Path) -> dict[str, tuple[Path, Path]]:
     from popnas.datasets.sources.segmentation_folders import SegmentationFolders, found_splits
 
     if not folder.exists():
-        raise DataError(f"{folder} does not exist. Give the folder that holds the images and masks.")
+        raise DataError(f"{folder} {files.missing(folder)} Give the folder that holds the images and masks.")
     found = found_splits(folder) if folder.is_dir() else {}
     if found:
         return found

@@ -34,7 +34,7 @@ def schema() -> None:
 @json_option
 def check(source: str, sets: Sequence[str], is_json: bool) -> None:
     """Check a configuration without starting anything: all mistakes at once (exit status 2), and warnings."""
-    from popnas.workflows.settings import load_config
+    from popnas.workflows.settings import load_config, warnings
 
     try:
         checked = load_config(source, sets=sets)
@@ -44,9 +44,9 @@ def check(source: str, sets: Sequence[str], is_json: bool) -> None:
         print_json(_answer(source, problems=error.problems))
         raise click.exceptions.Exit(ConfigError.exit_status) from None
     if is_json:
-        print_json(_answer(source, warnings=checked.warnings(), config=checked.to_json()))
+        print_json(_answer(source, warnings=warnings(checked), config=checked.to_json()))
         return
-    for warning in checked.warnings():
+    for warning in warnings(checked):
         echo(f"Warning: {warning}", err=True)
     echo(f"{source}: no mistakes.")
 

@@ -53,7 +53,7 @@ class Shape(click.ParamType):
 
 
 @click.command("latency")
-@click.argument("model", metavar="MODEL.onnx", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("model", metavar="MODEL.onnx", type=click.Path(path_type=Path))
 @click.option(
     "-d",
     "data",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from popnas import files
 from popnas.cli._options import json_option
 from popnas.cli._output import echo, print_json, print_table
 from popnas.command_lines import as_typed
@@ -157,7 +158,7 @@ def runs(logs: Path, is_json: bool) -> None:
     folders = [path.parent for path in logs.glob("*/restore")] if logs.is_dir() else []
     rows = [_run_row(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
     if not rows and not is_json:
-        echo(f"No runs below {logs}.", err=True)
+        echo(f"No runs below {logs}.{files.near_hint(logs) if not logs.exists() else ''}", err=True)
     _show(rows, is_json)
 
 

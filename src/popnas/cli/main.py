@@ -16,6 +16,7 @@ from popnas.cli._ending import ENDING, Stopped
 from popnas.cli._output import echo
 from popnas.cli._streams import guard
 from popnas.cli._surroundings import draw_with_own_settings, keep_out_of_home
+from popnas.cli._usage import reword
 from popnas.errors import PopnasError, StorageError, nearest
 
 # Name, module (whose attribute `command` is the click command) and the line that `popnas --help` shows.
@@ -138,7 +139,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _tell(f"Error: {error}", ENDING.hint() if isinstance(error, StorageError) else None)
         return error.exit_status
     except click.ClickException as error:
-        error.show()
+        reword(error).show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         if not ENDING.is_stage:

@@ -17,7 +17,7 @@ from popnas.config import jsonc, messages, preset_files, rules
 from popnas.config.names import NameRules
 from popnas.config.plain import plain
 from popnas.config.run_config import RunConfig
-from popnas.errors import ConfigError, Problem, nearest
+from popnas.errors import ConfigError, Problem, closest
 
 Source = str | Path | Mapping[str, Any] | RunConfig
 
@@ -116,7 +116,7 @@ def _text_of(source: str | PathLike[str], *, is_whole: bool) -> tuple[str, str]:
     name = str(source)
     if isinstance(source, str) and source in presets:
         return preset_files.preset_text(source) or "", f"the preset '{source}'"
-    path = Path(source)
+    path = files.user_path(name)
     try:
         return files.read_text(path, limit=_MAX_FILE_BYTES, may_be_stream=True), name
     except OSError as error:
@@ -132,8 +132,15 @@ def _nothing_there(name: str, presets: list[str], *, is_whole: bool) -> str:
         return (
             "is a partial configuration, for model selection or final training; a search needs a whole one."
         )
+    complaint = files.not_here(name)
+    if complaint is not None:
+        return f"{complaint}."
     stem = Path(name).name.removesuffix(".json")
-    hint = f" Did you mean the preset '{stem}'?" if stem in presets else nearest(stem, presets)
+    preset = stem if stem in presets else closest(stem, presets)
+    found = [files.near(files.user_path(name)), None if preset is None else f"the preset '{preset}'"]
+    meant = [f"'{found[0]}'" if found[0] else None, found[1]]
+    hint = " or ".join(choice for choice in meant if choice)
+    hint = f" Did you mean {hint}?" if hint else ""
     return f"is neither a file nor a preset.{hint} The presets are: {', '.join(presets)}."
 
 

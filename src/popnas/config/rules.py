@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from popnas import files
+from popnas.config.messages import shorten
 from popnas.config.names import Facts, NameRules
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import OBJECTIVES
@@ -97,6 +99,15 @@ def _dataset_exists(facts: Facts) -> Iterator[Problem]:
         complaint = facts.names.check_dataset(dataset.name, dataset.type)
         if complaint:
             yield Problem("dataset.name", dataset.name, complaint)
+
+
+@mistake("dataset.path")
+def _path_is_one(facts: Facts) -> Iterator[Problem]:
+    """Whether anything is there is seen where the data are read: a run may be looked at without them."""
+    path = facts.config.dataset.path
+    complaint = None if path is None else files.not_here(path)
+    if complaint is not None:
+        yield Problem("dataset.path", path, f"'{shorten(path or '')}' {complaint}.")
 
 
 @mistake("search_space.operators", "dataset.type")

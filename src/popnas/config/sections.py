@@ -197,8 +197,11 @@ class ArchitectureConfig(Section):
     ] = Field(default=3, description="M: the network is M times (normal cells, then a reduction cell).")
     normal_cells_per_motif: Annotated[
         int,
-        Field(ge=1, le=100),
-        Because("the deepest published networks have about 1,000 layers, and a cell has several"),
+        Field(ge=1, le=30),
+        Because(
+            "a cell that only adds triples its input, and 3^40 has no square in floats of 32 bits; published "
+            "networks have 18"
+        ),
     ] = Field(default=2, description="N: normal cells per motif.")
     block_join_operator: Literal["add", "avg"] = Field(
         default="add", description="How a block joins its two branches."
@@ -335,7 +338,7 @@ class ExecutorConfig(Section):
     ) = Field(default=None, description="Number of workers; null = one per core, or per GPU.")
     threads: Annotated[
         int,
-        Field(ge=1, le=256),
+        Field(ge=1, le=64),
         Because("threads beyond the cores only slow a worker down; 1 suits small networks"),
     ] = Field(default=1, description="Threads per worker on a CPU; measured times and results depend on it.")
 

@@ -139,15 +139,15 @@ def _missing(path: Path, trouble: str) -> str:
     existing = path.absolute().parent
     while not files.exists(existing):
         existing = existing.parent
-    wanted = path.absolute().relative_to(existing).parts[0]
     names = [child.name for child in _children(existing)]
     shown = f" It holds: {_listed(names)}." if names else ""
     what = trouble.removeprefix("it ") if trouble.startswith("it does") else f"cannot be read: {trouble}"
-    if str(path).startswith("~"):
-        what += f" (there is no user '{path.parts[0][1:]}' whose folder '~' could stand for)"
+    complaint = files.not_here(str(path))
+    if complaint is not None:
+        return f"{path} (dataset.path) {complaint}."
     return (
         f"{path} (dataset.path) {what}; it exists up to {existing}.{shown}"
-        f"{_nearest_path(wanted, names)} Correct the path, or leave it out and give dataset.name for a known "
+        f"{files.near_hint(path)} Correct the path, or leave it out and give dataset.name for a known "
         "data set."
     )
 
@@ -158,12 +158,6 @@ def _children(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
-
-
-def _nearest_path(wanted: str, names: list[str]) -> str:
-    """As `errors.nearest`, but blind to upper and lower case, in which paths are often mistaken."""
-    same = [name for name in names if name.lower() == wanted.lower()]
-    return f" Did you mean '{same[0]}'?" if same else nearest(wanted, names)
 
 
 def _content(path: Path) -> str:

@@ -133,6 +133,8 @@ def read_inputs(path: Path) -> list[Input]:
 
 def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
     trouble = files.trouble(path)
+    if trouble == "it does not exist":
+        raise UserError(f"{path} {files.missing(path)} Give an ONNX file.")
     if trouble is not None:
         raise UserError(f"{path} cannot be read: {trouble}. Give an ONNX file.")
     try:

@@ -17,7 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from popnas.errors import JournalError, RunFolderError, nearest
+from popnas import files
+from popnas.errors import JournalError, RunFolderError, closest
 from popnas.runs import ending, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
@@ -37,6 +38,8 @@ DATA_PATH = "dataset_path"
 """Where the data are, in the volatile part of the events that start and resume a run."""
 
 _UNFINISHED = ".popnas-new-"
+_LONGEST_NAME = 200
+"""Bytes of a run's name: file systems allow 255, and what lies beside a run takes its name longer."""
 _HOUR = 3600.0
 
 
@@ -398,7 +401,25 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
             f"--name '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
             f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."
         )
+    wrong = _wrong_with_name(name)
+    if wrong is not None:
+        raise RunFolderError(f"--name '{name[:40]}' {wrong}: take a name such as 'first'.")
     return Path(logs) / name
+
+
+def _wrong_with_name(name: str) -> str | None:
+    """What would go wrong with a run of that name later."""
+    if name.startswith("-"):
+        return "begins with '-' and would be taken for an option"
+    if name.startswith((".", "~")):
+        return f"begins with '{name[0]}' and would be passed over, or stand for another place"
+    if name != name.strip():
+        return "begins or ends with a space, which nobody sees"
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        return "is no text that can be written down"
+    return f"is longer than {_LONGEST_NAME} bytes" if length > _LONGEST_NAME else None
 
 
 def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunFolder]) -> RunFolder:
@@ -419,6 +440,9 @@ def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunF
     raise AssertionError("some number is free")
 
 
+_LOGS = Path("logs")
+"""Where runs are made, unless their place is given."""
+
 _OTHER_NAME = "or choose another place with --name"
 
 
@@ -433,10 +457,10 @@ def _check_place(path: Path) -> None:
         ) from None
     if is_taken:
         raise _exists(path)
-    files = [parent for parent in path.parents if parent.is_file()]
-    if files:
+    in_the_way = [parent for parent in path.parents if parent.is_file()]
+    if in_the_way:
         raise RunFolderError(
-            f"no run folder can be made at {path}: {files[-1]} is a file. Choose another --name."
+            f"no run folder can be made at {path}: {in_the_way[-1]} is a file. Choose another --name."
         )
 
 
@@ -445,12 +469,22 @@ def _exists(path: Path) -> RunExistsError:
 
 
 def _missing(path: Path) -> RunFolderError:
-    what = "is a file" if path.exists() else "does not exist"
+    if path.exists():
+        what = "is a file"
+    else:
+        what = files.not_here(str(path)) or "does not exist"
     names = _run_names(path.parent)
+    near = closest(path.name, names)
+    place = str(path.parent / near) if near is not None else _in_logs(path) or files.near(path)
+    meant = f" Did you mean '{place}'?" if place is not None else ""
     listed = f" {_runs_in(path.parent)}" if names else ""
-    return RunFolderError(
-        f"the run folder {path} {what}.{nearest(path.name, names)}{listed} A new search takes --name."
-    )
+    return RunFolderError(f"the run folder {path} {what}.{meant}{listed} A new search takes --name.")
+
+
+def _in_logs(path: Path) -> str | None:
+    """The run of that name in the folder of runs, where the name alone was given."""
+    near = closest(path.name, _run_names(_LOGS)) if path == Path(path.name) else None
+    return None if near is None else str(_LOGS / near)
 
 
 def _run_names(folder: Path) -> list[str]:

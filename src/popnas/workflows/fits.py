@@ -58,9 +58,10 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     """Refuse a search that cannot be done here; the warnings about one that may be too much.
 
     Raises:
-        UserError: single-block cells, all of which are trained, that do not fit into memory; more of them,
-            or of their expansions, than fit; a training that cannot end.
+        UserError: threads that cannot be started; single-block cells, all of which are trained, that do not
+            fit into memory; more of them, or of their expansions, than fit; a training that cannot end.
     """
+    _check_threads(config)
     space = SearchSpace(
         config.search_space.operators, config.search_space.blocks, config.search_space.lookback_depth
     )
@@ -84,6 +85,7 @@ def check_training(
     Raises:
         UserError: a network that does not fit into memory, or a training that cannot end.
     """
+    _check_threads(config)
     check_time(config, dataset, num_trainings=1)
     post = [(cell, spec.replace(is_post_search=True)) for cell, spec in networks]
     check_memory(config, dataset, post, is_final=is_final)
@@ -126,6 +128,19 @@ def check_time(
             f"steps{times}, which no machine does within {within}. "
             + (f"At most {most // batches:,} epochs" if most >= batches else "Not even one epoch")
             + " could end. Take fewer epochs, fewer samples (dataset.samples) or a larger dataset.batch_size."
+        )
+
+
+def _check_threads(config: RunConfig) -> None:
+    """A thread that cannot be started ends the whole process, from within OpenMP and without an exception."""
+    wanted = config.others.executor.threads
+    # The backward pass runs in a thread of its own, which has as many at its side as the forward pass.
+    most = wanted if wanted == 1 else resources.startable_threads(2 * wanted) // 2
+    if most < wanted:
+        raise UserError(
+            f"others.executor.threads: {wanted} threads cannot be started here, only {most}: limits on "
+            "processes (ulimit -u), on address space (ulimit -v) or of the control group forbid it. Write "
+            f"{min(most, len(resources.available_cores()))} or fewer; more than the cores only slow training."
         )
 
 

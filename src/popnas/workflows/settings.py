@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from popnas import config, datasets, executors, operators, tasks
+from popnas import config, datasets, executors, files, operators, tasks
 from popnas.config import NameRules, RunConfig, Source
+from popnas.errors import DataError
 from popnas.executors import Executor
 from popnas.networks.macros import MACROS
 from popnas.predictors import MIN_TARGETS
@@ -43,6 +44,17 @@ def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
         ConfigError: with all mistakes.
     """
     return config.load(source, sets=sets, names=name_rules())
+
+
+def warnings(config: RunConfig) -> list[str]:
+    """What a configuration says that has no effect, and data that are not there (yet)."""
+    found = config.warnings()
+    if config.dataset.path is not None:
+        try:
+            datasets.check_path(files.user_path(config.dataset.path))
+        except DataError as error:
+            found.append(str(error))
+    return found
 
 
 def num_workers(config: RunConfig) -> int:

@@ -151,3 +151,36 @@ def test_json_is_readable(capsys):
 
     print_json({"a": "ä"})
     assert json.loads(capsys.readouterr().out) == {"a": "ä"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["select", "-p", "x", "-k", "many"], "'-k': must be a whole number, at least 1, got 'many'."),
+        (["select", "-p", "x", "-k", "0"], "'-k': must be a whole number, at least 1, got 0."),
+        (["select"], "Error: -p RUN is missing (The run)."),
+        (["draw"], "Error: --spec CELL is missing (The cell"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_in_our_words(arguments, told, capsys):
+    assert room.run(arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_every_number_of_every_command_is_refused_in_our_words(capsys):
+    """No option of a number answers in the words of the layer below."""
+    asked = 0
+    for name in room.COMMANDS:
+        command = room.cli.get_command(None, name)
+        assert command is not None
+        subs = command.commands.items() if isinstance(command, click.Group) else [(None, command)]
+        for sub, found in subs:
+            for option in found.params:
+                is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+                if isinstance(option, click.Option) and is_number:
+                    words = [name, *([sub] if sub else []), option.opts[0], "many"]
+                    assert room.run(words) == 2
+                    assert "number" in (told := capsys.readouterr().err), told
+                    assert "range" not in told, told
+                    asked += 1
+    assert asked > 8

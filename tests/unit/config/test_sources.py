@@ -43,7 +43,10 @@ def test_an_editors_schema_key_is_no_setting():
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("runn", "runn: is neither a file nor a preset. Did you mean 'run'? The presets are: run, "),
+        (
+            "runn",
+            "runn: is neither a file nor a preset. Did you mean the preset 'run'? The presets are: ",
+        ),
         ("configs/run_ts.json", "Did you mean the preset 'run_ts'?"),
         ("/nowhere/x.json", "/nowhere/x.json: is neither a file nor a preset. The presets are: run, "),
         (os.curdir, ".: cannot be read: it is a folder, not a file. Give a JSON file or a preset's name."),

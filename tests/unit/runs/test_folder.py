@@ -174,7 +174,7 @@ def test_a_refusing_disk_is_a_storage_error_and_leaves_nothing(path, monkeypatch
 
 def test_a_missing_folder_lists_runs_and_the_nearest(path):
     RunFolder.create(path, CONFIG)
-    with pytest.raises(RunFolderError, match=r"does not exist\. Did you mean 'trial'\? Runs in .*: trial\."):
+    with pytest.raises(RunFolderError, match=r"does not exist\. Did you mean '.*/trial'\? Runs in .*: trial"):
         RunFolder.open(path.parent / "trail")
     with pytest.raises(RunFolderError, match="is a file"):
         RunFolder.open(path / "restore" / "run.json")
@@ -245,6 +245,24 @@ def test_a_lost_configuration_comes_from_the_journal_whole(path, damage, caplog)
 @pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", "..", ".", ""])
 def test_a_name_that_leads_elsewhere(name):
     with pytest.raises(RunFolderError, match="cannot be a run's folder in logs: take one name"):
+        place_of_run("logs", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("-x", "begins with '-' and would be taken for an option"),
+        ("--json", "begins with '-'"),
+        (".hid", "begins with '.'"),
+        ("~me", "begins with '~'"),
+        ("x ", "ends with a space"),
+        ("\ud800", "no text that can be written"),
+        ("x" * 201, "longer than 200 bytes"),
+        ("\u00fc" * 101, "longer than 200 bytes"),
+    ],
+)
+def test_names_that_would_do_harm_later_are_refused(name, words):
+    with pytest.raises(RunFolderError, match=words):
         place_of_run("logs", name)
 
 

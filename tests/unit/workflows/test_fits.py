@@ -150,3 +150,12 @@ def test_a_tight_address_space_ends_in_a_sentence(tmp_path):
     assert "ulimit -v" in process.stderr and "batch_size" in process.stderr
     assert "Traceback" not in process.stderr
     assert not (tmp_path / "logs").exists()
+
+
+def test_threads_that_cannot_be_started_are_refused_with_how_many_can(loaded, monkeypatch):
+    monkeypatch.setattr(resources, "startable_threads", lambda count: min(count, 20))
+    config, dataset = loaded(**{"others.executor": {"threads": 11}})
+    with pytest.raises(UserError, match=r"threads: 11 threads cannot be started.*only 10: "):
+        fits.check_search(config, dataset)
+    config, dataset = loaded(**{"others.executor": {"threads": 10}})
+    fits.check_search(config, dataset)

@@ -119,15 +119,24 @@ def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
         return
     found = sorted({task for source in sources if data in source.data_sets() for task in source.tasks})
     if not found:
-        names = sorted({name for source in sources for name in source.data_sets()})
-        reason = "" if trouble.startswith("it does not exist") else f" ({trouble})"
         raise DataError(
-            f"{data} is neither a file or folder nor a known data set{reason}.{nearest(data, names)} "
-            f"Known are: {', '.join(names)}."
+            _unknown(data, trouble, sorted({n for source in sources for n in source.data_sets()}))
         )
     if task is not None and task not in found:
         raise DataError(f"The data set '{data}' is for {' or '.join(found)}, not for {task}.")
     yield from ({"type": name, "name": data} for name in ([task] if task is not None else found))
+
+
+def _unknown(data: str, trouble: str, names: list[str]) -> str:
+    complaint = files.not_here(data)
+    if complaint is not None:
+        return f"{data} {complaint}."
+    reason = "" if trouble.startswith("it does not exist") else f" ({trouble})"
+    hint = nearest(data, names) or files.near_hint(files.user_path(data))
+    return (
+        f"{data} is neither a file or folder nor a known data set{reason}.{hint} Known are: "
+        f"{', '.join(names)}."
+    )
 
 
 def _load(section: dict[str, Any]) -> Look:

@@ -151,9 +151,9 @@ def _unfinished(folder: ModelFolder) -> str:
             f"{folder.path} holds a training that is not finished. Run the command that started it again: "
             "it goes on where it was."
         )
-    what = "has no model.json" if folder.path.is_dir() else "does not exist"
+    what = "has no model.json." if folder.path.is_dir() else files.missing(folder.path)
     return (
-        f"{folder.path} is not a model's folder: it {what}. Models lie in best_model/, model_selection/*/ "
+        f"{folder.path} is not a model's folder: it {what} Models lie in best_model/, model_selection/*/ "
         "and final_training/ of a run's folder."
     )
 

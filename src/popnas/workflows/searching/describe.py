@@ -190,7 +190,9 @@ def _text(path: Path, option: str) -> str:
     try:
         return files.read_text(path, may_be_stream=True)
     except OSError as error:
-        raise UserError(f"{option} {path} cannot be read: {files.reason(error)}") from None
+        if files.trouble(path) == "it does not exist":
+            raise UserError(f"{option} {path} {files.missing(path)}") from None
+        raise UserError(f"{option} {path} cannot be read: {files.reason(error)}.") from None
 
 
 def new_blocks(config: RunConfig) -> list[int]:
