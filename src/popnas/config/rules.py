@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from popnas import files
-from popnas.config.messages import shorten
 from popnas.config.names import Facts, NameRules
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import OBJECTIVES
@@ -105,9 +104,8 @@ def _dataset_exists(facts: Facts) -> Iterator[Problem]:
 def _path_is_one(facts: Facts) -> Iterator[Problem]:
     """Whether anything is there is seen where the data are read: a run may be looked at without them."""
     path = facts.config.dataset.path
-    complaint = None if path is None else files.not_here(path)
-    if complaint is not None:
-        yield Problem("dataset.path", path, f"'{shorten(path or '')}' {complaint}.")
+    if path is not None and (complaint := files.not_here(path)) is not None:
+        yield Problem("dataset.path", path, f"{path[:60]!r} {complaint}.")
 
 
 @mistake("search_space.operators", "dataset.type")
