@@ -50,7 +50,7 @@ def main() -> None:
     result = cross_validate(pipeline, x, y, cv=folds, scoring="accuracy", return_estimator=True)
     for number, (score, fitted) in enumerate(zip(result["test_score"], result["estimator"], strict=True)):
         found = fitted[-1]
-        params = found.predictor_.description["params"]
+        params = found.model_.description["params"]
         print(f"fold {number}: accuracy {score:.4f}, {params:,} params, {found.cell_}")
     mean, deviation = np.mean(result["test_score"]), np.std(result["test_score"])
     majority = accuracy_score(y, np.full_like(y, y[0]))

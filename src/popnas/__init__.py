@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from popnas.lazy import attribute
 
 if TYPE_CHECKING:
-    from popnas.api import PopnasClassifier, Predictor, Run, load
+    from popnas.api import LoadedModel, PopnasClassifier, Run, load
     from popnas.cells import Block, Cell, SearchSpace
     from popnas.config import RunConfig
     from popnas.errors import PopnasError, UserError
@@ -35,10 +35,10 @@ _HOMES = {
     "Block": "popnas.cells",
     "Cell": "popnas.cells",
     "Evaluation": "popnas.evaluation",
+    "LoadedModel": "popnas.api",
     "ModelEvaluation": "popnas.workflows.models.evaluation",
     "PopnasClassifier": "popnas.api",
     "PopnasError": "popnas.errors",
-    "Predictor": "popnas.api",
     "Run": "popnas.api",
     "RunConfig": "popnas.config",
     "SearchResult": "popnas.workflows.searching.search",
@@ -58,10 +58,10 @@ __all__ = [
     "Block",
     "Cell",
     "Evaluation",
+    "LoadedModel",
     "ModelEvaluation",
     "PopnasClassifier",
     "PopnasError",
-    "Predictor",
     "Run",
     "RunConfig",
     "SearchResult",

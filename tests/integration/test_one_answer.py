@@ -114,7 +114,7 @@ def without_views() -> Iterator[None]:
         yield
 
 
-def answers(model: popnas.Predictor, examples: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+def answers(model: popnas.LoadedModel, examples: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
     return [model.predict_proba(one[None])[0] for one in examples]
 
 
@@ -137,7 +137,7 @@ def test_an_example_has_one_answer(kind: str, tmp_path: Path) -> None:
     check_evaluation(run, alone, data, onnx)
 
 
-def check_evaluation(run: Path, alone: list[np.ndarray], data: Path, model: popnas.Predictor) -> None:
+def check_evaluation(run: Path, alone: list[np.ndarray], data: Path, model: popnas.LoadedModel) -> None:
     """`evaluate` counts what `predict` answers: by the ONNX file, and by each head of the network."""
     (found,) = popnas.evaluate(run)
     test = np.load(data / "test.npz")

@@ -1,8 +1,8 @@
-"""popnas in programs and notebooks: a model as a predictor, a scikit-learn estimator, a run as tables.
+"""popnas in programs and notebooks: a trained model that answers, a scikit-learn estimator, a run as tables.
 
 - `arrays.py`      the one convention for users' arrays, and what is wrong with those that do not keep it
 - `model_files.py` the files of a trained model, found and read; `backends.py` runs them
-- `predictor.py`   `popnas.load(path)`: class labels and probabilities of NumPy arrays
+- `loaded_model.py`   `popnas.load(path)`: class labels and probabilities of NumPy arrays
 - `fitting.py`     from arrays in memory to files and a configuration; `stages.py` the jobs that `fit` runs;
   `classifier.py`  makes an estimator of both
 - `run.py`         `popnas.Run(path)`: a run's tables as DataFrames, its figures, itself in a notebook
@@ -22,18 +22,18 @@ from popnas.lazy import attribute
 if TYPE_CHECKING:
     from popnas.api.arrays import InputError
     from popnas.api.classifier import PopnasClassifier
-    from popnas.api.predictor import Predictor, load
+    from popnas.api.loaded_model import LoadedModel, load
     from popnas.api.run import Run
 
 _HOMES = {
     "InputError": ".arrays",
     "PopnasClassifier": ".classifier",
-    "Predictor": ".predictor",
+    "LoadedModel": ".loaded_model",
     "Run": ".run",
-    "load": ".predictor",
+    "load": ".loaded_model",
 }
 
-__all__ = ["InputError", "PopnasClassifier", "Predictor", "Run", "load"]
+__all__ = ["InputError", "LoadedModel", "PopnasClassifier", "Run", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,9 +18,9 @@ from popnas import forks
 from popnas.api import arrays, fitting, model_files, targets
 from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
 from popnas.api.fitting import TrainingData
+from popnas.api.loaded_model import LoadedModel
 from popnas.api.model_files import ModelFiles
 from popnas.api.options import NUM_SELECTED, Options
-from popnas.api.predictor import Predictor
 from popnas.api.targets import scikit_learn_errors
 from popnas.config import Source
 from popnas.errors import DataError, RunFolderError
@@ -64,7 +64,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: the labels, sorted, (K,).
         n_features_in_: timesteps of 2-D input; else the size of the second axis.
-        predictor_: the trained model (`Predictor`).
+        model_: the trained model (`LoadedModel`).
         cell_: the text of the model's cell.
         run_folder_: where the run is kept, or None.
 
@@ -130,8 +130,8 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         else:
             files = _run(data, options.run_folder, options)
         self.run_folder_ = options.run_folder
-        self.predictor_ = Predictor(files, backend=options.backend)
-        self.cell_ = str(self.predictor_.description["cell"])
+        self.model_ = LoadedModel(files, backend=options.backend)
+        self.cell_ = str(self.model_.description["cell"])
         self.classes_, self._columns = data.classes, data.columns
         return self
 
@@ -146,7 +146,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(array, np.ndarray):
             array = self._with_axes_of_fit(array)
             self._validated(X if hasattr(X, "columns") and array.ndim == 2 else array, reset=False)
-        probabilities = self.predictor_.predict_proba(array).astype(np.float64)[:, self._columns]
+        probabilities = self.model_.predict_proba(array).astype(np.float64)[:, self._columns]
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> np.ndarray:
@@ -177,7 +177,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         target = Path(folder).expanduser()
-        self.predictor_.files.write(target)
+        self.model_.files.write(target)
         return target
 
     def _training_data(self, X: Any, y: Any, task: str | None) -> TrainingData:
@@ -209,7 +209,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
 
     def _with_axes_of_fit(self, array: np.ndarray) -> np.ndarray:
         """Univariate series with or without the axis of channels, as `fit` had them."""
-        if self.predictor_.num_dims == 1 and array.ndim == 2 and self._num_axes == 3:
+        if self.model_.num_dims == 1 and array.ndim == 2 and self._num_axes == 3:
             return array[:, None]
         if array.ndim == 3 and array.shape[1] == 1 and self._num_axes == 2:
             return array[:, 0]

@@ -22,7 +22,7 @@ _IN_A_RUN = ("final_training/deploy", "final_training", "best_model")
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model's files as bytes by name, so that a predictor can be pickled and outlive its folder.
+    """A model's files as bytes by name, so that a loaded model can be pickled and outlive its folder.
 
     `place` names it in messages; `onnx_name` is the ONNX file to run.
     """

@@ -146,7 +146,7 @@ def test_all_stages(tmp_path, max_hours):
         path.name for path in exported.iterdir()
     }
     assert (popnas.load(exported, backend="torch").predict(x) == classifier.predict(x)).all()
-    assert (popnas.load(tmp_path / "run").predict_proba(x) == classifier.predictor_.predict_proba(x)).all()
+    assert (popnas.load(tmp_path / "run").predict_proba(x) == classifier.model_.predict_proba(x)).all()
     assert "model_selection" in popnas.Run(tmp_path / "run").tables
 
 

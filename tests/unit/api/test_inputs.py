@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from popnas import PopnasClassifier, Predictor
+from popnas import LoadedModel, PopnasClassifier
 from popnas.api import InputError
 
 N = 24
@@ -94,7 +94,7 @@ def test_what_is_refused_everywhere(fitted, name):
         lambda: fitted.predict(x),
         lambda: fitted.predict_proba(x),
         lambda: fitted.score(x, Y),
-        lambda: fitted.predictor_.predict(x),
+        lambda: fitted.model_.predict(x),
     ]
     for call in calls:
         with pytest.raises(InputError, match=message) as caught:
@@ -119,7 +119,7 @@ GOOD_X = {
 def test_forms_of_the_same_series(fitted, name):
     expected = fitted.predict_proba(X)
     np.testing.assert_allclose(fitted.predict_proba(GOOD_X[name]), expected, atol=1e-6)
-    np.testing.assert_allclose(fitted.predictor_.predict_proba(GOOD_X[name]), expected, atol=1e-6)
+    np.testing.assert_allclose(fitted.model_.predict_proba(GOOD_X[name]), expected, atol=1e-6)
 
 
 RAGGED = {
@@ -135,7 +135,7 @@ RAGGED = {
 def test_forms_of_the_same_series_of_unequal_lengths(task):
     model = unfitted(task).fit(RAGGED["arrays of one axis"], Y)
     expected = model.predict_proba(RAGGED["arrays of one axis"])
-    assert model.predictor_.description["network"]["has_lengths"]
+    assert model.model_.description["network"]["has_lengths"]
     for x in RAGGED.values():
         np.testing.assert_allclose(model.predict_proba(x), expected, atol=1e-6)
     boxes = unfitted().fit(RAGGED["boxed arrays of two axes"], Y)
@@ -203,7 +203,7 @@ def test_shares_of_a_configuration_that_leave_nothing():
 
 def test_an_answer_that_is_no_number_becomes_no_label(fitted):
     """Values that float32 can hold, but sums of them in a network cannot."""
-    predictor = Predictor(fitted.predictor_.files)
+    predictor = LoadedModel(fitted.model_.files)
     x = X.copy()
     x[2] = 9e29
 

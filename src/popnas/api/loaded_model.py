@@ -20,7 +20,7 @@ _OF_CALLER = 5
 """Frames from a warning to the caller of `predict`."""
 
 
-def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> Predictor:
+def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> LoadedModel:
     """Load a trained model for prediction.
 
     Args:
@@ -39,16 +39,16 @@ def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> P
         >>> model.predict(images)                   # doctest: +SKIP
         array([3, 8, 8, ...])
     """
-    predictor = Predictor(model_files.read(path), backend=backend, batch_size=batch_size)
-    predictor.prepare()
-    return predictor
+    model = LoadedModel(model_files.read(path), backend=backend, batch_size=batch_size)
+    model.prepare()
+    return model
 
 
-class Predictor:
+class LoadedModel:
     """A trained model over NumPy arrays of raw values.
 
     Images are (n, h, w[, c]) with values 0..255 (of any height and width for segmentation), series (n,
-    channels, timesteps), or (n, timesteps) for one channel (see `popnas.api.arrays`). A predictor holds its
+    channels, timesteps), or (n, timesteps) for one channel (see `popnas.api.arrays`). A model holds its
     files' bytes, so it can be pickled; the session that computes is made on first use.
 
     Attributes:
@@ -77,9 +77,7 @@ class Predictor:
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self._shape))
-        return (
-            f"<popnas predictor of {self.files.place}: {shape}, {len(self.classes_)} classes, {self.backend}>"
-        )
+        return f"<popnas model of {self.files.place}: {shape}, {len(self.classes_)} classes, {self.backend}>"
 
     @property
     def num_dims(self) -> int:
