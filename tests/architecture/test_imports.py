@@ -59,10 +59,6 @@ def test_no_room_is_named_after_nothing():
     assert names & forbidden == set()
 
 
-_KNOWN_CIRCLE = {"popnas.config.names", "popnas.config.rules", "popnas.config.run_config"}
-"""`RunConfig.warnings` asks the rules, which are about a RunConfig."""
-
-
 def test_no_modules_import_one_another_in_a_circle():
     """What only type checkers import counts, too: it has to be read all the same."""
     graph = grimp.build_graph("popnas", cache_dir=None)
@@ -72,12 +68,14 @@ def test_no_modules_import_one_another_in_a_circle():
         for module in graph.modules
         if module != "popnas"
     }
+    # `RunConfig.warnings` asks the rules, which are about a RunConfig: the one import that closes a circle.
+    left["popnas.config.run_config"] -= {"popnas.config.rules"}
     while done := {module for module, imported in left.items() if not imported & left.keys()}:
         left = {module: imported for module, imported in left.items() if module not in done}
     # Who imports a circle is left over, too.
     while outer := {module for module in left if not any(module in imported for imported in left.values())}:
         left = {module: imported for module, imported in left.items() if module not in outer}
-    assert set(left) == _KNOWN_CIRCLE
+    assert set(left) == set()
 
 
 @pytest.mark.parametrize(
