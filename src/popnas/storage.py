@@ -20,6 +20,7 @@ import numpy as np
 
 from popnas import files
 from popnas.errors import RunFolderError, StorageError
+from popnas.printable import printable
 
 # The place itself is wrong: another input would have avoided it.
 _WRONG_PLACE = {
@@ -157,15 +158,20 @@ def write_json(path: Path, value: Any, *, is_durable: bool = False, is_proven: b
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Replace a CSV file atomically; None and non-finite numbers become empty cells, floats are exact."""
+    """Replace a CSV file atomically; None and non-finite numbers become empty cells, floats are exact, and
+    control characters of names are escaped: people and spreadsheets look at it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow([printable(name) for name in header])
     for row in rows:
         values = [plain(value) for value in row]
         assert len(values) == len(header), f"{path.name}: {len(values)} values for {len(header)} columns"
-        writer.writerow(["" if value is None else value for value in values])
+        writer.writerow(["" if value is None else _cell(value) for value in values])
     write_text(path, stream.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
 
 
 def plain(value: Any) -> Any:

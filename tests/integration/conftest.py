@@ -103,6 +103,7 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, self.ROWS, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self.screens: list[list[str]] = []
+        self._written = b""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self.ROWS, columns, 0, 0))
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
@@ -131,6 +132,7 @@ class Terminal:
                 if not data:
                     os.close(self._descriptor)
                     return self.process.wait(30)
+                self._written += data
                 # One drawing may replace another within what is read at once.
                 for part in re.split(rb"(?=\x1b\[2K)", data):
                     self._stream.feed(part)
@@ -154,6 +156,15 @@ class Terminal:
         columns = self.screen.columns
         joined = "".join(line if len(line) == columns else f"{line}\n" for line in self.lines())
         return joined.rstrip("\n") + "\n"
+
+    def written(self) -> list[str]:
+        """The lines as the command wrote them, bars too, without what moves the cursor or colours."""
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._written.decode(errors="replace"))
+        return [line.rstrip() for line in re.split(r"[\r\n]+", text)]
+
+    def words(self) -> str:
+        """What was printed, as one line with single spaces: as it is told, however it was wrapped."""
+        return " ".join(self.text().split())
 
     def _keep(self) -> None:
         shown = [line.rstrip() for line in self.screen.display]

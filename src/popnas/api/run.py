@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from popnas import objectives
 from popnas.errors import MissingExtraError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
 from popnas.objectives.rows import ROWS
+from popnas.report import markup
 from popnas.runs import RunFolder, RunState
 from popnas.runs.front import search_objectives, trained_front
 from popnas.runs.views import VIEWS
@@ -124,7 +124,7 @@ class Run:
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, the front's best cells, and the scores over the steps."""
         names = search_objectives(self.state)
-        head = "".join(f"<th>{escape(name)}</th>" for name in ("cell", *names))
+        head = "".join(f"<th>{markup.text(name)}</th>" for name in ("cell", *names))
         items = trained_front(self.state)
         rows = "".join(_row(item, names) for item in items[:_NUM_SHOWN])
         more = (
@@ -133,7 +133,7 @@ class Run:
             else ""
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}" if items else ""
-        title = f"<b>{escape(self.folder.name)}</b>: {escape(self._summary())}"
+        title = f"<b>{markup.text(self.folder.name)}</b>: {markup.text(self._summary())}"
         return f"<div>{title}{table}{self._overview()}</div>"
 
     def _overview(self) -> str:
@@ -145,7 +145,7 @@ class Run:
         if info is None:
             return ""
         data = base64.b64encode(canvas.encode(plot.paint(info))).decode()
-        return f'<img alt="{escape(plot.caption)}" src="data:image/png;base64,{data}">'
+        return f'<img alt="{markup.text(plot.caption)}" src="data:image/png;base64,{data}">'
 
     def _summary(self) -> str:
         evaluations = self.state.evaluations
@@ -189,4 +189,4 @@ def _has_header(path: Path) -> bool:
 
 def _row(item: Evaluation, names: list[str]) -> str:
     values = "".join(f"<td>{objectives.get(name).value(item):.5g}</td>" for name in names)
-    return f"<tr><td><code>{escape(item.cell)}</code></td>{values}</tr>"
+    return f"<tr><td><code>{markup.text(item.cell)}</code></td>{values}</tr>"

@@ -12,6 +12,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
+from popnas.cli._output import shown
+from popnas.printable import printable
+
 _FRAMES, _FRAMES_ASCII = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _FRAMES_PER_SECOND = 10.0
 _GAP = 2
@@ -20,6 +23,11 @@ _GAP = 2
 def error_console() -> Console:
     """Standard error for messages: nothing in them is markup, an emoji's name, or coloured by guess."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def say(console: Console, text: str) -> None:
+    """A message as any other text on standard error; a bar at the bottom stays below it."""
+    console.print(shown(text, sys.stderr), soft_wrap=True)
 
 
 def is_drawn(console: Console) -> bool:
@@ -48,13 +56,13 @@ class Bar:
 
     def start(self, text: str, total: int | None = None, done: int = 0) -> None:
         """Something else goes on from now; without a `total` nothing is counted."""
-        self.text, self.total, self.done = text, total, done
+        self.text, self.total, self.done = printable(text), total, done
         self.notes: Sequence[str] = ()
         self.began = time.monotonic()
 
     def update(self, done: int, *notes: str) -> None:
         """How far it is, and words beside the bar."""
-        self.done, self.notes = done, notes
+        self.done, self.notes = done, [printable(note) for note in notes]
         if self.live is not None and done == self.total:
             self.live.refresh()  # what comes next may replace the full bar before its turn to be drawn
 

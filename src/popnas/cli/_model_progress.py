@@ -11,8 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
-from popnas.cli._output import printable
+from popnas.cli._bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli._progress import duration
 from popnas.workflows.models.progress import ModelListener
 
@@ -46,7 +45,7 @@ class _Lines(ModelListener):
         self.console = console
 
     def message(self, text: str) -> None:
-        self.console.print(printable(text), soft_wrap=True)
+        say(self.console, text)
 
     def phase(self, text: str) -> None:
         self.message(text)
@@ -71,7 +70,7 @@ class JobListener(ModelListener):
 
     def message(self, text: str) -> None:
         if self.console is not None:
-            self.console.print(printable(text), soft_wrap=True)
+            say(self.console, text)
 
     def phase(self, text: str) -> None:
         self.message(text)

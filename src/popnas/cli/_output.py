@@ -1,42 +1,42 @@
-"""What commands print: JSON for programs, tables for people; and what a terminal must not be told."""
+"""What commands print: JSON for programs, tables and texts for people."""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from popnas.cli._wrap import columns_of, pieces, width_of, wrap
+from popnas.printable import printable, printable_json
+
 if TYPE_CHECKING:
     from rich.table import Table
-
-# Control characters move the cursor, change colours and titles; these others turn the direction of writing.
-# Lone surrogates stand for bytes of file names that are no UTF-8.
-_HARMFUL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+    from rich.text import Text
 
 _GAP = 2
-_LONG_WORD = 30
-"""A longer word (a path) may be broken."""
 
 
-def printable(text: str) -> str:
-    """A text with names of users' classes and files in it, for a terminal: harmful characters as \\x1b."""
-    return _HARMFUL.sub(lambda found: ascii(found[0])[1:-1], text)
+def shown(text: object, stream: TextIO | None) -> str:
+    """A text as people read it on a stream: nothing harmful, and wrapped where it is a terminal."""
+    return wrap(printable(str(text)), width_of(stream))
 
 
 def echo(text: object = "", *, err: bool = False) -> None:
     """A line for people on standard output, or with `err` on standard error."""
-    click.echo(printable(str(text)), err=err)
+    click.echo(shown(text, sys.stderr if err else sys.stdout), err=err)
 
 
 def print_json(value: Any) -> None:
     """Indented JSON on stdout; a number that JSON cannot hold is our mistake."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    print_json_line(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_json_line(document: str) -> None:
+    """A JSON document for programs, never wrapped: what a terminal must not be told is escaped as JSON."""
+    click.echo(printable_json(document))
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -60,38 +60,58 @@ def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    words = [
-        [len(word) for line in (headers, *rows) for word in line[i].split()] for i in range(len(headers))
-    ]
-    needed = sum(min(max(lengths, default=0), _LONG_WORD) + _GAP for lengths in words) - _GAP
-    if needed <= console.width:
-        console.print(_table(headers, rows))
+    width = width_of(sys.stdout) or console.width
+    widths = _widths([headers, *rows], width)
+    if widths is not None:
+        console.print(_table(headers, rows, widths), soft_wrap=True)
         return
     for row in rows:  # columns too narrow for their words cannot be read: a block per row
-        console.print(_record(headers, row))
+        for line in _record(headers, row, width):
+            console.print(line, soft_wrap=True)
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _widths(lines: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """How wide each column of a table is: as its longest cell, less where there is no room, never less than
+    a piece that stays whole. None: there is no room for these either."""
+    columns = [[line[i] for line in lines] for i in range(len(lines[0]))]
+    least = [
+        max((columns_of(piece) for cell in column for piece in pieces(cell)), default=1) for column in columns
+    ]
+    widths = [max(1, *map(columns_of, column)) for column in columns]
+    room = width - _GAP * (len(columns) - 1)
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((i for i in range(len(widths)) if widths[i] > least[i]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
-    for header in headers:
-        table.add_column(header, overflow="fold")
+    for header, width in zip(headers, widths, strict=True):
+        table.add_column(wrap(header, width), width=width, no_wrap=True)
     for row in rows:
-        table.add_row(*map(Text, row))  # as they are: no markup, no emoji by name
+        # As they are: no markup, no emoji by name.
+        table.add_row(*(Text(wrap(cell, width)) for cell, width in zip(row, widths, strict=True)))
     return table
 
 
-def _record(headers: Sequence[str], row: Sequence[str]) -> Table:
-    from rich.table import Table
+def _record(headers: Sequence[str], row: Sequence[str], width: int) -> list[Text]:
+    """A row as lines of a name and a value each; the first name stands out."""
     from rich.text import Text
 
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for place, (header, cell) in enumerate(zip(headers, row, strict=True)):
+    names = [headers[0], *(f"  {header}" for header in headers[1:])]
+    start = max(map(columns_of, names)) + _GAP
+    lines = []
+    for name, cell in zip(names, row, strict=True):
         if cell:
-            name = Text(header if place == 0 else f"  {header}", style="bold" if place == 0 else "")
-            table.add_row(name, Text(cell))
-    return table
+            gap = " " * (start - columns_of(name))
+            line = Text(wrap(f"{name}{gap}{cell}", width, start))
+            if name == names[0]:
+                line.stylize("bold", 0, len(name))
+            lines.append(line)
+    return lines

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from popnas.cli._bar import Bar, bar_on, error_console, is_drawn
+from popnas.cli._bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli._ending import ENDING
-from popnas.cli._output import printable
 from popnas.evaluation import Evaluation
 from popnas.workflows.searching.progress import Listener, SecondsLeft
 
@@ -50,7 +49,7 @@ class _Lines(TerminalListener):
             self.message(f"Run folder: {folder}")
 
     def message(self, text: str) -> None:
-        self.console.print(printable(text), soft_wrap=True)
+        say(self.console, text)
 
     def phase(self, text: str) -> None:
         self.message(text)
@@ -120,7 +119,9 @@ def left_text(left: SecondsLeft) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: "48 s", "12 min", "3 h 20 min"."""
+    """Seconds for people: "< 1 s", "48 s", "12 min", "3 h 20 min"."""
+    if 0 < seconds < 0.5:
+        return "< 1 s"
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

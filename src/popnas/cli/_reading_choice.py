@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from popnas.cli._output import echo
 from popnas.errors import DataError
 
 type_option = click.option(
@@ -27,7 +28,7 @@ def ask(sentence: str, tasks: Sequence[str]) -> str:
     if not is_somebody_there():
         choices = " or ".join(f"--type {task}" for task in tasks)
         raise DataError(f"{sentence} Say which with {choices}.")
-    click.echo(sentence, err=True)
+    echo(sentence, err=True)
     answer: str = click.prompt("Which is meant?", type=click.Choice(list(tasks)), default=tasks[0], err=True)
     return answer
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli._options import config_option, json_option, set_option
-from popnas.cli._output import echo, print_table
+from popnas.cli._output import echo, print_json_line, print_table
 from popnas.command_lines import as_typed
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _num_dims(config: RunConfig) -> int:
 
 def _print_space(new_blocks: Sequence[int], *, is_json: bool) -> None:
     if is_json:
-        click.echo(json.dumps({"new_blocks": list(new_blocks)}))
+        print_json_line(json.dumps({"new_blocks": list(new_blocks)}))
         return
     print_table(
         ["step", "new blocks per cell"], [[step, f"{count:,}"] for step, count in enumerate(new_blocks, 1)]
@@ -109,7 +109,7 @@ def _print_schedule(
     rates: Sequence[float], decays: Sequence[float], steps_per_epoch: int, *, is_json: bool
 ) -> None:
     if is_json:
-        click.echo(json.dumps({"learning_rate": list(rates), "weight_decay": list(decays)}))
+        print_json_line(json.dumps({"learning_rate": list(rates), "weight_decay": list(decays)}))
         return
     rows = [
         [step // steps_per_epoch + 1, step, f"{rates[step]:.6g}", f"{decays[step]:.6g}"]
@@ -121,7 +121,7 @@ def _print_schedule(
 def _print_cells(described: Sequence[CellDescription], *, is_json: bool) -> None:
     if is_json:
         for description in described:
-            click.echo(json.dumps(description.to_json()))
+            print_json_line(json.dumps(description.to_json()))
         return
     print_table(
         ["cells stacked", "params", "FLOPs", "canonical form"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from popnas.cli._output import echo
+from popnas.cli._output import echo, print_json_line
 from popnas.command_lines import as_typed
 
 
@@ -51,4 +51,4 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
     else:
         lines = [line.decode() for line in journal.path.read_bytes()[: journal.scan().end].splitlines()]
     for line in lines:
-        click.echo(line)
+        print_json_line(line)

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 a mistake of the user's, 128 + n ended by signa
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from popnas.cli._output import echo
 from popnas.cli._streams import guard
 from popnas.cli._surroundings import draw_with_own_settings, keep_out_of_home
 from popnas.cli._usage import reword
+from popnas.cli._wrap import width_of
 from popnas.errors import PopnasError, StorageError, nearest
 
 # Name, module (whose attribute `command` is the click command) and the line that `popnas --help` shows.
@@ -134,12 +136,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     keep_out_of_home()
     ENDING.reset()
     try:
-        status = cli.main(args=arguments, prog_name="popnas", standalone_mode=False)
+        status = cli.main(
+            args=arguments, prog_name="popnas", standalone_mode=False, terminal_width=width_of(sys.stdout)
+        )
     except PopnasError as error:
         _tell(f"Error: {error}", ENDING.hint() if isinstance(error, StorageError) else None)
         return error.exit_status
     except click.ClickException as error:
-        reword(error).show()
+        text = io.StringIO()
+        reword(error).show(text)
+        echo(text.getvalue().rstrip("\n"), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         if not ENDING.is_stage:
@@ -148,7 +154,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return cause.exit_status if isinstance(cause, Stopped) else 130
     except Exception:
         traceback.print_exc()
-        click.echo(_REPORT_HINT, err=True)
+        echo(_REPORT_HINT, err=True)
         return 1
     return status if isinstance(status, int) else 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from popnas.cli._output import echo
+from popnas.cli._output import echo, print_json_line
 
 if TYPE_CHECKING:
     from popnas.evaluation import Evaluation
@@ -42,7 +42,7 @@ def command(
     item = pick(folder.state(), Limits(max_params, latency, min_score))
     fields = _fields(item, train_command(run, folder.config_json(), item.cell))
     if is_json:
-        click.echo(json.dumps(fields))
+        print_json_line(json.dumps(fields))
         return
     for name, value in fields.items():
         if value is not None:

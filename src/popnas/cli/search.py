@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli._ending import ENDING, kept
-from popnas.cli._output import echo
+from popnas.cli._output import echo, print_json_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
 
@@ -77,7 +77,7 @@ def command(
         else:
             result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
     if is_json:
-        click.echo(json.dumps(_as_json(result)))
+        print_json_line(json.dumps(_as_json(result)))
     else:
         echo(_as_text(result))
     if result.best is None:

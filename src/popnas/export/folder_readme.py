@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from popnas.printable import printable
+
 
 def readme(model: dict[str, Any]) -> str:
     """Markdown, from the content of the folder's `model.json`."""
-    return "\n".join(
+    lines = "\n".join(
         [
             f"# {model['dataset'].get('name') or 'Model'}: {len(model['class_names'])} classes",
             "",
@@ -24,6 +26,7 @@ def readme(model: dict[str, Any]) -> str:
             "",
         ]
     )
+    return printable(lines)
 
 
 def _files(model: dict[str, Any]) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from popnas.printable import printable
+
 
 @dataclass(frozen=True)
 class Value:
@@ -20,8 +22,8 @@ class Value:
 
 
 def text(value: object) -> str:
-    """Any text, escaped."""
-    return escape(str(value))
+    """Any text, escaped; what would turn or hide letters is shown as \\u202e."""
+    return escape(printable(str(value)))
 
 
 def code(value: object) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from popnas.report import markup
 from popnas.report.drawing.families import tint
 from popnas.report.drawing.layout import FONT_SIZE, SMALL_FONT_SIZE, Box, Layout, Line
 
@@ -20,7 +19,7 @@ def svg_text(layout: Layout) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" role="img" {size} {view} '
         f'font-family="system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif" '
         f'font-size="{FONT_SIZE:g}" text-anchor="middle">',
-        f"<title>{escape(layout.title)}</title>",
+        f"<title>{markup.text(layout.title)}</title>",
         *map(_box, frames),
         *map(_line, layout.lines),
         *map(_box, others),
@@ -45,12 +44,13 @@ def _box(box: Box) -> str:
     if box.kind == "frame":
         return shape + (
             f'<text class="of-frame" x="{_number(left + 9)}" y="{_number(top + box.height - 9)}" '
-            f'text-anchor="start" font-size="{SMALL_FONT_SIZE:g}" fill="#6b7280">{escape(box.label)}</text>'
+            f'text-anchor="start" font-size="{SMALL_FONT_SIZE:g}" fill="#6b7280">'
+            f"{markup.text(box.label)}</text>"
         )
     ink = "#ffffff" if box.kind == "output" else "#1f2328"
     return shape + (
         f'<text class="of-{box.kind}" x="{_number(box.x)}" y="{_number(box.y + 0.35 * FONT_SIZE)}" '
-        f'fill="{ink}">{escape(box.label)}</text>'
+        f'fill="{ink}">{markup.text(box.label)}</text>'
     )
 
 

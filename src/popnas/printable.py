@@ -1,0 +1,21 @@
+"""Texts from outside (names of classes, files and runs, messages of libraries) where people look at them."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters move the cursor, change colours and titles; these others turn the direction of writing.
+# Lone surrogates stand for bytes of file names that are no UTF-8.
+_HARMFUL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` with harmful characters as \\x1b; line ends and tabs stay."""
+    return _HARMFUL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def printable_json(document: str) -> str:
+    """A JSON document with harmful characters escaped as JSON does it: its values are the same."""
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

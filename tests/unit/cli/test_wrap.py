@@ -1,0 +1,91 @@
+"""Texts on terminals: lines end between words; what is copied stays whole; elsewhere nothing is wrapped."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+
+import pytest
+
+from popnas.cli._output import echo, print_json, print_table
+from popnas.cli._wrap import columns_of, pieces, wrap
+
+CELL = "[(-2, 3x3 conv, -1, 3x3 conv);(0, identity, 0, identity)]"
+COMMAND = "popnas train -p logs/a --spec '[(-2, 3x3 conv, -1, identity)]'"
+TEXTS = [
+    "What is finished is kept. Go on with: popnas search -r 'logs/my first run'",
+    f"Error: the run has no such cell. `{COMMAND}` trains another one of the front, as the report says.",
+    f"Steadiest:  0.1583 ± 0.0381, the best mean: {CELL}",
+    "Warning: /home/somebody/a/long/path/of/data/train.npz holds 3 examples of 'a class with spaces' only.",
+    "  - an indented line that is far longer than the terminal on which it is to be read",
+    "Klassen: 画像分類のための長い名前 und noch ein paar deutsche Wörter dahinter",
+    f"train command: /somewhere/.venv/bin/python -m {COMMAND}",
+]
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def start(columns):
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for name in ("stdout", "stderr"):
+            monkeypatch.setattr(sys, name, Terminal())
+
+    return start
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+@pytest.mark.parametrize("text", TEXTS)
+def test_lines_end_between_pieces_and_nothing_is_lost(text, width):
+    lines = wrap(text, width).split("\n")
+    assert [piece for line in lines for piece in pieces(line)] == pieces(text)
+    for line in lines:
+        assert columns_of(line) <= width or len(pieces(line)) == 1, line
+    assert wrap(text, None) == text
+
+
+def test_what_is_copied_is_one_piece():
+    assert pieces(TEXTS[0])[-1] == "popnas search -r 'logs/my first run'"
+    assert f"`{COMMAND}`" in pieces(TEXTS[1])
+    assert CELL in pieces(TEXTS[2])
+    assert pieces(TEXTS[6])[-1] == f"/somewhere/.venv/bin/python -m {COMMAND}"
+    # Prose that names popnas, and what follows a command in brackets, may be broken.
+    assert len(pieces("This is a mistake in popnas that others know, too.")) == 10
+    assert pieces("(go on with: popnas search -r a): 14 networks")[-2:] == ["14", "networks"]
+
+
+@pytest.mark.parametrize("is_error", [False, True])
+def test_everything_that_is_said_is_wrapped_on_a_terminal_only(is_error, terminal, monkeypatch, capsys):
+    terminal(40)
+    echo(TEXTS[1], err=is_error)
+    stream = sys.stderr if is_error else sys.stdout
+    assert stream.getvalue() == wrap(TEXTS[1], 40) + "\n"
+    monkeypatch.undo()
+    echo(TEXTS[1], err=is_error)
+    assert capsys.readouterr()[is_error] == TEXTS[1] + "\n"
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80])
+def test_no_table_breaks_a_word_or_a_cell(width, terminal):
+    terminal(width)
+    print_table(["class", "validation examples", "best cell"], [["a", "28 (9.76%)", CELL], ["b", "3", "x"]])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue())
+    assert CELL in shown
+    assert "validation" in shown
+    assert all(len(line) <= width or len(pieces(line)) == 1 for line in shown.splitlines())
+
+
+def test_json_on_a_terminal_is_whole_and_harmless(terminal):
+    terminal(20)
+    value = {"class_names": ["\x1b[31m a name that is longer than the terminal", "\u202egod", "\x9b2J", "日"]}
+    print_json(value)
+    shown = sys.stdout.getvalue()
+    assert json.loads(shown) == value
+    assert not {"\x1b", "\u202e", "\x9b"} & set(shown)
+    assert "日" in shown

@@ -1,0 +1,46 @@
+"""Names from outside (classes, files, runs) reach no terminal, page, table or drawing as commands to it."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from popnas.cli._output import shown
+from popnas.printable import printable, printable_json
+from popnas.report import canvas, markup
+from popnas.storage import write_table
+
+HARMFUL = ["\x1b[2J", "\x07", "\r", "\x9b31m", "\u202e", "\u2066", "\u200f", "\u2028", "\ud800", "\x7f"]
+NAME = "cat" + "".join(HARMFUL) + "日本 é"
+
+
+def written_table(folder):
+    write_table(folder / "table.csv", ["true class", NAME], [[NAME, 0.5]])
+    text = (folder / "table.csv").read_text()
+    assert list(csv.reader(text.splitlines()))[1][1] == "0.5"
+    return text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda folder: shown(NAME, None),
+        lambda folder: printable_json(json.dumps(NAME, ensure_ascii=False)),
+        lambda folder: markup.code(NAME),
+        written_table,
+        lambda folder: canvas.label(NAME, 100),
+    ],
+    ids=["terminal", "json", "page", "csv", "figure"],
+)
+def test_no_view_carries_out_what_a_name_says(written, tmp_path):
+    text = written(tmp_path)
+    assert [harm for harm in HARMFUL if harm[0] in text] == []
+    assert "cat" in text
+    assert "日本 é" in text
+
+
+def test_escaped_json_says_the_same():
+    assert json.loads(printable_json(json.dumps(NAME, ensure_ascii=False))) == NAME
+    assert printable("two\nlines\tand a tab") == "two\nlines\tand a tab"
