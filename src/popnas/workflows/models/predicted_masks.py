@@ -43,7 +43,7 @@ def show(
     output: Path | None = None,
 ) -> MasksPage:
     """Predict the masks of a split and write the page of the worst `num_shown` (`model` as for `evaluate`;
-    default of `output`: `masks_page.html` in the model's folder, where the run's report finds it).
+    default of `output`: `masks.html` in the model's folder, where the run's report finds it).
 
     Raises:
         RunFolderError: no such model, or one that predicts no masks.

@@ -138,4 +138,4 @@ def write(folder: Path, content: dict[str, Any], shown: list[ShownMask]) -> Path
 
 def page_name(split: str) -> str:
     """The page's name in a model's folder."""
-    return "masks_page.html" if split == "test" else f"masks_{split}.html"
+    return "masks.html" if split == "test" else f"masks_{split}.html"
