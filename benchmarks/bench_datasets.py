@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from popnas.datasets import Preprocessing, Split
 from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.datasets.loader import DeviceLoader
+from popnas.placement import Placement
 
 _NUM_IMAGES, _BATCH_SIZE, _REPETITIONS = 12_800, 128, 5
 
@@ -84,8 +85,8 @@ def measure() -> dict[str, object]:
             key: DeviceLoader(
                 split,
                 Preprocessing.of_images(1),
+                Placement(torch.device("cpu")),
                 batch_size=_BATCH_SIZE,
-                device="cpu",
                 shuffle=True,
                 seed=0,
                 augmentation=augmentation,

@@ -58,12 +58,13 @@ def measure(cell: str, shape: list[int], macro: str, filters: int, normal_cells:
     from popnas.datasets.loader import Batch
     from popnas.networks.memory import training_memory
     from popnas.networks.spec import NetworkSpec
-    from popnas.training import TrainingSettings, device
+    from popnas.placement import Placement
+    from popnas.training import Course, Criteria, TrainingSettings
 
     torch.set_num_threads(1)
-    place, parsed = torch.device("cpu"), Cell.parse(cell)
+    parsed = Cell.parse(cell)
     spec = NetworkSpec(macro, tuple(shape), 10, filters=filters, normal_cells_per_motif=normal_cells)
-    layout = device.memory_format(place, spec.num_dims, spec.filters)
+    place = Placement.on("cpu", num_dims=spec.num_dims, filters=spec.filters)
 
     class Loader:
         def __init__(self, batch_size: int, num_batches: int) -> None:
@@ -80,7 +81,7 @@ def measure(cell: str, shape: list[int], macro: str, filters: int, normal_cells:
                 x = torch.randn(self.batch_size, spec.input_channels, *spec.input_size)
                 pixels = spec.input_size if macro.startswith("segmentation") else ()
                 y = torch.randint(0, spec.num_classes, (self.batch_size, *pixels))
-                yield Batch(device.laid_out(x, layout), y, None)
+                yield Batch(place.laid_out(x), y, None)
 
     class Metrics:
         def update(self, logits: torch.Tensor, y: torch.Tensor) -> None:
@@ -94,12 +95,10 @@ def measure(cell: str, shape: list[int], macro: str, filters: int, normal_cells:
             networks.build(parsed, changed),
             Loader(batch_size, num_batches),
             Loader(batch_size, 1),
-            nn.CrossEntropyLoss(),
-            Metrics,
+            Criteria(nn.CrossEntropyLoss(), Metrics),
             TrainingSettings(epochs=1),
-            device=place,
-            seed=0,
-            memory_format=layout,
+            place,
+            Course(seed=0),
         )
 
     def resident(name: str) -> int:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +28,8 @@ from popnas import tasks, training
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.layers import ConvBNAct, ImagePooling
-from popnas.training import TrainingSettings, device
+from popnas.placement import Placement
+from popnas.training import Course, Criteria, TrainingSettings
 from popnas.workflows.models.evaluation import evaluate
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder
@@ -142,24 +142,20 @@ class Comparison:
         self.task = tasks.get(self.config.dataset.type)
         self.data = folder.load_dataset(need_test=True)
         self.settings = TrainingSettings.from_config(self.config).replace(drop_path=0.0)
-        place = device.choose("CPU")
-        self.placed: dict[str, Any] = {
-            "device": place,
-            "memory_format": device.memory_format(place, 2, self.config.architecture_hyperparameters.filters),
-        }
+        filters = self.config.architecture_hyperparameters.filters
+        self.placement = Placement.on("cpu", num_dims=2, filters=filters)
 
     def fit(self, network: Baseline, epochs: int) -> float:
         """Train; returns the training seconds."""
         data, task = self.data, self.task
         result = training.fit(
             network,
-            task.train_loader(self.config, data, data.full_train, seed=0, **self.placed),
+            task.train_loader(self.config, data, data.full_train, self.placement, seed=0),
             None,
-            task.loss(self.config, data),
-            lambda: task.metrics(data.num_classes),
+            Criteria(task.loss(self.config, data), lambda: task.metrics(data.num_classes)),
             self.settings.replace(epochs=epochs, warmup=min(self.settings.warmup, epochs // 4)),
-            seed=0,
-            **self.placed,
+            self.placement,
+            Course(seed=0),
         )
         return result.training_seconds
 
@@ -167,7 +163,7 @@ class Comparison:
     def test(self, network: Baseline) -> dict[str, float]:
         network.eval()
         metrics = self.task.metrics(self.data.num_classes)
-        for batch in self.task.evaluation_loader(self.config, self.data, self.data.test, **self.placed):
+        for batch in self.task.evaluation_loader(self.config, self.data, self.data.test, self.placement):
             metrics.update(network(batch.x)[-1], batch.y)
         return metrics.compute()
 

@@ -19,6 +19,7 @@ import os
 import statistics
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,7 +44,8 @@ class Bench:
 
         from popnas.datasets import Preprocessing, Split
         from popnas.networks import NetworkSpec
-        from popnas.training import TrainingSettings, device
+        from popnas.placement import Placement
+        from popnas.training import TrainingSettings
 
         torch.set_num_threads(1)
         rng = np.random.default_rng(0)
@@ -56,8 +58,7 @@ class Bench:
             "classification", (16, 16, 1), 10, filters=8, motifs=2, normal_cells_per_motif=1
         )
         self.settings = TrainingSettings(epochs=3, weight_decay=5e-4)
-        self.device = device.choose("CPU")
-        self.memory_format = device.memory_format(self.device, self.spec.num_dims, self.spec.filters)
+        self.placement = Placement.on("cpu", num_dims=self.spec.num_dims, filters=self.spec.filters)
 
     def network(self, cell: str) -> Any:
         """A candidate, always with the same weights."""
@@ -76,11 +77,10 @@ class Bench:
         return DeviceLoader(
             self.splits[index],
             self.preprocessing,
+            self.placement,
             batch_size=BATCH,
-            device=self.device,
             shuffle=is_training,
             seed=0,
-            memory_format=self.memory_format,
         )
 
     def fit(self, cell: str) -> Any:
@@ -88,32 +88,30 @@ class Bench:
         from torch.nn.functional import cross_entropy
 
         from popnas import tasks
-        from popnas.training import fit
+        from popnas.training import Course, Criteria, fit
 
         return fit(
             self.network(cell),
             self.loader(0, True),
             self.loader(1, False),
-            cross_entropy,
-            lambda: tasks.get("image_classification").metrics(10),
+            Criteria(cross_entropy, lambda: tasks.get("image_classification").metrics(10)),
             self.settings,
-            device=self.device,
-            seed=0,
-            memory_format=self.memory_format,
+            self.placement,
+            Course(seed=0),
         )
 
-    def stepper(self, cell: str, memory_format: Any) -> Any:
+    def stepper(self, cell: str, placement: Any) -> Any:
         """What makes single steps."""
         from torch.nn.functional import cross_entropy
 
         from popnas.training.stepper import Stepper
 
-        return Stepper(self.network(cell).train(), cross_entropy, self.settings, self.device, memory_format)
+        return Stepper(self.network(cell).train(), cross_entropy, self.settings, placement)
 
 
 def split_of_a_step(bench: Bench, cell: str) -> dict[str, float]:
     """Median milliseconds of the parts of a step."""
-    stepper = bench.stepper(cell, bench.memory_format)
+    stepper = bench.stepper(cell, bench.placement)
     parts: dict[str, list[float]] = {name: [] for name in ("data", "forward", "backward", "optimizer")}
     for _ in range(STEPS // 20):
         marks = [time.thread_time()]
@@ -135,7 +133,8 @@ def split_of_a_step(bench: Bench, cell: str) -> dict[str, float]:
 
 def layouts(bench: Bench, cell: str) -> dict[str, float]:
     """Median milliseconds of a step in each layout, steps taken in turn."""
-    steppers = {"own": bench.stepper(cell, None), "channels last": bench.stepper(cell, bench.memory_format)}
+    own = replace(bench.placement, memory_format=None)
+    steppers = {"own": bench.stepper(cell, own), "channels last": bench.stepper(cell, bench.placement)}
     loaded = next(iter(bench.loader(0, True)))
     # What the loader hands over is laid out already.
     batches = {name: stepper.prepared(loaded) for name, stepper in steppers.items()}

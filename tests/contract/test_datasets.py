@@ -11,6 +11,9 @@ import torch
 from popnas import config, datasets, tasks
 from popnas.datasets import SOURCES
 from popnas.datasets.sources import Source
+from popnas.placement import Placement
+
+CPU = Placement(torch.device("cpu"))
 
 SHIPPED = ["digits"]
 if importlib.util.find_spec("aeon") is not None:
@@ -70,7 +73,7 @@ def test_a_task_trains_and_scores(name):
     dataset = task.load(chosen)
     spec = task.network_spec(chosen, dataset)
     assert spec.num_dims == task.num_dims == len(dataset.input_shape) - 1
-    batch = next(iter(task.train_loader(chosen, dataset, dataset.train, device="cpu", seed=0)))
+    batch = next(iter(task.train_loader(chosen, dataset, dataset.train, CPU, seed=0)))
     assert batch.x.dtype == torch.float32 and batch.x.ndim == task.num_dims + 2
     logits = torch.randn(len(batch.y), dataset.num_classes, requires_grad=True)
     loss = task.loss(chosen, dataset)(logits, batch.y)

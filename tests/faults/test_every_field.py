@@ -35,6 +35,7 @@ from popnas.config import after_search, messages
 from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Worker
+from popnas.placement import Placement
 from popnas.runs import RunFolder
 from popnas.runs.content import search_content
 from popnas.training import device
@@ -45,6 +46,8 @@ from popnas.workflows.searching import best_model, candidate, candidate_jobs, fi
 from popnas.workflows.settings import load_config
 
 from .configurations import base, write_data
+
+CPU = Placement(torch.device("cpu"))
 
 CELL = "[(-2, 3x3 conv, -1, identity);(-1, identity, 0, 3x3 conv)]"
 SERIES_CELL = CELL.replace("3x3", "3")
@@ -238,8 +241,8 @@ def _search(document: dict[str, Any], folder: Path) -> Any:
 def _loader(document: dict[str, Any], _folder: Path) -> Any:
     config = load_config(document)
     task, dataset = tasks.get(config.dataset.type), tasks.get(config.dataset.type).load(config)
-    train = task.train_loader(config, dataset, dataset.train, seed=0, device="cpu")
-    validation = task.evaluation_loader(config, dataset, dataset.validation, device="cpu")
+    train = task.train_loader(config, dataset, dataset.train, CPU, seed=0)
+    validation = task.evaluation_loader(config, dataset, dataset.validation, CPU)
     return len(train), len(validation), train._cached is None
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from popnas.datasets.dataset import Split
 from popnas.datasets.images.augmentation import Draws, ImageAugmentation
 from popnas.datasets.preprocessing import Preprocessing
+from popnas.placement import Placement
 from popnas.seeds import derive_seed
 
 _PREFETCHED = 2
@@ -65,31 +66,30 @@ class DeviceLoader:
     (`shuffle`) of a single example joins the one before it, because batch normalisation cannot train on one
     value per channel.
 
-    `is_cached` keeps the prepared data on `device`; otherwise batches are made from the arrays in memory (or
-    on disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches.
+    `is_cached` keeps the prepared data on the device; otherwise batches are made from the arrays in
+    memory (or on disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches.
     """
 
     def __init__(
         self,
         split: Split,
         preprocessing: Preprocessing,
+        placement: Placement,
         *,
         batch_size: int,
-        device: torch.device | str,
         shuffle: bool,
         seed: int,
         augmentation: ImageAugmentation | None = None,
         is_cached: bool = True,
-        memory_format: torch.memory_format | None = None,
     ) -> None:
         self.split = split
         self.preprocessing = preprocessing
         self.batch_size = batch_size
-        self.device = torch.device(device)
+        self.device = placement.device
         self.shuffle = shuffle
         self.seed = seed
         self.augmentation = augmentation
-        self.memory_format = memory_format if split.x.ndim == 4 else None
+        self.memory_format = placement.memory_format if split.x.ndim == 4 else None
         self._epoch = 0
         self._bounds = batch_bounds(len(split), batch_size, joins_single=shuffle)
         self._size = split.x.shape[1:-1]

@@ -11,6 +11,7 @@ from popnas.layers.attention import ChannelNorm, ConvAttention, TransformerBlock
 from popnas.layers.concatenation import concatenate
 from popnas.layers.convolution import (
     BatchNorm,
+    BiasedConvolution,
     ConvBNAct,
     Convolution,
     SeparableConvBNAct,
@@ -29,6 +30,7 @@ __all__ = [
     "ACTIVATIONS",
     "AvgPool",
     "BatchNorm",
+    "BiasedConvolution",
     "BlockJoin",
     "Chain",
     "ChannelNorm",

@@ -7,6 +7,7 @@ output has ceil(n / stride) positions. An even kernel is thus padded one more af
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,9 @@ class BatchNorm(Layer):
 
 
 class Convolution(nn.Conv2d):
-    """A convolution with "same" padding on (B, C, H, W), a series having height 1."""
+    """A convolution without bias and with "same" padding on (B, C, H, W), a series having height 1."""
+
+    has_bias: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -99,7 +102,6 @@ class Convolution(nn.Conv2d):
         stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
-        bias: bool = False,
     ) -> None:
         kernel_HW, dilation_HW = per_axis(kernel, num_dims), per_axis(dilation, num_dims)
         before_H, after_H = same_padding(kernel_HW[0], dilation_HW[0])
@@ -116,7 +118,7 @@ class Convolution(nn.Conv2d):
             padding=(before_H, before_W),
             dilation=dilation_HW,
             groups=groups,
-            bias=bias,
+            bias=self.has_bias,
         )
         # Both sides are padded inside the convolution; what an even kernel has more after, in `forward`.
         self.extra_after = (0, after_W - before_W, 0, after_H - before_H)
@@ -132,6 +134,12 @@ class Convolution(nn.Conv2d):
         if self.picked is not None:  # by a pool of one position: the gradient of a slice takes twice as long
             x_BCHW = functional.avg_pool2d(x_BCHW, 1, self.picked)
         return super().forward(x_BCHW)
+
+
+class BiasedConvolution(Convolution):
+    """With a bias, where no batch normalisation follows."""
+
+    has_bias: ClassVar[bool] = True
 
 
 class _BNActLayer(Layer):
@@ -167,12 +175,11 @@ class ConvBNAct(_BNActLayer):
         *,
         stride: int = 1,
         dilation: int = 1,
-        groups: int = 1,
         activation: str | None = "swish",
     ) -> None:
         super().__init__()
         self.convolution = Convolution(
-            num_dims, in_channels, out_channels, kernel, stride=stride, dilation=dilation, groups=groups
+            num_dims, in_channels, out_channels, kernel, stride=stride, dilation=dilation
         )
         self.norm = BatchNorm(out_channels)
         self.activation = nn.Identity() if activation is None else make_activation(activation)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from popnas.layers import Convolution, Ends, Upsample, dense, global_average
+from popnas.layers import BiasedConvolution, Ends, Upsample, dense, global_average
 
 
 class ClassificationHead(nn.Module):
@@ -44,7 +44,7 @@ class PixelHead(nn.Module):
     def __init__(self, num_dims: int, channels: int, num_classes: int, dropout: float, level: int) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout) if dropout > 0 else None
-        self.classify = Convolution(num_dims, channels, num_classes, 1, bias=True)
+        self.classify = BiasedConvolution(num_dims, channels, num_classes, 1)
         self.up = Upsample(num_dims, 2**level) if level else None
 
     def forward(self, x_BCHW: Tensor, size: Sequence[int]) -> Tensor:

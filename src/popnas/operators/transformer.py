@@ -28,7 +28,7 @@ def embedding(site: Site, kernel: int) -> nn.Module:
     from popnas import layers
 
     return layers.Chain(
-        layers.Convolution(2, site.in_channels, site.out_channels, kernel, stride=site.stride, bias=True),
+        layers.BiasedConvolution(2, site.in_channels, site.out_channels, kernel, stride=site.stride),
         layers.ChannelNorm(site.out_channels),
     )
 

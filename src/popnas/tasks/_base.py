@@ -12,12 +12,12 @@ from popnas.networks.spec import NetworkSpec
 from popnas.seeds import derive_seed
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from popnas.config import RunConfig
     from popnas.datasets.images.augmentation import ImageAugmentation
     from popnas.datasets.loader import BatchLoader
+    from popnas.placement import Placement
 
 
 class Loss(Protocol):
@@ -97,10 +97,9 @@ class Task(ABC):
         config: RunConfig,
         dataset: Dataset,
         split: Split,
+        placement: Placement,
         *,
-        device: torch.device | str,
         seed: int,
-        memory_format: torch.memory_format | None = None,
     ) -> BatchLoader:
         """Shuffled, augmented training batches of `dataset.batch_size`."""
         from popnas.datasets.loader import DeviceLoader
@@ -108,23 +107,16 @@ class Task(ABC):
         return DeviceLoader(
             split,
             dataset.preprocessing,
+            placement,
             batch_size=config.dataset.batch_size,
-            device=device,
             shuffle=True,
             seed=seed,
             augmentation=self.augmentation(config),
             is_cached=config.dataset.cache,
-            memory_format=memory_format,
         )
 
     def evaluation_loader(
-        self,
-        config: RunConfig,
-        dataset: Dataset,
-        split: Split,
-        *,
-        device: torch.device | str,
-        memory_format: torch.memory_format | None = None,
+        self, config: RunConfig, dataset: Dataset, split: Split, placement: Placement
     ) -> BatchLoader:
         """Batches of `dataset.val_test_batch_size` in order, for validation and test.
 
@@ -136,10 +128,9 @@ class Task(ABC):
         return DeviceLoader(
             split,
             dataset.preprocessing,
+            placement,
             batch_size=config.dataset.val_test_batch_size or config.dataset.batch_size,
-            device=device,
             shuffle=False,
             seed=0,
             is_cached=config.dataset.cache,
-            memory_format=memory_format,
         )

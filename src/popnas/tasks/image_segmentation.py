@@ -9,11 +9,10 @@ from popnas.tasks._base import Loss, Task
 from popnas.tasks._segmentation import SegmentationLoss, SegmentationMetrics
 
 if TYPE_CHECKING:
-    import torch
-
     from popnas.config import RunConfig
     from popnas.datasets import Dataset, Split
     from popnas.datasets.masks.loader import SegmentationLoader
+    from popnas.placement import Placement
 
 
 _IN_EVALUATION = 2
@@ -50,10 +49,9 @@ class ImageSegmentation(Task):
         config: RunConfig,
         dataset: Dataset,
         split: Split,
+        placement: Placement,
         *,
-        device: torch.device | str,
         seed: int,
-        memory_format: torch.memory_format | None = None,
     ) -> SegmentationLoader:
         """Shuffled crops of `dataset.batch_size` images with their masks."""
         from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader
@@ -62,8 +60,8 @@ class ImageSegmentation(Task):
         return SegmentationLoader(
             split,
             dataset.preprocessing,
+            placement,
             batch_size=config.dataset.batch_size,
-            device=device,
             shuffle=True,
             seed=seed,
             augmentation=PairAugmentation(
@@ -71,17 +69,10 @@ class ImageSegmentation(Task):
                 flips=config.dataset.data_augmentation.enabled,
             ),
             is_cached=config.dataset.cache,
-            memory_format=memory_format,
         )
 
     def evaluation_loader(
-        self,
-        config: RunConfig,
-        dataset: Dataset,
-        split: Split,
-        *,
-        device: torch.device | str,
-        memory_format: torch.memory_format | None = None,
+        self, config: RunConfig, dataset: Dataset, split: Split, placement: Placement
     ) -> SegmentationLoader:
         """Whole images in batches of `dataset.val_test_batch_size`, ordered as `SegmentationLoader` says.
 
@@ -95,11 +86,10 @@ class ImageSegmentation(Task):
         return SegmentationLoader(
             split,
             dataset.preprocessing,
+            placement,
             batch_size=batch_size,
             max_pixels=_IN_EVALUATION * batch_size * height * width,
-            device=device,
             shuffle=False,
             seed=0,
             is_cached=config.dataset.cache,
-            memory_format=memory_format,
         )

@@ -2,7 +2,8 @@
 
 What lives here: `settings` (what a configuration says about training), `schedules` (learning rate per
 step), `optimizers`, `loop` (`fit`), `clocks` and `inference` (what is measured, and how), `simulated`
-(times that do not depend on the machine), `device` (where, in which memory format and precision).
+(times that do not depend on the machine), `device` (on which). Where a network computes, in which memory
+format and precision, is a `popnas.placement.Placement`.
 
 Not imported here: networks, datasets and tasks. A network is any module that maps `(x, lengths)` to a tuple
 of logits and has `head_weights` and `set_progress`; a loader is any iterable of batches with `set_epoch`.
@@ -21,14 +22,25 @@ from popnas.lazy import attribute
 
 if TYPE_CHECKING:
     from popnas.training.inference import inference_seconds
-    from popnas.training.loop import EpochRecord, TrainingResult, fit
+    from popnas.training.loop import Course, Criteria, fit
+    from popnas.training.results import EpochRecord, TrainingResult
     from popnas.training.settings import TrainingSettings
 
-__all__ = ["EpochRecord", "TrainingResult", "TrainingSettings", "fit", "inference_seconds"]
+__all__ = [
+    "Course",
+    "Criteria",
+    "EpochRecord",
+    "TrainingResult",
+    "TrainingSettings",
+    "fit",
+    "inference_seconds",
+]
 
 _HOMES = {
-    "EpochRecord": ".loop",
-    "TrainingResult": ".loop",
+    "Course": ".loop",
+    "Criteria": ".loop",
+    "EpochRecord": ".results",
+    "TrainingResult": ".results",
     "TrainingSettings": ".settings",
     "fit": ".loop",
     "inference_seconds": ".inference",

@@ -1,7 +1,4 @@
-"""Where a candidate is trained, in which memory format and in which precision.
-
-Rules that were found by measurement, not races: a choice made by timing would differ from run to run.
-"""
+"""On which device a candidate is trained, what brings nothing there, and how its work is repeatable."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
-from torch import Tensor
 
 from popnas.errors import UserError
+from popnas.placement import precision
 
 TRAIN_STRATEGIES = ("auto", "CPU", "GPU", "multi-GPU", "TPU")
 
@@ -54,21 +51,6 @@ def _unavailable(value: str, rule: str, num_gpus: int) -> UserError:
     )
 
 
-def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | None:
-    """The type that autocast computes in, or None for float32 throughout.
-
-    A GPU takes bfloat16 where it has it, else float16 (whose gradients the loop scales). A CPU takes
-    bfloat16 only if it has instructions for it; emulated, it is several times slower than float32.
-    """
-    if not has_mixed_precision:
-        return None
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    if torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return None
-
-
 def no_gain(device: torch.device, *, has_mixed_precision: bool, is_compiled: bool) -> list[str]:
     """Warnings about settings that bring nothing on this device."""
     found = []
@@ -83,33 +65,6 @@ def no_gain(device: torch.device, *, has_mixed_precision: bool, is_compiled: boo
             "which is not counted as its training time, and more than it saves."
         )
     return found
-
-
-def memory_format(device: torch.device, num_dims: int, filters: int) -> torch.memory_format | None:
-    """The layout of a network's maps in memory; None is torch's own.
-
-    On a CPU channels last pays at every size: one thread, AVX-512, 16x16 images in batches of 64 make a
-    step 1.2 to 1.4 times faster at 8 filters and at 24, series 1.0 to 1.5 times, and nothing measured was
-    slower. It seems to do nothing where a layer or an input of one channel falls back to the other layout
-    on the way; hence `laid_out`. On a GPU, where it was not measured, it follows what tensor cores ask for.
-    """
-    if device.type == "cuda" and (num_dims == 1 or filters % 8):
-        return None
-    return torch.channels_last
-
-
-def laid_out(x: Tensor, memory_format: torch.memory_format | None) -> Tensor:
-    """`x` (B, C, H, W) or (B, C, L) in that layout; a series is laid out as the image of height 1 that
-    networks make of it.
-
-    Not `contiguous(memory_format=...)`: with one channel both layouts count as contiguous, the strides
-    stay, and the network computes in the other layout throughout.
-    """
-    if memory_format is None:
-        return x
-    if x.dim() == 3:
-        return x.unsqueeze(2).to(memory_format=memory_format).squeeze(2)
-    return x.to(memory_format=memory_format)
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import torch
 from torch import nn
 
+from popnas.placement import Placement
 from popnas.training.clocks import clock_for
-from popnas.training.device import laid_out
 from popnas.training.memory import freed_memory_kept
 
 NUM_BATCHES = 10
@@ -19,28 +17,26 @@ def inference_seconds(
     network: nn.Module,
     input_shape: tuple[int, ...],
     batch_size: int,
-    device: torch.device,
+    placement: Placement,
     *,
-    memory_format: torch.memory_format | None = None,
-    autocast: torch.dtype | None = None,
     has_lengths: bool = False,
 ) -> float:
     """Mean seconds of a forward pass in eval mode over 10 batches, after 3 that do not count.
 
     `input_shape` is channels-last, (height, width, channels) or (timesteps, channels); the values are
-    random, since no operator's cost depends on them. The network must be on `device`, and is left in the
-    mode that it was in.
+    random, since no operator's cost depends on them. The network must be on the device of
+    `placement`, and is left in the mode that it was in.
     """
     generator = torch.Generator().manual_seed(0)
     *size, channels = input_shape
-    x = laid_out(torch.rand((batch_size, channels, *size), generator=generator).to(device), memory_format)
+    device = placement.device
+    x = placement.laid_out(torch.rand((batch_size, channels, *size), generator=generator).to(device))
     lengths_B = torch.full((batch_size,), size[0], device=device) if has_lengths else None
     was_training = network.training
     network.eval()
     clock = clock_for(device)
-    precision = torch.autocast(device.type, autocast) if autocast is not None else nullcontext()
     try:
-        with torch.inference_mode(), precision, freed_memory_kept(device):
+        with torch.inference_mode(), placement.precision(), freed_memory_kept(device):
             for _ in range(NUM_WARM_UPS):
                 network(x, lengths_B)
             for _ in range(NUM_BATCHES):

@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from popnas.placement import Placement
 from popnas.seeds import derive_seed
 from popnas.training import device as devices
 from popnas.training import schedules, simulated
@@ -32,24 +33,44 @@ _MAX_WARMED = 16
 double the training."""
 
 
+@dataclass(frozen=True)
+class Criteria:
+    """What a training strives for, and what it is judged by: an accumulator per head and epoch."""
+
+    loss: Loss
+    make_metrics: Callable[[], Metrics]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one training of a network goes.
+
+    Attributes:
+        seed: of dropout and drop path.
+        simulated_cost: of the network; `training_seconds` is then a fixed function of it. None: measured.
+        max_seconds: wall-clock limit.
+        on_epoch: called after every epoch with its record and a function that returns a snapshot (what
+            `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
+        resume: such a snapshot of a training of the same network and settings.
+    """
+
+    seed: int
+    simulated_cost: Cost | None = None
+    max_seconds: float | None = None
+    on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
+    resume: dict[str, Any] | None = None
+
+
 def fit(
     network: nn.Module,
     train_loader: Loader,
     validation_loader: Loader | None,
-    loss: Loss,
-    make_metrics: Callable[[], Metrics],
+    criteria: Criteria,
     settings: TrainingSettings,
-    *,
-    device: torch.device,
-    seed: int,
-    timing: str = "measured",
-    cost: Cost | None = None,
-    max_seconds: float | None = None,
-    memory_format: torch.memory_format | None = None,
-    on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None,
-    resume: dict[str, Any] | None = None,
+    placement: Placement,
+    course: Course,
 ) -> TrainingResult:
-    """Train `network` (in place, moved to `device`) for all epochs of `settings`.
+    """Train `network` (in place, moved to the device of `placement`) for all epochs of `settings`.
 
     With one thread on a CPU, equal arguments give bit-equal weights; each epoch draws from its own seed, so
     a training that resumes from a snapshot goes on as it would have gone.
@@ -57,76 +78,51 @@ def fit(
     Args:
         network: maps (x, lengths) to a tuple of logits, one per head, the last being the main one; has
             `head_weights` and `set_progress`.
-        train_loader: yields batches on `device`; its first iteration here is the epoch that `set_epoch`
+        train_loader: yields batches on the device; its first iteration here is the epoch that `set_epoch`
             names.
         validation_loader: likewise; its batches may have another size. None: the metrics are those of the
             training batches, as they were when they were trained on, and the last epoch is the best.
-        loss: see `interfaces`.
-        make_metrics: an accumulator per head and epoch.
+        criteria: loss and metrics.
         settings: how to train.
-        device: where.
-        seed: of dropout and drop path.
-        timing: "measured", or "simulated": then `training_seconds` is a fixed function of `cost`.
-        cost: of `network`, needed for simulated timing only.
-        max_seconds: wall-clock limit.
-        memory_format: in which the network computes (`device.memory_format`); batches are brought to it if
-            they are not.
-        on_epoch: called after every epoch with its record and a function that returns a snapshot (what
-            `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
-        resume: such a snapshot of a training of the same network and settings.
+        placement: where; batches are brought to its layout if they are not in it.
+        course: of this training.
 
     Raises:
         CandidateFailed: "nan", "out_of_memory" or "time_limit".
     """
-    assert timing in ("measured", "simulated"), timing
-    assert timing == "measured" or cost is not None, "simulated timing is a function of the network's cost"
+    device = placement.device
     with memory_errors_named(device), devices.reproducible(device), freed_memory_kept(device):
         network.to(device)
-        if (
-            memory_format is not None and device.type == "cuda"
-        ):  # on a CPU the layout of weights does not matter
-            network.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
-        training = _Training(
-            network=cast(TrainableNetwork, network),
-            train_loader=train_loader,
-            validation_loader=validation_loader,
-            loss=loss,
-            make_metrics=make_metrics,
-            settings=settings,
-            device=device,
-            seed=seed,
-            memory_format=memory_format,
-            cost=cost if timing == "simulated" else None,
-            max_seconds=max_seconds,
-        )
-        if resume is not None:
-            training.load(resume)
+        layout = placement.memory_format
+        if layout is not None and device.type == "cuda":  # on a CPU the layout of weights does not matter
+            network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it
+        trained = cast(TrainableNetwork, network)
+        training = _Training(trained, train_loader, validation_loader, criteria, settings, placement, course)
+        if course.resume is not None:
+            training.load(course.resume)
         while len(training.epochs) < settings.epochs:
             record = training.run_epoch()
-            if on_epoch is not None and on_epoch(record, training.snapshot):
+            if course.on_epoch is not None and course.on_epoch(record, training.snapshot):
                 break
         return training.result()
 
 
 @dataclass
 class _Training:
-    """A training under way. `cost` is given if times are simulated."""
+    """A training under way."""
 
     network: TrainableNetwork
     train_loader: Loader
     validation_loader: Loader | None
-    loss: Loss
-    make_metrics: Callable[[], Metrics]
+    criteria: Criteria
     settings: TrainingSettings
-    device: torch.device
-    seed: int
-    memory_format: torch.memory_format | None
-    cost: Cost | None
-    max_seconds: float | None
+    placement: Placement
+    course: Course
 
     def __post_init__(self) -> None:
         steps_per_epoch = len(self.train_loader)
         self.rate_at = schedules.rate_at(self.settings, steps_per_epoch)
+        self.device, self.cost = self.placement.device, self.course.simulated_cost
         self.num_steps = self.settings.epochs * steps_per_epoch
         self.stepper = self._make_stepper(self.network)
         self.clock = clock_for(self.device)
@@ -139,8 +135,8 @@ class _Training:
     def run_epoch(self) -> EpochRecord:
         """Train and validate once; raises CandidateFailed."""
         epoch = len(self.epochs)
-        torch.manual_seed(derive_seed(self.seed, "epoch", epoch))
-        heads = [self.make_metrics() for _ in self.network.head_weights]
+        torch.manual_seed(derive_seed(self.course.seed, "epoch", epoch))
+        heads = [self.criteria.make_metrics() for _ in self.network.head_weights]
         loss, training_seconds = self._train(epoch, heads)
         began = time.thread_time()
         self._validate(epoch, heads)
@@ -189,7 +185,7 @@ class _Training:
         self.best_state = {name: tensor.to(self.device) for name, tensor in snapshot["best_state"].items()}
 
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
-        return Stepper(network, self.loss, self.settings, self.device, self.memory_format)
+        return Stepper(network, self.criteria.loss, self.settings, self.placement)
 
     def _train(self, epoch: int, heads: list[Metrics]) -> tuple[float, float]:
         """Mean loss per sample and seconds of one epoch; `heads` count them without validation."""
@@ -274,8 +270,9 @@ class _Training:
             }
 
     def _check_time(self, epoch: int) -> None:
-        if self.max_seconds is not None and time.monotonic() - self.began > self.max_seconds:
-            raise time_limit(self.max_seconds, epoch, self.settings.epochs)
+        limit = self.course.max_seconds
+        if limit is not None and time.monotonic() - self.began > limit:
+            raise time_limit(limit, epoch, self.settings.epochs)
 
 
 def _count(heads: list[Metrics], outputs: tuple[Tensor, ...], y: Tensor) -> None:

@@ -38,7 +38,6 @@ class TrainingSettings:
     lookahead: LookaheadSettings | None = None
     drop_path: float = 0.0
     score_metric: str = "accuracy"
-    has_mixed_precision: bool = False
     is_compiled: bool = False
 
     def replace(self, **changes: Any) -> TrainingSettings:
@@ -63,6 +62,5 @@ class TrainingSettings:
             lookahead=lookahead,
             drop_path=training.drop_path,
             score_metric=config.search_strategy.score_metric,
-            has_mixed_precision=config.others.use_mixed_precision,
             is_compiled=config.others.enable_XLA_compilation,
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from popnas.placement import Placement
 from popnas.training import optimizers
-from popnas.training.device import laid_out, precision
 from popnas.training.interfaces import Batch, Loss, TrainableNetwork
 from popnas.training.settings import TrainingSettings
 
@@ -37,25 +36,22 @@ class Stepper:
         network: TrainableNetwork,
         loss: Loss,
         settings: TrainingSettings,
-        device: torch.device,
-        memory_format: torch.memory_format | None,
+        placement: Placement,
     ) -> None:
         self.network = network
         self.loss = loss
-        self.memory_format = memory_format
+        self.placement = placement
         self.optimizer = optimizers.make(network.parameters(), settings)
-        autocast = precision(device, settings.has_mixed_precision)
-        self.precision: AbstractContextManager[Any] = (
-            nullcontext() if autocast is None else torch.autocast(device.type, autocast)
-        )
+        self.precision = placement.precision()
         # float16 gradients underflow unless scaled; bfloat16 has the exponents of float32.
-        self.scaler = torch.amp.GradScaler(device.type) if autocast == torch.float16 else None
+        is_scaled = placement.autocast == torch.float16
+        self.scaler = torch.amp.GradScaler(placement.device.type) if is_scaled else None
         self._forward = torch.compile(network) if settings.is_compiled else network
         self._head_weights = network.head_weights
 
     def prepared(self, batch: Batch) -> PreparedBatch:
         """The batch with its input in the layout that the network computes in."""
-        return PreparedBatch(laid_out(batch.x, self.memory_format), batch.y, batch.lengths)
+        return PreparedBatch(self.placement.laid_out(batch.x), batch.y, batch.lengths)
 
     def step(self, batch: PreparedBatch, rate: float) -> Stepped:
         """Forward, backward and update with learning rate `rate`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from popnas import config, datasets, executors, files, operators, tasks
 from popnas.config import NameRules, RunConfig, Source
@@ -10,6 +11,10 @@ from popnas.errors import DataError
 from popnas.executors import Executor
 from popnas.networks.macros import MACROS
 from popnas.predictors import MIN_TARGETS
+
+if TYPE_CHECKING:
+    from popnas.networks.spec import NetworkSpec
+    from popnas.placement import Placement
 
 
 def name_rules() -> NameRules:
@@ -63,6 +68,21 @@ def num_workers(config: RunConfig) -> int:
 
     settings, devices = config.others.executor, device.names(config.others.train_strategy)
     return executor_class(config).workers_for(settings.workers, settings.threads, devices)
+
+
+def placement(config: RunConfig, spec: NetworkSpec, device_name: str | None = None) -> Placement:
+    """Where networks of `spec` compute: on the device that the worker is told, None: on the first of the
+    configuration's.
+    """
+    from popnas.placement import Placement
+    from popnas.training import device
+
+    return Placement.on(
+        device_name or device.names(config.others.train_strategy)[0],
+        num_dims=spec.num_dims,
+        filters=spec.filters,
+        has_mixed_precision=config.others.use_mixed_precision,
+    )
 
 
 def executor_class(config: RunConfig) -> type[Executor]:

@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 from popnas.datasets import Preprocessing, Split
 from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.datasets.loader import DeviceLoader
+from popnas.placement import Placement
+
+CPU = Placement(torch.device("cpu"))
+CHANNELS_LAST = Placement(CPU.device, torch.channels_last)
 
 
 def images(n=23, h=6, w=5, c=3):
@@ -24,13 +28,13 @@ def series(n=23, t=7, c=2):
     return Split(x, np.arange(n) % 4, lengths)
 
 
-def loader(split, **options):
+def loader(split, placement=CPU, **options):
     if split.x.ndim == 4:
         preprocessing = Preprocessing.of_images(split.x.shape[-1])
     else:
         preprocessing = Preprocessing((1.0, -2.0), (2.0, 0.5), has_lengths=True)
-    options = {"batch_size": 5, "device": "cpu", "shuffle": True, "seed": 3, **options}
-    return DeviceLoader(split, preprocessing, **options)
+    options = {"batch_size": 5, "shuffle": True, "seed": 3, **options}
+    return DeviceLoader(split, preprocessing, placement, **options)
 
 
 def same(a, b):
@@ -64,8 +68,8 @@ def test_equal_series_have_no_lengths():
     plain = DeviceLoader(
         Split(split.x, split.y),
         Preprocessing((0.0, 0.0), (1.0, 1.0)),
+        CPU,
         batch_size=5,
-        device="cpu",
         shuffle=False,
         seed=0,
     )
@@ -122,9 +126,9 @@ def test_batches_cover_everything_and_training_has_no_last_batch_of_one(n, batch
 
 
 def test_channels_last():
-    batch = next(iter(loader(images(), memory_format=torch.channels_last)))
+    batch = next(iter(loader(images(), placement=CHANNELS_LAST)))
     assert batch.x.is_contiguous(memory_format=torch.channels_last)
-    assert next(iter(loader(series(), memory_format=torch.channels_last))).x.shape == (5, 2, 7)
+    assert next(iter(loader(series(), placement=CHANNELS_LAST))).x.shape == (5, 2, 7)
 
 
 def test_augmented_batches_differ_between_epochs_and_keep_range_and_labels():

@@ -4,7 +4,10 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from popnas import config, tasks
+from popnas.placement import Placement
 from popnas.tasks._classification import ClassificationLoss, ClassificationMetrics
+
+CPU = Placement(torch.device("cpu"))
 
 
 def batch(n=64, k=7, seed=0):
@@ -92,9 +95,9 @@ def test_the_task_takes_what_it_needs_from_the_configuration():
     assert loss(logits, y).item() == pytest.approx(
         ClassificationLoss(0.2, dataset.class_weights)(logits, y).item()
     )
-    train = task.train_loader(chosen, dataset, dataset.train, device="cpu", seed=1)
+    train = task.train_loader(chosen, dataset, dataset.train, CPU, seed=1)
     assert (train.batch_size, train.shuffle) == (100, True) and train.augmentation.use_cutout
-    validation = task.evaluation_loader(chosen, dataset, dataset.validation, device="cpu")
+    validation = task.evaluation_loader(chosen, dataset, dataset.validation, CPU)
     assert (validation.batch_size, validation.shuffle) == (50, False) and validation.augmentation is None
     spec = task.network_spec(chosen, dataset)
     assert (spec.input_shape, spec.num_classes, spec.has_lengths) == ((8, 8, 1), 10, False)

@@ -15,7 +15,10 @@ from popnas.datasets import Dataset, Preprocessing, Split
 from popnas.datasets.dataset import Fold
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
+from popnas.placement import Placement
 from popnas.tasks._segmentation import SegmentationLoss, SegmentationMetrics
+
+CPU = Placement(torch.device("cpu"))
 
 TASK = tasks.get("image_segmentation")
 
@@ -126,9 +129,9 @@ def run_config(**dataset):
 def test_training_sees_crops_and_evaluation_whole_images():
     dataset = dataset_of([(9, 7)] * 5 + [(5, 8)] * 5)
     chosen = run_config(resize={"width": 4, "height": 3})
-    train = TASK.train_loader(chosen, dataset, dataset.train, device="cpu", seed=0)
+    train = TASK.train_loader(chosen, dataset, dataset.train, CPU, seed=0)
     assert {tuple(batch.y.shape[1:]) for batch in train} == {(3, 4)}
-    whole = TASK.evaluation_loader(chosen, dataset, dataset.train, device="cpu")
+    whole = TASK.evaluation_loader(chosen, dataset, dataset.train, CPU)
     assert sum(int((batch.y != IGNORED).sum()) for batch in whole) == 5 * (9 * 7 + 5 * 8)
 
 
@@ -136,10 +139,10 @@ def test_evaluation_batches_of_large_images_are_smaller():
     """Eight crops of 4x4 make a batch, and an evaluation batch has twice their pixels at most: 256."""
     dataset = dataset_of([(8, 8)] * 10)
     for settings_, expected in (({}, [4, 4, 2]), ({"val_test_batch_size": 14}, [7, 3])):
-        loader = TASK.evaluation_loader(run_config(**settings_), dataset, dataset.train, device="cpu")
+        loader = TASK.evaluation_loader(run_config(**settings_), dataset, dataset.train, CPU)
         assert [len(batch.y) for batch in loader] == expected
     huge = dataset_of([(40, 40)] * 3)
-    loader = TASK.evaluation_loader(run_config(), huge, huge.train, device="cpu")
+    loader = TASK.evaluation_loader(run_config(), huge, huge.train, CPU)
     assert [len(batch.y) for batch in loader] == [1, 1, 1]
 
 

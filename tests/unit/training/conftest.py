@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from popnas.training import TrainingSettings, fit
+from popnas.placement import Placement
+from popnas.training import Course, Criteria, TrainingSettings, fit
 from popnas.training.results import TrainingResult
 
-CPU = torch.device("cpu")
+CPU = Placement(torch.device("cpu"))
 
 
 class Batch(NamedTuple):
@@ -126,7 +127,9 @@ def train(make_network: Callable[[], TwoHeads]) -> Callable[..., TrainingResult]
         validation_loader = given.pop("validation_loader", Loader(num_samples=20))
         loss = given.pop("loss", functional.cross_entropy)
         make_metrics = given.pop("make_metrics", Accuracy)
-        options = {"device": CPU, "seed": 1} | given
-        return fit(network, train_loader, validation_loader, loss, make_metrics, settings, **options)
+        criteria = Criteria(loss, make_metrics)
+        placement = given.pop("placement", CPU)
+        course = Course(**{"seed": 1, **given})
+        return fit(network, train_loader, validation_loader, criteria, settings, placement, course)
 
     return run

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from popnas.config.optimizers import OptimizerSpec, parse_scheduler
 from popnas.errors import CandidateFailed
+from popnas.placement import Placement
 from popnas.training import TrainingResult, TrainingSettings, device, simulated
-from popnas.training.device import memory_format
 from popnas.training.settings import LookaheadSettings
 
 Train = Callable[..., TrainingResult]
@@ -101,7 +101,7 @@ def test_equal_seeds_give_bit_equal_weights(train: Train) -> None:
 
 def test_timing_does_not_change_what_is_learned(train: Train) -> None:
     cost = type("Cost", (), {"flops": 1000, "params": 100})()
-    measured, simulated_ = train(SETTINGS), train(SETTINGS, timing="simulated", cost=cost)
+    measured, simulated_ = train(SETTINGS), train(SETTINGS, simulated_cost=cost)
     assert [r.loss for r in measured.epochs] == [r.loss for r in simulated_.epochs]
 
 
@@ -135,7 +135,7 @@ def test_heads_are_weighted_in_the_loss(train: Train, make_network: Any, make_lo
 
     cost = type("Cost", (), {"flops": 1, "params": 1})()
     loader = make_loader(num_samples=16, batch_size=16)
-    result = train(SETTINGS.replace(epochs=1), loss=loss, train_loader=loader, timing="simulated", cost=cost)
+    result = train(SETTINGS.replace(epochs=1), loss=loss, train_loader=loader, simulated_cost=cost)
     early, late = (float(value.detach()) for value in losses)
     assert result.epochs[0].loss == pytest.approx(0.25 * early + 0.75 * late)
 
@@ -153,8 +153,7 @@ def test_the_epochs_loss_is_the_mean_over_samples_not_batches(train: Train, make
         loss=loss,
         network=_Linear(),
         train_loader=make_loader(num_samples=40, batch_size=16),
-        timing="simulated",
-        cost=cost,
+        simulated_cost=cost,
     )
     assert sizes == [16, 16, 8]
     assert result.epochs[0].loss == pytest.approx((16 * 16 + 16 * 16 + 8 * 8) / 40)
@@ -230,7 +229,7 @@ def test_drawing_a_batch_is_not_in_the_training_time(train: Train, make_loader: 
 
 def test_simulated_time_is_a_function_of_the_cost(train: Train) -> None:
     cost = type("Cost", (), {"flops": 5_000_000, "params": 40_000})()
-    result = train(SETTINGS, timing="simulated", cost=cost)
+    result = train(SETTINGS, simulated_cost=cost)
     assert result.training_seconds == pytest.approx(
         simulated.training_seconds(5_000_000, 40_000, 40, epochs=4)
     )
@@ -325,11 +324,10 @@ def test_other_errors_are_not_disguised(train: Train) -> None:
 
 def test_batches_of_one_channel_are_laid_out_too(train: Train, make_loader: Any) -> None:
     network = _Seen()
-    chosen = memory_format(torch.device("cpu"), 2, 8)
     train(
         SETTINGS.replace(epochs=1),
         network=network,
-        memory_format=chosen,
+        placement=Placement.on("cpu", num_dims=2, filters=8),
         train_loader=make_loader(channels=1),
         validation_loader=make_loader(channels=1),
     )
@@ -353,11 +351,12 @@ def test_mixed_precision_trains_and_predicts_in_float32(train: Train) -> None:
         types.add(logits.dtype)
         return functional.cross_entropy(logits, y)
 
+    mixed = Placement.on("cpu", num_dims=2, filters=8, has_mixed_precision=True)
     if not torch.cpu._is_avx512_bf16_supported():
-        train(SETTINGS.replace(has_mixed_precision=True), loss=loss)
+        train(SETTINGS, placement=mixed, loss=loss)
         assert types == {torch.float32}
         return
-    result = train(SETTINGS.replace(has_mixed_precision=True, learning_rate=0.05), loss=loss)
+    result = train(SETTINGS.replace(learning_rate=0.05), placement=mixed, loss=loss)
     assert types == {torch.bfloat16}
     assert result.epochs[-1].loss < result.epochs[0].loss
     assert all(tensor.dtype != torch.bfloat16 for tensor in result.best_state.values())

@@ -12,9 +12,10 @@ from torch import Tensor
 from popnas import config
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec
 from popnas.errors import UserError
+from popnas.placement import Placement
 from popnas.training import TrainingSettings, inference_seconds, simulated
 from popnas.training.clocks import clock_for
-from popnas.training.device import available, choose, laid_out, memory_format, names
+from popnas.training.device import available, choose, names
 from popnas.training.settings import LookaheadSettings
 
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def test_inference_time_is_measured_in_eval_mode_and_the_mode_restored(make_netw
     network.register_forward_hook(
         lambda *_: modes.append((network.training, torch.is_inference_mode_enabled()))
     )
-    seconds = inference_seconds(network, (4, 4, 2), 5, CPU)
+    seconds = inference_seconds(network, (4, 4, 2), 5, Placement(CPU))
     assert 0.0 < seconds < 1.0
     assert modes == [(False, True)] * 13
     assert {tuple(x.shape) for x in network.inputs} == {(5, 2, 4, 4)}
@@ -56,13 +57,13 @@ def test_series_with_lengths_get_them() -> None:
             assert lengths_B.tolist() == [7, 7]
             return (x_BCL.mean(2),)
 
-    assert inference_seconds(Series(), (7, 3), 2, CPU, has_lengths=True) > 0.0
+    assert inference_seconds(Series(), (7, 3), 2, Placement(CPU), has_lengths=True) > 0.0
 
 
 @pytest.mark.parametrize("shape", [(5, 1, 4, 6), (5, 3, 4, 6), (5, 1, 6), (5, 3, 6)])
 def test_any_input_can_be_laid_out_channels_last(shape: tuple[int, ...]) -> None:
     x = torch.randn(shape)
-    laid = laid_out(x, torch.channels_last)
+    laid = Placement(CPU, torch.channels_last).laid_out(x)
     assert torch.equal(laid, x)
     image = laid if laid.dim() == 4 else laid.unsqueeze(2)
     assert image.stride(1) == 1
@@ -74,8 +75,8 @@ def test_any_input_can_be_laid_out_channels_last(shape: tuple[int, ...]) -> None
 
 def test_layout_can_be_left_alone() -> None:
     x = torch.randn(2, 3, 4, 4)
-    assert laid_out(x, None) is x
-    assert memory_format(CPU, 2, 8) is torch.channels_last
+    assert Placement(CPU).laid_out(x) is x
+    assert Placement.on("cpu", num_dims=2, filters=8).memory_format is torch.channels_last
 
 
 def test_simulated_times_grow_with_every_cost() -> None:

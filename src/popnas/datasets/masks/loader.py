@@ -20,6 +20,7 @@ from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import sizes_of
 from popnas.datasets.threads import num_threads
+from popnas.placement import Placement
 from popnas.seeds import derive_seed
 
 _PREFETCHED = 2
@@ -62,7 +63,7 @@ class SegmentationLoader:
 
     `max_pixels` (evaluation only): no batch of more than one image has more pixels.
 
-    `is_cached` keeps images and masks on `device`; otherwise they are read while earlier batches are used.
+    `is_cached` keeps images and masks on the device; otherwise they are read while earlier batches are used.
     Both give the same batches. Order, crops and flips follow from `seed` and the epoch alone.
     """
 
@@ -70,22 +71,21 @@ class SegmentationLoader:
         self,
         split: Split,
         preprocessing: Preprocessing,
+        placement: Placement,
         *,
         batch_size: int,
-        device: torch.device | str,
         shuffle: bool,
         seed: int,
         augmentation: PairAugmentation | None = None,
         max_pixels: int | None = None,
         is_cached: bool = True,
-        memory_format: torch.memory_format | None = None,
     ) -> None:
         self.split = split
-        self.device = torch.device(device)
+        self.device = placement.device
         self.shuffle = shuffle
         self.seed = seed
         self.augmentation = augmentation or PairAugmentation()
-        self.memory_format = memory_format
+        self.memory_format = placement.memory_format
         self._epoch = 0
         self._sizes = sizes_of(split.x)
         self._in_order = np.lexsort((self._sizes[:, 1], self._sizes[:, 0]))

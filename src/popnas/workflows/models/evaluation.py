@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import forks, networks, tasks, training
+from popnas import forks, networks, tasks
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
+from popnas.placement import Placement
 from popnas.report import confusion
 from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
 from popnas.resources import available_cores
 from popnas.runs import RunFolder
 from popnas.storage import plain, write_json, write_text
-from popnas.tasks import Task
-from popnas.training.device import laid_out
 from popnas.workflows.models import worst_masks
 from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.folder import ModelFolder, read_data_from
 from popnas.workflows.models.tally import Tally
 from popnas.workflows.models.worst_masks import WorstMasks
+from popnas.workflows.settings import placement
 
 Say = Callable[[str], None]
 STEM = "test_confusion_matrix"
@@ -166,7 +166,7 @@ def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
             "num_samples": len(dataset.test),
             "test_lengths": None if dataset.test_lengths is None else asdict(dataset.test_lengths),
             "metrics": metrics.compute(),
-            "heads": _head_metrics(network, config, task, dataset),
+            "heads": _head_metrics(network, config, dataset, placement(config, network.spec)),
             "classes": _classes(tally, dataset),
             "calibration": tally.calibration(),
             "confusion": tally.confusion_KK,
@@ -202,17 +202,16 @@ def answers(
 
 @torch.inference_mode()
 def _head_metrics(
-    network: networks.Network, config: RunConfig, task: Task, dataset: Dataset
+    network: networks.Network, config: RunConfig, dataset: Dataset, place: Placement
 ) -> list[dict[str, Any]]:
-    """Metrics of every head by PyTorch, with its weight in the loss."""
+    """Metrics of every head by PyTorch, in float32, with its weight in the loss."""
     assert dataset.test is not None
-    place = training.device.choose(config.others.train_strategy)
-    layout = training.device.memory_format(place, network.spec.num_dims, network.spec.filters)
-    loader = task.evaluation_loader(config, dataset, dataset.test, device=place, memory_format=layout)
+    task = tasks.get(config.dataset.type)
+    loader = task.evaluation_loader(config, dataset, dataset.test, place)
     found = [task.metrics(dataset.num_classes) for _ in network.head_weights]
-    network.to(place)
+    network.to(place.device)
     for batch in loader:
-        for metrics, logits in zip(found, network(laid_out(batch.x, layout), batch.lengths), strict=True):
+        for metrics, logits in zip(found, network(place.laid_out(batch.x), batch.lengths), strict=True):
             if not torch.isfinite(logits).all():
                 raise DataError("a head of the network answers test examples with NaN: train it again.")
             metrics.update(logits, batch.y)

@@ -17,9 +17,9 @@ from popnas.datasets.loader import BatchLoader
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
+from popnas.placement import Placement
 from popnas.report.views import Views
 from popnas.tasks import Task
-from popnas.training.device import laid_out
 
 LICENCE_NOTE = (
     "popnas (Apache-2.0) lays no claim to the networks that it trains; the terms of the data set may bind "
@@ -82,15 +82,16 @@ def confusion(
     loader: BatchLoader,
     task: Task,
     num_classes: int,
-    *,
-    device: torch.device,
-    memory_format: torch.memory_format | None,
+    placement: Placement,
 ) -> list[list[int]]:
-    """Number of samples (segmentation: pixels) by true class (rows) and predicted class, of the main head."""
-    network.to(device).eval()
+    """Number of samples (segmentation: pixels) by true class (rows) and predicted class, of the main head.
+
+    In float32, as the deployed network answers.
+    """
+    network.to(placement.device).eval()
     counted: Any = task.metrics(num_classes)
     for batch in loader:
-        counted.update(network(laid_out(batch.x, memory_format), batch.lengths)[-1], batch.y)
+        counted.update(network(placement.laid_out(batch.x), batch.lengths)[-1], batch.y)
     found: list[list[int]] = counted.confusion()
     return found
 

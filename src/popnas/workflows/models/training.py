@@ -30,10 +30,11 @@ from popnas.runs.folder import same_search, search_part
 from popnas.seeds import derive_seed
 from popnas.storage import plain, proof, remove_temporary, write_bytes, write_json
 from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
-from popnas.training import EpochRecord, TrainingSettings, device
+from popnas.training import EpochRecord, TrainingSettings
 from popnas.training.interfaces import Snapshot
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.settings import placement
 
 SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"
@@ -188,9 +189,7 @@ class _Job:
         self.settings = TrainingSettings.from_config(job.config)
         self.is_final = job.stage == FINAL
         self.views = Views()
-        place = torch.device(job.device or device.names(job.config.others.train_strategy)[0])
-        layout = device.memory_format(place, self.spec.num_dims, self.spec.filters)
-        self.placed: dict[str, Any] = {"device": place, "memory_format": layout}
+        self.placement = placement(job.config, self.spec, job.device)
         self.checkpoint: dict[str, Any] | None = self._load_checkpoint()
         started = self.checkpoint or {}
         self.records: list[EpochRecord] = [EpochRecord(**record) for record in started.get("epochs", [])]
@@ -229,24 +228,25 @@ class _Job:
             # Final training keeps the last epoch, so its checkpoint holds no better weights.
             return self.checkpoint["best_epoch"], self.checkpoint["best_state"] or network.state_dict()
         config, task, data = self.job.config, self.task, self.dataset
+        is_simulated = config.others.timing == "simulated"
         if self.is_final:
             train, validation_loader = data.full_train, None
         else:
             train = data.train
-            validation_loader = task.evaluation_loader(config, data, data.validation, **self.placed)
+            validation_loader = task.evaluation_loader(config, data, data.validation, self.placement)
         result = training.fit(
             network,
-            task.train_loader(config, data, train, seed=self.job.seed, **self.placed),
+            task.train_loader(config, data, train, self.placement, seed=self.job.seed),
             validation_loader,
-            task.loss(config, data),
-            lambda: task.metrics(data.num_classes),
+            training.Criteria(task.loss(config, data), lambda: task.metrics(data.num_classes)),
             self.settings,
-            seed=self.job.seed,
-            timing=config.others.timing,
-            cost=network_cost(self.cell, self.spec),
-            on_epoch=self._end_epoch,
-            resume=self.checkpoint,
-            **self.placed,
+            self.placement,
+            training.Course(
+                self.job.seed,
+                simulated_cost=network_cost(self.cell, self.spec) if is_simulated else None,
+                on_epoch=self._end_epoch,
+                resume=self.checkpoint,
+            ),
         )
         return result.best_epoch, result.best_state
 
@@ -324,7 +324,7 @@ class _Job:
             "cell": self.cell.key,
             "stage": self.job.stage,
             "num_epochs": self.settings.epochs,
-            "device": str(self.placed["device"]),
+            "device": str(self.placement.device),
             "threads": torch.get_num_threads(),
             "metrics_are_of": "training batches" if self.is_final else "validation data",
             "training_seconds": sum(record.training_seconds for record in self.records),
@@ -344,9 +344,9 @@ class _Job:
         metrics = {} if self.is_final else self.records[best_epoch].head_metrics[-1]
         if not self.is_final:
             split = self.dataset.validation
-            loader = self.task.evaluation_loader(self.job.config, self.dataset, split, **self.placed)
+            loader = self.task.evaluation_loader(self.job.config, self.dataset, split, self.placement)
             classes = self.dataset.class_names
-            counts = files.confusion(network, loader, self.task, len(classes), **self.placed)
+            counts = files.confusion(network, loader, self.task, len(classes), self.placement)
             files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx)
         content = files.model_json(self.cell, self.spec, self.job.config, self.dataset)

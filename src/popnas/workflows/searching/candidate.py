@@ -16,41 +16,26 @@ import torch
 
 from popnas import config, networks, tasks, training
 from popnas.cells import Cell
-from popnas.config import RunConfig
-from popnas.datasets import Dataset, Fold
+from popnas.datasets import Fold
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
 from popnas.executors import Worker
 from popnas.networks.cost import network_cost
 from popnas.operators import Cost
-from popnas.training import TrainingResult, TrainingSettings, device, simulated
+from popnas.training import TrainingResult, simulated
 from popnas.training.failures import memory_errors_named
 from popnas.workflows.searching import candidate_files
 from popnas.workflows.searching.candidate_context import CandidateContext
+from popnas.workflows.settings import placement
 
 
 def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:
     """Load the data; `payload` is {"config": a resolved configuration, "folder": path}."""
     run_config = config.load(payload["config"])
     dataset = tasks.get(run_config.dataset.type).load(run_config)
-    return context(run_config, dataset, Path(payload["folder"]), worker.device)
-
-
-def context(run_config: RunConfig, dataset: Dataset, folder: Path, device_name: str) -> CandidateContext:
-    """What the candidates of one worker share, with the data loaded."""
-    task = tasks.get(run_config.dataset.type)
-    spec = task.network_spec(run_config, dataset)
-    place = torch.device(device_name)
-    return CandidateContext(
-        config=run_config,
-        task=task,
-        dataset=dataset,
-        spec=spec,
-        settings=TrainingSettings.from_config(run_config),
-        device=place,
-        memory_format=device.memory_format(place, spec.num_dims, spec.filters),
-        folder=folder,
-    )
+    spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
+    place = placement(run_config, spec, worker.device)
+    return CandidateContext(run_config, dataset, spec, place, Path(payload["folder"]))
 
 
 def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +57,7 @@ def measure(context: CandidateContext, job: CandidateJob) -> Measured:
     cell = Cell.parse(job.cell)
     cost = network_cost(cell, context.spec)
     figures = Measured(params=cost.params, flops=cost.flops)
-    volatile: dict[str, float | str] = {"device": str(context.device)}
+    volatile: dict[str, float | str] = {"device": str(context.placement.device)}
 
     def spent() -> dict[str, float | str]:
         return {
@@ -82,7 +67,7 @@ def measure(context: CandidateContext, job: CandidateJob) -> Measured:
 
     try:
         # Memory may run out in building and in timing too, not only in training.
-        with memory_errors_named(context.device):
+        with memory_errors_named(context.placement.device):
             results = [_train(context, cell, job.seed, fold, cost) for fold in context.dataset.folds]
             seconds = inference_seconds(context, results[0][0], cost)
     except CandidateFailed as failure:
@@ -135,19 +120,19 @@ def _train(
     torch.manual_seed(seed)
     network = networks.build(cell, context.spec)
     config, dataset, task = context.config, context.dataset, context.task
-    placed: dict[str, Any] = {"device": context.device, "memory_format": context.memory_format}
+    place, others = context.placement, config.others
     result = training.fit(
         network,
-        task.train_loader(config, dataset, fold.train, seed=seed, **placed),
-        task.evaluation_loader(config, dataset, fold.validation, **placed),
-        task.loss(config, dataset),
-        lambda: task.metrics(dataset.num_classes),
+        task.train_loader(config, dataset, fold.train, place, seed=seed),
+        task.evaluation_loader(config, dataset, fold.validation, place),
+        context.criteria,
         context.settings,
-        seed=seed,
-        timing=config.others.timing,
-        cost=cost,
-        max_seconds=config.others.max_candidate_seconds,
-        **placed,
+        place,
+        training.Course(
+            seed,
+            simulated_cost=cost if others.timing == "simulated" else None,
+            max_seconds=others.max_candidate_seconds,
+        ),
     )
     return network, result
 
@@ -161,9 +146,7 @@ def inference_seconds(context: CandidateContext, network: networks.Network, cost
         network,
         context.spec.input_shape,
         batch_size,
-        context.device,
-        memory_format=context.memory_format,
-        autocast=device.precision(context.device, context.settings.has_mixed_precision),
+        context.placement,
         has_lengths=context.spec.has_lengths,
     )
 

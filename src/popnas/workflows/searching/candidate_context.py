@@ -1,28 +1,47 @@
-"""What all candidates of a run share in a worker."""
+"""What networks of a configuration are trained with, and what all candidates of a run share in a worker."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
+from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.networks.spec import NetworkSpec
+from popnas.placement import Placement
 from popnas.tasks import Task
-from popnas.training import TrainingSettings
+from popnas.training import Criteria, TrainingSettings
 
 
 @dataclass(frozen=True)
-class CandidateContext:
-    """What all candidates of a run share, made once per worker. `folder` is the run folder."""
+class TrainingContext:
+    """What networks of `spec` are trained with, and where."""
 
     config: RunConfig
-    task: Task
     dataset: Dataset
     spec: NetworkSpec
-    settings: TrainingSettings
-    device: torch.device
-    memory_format: torch.memory_format | None
+    placement: Placement
+
+    @property
+    def task(self) -> Task:
+        """The configuration's."""
+        return tasks.get(self.config.dataset.type)
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """The configuration's."""
+        return TrainingSettings.from_config(self.config)
+
+    @property
+    def criteria(self) -> Criteria:
+        """What they are trained for."""
+        num_classes = self.dataset.num_classes
+        return Criteria(self.task.loss(self.config, self.dataset), lambda: self.task.metrics(num_classes))
+
+
+@dataclass(frozen=True)
+class CandidateContext(TrainingContext):
+    """What all candidates of a run share, made once per worker. `folder` is the run folder."""
+
     folder: Path

@@ -18,20 +18,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import networks, tasks, training
+from popnas import networks, training
 from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.config import RunConfig
-from popnas.datasets import Dataset, Fold, Split
+from popnas.datasets import Dataset, Split
 from popnas.evaluation import CandidateJob
 from popnas.executors.inline import torch_threads
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import training_memory
 from popnas.networks.spec import NetworkSpec
-from popnas.training import EpochRecord, TrainingSettings, device
+from popnas.training import EpochRecord
 from popnas.workflows import fits
 from popnas.workflows.progress import Progress
 from popnas.workflows.searching import candidate, candidate_files
+from popnas.workflows.searching.candidate_context import CandidateContext, TrainingContext
+from popnas.workflows.settings import placement
 
 _MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
 """An epoch of a probe is to take so many seconds: at most 8 batches; of images at least a quarter of one,
@@ -168,11 +170,9 @@ class _Prober:
 
     def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, folder: Path) -> None:
         self.config, self.dataset, self.spec = config, dataset, spec
-        self.context = candidate.context(
-            config, dataset, folder, device.names(config.others.train_strategy)[0]
-        )
+        self.context = CandidateContext(config, dataset, spec, placement(config, spec), folder)
         self.room = fits.Room.of(config, dataset)
-        is_one_thread = self.context.device.type == "cpu" and config.others.executor.threads == 1
+        is_one_thread = self.context.placement.device.type == "cpu" and config.others.executor.threads == 1
         # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
         self.clock = time.thread_time if is_one_thread else time.perf_counter
 
@@ -187,9 +187,9 @@ class _Prober:
             return self._cost(cell.canonical())
 
     def _cost(self, cell: Cell) -> Cost:
-        few, fewer = few_samples(self.config, self.dataset.folds[0], self.spec, cell)
+        few, fewer = few_samples(self.context, cell)
         began = self.clock()
-        result, ends = probe_epochs(self.config, self.dataset, self.spec, cell, (few, fewer), self.clock)
+        result, ends = probe_epochs(self.context, cell, (few, fewer), self.clock)
         records = result.epochs[1:] or result.epochs
         validation = statistics.median(record.validation_seconds for record in records)
         if len(ends) > 1:
@@ -204,7 +204,7 @@ class _Prober:
     def _afterwards(self, cell: Cell, result: training.TrainingResult) -> float:
         """Seconds of timing the inference and of the candidate's files."""
         began = self.clock()
-        network = networks.build(cell, self.spec).to(self.context.device)
+        network = networks.build(cell, self.spec).to(self.context.placement.device)
         cost = network_cost(cell, self.spec)
         candidate.inference_seconds(self.context, network, cost)
         candidate_files.write(self.context, CandidateJob(cell.key, len(cell), 0, 0), network, [result])
@@ -217,16 +217,17 @@ def rough_seconds(cell: Cell, spec: NetworkSpec) -> float:
     return (flops + 1) / _FLOPS_PER_SECOND + kept / _BYTES_PER_SECOND
 
 
-def few_samples(config: RunConfig, fold: Fold, spec: NetworkSpec, cell: Cell) -> tuple[Split, Split]:
+def few_samples(context: TrainingContext, cell: Cell) -> tuple[Split, Split]:
     """Samples of a probe's epoch for training and validation."""
-    size = config.dataset.batch_size
+    fold, spec, settings = context.dataset.folds[0], context.spec, context.config.dataset
+    size = settings.batch_size
     # A GPU is as fast with a whole batch as with a few samples of it.
-    is_split = spec.num_dims > 1 and device.choose(config.others.train_strategy).type == "cpu"
+    is_split = spec.num_dims > 1 and context.placement.device.type == "cpu"
     least = _LEAST_BATCH if is_split else 1.0
     batches = float(np.clip(_EPOCH_SECONDS / (rough_seconds(cell, spec) * size), least, _MOST_BATCHES))
     if batches > 1:
         batches = int(batches)
-    validation_size = config.dataset.val_test_batch_size or size
+    validation_size = settings.val_test_batch_size or size
     return (
         fold.train.take(slice(0, max(int(size * batches), 2))),
         fold.validation.take(slice(0, max(int(validation_size * batches / 2), 1))),
@@ -234,12 +235,7 @@ def few_samples(config: RunConfig, fold: Fold, spec: NetworkSpec, cell: Cell) ->
 
 
 def probe_epochs(
-    config: RunConfig,
-    dataset: Dataset,
-    spec: NetworkSpec,
-    cell: Cell,
-    splits: Sequence[Split],
-    clock: Callable[[], float],
+    context: TrainingContext, cell: Cell, splits: Sequence[Split], clock: Callable[[], float]
 ) -> tuple[training.TrainingResult, list[float]]:
     """Train on (training, validation) splits for a first epoch and others, until the time of a probe is over;
     what `clock` said at the end of each."""
@@ -252,19 +248,15 @@ def probe_epochs(
         spent += record.training_seconds + record.validation_seconds
         return spent > _PROBE_SECONDS
 
-    task, place = tasks.get(config.dataset.type), device.choose(config.others.train_strategy)
-    layout = device.memory_format(place, spec.num_dims, spec.filters)
-    placed: dict[str, Any] = {"device": place, "memory_format": layout}
+    config, dataset, task, place = context.config, context.dataset, context.task, context.placement
     torch.manual_seed(0)
     result = training.fit(
-        networks.build(cell, spec),
-        task.train_loader(config, dataset, splits[0], seed=0, **placed),
-        task.evaluation_loader(config, dataset, splits[1], **placed),
-        task.loss(config, dataset),
-        lambda: task.metrics(dataset.num_classes),
-        TrainingSettings.from_config(config).replace(epochs=1 + _MOST_EPOCHS),
-        seed=0,
-        on_epoch=end_epoch,
-        **placed,
+        networks.build(cell, context.spec),
+        task.train_loader(config, dataset, splits[0], place, seed=0),
+        task.evaluation_loader(config, dataset, splits[1], place),
+        context.criteria,
+        context.settings.replace(epochs=1 + _MOST_EPOCHS),
+        place,
+        training.Course(seed=0, on_epoch=end_epoch),
     )
     return result, ends

@@ -12,6 +12,8 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.executors.inline import torch_threads
 from popnas.workflows.searching import probing
+from popnas.workflows.searching.candidate_context import TrainingContext
+from popnas.workflows.settings import placement
 
 
 def logged(log: dict[str, Any]) -> float | None:
@@ -24,9 +26,10 @@ def logged(log: dict[str, Any]) -> float | None:
 def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
     """Seconds a sample that training a cell's post-search network takes here."""
     spec = tasks.get(config.dataset.type).network_spec(config, dataset).replace(is_post_search=True)
-    few, validation = probing.few_samples(config, dataset.folds[0], spec, cell)
+    context = TrainingContext(config, dataset, spec, placement(config, spec))
+    few, validation = probing.few_samples(context, cell)
     with torch_threads(config.others.executor.threads):
         splits = (few, validation.take(slice(0, 1)))
-        result, _ = probing.probe_epochs(config, dataset, spec, cell, splits, time.perf_counter)
+        result, _ = probing.probe_epochs(context, cell, splits, time.perf_counter)
     records = result.epochs[1:] or result.epochs
     return statistics.median(record.training_seconds for record in records) / len(few)

@@ -14,8 +14,12 @@ from popnas.datasets import Preprocessing, Split
 from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader, evaluation_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
+from popnas.placement import Placement
 
 from .segmentation_data import MANY_SIZES, ONE_SIZE, pairs
+
+CPU = Placement(torch.device("cpu"))
+CHANNELS_LAST = Placement(CPU.device, torch.channels_last)
 
 CROP = PairAugmentation(crop=(5, 6), flips=True)
 
@@ -28,9 +32,9 @@ def split_of(sizes):
     return Split(Ragged.of(x), Ragged.of(y))
 
 
-def loader(split, **options):
-    options = {"batch_size": 5, "device": "cpu", "shuffle": True, "seed": 3, **options}
-    return SegmentationLoader(split, Preprocessing.of_images(3), **options)
+def loader(split, placement=CPU, **options):
+    options = {"batch_size": 5, "shuffle": True, "seed": 3, **options}
+    return SegmentationLoader(split, Preprocessing.of_images(3), placement, **options)
 
 
 def whole_and_aligned(batch):
@@ -151,5 +155,5 @@ def test_the_users_arrays_stay_as_they_are():
 
 
 def test_channels_last_on_demand():
-    (batch, *_) = loader(split_of(ONE_SIZE), memory_format=torch.channels_last)
+    (batch, *_) = loader(split_of(ONE_SIZE), placement=CHANNELS_LAST)
     assert batch.x.is_contiguous(memory_format=torch.channels_last)

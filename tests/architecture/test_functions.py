@@ -1,0 +1,44 @@
+"""How long functions are, and how much they ask for."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "popnas"
+
+
+def functions(folder: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}", node
+
+
+def num_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Without the object that a method is called on."""
+    given = function.args
+    names = [argument.arg for argument in [*given.posonlyargs, *given.args, *given.kwonlyargs]]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+def num_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Of what it does: without signature and docstring, which may give every argument a line."""
+    first = function.body[0]
+    has_docstring = ast.get_docstring(function) is not None
+    before = (first.end_lineno or first.lineno) if has_docstring else first.lineno - 1
+    return (function.end_lineno or before) - before
+
+
+def test_no_function_is_longer_than_a_page():
+    long = {name: n for name, function in functions(SOURCE) if (n := num_lines(function)) > 50}
+    assert long == {}
+
+
+@pytest.mark.parametrize("room", ["training", "layers", "networks", "executors", "predictors", "trackers"])
+def test_no_function_asks_for_more_than_seven_things(room):
+    many = {name: n for name, function in functions(SOURCE / room) if (n := num_parameters(function)) > 7}
+    assert many == {}
