@@ -27,6 +27,7 @@ _MOST_NAMES = 10_000
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%[A-Za-z_]\w*%")
+_DEEPEST = 50
 _STREAM = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -207,7 +208,10 @@ def read_text(path: Path, *, limit: int = TEXT_LIMIT, may_be_stream: bool = Fals
     Raises:
         UnreadableError: it cannot be read, is no file, is larger than `limit` bytes, or is no UTF-8 text.
     """
-    content = read_bytes(path, limit=limit, may_be_stream=may_be_stream)
+    return _text_of(read_bytes(path, limit=limit, may_be_stream=may_be_stream))
+
+
+def _text_of(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -222,13 +226,36 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises:
         UnreadableError: it cannot be read, or is something else.
     """
+    return object_of(read_bytes(path, limit=TEXT_LIMIT))
+
+
+def object_of(data: bytes) -> dict[str, Any]:
+    """The object in the content of a JSON file that a program wrote.
+
+    Raises:
+        UnreadableError: it is something else, or nested deeper than any program writes it.
+    """
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(_text_of(data))
     except (ValueError, RecursionError):
         raise UnreadableError(errno.EILSEQ, "it is no JSON, or was cut off") from None
     if not isinstance(content, dict):
         raise UnreadableError(errno.EILSEQ, f"it holds {type(content).__name__}, not a JSON object")
+    if _is_deeper(content, _DEEPEST):
+        raise UnreadableError(errno.EILSEQ, f"it is nested more than {_DEEPEST} levels deep")
     return content
+
+
+def _is_deeper(content: Any, most: int) -> bool:
+    level = [content]
+    for _ in range(most):
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value)
+            if isinstance(item, dict | list)
+        ]
+    return bool(level)
 
 
 def size_text(count: int) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from popnas import forks
 from popnas.api.model_files import DESCRIPTION, ONNX, WEIGHTS, ModelFiles
 from popnas.errors import ExportError, UserError, nearest
+from popnas.export.description import REMEDY
 
 if TYPE_CHECKING:
     from popnas.datasets import Preprocessing
@@ -44,7 +45,7 @@ class OnnxBackend(Backend):
     def __init__(self, files: ModelFiles) -> None:
         import onnxruntime
 
-        content = files[files.onnx_name] if _has_onnx(files) else _exported(files)
+        content = files.checked(files.onnx_name) if _has_onnx(files) else _exported(files)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         available = onnxruntime.get_available_providers()
@@ -55,17 +56,39 @@ class OnnxBackend(Backend):
             )
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{files.place}/{files.onnx_name} cannot be run: {reason}. Export the model again."
-            ) from error
+            raise UserError(f"{files.place}/{files.onnx_name} cannot be run: {reason}. {REMEDY}") from error
         _SESSIONS.add(self._session)
-        shape = next(item.shape for item in self._session.get_inputs() if item.name == "input")
-        self.size = tuple(extent if isinstance(extent, int) else None for extent in shape[2:])
+        self._file = f"{files.place}/{files.onnx_name}"
+        self.size = self._checked_size(files.description())
 
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         """See `Backend`."""
         feed = {"input": x} if lengths is None else {"input": x, "lengths": lengths}
-        return np.asarray(self._session.run(["probabilities"], feed)[0])
+        try:
+            return np.asarray(self._session.run(["probabilities"], feed)[0])
+        except Exception as error:  # as above
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self._file} does not answer these examples: {reason}. {REMEDY}") from error
+
+    def _checked_size(self, description: dict[str, Any]) -> tuple[int | None, ...]:
+        """The spatial size that the file takes; raises UserError if it is another network's."""
+        network = description["network"]
+        inputs = {item.name: item.shape for item in self._session.get_inputs()}
+        outputs = {item.name: item.shape for item in self._session.get_outputs()}
+        wanted = {"input", "lengths"} if network.get("has_lengths") else {"input"}
+        shape = inputs.get("input", [])
+        if (
+            inputs.keys() != wanted
+            or outputs.keys() != {"probabilities"}
+            or len(shape) != len(network["input_shape"]) + 1
+            or shape[1] != network["input_shape"][-1]
+            or outputs["probabilities"][1:2] not in ([network["num_classes"]], [])
+        ):
+            raise UserError(
+                f"{self._file} is not the network that {DESCRIPTION} describes: it takes {inputs} and gives "
+                f"{outputs}. {REMEDY}"
+            )
+        return tuple(extent if isinstance(extent, int) else None for extent in shape[2:])
 
 
 _SESSIONS: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -111,13 +134,8 @@ class TorchBackend(Backend):
 
 def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
     """The network with its weights, and its preprocessing; raises UserError."""
-    from safetensors import SafetensorError
-
-    from popnas import networks
-    from popnas.cells import Cell
     from popnas.datasets import Preprocessing
-    from popnas.networks import weights
-    from popnas.networks.spec import NetworkSpec
+    from popnas.export.stored import network_of
 
     description = files.description()
     if "preprocessing" not in description:
@@ -125,14 +143,7 @@ def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
             f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
             'backend needs; use backend="onnx".'
         )
-    try:
-        spec = NetworkSpec(**description["network"])
-        network = networks.build(Cell.parse(description["cell"]), spec)
-        network.load_state_dict(weights.from_bytes(files[WEIGHTS]))
-    except (SafetensorError, RuntimeError, TypeError, AssertionError) as error:
-        raise UserError(
-            f"the weights in {files.place} do not fit the network of its {DESCRIPTION}: {error}"
-        ) from error
+    network = network_of(description, Path(files.place) / WEIGHTS, files[WEIGHTS])
     return network, Preprocessing.from_json(description["preprocessing"])
 
 

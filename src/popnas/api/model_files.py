@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 from popnas import files
 from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError, UserError
+from popnas.export import description
 from popnas.runs import identity
 
-DESCRIPTION = "model.json"
+DESCRIPTION = description.NAME
 ONNX = "model.onnx"
 WEIGHTS = "weights.safetensors"
 # In a run folder, the model that has come furthest counts.
@@ -51,16 +51,17 @@ class ModelFiles:
         Raises:
             UserError: it is damaged, or lacks what is needed.
         """
-        try:
-            content = json.loads(self[DESCRIPTION])
-        except ValueError as error:
-            raise UserError(
-                f"{self.place}/{DESCRIPTION} is no JSON: {error}. Export the model again."
-            ) from None
-        missing = [key for key in ("cell", "network", "class_names") if key not in content]
-        if missing:
-            raise UserError(f"{self.place}/{DESCRIPTION} lacks {_listed(missing)}; it is not popnas's.")
-        return dict(content)
+        return description.parse(self[DESCRIPTION], Path(self.place) / DESCRIPTION)
+
+    def checked(self, name: str) -> bytes:
+        """The content of a file as the model was saved with it.
+
+        Raises:
+            UserError: the model has no such file, or another one.
+        """
+        content = self[name]
+        description.check_file(self.description(), Path(self.place) / name, content)
+        return content
 
     def write(self, folder: Path) -> None:
         """Write all files into `folder`, which is made if it is missing.

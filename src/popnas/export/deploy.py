@@ -14,19 +14,14 @@ from typing import Any
 
 from popnas.datasets import Split
 from popnas.datasets.preprocessing import Preprocessing
+from popnas.export import description
 from popnas.export.folder_readme import readme
 from popnas.export.int8 import Int8Report, write_int8
 from popnas.export.onnx_file import save_onnx
 from popnas.networks import Network, weights
-from popnas.storage import plain, storage_errors, write_bytes, write_json, write_text
+from popnas.storage import plain, storage_errors, write_bytes, write_text
 
-ONNX, INT8, WEIGHTS, MODEL, README = (
-    "model.onnx",
-    "model.int8.onnx",
-    "weights.safetensors",
-    "model.json",
-    "README.md",
-)
+ONNX, INT8, WEIGHTS, README = "model.onnx", "model.int8.onnx", "weights.safetensors", "README.md"
 
 
 def write_deployment(
@@ -52,6 +47,7 @@ def write_deployment(
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / description.NAME).unlink(missing_ok=True)  # what has none is not whole
     check = save_onnx(network, preprocessing, folder / ONNX)
     int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on)
     write_bytes(folder / WEIGHTS, weights.to_bytes(network.state_dict()))
@@ -66,7 +62,7 @@ def write_deployment(
         }
     )
     write_text(folder / README, readme(content))
-    write_json(folder / MODEL, content)
+    description.write(folder, content)
     return content
 
 

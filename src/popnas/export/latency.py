@@ -14,6 +14,7 @@ import onnxruntime
 
 from popnas import files
 from popnas.errors import DataError, UserError, nearest
+from popnas.export import description
 from popnas.export.running import open_session
 
 PROVIDERS = {
@@ -137,6 +138,7 @@ def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
         raise UserError(f"{path} {files.missing(path)} Give an ONNX file.")
     if trouble is not None:
         raise UserError(f"{path} cannot be read: {trouble}. Give an ONNX file.")
+    description.check_beside(path)
     try:
         session = open_session(path, num_threads=None, providers=[PROVIDERS[provider]])
     except Exception as error:  # the runtime has an exception class per reason, none of them public

@@ -13,6 +13,7 @@ import numpy as np
 from popnas import objectives
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
+from popnas.export import description
 from popnas.objectives import Objective
 from popnas.runs import RunFolder, RunState
 from popnas.runs.front import search_objectives
@@ -71,7 +72,10 @@ class RunData:
     @property
     def final_network(self) -> dict[str, Any]:
         """`model.json` of the final network's deployment; empty if there is none (yet)."""
-        return self._json("final_training/deploy/model.json")
+        try:
+            return description.read(self.path / "final_training" / "deploy")
+        except PopnasError:
+            return {}
 
     def _json(self, name: str) -> dict[str, Any]:
         """A file of the run's folder; empty if it cannot be read, as for `predictions`."""

@@ -208,8 +208,8 @@ def test_descriptions_that_lie(make_model):
     content = json.loads(path.read_text())
     for change, message in (
         ({"preprocessing": None}, "how input is preprocessed"),
-        ({"cell": "[(-1, 1x1 conv, -2, identity)]"}, "do not fit the network"),
-        ({"network": {**content["network"], "colour": 1}}, "do not fit the network"),
+        ({"cell": "[(-1, 1x1 conv, -2, identity)]"}, "does not hold the weights of the network"),
+        ({"network": {**content["network"], "colour": 1}}, r"has 1 as its 'network.colour'"),
         ({"cell": "[(-1"}, r"\(-1"),
     ):
         changed = {key: value for key, value in {**content, **change}.items() if value is not None}
@@ -217,10 +217,10 @@ def test_descriptions_that_lie(make_model):
         with pytest.raises(UserError, match=message):
             popnas.load(folder, backend="torch")
     path.write_text('{"cell": ')
-    with pytest.raises(UserError, match="is no JSON"):
+    with pytest.raises(UserError, match="it is no JSON, or was cut off"):
         popnas.load(folder)
     path.write_text("[]")
-    with pytest.raises(UserError, match="lacks"):
+    with pytest.raises(UserError, match="it holds list, not a JSON object"):
         popnas.load(folder)
 
 

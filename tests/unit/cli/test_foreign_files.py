@@ -39,7 +39,8 @@ def make(path, **others):
         for event in scan((OLD / "journal.jsonl").read_bytes(), OLD).events[1:]:
             journal.append(event.event, event.content, event.volatile)
     for name in STAGES:
-        content = {"cell": "[]", "network": {}, "class_names": []}
+        network = {"macro": "classification", "input_shape": [8, 8, 1], "num_classes": 1}
+        content = {"cell": "[]", "network": network, "class_names": ["0"]}
         write_json(path / name, {identity.KEY: identity.of(path), **content}, is_proven=True)
     return folder
 

@@ -94,7 +94,10 @@ def test_the_folder_runs_with_numpy_and_onnxruntime_only(
     )
     names = {"README.md", "model.int8.onnx", "model.json", "model.onnx", "weights.safetensors"}
     assert {item.name for item in folder.iterdir()} == names
-    assert json.loads((folder / "model.json").read_text()) == content
+    described = json.loads((folder / "model.json").read_text())
+    assert described.pop("files").keys() == names - {"README.md", "model.json"}
+    assert len(described.pop("sha256")) == 64
+    assert described == content
     assert content["measured"]["split"] == "test" and content["measured"]["num_samples"] == 40
     assert content["input"]["shape"] == (
         ["batch", 1, 6, 5] if case == "images" else ["batch", 2, "timesteps"]

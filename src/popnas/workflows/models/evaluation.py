@@ -17,6 +17,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
+from popnas.export.description import REMEDY
 from popnas.placement import Placement
 from popnas.report import confusion
 from popnas.report.pages import evaluation_page
@@ -189,7 +190,12 @@ def answers(
 
     run: Callable[[dict[str, np.ndarray]], np.ndarray]
     if folder.onnx.is_file():
-        session = open_session(folder.onnx, num_threads=len(available_cores()))
+        folder.check_onnx()
+        try:
+            session = open_session(folder.onnx, num_threads=len(available_cores()))
+        except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+            reason = str(error).splitlines()[0]
+            raise RunFolderError(f"{folder.onnx} cannot be run: {reason}. {REMEDY}") from error
         run = lambda feed: session.run(["probabilities"], feed)[0]  # noqa: E731
     else:
         deployed = DeployedNetwork(network, folder.preprocessing())

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from popnas import config as configurations
 from popnas import files, networks
 from popnas.cells import Cell
@@ -20,7 +18,8 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError, UserError
-from popnas.networks import weights
+from popnas.export import description
+from popnas.export.stored import network_of
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, identity
 from popnas.storage import PROOF, proof
@@ -56,10 +55,9 @@ class ModelFolder:
         """`model.json`: cell, network, input contract, classes, figures."""
         if not self.is_finished:
             raise RunFolderError(_unfinished(self))
-        content = read_json(self.model_json)
-        missing = [key for key in ("cell", "network", "class_names", "dataset") if key not in content]
-        if missing:
-            raise RunFolderError(f"{self.model_json} is not a model's: it has no {', '.join(missing)}.")
+        content = description.read(self.path)
+        if "dataset" not in content:
+            raise RunFolderError(f"{self.model_json} is not a model's of a run: it has no dataset.")
         return content
 
     def config(self) -> RunConfig:
@@ -72,6 +70,8 @@ class ModelFolder:
         run = RunFolder(source.parents[1])
         is_runs = source.name == "run.json" and run.journal_path.is_file()
         document = RunFolder.open(run.path).config_json() if is_runs else read_json(source)
+        if source == self.config_json and self.is_finished:
+            description.check_file(self.content(), source, self._read(source))
         if self.data_path is not None:
             document["dataset"]["path"] = self.data_path
         try:
@@ -87,12 +87,7 @@ class ModelFolder:
 
     def spec(self) -> NetworkSpec:
         """What the network is made from beside its cell."""
-        try:
-            return NetworkSpec(**self.content()["network"])
-        except TypeError as error:
-            raise RunFolderError(
-                f"{self.model_json}: 'network' is not one of this version: {error}"
-            ) from error
+        return description.spec_of(self.content())
 
     def cell(self) -> Cell:
         """The network's cell, in canonical form."""
@@ -109,14 +104,17 @@ class ModelFolder:
 
     def load_network(self) -> networks.Network:
         """The network with its weights, on the CPU, in eval mode."""
-        network = networks.build(self.cell(), self.spec())
+        return network_of(self.content(), self.weights, self._read(self.weights))
+
+    def check_onnx(self) -> None:
+        """Raises RunFolderError unless `model.onnx` is as it was saved."""
+        description.check_file(self.content(), self.onnx, self._read(self.onnx))
+
+    def _read(self, path: Path) -> bytes:
         try:
-            network.load_state_dict(weights.read(self.weights))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise RunFolderError(
-                f"{self.weights} does not hold the weights of the network in {self.model_json}: {error}"
-            ) from error
-        return network.eval()
+            return files.read_bytes(path)
+        except OSError as error:
+            raise RunFolderError(f"cannot read {path}: {files.reason(error)}.") from error
 
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
         """The data that the network was trained on."""

@@ -22,6 +22,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
+from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
@@ -364,7 +365,7 @@ class _Job:
             "onnx_warning": warning,
             "missing_views": self.views.missing,
         }
-        write_json(self.folder.model_json, content, is_durable=True, is_proven=True)
+        description.write(self.folder.path, content, is_durable=True)
         if self.stopped is None:  # else it may go on
             self.folder.checkpoint.unlink(missing_ok=True)
         return read_trained(self.folder)

@@ -15,10 +15,11 @@ from popnas.datasets import Dataset
 from popnas.errors import ExportError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job
+from popnas.export import description
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, identity
-from popnas.storage import write_bytes, write_json
+from popnas.storage import write_bytes
 from popnas.workflows.models.files import model_json
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import candidate_files
@@ -64,10 +65,9 @@ def write(
     except ExportError as error:
         checked = None
         listener.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
-    write_json(
-        folder.best_model / "model.json",
+    description.write(
+        folder.best_model,
         _model_json(best, config, spec, dataset, checked) | {identity.KEY: identity.of(folder.path)},
-        is_proven=True,
     )
     if tasks.get(config.dataset.type).is_per_pixel:
         # Only now, as above: it imports the figures of evaluation.

@@ -11,11 +11,12 @@ import torch
 from popnas import networks
 from popnas.errors import ExportError
 from popnas.evaluation import CandidateJob
+from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
 from popnas.runs import identity
-from popnas.storage import write_bytes, write_json, write_text
+from popnas.storage import write_bytes, write_text
 from popnas.trackers.tensorboard import write_epochs
 from popnas.training import TrainingResult
 from popnas.workflows.models.files import model_json
@@ -97,7 +98,7 @@ def write(
         content = model_json(network.cell, context.spec, context.config, context.dataset)
         content |= {"stage": "search", "validation_metrics": folds[0].metrics}
         content |= {identity.KEY: identity.of(context.folder)}
-        write_json(folder / "model.json", content, is_proven=True)
+        description.write(folder, content)
     return views.missing
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from popnas import report, tasks
 from popnas.cells import SearchSpace
 from popnas.config import RunConfig
-from popnas.errors import UserError
+from popnas.errors import RunFolderError, UserError
+from popnas.export import description
 from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import RunFolder, write_csv
@@ -49,8 +49,7 @@ def rebuild(path: Path | str, *, has_pdf: bool = False, listener: Listener | Non
 def _network_spec(folder: RunFolder, config: RunConfig) -> NetworkSpec:
     """From the best model's description; from the data where there is none."""
     try:
-        described = json.loads((folder.best_model / "model.json").read_bytes())
-        return NetworkSpec(**described["network"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return description.spec_of(description.read(folder.best_model))
+    except RunFolderError:
         task = tasks.get(config.dataset.type)
         return task.network_spec(config, task.load(config))

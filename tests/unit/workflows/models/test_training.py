@@ -289,8 +289,8 @@ def test_a_folder_that_is_no_model_is_told(tmp_path, job):
         ("model.json", b"{", "cannot read"),
         ("model.json", b"[]", "not a JSON object"),
         ("model.json", b"{}", "has no cell"),
-        ("weights.safetensors", b"garbage", "does not hold the weights"),
-        ("config.json", b"{}", "not a run's configuration"),
+        ("weights.safetensors", b"garbage", "does not have the checksum"),
+        ("config.json", b"{}", "does not have the checksum"),
     ],
 )
 def test_damaged_files_are_told(job, name, content, expected):
