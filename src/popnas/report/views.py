@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from popnas.errors import PopnasError, StorageError
 
 _LOG = logging.getLogger(__name__)
+
+
+_BEGIN = "Warning: "
 
 
 class Views:
@@ -42,6 +47,30 @@ class Views:
 
     def lost(self, what: str, why: str) -> None:
         """Tell of a view that is missing."""
-        text = f"Warning: {what} is missing: {why.rstrip('.')}. Nothing else is affected."
+        text = f"{_BEGIN}{what} is missing: {why.rstrip('.')}. Nothing else is affected."
         self.missing.append(text)
         self._tell(text)
+
+
+class RepeatedViews:
+    """Tells of views that many networks lack for one reason: the first at once, how many at the end."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._counts: Counter[str] = Counter()
+
+    def lost(self, folder: Path, sentences: Iterable[str]) -> None:
+        """`sentences` of `Views.missing` about a network's `folder`, which is all that may tell them apart
+        from those of other networks."""
+        for sentence in sentences:
+            kind = sentence.replace(str(folder), "...")
+            if kind not in self._counts:
+                self._tell(sentence)
+            self._counts[kind] += 1
+
+    def tell_counts(self) -> None:
+        """What was missing more than once, at the end."""
+        for kind, count in self._counts.items():
+            if count > 1:
+                self._tell(f"{_BEGIN}of {count} networks {kind.removeprefix(_BEGIN)}")
+        self._counts.clear()

@@ -16,7 +16,7 @@ from popnas.errors import StorageError
 from popnas.report import canvas, confusion
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.pages import evaluation_page
-from popnas.report.views import Views
+from popnas.report.views import RepeatedViews, Views
 from popnas.trackers import Tracker
 
 CELL = "[(-1, identity, -1, identity)]"
@@ -45,6 +45,24 @@ def test_what_fails_is_told_once_and_the_rest_goes_on():
     assert told[1] == (
         "Warning: two is missing: cannot write two: the disk is full. Nothing else is affected."
     )
+
+
+def test_a_view_that_every_network_lacks_is_told_once_and_counted(tmp_path):
+    told = []
+    repeated = RepeatedViews(told.append)
+    for number in range(3):
+        views = Views()
+        with views.view(str(tmp_path / str(number) / "summary.txt")):
+            raise ValueError(f"no ink in {tmp_path / str(number)}")
+        if number == 2:
+            views.lost("another view", "it is too large")
+        repeated.lost(tmp_path / str(number), views.missing)
+    assert [str(tmp_path / "0") in told[0], "another view" in told[1], len(told)] == [True, True, 2]
+    repeated.tell_counts()
+    assert told[2:] == [
+        "Warning: of 3 networks .../summary.txt is missing: ValueError: no ink in .... "
+        "Nothing else is affected."
+    ]
 
 
 def test_an_interruption_is_no_failed_view():

@@ -22,6 +22,7 @@ from popnas.errors import PopnasError, RunFolderError, UserError
 from popnas.executors import Executor, Job, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
+from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import check_constraints, trained_front
@@ -204,6 +205,7 @@ class _Selection:
     def __init__(self, path: Path, config: RunConfig, dataset: Dataset, listener: ModelListener) -> None:
         self.path, self.config, self.dataset, self.listener = path, config, dataset, listener
         self.plan_path = path / "selection.json"
+        self.missing_views = RepeatedViews(listener.message)
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
 
@@ -245,6 +247,7 @@ class _Selection:
         )
         if pending:
             self._train(pending)
+            self.missing_views.tell_counts()
         return self._result()
 
     def _worth_keeping(self, models: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -320,8 +323,7 @@ class _Selection:
         stopped = ", stopped by max_hours" if trained.stopped else ""
         told = f"validation {trained.score:.4f} in epoch {trained.best_epoch}{stopped}"
         self.listener.model_finished(trained.folder, told)
-        for missing in trained.missing_views:
-            self.listener.message(missing)
+        self.missing_views.lost(trained.folder, trained.missing_views)
         if trained.warning:
             self.listener.message(f"Warning: {trained.folder.name} has no ONNX file: {trained.warning}")
 

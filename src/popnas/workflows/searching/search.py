@@ -25,7 +25,7 @@ from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job, Result, Work
 from popnas.networks.spec import NetworkSpec
-from popnas.report.views import Views
+from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
 from popnas.storage import storage_errors
@@ -34,6 +34,7 @@ from popnas.training import device
 from popnas.workflows import advice, fits
 from popnas.workflows.data import facts, run_data
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
+from popnas.workflows.searching.candidate_files import candidate_folder
 from popnas.workflows.searching.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks
 
@@ -161,6 +162,7 @@ class _Search:
         )
         for evaluation in self.state.evaluations:
             self.strategy.record(evaluation)
+        self.missing_views = RepeatedViews(listener.message)
         self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
 
     def run(self) -> SearchResult:
@@ -172,6 +174,7 @@ class _Search:
             self._compare_data()
             with self.folder.journal, self._executor() as executor:
                 reason = self._search(executor)
+                self.missing_views.tell_counts()
                 if reason != "max_hours" and self.config.others.confirm:
                     finish.confirm(self.state, self.config.others.seed, executor, self._append, self.listener)
                 best_model.write(
@@ -292,8 +295,8 @@ class _Search:
         evaluation = Evaluation.of(job, measured, is_exploration=proposed.is_exploration)
         if result.traceback is not None:
             self._log_failure(evaluation, result.traceback)
-        for missing in measured.missing_views:
-            self.listener.message(missing)
+        place = candidate_folder(self.folder.path.resolve(), proposed.step, proposed.index)
+        self.missing_views.lost(place, measured.missing_views)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
         self.clock.record(evaluation)

@@ -31,7 +31,7 @@ from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import environment
 from popnas.workflows.settings import load_config, name_rules, num_workers
-from popnas.workflows.whole import budget, epoch_time
+from popnas.workflows.whole import budget, epoch_time, time_left
 from popnas.workflows.whole.stage_processes import run_stage
 
 STAGES = ("search", "selection", "training", "evaluation")
@@ -213,7 +213,8 @@ class _Job:
                 ],
             }[stage]()
             if arguments:
-                self.listener.message(f"[{number}/{len(STAGES)}] {stage}")
+                left = time_left.words(self._whole_left(stage))
+                self.listener.message(f"[{number}/{len(STAGES)}] {stage}; {left}")
                 self._run_stage(stage, arguments)
             if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
                 report.write(self.folder, self.folder.state(), Views(self.listener.message))
@@ -358,6 +359,40 @@ class _Job:
         if text not in self.state["cuts"]:
             self.state["cuts"].append(text)
             self.listener.message(f"Cut to keep max_hours: {text}")
+
+    def _whole_left(self, stage: str) -> float | None:
+        """Seconds until the job is done, as `stage` begins; None while there is no honest estimate: before
+        the search has measured anything, for macro-architectures that it has not trained, and for a stage
+        that was begun before."""
+        if stage == "evaluation":
+            return time_left.from_evaluation()
+        seconds = None
+        if stage == "selection" and not self.folder.model_selection.exists():
+            seconds = self._left_from_selection()
+        elif stage == "training" and not self.folder.final_training.exists():
+            seconds = self._left_from_training()
+        if seconds is None or self.state["max_hours"] is None:
+            return seconds
+        return min(seconds, max(self._left(), 0.0))
+
+    def _left_from_selection(self) -> float | None:
+        request = self.state["request"]
+        state = self.folder.state()
+        if state.best is None or request["params"] is not None:
+            return None
+        cells = selection.chosen_cells(self.folder, request["num_cells"], is_from_front=False)
+        configs = self._config("selection"), self._config("training")
+        return time_left.from_selection(state, self.folder.config_json(), cells, *configs)
+
+    def _left_from_training(self) -> float | None:
+        best = selection.best_of(selection.read_selection(self.folder.model_selection))
+        if best is None:
+            return None
+        epoch = epoch_time.logged(read_json(ModelFolder(best.folder).training_json))
+        if epoch is None:
+            return None
+        num_epochs = self._config("training").training_hyperparameters.epochs
+        return time_left.from_training(epoch * num_epochs * time_left.whole_share(self.folder.state()))
 
     # --- the state
     # ------------------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""How long a whole job still takes once its search is over: from the wall times of what it has trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.runs import RunState
+from popnas.workflows.settings import num_workers
+from popnas.workflows.whole.budget import STAGE_END, STAGE_OVERHEAD
+
+
+def words(seconds: float | None) -> str:
+    """The time left for a line on a terminal; None is no honest estimate."""
+    if seconds is None:
+        return "whole job: estimating"
+    left = f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min"
+    return f"whole job: about {left} left"
+
+
+def from_selection(
+    state: RunState,
+    searched: dict[str, Any],
+    cells: Sequence[Cell],
+    selected: RunConfig,
+    trained: RunConfig,
+) -> float | None:
+    """Wall seconds from the start of model selection to the end, if an epoch takes as long as in the search,
+    whose configuration (JSON) is `searched`; None if that has no time of a cell."""
+    epochs = [_epoch_seconds(state, cell, searched) for cell in cells]
+    known = [seconds for seconds in epochs if seconds is not None]
+    if not known or len(known) < len(epochs):
+        return None
+    workers = min(num_workers(selected), len(known))
+    together = max(sum(known) / workers, max(known)) * selected.training_hyperparameters.epochs
+    alone = known[0] * whole_share(state) * trained.training_hyperparameters.epochs
+    return together + STAGE_OVERHEAD + from_training(alone)
+
+
+def from_training(training_seconds: float) -> float:
+    """Wall seconds from the start of final training to the end, of which its epochs take so many."""
+    return training_seconds + STAGE_OVERHEAD + from_evaluation()
+
+
+def from_evaluation() -> float:
+    """Wall seconds of the evaluation: start-up, data, one pass over the test data and the report."""
+    return STAGE_OVERHEAD - STAGE_END
+
+
+def whole_share(state: RunState) -> float:
+    """Training and validation examples together against the training examples alone."""
+    sizes = (state.data or {}).get("sizes") or {"train": 1, "validation": 0}
+    return float((sizes["train"] + sizes["validation"]) / sizes["train"])
+
+
+def _epoch_seconds(state: RunState, cell: Cell, searched: dict[str, Any]) -> float | None:
+    canonical = str(cell.canonical())
+    walls = [item.volatile.get("wall_seconds") for item in state.evaluations if item.cell == canonical]
+    if not walls or walls[0] is None:
+        return None
+    num_epochs = searched["training_hyperparameters"]["epochs"] * searched["dataset"]["folds"]
+    return float(walls[0]) / num_epochs
