@@ -20,6 +20,7 @@ What a change can be seen in:
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import warnings
 from dataclasses import dataclass, field
@@ -36,9 +37,11 @@ from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Worker
 from popnas.placement import Placement
+from popnas.predictors import _gin_training
 from popnas.runs import RunFolder
 from popnas.runs.content import search_content
 from popnas.training import device
+from popnas.workflows import fits
 from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import ModelJob, train_model
@@ -51,7 +54,9 @@ CPU = Placement(torch.device("cpu"))
 
 CELL = "[(-2, 3x3 conv, -1, identity);(-1, identity, 0, 3x3 conv)]"
 SERIES_CELL = CELL.replace("3x3", "3")
+QUICK_PREDICTOR = functools.partial(_gin_training.TrainingSettings, epochs=8)
 W = "warned"
+MIXED = "others.use_mixed_precision"
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ FIELDS: dict[str, Line] = {
     "others.pnas_mode": search_only(True),
     "others.train_strategy": Line("TPU", "refused", "refused", "refused"),
     "others.enable_XLA_compilation": everywhere(True),
-    "others.use_mixed_precision": everywhere(True),
+    MIXED: everywhere(True),
     "others.seed": everywhere(1),
     "others.timing": everywhere("measured"),
     "others.executor.kind": Line("processes", "executor", "executor", W),
@@ -188,7 +193,8 @@ def put(document: dict[str, Any], place: str, value: Any) -> None:
 
 def base_document(line: Line, data: Path) -> dict[str, Any]:
     document = base(line.data, data)
-    put(document, "training_hyperparameters.epochs", 2)
+    # Which cells a search proposes is seen in the shortest trainings, too.
+    put(document, "training_hyperparameters.epochs", 1 if line.search == "search" else 2)
     put(document, "search_space.lookback_depth", 2)
     put(document, "search_strategy.max_children", 3)
     for place, value in line.beside.items():
@@ -233,6 +239,7 @@ def _search(document: dict[str, Any], folder: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finish, "views", lambda *_: None)
         patch.setattr(best_model, "write", lambda *_: None)
+        patch.setattr(_gin_training, "TrainingSettings", QUICK_PREDICTOR)
         result = search.search(document, name="run", logs=folder)
     events = RunFolder.open(result.folder).journal.events()
     return result.reason, search_content(event for event in events if event.event != "run_started")
@@ -336,6 +343,12 @@ def quick_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: warnings.warn("compiled", stacklevel=1))
 
 
+@pytest.fixture(autouse=True)
+def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every CPU can compute in it, and uses it where that pays: here all do, so that it is seen anywhere."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+
+
 @pytest.fixture(scope="module")
 def known() -> dict[str, Any]:
     """What unchanged configurations come to, by what is looked at."""
@@ -394,3 +407,22 @@ def test_stages_tell_what_they_do_not_look_at(stage: str, tmp_path: Path) -> Non
         with pytest.raises(_Seen):
             job(_searched(tmp_path), partial={"search_space": {"blocks": 4}}, listener=listener)
     assert "Warning: search_space.blocks: has no effect here: it is for the search, which is over." in said
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_mixed_precision_is_warned_about_where_the_cpu_has_no_units_for_it(
+    stage: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(changed_document(MIXED, FIELDS[MIXED], data))
+    dataset = tasks.get(config.dataset.type).load(config)
+
+    def warned() -> list[str]:
+        if stage == "search":
+            said = fits.check_search(config, dataset)
+        else:
+            said = fits.check_training(config, dataset, [], is_final=stage == "final_training")
+        return [text for text in said if text.startswith(f"{MIXED}: has no effect")]
+
+    assert warned() == []
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert len(warned()) == 1

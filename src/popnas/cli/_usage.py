@@ -6,17 +6,22 @@ import re
 
 import click
 
+from popnas.errors import nearest
+
 _NO_NUMBER = re.compile(r"('.*') is not a valid (?:integer|float)(?: range)?\.", re.DOTALL)
 _OUT_OF_RANGE = re.compile(r"(\S+) is not in the range .*\.", re.DOTALL)
 
 
 def reword(error: click.ClickException) -> click.ClickException:
-    """The same mistake, with the rule for a number and the purpose of an option that is missing."""
+    """The same mistake, with the rule for a number, the purpose of an option that is missing, and the options
+    that there are."""
     if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
         option = error.param
         purpose = f" ({option.help.rstrip('.')})" if option.help else ""
         name = f"{option.opts[0]} {option.make_metavar(_context(error))}"
         return click.UsageError(f"{name} is missing{purpose}.", error.ctx)
+    if isinstance(error, click.NoSuchOption):
+        return _no_such_option(error)
     if not isinstance(error, click.BadParameter) or error.param is None:
         return error
     for pattern in (_NO_NUMBER, _OUT_OF_RANGE):
@@ -25,6 +30,20 @@ def reword(error: click.ClickException) -> click.ClickException:
             message = f"must be {_rule(error.param.type)}, got {found[1]}."
             return click.BadParameter(message, error.ctx, error.param)
     return error
+
+
+def _no_such_option(error: click.NoSuchOption) -> click.UsageError:
+    """With the nearest option, or all that the command has."""
+    context = _context(error)
+    options = [
+        name
+        for option in context.command.get_params(context)
+        if isinstance(option, click.Option)
+        for name in [*option.opts, *option.secondary_opts]
+    ]
+    near = nearest(error.option_name, [name for name in options if name.startswith("--")])
+    hint = near or f" Its options: {', '.join(options)}."
+    return click.UsageError(f"{context.command_path} has no option '{error.option_name}'.{hint}", error.ctx)
 
 
 def _context(error: click.UsageError) -> click.Context:

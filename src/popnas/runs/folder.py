@@ -22,6 +22,7 @@ from popnas.errors import JournalError, RunFolderError, closest
 from popnas.runs import ending, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
+from popnas.runs.names import wrong_with
 from popnas.runs.replaying import replay
 from popnas.runs.state import RunState
 from popnas.storage import compact_json, fsync_directory, make_readable, plain, storage_errors, write_json
@@ -38,8 +39,6 @@ DATA_PATH = "dataset_path"
 """Where the data are, in the volatile part of the events that start and resume a run."""
 
 _UNFINISHED = ".popnas-new-"
-_LONGEST_NAME = 200
-"""Bytes of a run's name: file systems allow 255, and what lies beside a run takes its name longer."""
 _HOUR = 3600.0
 
 
@@ -401,25 +400,10 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
             f"--name '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
             f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."
         )
-    wrong = _wrong_with_name(name)
+    wrong = wrong_with(name)
     if wrong is not None:
         raise RunFolderError(f"--name '{name[:40]}' {wrong}: take a name such as 'first'.")
     return Path(logs) / name
-
-
-def _wrong_with_name(name: str) -> str | None:
-    """What would go wrong with a run of that name later."""
-    if name.startswith("-"):
-        return "begins with '-' and would be taken for an option"
-    if name.startswith((".", "~")):
-        return f"begins with '{name[0]}' and would be passed over, or stand for another place"
-    if name != name.strip():
-        return "begins or ends with a space, which nobody sees"
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        return "is no text that can be written down"
-    return f"is longer than {_LONGEST_NAME} bytes" if length > _LONGEST_NAME else None
 
 
 def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunFolder]) -> RunFolder:

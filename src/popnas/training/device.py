@@ -56,12 +56,12 @@ def no_gain(device: torch.device, *, has_mixed_precision: bool, is_compiled: boo
     found = []
     if device.type == "cpu" and has_mixed_precision and precision(device, True) is None:
         found.append(
-            "others.use_mixed_precision has no effect: this CPU has no bfloat16 instructions, and emulated "
-            "ones are slower than float32, in which it trains."
+            "others.use_mixed_precision: has no effect here: this CPU has no bfloat16 instructions, and "
+            "emulated ones are slower than float32, in which it trains."
         )
     if device.type == "cpu" and is_compiled:
         found.append(
-            "others.enable_XLA_compilation does not pay on a CPU: compiling takes 30 to 60 s per network, "
+            "others.enable_XLA_compilation: does not pay on a CPU: compiling takes 30 to 60 s per network, "
             "which is not counted as its training time, and more than it saves."
         )
     return found

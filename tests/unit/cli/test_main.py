@@ -160,6 +160,9 @@ def test_json_is_readable(capsys):
         (["select", "-p", "x", "-k", "0"], "'-k': must be a whole number, at least 1, got 0."),
         (["select"], "Error: -p RUN is missing (The run)."),
         (["draw"], "Error: --spec CELL is missing (The cell"),
+        (["draw", "--spce", "[]"], "Error: popnas draw has no option '--spce'. Did you mean '--spec'?"),
+        (["pick", "-z"], "Error: popnas pick has no option '-z'. Its options: -"),
+        (["--output"], "Error: popnas has no option '--output'. Its options: --version, -h, --help."),
     ],
 )
 def test_mistakes_on_the_command_line_are_in_our_words(arguments, told, capsys):

@@ -256,6 +256,11 @@ def test_a_name_that_leads_elsewhere(name):
         (".hid", "begins with '.'"),
         ("~me", "begins with '~'"),
         ("x ", "ends with a space"),
+        ("nul", "is the name of a device on Windows, so that the run could not be copied"),
+        ("Com1.first", "is the name of a device on Windows"),
+        ("first.", "ends with a dot, which is left out on Windows"),
+        ("lr:0.1?", "holds : \\?, which no name may hold on Windows"),
+        ("a\\b", "on Windows"),
         ("\ud800", "no text that can be written"),
         ("x" * 201, "longer than 200 bytes"),
         ("\u00fc" * 101, "longer than 200 bytes"),
@@ -270,6 +275,11 @@ def test_names_that_would_do_harm_later_are_refused(name, words):
 def test_a_name_that_breaks_lines(name):
     with pytest.raises(RunFolderError, match="holds control characters: take one name"):
         place_of_run("logs", name)
+
+
+@pytest.mark.parametrize("name", ["console", "com", "com10", "null-model", "my.nul", "aux2"])
+def test_names_like_those_of_devices_are_names(name):
+    assert place_of_run("logs", name) == Path("logs") / name
 
 
 def test_a_run_has_its_place_below_logs():

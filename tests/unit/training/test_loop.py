@@ -392,8 +392,8 @@ def test_what_brings_nothing_on_a_cpu_is_said(monkeypatch: pytest.MonkeyPatch) -
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     mixed, compiled = device.no_gain(cpu, has_mixed_precision=True, is_compiled=True)
-    assert mixed.startswith("others.use_mixed_precision has no effect")
-    assert compiled.startswith("others.enable_XLA_compilation does not pay")
+    assert mixed.startswith("others.use_mixed_precision: has no effect here")
+    assert compiled.startswith("others.enable_XLA_compilation: does not pay")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     assert device.no_gain(cpu, has_mixed_precision=True, is_compiled=False) == []
     gpu = torch.device("cuda:0")

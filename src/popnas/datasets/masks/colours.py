@@ -43,7 +43,9 @@ def read(path: Path, *, unlisted: int | None = None) -> NamedColours:
     try:
         text = files.read_text(path)
     except OSError as error:
-        raise DataError(f"The colour table {path} cannot be read: {files.reason(error)}.") from error
+        raise DataError(
+            f"The colour table {path} cannot be read: {files.reason(error)}.{files.near_hint(path)}"
+        ) from error
     entries = list(_of_json(text, path) if text.lstrip().startswith("{") else _of_lines(text, path))
     if not entries:
         raise DataError(f"The colour table {path} is empty; needed: {RULE}.")

@@ -96,7 +96,9 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
         return [best]
     found = [folder for folder in map(ModelFolder, _places(run, Path(model))) if folder.is_finished]
     if not found:
-        names = [str(folder.path.relative_to(run.path)) for folder in _models_in(run)]
+        places = [folder.path.relative_to(run.path) for folder in _models_in(run)]
+        # The name alone is enough where it is found.
+        names = dict.fromkeys([*map(str, places), *(place.name for place in places)])
         raise RunFolderError(
             f"'{model}' is no finished model of {path}.{nearest(model, names)}{_listed(run)}"
         )

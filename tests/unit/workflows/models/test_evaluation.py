@@ -105,7 +105,8 @@ def test_the_search_s_best_is_the_default(run: Path, config) -> None:
 
 def test_a_model_that_is_not_there(selected: Path, run: Path) -> None:
     with pytest.raises(
-        RunFolderError, match=r"'0-m2-n1-f8' is no finished model.*Its models: model_selection/0-m2"
+        RunFolderError,
+        match=r"'0-m2-n1-f8' is no finished model.*Did you mean '0-m2-n1-f4'.*Its models: model_selection",
     ):
         find_models(selected, "0-m2-n1-f8")
 
