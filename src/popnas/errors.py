@@ -77,7 +77,14 @@ class OperatorError(UserError):
 
 
 class DataError(UserError):
-    """A data set that cannot be used as it is."""
+    """A data set that cannot be used as it is.
+
+    `unreadable`: the splits whose files cannot be read, whatever the configuration, where that is why.
+    """
+
+    def __init__(self, message: str, unreadable: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 class MissingSplitError(DataError):

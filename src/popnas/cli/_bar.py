@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -18,6 +19,7 @@ from popnas.printable import printable
 _FRAMES, _FRAMES_ASCII = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _FRAMES_PER_SECOND = 10.0
 _GAP = 2
+_SLOW_SECONDS = 2.0
 
 
 def error_console() -> Console:
@@ -44,6 +46,35 @@ def bar_on(console: Console) -> Iterator[Bar]:
     )
     with bar.live:
         yield bar
+
+
+@contextmanager
+def bar_if_slow(text: str) -> Iterator[Callable[[], None]]:
+    """A bar without a count while the block runs, if that takes long and somebody watches; what it gives ends
+    the bar before the block, for a question.
+    """
+    console, over = error_console(), threading.Event()
+    if not is_drawn(console):
+        yield lambda: None
+        return
+
+    def draw() -> None:
+        if not over.wait(_SLOW_SECONDS):
+            with bar_on(console) as bar:
+                bar.start(text)
+                over.wait()
+
+    drawing = threading.Thread(target=draw, daemon=True)
+    drawing.start()
+
+    def end() -> None:
+        over.set()
+        drawing.join()
+
+    try:
+        yield end
+    finally:
+        end()
 
 
 class Bar:

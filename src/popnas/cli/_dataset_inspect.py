@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from popnas.cli._bar import bar_if_slow
 from popnas.cli._ending import written_to_option
 from popnas.cli._options import json_option, set_option
 from popnas.cli._output import echo, print_json, print_table
-from popnas.cli._reading_choice import ask_or_take_likeliest, type_option
+from popnas.cli._reading_choice import ask_or_take_likeliest, looked_at, type_option
 from popnas.errors import UserError
 
 
@@ -56,14 +57,17 @@ def inspect(
         raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
     from popnas.report.views import Views
     from popnas.workflows.data.inspection import inspect, write_page
-    from popnas.workflows.data.look import look_at, look_with
+    from popnas.workflows.data.look import look_with
     from popnas.workflows.settings import load_config
 
     if source is not None:
-        look = look_with(load_config(source, sets=sets))
+        config = load_config(source, sets=sets)
+        with bar_if_slow(f"looking at the data of {source}"):
+            look = look_with(config)
     else:
-        look = look_at(str(data), ask_or_take_likeliest, task=task)
-    facts = inspect(look)
+        look = looked_at(str(data), task, ask_or_take_likeliest)
+    with bar_if_slow("comparing the examples"):
+        facts = inspect(look)
     # The figures first: a page that cannot be written does not keep them back.
     if not is_json:
         _show(facts)

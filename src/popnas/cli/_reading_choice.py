@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
+from popnas.cli._bar import bar_if_slow
 from popnas.cli._output import echo
 from popnas.errors import DataError
+
+if TYPE_CHECKING:
+    from popnas.workflows.data.look import Look
 
 type_option = click.option(
     "--type",
@@ -17,6 +22,23 @@ type_option = click.option(
     help="What the data are for, where they may be read as several: image_classification, "
     "time_series_classification or image_segmentation.  [default: what fits, or a question]",
 )
+
+
+def looked_at(data: str, task: str | None, choose: Callable[[str, Sequence[str]], str]) -> Look:
+    """The data, with a bar on a terminal if that takes long; the bar ends before `choose` asks.
+
+    Raises:
+        DataError: no task can read them.
+    """
+    from popnas.workflows.data.look import look_at
+
+    with bar_if_slow(f"looking at {data}") as end:
+
+        def choose_alone(sentence: str, tasks: Sequence[str]) -> str:
+            end()
+            return choose(sentence, tasks)
+
+        return look_at(data, choose_alone, task=task)
 
 
 def ask(sentence: str, tasks: Sequence[str]) -> str:

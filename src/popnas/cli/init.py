@@ -9,7 +9,7 @@ import click
 
 from popnas.cli import _init_masks as masks
 from popnas.cli._output import echo
-from popnas.cli._reading_choice import ask, type_option
+from popnas.cli._reading_choice import ask, looked_at, type_option
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
 
@@ -39,9 +39,7 @@ def command(data: str, output: Path, task: str | None) -> None:
     """
     if output.exists():
         raise UserError(f"{output} exists; give another file with -o, or remove it.")
-    from popnas.workflows.data.look import look_at
-
-    look = look_at(data, ask, task=task)
+    look = looked_at(data, task, ask)
     text = _text(look, data, output)
     try:
         output.write_text(text, encoding="utf-8")

@@ -23,6 +23,10 @@ from popnas.errors import DataError
 MAX_TOLD = 10
 """Kinds of mistakes that are told; of more the number is."""
 _NUM_NAMED = 3
+_AT_ONCE = 16
+"""Items that a thread takes: to hand over single ones costs more than to read a small file."""
+_LONGEST, _KEPT = 400, 180
+"""Characters of a name that are shown, and of a longer one at either end."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -132,17 +136,21 @@ class Mistakes:
 
     def __init__(self) -> None:
         self._by_cause: dict[str, list[tuple[str, str]]] = {}
+        self._splits: set[str] = set()
 
     @contextmanager
-    def held(self, name: object = "") -> Iterator[None]:
-        """A block whose `DataError` is held back; `name` is what it is about, as its message has it."""
+    def held(self, name: object = "", files_of: str = "") -> Iterator[None]:
+        """A block whose `DataError` is held back; `name` is what it is about, as its message has it,
+        `files_of` the split whose files cannot be read then.
+        """
         try:
             yield
         except DataError as error:
-            self.add(str(error), name)
+            self.add(str(error), name, files_of=files_of)
 
-    def add(self, message: str, name: object = "") -> None:
+    def add(self, message: str, name: object = "", files_of: str = "") -> None:
         """A mistake that was found otherwise."""
+        self._splits |= {files_of} - {""}
         self._by_cause.setdefault(_cause(message, shown(name)), []).append((shown(name), message))
 
     def check(self) -> None:
@@ -153,11 +161,11 @@ class Mistakes:
         if not told:
             return
         number = sum(map(len, self._by_cause.values()))
-        if len(told) == 1:
-            raise DataError(told[0])
-        more = len(told) - MAX_TOLD
-        lines = [f"{number:,} mistakes in the data:", *told[:MAX_TOLD]]
-        raise DataError("\n  ".join(lines + [f"... and {more} more kinds."] * (more > 0)))
+        if len(told) > 1:
+            more = len(told) - MAX_TOLD
+            lines = [f"{number:,} mistakes in the data:", *told[:MAX_TOLD]]
+            told = ["\n  ".join(lines + [f"... and {more} more kinds."] * (more > 0))]
+        raise DataError(told[0], frozenset(self._splits))
 
 
 def _cause(message: str, name: str) -> str:
@@ -177,9 +185,13 @@ def _with_others(found: Sequence[tuple[str, str]]) -> str:
 
 
 def read_all(
-    items: Sequence[Item], read: Callable[[Item], Result], name: Callable[[Item], object] = str
+    items: Sequence[Item],
+    read: Callable[[Item], Result],
+    name: Callable[[Item], object] = str,
+    split: Callable[[Item], str] = lambda _: "",
 ) -> list[Result]:
-    """`read` of every item, in order, by several threads; `name` is what messages call an item.
+    """`read` of every item, in order, by several threads; `name` is what messages call an item, `split` where
+    it belongs.
 
     Raises:
         DataError: those of all items at once.
@@ -191,14 +203,18 @@ def read_all(
         except DataError as error:
             return error
 
+    def attempts(first: int) -> list[Result | DataError]:
+        return [attempt(item) for item in items[first : first + _AT_ONCE]]
+
     # Remarks of image libraries on tags and sizes; the filters belong to the process, so not in a thread.
     with warnings.catch_warnings(), ThreadPoolExecutor(num_threads()) as threads:
         warnings.simplefilter("ignore")
-        results = list(threads.map(attempt, items))
+        parts = threads.map(attempts, range(0, len(items), _AT_ONCE))
+        results = [result for part in parts for result in part]
     mistakes = Mistakes()
     for item, result in zip(items, results, strict=True):
         if isinstance(result, DataError):
-            mistakes.add(str(result), name(item))
+            mistakes.add(str(result), name(item), split(item))
     mistakes.check()
     return [result for result in results if not isinstance(result, DataError)]
 
@@ -226,5 +242,10 @@ def _ending(ending: str, folders: Counter[str]) -> str:
 
 
 def shown(name: object) -> str:
-    """A name that any terminal and JSON can take: bytes of file names that are no text become '?'."""
-    return str(name).encode("utf-8", "replace").decode("utf-8")
+    """A name that any terminal and JSON can take: bytes of file names that are no text become '?', and a very
+    long path is cut in the middle.
+    """
+    text = str(name).encode("utf-8", "replace").decode("utf-8")
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_KEPT]}[... {len(text) - 2 * _KEPT:,} characters ...]{text[-_KEPT:]}"

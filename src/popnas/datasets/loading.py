@@ -155,7 +155,7 @@ def _missing(path: Path, trouble: str) -> str:
 def _children(folder: Path) -> list[Path]:
     """What a folder holds, sorted; nothing if that cannot be seen."""
     try:
-        return sorted(folder.iterdir())
+        return sorted(folder.iterdir(), key=lambda child: child.name)
     except OSError:
         return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -134,3 +135,26 @@ def test_no_name_breaks_a_table(width, monkeypatch):
     together = "".join(shown.split())
     assert "cat\\x1b[31m\\x07\\r\\n" in together or int(width) < 80
     assert shown.count("a") >= 60
+
+
+def test_what_takes_long_shows_that_it_works_and_makes_room_for_a_question(monkeypatch):
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, height=30)
+    monkeypatch.setattr(_bar, "error_console", lambda: console)
+    monkeypatch.setattr(_bar, "_SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(_bar, "is_drawn", lambda console: True)
+    with _bar.bar_if_slow("quick work"):
+        pass
+    assert screen.getvalue() == ""
+    with _bar.bar_if_slow("looking at data") as end:
+        time.sleep(0.4)
+        assert "looking at data" in screen.getvalue()
+        end()
+        before = screen.getvalue()
+        time.sleep(0.2)
+        assert screen.getvalue() == before
+    monkeypatch.setattr(_bar, "is_drawn", lambda console: False)
+    with _bar.bar_if_slow("unseen work") as end:
+        time.sleep(0.1)
+        end()
+    assert "unseen" not in screen.getvalue()

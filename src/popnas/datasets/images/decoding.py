@@ -211,11 +211,18 @@ def _is_transparent(image: Image.Image) -> bool:
     return bool((np.asarray(image.getchannel(image.getbands()[-1])) < 255).any())
 
 
+_TO_BYTES = {
+    "I": "if it is 65535: Image.fromarray((numpy.asarray(Image.open(OLD)) // 257)",
+    "F": "if it is 1: Image.fromarray((numpy.asarray(Image.open(OLD)) * 255).round()",
+}
+"""By the range of values, not by an image's brightest pixel, which would make all images equally bright."""
+
+
 def _too_deep(name: str, mode: str) -> DataError:
     return DataError(
         f"{name} has pixels of the kind '{mode}' (more than 8 bits per channel); images of 8 bits are "
-        "needed, and how to scale down is yours to say. Convert it, for example with Pillow: "
-        "Image.fromarray((pixels / pixels.max() * 255).astype('uint8'))."
+        "needed, and what is white is yours to say. Convert all images alike; "
+        f"{_TO_BYTES.get(mode[0], _TO_BYTES['F'])}.astype('uint8')).save(NEW)."
     )
 
 

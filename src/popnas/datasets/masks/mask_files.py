@@ -128,8 +128,8 @@ def read_mask(
 
     if path.suffix.lower() in _LOSSY:
         raise DataError(
-            f"The mask {path} is a {path.suffix[1:]} file, whose compression changes labels. Save masks as "
-            "PNG."
+            f"The mask {shown(path)} is a {path.suffix[1:]} file, whose compression changes labels. Save "
+            "masks as PNG."
         )
     findings = findings or Findings()
     with decoding.opened(path, "mask") as image:
@@ -141,8 +141,8 @@ def read_mask(
         return _of_colours(pixels, path, colours, channel)
     if channel is not None:
         raise DataError(
-            f"The mask {path} has one channel (mode {mode}), so channel {channel} cannot be taken from it. "
-            "Leave out the channel: its values are labels as they are."
+            f"The mask {shown(path)} has one channel (mode {mode}), so channel {channel} cannot be taken "
+            "from it. Leave out the channel: its values are labels as they are."
         )
     return _of_values(pixels, mode, depth, path)
 
@@ -169,7 +169,7 @@ def _of_colours(
     if colours is not None:
         return colours.labels(pixels, str(path))
     raise DataError(
-        f"The mask {path} is in colours, and nothing says which colour is which class. Put a file "
+        f"The mask {shown(path)} is in colours, and nothing says which colour is which class. Put a file "
         f"{COLOUR_FILE} into the data's folder ({_COLOUR_RULE}), or build the data set with "
         f"`{_converter(*_RGB)}`; if one channel holds the labels, with `--masks red`."
     )
@@ -194,15 +194,15 @@ def _of_values(pixels: np.ndarray, mode: str, depth: int | None, path: Path | st
         pixels = pixels[..., 0]
     elif mode not in ("1", "L", "P") and not (mode.startswith("I") and pixels.ndim == 2):
         raise DataError(
-            f"The mask {path} has pixels of the kind '{mode}'; masks are grey or indexed PNG files of whole "
-            "numbers (1 to 16 bits), one label per pixel. If it holds such numbers, write it anew with "
+            f"The mask {shown(path)} has pixels of the kind '{mode}'; masks are grey or indexed PNG files of "
+            "whole numbers (1 to 16 bits), one label per pixel. If it holds such numbers, write it anew with "
             "Image.fromarray(numpy.asarray(Image.open(OLD)).astype('uint8')).save('NEW.png')."
         )
     if mode == "L" and depth in _STRETCH:
         return pixels // _STRETCH[depth]
     if mode.startswith("I") and pixels.size and not 0 <= pixels.min() <= pixels.max() < NUM_LABELS:
         raise DataError(
-            f"The mask {path} holds values of {pixels.min()}..{pixels.max()}; labels lie in "
+            f"The mask {shown(path)} holds values of {pixels.min()}..{pixels.max()}; labels lie in "
             f"0..{NUM_LABELS - 1}."
         )
     return pixels.astype(np.uint16 if mode.startswith("I") else np.uint8)

@@ -212,4 +212,4 @@ def _is_of_another_layout(child: Path) -> bool:
 
 
 def _npz_files(folder: Path) -> list[Path]:
-    return [child for child in _layouts.children(folder) if child.suffix.lower() == ".npz"]
+    return _layouts.children(folder, lambda name: name.lower().endswith(".npz"))

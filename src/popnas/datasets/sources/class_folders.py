@@ -46,6 +46,7 @@ class ClassFolders(Source):
                 files,
                 lambda item: decoding.read(item[1], request.resize, findings.of(item[0])),
                 name=lambda item: item[1],
+                split=lambda item: item[0],
             )
         )
         return ImageData(
@@ -97,6 +98,6 @@ def _check_class(folder: Path, files: Sequence[Path]) -> None:
         raise DataError(f"The name of the class folder {shown(folder)} is no UTF-8 text. Rename it.")
     if not files:
         raise DataError(
-            f"The class folder {folder} holds no images ({', '.join(sorted(decoding.SUFFIXES))}). Put some "
-            "in, or remove it."
+            f"The class folder {shown(folder)} holds no images ({', '.join(sorted(decoding.SUFFIXES))}). "
+            "Put some in, or remove it."
         )

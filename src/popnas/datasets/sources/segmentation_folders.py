@@ -51,10 +51,11 @@ class SegmentationFolders(Source):
         pairs = _pairs(path, request.splits, findings)
         colours = ColourTable.read(path / COLOUR_FILE) if files.is_named(path / COLOUR_FILE) else None
         read_one = partial(read_mask, colours=colours)
-        stored = {
-            split: read_pairs(found, read_one, request.is_cached, findings.of(split))
-            for split, found in pairs.items()
-        }
+        mistakes, stored = Mistakes(), {}
+        for split, found in pairs.items():
+            with mistakes.held(files_of=split):
+                stored[split] = read_pairs(found, read_one, request.is_cached, findings.of(split))
+        mistakes.check()
         return SegmentationData(
             place=str(path),
             images={split: pictures for split, (pictures, _) in stored.items()},
@@ -115,9 +116,9 @@ def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tu
             if len(alone) > 1:
                 some = f" {len(alone)} {what}s have none: {numbered(have[stem].name for stem in alone)}."
             mistakes.add(
-                f"The {what} {shown(have[alone[0]])} has no {other}: {folder} holds no file '{alone[0]}.*'."
-                f"{nearest(alone[0], lack)}{some} Images and masks are paired by their names without the "
-                f"ending: add the {other}, or remove the {what}."
+                f"The {what} {shown(have[alone[0]])} has no {other}: {shown(folder)} holds no file "
+                f"'{alone[0]}.*'.{nearest(alone[0], lack)}{some} Images and masks are paired by their names "
+                f"without the ending: add the {other}, or remove the {what}."
             )
     mistakes.check()
     return [(images_by_stem[stem], masks_by_stem[stem]) for stem in sorted(images_by_stem)]
@@ -125,7 +126,9 @@ def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tu
 
 def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
     if not is_folder(folder):
-        raise DataError(f"There is no folder {folder}. Images and masks lie in SPLIT/images and SPLIT/masks.")
+        raise DataError(
+            f"There is no folder {shown(folder)}. Images and masks lie in SPLIT/images and SPLIT/masks."
+        )
     files: dict[str, Path] = {}
     mistakes = Mistakes()
     for file in _layouts.image_files(folder, findings):

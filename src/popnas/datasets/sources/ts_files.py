@@ -67,9 +67,7 @@ def _splits_of(train: Path) -> dict[str, Path]:
 def _find_others(train: Path, findings: Findings) -> None:
     """What lies beside the files of a problem in a folder that was given as the data."""
     used = _splits_of(train).values()
-    for file in children(train.parent):
-        if file.suffix.lower() != ".ts":
-            continue
+    for file in _ts_files(train.parent):
         if _problem_and_split(file) is None:
             findings.add("files whose names do not end in _TRAIN, _VALIDATION or _TEST are not used", file)
         elif file not in used:
@@ -84,7 +82,7 @@ def _problem_and_split(file: Path) -> tuple[str, str] | None:
 
 
 def _ts_files(folder: Path) -> list[Path]:
-    return [file for file in children(folder) if file.suffix.lower() == ".ts"]
+    return children(folder, lambda name: name.lower().endswith(".ts"))
 
 
 def _training_files(path: Path) -> list[Path]:

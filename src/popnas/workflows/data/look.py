@@ -147,6 +147,8 @@ def _load(section: dict[str, Any]) -> Look:
     except MissingValidationError:
         pass
     except DataError as error:
+        if error.unreadable:
+            raise  # the files are read with a share of the training data, too
         guesses.append(f"The validation split of the data is not used, because it cannot be: {error}")
     try:
         look = _loaded({**section, "validation_size": _SHARE})
@@ -187,6 +189,8 @@ def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
             except (MissingValidationError, TooFewError):
                 raise  # no other attempt would help
             except DataError as error:
+                if error.unreadable - {"test"}:
+                    raise
                 problems[str(error)] = None
                 if len(attempts) == 1:
                     attempts += _other_attempts(config, error)

@@ -57,6 +57,8 @@ class Readings:
         """
         words = {task: _shape(read) for task, read in found.items() if not isinstance(read, DataError)}
         if not words:
+            if len(found) == 1:
+                raise next(error for error in found.values() if isinstance(error, DataError))
             raise DataError("\n".join(dict.fromkeys(str(error) for error in found.values())))
         series = found.get(_SERIES)
         if isinstance(series, DataError) or series is None or _IMAGES not in found:

@@ -1,0 +1,106 @@
+"""Many broken files, many files, deep folders: each file is looked at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from popnas import files
+from popnas.datasets.findings import Findings, shown
+from popnas.datasets.sources import _layouts
+from popnas.errors import DataError
+from popnas.workflows.data.look import look_at
+
+SPLITS = ("train", "validation", "test")
+KINDS = {
+    "classes": [f"{split}/{label}" for split in SPLITS for label in "ab"],
+    "masks": [f"{split}/{part}" for split in SPLITS for part in ("images", "masks")],
+}
+
+
+def first_of(question, tasks):
+    return tasks[0]
+
+
+def written(folder, kind, num_files=6):
+    for place in KINDS[kind]:
+        (folder / place).mkdir(parents=True)
+        for i in range(num_files):
+            pixels = np.full((8, 8), i % 2, np.uint8)
+            pixels[0] = 1 - i % 2
+            Image.fromarray(pixels).save(folder / place / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    paths = []
+    open_binary = files.open_binary
+
+    def noted(path, **options):
+        paths.append(path)
+        return open_binary(path, **options)
+
+    monkeypatch.setattr(files, "open_binary", noted)
+    return paths
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_broken_files_are_looked_at_once_and_those_of_all_splits_told_together(tmp_path, opened, kind, split):
+    folder = written(tmp_path, kind)
+    broken = [folder / place / f"{i}.png" for place in KINDS[kind] if split in place for i in range(6)]
+    broken.append(folder / KINDS[kind][-1] / "0.png")
+    for file in broken:
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be read: it is empty") as raised:
+        look_at(str(folder), first_of)
+    assert raised.value.unreadable == {split, "test"}
+    assert [opened.count(file) for file in broken] == [1] * 13
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broken_test_split_leaves_the_rest_to_be_looked_at(tmp_path, kind):
+    folder = written(tmp_path, kind)
+    (folder / KINDS[kind][-1] / "0.png").write_bytes(b"")
+    (problem,) = look_at(str(folder), first_of).problems
+    assert problem.startswith("Evaluation on test data would stop: ") and "0.png" in problem
+
+
+def test_a_folder_of_many_files_is_no_data_and_none_of_them_is_asked_for(tmp_path, monkeypatch):
+    for i in range(50):
+        (tmp_path / f"{i}.png").touch()
+    asked = []
+    monkeypatch.setattr(_layouts, "is_folder", lambda path: asked.append(path) or path.is_dir())
+    with pytest.raises(DataError, match="holds no data that popnas can read"):
+        look_at(str(tmp_path), first_of)
+    assert asked and not [path for path in asked if path.suffix]
+
+
+def test_folders_deeper_than_calls_may_nest_are_walked_and_their_paths_cut_for_messages(tmp_path):
+    depth, top = 1500, tmp_path / "d"
+    deepest = top.joinpath(*"d" * depth)
+    for part in (*reversed(deepest.parents), deepest):
+        if part.is_relative_to(top):
+            part.mkdir()
+    (deepest / "0.png").touch()
+    (file,) = _layouts.image_files(top, Findings())
+    assert file == deepest / "0.png"
+    assert len(shown(file)) < 400 and shown(file).endswith("/d/d/0.png")
+
+
+def test_links_are_followed_but_not_back(tmp_path):
+    for name in ("data/a", "other/x/y"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("data/0.png", "data/a/1.png", "other/x/2.png", "other/x/y/3.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "data/a/up").symlink_to(tmp_path / "data")
+    (tmp_path / "data/a/out").symlink_to(tmp_path / "other/x")
+    (tmp_path / "other/x/y/back").symlink_to(tmp_path / "data/a")
+    (tmp_path / "other/x/self").symlink_to(".")
+    findings = Findings()
+    found = [file.name for file in _layouts.image_files(tmp_path / "data", findings)]
+    assert sorted(found) == ["0.png", "1.png", "2.png", "3.png"]
+    backs = findings.names("links back to a folder above are not followed")
+    assert sorted(name.rsplit("/", 1)[1] for name in backs) == ["back", "self", "up"]
