@@ -38,12 +38,19 @@ TRAP = "the code of a data file ran"
 
 @dataclass(frozen=True)
 class Case:
-    """A spoilt data set: where it lies, what was done to it, and its task."""
+    """A spoilt data set: where it lies, what was done to it, its task, and what is typed for it where that is
+    not the path.
+    """
 
     number: int
     path: Path
     what: str
     task: str
+    typed: str = ""
+
+    @property
+    def argument(self) -> str:
+        return self.typed or str(self.path)
 
 
 def make(folder: Path, seed: int, number: int) -> Case:
@@ -129,6 +136,19 @@ def _reshaped(array: np.ndarray, rng: random.Random) -> np.ndarray:
 
 def _record(array: np.ndarray, _: random.Random) -> np.ndarray:
     return np.zeros(array.shape, [("a", "<f4"), ("ü", "u1")])
+
+
+def _nothing(array: np.ndarray, _: random.Random) -> np.ndarray:
+    """No value at all, in everything or in one example."""
+    return np.full(array.shape, np.nan)
+
+
+def _mixed(array: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Labels of several types, as `numpy.array` makes texts of them."""
+    found = rng.choice(
+        ([1, "1", "a"], ["0", "1", "nan"], [True, "True", 1], ["1", "1.0", "01"], [1.0, 1.5, 2.0])
+    )
+    return np.array(found)[np.arange(array.size) % 3].reshape(array.shape)
 
 
 def _texts(array: np.ndarray, rng: random.Random) -> np.ndarray:
@@ -225,7 +245,7 @@ def _spoilt_archive(path: Path, arrays: dict[str, np.ndarray], rng: random.Rando
     what = kind
     members = {}
     if kind == "array":
-        change = rng.choice((_retyped, _odd_values, _reshaped, _record, _texts))
+        change = rng.choice((_retyped, _odd_values, _reshaped, _record, _texts, _nothing, _mixed))
         arrays = arrays | {name: change(arrays[name], rng)}
         what = f"{name}: {change.__name__} {arrays[name].dtype} {arrays[name].shape}"
     for key, array in arrays.items():
@@ -347,6 +367,7 @@ _LINES = (
     "1,2,x:a", "1,2", ":", "::a", "1,,2:a", "1,2,3:", "?:a", "nan,inf:a", "1e999,1:b", "1_0,2:a", "１,２:a",
     "(0,1),(1,2):a", "1,2:3,4,5:a", "1;2:a", "\x00\x00", "9" * 5000 + ":a", "1,2:" + "L" * 100000, "@data",
     "1,2:é", "@classLabel true q", "1 2 3:a", "1,2:a\x1b[2J", "-inf,1:b", "1e39,1e39:a",
+    "1,5;2,5;3,5:a", "1.5;2.5:a", "1,2:1", "1,2:1.0", "NaN,NaN:a", "?,?:a", "1,2,3,4,5,6,7,8:",
 )  # fmt: skip
 
 
@@ -358,7 +379,21 @@ def _ts(folder: Path, rng: random.Random, number: int) -> Case:
     path = folder / "Two_TRAIN.ts"
     path.write_text("\n".join(lines))
     kind = rng.choice(
-        ("line", "line", "line", "drop", "bytes", "cut", "empty", "no file", "utf-16", "binary")
+        (
+            "line",
+            "line",
+            "line",
+            "commas",
+            "no values",
+            "no header",
+            "drop",
+            "bytes",
+            "cut",
+            "empty",
+            "no file",
+            "utf-16",
+            "binary",
+        )
     )
     if kind == "no file":
         return Case(number, folder, _no_file(path, rng), "series")
@@ -368,6 +403,15 @@ def _ts(folder: Path, rng: random.Random, number: int) -> Case:
         lines.insert(rng.randrange(len(lines)), bad)
         path.write_text("\n".join(lines))
         what = f"ts line {bad[:20]!r}"
+    if kind in ("commas", "no values"):
+        for i, line in enumerate(lines[5:], start=5):
+            values, label = line.split(":")
+            changed = "NaN," * 7 + "NaN" if kind == "no values" else values.replace(".", ",")
+            lines[i] = f"{changed}:{label}"
+    if kind == "no header":
+        del lines[: rng.choice((4, 5))]
+    if kind in ("commas", "no values", "no header"):
+        path.write_text("\n".join(lines))
     if kind == "drop":
         del lines[rng.randrange(5)]
         path.write_text("\n".join(lines))
@@ -404,7 +448,8 @@ def _spoil_image(path: Path, rng: random.Random) -> str:
     data = path.read_bytes()
     kind = rng.choice(
         ("flip", "flip", "cut", "empty", "garbage", "text", "no file", "bomb", "huge", "deep", "zip",
-         "ending", "eps", "zero", "many", "text chunk")
+         "ending", "eps", "zero", "many", "text chunk", "cmyk", "palette", "animated", "turned", "alpha",
+         "cut jpeg", "no end", "name")
     )  # fmt: skip
     if kind == "no file":
         return _no_file(path, rng)
@@ -437,6 +482,29 @@ def _spoil_image(path: Path, rng: random.Random) -> str:
         path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(trap) (w) file\n")
     if kind == "many":
         _picture(rng, "L").save(path, format="TIFF", save_all=True, append_images=[_picture(rng, "L")])
+    if kind in ("cmyk", "cut jpeg"):
+        _picture(rng, "RGB").convert("CMYK" if kind == "cmyk" else "RGB").save(path, format="JPEG")
+    if kind == "cut jpeg":
+        data = path.read_bytes()
+        path.write_bytes(data[: rng.randrange(len(data) // 2, len(data))])
+    if kind == "palette":
+        _picture(rng, "RGB").quantize(5).save(path, transparency=rng.randrange(5))
+    if kind == "animated":
+        form = rng.choice(("GIF", "PNG", "WEBP"))
+        _picture(rng, "RGB").save(path, format=form, save_all=True, append_images=[_picture(rng, "RGB")])
+    if kind == "turned":
+        exif = Image.Exif()
+        exif[274] = rng.choice((0, 2, 3, 6, 8, 9))
+        _picture(rng, "RGB").save(path, format=rng.choice(("JPEG", "PNG")), exif=exif)
+    if kind == "alpha":
+        _picture(rng, "RGBA").save(path)
+    if kind == "no end":
+        path.write_bytes(data[: -rng.choice((4, 12, 13, 20))])
+    if kind == "name":
+        name = rng.choice(
+            ("a\nb", "\x1b[2J", "\r", "-", "é\u0301", "\u202egnp", "a" * 250, " ", "'", "%s{x}")
+        )
+        path.rename(path.with_name(f"{name}.png"))
     if kind == "text chunk":
         info = PngImagePlugin.PngInfo()
         info.add_text("a", "b" * 2 * 10**6, zip=True)
@@ -534,6 +602,29 @@ def _spoil_table(folder: Path, rng: random.Random) -> str:
     return f"{file.name} holds {content[:12]!r}"
 
 
+def _places(folder: Path, rng: random.Random, number: int) -> Case:
+    """What is typed for the place of the data is none."""
+    task = rng.choice(("image", "series", "segmentation"))
+    path = folder / "data.npz"
+    kind = rng.choice(("typed", "no file", "data of another kind", "inside"))
+    if kind == "typed":
+        typed = rng.choice(
+            ("https://example.org/data.npz", "file:///nowhere/data.npz", "s3://bucket/data", "/dev/zero",
+             "/dev/null", "/dev/stdin", "/dev/fd/0", "/proc", "/proc/self/mem", "/proc/self/environ", "/sys",
+             "/dev", "-", "--", "-o", ".", "..", " ", "~nobody9/data", "$HOME9/data", "%DATA%", "a" * 300,
+             "a/" * 1000 + "b", "no\nwhere", "\x1b[2Jnowhere", "'; echo x", "nowhere.npz", "digit")
+        )  # fmt: skip
+        return Case(number, Path(typed), f"typed {typed[:30]!r}", task, typed)
+    path.write_bytes(b"")
+    if kind == "no file":
+        return Case(number, path, _no_file(path, rng), task)
+    if kind == "inside":  # a file is no folder
+        return Case(number, path / "train", "a place inside of a file", task)
+    other = path.with_suffix(rng.choice((".zip", ".csv", ".h5", ".pkl", ".png", ".txt", ".NPZ", "")))
+    path.rename(other).write_bytes(pickle.dumps(_Trap()))
+    return Case(number, other, f"a file {other.suffix!r}", task)
+
+
 FORMS = (
     _npz("image", _images),
     _npz("series", _series),
@@ -541,7 +632,7 @@ FORMS = (
     _ts,
     _class_folders,
     _mask_folders,
-    _npz("image", _images),
+    _places,
     _npz("series", _series),
 )
 
@@ -561,11 +652,11 @@ def command(case: Case, verb: str) -> list[str]:
     """The arguments of `popnas` for a case."""
     kind = ["--type", TASKS[case.task]] if case.number % 2 else []
     if verb == "inspect":
-        return ["dataset", "inspect", str(case.path), "-o", "page.html", *kind]
+        return ["dataset", "inspect", "-o", "page.html", *kind, "--", case.argument]
     if verb == "init":
-        return ["init", str(case.path), "-o", "my.json", *kind]
+        return ["init", "-o", "my.json", *kind, "--", case.argument]
     changes = [
-        f"dataset.path={case.path}", "dataset.name=null", "dataset.samples=null",
+        f"dataset.path={case.argument}", "dataset.name=null", "dataset.samples=null",
         "dataset.validation_size=0.25",
         f"dataset.type={TASKS[case.task]}", "dataset.batch_size=8", "dataset.resize=null",
         "dataset.ignore_class=null", "others.timing=simulated", "training_hyperparameters.epochs=1",
@@ -581,6 +672,11 @@ def command(case: Case, verb: str) -> list[str]:
     return ["search", "-j", PRESETS[case.task], *sets, "--name", "a"]
 
 
+def printed(name: str) -> str:
+    """A name as far as every message shows it: up to what a terminal must not get, or is too long."""
+    return re.split(r"[^\x20-\x7e]", name)[0][:100]
+
+
 def complaint(case: Case, status: int | str, output: str, folder: Path) -> str | None:
     """What is wrong with the answer to a case; None if nothing is."""
     if status == "timeout":
@@ -593,7 +689,8 @@ def complaint(case: Case, status: int | str, output: str, folder: Path) -> str |
         return "a warning of a library"
     if TRAP in output or (folder / "trap").exists():
         return TRAP
-    if status == 2 and case.path.name not in output and "dataset." not in output:
+    name = re.sub(r"\s+", " ", printed(case.path.name))
+    if status == 2 and name not in re.sub(r"\s+", " ", output) and "dataset." not in output:
         return "the message does not name the data"
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ def masks(
     from popnas.workflows.models.predicted_masks import show
 
     with written_to_option("-o"):
-        page = show(run, model, split=split, num_shown=num_shown, output=output)
+        page = show(run, model, split=split, num_shown=num_shown, output=output, say=partial(echo, err=True))
     if is_json:
         print_json({"path": str(page.path), **page.content})
         return

@@ -58,8 +58,6 @@ CASES = {
         SERIES, changed(X[SERIES], (3, 4, 1), np.nan), Y[SERIES],
         "keep = numpy.isfinite(x).all(axis=(1, 2)); x, y = x[keep], y[keep]",
     ),
-    "float masks of 0 and 1": (MASKS, X[MASKS], (FLOAT > 0) * 1.0, "y = y.astype('uint8')"),
-    "float masks of many labels": (MASKS, X[MASKS], FLOAT * 200, "y = y.astype('uint16')"),
     "masks of probabilities": (MASKS, X[MASKS], FLOAT / 3, "y = (y > 0.5).astype('uint8')"),
     "masks with NaN": (
         MASKS, X[MASKS], changed(FLOAT, (slice(None), 0), np.nan),

@@ -81,11 +81,16 @@ def test_a_folder_of_many_files_is_no_data_and_none_of_them_is_asked_for(tmp_pat
 def test_folders_deeper_than_calls_may_nest_are_walked_and_their_paths_cut_for_messages(tmp_path):
     depth, top = 1500, tmp_path / "d"
     deepest = top.joinpath(*"d" * depth)
-    for part in (*reversed(deepest.parents), deepest):
-        if part.is_relative_to(top):
-            part.mkdir()
+    parts = [deepest, *(part for part in deepest.parents if part.is_relative_to(top))]
+    for part in reversed(parts):
+        part.mkdir()
     (deepest / "0.png").touch()
-    (file,) = _layouts.image_files(top, Findings())
+    try:
+        (file,) = _layouts.image_files(top, Findings())
+    finally:  # what clears up after tests cannot
+        (deepest / "0.png").unlink()
+        for part in parts:
+            part.rmdir()
     assert file == deepest / "0.png"
     assert len(shown(file)) < 400 and shown(file).endswith("/d/d/0.png")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from popnas import datasets
+from popnas.config import DatasetConfig
+from popnas.datasets import Dataset
 from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder
 from popnas.workflows.settings import load_config
@@ -124,3 +127,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def noted_data(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """A note on the training data and one on test data, which all data have from now on."""
+    load, notes = datasets.load, ("Grey: 2 (a, b).", "In the test split: grey: 1 (c).")
+
+    def noted(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Dataset:
+        found = load(config, seed, need_test=need_test)
+        return replace(found, warnings=[notes[0]], test_warnings=[notes[1]] if need_test else [])
+
+    monkeypatch.setattr(datasets, "load", noted)
+    return notes

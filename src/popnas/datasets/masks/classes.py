@@ -22,7 +22,7 @@ def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def no_labels(mask: np.ndarray, name: str) -> DataError:
     """Words for a mask of numbers that are no labels, with the line that makes some of the array y of it."""
-    rule = f"masks hold whole numbers in 0..{NUM_LABELS - 1}, of an integer type"
+    rule = f"masks hold whole numbers in 0..{NUM_LABELS - 1}"
     is_finite = np.isfinite(mask)
     values = mask[is_finite]
     low, high = (values.min().item(), values.max().item()) if values.size else (0, 0)
@@ -40,8 +40,6 @@ def no_labels(mask: np.ndarray, name: str) -> DataError:
             f"Give unlabelled pixels a label of their own, numpy.where(y >= 0, y, {unlabelled})"
             f".astype('{dtype}'), and name it: dataset.ignore_class {unlabelled}"
         )
-    else:
-        remedy = f"Save them with y.astype('{dtype}')"
     return DataError(f"{what}; {rule}. {remedy}.")
 
 
@@ -54,9 +52,9 @@ class MaskClasses:
     names: list[str]
 
     def encode(self, mask: np.ndarray) -> np.ndarray:
-        """Labels (h, w) or (n, h, w) of any whole type (True is 1) to class indices, uint8."""
+        """Labels (h, w) or (n, h, w) of any type (True is 1, 2.0 is 2) to class indices, uint8."""
         # numpy would take booleans for a selection.
-        return self.index_of[mask.astype(np.uint8) if mask.dtype == bool else mask]
+        return self.index_of[mask if mask.dtype.kind in "iu" else mask.astype(np.uint16)]
 
 
 def find_classes(

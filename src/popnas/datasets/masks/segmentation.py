@@ -59,7 +59,7 @@ class SegmentationData:
         used = used_splits(sizes, self.place, config, notes.learnt)
         self._check_sizes(used)
         self._note_remarks(used, notes)
-        counts = self._counted(used)
+        counts = self._counted(used, notes)
         with explained(self.findings):
             classes = find_classes(
                 {split: _occurring(found) for split, found in counts.items()},
@@ -154,13 +154,14 @@ class SegmentationData:
                     found.of(split).add(f"masks may not lie on their images: {self.remarks[name]}", name)
         notes.add(found)
 
-    def _counted(self, used: Sequence[str]) -> dict[str, Counts]:
-        mistakes = Mistakes()
+    def _counted(self, used: Sequence[str], notes: Notes) -> dict[str, Counts]:
+        mistakes, findings = Mistakes(), Findings()
         counts = {}
         for split in used:
             with mistakes.held():
-                counts[split] = _counted(self.masks[split], self._names(split))
+                counts[split] = _counted(self.masks[split], self._names(split), findings.of(split))
         mistakes.check()
+        notes.add(findings)
         return counts
 
     def _check_labels(self, split: str, counts: Counts, classes: MaskClasses, config: DatasetConfig) -> None:
@@ -238,13 +239,16 @@ class SegmentationData:
         return Split(x, encoded, pixel_counts=pixels, names=names)
 
 
-def _counted(masks: Stored, names: Sequence[str]) -> Counts:
-    """The labels of every mask; raises DataError for values that are no labels."""
+def _counted(masks: Stored, names: Sequence[str], findings: Findings) -> Counts:
+    """The labels of every mask; raises DataError for values that are no labels. Floats are found."""
 
     def count(i: int) -> tuple[np.ndarray, np.ndarray]:
         mask = np.asarray(masks[i])
-        if mask.dtype.kind not in "iub" or (mask.size and not 0 <= mask.min() <= mask.max() < NUM_LABELS):
+        is_in_range = not mask.size or 0 <= mask.min() <= mask.max() < NUM_LABELS
+        if not is_in_range or (mask.dtype.kind == "f" and (mask % 1).any()):
             raise no_labels(mask, names[i])
+        if mask.dtype.kind == "f":
+            findings.add(f"masks that are {mask.dtype} without fractions are taken as labels", names[i])
         return count_labels(mask)
 
     return read_all(range(len(masks)), count, lambda i: names[i])

@@ -57,9 +57,9 @@ class Readings:
         """
         words = {task: _shape(read) for task, read in found.items() if not isinstance(read, DataError)}
         if not words:
-            if len(found) == 1:
-                raise next(error for error in found.values() if isinstance(error, DataError))
-            raise DataError("\n".join(dict.fromkeys(str(error) for error in found.values())))
+            raise _refusal(
+                data, {task: error for task, error in found.items() if isinstance(error, DataError)}
+            )
         series = found.get(_SERIES)
         if isinstance(series, DataError) or series is None or _IMAGES not in found:
             return cls(data, words, is_sure=False)
@@ -88,6 +88,18 @@ class Readings:
 
     def _sentence(self) -> str:
         return f"{self.data} may be read as {' or as '.join(f'{t} ({w})' for t, w in self.words.items())}."
+
+
+def _refusal(data: str, errors: Mapping[str, DataError]) -> DataError:
+    """The complaint that all readings have in common, or that of each with the task that it was tried as."""
+    first, *_ = errors.values()
+    if len(set(map(str, errors.values()))) == 1:
+        return first
+    lines = [f"As {task}: {error}" for task, error in errors.items()]
+    tried = (
+        f"{data} was tried as {' and as '.join(errors)}, and is none of them; --type TASK says what it is."
+    )
+    return DataError("\n  ".join([tried, *lines]))
 
 
 def _stored_as_bytes(data: str) -> bool:

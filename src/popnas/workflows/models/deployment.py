@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ Say = Callable[[str], None]
 
 
 def deploy(
-    model: ModelFolder, folder: Path | None = None, *, say: Say = lambda message: None
+    model: ModelFolder,
+    folder: Path | None = None,
+    *,
+    say: Say = lambda message: None,
+    told: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write the deployment folder of a model (default: `deploy/` inside its own); returns its `model.json`.
 
@@ -28,7 +32,7 @@ def deploy(
         RunFolderError, DataError: the model or its data cannot be read.
         StorageError: the disk refused.
     """
-    network, dataset = model.load_network(), load_for_judging(model, say)
+    network, dataset = model.load_network(), load_for_judging(model, say, told)
     check_same_data(model, dataset)
     name, judged_on = ("validation", dataset.validation) if dataset.test is None else ("test", dataset.test)
     # The ONNX libraries take seconds to import: only once everything else is well.
@@ -61,13 +65,17 @@ def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
         return run_data.load(config, run)
 
 
-def load_for_judging(model: ModelFolder, say: Say) -> Dataset:
+def load_for_judging(model: ModelFolder, say: Say, told: Collection[str] = ()) -> Dataset:
     """The model's data with their test split, or without, if there is none."""
     try:
-        return model.load_dataset(need_test=True)
+        dataset = model.load_dataset(need_test=True)
     except MissingSplitError as lack:
         say(f"{lack} The exported files are judged on validation data instead.")
         return model.load_dataset()
+    for warning in dataset.test_warnings:
+        if warning not in told:
+            say(f"Warning: {warning}")
+    return dataset
 
 
 def check_same_data(model: ModelFolder, dataset: Dataset) -> None:

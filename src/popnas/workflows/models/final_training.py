@@ -151,7 +151,7 @@ def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     # The deployment's `model.json` is written last: a folder that has it is whole.
     if not ModelFolder(folder.deploy).is_finished:
         listener.phase("writing the deployment folder")
-        deployment.deploy(folder, say=listener.message)
+        deployment.deploy(folder, say=listener.message, told=dataset.told)
     return trained
 
 

@@ -16,7 +16,7 @@ from popnas.networks import Network
 from popnas.report.pages import masks_page
 from popnas.storage import write_text
 from popnas.workflows.models import worst_masks
-from popnas.workflows.models.deployment import check_same_data
+from popnas.workflows.models.deployment import Say, check_same_data
 from popnas.workflows.models.evaluation import answers, find_models
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.worst_masks import WorstMasks
@@ -41,6 +41,7 @@ def show(
     split: str = "test",
     num_shown: int = worst_masks.NUM_SHOWN,
     output: Path | None = None,
+    say: Say = lambda message: None,
 ) -> MasksPage:
     """Predict the masks of a split and write the page of the worst `num_shown` (`model` as for `evaluate`;
     default of `output`: `masks.html` in the model's folder, where the run's report finds it).
@@ -59,6 +60,9 @@ def show(
             f"results: {as_typed('evaluate', '-p', run)}"
         )
     dataset, part = _data(folder, split)
+    if split == "test":
+        for warning in dataset.test_warnings:
+            say(f"Warning: {warning}")
     worst = WorstMasks(dataset.num_classes, num_shown)
     for probabilities_NK, y_N in answers(folder, folder.load_network(), part):
         worst.update(probabilities_NK, y_N)

@@ -220,3 +220,26 @@ def test_masks_of_any_whole_type_are_labels(tmp_path, dtype, cache):
     assert sorted(np.asarray(mask).tobytes() for mask in found.y) == sorted(
         mask.astype(np.uint8).tobytes() for mask in y
     )
+
+
+@pytest.mark.parametrize("is_numbered", [False, True])
+@pytest.mark.parametrize("cache", [True, False])
+def test_masks_of_floats_without_fractions_are_taken_and_told(tmp_path, is_numbered, cache):
+    made = pairs(ONE_SIZE)
+    whole = load(write_npz(tmp_path / "int", made, is_numbered=is_numbered), cache=cache)
+    floats = [(x, y.astype(np.float64)) for x, y in made]
+    found = load(write_npz(tmp_path / "float", floats, is_numbered=is_numbered), cache=cache)
+    told = "Masks that are float64 without fractions are taken as labels: 12 ("
+    assert [note.startswith(told) for note in found.warnings] == [True] and whole.warnings == []
+    assert found.class_names == whole.class_names
+    for i in range(len(whole.train)):
+        assert np.array_equal(whole.train.y[i], found.train.y[i]) and found.train.y[i].dtype == np.uint8
+    for value, remedy in (
+        (0.5, "smoothed"),
+        (-1.0, "ignore_class"),
+        (np.nan, "with NaN"),
+        (1e9, "Number the"),
+    ):
+        floats[3][1][0, 0] = value
+        with pytest.raises(DataError, match=remedy):
+            load(write_npz(tmp_path / "wrong", floats, is_numbered=is_numbered), cache=cache)

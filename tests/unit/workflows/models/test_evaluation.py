@@ -167,6 +167,12 @@ def test_what_is_known_of_the_test_split_is_told_once(
     said: list[str] = []
     evaluate(selected, top=True, say=said.append)
     assert said == [f"Warning: {notes[0]}"]
+    said.clear()
+    model = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
+    deployment.load_for_judging(model, said.append)
+    assert said == [f"Warning: {notes[0]}"]
+    deployment.load_for_judging(model, said.append, notes)
+    assert len(said) == 1, "it was told before"
 
 
 def test_classes_that_training_never_saw(selected: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from popnas.storage import write_bytes, write_json
 from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.models.progress import ModelListener
 
 BEST = "[(-2, 3x3 conv, -1, 3x3 conv)]"
 OTHER = "[(-1, 3x3 conv, -1, identity)]"
@@ -24,7 +25,7 @@ def cheap_files(monkeypatch):
         write_bytes(path, b"onnx")
         return {}
 
-    def deploy(model, say):
+    def deploy(model, say, told):
         deployed.append(model.path)
         write_json(model.deploy / "model.json", {})
 
@@ -159,3 +160,21 @@ def test_threads_are_those_it_began_with_and_are_put_back(run, partial, monkeypa
     monkeypatch.setattr(torch, "set_num_threads", lambda number: (used.append(number), original(number)))
     train(run, partial=partial)
     assert used == [2, before]
+
+
+class Heard(ModelListener):
+    def __init__(self):
+        self.told = []
+
+    def message(self, text):
+        self.told.append(text)
+
+
+def test_selection_and_training_tell_what_is_known_of_the_data_that_they_read_once(run, partial, noted_data):
+    learnt, test = (f"Warning: {note}" for note in noted_data)
+    heard = Heard()
+    selection.select(run, partial=partial, num_cells=1, listener=heard)
+    assert (heard.told.count(learnt), heard.told.count(test)) == (1, 0)
+    heard = Heard()
+    train(run, partial=partial, listener=heard)
+    assert (heard.told.count(learnt), heard.told.count(test)) == (1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from popnas.report.sections import masks as section
 from popnas.runs import RunFolder
 from popnas.storage import write_json
 from popnas.workflows.models import files, predicted_masks, worst_masks
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.worst_masks import WorstMasks
 from popnas.workflows.settings import load_config
 
@@ -129,6 +131,21 @@ def test_the_command_writes_a_page_of_the_worst(segmentation_run: Path, capsys: 
     for words in ("prediction of", "error of", "pixel accuracy", "unlabelled</span>", "IoU"):
         assert words in page
     assert not re.search(r'(src|href)="(?!data:|#)', page), "everything is inside"
+
+
+def test_what_is_known_of_the_test_split_is_told(
+    segmentation_run: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    load = ModelFolder.load_dataset
+    note = "In the test split: transparency is dropped: 3 (a, b, c)."
+    monkeypatch.setattr(
+        ModelFolder,
+        "load_dataset",
+        lambda self, need_test: replace(load(self, need_test=need_test), test_warnings=[note]),
+    )
+    for split, told in (("test", f"Warning: {note}\n"), ("validation", "")):
+        assert popnas(["dataset", "masks", "-p", str(segmentation_run), "--split", split]) == 0
+        assert capsys.readouterr().err == told
 
 
 def test_tables_and_another_file(segmentation_run: Path, tmp_path: Path, capsys: Any) -> None:
