@@ -123,7 +123,14 @@ def _read(folder: Path, onnx_name: str = ONNX) -> ModelFiles:
 def _contents(folder: Path) -> dict[str, bytes]:
     """Files of the deployment; checkpoints and logs of a training folder stay behind."""
     kept = (".onnx", ".json", ".safetensors", ".md")
-    return {item.name: item.read_bytes() for item in sorted(folder.iterdir()) if item.suffix in kept}
+    return {item.name: _content(item) for item in sorted(folder.iterdir()) if item.suffix in kept}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return files.read_bytes(path)
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {files.reason(error)}. {description.REMEDY}") from error
 
 
 def _listed(names: Any) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from popnas import files
 from popnas.command_lines import as_typed
 from popnas.errors import JournalError, RunFolderError
 from popnas.runs import ending
@@ -224,11 +225,18 @@ class Journal:
 
     def scan(self) -> Scan:
         """What stands in the file; errors as for `events`."""
-        try:
-            data = self.path.read_bytes()
-        except OSError as error:
-            raise RunFolderError(f"cannot read the journal {self.path}: {error.strerror or error}") from error
-        return scan(data, self.path)
+        return scan(read(self.path), self.path)
+
+
+def read(path: Path) -> bytes:
+    """The content of a journal's file; raises RunFolderError if it is no file, or cannot be read."""
+    try:
+        return files.read_bytes(path)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot read the journal {path}: {files.reason(error)}. Put back a copy of the file, or make it "
+            "readable for this user."
+        ) from error
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from popnas.errors import JournalError
 from popnas.runs import ending
 from popnas.runs.folder import RunFolder
-from popnas.runs.journal import scan
+from popnas.runs.journal import read, scan
 from popnas.runs.replaying import replay
 from popnas.storage import write_bytes
 
@@ -33,7 +33,7 @@ def repair(path: Path | str) -> Repaired:
     folder = RunFolder(path)
     folder.check_exists()
     with folder.lock():
-        before = data = folder.journal_path.read_bytes()
+        before = data = read(folder.journal_path)
         while (bad := _first_bad_line(data, folder.journal_path)) is not None:
             if bad.number == 1:
                 raise bad

@@ -172,3 +172,12 @@ def test_missing_last_lines_and_half_a_line_are_told(run, capsys, caplog):
     run.journal_path.write_bytes(b"".join(lines)[:-20])
     assert answer(["journal"], run, capsys)[0] == 0
     assert f"line {len(lines)} is only half written" in caplog.text
+
+
+@pytest.mark.parametrize("options", [[], ["--content"], ["--repair"]])
+def test_a_journal_that_is_no_file_is_told_as_what_it_is(run, capsys, options):
+    run.journal_path.unlink()
+    run.journal_path.mkdir()
+    status, _, words = answer(["journal", *options], run, capsys)
+    assert status == 2
+    assert f"cannot read the journal {run.journal_path}: it is a folder, not a file. Put back a copy" in words

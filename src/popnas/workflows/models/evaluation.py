@@ -92,6 +92,8 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
     if model is None:
         best = ModelFolder(run.best_model)
         if not best.is_finished:
+            if best.path.is_dir():
+                best.content()  # says what is wrong with it
             raise RunFolderError(f"{path} has no best model yet: the search has not ended.{_listed(run)}")
         return [best]
     found = [folder for folder in map(ModelFolder, _places(run, Path(model))) if folder.is_finished]
