@@ -135,6 +135,11 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, self._columns = data.classes, data.columns
         return self
 
+    @property
+    def predictor_(self) -> LoadedModel:
+        """`model_` by its name in popnas 0.1.0: programs that read it go on."""
+        return self.model_
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities, (n, K), columns in the order of `classes_`.
 

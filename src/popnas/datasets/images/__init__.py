@@ -3,3 +3,7 @@ and `augmentation` of whole batches on the device.
 
 `augmentation` alone imports torch. May not import `masks` or `sources`: they build on this.
 """
+
+from popnas.datasets.images.decoding import read
+
+__all__ = ["read"]

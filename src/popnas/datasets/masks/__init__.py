@@ -5,3 +5,7 @@ hands out batches of both together.
 `npz_writing` build segmentation data: colours to labels, image and mask to another size together, files that
 are written piece by piece. `loader` alone imports torch. May not import `sources`.
 """
+
+from popnas.datasets.masks.mask_files import read_mask
+
+__all__ = ["read_mask"]
