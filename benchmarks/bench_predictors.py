@@ -25,7 +25,7 @@ import torch
 from scipy.stats import spearmanr
 
 from popnas.cells import SearchSpace, bulk
-from popnas.predictors import REGISTRY, Predictor, TimePredictor
+from popnas.predictors import REGISTRY, Predictor, PredictorContext
 from popnas.predictors.features import time_features
 
 SPACE = SearchSpace([f"{size}x{size} conv" for size in range(1, 13)], num_blocks=5, lookback_depth=2)
@@ -125,9 +125,7 @@ def stacked(cells_NB4: np.ndarray) -> np.ndarray:
 
 
 def make(kind: type[Predictor], costs: np.ndarray) -> Predictor:
-    if issubclass(kind, TimePredictor):
-        return kind(SPACE, operator_costs=costs, cells_stacked=stacked)
-    return kind(SPACE)
+    return kind(PredictorContext(SPACE, stacked, costs))
 
 
 def measure(what: str, run: Callable[[], T]) -> T:

@@ -24,7 +24,7 @@ import numpy as np
 from bench_expansion import OPERATORS, simulated_parents
 from popnas.cells import SearchSpace, bulk
 from popnas.networks import NetworkSpec, bulk_costs, num_cells_stacked
-from popnas.predictors import features
+from popnas.predictors import PredictorContext, features
 from popnas.predictors.gin import GinPredictor
 from popnas.predictors.svr import SvrPredictor
 from popnas.strategy import StrategySettings, round_significant, select
@@ -64,11 +64,10 @@ def main() -> dict[str, float]:
     known_NB4, scores_N, times_N, costs_O = simulated_evaluations(space)
     clock = Clock()
     for _ in range(REPETITIONS):
-        gin = GinPredictor(space, num_models=5)
+        context = PredictorContext(space, lambda cells: num_cells_stacked(cells, SPEC), costs_O)
+        gin = GinPredictor(context)
         clock.measure("fit: GIN ensemble of 5", lambda gin=gin: gin.fit(known_NB4, scores_N, seed=0))
-        svr = SvrPredictor(
-            space, operator_costs=costs_O, cells_stacked=lambda cells: num_cells_stacked(cells, SPEC)
-        )
+        svr = SvrPredictor(context)
         clock.measure("fit: SVR with its tuning", lambda svr=svr: svr.fit(known_NB4, times_N, seed=0))
         expansion = clock.measure("expansion, duplicates", lambda: bulk.expand(parents, space))
         score = clock.measure(

@@ -10,7 +10,8 @@ import pytest
 
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import PredictorError
-from popnas.predictors import MIN_TARGETS, REGISTRY, Predictor, TimePredictor
+from popnas.predictors import MIN_TARGETS, REGISTRY, Predictor, PredictorContext, names_of
+from popnas.workflows.settings import load_config
 
 SPACE = SearchSpace(["1x1 conv", "2x2 maxpool", "3x3 conv", "identity"], 4, 2)
 COSTS = np.array([0.4, 0.1, 1.0, 0.02])
@@ -22,10 +23,7 @@ def stacked(cells_NB4: np.ndarray) -> np.ndarray:
 
 
 def make(name: str) -> Predictor:
-    kind = REGISTRY.get(name)
-    if issubclass(kind, TimePredictor):
-        return kind(SPACE, operator_costs=COSTS, cells_stacked=stacked)
-    return kind(SPACE)
+    return REGISTRY.get(name)(PredictorContext(SPACE, stacked, COSTS))
 
 
 def targets(cells_NB4: np.ndarray) -> np.ndarray:
@@ -55,6 +53,17 @@ def fitted(request: pytest.FixtureRequest) -> Predictor:
 def expansion() -> bulk.Expansion:
     parents = bulk.canonicalize(SPACE.random_cells(6, 3, np.random.default_rng(5)))
     return bulk.expand(parents[bulk.unique(parents)], SPACE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_configuration_can_choose_it(name: str) -> None:
+    objective = REGISTRY.get(name).objective
+    assert name in names_of(objective)
+    document = {
+        "dataset": {"type": "image_classification", "name": "digits"},
+        "others": {"predictors": {objective: name}},
+    }
+    assert getattr(load_config(document).others.predictors, objective) == name
 
 
 @pytest.mark.parametrize("name", NAMES)

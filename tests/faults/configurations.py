@@ -56,6 +56,7 @@ _TEXTS: dict[str, list[Any]] = {
     "resize": [None, {"width": 1, "height": 1}, {"width": 20, "height": 9}, {"width": 8192, "height": 8192}],
     "macro_architecture": ["classification", "segmentation_cells", "none"],
     "name": ["digits", "custom-dataset", "cifar11"],
+    "predictors": [{"score": "gin"}, {"score": "svr"}, {"time": "none"}],
     "executor": [{"kind": "inline"}, {"kind": "ray"}, {"kind": "inline", "workers": 3, "threads": 2}],
 }  # fmt: skip
 

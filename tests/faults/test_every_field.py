@@ -141,6 +141,8 @@ FIELDS: dict[str, Line] = {
     "dataset.rescale": everywhere(True, data="series"),
     "dataset.normalize": everywhere(True, data="series"),
     "others.accuracy_predictor_ensemble_units": search_only(2),
+    "others.predictors.score": Line("forest", "refused", "refused", "refused"),
+    "others.predictors.time": Line("gin", "refused", "refused", "refused"),
     "others.predictions_batch_size": Line(32, W, W, W),
     "others.save_children_weights": search_only(True, "candidate"),
     "others.save_children_models": search_only(True, "candidate"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,14 +72,13 @@ def operators() -> Iterator[Row]:
 
 @_listing("predictors")
 def predictors() -> Iterator[Row]:
-    """Surrogate models for score and times."""
-    from popnas.predictors import REGISTRY, ScorePredictor
+    """Surrogate models (others.predictors), and whether they predict the score or times."""
+    from popnas.predictors import REGISTRY
 
     for name, predictor in REGISTRY.items():
-        predicts_score = inspect.isclass(predictor) and issubclass(predictor, ScorePredictor)
         yield {
             "name": name,
-            "predicts": "score" if predicts_score else "times",
+            "predicts": predictor.objective,
             "description": REGISTRY.description(name),
         }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from popnas.config.run_config import RunConfig
@@ -32,8 +32,8 @@ class NameRules:
 
     `check_operator(name, num_dims)`, `check_dataset(name, task)` and `check_macro(name, task)` return what is
     wrong with a name, or None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks`
-    (without it only those of the built-in tasks are known); `fewest_learnt_from` is how many cells a
-    predictor can be fitted to.
+    (without it only those of the built-in tasks are known); `predictors` are names by objective ("score",
+    "time"; empty: not known); `fewest_learnt_from` is how many cells a predictor can be fitted to.
     """
 
     check_operator: Callable[[str, int], str | None]
@@ -45,6 +45,7 @@ class NameRules:
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
     check_macro: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES
+    predictors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     fewest_learnt_from: int = 3
 
     def task(self, name: str) -> TaskFacts | None:

@@ -9,6 +9,7 @@ from popnas.config.declarations import Section
 from popnas.config.names import Facts
 from popnas.config.rules import no_effect
 from popnas.errors import Problem
+from popnas.objectives.rows import TIMES
 
 _SERIES = "time_series_classification"
 _SEGMENTATION = "image_segmentation"
@@ -130,7 +131,7 @@ def _few_steps(facts: Facts) -> Iterator[Problem]:
             )
 
 
-@no_effect("search_space.blocks", "others")
+@no_effect("search_space.blocks", "search_strategy", "others")
 def _predictor_settings(facts: Facts) -> Iterator[Problem]:
     others = facts.config.others
     units = others.accuracy_predictor_ensemble_units
@@ -142,12 +143,29 @@ def _predictor_settings(facts: Facts) -> Iterator[Problem]:
             units,
             "has no effect with search_space.blocks 1: nothing is predicted.",
         )
+    yield from _unused_predictors(facts)
     if others.predictions_batch_size != _default(others, "predictions_batch_size"):
         yield Problem(
             "others.predictions_batch_size",
             others.predictions_batch_size,
             "has no effect: predictions choose their batches themselves, and no result depends on them.",
         )
+
+
+def _unused_predictors(facts: Facts) -> Iterator[Problem]:
+    """Predictors that were chosen for what is not predicted."""
+    config = facts.config
+    chosen, strategy = config.others.predictors, config.search_strategy
+    wanted = {*strategy.additional_pareto_objectives} if not config.others.pnas_mode else set()
+    wanted |= {*strategy.constraints}
+    for objective in ("score", "time"):
+        reason = None
+        if config.search_space.blocks == 1:
+            reason = "with search_space.blocks 1: nothing is predicted"
+        elif objective == "time" and not wanted & {row.name for row in TIMES}:
+            reason = "without an objective of time or a constraint on it"
+        if reason and (name := getattr(chosen, objective)) != _default(chosen, objective):
+            yield Problem(f"others.predictors.{objective}", name, f"has no effect {reason}.")
 
 
 def _default(section: Section, key: str) -> Any:

@@ -345,6 +345,18 @@ def _executor_exists(facts: Facts) -> Iterator[Problem]:
         )
 
 
+@mistake("others.predictors")
+def _predictors_exist(facts: Facts) -> Iterator[Problem]:
+    for objective, known in (facts.names.predictors if facts.names else {}).items():
+        name = getattr(facts.config.others.predictors, objective)
+        if name not in known:
+            yield Problem(
+                f"others.predictors.{objective}",
+                name,
+                f"no predictor of the {objective} is named '{name}'.{_choices(name, known)}",
+            )
+
+
 def _repeated(place: str, values: Sequence[str]) -> Iterator[Problem]:
     for index, value in enumerate(values):
         first = values.index(value)

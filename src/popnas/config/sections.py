@@ -343,12 +343,24 @@ class ExecutorConfig(Section):
     ] = Field(default=1, description="Threads per worker on a CPU; measured times and results depend on it.")
 
 
+class PredictorsConfig(Section):
+    """Which surrogate models predict what was not trained; `popnas list predictors` shows them."""
+
+    score: Annotated[Text, Field(json_schema_extra=suggested(("gin",)))] = Field(
+        default="gin", description="The score predictor, by name (plug-ins may add some)."
+    )
+    time: Annotated[Text, Field(json_schema_extra=suggested(("svr",)))] = Field(
+        default="svr", description="The predictor of training and inference time, by name."
+    )
+
+
 class OthersConfig(Section):
     """Everything about a run that is neither data nor network."""
 
     accuracy_predictor_ensemble_units: Annotated[
         int, Field(ge=1, le=100), Because("each model learns from all cells trained so far; 5 is usual")
     ] = Field(default=5, description="Number of models in the score predictor's ensemble.")
+    predictors: Annotated[PredictorsConfig, NullMeans({})] = Field(default_factory=PredictorsConfig)
     predictions_batch_size: Annotated[
         int, Field(ge=1, le=2**20), Because("a step predicts a few million cells at most")
     ] = Field(

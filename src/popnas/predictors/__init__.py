@@ -6,12 +6,13 @@ torch). Cells come in as integer arrays of shape (cells, blocks, 4), never as ob
 scores close to a million candidates.
 
 What may not be imported here: training, networks, anything above. The number of stacked cells, which a
-network's macro-architecture decides, is handed in as a function. torch is imported by the private modules
-of `gin` only, on first use.
+network's macro-architecture decides, is handed in as a function (`PredictorContext`, the same for all).
+torch is imported by the private modules of `gin` only, on first use.
 
 Adding a predictor: one file with a subclass of `ScorePredictor` or `TimePredictor` under
 `@REGISTRY.register(name, description=...)`; `tests/contract/test_predictors.py` picks it up. A user's own
-predictor comes in through the entry point group `popnas.predictors`.
+predictor comes in through the entry point group `popnas.predictors`. A configuration chooses by name, per
+objective, in `others.predictors`.
 """
 
 from popnas.predictors._base import (
@@ -20,8 +21,10 @@ from popnas.predictors._base import (
     FitReport,
     Prediction,
     Predictor,
+    PredictorContext,
     ScorePredictor,
     TimePredictor,
+    names_of,
 )
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "FitReport",
     "Prediction",
     "Predictor",
+    "PredictorContext",
     "ScorePredictor",
     "TimePredictor",
+    "names_of",
 ]

@@ -42,6 +42,25 @@ class Prediction:
     spread: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class PredictorContext:
+    """What every predictor is told of the search; each takes what it needs.
+
+    `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the network really stacks; `operator_costs`
+    (num_operators,): what `features.operator_costs` made of the times of the kind that is predicted (score:
+    training time), in the order of `space.operators`; `num_models`: the size of an ensemble.
+    """
+
+    space: SearchSpace
+    cells_stacked: Callable[[np.ndarray], np.ndarray]
+    operator_costs: np.ndarray
+    num_models: int = 5
+
+    def __post_init__(self) -> None:
+        assert self.operator_costs.shape == (len(self.space.operators),), self.operator_costs.shape
+        assert self.num_models >= 1, self.num_models
+
+
 class Predictor(ABC):
     """A surrogate of one objective.
 
@@ -51,8 +70,8 @@ class Predictor(ABC):
 
     objective: ClassVar[str]  # "score" or "time"
 
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
+    def __init__(self, context: PredictorContext) -> None:
+        self.context, self.space = context, context.space
         self._is_fitted = False
 
     def fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, *, seed: int) -> FitReport:
@@ -119,37 +138,20 @@ class Predictor(ABC):
 
 
 class ScorePredictor(Predictor):
-    """A predictor of the score, an accuracy or the like; `num_models` is the size of its ensemble."""
+    """A predictor of the score, an accuracy or the like."""
 
     objective = "score"
 
-    def __init__(self, space: SearchSpace, *, num_models: int = 5) -> None:
-        super().__init__(space)
-        assert num_models >= 1, num_models
-        self.num_models = num_models
-
 
 class TimePredictor(Predictor):
-    """A predictor of training or inference seconds.
-
-    `operator_costs` (num_operators,): what `features.operator_costs` made of the times of the same kind, in
-    the order of `space.operators`; `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the
-    network really stacks.
-    """
+    """A predictor of training or inference seconds."""
 
     objective = "time"
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        operator_costs: np.ndarray,
-        cells_stacked: Callable[[np.ndarray], np.ndarray],
-    ) -> None:
-        super().__init__(space)
-        self.operator_costs = np.asarray(operator_costs, dtype=np.float64)
-        assert self.operator_costs.shape == (len(space.operators),), self.operator_costs.shape
-        self.cells_stacked = cells_stacked
-
 
 REGISTRY: Registry[type[Predictor]] = Registry("predictor", "popnas.predictors", "popnas.predictors")
+
+
+def names_of(objective: str) -> list[str]:
+    """The predictors of "score" or "time"."""
+    return [name for name, predictor in REGISTRY.items() if predictor.objective == objective]

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from popnas.cells import SearchSpace
-from popnas.predictors._base import REGISTRY, FitReport, Prediction, ScorePredictor
+from popnas.predictors._base import REGISTRY, FitReport, Prediction, PredictorContext, ScorePredictor
 from popnas.predictors._cross_validation import figures, folds
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ class GinPredictor(ScorePredictor):
     stretch that range.
     """
 
-    def __init__(self, space: SearchSpace, *, num_models: int = 5) -> None:
-        super().__init__(space, num_models=num_models)
+    def __init__(self, context: PredictorContext) -> None:
+        super().__init__(context)
+        self.num_models = context.num_models
         self._weights: NetworkWeights | None = None
         self._low, self._span = 0.0, 1.0
 

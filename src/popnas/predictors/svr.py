@@ -14,14 +14,13 @@ Axes: N cells, F features, S support vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from popnas.cells import SearchSpace, bulk
-from popnas.predictors._base import REGISTRY, FitReport, Prediction, TimePredictor
+from popnas.cells import bulk
+from popnas.predictors._base import REGISTRY, FitReport, Prediction, PredictorContext, TimePredictor
 from popnas.predictors._cross_validation import figures, folds
 from popnas.predictors.features import time_features
 
@@ -52,18 +51,12 @@ class _Fit:
 class SvrPredictor(TimePredictor):
     """Support vector regression whose width, penalty and tube are tuned by cross-validation at every fit."""
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        operator_costs: np.ndarray,
-        cells_stacked: Callable[[np.ndarray], np.ndarray],
-    ) -> None:
-        super().__init__(space, operator_costs=operator_costs, cells_stacked=cells_stacked)
+    def __init__(self, context: PredictorContext) -> None:
+        super().__init__(context)
         self._fit_of_all: _Fit | None = None
 
     def _features(self, cells_NB4: np.ndarray) -> np.ndarray:
-        return time_features(cells_NB4, self.operator_costs, self.cells_stacked(cells_NB4))
+        return time_features(cells_NB4, self.context.operator_costs, self.context.cells_stacked(cells_NB4))
 
     def _fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, seed: int) -> FitReport:
         features_NF = self._features(cells_NB4)

@@ -17,7 +17,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from popnas import files
+from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
 from popnas.runs import ending, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
@@ -295,12 +298,20 @@ def search_part(config_json: Mapping[str, Any]) -> dict[str, Any]:
 
 def same_search(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two configurations search the same: they may differ in `EXECUTION_FIELDS` and in where the data
-    are."""
-    parts = [search_part(one), search_part(other)]
+    are. What an earlier version did not have is as its default."""
+    parts = [search_part(_completed(one)), search_part(_completed(other))]
     for part in parts:
         if isinstance(part.get("dataset"), dict):
             part["dataset"].pop("path", None)
     return parts[0] == parts[1]
+
+
+def _completed(config_json: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults of fields that are not there; as it is, where it is no whole configuration."""
+    try:
+        return RunConfig.model_validate(plain(config_json)).to_json()
+    except ValidationError:
+        return plain(config_json)
 
 
 def _search_sha256(config_json: Mapping[str, Any]) -> str:

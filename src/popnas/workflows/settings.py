@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from popnas import config, datasets, executors, files, operators, tasks
+from popnas import config, datasets, executors, files, operators, predictors, tasks
 from popnas.config import NameRules, RunConfig, Source
 from popnas.errors import DataError
 from popnas.executors import Executor
 from popnas.networks.macros import MACROS
-from popnas.predictors import MIN_TARGETS
 
 if TYPE_CHECKING:
     from popnas.networks.spec import NetworkSpec
@@ -28,7 +27,8 @@ def name_rules() -> NameRules:
         check_dataset=datasets.check_name,
         check_macro=_check_macro,
         get_task=tasks.get,
-        fewest_learnt_from=MIN_TARGETS,
+        predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},
+        fewest_learnt_from=predictors.MIN_TARGETS,
     )
 
 

@@ -136,6 +136,7 @@ NAMES = NameRules(
     executors=["inline", "processes"],
     check_dataset=lambda name, task: None if name == "digits" else f"no data set is named '{name}'.",
     datasets=["digits"],
+    predictors={"score": ["gin", "own"], "time": ["svr"]},
 )
 
 
@@ -143,7 +144,7 @@ def test_names_are_checked_with_all_the_rest():
     content = {
         "search_space": {"operators": ["2d a", "1d b", 5], "blocks": 0},
         "dataset": {"type": "image_classification", "name": "digitz"},
-        "others": {"executor": {"kind": "processs"}},
+        "others": {"executor": {"kind": "processs"}, "predictors": {"score": "gni", "time": "gin"}},
     }
     assert problems(content, NAMES) == {
         "search_space.blocks": "must be a whole number, at least 1 and at most 32, got 0.",
@@ -153,6 +154,9 @@ def test_names_are_checked_with_all_the_rest():
         "dataset.name": "no data set is named 'digitz'.",
         "others.executor.kind": "no executor is named 'processs'. Did you mean 'processes'? Choose one "
         "of: inline, processes.",
+        "others.predictors.score": "no predictor of the score is named 'gni'. Did you mean 'gin'? Choose one "
+        "of: gin, own.",
+        "others.predictors.time": "no predictor of the time is named 'gin'. Choose one of: svr.",
     }
 
 

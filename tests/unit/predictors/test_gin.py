@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from popnas.cells import Cell, SearchSpace, bulk
-from popnas.predictors import _gin_bulk
+from popnas.predictors import PredictorContext, _gin_bulk
 from popnas.predictors._gin_graphs import node_types, predecessors
 from popnas.predictors._gin_network import NetworkWeights, NodeTypes, forward
 from popnas.predictors._gin_training import graphs
 from popnas.predictors.gin import GinPredictor
 
 SPACE = SearchSpace([f"{size}x{size} conv" for size in (1, 3, 5, 7)], 4, 3)
+CONTEXT = PredictorContext(SPACE, len, np.zeros(4))  # neither cells stacked nor costs are asked for
 TYPES = NodeTypes(3, 4)
 
 
@@ -101,7 +104,7 @@ def test_a_row_of_a_product_does_not_depend_on_its_place(width_in: int, width_ou
 
 def test_one_model_is_fitted_to_all_data() -> None:
     cells_NB4 = SPACE.random_cells(12, 2, np.random.default_rng(0))
-    predictor = GinPredictor(SPACE, num_models=1)
+    predictor = GinPredictor(replace(CONTEXT, num_models=1))
     report = predictor.fit(cells_NB4, np.linspace(0.8, 0.9, 12), seed=0)
     assert report.cross_validation == {"mape": None, "spearman": None, "r2": None}
     prediction = predictor.predict(cells_NB4)
@@ -112,7 +115,7 @@ def test_one_model_is_fitted_to_all_data() -> None:
 def test_each_model_leaves_out_its_fold() -> None:
     cells_NB4 = bulk.canonicalize(SPACE.random_cells(40, 3, np.random.default_rng(0)))
     noise = np.random.default_rng(1).random(40)
-    report = GinPredictor(SPACE).fit(cells_NB4, noise, seed=0)
+    report = GinPredictor(CONTEXT).fit(cells_NB4, noise, seed=0)
     # Noise can be learnt by heart but not foretold: predictions of cells seen would correlate.
     assert report.cross_validation["spearman"] < 0.6
     assert report.loss_curve[-1] < 0.5 * report.loss_curve[0]
@@ -122,7 +125,7 @@ def test_scores_lie_close_to_what_was_seen() -> None:
     cells_NB4 = SPACE.random_cells(30, 2, np.random.default_rng(0))
     targets = np.linspace(0.90, 0.94, 30)
     targets[3] = 0.1  # a training that went astray
-    predictor = GinPredictor(SPACE)
+    predictor = GinPredictor(CONTEXT)
     predictor.fit(cells_NB4, targets, seed=0)
     predicted = predictor.predict(SPACE.random_cells(200, 4, np.random.default_rng(1))).mean
     assert predicted.min() > 0.7

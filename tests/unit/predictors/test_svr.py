@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from sklearn.svm import SVR
 
 from popnas.cells import SearchSpace, bulk
-from popnas.predictors import svr
+from popnas.predictors import PredictorContext, svr
 from popnas.predictors._cross_validation import figures, folds
 from popnas.predictors.features import time_features
 from popnas.predictors.svr import SvrPredictor
@@ -26,7 +26,7 @@ def seconds(cells_NB4: np.ndarray) -> np.ndarray:
 
 
 def fitted(cells_NB4: np.ndarray, noise: float = 0.0) -> SvrPredictor:
-    predictor = SvrPredictor(SPACE, operator_costs=COSTS, cells_stacked=stacked)
+    predictor = SvrPredictor(PredictorContext(SPACE, stacked, COSTS))
     factor = np.exp(np.random.default_rng(5).normal(0, noise, len(cells_NB4)))
     predictor.fit(cells_NB4, seconds(cells_NB4) * factor, seed=0)
     return predictor

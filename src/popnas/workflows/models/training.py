@@ -314,6 +314,8 @@ class _Job:
         """Which training a checkpoint is of: run, cell and all that it is trained with."""
         config = search_part(self.job.config.to_json())
         config["dataset"].pop("path")
+        # No part of a training, and not there in checkpoints of earlier versions.
+        config["others"].pop("predictors")
         return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
 
     def _wall_seconds(self) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +19,9 @@ from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
 from popnas.networks.spec import NetworkSpec
 from popnas.objectives.rows import TIMES
-from popnas.predictors import ScorePredictor, TimePredictor, features
+from popnas.predictors import Predictor, PredictorContext, features
 from popnas.seeds import derive_seed
 from popnas.strategy import round_significant
-
-SCORE_PREDICTOR = "gin"
-TIME_PREDICTOR = "svr"
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ def _predict_step(
     reports: dict[str, dict[str, Any]] = {}
     wanted = wanted_objectives(config)
 
-    score_type = cast(type[ScorePredictor], predictors.REGISTRY.get(SCORE_PREDICTOR))
-    score_predictor = score_type(space, num_models=config.others.accuracy_predictor_ensemble_units)
+    score_predictor = _predictor("score", costs["time"], space, spec, config)
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
     scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
     seed = derive_seed(config.others.seed, "predictor", "score", step)
@@ -101,11 +97,7 @@ def _predict_step(
     values["score"] = round_significant(prediction.mean, 6)
 
     for objective in (row for row in TIMES if row.name in wanted):
-        time_predictor = cast(type[TimePredictor], predictors.REGISTRY.get(TIME_PREDICTOR))(
-            space,
-            operator_costs=np.array([costs[objective.name][name] for name in space.operators]),
-            cells_stacked=lambda cells_NB4: num_cells_stacked(cells_NB4, spec),
-        )
+        time_predictor = _predictor("time", costs[objective.name], space, spec, config)
         seconds = np.array([objective.value(evaluation) for evaluation in successes])
         seed = derive_seed(config.others.seed, "predictor", objective.name, step)
         reports[objective.name] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
@@ -115,6 +107,19 @@ def _predict_step(
         exact = bulk_costs(expansion.cells, space, spec)
         values["params"], values["flops"] = exact.params, exact.flops
     return StepPredictions(expansion, values, prediction.spread, reports)
+
+
+def _predictor(
+    objective: str, costs: dict[str, float], space: SearchSpace, spec: NetworkSpec, config: RunConfig
+) -> Predictor:
+    """The configuration's predictor of "score" or "time"; `costs` by operator."""
+    context = PredictorContext(
+        space,
+        cells_stacked=lambda cells_NB4: num_cells_stacked(cells_NB4, spec),
+        operator_costs=np.array([costs[name] for name in space.operators]),
+        num_models=config.others.accuracy_predictor_ensemble_units,
+    )
+    return predictors.REGISTRY.get(getattr(config.others.predictors, objective))(context)
 
 
 @contextmanager
