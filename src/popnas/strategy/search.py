@@ -28,9 +28,9 @@ class ProgressiveSearch:
     """Proposes cells for steps 0 to B and records their evaluations.
 
     The driver trains `proposals(0)` and `proposals(1)`; then for b = 2..B it expands `parents(b)`, predicts
-    the expansions and trains what `propose` selects. If `parents(b)` is empty, every candidate of the last
-    step failed and the search is over. A search is resumed by recording the evaluations that there are, in
-    any order.
+    the expansions and trains what `select` takes of them (as `proposals_of`). If `parents(b)` is empty, every
+    candidate of the last step failed and the search is over. A search is resumed by recording the evaluations
+    that there are, in any order.
     """
 
     def __init__(self, space: SearchSpace, settings: StrategySettings) -> None:
@@ -40,7 +40,7 @@ class ProgressiveSearch:
 
     def proposals(self, step: int) -> list[Proposal]:
         """Step 0: the empty cell. Step 1: every single-block cell over the lookbacks, whatever K is."""
-        assert step in (0, 1), "from step 2 on proposals come from predictions: see propose"
+        assert step in (0, 1), "from step 2 on proposals come from predictions: see select and proposals_of"
         if step == 0:
             return [Proposal(Cell())]
         return [Proposal(cell) for cell in self.space.decode(self.space.new_blocks(1)[:, None])]
@@ -60,12 +60,6 @@ class ProgressiveSearch:
     def select(self, step: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]) -> Selection:
         """Select among a step's expansions, from the predictions (N,) of each objective: see `select`."""
         return select(expansion.canonical, predictions, self.space, self.settings, step)
-
-    def propose(
-        self, step: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]
-    ) -> list[Proposal]:
-        """What a step (2 to B) trains: the front by decreasing predicted score, then exploration cells."""
-        return self.proposals_of(expansion, self.select(step, expansion, predictions), predictions)
 
     def proposals_of(
         self, expansion: Expansion, selection: Selection, predictions: Mapping[str, np.ndarray]

@@ -43,7 +43,9 @@ def run(space, settings, steps, is_failed=lambda step, index: False, shuffle=Non
             if not parents:
                 break
             expansion = bulk.expand(space.encode(parents), space)
-            proposals[step] = search.propose(step, expansion, made_up_predictions(expansion))
+            predictions = made_up_predictions(expansion)
+            selection = search.select(step, expansion, predictions)
+            proposals[step] = search.proposals_of(expansion, selection, predictions)
         results = [
             evaluation(
                 step, index, item.cell, 0.1 * step + index / 1000, is_failed(step, index), item.is_exploration
