@@ -138,7 +138,7 @@ def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
     from popnas.export.stored import network_of
 
     description = files.description()
-    if "preprocessing" not in description:
+    if description.get("preprocessing") is None:
         raise UserError(
             f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
             'backend needs; use backend="onnx".'

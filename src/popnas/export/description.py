@@ -137,6 +137,8 @@ def _check_together(path: Path, content: Mapping[str, Any]) -> None:
     given = content.get("preprocessing")
     if given is not None and {len(given["offset"]), len(given["scale"])} != {network["input_shape"][-1]}:
         raise _impossible(path, "preprocessing", given)
+    if given is not None and given["has_lengths"] != network.get("has_lengths", False):
+        raise _impossible(path, "preprocessing.has_lengths", given["has_lengths"])
 
 
 def _never(value: Any) -> bool:

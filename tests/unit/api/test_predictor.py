@@ -211,11 +211,15 @@ def test_descriptions_that_lie(make_model):
         ({"cell": "[(-1, 1x1 conv, -2, identity)]"}, "does not hold the weights of the network"),
         ({"network": {**content["network"], "colour": 1}}, r"has 1 as its 'network.colour'"),
         ({"cell": "[(-1"}, r"\(-1"),
+        ({"network": {**content["network"], "has_lengths": True}}, r"as its 'preprocessing.has_lengths'"),
     ):
         changed = {key: value for key, value in {**content, **change}.items() if value is not None}
         path.write_text(json.dumps(changed))
         with pytest.raises(UserError, match=message):
             popnas.load(folder, backend="torch")
+    path.write_text(json.dumps({**content, "preprocessing": None}))
+    with pytest.raises(UserError, match="how input is preprocessed"):
+        popnas.load(folder, backend="torch")
     path.write_text('{"cell": ')
     with pytest.raises(UserError, match="it is no JSON, or was cut off"):
         popnas.load(folder)
