@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from popnas.errors import CandidateFailed
+from popnas.layers.activations import Exponential
 
 _CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory")
 
@@ -27,10 +29,18 @@ def memory_errors_named(device: torch.device) -> Iterator[None]:
         raise
 
 
-def check_finite(value: float, what: str, epoch: int) -> None:
-    """Raise CandidateFailed("nan") unless `value` is a finite number; epochs are counted from 0."""
-    if not math.isfinite(value):
-        raise CandidateFailed("nan", f"{what} became {value} in epoch {epoch + 1}: the training diverged")
+def check_finite(value: float, what: str, epoch: int, network: nn.Module) -> None:
+    """Raise CandidateFailed("nan") unless `value` is a finite number; epochs are counted from 0. An
+    activation of `network` that itself makes numbers explode is named."""
+    if math.isfinite(value):
+        return
+    message = f"{what} became {value} in epoch {epoch + 1}: the training diverged"
+    if any(isinstance(module, Exponential) for module in network.modules()):
+        message += (
+            "; the activation 'exponential' grows without bound, far faster than its input: take another "
+            "architecture_hyperparameters.activation_function"
+        )
+    raise CandidateFailed("nan", message)
 
 
 def time_limit(max_seconds: float, epoch: int, num_epochs: int) -> CandidateFailed:

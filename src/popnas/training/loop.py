@@ -213,7 +213,7 @@ class _Training:
         self.spare = None
         seconds = clock.seconds()
         mean_loss = loss_sum.item() / num_samples
-        check_finite(mean_loss, "the training loss", epoch)
+        check_finite(mean_loss, "the training loss", epoch, self.network)
         if self.cost is not None:
             seconds = simulated.training_seconds(self.cost.flops, self.cost.params, num_samples)
         return mean_loss, seconds
@@ -241,7 +241,7 @@ class _Training:
         """
         if self.validation_loader is None:
             weights = torch.stack([weight.sum() for weight in self.network.parameters()])
-            check_finite(weights.sum().item(), "the sum of the weights", epoch)
+            check_finite(weights.sum().item(), "the sum of the weights", epoch, self.network)
             return
         self.network.eval()
         logits_sum = torch.zeros((), device=self.device)
@@ -252,7 +252,7 @@ class _Training:
             _count(heads, outputs, batch.y)
             for logits in outputs:
                 logits_sum.add_(logits.float().sum())
-        check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch)
+        check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch, self.network)
 
     def _keep_if_best(self, epoch: int) -> None:
         if self.validation_loader is None:

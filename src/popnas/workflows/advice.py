@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from popnas.evaluation import Evaluation
+from popnas.predictors import MIN_TARGETS
 
 _REMEDIES = {
     "nan": "the loss became no number: lower training_hyperparameters.learning_rate",
@@ -20,3 +24,20 @@ def for_kinds(kinds: Iterable[str | None]) -> str:
     found = set(kinds)
     remedies = [remedy for kind, remedy in _REMEDIES.items() if kind in found]
     return "\n".join(f"  {remedy[0].upper()}{remedy[1:]}." for remedy in remedies)
+
+
+def too_few(evaluations: Sequence[Evaluation], num_blocks: int) -> str | None:
+    """Why the single-block cells that were evaluated are too few to grow cells of up to `num_blocks`
+    from, and what helps; None if they are not."""
+    cells = [evaluation for evaluation in evaluations if evaluation.step == 1]
+    failures = [evaluation for evaluation in cells if evaluation.is_failed]
+    trained = len(cells) - len(failures)
+    if trained >= (MIN_TARGETS if num_blocks > 1 else 1) or not failures:
+        return None
+    reasons = Counter(f"{evaluation.error_kind}: {evaluation.error}" for evaluation in failures)
+    listed = "\n  ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
+    need = f"predicting larger ones takes {MIN_TARGETS}" if trained else "there is nothing to grow from"
+    return (
+        f"{len(failures)} of {len(cells)} single-block cells failed: {need}. Reasons:\n  {listed}\n"
+        "What helps:\n" + for_kinds(evaluation.error_kind for evaluation in failures)
+    )

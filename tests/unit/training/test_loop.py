@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from popnas.config.optimizers import OptimizerSpec, parse_scheduler
 from popnas.errors import CandidateFailed
+from popnas.layers import activation
 from popnas.placement import Placement
-from popnas.training import TrainingResult, TrainingSettings, device, simulated
+from popnas.training import TrainingResult, TrainingSettings, device, failures, simulated
 from popnas.training.settings import LookaheadSettings
 
 Train = Callable[..., TrainingResult]
@@ -398,3 +399,11 @@ def test_what_brings_nothing_on_a_cpu_is_said(monkeypatch: pytest.MonkeyPatch) -
     assert device.no_gain(cpu, has_mixed_precision=True, is_compiled=False) == []
     gpu = torch.device("cuda:0")
     assert device.no_gain(gpu, has_mixed_precision=True, is_compiled=True) == []
+
+
+def test_a_divergence_names_an_activation_that_makes_numbers_explode():
+    nan = float("nan")
+    with pytest.raises(CandidateFailed, match="the activation 'exponential' grows without bound"):
+        failures.check_finite(nan, "the training loss", 0, torch.nn.Sequential(activation("exponential")))
+    with pytest.raises(CandidateFailed, match=r"the training diverged$"):
+        failures.check_finite(nan, "the training loss", 0, torch.nn.Sequential(activation("relu")))

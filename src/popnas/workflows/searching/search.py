@@ -210,8 +210,10 @@ class _Search:
                 return "max_hours"
             if step not in self.state.finished_steps:
                 self._finish_step(step)
-            if step == 1 and not self.strategy.parents(2):
-                raise PopnasError(self._all_failed_message())
+            if step == 1 and (told := advice.too_few(self.state.evaluations, self.space.num_blocks)):
+                raise PopnasError(
+                    f"{told}\nThe run is kept in {self.folder.path}. Start a new one with other settings."
+                )
         return "completed"
 
     def _proposals(self, step: int) -> list[Proposed]:
@@ -332,16 +334,6 @@ class _Search:
 
     def _is_time_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
-
-    def _all_failed_message(self) -> str:
-        failures = [evaluation for evaluation in self.state.evaluations if evaluation.is_failed]
-        kinds = sorted({f"{evaluation.error_kind}: {evaluation.error}" for evaluation in failures})
-        return (
-            f"all {len(failures)} single-block cells failed: there is nothing to grow from. Reasons:\n  "
-            + "\n  ".join(kinds[:5])
-            + f"\nWhat helps:\n{advice.for_kinds(item.error_kind for item in failures)}\n"
-            f"The run is kept in {self.folder.path}. Start a new one with other settings."
-        )
 
     def _result(self) -> SearchResult:
         assert self.state.finish_reason is not None
