@@ -157,6 +157,7 @@ FIELDS: dict[str, Line] = {
         1, "executor", "executor", W, beside={"others.executor.kind": "processes"}
     ),
     "others.executor.threads": Line(2, "executor", "executor", W),
+    "others.trackers": Line(["nowhere"], "refused", "refused", "refused"),
     "others.max_hours": Line(1e-9, "search", "limit", "limit"),
     "others.max_candidate_seconds": search_only(1e-9, "candidate"),
     "others.confirm": search_only(True),

@@ -33,7 +33,8 @@ class NameRules:
     `check_operator(name, num_dims)`, `check_dataset(name, task)` and `check_macro(name, task)` return what is
     wrong with a name, or None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks`
     (without it only those of the built-in tasks are known); `predictors` are names by objective ("score",
-    "time"; empty: not known); `fewest_learnt_from` is how many cells a predictor can be fitted to.
+    "time"; empty: not known), `trackers` too (None: not known); `fewest_learnt_from` is how many cells a
+    predictor can be fitted to.
     """
 
     check_operator: Callable[[str, int], str | None]
@@ -46,6 +47,7 @@ class NameRules:
     check_macro: Callable[[str, str], str | None] = lambda name, task: None
     objectives: Sequence[str] = OBJECTIVES
     predictors: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    trackers: Sequence[str] | None = None
     fewest_learnt_from: int = 3
 
     def task(self, name: str) -> TaskFacts | None:

@@ -357,6 +357,17 @@ def _predictors_exist(facts: Facts) -> Iterator[Problem]:
             )
 
 
+@mistake("others.trackers")
+def _trackers_exist(facts: Facts) -> Iterator[Problem]:
+    names = facts.config.others.trackers
+    known = facts.names.trackers if facts.names else None
+    for index, name in enumerate(names):
+        if known is not None and name not in known:
+            message = f"no tracker is named '{name}'.{_choices(name, known)}"
+            yield Problem(f"others.trackers[{index}]", name, message)
+    yield from _repeated("others.trackers", names)
+
+
 def _repeated(place: str, values: Sequence[str]) -> Iterator[Problem]:
     for index, value in enumerate(values):
         first = values.index(value)

@@ -390,6 +390,14 @@ class OthersConfig(Section):
         description="simulated: times are a fixed function of the network, so that runs repeat exactly.",
     )
     executor: Annotated[ExecutorConfig, NullMeans({})] = Field(default_factory=ExecutorConfig)
+    trackers: Annotated[
+        tuple[Annotated[Text, Field(json_schema_extra=suggested(("tensorboard",)))], ...],
+        Field(strict=False),
+        NullMeans(("tensorboard",)),
+    ] = Field(
+        default=("tensorboard",),
+        description="Where the figures of trainings go while they run, by name; [] = nowhere.",
+    )
     max_hours: (
         Annotated[float, Field(gt=0, le=87_600), Because("that is ten years; null = no limit")] | None
     ) = Field(

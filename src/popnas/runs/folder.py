@@ -30,8 +30,9 @@ from popnas.runs.replaying import replay
 from popnas.runs.state import RunState
 from popnas.storage import compact_json, fsync_directory, make_readable, plain, storage_errors, write_json
 
-EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds")
-"""Fields of `others` that say where and how long a search runs, not what it searches; -r may change them."""
+EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds", "trackers")
+"""Fields of `others` that say where and how long a search runs and where it is watched, not what it searches;
+-r may change them."""
 
 
 class RunExistsError(RunFolderError):

@@ -1,63 +1,119 @@
-"""The contract of all trackers: figures by name, epoch by epoch."""
+"""The contract of all trackers: what a run and its trainings are, and how they go."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 from popnas.registry import Registry
 
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What is tracked: a whole run, or one training in it; `folder` is its own, `part` one of its folds."""
+
+    kind: Literal["run", "training"]
+    folder: Path
+    part: str = ""
+
+
 class Tracker(ABC):
-    """Takes the figures of one training; a context manager.
+    """Takes what one scope tells; a method that a tracker has no use for does nothing.
 
-    A log is for looking at and no result: what fails (a full disk, a library) is noted in `failure`, in
-    words, and the rest is dropped, so that the training goes on.
-
-    Args:
-        folder: the training's own folder, for trackers that write files; made if needed.
+    A log is for looking at and no result: whatever a method raises ends this tracker's log, and nothing else.
+    A training that goes on tells its earlier epochs again.
     """
 
-    failure: str | None = None
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def params(self, values: Mapping[str, Any]) -> None:  # noqa: B027 - see the class
+        """Settings, JSON values by name: once, at the beginning."""
 
-    def log(self, values: Mapping[str, float], epoch: int) -> None:
-        """Take figures of an epoch, named like "loss/train"."""
-        self._guarded(lambda: self._write(values, epoch))
+    @abstractmethod
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Figures by name ("validation/accuracy") of an epoch or (run) of a candidate, counted from 1."""
+
+    def artifact(self, path: Path) -> None:  # noqa: B027 - see the class
+        """A file or folder that is whole now."""
+
+    def status(self, status: str) -> None:  # noqa: B027 - see the class
+        """How it ended, in a word ("completed", "max_hours", "failed", "interrupted"): last."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Flush and end; called once, perhaps after nothing else."""
+
+
+REGISTRY: Registry[type[Tracker]] = Registry("tracker", "popnas.trackers", "popnas.trackers")
+
+
+class Trackers:
+    """The trackers of one scope, by name; a context manager. Nothing that one raises gets out.
+
+    `failures`: why a tracker's log ended early, in words, by its name.
+    """
+
+    def __init__(self, names: Sequence[str], scope: Scope) -> None:
+        self.scope = scope
+        self.failures: dict[str, str] = {}
+        self._open: dict[str, Tracker] = {}
+        for name in names:
+            self._guarded(name, partial(self._make, name))
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """See `Tracker`."""
+        self._each(lambda tracker: tracker.params(values))
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """See `Tracker`."""
+        self._each(lambda tracker: tracker.metrics(values, step))
+
+    def artifact(self, path: Path) -> None:
+        """See `Tracker`."""
+        self._each(lambda tracker: tracker.artifact(path))
+
+    def status(self, status: str) -> None:
+        """See `Tracker`."""
+        self._each(lambda tracker: tracker.status(status))
 
     def close(self) -> None:
-        """Finish the log; safe to call twice."""
-        self._guarded(self._finish)
+        """See `Tracker`; safe to call twice."""
+        self._each(lambda tracker: tracker.close())
+        self._open.clear()
 
-    def __enter__(self) -> Tracker:
+    def __enter__(self) -> Trackers:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.status("failed" if issubclass(kind, Exception) else "interrupted")
         self.close()
 
-    @abstractmethod
-    def _write(self, values: Mapping[str, float], epoch: int) -> None:
-        """Write the figures; whatever this raises ends the log."""
+    def _make(self, name: str) -> None:
+        self._open[name] = REGISTRY.get(name)(self.scope)
 
-    @abstractmethod
-    def _finish(self) -> None:
-        """Flush and close; called at least once, perhaps without a `_write` before."""
+    def _each(self, tell: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._open.items()):
+            self._guarded(name, partial(tell, tracker))
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        if self.failure is not None:
-            return
+    def _guarded(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
         except Exception as error:  # trackers come from elsewhere, too
             reason = error.strerror if isinstance(error, OSError) else None
-            self.failure = reason or f"{type(error).__name__}: {error}"
-            _LOG.warning("the log in %s ends here: %s", self.folder, self.failure)
-
-
-REGISTRY: Registry[type[Tracker]] = Registry("tracker", "popnas.trackers", "popnas.trackers")
+            self.failures[name] = reason or f"{type(error).__name__}: {error}"
+            _LOG.warning("%s of %s ends here: %s", name, self.scope.folder, self.failures[name])
+            # Closed for what it holds; what it says then is of no interest.
+            failed = self._open.pop(name, None)
+            if failed is not None:
+                with contextlib.suppress(Exception):
+                    failed.close()

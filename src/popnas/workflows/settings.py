@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from popnas import config, datasets, executors, files, operators, predictors, tasks
+from popnas import config, datasets, executors, files, operators, predictors, tasks, trackers
 from popnas.config import NameRules, RunConfig, Source
 from popnas.errors import DataError
 from popnas.executors import Executor
@@ -28,6 +28,7 @@ def name_rules() -> NameRules:
         check_macro=_check_macro,
         get_task=tasks.get,
         predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},
+        trackers=trackers.REGISTRY.names(),
         fewest_learnt_from=predictors.MIN_TARGETS,
     )
 

@@ -89,6 +89,7 @@ DEFAULTS = {
         "timing": "measured",
         "executor": {"kind": "processes", "workers": None, "threads": 1},
         "max_hours": None,
+        "trackers": ["tensorboard"],
         "max_candidate_seconds": None,
         "confirm": False,
     },

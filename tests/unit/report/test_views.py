@@ -17,7 +17,6 @@ from popnas.report import canvas, confusion
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.pages import evaluation_page
 from popnas.report.views import RepeatedViews, Views
-from popnas.trackers import Tracker
 
 CELL = "[(-1, identity, -1, identity)]"
 HOSTILE = [
@@ -161,22 +160,3 @@ def test_a_part_of_a_page_that_fails_is_left_out(monkeypatch):
     ]
     assert "<h2>Confusion</h2>" in page
     assert "<b>&" not in page
-
-
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("a library")])
-def test_a_tracker_that_fails_ends_its_log_only(error, tmp_path):
-    class Broken(Tracker):
-        num_calls = 0
-
-        def _write(self, values, epoch):
-            self.num_calls += 1
-            raise error
-
-        def _finish(self):
-            raise error
-
-    with Broken(tmp_path) as tracker:
-        tracker.log({"loss": 1.0}, 1)
-        tracker.log({"loss": 1.0}, 2)
-    assert tracker.num_calls == 1
-    assert tracker.failure in ("No space left on device", "RuntimeError: a library")

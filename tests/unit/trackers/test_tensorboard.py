@@ -9,8 +9,7 @@ import pytest
 
 pytest.importorskip("tensorboardX")
 
-from popnas.trackers import REGISTRY
-from popnas.trackers.tensorboard import TensorBoardTracker, write_epochs
+from popnas.trackers import Scope, Trackers, epoch_figures
 
 
 def read(folder):
@@ -28,37 +27,45 @@ def read(folder):
     return figures
 
 
+def tracked(folder):
+    return Trackers(["tensorboard"], Scope("training", folder))
+
+
 def test_figures_by_epoch(tmp_path):
-    with REGISTRY.get("tensorboard")(tmp_path / "log") as tracker:
-        tracker.log({"loss": 2.0, "rate": 0.5}, 1)
-        tracker.log({"loss": 1.0}, 2)
-    assert read(tmp_path / "log") == {"loss": [(1, 2.0), (2, 1.0)], "rate": [(1, 0.5)]}
+    with tracked(tmp_path) as trackers:
+        trackers.metrics({"loss": 2.0, "rate": 0.5}, 1)
+        trackers.metrics({"loss": 1.0}, 2)
+    assert read(tmp_path / "tensorboard") == {"loss": [(1, 2.0), (2, 1.0)], "rate": [(1, 0.5)]}
 
 
 def test_no_figures_no_file(tmp_path):
-    with TensorBoardTracker(tmp_path / "log") as tracker:
-        tracker.close()
+    with tracked(tmp_path / "log"):
+        pass
     assert not (tmp_path / "log").exists()
 
 
-def test_a_whole_training(tmp_path):
-    def epoch(loss, heads):
-        return SimpleNamespace(loss=loss, learning_rate=0.1, training_seconds=3.0, head_metrics=heads)
+def test_a_training_that_goes_on_begins_its_log_anew_and_leaves_other_files(tmp_path):
+    for loss in (2.0, 1.0):
+        with tracked(tmp_path) as trackers:
+            trackers.metrics({"loss": loss}, 1)
+        (tmp_path / "tensorboard" / "mine.txt").write_text("")
+    assert read(tmp_path / "tensorboard") == {"loss": [(1, 1.0)]}
+    assert (tmp_path / "tensorboard" / "mine.txt").exists()
 
+
+def test_figures_of_an_epoch():
     heads = [{"accuracy": 0.25}, {"accuracy": 0.5}]
-    write_epochs(tmp_path, [epoch(1.5, heads), epoch(float("nan"), heads)])
-    figures = read(tmp_path)
-    assert figures["validation/accuracy"] == [(1, 0.5), (2, 0.5)]
-    assert figures["validation_head_0/accuracy"] == [(1, 0.25), (2, 0.25)]
-    assert figures["loss"][0] == (1, 1.5)
-    assert [step for step, _ in figures["loss"]] == [1, 2]
-    assert set(figures) == {
-        "loss",
-        "learning_rate",
-        "training_seconds",
-        "validation/accuracy",
-        "validation_head_0/accuracy",
+    epoch = SimpleNamespace(loss=1.5, learning_rate=0.1, training_seconds=3.0, head_metrics=heads)
+    assert epoch_figures(epoch) == {
+        "loss": 1.5,
+        "learning_rate": 0.1,
+        "training_seconds": 3.0,
+        "validation/accuracy": 0.5,
+        "validation_head_0/accuracy": 0.25,
     }
+    # Those of training batches are not called validation.
+    assert not any("validation" in name for name in epoch_figures(epoch, "training"))
+    assert epoch_figures(epoch, "training")["training/accuracy"] == 0.5
 
 
 def test_a_full_disk_is_warned_about_once_and_the_training_goes_on(tmp_path, monkeypatch, caplog):
@@ -66,32 +73,16 @@ def test_a_full_disk_is_warned_about_once_and_the_training_goes_on(tmp_path, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(builtins, "open", refuse)
-    with TensorBoardTracker(tmp_path) as tracker:
-        tracker.log({"loss": 1.0}, 1)
-        tracker.log({"loss": 1.0}, 2)
+    with tracked(tmp_path) as trackers:
+        trackers.metrics({"loss": 1.0}, 1)
+        trackers.metrics({"loss": 1.0}, 2)
     assert len(caplog.records) == 1
     assert "No space left on device" in caplog.text
     assert str(tmp_path) in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_is_told_not_raised(tmp_path):
-    from popnas.trackers.tensorboard import write_epochs
-
-    class Epoch:
-        loss, learning_rate, training_seconds = 1.0, 0.1, 2.0
-        head_metrics = ({"accuracy": 0.5},)
-
     (tmp_path / "file").write_text("")
-    assert write_epochs(tmp_path / "file" / "tensorboard", [Epoch()]) == "Not a directory"
-    assert write_epochs(tmp_path / "log", [Epoch()]) is None
-
-
-def test_figures_of_training_batches_are_not_called_validation():
-    from popnas.trackers.tensorboard import epoch_figures
-
-    class Epoch:
-        loss, learning_rate, training_seconds = 1.0, 0.1, 2.0
-        head_metrics = ({"accuracy": 0.4}, {"accuracy": 0.5})
-
-    assert not any("validation" in name for name in epoch_figures(Epoch(), "training"))
-    assert epoch_figures(Epoch(), "training")["training/accuracy"] == 0.5
+    with tracked(tmp_path / "file") as trackers:
+        trackers.metrics({"loss": 1.0}, 1)
+    assert trackers.failures == {"tensorboard": "Not a directory"}

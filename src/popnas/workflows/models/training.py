@@ -30,7 +30,7 @@ from popnas.runs import identity
 from popnas.runs.folder import same_search, search_part
 from popnas.seeds import derive_seed
 from popnas.storage import plain, proof, remove_temporary, write_bytes, write_json
-from popnas.trackers.tensorboard import TensorBoardTracker, epoch_figures, remove_event_files
+from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import EpochRecord, TrainingSettings
 from popnas.training.interfaces import Snapshot
 from popnas.workflows.models import files
@@ -206,14 +206,12 @@ class _Job:
         self._write_log()
         if not self.is_final and not self.folder.untrained_onnx.is_file():
             self._export(network, self.folder.untrained_onnx)
-        remove_event_files(self.folder.tensorboard)
-        with TensorBoardTracker(self.folder.tensorboard) as self.tracker:
+        scope = Scope("training", self.folder.path)
+        with Trackers(self.job.config.others.trackers, scope) as self.trackers:
+            self.trackers.params({"cell": self.cell.key, "seed": self.job.seed, "stage": self.job.stage})
             for number, record in enumerate(self.records, start=1):
                 self._track(record, number)
-            best_epoch, best_state = self._fit(network)
-        if self.tracker.failure is not None:
-            self.views.lost(f"the TensorBoard log in {self.folder.tensorboard}", self.tracker.failure)
-        return self._finish(network, best_epoch, best_state)
+            return self._finish(network, *self._fit(network))
 
     def _reopen(self) -> None:
         """What says that training is done goes first: a kill from here on leaves a training that goes on."""
@@ -268,7 +266,17 @@ class _Job:
         return self.stopped is not None
 
     def _track(self, record: EpochRecord, number: int) -> None:
-        self.tracker.log(epoch_figures(record, "training" if self.is_final else "validation"), number)
+        self.trackers.metrics(epoch_figures(record, "training" if self.is_final else "validation"), number)
+
+    def _end_trackers(self) -> None:
+        """Before `model.json`, which names the logs that are missing."""
+        for path in (self.folder.weights, self.folder.onnx):
+            if path.is_file():
+                self.trackers.artifact(path)
+        self.trackers.status(self.stopped or "completed")
+        self.trackers.close()
+        for name, failure in self.trackers.failures.items():
+            self.views.lost(f"the log of {name} of {self.folder.path}", failure)
 
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
@@ -352,6 +360,7 @@ class _Job:
             counts = files.confusion(network, loader, self.task, len(classes), self.placement)
             files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx)
+        self._end_trackers()
         content = files.model_json(self.cell, self.spec, self.job.config, self.dataset)
         content |= {
             identity.KEY: self.run_id,

@@ -17,7 +17,7 @@ from popnas.networks.cost import partitions
 from popnas.report.views import Views
 from popnas.runs import identity
 from popnas.storage import write_bytes, write_text
-from popnas.trackers.tensorboard import write_epochs
+from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import TrainingResult
 from popnas.workflows.models.files import model_json
 from popnas.workflows.searching.candidate_context import CandidateContext
@@ -73,9 +73,14 @@ def write(
     folder = candidate_folder(context.folder, job.step, job.index)
     views = Views()
     for number, result in enumerate(folds):
-        log = folder / (f"tensorboard/fold_{number}" if len(folds) > 1 else "tensorboard")
-        if failure := write_epochs(log, result.epochs):
-            views.lost(f"the TensorBoard log in {log}", failure)
+        scope = Scope("training", folder, f"fold_{number}" if len(folds) > 1 else "")
+        with Trackers(context.config.others.trackers, scope) as trackers:
+            trackers.params({"cell": job.cell, "seed": job.seed, "step": job.step, "index": job.index})
+            for epoch, record in enumerate(result.epochs, start=1):
+                trackers.metrics(epoch_figures(record), epoch)
+            trackers.status("completed")
+        for name, failure in trackers.failures.items():
+            views.lost(f"the log of {name} of {folder}", failure)
     with views.view(str(folder / "summary.txt")):
         write_text(folder / "summary.txt", _summary(network))
     with views.view(str(folder / "partitions.txt")):

@@ -25,11 +25,13 @@ from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job, Result, Work
 from popnas.networks.spec import NetworkSpec
+from popnas.objectives.rows import ROWS
 from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
 from popnas.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
+from popnas.trackers import Scope, Trackers
 from popnas.training import device
 from popnas.workflows import advice, fits
 from popnas.workflows.data import facts, run_data
@@ -169,10 +171,11 @@ class _Search:
         if self.state.proposals or self.data_path is not None:
             moved = {} if self.data_path is None else {DATA_PATH: self.data_path}
             self._append("run_resumed", {}, environment() | moved)
+        made = Views(self.listener.message)
         if not self.state.is_finished:
             fits.check_search(self.config, self.dataset)  # a run may go on elsewhere than it began
             self._compare_data()
-            with self.folder.journal, self._executor() as executor:
+            with self.folder.journal, self._executor() as executor, self._trackers() as self.trackers:
                 reason = self._search(executor)
                 self.missing_views.tell_counts()
                 if reason != "max_hours" and self.config.others.confirm:
@@ -181,7 +184,10 @@ class _Search:
                     self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
                 )
                 self._append("run_finished", {"reason": reason})
-        made = Views(self.listener.message)
+                self.trackers.artifact(self.folder.path)
+                self.trackers.status(reason)
+            for name, failure in self.trackers.failures.items():
+                made.lost(f"the log of {name} of {self.folder.path}", failure)
         finish.views(self.folder, self.state, self.spec, self.space, self.listener, made)
         return self._result()
 
@@ -301,6 +307,7 @@ class _Search:
         self.missing_views.lost(place, measured.missing_views)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
+        self.trackers.metrics(_figures(evaluation), len(self.state.evaluations))
         self.clock.record(evaluation)
         finish.keep_only_best_weights(self.folder, self.state)
         return evaluation
@@ -332,6 +339,14 @@ class _Search:
             hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
         )
 
+    def _trackers(self) -> Trackers:
+        """Of the run; candidates that were evaluated before an interruption are told again."""
+        trackers = Trackers(self.config.others.trackers, Scope("run", self.folder.path))
+        trackers.params(self.config.to_json())
+        for number, evaluation in enumerate(self.state.evaluations, start=1):
+            trackers.metrics(_figures(evaluation), number)
+        return trackers
+
     def _is_time_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
@@ -342,6 +357,12 @@ class _Search:
         return SearchResult(
             self.folder.path, self.state.best, self.state.finish_reason, len(evaluations), num_failed
         )
+
+
+def _figures(evaluation: Evaluation) -> dict[str, float]:
+    """What trackers are told of a candidate: its objectives, as far as it has them."""
+    values = {row.name: row.value(evaluation) for row in ROWS}
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def environment() -> dict[str, Any]:
