@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -90,11 +91,16 @@ def test_a_finished_run_can_be_resumed_and_trains_nothing(popnas):
     before = journal.read_text().count('"event":"evaluation"')
     report = popnas.folder / "logs" / "run" / "report.html"
     report.unlink()
+    model = popnas.folder / "logs" / "run" / "best_model"
+    weights = (model / "weights.safetensors").read_bytes()
+    shutil.rmtree(model)  # what is missing of a finished run is made again, too
 
     popnas.run("search", "-r", "logs/run")
 
     assert journal.read_text().count('"event":"evaluation"') == before
     assert report.is_file()
+    assert (model / "model.json").is_file() and (model / "model.onnx").is_file()
+    assert (model / "weights.safetensors").read_bytes() == weights
 
 
 def test_a_run_folder_that_exists_is_not_touched(popnas):

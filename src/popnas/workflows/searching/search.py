@@ -35,6 +35,7 @@ from popnas.trackers import Scope, Trackers
 from popnas.training import device
 from popnas.workflows import advice, fits
 from popnas.workflows.data import facts, run_data
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
 from popnas.workflows.searching.candidate_files import candidate_folder
 from popnas.workflows.searching.progress import Clock, Listener
@@ -188,6 +189,12 @@ class _Search:
                 self.trackers.status(reason)
             for name, failure in self.trackers.failures.items():
                 made.lost(f"the log of {name} of {self.folder.path}", failure)
+        elif self.state.best is not None and not ModelFolder(self.folder.best_model).is_finished:
+            # Moved away or removed since, as messages about files of another run advise.
+            with self._executor() as executor:
+                best_model.write(
+                    self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
+                )
         finish.views(self.folder, self.state, self.spec, self.space, self.listener, made)
         return self._result()
 
