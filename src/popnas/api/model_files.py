@@ -104,11 +104,11 @@ def read(path: Path | str) -> ModelFiles:
         if (place / "restore").is_dir()
         else ""
     )
-    raise RunFolderError(f"{place} holds no {DESCRIPTION}, only {_listed(names)}; {_EXPECTED}{unfinished}")
+    raise RunFolderError(f"{place} holds no {DESCRIPTION}, only {_listed(names)}. {_EXPECTED}{unfinished}")
 
 
 _EXPECTED = (
-    "give a model's folder (best_model, final_training/deploy, one of model_selection), an .onnx file with "
+    "Give a model's folder (best_model, final_training/deploy, one of model_selection), an .onnx file with "
     "model.json beside it, or a run folder."
 )
 

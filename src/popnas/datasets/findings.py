@@ -23,6 +23,7 @@ from popnas.errors import DataError
 MAX_TOLD = 10
 """Kinds of mistakes that are told; of more the number is."""
 _NUM_NAMED = 3
+_FIELD = re.compile(r"[a-z_]+[._][a-z]")
 _AT_ONCE = 16
 """Items that a thread takes: to hand over single ones costs more than to read a small file."""
 _LONGEST, _KEPT = 400, 180
@@ -112,7 +113,8 @@ class Notes:
 
 def _sentence(note: str, begin: str = "") -> str:
     text = begin + note.removesuffix(".")
-    return f"{text[0].upper()}{text[1:]}."
+    # The name of a field is none other with a capital.
+    return f"{text}." if _FIELD.match(text) else f"{text[0].upper()}{text[1:]}."
 
 
 @contextmanager

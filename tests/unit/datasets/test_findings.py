@@ -2,7 +2,7 @@
 
 import pytest
 
-from popnas.datasets.findings import Findings, Mistakes, explained, read_all
+from popnas.datasets.findings import Findings, Mistakes, Notes, explained, read_all
 from popnas.errors import DataError, TooFewError
 
 
@@ -72,3 +72,9 @@ def test_nothing_held_is_no_mistake():
     with mistakes.held():
         pass
     mistakes.check()
+
+
+def test_a_sentence_that_begins_with_a_name_keeps_it() -> None:
+    notes = Notes(["dataset.samples 300 has no effect", "x.npz is odd", "images are turned"])
+
+    assert notes.warnings() == ["dataset.samples 300 has no effect.", "x.npz is odd.", "Images are turned."]
