@@ -7,6 +7,7 @@ to keep `max_hours`. It exists from the first moment of the folder on, so the jo
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -365,7 +366,8 @@ class _Job:
         the search has measured anything, for macro-architectures that it has not trained, and for a stage
         that was begun before."""
         if stage == "evaluation":
-            return time_left.from_evaluation()
+            final = [self.folder.final_training]
+            return time_left.from_evaluation(self._beside_epochs("selection", "training", final))
         seconds = None
         if stage == "selection" and not self.folder.model_selection.exists():
             seconds = self._left_from_selection()
@@ -392,7 +394,19 @@ class _Job:
         if epoch is None:
             return None
         num_epochs = self._config("training").training_hyperparameters.epochs
-        return time_left.from_training(epoch * num_epochs * time_left.whole_share(self.folder.state()))
+        models = [model.folder for model in selection.read_selection(self.folder.model_selection)]
+        workers = min(num_workers(self._config("selection")), len(models))
+        return time_left.from_training(
+            epoch * num_epochs * time_left.whole_share(self.folder.state()),
+            self._beside_epochs("search", "selection", models, workers),
+        )
+
+    def _beside_epochs(self, before: str, stage: str, models: Sequence[Path], workers: int = 1) -> float:
+        """Seconds that a finished stage took beside the epochs of its models: start-up, data, exports."""
+        logs = [ModelFolder(folder).training_json for folder in models]
+        epochs = [sum(read_json(log).get("epoch_seconds", [])) for log in logs if log.is_file()]
+        finished = self.state["finished"]
+        return float(finished[stage] - finished[before] - sum(epochs) / workers)
 
     # --- the state
     # ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.runs import RunState
 from popnas.workflows.settings import num_workers
-from popnas.workflows.whole.budget import STAGE_END, STAGE_OVERHEAD
+from popnas.workflows.whole.budget import STAGE_OVERHEAD
 
 
 def words(seconds: float | None) -> str:
@@ -39,14 +39,16 @@ def from_selection(
     return together + STAGE_OVERHEAD + from_training(alone)
 
 
-def from_training(training_seconds: float) -> float:
-    """Wall seconds from the start of final training to the end, of which its epochs take so many."""
-    return training_seconds + STAGE_OVERHEAD + from_evaluation()
+def from_training(training_seconds: float, beside: float = STAGE_OVERHEAD) -> float:
+    """Wall seconds from the start of final training to the end, of which its epochs take so many; `beside`:
+    what the stage before took beside its epochs, on a machine as busy as this one."""
+    return training_seconds + max(beside, 1.0) + from_evaluation(beside)
 
 
-def from_evaluation() -> float:
-    """Wall seconds of the evaluation: start-up, data, one pass over the test data and the report."""
-    return STAGE_OVERHEAD - STAGE_END
+def from_evaluation(beside: float = STAGE_OVERHEAD) -> float:
+    """Wall seconds of the evaluation: start-up, data, one pass over the test data and the report; about what
+    the stage before took `beside` its epochs."""
+    return max(beside, 1.0)
 
 
 def whole_share(state: RunState) -> float:
