@@ -44,4 +44,6 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
         error = item.content["calibration"]["expected_calibration_error"]
         rows.append([item.path, *figures, f"{error:.4f}", item.content["params"]])
     print_table(["model", *names, "calibration error", "params"], rows)
-    echo(f"Pages: {', '.join(str(item.path / 'eval.html') for item in done)}")
+    pages = [str(item.page) for item in done if item.page is not None]
+    if pages:
+        echo(f"Pages: {', '.join(pages)}")

@@ -39,11 +39,13 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """One model on test data: `content` as in its `eval.json`, or None and why it was `skipped`."""
+    """One model on test data: `content` as in its `eval.json`, or None and why it was `skipped`; `page` is
+    None if none was written."""
 
     path: Path
     content: dict[str, Any] | None
     skipped: str | None = None
+    page: Path | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -164,7 +166,8 @@ def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
             worst.update(probabilities_NK, y_N)
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
-    views = Views(say, are_the_job=True)
+    # The figures are the job and are printed: a folder that may only be read keeps nobody from them.
+    views = Views(say)
     content = plain(
         {
             **_model(folder),
@@ -178,11 +181,11 @@ def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
             **({} if worst is None else {"masks": _write_masks(folder, worst, dataset, views)}),
         }
     )
-    _write(folder, content, dataset.class_names, views)
+    page = _write(folder, content, dataset.class_names, views)
     for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
         what = "pixel" if task.is_per_pixel else "sample"
         say(f"No training {what} has the class '{name}', but test {what}s have: they cannot be recognised.")
-    return ModelEvaluation(folder.path, content)
+    return ModelEvaluation(folder.path, content, page=page)
 
 
 def answers(
@@ -262,11 +265,16 @@ def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset, views
     return None
 
 
-def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str], views: Views) -> None:
-    write_json(folder.path / "eval.json", content)
+def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str], views: Views) -> Path | None:
+    """The files of an evaluation; its page, None if it is missing."""
+    with views.view(str(folder.path / "eval.json")):
+        write_json(folder.path / "eval.json", content)
     confusion.write(folder.path, STEM, content["confusion"], class_names, views)
-    with views.view(str(folder.path / "eval.html")):
-        write_text(folder.path / "eval.html", evaluation_page.html(content, views))
+    page = folder.path / "eval.html"
+    with views.view(str(page)):
+        write_text(page, evaluation_page.html(content, views))
+        return page
+    return None
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,32 @@ def selected(run: Path, config, made: Path) -> Path:
             put_model(made / name, config(), has_onnx=name.startswith("0"))
     shutil.copytree(made, run / "model_selection", dirs_exist_ok=True)
     return run
+
+
+def refuse_by_folders(path: Path) -> None:
+    for name in FILES:
+        (path / name / "in the way").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        refuse_by_folders,
+        pytest.param(
+            lambda path: path.chmod(0o500),
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere"),
+        ),
+    ],
+)
+def test_a_folder_that_refuses_files_keeps_nobody_from_the_figures(selected: Path, refuse) -> None:
+    path = selected / "model_selection" / "0-m2-n1-f4"
+    refuse(path)
+    answer = CliRunner().invoke(cli, ["evaluate", "-p", str(selected), "-f", str(path)])
+    path.chmod(0o700)
+    assert answer.exit_code == 0, answer.output
+    assert "accuracy" in answer.stdout and "0-m2-n1-f4" in answer.stdout
+    assert f"Warning: {path / 'eval.json'} is missing" in answer.stderr
+    assert "Pages:" not in answer.stdout
 
 
 def test_one_model_by_its_folder(selected: Path) -> None:
