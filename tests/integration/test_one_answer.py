@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import popnas
 from popnas.api import InputError
 from popnas.errors import DataError
+from popnas.export import description
 
 RNG = np.random.default_rng(0)
 NUM = {"train": 48, "test": 12}
@@ -170,6 +171,7 @@ def test_an_answer_that_is_no_number_is_counted_as_no_class(tmp_path: Path) -> N
     weights = load_file(run / "best_model" / "weights.safetensors")
     broken = {name: tensor * np.nan for name, tensor in weights.items()}
     save_file(broken, run / "best_model" / "weights.safetensors")
+    description.write(run / "best_model", description.read(run / "best_model"))  # of these weights
     with pytest.raises(DataError, match="a head of the network answers test examples with NaN"):
         popnas.evaluate(run)
     (run / "best_model" / "model.onnx").unlink()

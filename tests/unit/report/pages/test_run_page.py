@@ -58,9 +58,10 @@ def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
     (folder.path / "e2e.json").write_text(json.dumps({"cuts": ["search: max_children 9 -> 3 (<1 s)"]}))
     deploy = folder.path / "final_training" / "deploy"
     deploy.mkdir(parents=True)
-    measured = {"accuracy": 0.98765, "num_samples": 1234, "split": "test"}
-    content = {"cell": "[]", "params": 5, "flops": 6, "num_epochs": 7, "measured": measured}
-    (deploy / "model.json").write_text(json.dumps(content))
+    measured = {"file": "model.onnx", "accuracy": 0.98765, "num_samples": 1234, "split": "test"}
+    network = {"macro": "classification", "input_shape": [8, 8, 1], "num_classes": 2}
+    content = {"cell": "[]", "class_names": ["a", "b"], "network": network, "params": 5, "flops": 6}
+    (deploy / "model.json").write_text(json.dumps(content | {"num_epochs": 7, "measured": measured}))
     report.write(folder, folder.state())
     page = folder.report_html.read_text()
     assert "search: max_children 9 -&gt; 3 (&lt;1 s)" in page
