@@ -181,9 +181,7 @@ class _Search:
                 self.missing_views.tell_counts()
                 if reason != "max_hours" and self.config.others.confirm:
                     finish.confirm(self.state, self.config.others.seed, executor, self._append, self.listener)
-                best_model.write(
-                    self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
-                )
+                self._write_best(executor)
                 self._append("run_finished", {"reason": reason})
                 self.trackers.artifact(self.folder.path)
                 self.trackers.status(reason)
@@ -192,11 +190,14 @@ class _Search:
         elif self.state.best is not None and not ModelFolder(self.folder.best_model).is_finished:
             # Moved away or removed since, as messages about files of another run advise.
             with self._executor() as executor:
-                best_model.write(
-                    self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
-                )
+                self._write_best(executor)
         finish.views(self.folder, self.state, self.spec, self.space, self.listener, made)
         return self._result()
+
+    def _write_best(self, executor: Executor) -> None:
+        best_model.write(
+            self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
+        )
 
     def _compare_data(self) -> None:
         found = facts.of(self.dataset)
