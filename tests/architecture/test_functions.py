@@ -42,3 +42,13 @@ def test_no_function_is_longer_than_a_page():
 def test_no_function_asks_for_more_than_seven_things(room):
     many = {name: n for name, function in functions(SOURCE / room) if (n := num_parameters(function)) > 7}
     assert many == {}
+
+
+def test_no_folder_holds_more_files_than_one_takes_in():
+    counts = {
+        str(folder.relative_to(SOURCE.parent)): len([*folder.glob("*.py")]) - 1
+        for folder in [SOURCE, *SOURCE.rglob("*/")]
+        if (folder / "__init__.py").is_file()
+    }
+    assert len(counts) > 20
+    assert {name: count for name, count in counts.items() if count > 15} == {}

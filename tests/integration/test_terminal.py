@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from popnas.cli._wrap import pieces
+from popnas.cli.terminal.wrap import pieces
 
 CTRL_C = b"\x03"
 COUNTED = re.compile(r"[━┄]+ (\d+)/(\d+)")

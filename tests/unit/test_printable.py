@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from popnas.cli._output import shown
+from popnas.cli.terminal.output import shown
 from popnas.printable import printable, printable_json
 from popnas.report import canvas, markup
 from popnas.storage import write_table

@@ -46,7 +46,7 @@ def calls():
 @pytest.mark.parametrize(("call", "where"), calls())
 def test_every_command_that_is_named_takes_the_options_that_are_named(call, where):
     name, *words = call.split()
-    command = importlib.import_module(COMMANDS[name][0]).command
+    command = importlib.import_module(f"popnas.cli.{COMMANDS[name][0]}").command
     while isinstance(command, click.Group) and words and words[0] in command.commands:
         command = command.commands[words.pop(0)]
     known = {"-h", "--help"} | {

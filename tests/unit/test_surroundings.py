@@ -93,7 +93,7 @@ def test_nothing_is_left_in_the_home(tmp_path):
 
 @pytest.mark.parametrize("place", ["/nonexistent", "link"])
 def test_without_a_safe_place_for_temporary_files_matplotlib_is_left_alone(tmp_path, monkeypatch, place):
-    from popnas.cli._surroundings import keep_out_of_home
+    from popnas.cli.terminal.surroundings import keep_out_of_home
 
     monkeypatch.delenv("MPLCONFIGDIR", raising=False)
     if place == "link":

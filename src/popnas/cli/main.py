@@ -13,34 +13,37 @@ from collections.abc import Sequence
 
 import click
 
-from popnas.cli._ending import ENDING, Stopped
-from popnas.cli._output import echo
-from popnas.cli._streams import guard
-from popnas.cli._surroundings import draw_with_own_settings, keep_out_of_home
-from popnas.cli._usage import reword
-from popnas.cli._wrap import width_of
+from popnas.cli.terminal.ending import ENDING, Stopped
+from popnas.cli.terminal.output import echo
+from popnas.cli.terminal.streams import guard
+from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
+from popnas.cli.terminal.usage import reword
+from popnas.cli.terminal.wrap import width_of
 from popnas.errors import PopnasError, StorageError, nearest
 
-# Name, module (whose attribute `command` is the click command) and the line that `popnas --help` shows.
+# Name, module in this room whose attribute `command` is the click command, and the line of `popnas --help`.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "search": ("popnas.cli.search", "Search architectures for a data set (-r resumes a run)."),
-    "plan": ("popnas.cli.plan", "Before a search: its size, its costs and the time it will take."),
-    "select": ("popnas.cli.select", "Model selection: the best cells of a run, trained longer."),
-    "train": ("popnas.cli.train", "Final training of one network, and its deployment folder."),
-    "e2e": ("popnas.cli.e2e", "Search, model selection and final training in a row (-r resumes)."),
-    "evaluate": ("popnas.cli.evaluate", "Trained networks on test data: metrics, calibration, confusion."),
-    "export": ("popnas.cli.export", "A trained network as a deployment folder or as one PyTorch file."),
-    "latency": ("popnas.cli.latency", "How fast an ONNX file answers on this machine."),
-    "init": ("popnas.cli.init", "Look at data and write a commented configuration for it."),
-    "dataset": ("popnas.cli.dataset", "Look at data, build segmentation data, show predicted masks."),
-    "report": ("popnas.cli.report", "Figures, tables and the HTML report of one or more runs."),
-    "pick": ("popnas.cli.pick", "The cell of a run's front that fits your limits."),
-    "describe": ("popnas.cli.describe", "What cells cost and look like, without training."),
-    "draw": ("popnas.cli.draw", "Draw a cell as PDF, SVG or DOT."),
-    "config": ("popnas.cli.config", "Check a configuration; its JSON Schema."),
-    "journal": ("popnas.cli.journal", "A run's journal as JSON lines."),
-    "list": ("popnas.cli.list", "Operators, predictors, objectives, tasks, data sets and runs."),
-    "doctor": ("popnas.cli.doctor", "Versions, device and speed of this machine, for bug reports."),
+    "search": ("jobs.search", "Search architectures for a data set (-r resumes a run)."),
+    "plan": ("jobs.plan", "Before a search: its size, its costs and the time it will take."),
+    "select": ("jobs.select", "Model selection: the best cells of a run, trained longer."),
+    "train": ("jobs.train", "Final training of one network, and its deployment folder."),
+    "e2e": ("jobs.e2e", "Search, model selection and final training in a row (-r resumes)."),
+    "evaluate": (
+        "jobs.evaluate",
+        "Trained networks on test data: metrics, calibration, confusion.",
+    ),
+    "export": ("jobs.export", "A trained network as a deployment folder or as one PyTorch file."),
+    "latency": ("jobs.latency", "How fast an ONNX file answers on this machine."),
+    "init": ("data.init", "Look at data and write a commented configuration for it."),
+    "dataset": ("data.dataset", "Look at data, build segmentation data, show predicted masks."),
+    "report": ("looking.report", "Figures, tables and the HTML report of one or more runs."),
+    "pick": ("looking.pick", "The cell of a run's front that fits your limits."),
+    "describe": ("looking.describe", "What cells cost and look like, without training."),
+    "draw": ("looking.draw", "Draw a cell as PDF, SVG or DOT."),
+    "config": ("looking.config", "Check a configuration; its JSON Schema."),
+    "journal": ("looking.journal", "A run's journal as JSON lines."),
+    "list": ("looking.list", "Operators, predictors, objectives, tasks, data sets and runs."),
+    "doctor": ("looking.doctor", "Versions, device and speed of this machine, for bug reports."),
 }
 
 _LEAVE_FILES = {
@@ -66,7 +69,7 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        command = importlib.import_module(f"popnas.cli.{COMMANDS[cmd_name][0]}").command
         assert isinstance(command, click.Command), cmd_name
         return command
 

@@ -4,6 +4,7 @@ What lives here, from source to batch:
 
 - `sources/`      one file per source: digits, aeon's bundled problems, `.npz`, class folders, `.ts`, named
   downloads
+- `npz/`, `layouts.py`   files of arrays, and folders, as several sources read them: names, splits, members
 - `images/`, `series.py`   what a source reads (`ImageData`, `SeriesData`), made into arrays of one shape
 - `masks/`        images with a mask each (`SegmentationData`): their files, classes, batches; building them
 - `ragged.py`     arrays of differing sizes, each read when it is asked for

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from popnas.datasets.threads import num_threads
 from popnas.errors import DataError
+from popnas.resources import available_cores
 
 MAX_TOLD = 10
 """Kinds of mistakes that are told; of more the number is."""
@@ -209,7 +209,7 @@ def read_all(
         return [attempt(item) for item in items[first : first + _AT_ONCE]]
 
     # Remarks of image libraries on tags and sizes; the filters belong to the process, so not in a thread.
-    with warnings.catch_warnings(), ThreadPoolExecutor(num_threads()) as threads:
+    with warnings.catch_warnings(), ThreadPoolExecutor(len(available_cores())) as threads:
         warnings.simplefilter("ignore")
         parts = threads.map(attempts, range(0, len(items), _AT_ONCE))
         results = [result for part in parts for result in part]

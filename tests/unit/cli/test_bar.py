@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from popnas.cli import _bar
-from popnas.cli._bar import Bar, elapsed, flowed
-from popnas.cli._model_progress import Pace
-from popnas.cli._output import print_table
-from popnas.cli._progress import _Drawn
+from popnas.cli.terminal import bar
+from popnas.cli.terminal.bar import Bar, elapsed, flowed
+from popnas.cli.terminal.model_progress import Pace
+from popnas.cli.terminal.output import print_table
+from popnas.cli.terminal.progress import _Drawn
 from popnas.evaluation import Evaluation
 from popnas.printable import printable
 from popnas.workflows.searching.progress import SecondsLeft
@@ -105,7 +105,7 @@ def test_a_resumed_training_is_not_taken_for_a_fast_one():
 def test_no_bar_where_none_can_be_drawn(environment, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert not _bar.is_drawn(_bar.error_console())  # the tests' standard error is no terminal
+    assert not bar.is_drawn(bar.error_console())  # the tests' standard error is no terminal
 
 
 HOSTILE = "cat\x1b[31m\x07\r\n\x9b2J\u202egod\ud800 :cat: [bold]"
@@ -140,21 +140,21 @@ def test_no_name_breaks_a_table(width, monkeypatch):
 def test_what_takes_long_shows_that_it_works_and_makes_room_for_a_question(monkeypatch):
     screen = io.StringIO()
     console = Console(file=screen, width=80, force_terminal=True, height=30)
-    monkeypatch.setattr(_bar, "error_console", lambda: console)
-    monkeypatch.setattr(_bar, "_SLOW_SECONDS", 0.05)
-    monkeypatch.setattr(_bar, "is_drawn", lambda console: True)
-    with _bar.bar_if_slow("quick work"):
+    monkeypatch.setattr(bar, "error_console", lambda: console)
+    monkeypatch.setattr(bar, "_SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(bar, "is_drawn", lambda console: True)
+    with bar.bar_if_slow("quick work"):
         pass
     assert screen.getvalue() == ""
-    with _bar.bar_if_slow("looking at data") as end:
+    with bar.bar_if_slow("looking at data") as end:
         time.sleep(0.4)
         assert "looking at data" in screen.getvalue()
         end()
         before = screen.getvalue()
         time.sleep(0.2)
         assert screen.getvalue() == before
-    monkeypatch.setattr(_bar, "is_drawn", lambda console: False)
-    with _bar.bar_if_slow("unseen work") as end:
+    monkeypatch.setattr(bar, "is_drawn", lambda console: False)
+    with bar.bar_if_slow("unseen work") as end:
         time.sleep(0.1)
         end()
     assert "unseen" not in screen.getvalue()

@@ -14,7 +14,7 @@ import pytest
 LONG = """
 import sys, time, click
 from popnas.cli import main as room
-from popnas.cli._ending import ENDING, kept
+from popnas.cli.terminal.ending import ENDING, kept
 
 @click.command()
 def command():

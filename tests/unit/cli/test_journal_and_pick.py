@@ -6,7 +6,7 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from popnas.cli import journal, pick
+from popnas.cli.looking import journal, pick
 from popnas.cli.main import cli
 from popnas.errors import RunFolderError, UserError
 from popnas.evaluation import Evaluation

@@ -40,7 +40,7 @@ def test_help_names_every_command(capsys):
 
 
 def test_help_needs_no_command_to_exist(capsys, monkeypatch):
-    monkeypatch.setitem(room.COMMANDS, "future", ("popnas.cli.there_is_none", "Something that comes later."))
+    monkeypatch.setitem(room.COMMANDS, "future", ("there_is_none", "Something that comes later."))
     assert room.run(["--help"]) == 0
     assert "Something that comes later." in capsys.readouterr().out
 
@@ -127,7 +127,7 @@ def test_tables_are_plain_where_nobody_looks(capsys):
 
 
 def test_tables_on_a_terminal_show_every_cell(monkeypatch):
-    from popnas.cli import _output
+    from popnas.cli.terminal import output
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -135,19 +135,19 @@ def test_tables_on_a_terminal_show_every_cell(monkeypatch):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    _output.print_table(["name", "what"], [["[bold]", None], ["b", 3]])
+    output.print_table(["name", "what"], [["[bold]", None], ["b", 3]])
     assert "[bold]" in terminal.getvalue()
 
 
 def test_json_refuses_what_json_cannot_hold():
-    from popnas.cli._output import print_json
+    from popnas.cli.terminal.output import print_json
 
     with pytest.raises(ValueError, match="JSON"):
         print_json(float("nan"))
 
 
 def test_json_is_readable(capsys):
-    from popnas.cli._output import print_json
+    from popnas.cli.terminal.output import print_json
 
     print_json({"a": "ä"})
     assert json.loads(capsys.readouterr().out) == {"a": "ä"}

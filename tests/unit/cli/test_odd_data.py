@@ -655,7 +655,7 @@ def test_arrays_of_two_readings_are_asked_about_and_never_guessed(tmp_path, caps
 
 def test_on_a_terminal_the_question_is_put(tmp_path, capsys, monkeypatch):
     np.savez(tmp_path / "x.npz", x_train=AMBIGUOUS["digits"][0], y_train=np.arange(60) % 2)
-    monkeypatch.setattr("popnas.cli._reading_choice.is_somebody_there", lambda: True)
+    monkeypatch.setattr("popnas.cli.data.reading_choice.is_somebody_there", lambda: True)
     monkeypatch.setattr("click.prompt", lambda *arguments, **options: "time_series_classification")
     assert run(["init", str(tmp_path / "x.npz"), "-o", str(tmp_path / "c.json")]) == 0
     assert "may be read as image_classification (8x8 pixels" in capsys.readouterr().err

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from popnas.cli._output import echo, print_json, print_table
-from popnas.cli._wrap import columns_of, pieces, wrap
+from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.cli.terminal.wrap import columns_of, pieces, wrap
 
 CELL = "[(-2, 3x3 conv, -1, 3x3 conv);(0, identity, 0, identity)]"
 COMMAND = "popnas train -p logs/a --spec '[(-2, 3x3 conv, -1, identity)]'"

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from popnas import files
+from popnas.datasets import layouts
 from popnas.datasets.findings import Findings, shown
-from popnas.datasets.sources import _layouts
 from popnas.errors import DataError
 from popnas.workflows.data.look import look_at
 
@@ -72,7 +72,7 @@ def test_a_folder_of_many_files_is_no_data_and_none_of_them_is_asked_for(tmp_pat
     for i in range(50):
         (tmp_path / f"{i}.png").touch()
     asked = []
-    monkeypatch.setattr(_layouts, "is_folder", lambda path: asked.append(path) or path.is_dir())
+    monkeypatch.setattr(layouts, "is_folder", lambda path: asked.append(path) or path.is_dir())
     with pytest.raises(DataError, match="holds no data that popnas can read"):
         look_at(str(tmp_path), first_of)
     assert asked and not [path for path in asked if path.suffix]
@@ -86,7 +86,7 @@ def test_folders_deeper_than_calls_may_nest_are_walked_and_their_paths_cut_for_m
         part.mkdir()
     (deepest / "0.png").touch()
     try:
-        (file,) = _layouts.image_files(top, Findings())
+        (file,) = layouts.image_files(top, Findings())
     finally:  # what clears up after tests cannot
         (deepest / "0.png").unlink()
         for part in parts:
@@ -105,7 +105,7 @@ def test_links_are_followed_but_not_back(tmp_path):
     (tmp_path / "other/x/y/back").symlink_to(tmp_path / "data/a")
     (tmp_path / "other/x/self").symlink_to(".")
     findings = Findings()
-    found = [file.name for file in _layouts.image_files(tmp_path / "data", findings)]
+    found = [file.name for file in layouts.image_files(tmp_path / "data", findings)]
     assert sorted(found) == ["0.png", "1.png", "2.png", "3.png"]
     backs = findings.names("links back to a folder above are not followed")
     assert sorted(name.rsplit("/", 1)[1] for name in backs) == ["back", "self", "up"]

@@ -10,9 +10,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from popnas.cli.draw import command as draw
+from popnas.cli.looking.draw import command as draw
+from popnas.cli.looking.report import command as report
 from popnas.cli.main import cli
-from popnas.cli.report import command as report
 from popnas.errors import CellSyntaxError, OperatorError, RunFolderError, UserError
 from popnas.runs import RunFolder
 from popnas.workflows.searching.rebuild import rebuild

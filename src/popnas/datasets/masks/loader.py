@@ -19,8 +19,8 @@ from popnas.datasets.loader import Batch, batch_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import sizes_of
-from popnas.datasets.threads import num_threads
 from popnas.placement import Placement
+from popnas.resources import available_cores
 from popnas.seeds import derive_seed
 
 _PREFETCHED = 2
@@ -130,7 +130,7 @@ class SegmentationLoader:
             for start, stop in self._bounds:
                 yield [self._cached[i] for i in order[start:stop]]
             return
-        with ThreadPoolExecutor(num_threads(), thread_name_prefix="popnas-prefetch") as threads:
+        with ThreadPoolExecutor(len(available_cores()), thread_name_prefix="popnas-prefetch") as threads:
             pending: deque[list[Future[Pair]]] = deque()
             for start, stop in self._bounds:
                 pending.append([threads.submit(self._read, int(i)) for i in order[start:stop]])

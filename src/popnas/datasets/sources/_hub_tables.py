@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from popnas.datasets.findings import Findings
-from popnas.datasets.sources._layouts import split_named
+from popnas.datasets.layouts import split_named
 from popnas.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:

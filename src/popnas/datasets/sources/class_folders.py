@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas.datasets import layouts
 from popnas.datasets.findings import Findings, Mistakes, explained, read_all, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.images.decoding import ImageData
-from popnas.datasets.sources import SOURCES, Request, Source, _layouts
+from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.errors import DataError
 from popnas.files import is_folder
 
@@ -24,21 +25,21 @@ class ClassFolders(Source):
 
     def recognizes(self, path: Path) -> bool:
         """A folder with the folder of a split, unless that holds images and their masks."""
-        folders = list(_layouts.split_folders(path).values())
-        return bool(folders) and _layouts.place_of_pairs(folders[0]) is None
+        folders = list(layouts.split_folders(path).values())
+        return bool(folders) and layouts.place_of_pairs(folders[0]) is None
 
     def read(self, request: Request) -> ImageData:
         """All images, decoded, and resized if asked for."""
         path = request.path
         assert path is not None
-        folders = _layouts.split_folders(path)
+        folders = layouts.split_folders(path)
         if "train" not in folders:
             raise DataError(
                 f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
         findings = Findings()
-        _layouts.unused(path, folders.values(), findings)
+        layouts.unused(path, folders.values(), findings)
         found = _found({split: folders[split] for split in request.splits if split in folders}, findings)
         files = [(split, file) for split, pairs in found.items() for _, file in pairs]
         pixels = iter(
@@ -72,7 +73,7 @@ def _found(folders: dict[str, Path], findings: Findings) -> dict[str, Sequence[t
 
 def _files(folder: Path, findings: Findings, mistakes: Mistakes) -> Sequence[tuple[str, Path]]:
     classes = []
-    for child in _layouts.children(folder):
+    for child in layouts.children(folder):
         if is_folder(child):
             classes.append(child)
         elif child.suffix.lower() in decoding.SUFFIXES:
@@ -87,7 +88,7 @@ def _files(folder: Path, findings: Findings, mistakes: Mistakes) -> Sequence[tup
     pairs: list[tuple[str, Path]] = []
     for child in classes:
         with mistakes.held(child):
-            files = _layouts.image_files(child, findings, is_class=True)
+            files = layouts.image_files(child, findings, is_class=True)
             _check_class(child, files)
             pairs.extend((child.name, file) for file in files)
     return pairs

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from popnas.datasets.findings import Findings
 from popnas.datasets.images.decoding import ImageData
-from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
+from popnas.datasets.npz import names, reading
+from popnas.datasets.sources import SOURCES, Request, Source
 
 
 @SOURCES.register("image_npz", description="images in .npz files at dataset.path")
@@ -14,17 +15,17 @@ class ImageNpz(Source):
     """One file per split, or one file with all."""
 
     tasks = frozenset({"image_classification"})
-    layout = _npz_names.LAYOUT
+    layout = names.LAYOUT
 
     def recognizes(self, path: Path) -> bool:
         """An .npz file or a folder of them."""
-        return _npz_names.recognizes(path)
+        return names.recognizes(path)
 
     def read(self, request: Request) -> ImageData:
         """The arrays as they are."""
         assert request.path is not None
         findings = Findings()
-        parts = _npz.read(request.path, request.splits, findings)
+        parts = reading.read(request.path, request.splits, findings)
         return ImageData(
             place=str(request.path),
             findings=findings,

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from popnas import files
+from popnas.datasets import layouts
 from popnas.datasets.findings import Findings, Mistakes, explained, numbered, read_all, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.masks.mask_files import COLOUR_FILE, ColourTable, read_mask
 from popnas.datasets.masks.segmentation import SegmentationData
 from popnas.datasets.ragged import Ragged, Stored
-from popnas.datasets.sources import SOURCES, Request, Source, _layouts
+from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.errors import DataError, nearest
 from popnas.files import is_folder
 
@@ -42,7 +43,7 @@ class SegmentationFolders(Source):
         """All images and masks; from disk one by one if they are not to be kept."""
         path = request.path
         assert path is not None
-        if "train" not in _layouts.split_folders(path):
+        if "train" not in layouts.split_folders(path):
             raise DataError(
                 f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
@@ -61,7 +62,7 @@ class SegmentationFolders(Source):
             images={split: pictures for split, (pictures, _) in stored.items()},
             masks={split: masks for split, (_, masks) in stored.items()},
             names={split: [shown(mask) for _, mask in found] for split, found in pairs.items()},
-            label_names=_layouts.label_names(path),
+            label_names=layouts.label_names(path),
             findings=findings,
             remarks=turned_alone([pair for found in pairs.values() for pair in found], findings),
         )
@@ -69,19 +70,19 @@ class SegmentationFolders(Source):
 
 def found_splits(path: Path) -> dict[str, tuple[Path, Path]]:
     """Image and mask folder of each split that lies below `path` in this layout."""
-    found = {split: _layouts.place_of_pairs(folder) for split, folder in _layouts.split_folders(path).items()}
+    found = {split: layouts.place_of_pairs(folder) for split, folder in layouts.split_folders(path).items()}
     return {split: place for split, place in found.items() if place is not None}
 
 
 def _pairs(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, list[tuple[Path, Path]]]:
     """The pairs of each split that is asked for; what lies beside them is found."""
-    folders = _layouts.split_folders(path)
-    places = {split: _layouts.place_of_pairs(folder) for split, folder in folders.items()}
+    folders = layouts.split_folders(path)
+    places = {split: layouts.place_of_pairs(folder) for split, folder in folders.items()}
     used = [part for place in places.values() if place is not None for part in place]
-    _layouts.unused(path, [*folders.values(), *used], findings)
+    layouts.unused(path, [*folders.values(), *used], findings)
     for place in places.values():
         if place is not None and place[0].parent != path:
-            _layouts.unused(place[0].parent, place, findings)
+            layouts.unused(place[0].parent, place, findings)
     mistakes = Mistakes()
     pairs = {}
     for split in splits:
@@ -131,7 +132,7 @@ def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
         )
     files: dict[str, Path] = {}
     mistakes = Mistakes()
-    for file in _layouts.image_files(folder, findings):
+    for file in layouts.image_files(folder, findings):
         stem = unicodedata.normalize("NFC", file.relative_to(folder).with_suffix("").as_posix())
         if stem in files:
             mistakes.add(

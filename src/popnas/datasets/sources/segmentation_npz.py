@@ -11,15 +11,16 @@ import numpy as np
 
 from popnas.command_lines import as_typed
 from popnas.datasets.findings import Findings, Mistakes
+from popnas.datasets.layouts import label_names
 from popnas.datasets.masks.segmentation import SegmentationData
+from popnas.datasets.npz import names, reading
+from popnas.datasets.npz.members import NpzMembers
 from popnas.datasets.ragged import Ragged, Stored
-from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
-from popnas.datasets.sources._layouts import label_names
-from popnas.datasets.sources._npz_members import NpzMembers
+from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
 
-_LAYOUT = f"{_npz_names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
+_LAYOUT = f"{names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
 
 
 _BYTES_PER_MASK = 1024
@@ -35,7 +36,7 @@ class SegmentationNpz(Source):
 
     def recognizes(self, path: Path) -> bool:
         """An .npz file or a folder of them."""
-        return _npz_names.recognizes(path)
+        return names.recognizes(path)
 
     def read(self, request: Request) -> SegmentationData:
         """The arrays as they are; mapped from disk or read one by one if they are not to be kept."""
@@ -43,20 +44,20 @@ class SegmentationNpz(Source):
         assert path is not None
         images: dict[str, Stored] = {}
         masks: dict[str, Stored] = {}
-        names: dict[str, list[str]] = {}
+        mask_names: dict[str, list[str]] = {}
         findings, mistakes = Findings(), Mistakes()
-        files = _npz_names.files_of(path, findings)
+        files = names.files_of(path, findings)
         for split, file in files.by_split.items():
             if split in request.splits:
                 with mistakes.held(file):
                     found = findings if files.has_all else findings.of(split)
                     pair = _pair(file, split, has_all=files.has_all, request=request, findings=found)
                     if pair is not None:
-                        images[split], masks[split], names[split] = pair
+                        images[split], masks[split], mask_names[split] = pair
         mistakes.check()
         if "train" not in images:
-            raise DataError(_npz.no_training(path, _LAYOUT))
-        return SegmentationData(str(path), images, masks, names, label_names(path), findings=findings)
+            raise DataError(reading.no_training(path, _LAYOUT))
+        return SegmentationData(str(path), images, masks, mask_names, label_names(path), findings=findings)
 
 
 def _pair(
@@ -76,7 +77,7 @@ def _pair(
         images = _numbered(members, "x", numbers, request.is_cached)
         masks = _numbered(members, "y", numbers, request.is_cached)
         return images, masks, [f"y_{i} of {file}" for i in numbers]
-    keys = _npz_names.keys_of(members, split, has_all=has_all, findings=findings)
+    keys = names.keys_of(members, split, has_all=has_all, findings=findings)
     if keys is None:
         return None
     _check_pair(members, keys.x, keys.y)
@@ -93,7 +94,7 @@ def _check_pair(members: NpzMembers, x_key: str, y_key: str) -> None:
             f"{members.file}: '{x_key}' holds {num_images} images and '{y_key}' {num_masks} masks; each "
             "image needs a mask."
         )
-    _npz.check_number(members.file, y_key, num_masks, _BYTES_PER_MASK)
+    reading.check_number(members.file, y_key, num_masks, _BYTES_PER_MASK)
 
 
 def _numbers(members: NpzMembers) -> list[str]:

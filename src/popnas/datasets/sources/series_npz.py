@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from popnas.datasets.findings import Findings
+from popnas.datasets.npz import names, reading
 from popnas.datasets.series import SeriesData
-from popnas.datasets.sources import SOURCES, Request, Source, _npz, _npz_names
+from popnas.datasets.sources import SOURCES, Request, Source
 
 
 @SOURCES.register("series_npz", description="time series in .npz files at dataset.path")
@@ -19,17 +20,17 @@ class SeriesNpz(Source):
     """One file per split, or one file with all."""
 
     tasks = frozenset({"time_series_classification"})
-    layout = _npz_names.LAYOUT
+    layout = names.LAYOUT
 
     def recognizes(self, path: Path) -> bool:
         """An .npz file or a folder of them."""
-        return _npz_names.recognizes(path)
+        return names.recognizes(path)
 
     def read(self, request: Request) -> SeriesData:
         """The arrays, each series cut to its length where lengths are given."""
         assert request.path is not None
         findings = Findings()
-        parts = _npz.read(request.path, request.splits, findings)
+        parts = reading.read(request.path, request.splits, findings)
         return SeriesData(
             place=str(request.path),
             findings=findings,
@@ -38,7 +39,7 @@ class SeriesNpz(Source):
         )
 
 
-def _series(part: _npz.Part) -> np.ndarray | Sequence[np.ndarray]:
+def _series(part: reading.Part) -> np.ndarray | Sequence[np.ndarray]:
     if part.lengths is None:
         return part.x
     return [one[:length] for one, length in zip(part.x, part.lengths, strict=True)]

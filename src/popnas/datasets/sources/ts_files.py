@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from popnas.datasets.findings import Findings, Mistakes
+from popnas.datasets.layouts import children, one_each, split_named
 from popnas.datasets.series import SeriesData
 from popnas.datasets.sources import SOURCES, Request, Source, _ts_format
-from popnas.datasets.sources._layouts import children, one_each, split_named
 from popnas.datasets.sources._ts_format import Cases
 from popnas.errors import DataError
 from popnas.files import is_folder

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from popnas.report.figures import FIGURES, Plot
-from popnas.report.figures._usage import Usage, compute_usage, paint_usage
 from popnas.report.run_data import RunData
+from popnas.report.usage import Usage, compute_usage, paint_usage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

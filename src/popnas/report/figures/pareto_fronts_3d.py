@@ -8,7 +8,7 @@ import numpy as np
 
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
-from popnas.report.figures._fronts import Fronts, compute_fronts
+from popnas.report.fronts import Fronts, compute_fronts
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:

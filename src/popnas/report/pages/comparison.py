@@ -102,10 +102,9 @@ def _overview(runs: Sequence[RunData], names: Sequence[str]) -> str:
 
 
 def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective]) -> str:
-    from popnas.report import canvas
-    from popnas.report.figures import _fronts
+    from popnas.report import canvas, fronts
 
-    axes = _fronts.dimensions(objectives, runs[0].score_name)
+    axes = fronts.dimensions(objectives, runs[0].score_name)
     if len(axes) < 2:
         return ""
     points = []
@@ -127,8 +126,8 @@ def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[
                 if columns == 1:
                     place.step(x, y, where="post", color=colour, lw=1.2)
                 place.plot(x, y, marker, color=colour, ms=6, mew=0, alpha=0.85, label=canvas.label(name))
-            _fronts.label_axis(place.xaxis, axes[column + 1])
-            _fronts.label_axis(place.yaxis, axes[0])
+            fronts.label_axis(place.xaxis, axes[column + 1])
+            fronts.label_axis(place.yaxis, axes[0])
         rows[0][0].legend(loc="lower right")
         return figure
 

@@ -13,8 +13,8 @@ import numpy as np
 from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig
 from popnas.datasets import Split
+from popnas.datasets.npz.members import NpzMembers
 from popnas.datasets.ragged import sizes_of
-from popnas.datasets.sources._npz_members import NpzMembers
 from popnas.errors import DataError, UserError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from popnas import files
 from popnas.datasets import Dataset
-from popnas.datasets.sources import _npz_names
+from popnas.datasets.npz import names as npz_names
 from popnas.errors import DataError
 
 Choose = Callable[[str, Sequence[str]], str]
@@ -26,7 +26,7 @@ def tasks_by_shape(path: Path, tasks: Sequence[str]) -> list[str]:
     """Those of `tasks` that the shapes of `.npz` arrays at `path` allow: of the others a user would only hear
     complaints. All of them where shapes say nothing.
     """
-    header = _npz_names.first_look(path)
+    header = npz_names.first_look(path)
     fitting = set(tasks)
     if header is None:
         return list(tasks)
@@ -104,7 +104,7 @@ def _refusal(data: str, errors: Mapping[str, DataError]) -> DataError:
 
 def _stored_as_bytes(data: str) -> bool:
     path = files.user_path(data)
-    header = _npz_names.first_look(path)
+    header = npz_names.first_look(path)
     return header is not None and header.x_dtype == np.uint8
 
 

@@ -19,14 +19,14 @@ import numpy as np
 
 from popnas.datasets.findings import Findings, Mistakes, explained, shown
 from popnas.datasets.images import decoding
+from popnas.datasets.layouts import LABEL_NAMES
 from popnas.datasets.masks.classes import count_labels, listed
 from popnas.datasets.masks.geometry import Geometry, Size
 from popnas.datasets.masks.mask_files import ColourTable, read_mask
 from popnas.datasets.masks.npz_writing import NpzWriter, npz_writer
-from popnas.datasets.sources._layouts import LABEL_NAMES
 from popnas.datasets.sources.segmentation_folders import paired, turned_alone, with_channels
-from popnas.datasets.threads import num_threads
 from popnas.errors import DataError, UserError
+from popnas.resources import available_cores
 from popnas.storage import write_text
 
 Say = Callable[[str], None]
@@ -235,7 +235,7 @@ def _write(
 
 def _ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """`read` of all items in order, a few of them ahead in threads: a whole `map` would fill the memory."""
-    with ThreadPoolExecutor(num_threads()) as threads:
+    with ThreadPoolExecutor(len(available_cores())) as threads:
         pending: deque[Future[Result]] = deque()
         for item in items:
             pending.append(threads.submit(read, item))

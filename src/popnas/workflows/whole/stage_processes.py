@@ -18,7 +18,7 @@ def run_stage(arguments: Sequence[str], on_beat: Callable[[], None]) -> int:
     Its messages and progress go to this process's standard error.
     """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "popnas.cli._tied", sys.argv[0], *arguments],
+        [sys.executable, "-P", "-m", "popnas.cli.terminal.tied", sys.argv[0], *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         # A session of its own: the terminal's Ctrl-C reaches only this process, which passes it on.

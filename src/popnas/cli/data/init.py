@@ -1,0 +1,180 @@
+"""`popnas init`: looks at data and writes a configuration that explains itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from popnas.cli.data import init_masks as masks
+from popnas.cli.data.reading_choice import ask, looked_at, type_option
+from popnas.cli.terminal.output import echo
+from popnas.command_lines import as_typed
+from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.workflows.data.look import Look
+
+_LARGEST_SIDE = 64
+_SMALLEST_FINAL_SIZE = 4
+
+
+@click.command("init")
+@click.argument("data", metavar="PATH")
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="popnas.json",
+    show_default=True,
+    help="The configuration to write.",
+)
+@type_option
+def command(data: str, output: Path, task: str | None) -> None:
+    """Look at data and write a commented configuration for it.
+
+    PATH is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
+    a known data set.
+    """
+    if output.exists():
+        raise UserError(f"{output} exists; give another file with -o, or remove it.")
+    look = looked_at(data, task, ask)
+    text = _text(look, data, output)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
+    for line in _told(look):
+        echo(f"Warning: {line}", err=True)
+    echo(f"{_summary(look)}\nWrote {output}. Next: {as_typed('plan', '-j', output)}")
+
+
+def _told(look: Look) -> list[str]:
+    """What is told of the data; sizes that differ are no problem for the configuration that is written."""
+    if not look.needs_resize:
+        return look.sentences
+    size = f"{look.spatial_size[1]}x{look.spatial_size[0]}"
+    others = [line for line in look.sentences if line not in look.problems]
+    return [f"The images differ in size; dataset.resize brings all to {size} (width x height).", *others]
+
+
+def _text(look: Look, data: str, output: Path) -> str:
+    from popnas.config.commented import commented_text
+    from popnas.workflows.settings import load_config
+
+    document = _document(look)
+    load_config(document)
+    header = [
+        f"Configuration for {data}, written by `popnas init`. {_summary(look)}",
+        "Comments like these are allowed. A field that is left out takes its default; `popnas config schema` "
+        "lists all fields.",
+        f"`{as_typed('plan', '-j', output)}` says how long the search will take, "
+        f"`{as_typed('search', '-j', output)}` runs it.",
+    ]
+    return commented_text(document, header=header, remarks=_remarks(look))
+
+
+def _document(look: Look) -> dict[str, Any]:
+    from popnas.config.preset_files import default_operators
+
+    num_training, metrics = look.num_training, look.task.score_metrics
+    is_small = num_training < 5000
+    strategy = {"max_children": 32, "max_exploration_children": 8, "additional_pareto_objectives": ["time"]}
+    optimizer = {"type": "adamW", "scheduler": "cd"}
+    return {
+        "search_space": {
+            "blocks": 3 if is_small else 5,
+            "lookback_depth": 2,
+            "operators": list(default_operators(look.section["type"])),
+        },
+        "search_strategy": {
+            "score_metric": "f1_score" if _imbalance(look) > 3 and "f1_score" in metrics else metrics[0],
+            **strategy,
+        },
+        "training_hyperparameters": {"epochs": 21, "learning_rate": 0.01, "optimizer": optimizer},
+        "architecture_hyperparameters": {
+            "filters": 16 if is_small else 24,
+            "motifs": _num_motifs(look),
+            "normal_cells_per_motif": 1 if is_small else 2,
+        },
+        "dataset": {**look.section, **_data_settings(look)},
+        "others": {"train_strategy": "auto", "seed": 0, "max_hours": None},
+    }
+
+
+def _data_settings(look: Look) -> dict[str, Any]:
+    if look.task.is_per_pixel:
+        return {"ignore_class": None, **look.section, **masks.settings(look.dataset)}
+    settings: dict[str, Any] = {
+        "classes_count": look.dataset.num_classes,
+        "batch_size": next(
+            size for size in (128, 64, 32, 16, 8) if size * 20 <= look.num_training or size == 8
+        ),
+        "balance_class_losses": _imbalance(look) > 3,
+    }
+    if not look.is_images:
+        return {**settings, "normalize": True}
+    settings["data_augmentation"] = {"enabled": False, "use_cutout": False}
+    height, width = _network_sides(look)
+    if look.needs_resize or (height, width) != look.spatial_size:
+        settings["resize"] = {"width": width, "height": height}
+    return settings
+
+
+def _network_sides(look: Look) -> tuple[int, ...]:
+    """Height and width of images as networks are to see them, timesteps of series."""
+    longest = max(look.spatial_size)
+    if not look.is_images or look.task.is_per_pixel or longest <= _LARGEST_SIDE:
+        return look.spatial_size
+    return tuple(max(1, round(side * _LARGEST_SIDE / longest)) for side in look.spatial_size)
+
+
+def _num_motifs(look: Look) -> int:
+    """As many reductions as leave a size of 4 at the end, at most 2."""
+    largest = masks.LARGEST_CROP if look.task.is_per_pixel else _LARGEST_SIDE if look.is_images else 1 << 30
+    smallest = min(*_network_sides(look), largest)
+    return 1 + sum(smallest >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
+
+
+def _imbalance(look: Look) -> float:
+    """How many times as many examples the largest class has as the smallest."""
+    counts = look.dataset.describe()["class_counts"]["train"]
+    return max(counts) / max(min(counts), 1)
+
+
+def _remarks(look: Look) -> dict[str, str]:
+    remarks = {
+        "search_space.blocks": "The published searches use 5.",
+        "search_strategy.max_children": "The published searches train 128 and explore 16.",
+        "search_strategy.score_metric": "f1_score if the classes differ much in size.",
+        "architecture_hyperparameters.motifs": f"Chosen for inputs of {_shape(look)}.",
+        "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
+        "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",
+        "dataset.resize": "The images differ in size."
+        if look.needs_resize
+        else f"The images are {_shape(look)}: a search at full size takes long.",
+    }
+    if look.section["validation_size"] is None:
+        remarks["dataset.validation_size"] = "Yours has one."
+    return remarks | (masks.remarks(_imbalance(look)) if look.task.is_per_pixel else {})
+
+
+def _shape(look: Look) -> str:
+    if look.is_images:
+        height, width, channels = look.dataset.input_shape
+        return f"{height}x{width} pixels, {channels} channel{'s' * (channels > 1)}"
+    timesteps, channels = look.dataset.input_shape
+    return f"{timesteps} timestep{'s' * (timesteps != 1)}, {channels} channel{'s' * (channels > 1)}"
+
+
+def _summary(look: Look) -> str:
+    """One line of what was found."""
+    kind = look.section["type"].replace("_", " ")
+    lengths = ", of different lengths" if look.dataset.has_lengths else ""
+    if look.task.is_per_pixel and masks.differ_in_size(look.dataset):
+        lengths = " at the median, of different sizes"
+    return (
+        f"Found {kind}: {look.num_training} training and {len(look.dataset.validation)} validation examples, "
+        f"{look.dataset.num_classes} classes, {_shape(look)}{lengths}."
+    )

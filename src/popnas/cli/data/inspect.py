@@ -1,0 +1,117 @@
+"""`popnas dataset inspect`: what data hold, and what of it will hurt."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from popnas.cli.data.reading_choice import ask_or_take_likeliest, looked_at, type_option
+from popnas.cli.terminal.bar import bar_if_slow
+from popnas.cli.terminal.ending import written_to_option
+from popnas.cli.terminal.options import json_option, set_option
+from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.errors import UserError
+
+
+@click.command("inspect")
+@click.argument("data", metavar="[DATA]", required=False)
+@click.option(
+    "-j",
+    "source",
+    metavar="CONFIG",
+    help="Instead of DATA: a configuration (a JSON file or a preset's name), whose data are read as it says.",
+)
+@set_option
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="dataset.html",
+    show_default=True,
+    help="The page to write.",
+)
+@type_option
+@json_option
+def inspect(
+    data: str | None,
+    source: str | None,
+    sets: tuple[str, ...],
+    output: Path,
+    task: str | None,
+    is_json: bool,
+) -> None:
+    """Show class shares, sizes and examples of data, and warn of what will hurt a search.
+
+    DATA is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
+    a known data set.
+    """
+    if (data is None) == (source is None):
+        raise click.UsageError("give either DATA (a path or name), or a configuration with -j CONFIG.")
+    if sets and source is None:
+        raise click.UsageError("--set changes a configuration: give one with -j CONFIG.")
+    if task is not None and source is not None:
+        raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
+    from popnas.report.views import Views
+    from popnas.workflows.data.inspection import inspect, write_page
+    from popnas.workflows.data.look import look_with
+    from popnas.workflows.settings import load_config
+
+    if source is not None:
+        config = load_config(source, sets=sets)
+        with bar_if_slow(f"looking at the data of {source}"):
+            look = look_with(config)
+    else:
+        look = looked_at(str(data), task, ask_or_take_likeliest)
+    with bar_if_slow("comparing the examples"):
+        facts = inspect(look)
+    # The figures first: a page that cannot be written does not keep them back.
+    if not is_json:
+        _show(facts)
+    try:
+        with written_to_option("-o"):
+            write_page(look, facts, output, Views(partial(echo, err=True), are_the_job=True))
+    except UserError:
+        if is_json:
+            print_json({**facts, "page": None})
+        raise
+    if is_json:
+        print_json({**facts, "page": str(output)})
+    else:
+        echo(f"\nPage: {output}")
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from popnas.report.pages.data_page import size_words
+
+    splits = facts["splits"]
+    is_per_pixel = splits["train"]["unlabelled_share"] is not None
+    echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes\n")
+    print_table(
+        ["split", "examples", "size", *["unlabelled"] * is_per_pixel],
+        [
+            [name, f"{split['num_examples']:,}", size_words(split["sizes"])]
+            + [f"{split['unlabelled_share'] or 0:.1%}"] * is_per_pixel
+            for name, split in splits.items()
+        ],
+    )
+    echo()
+    print_table(
+        ["class", *(f"{name} {'pixels' if is_per_pixel else 'examples'}" for name in splits)],
+        [
+            [label, *(_share(split, k) for split in splits.values())]
+            for k, label in enumerate(facts["class_names"])
+        ],
+    )
+    if not facts["warnings"]:
+        echo("\nNothing was found that would hurt a search.")
+    for number, line in enumerate(facts["warnings"]):
+        echo(f"{'' if number else chr(10)}Warning: {line}")
+
+
+def _share(split: dict[str, Any], k: int) -> str:
+    share = f"{split['class_shares'][k]:.2%}"
+    return share if split["unlabelled_share"] is not None else f"{split['class_counts'][k]:,} ({share})"

@@ -1,0 +1,110 @@
+"""`popnas e2e`: search, model selection and final training in a row."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from popnas.cli.terminal.ending import ENDING, kept
+from popnas.cli.terminal.options import json_option, set_option
+from popnas.cli.terminal.output import echo, print_json
+from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.workflows.whole.end_to_end import EndToEndResult
+
+
+@click.command("e2e")
+@click.option("-j", "source", metavar="CONFIG", help="Configuration of the search.  [default: run]")
+@click.option("-jms", "selection_partial", metavar="CONFIG", help="Partial one of the model selection.")
+@click.option("-jlt", "training_partial", metavar="CONFIG", help="Partial one of the final training.")
+@click.option(
+    "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Cells selected.  [default: 5]"
+)
+@click.option(
+    "--params", metavar='"LOW;HIGH"', help="Also select among wider and deeper networks, as `select`."
+)
+@click.option(
+    "-b",
+    "batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size after the search; the learning rate is scaled with it.",
+)
+@click.option("--name", help="Name of the run folder below logs/.  [default: date and time]")
+@click.option("-r", "run", metavar="RUN", type=click.Path(path_type=Path), help="Go on with this job.")
+@set_option
+@json_option
+def command(
+    source: str | None,
+    selection_partial: str | None,
+    training_partial: str | None,
+    num_cells: int | None,
+    params: str | None,
+    batch_size: int | None,
+    name: str | None,
+    run: Path | None,
+    sets: tuple[str, ...],
+    is_json: bool,
+) -> None:
+    """Search, select among the best cells and train the winner for good.
+
+    others.max_hours limits all of it together: children and epochs are cut to fit, and what was cut is told.
+    An interrupted job goes on with -r.
+    """
+    fresh = (source, selection_partial, training_partial, num_cells, params, batch_size, name)
+    if run is not None and (any(value is not None for value in fresh) or sets):
+        raise UserError(f"-r {run} goes on as that job was started; leave out all other options but --json.")
+    began = time.monotonic()
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.cli.terminal.model_progress import job_listener
+    from popnas.workflows.settings import load_config
+    from popnas.workflows.whole import end_to_end as job
+
+    listener = job_listener(is_quiet=is_json)
+    with ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)):
+        if run is not None:
+            result = job.resume(run, is_quiet=is_json, listener=listener, began=began)
+        else:
+            result = job.end_to_end(
+                load_config(source or "run", sets=sets),
+                selection_partial=selection_partial or job.selection.PARTIAL,
+                training_partial=training_partial or job.final_training.PARTIAL,
+                num_cells=num_cells or job.selection.NUM_CELLS,
+                params=params,
+                batch_size=batch_size,
+                name=name,
+                is_quiet=is_json,
+                listener=listener,
+                began=began,
+            )
+    if is_json:
+        print_json(_as_json(result))
+    else:
+        echo(_as_text(result))
+
+
+def _as_json(result: EndToEndResult) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "model": str(result.model),
+        "cell": result.deployed["cell"],
+        "measured": result.deployed["measured"],
+        "cuts": result.cuts,
+        "seconds": result.seconds,
+    }
+
+
+def _as_text(result: EndToEndResult) -> str:
+    measured = result.deployed["measured"]
+    lines = [
+        f"Best cell:  {result.deployed['cell']}",
+        f"Params:     {result.deployed['params']:,}",
+        f"Accuracy:   {measured['accuracy']:.4f} on {measured['num_samples']} samples ({measured['split']})",
+        f"Time:       {result.seconds / 60:.1f} min",
+        f"To deploy:  {result.model / 'deploy'}",
+    ]
+    return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

@@ -1,0 +1,49 @@
+"""`popnas evaluate`: trained networks on test data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from popnas.cli.terminal.options import json_option, model_option, moved_option, run_option
+from popnas.cli.terminal.output import echo, print_json, print_table
+
+
+@click.command("evaluate")
+@run_option
+@model_option
+@click.option("--top", is_flag=True, help="All models of the run's model selection.")
+@moved_option
+@json_option
+def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_json: bool) -> None:
+    """Test metrics per head and class, calibration and confusion matrices of trained networks.
+
+    They are written into the model's folder: eval.json, eval.html, test_confusion_matrix. A model without
+    test data is skipped.
+    """
+    if top and model is not None:
+        raise click.UsageError("-f names one model, --top takes all of the selection: give one of the two.")
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.workflows.models.evaluation import evaluate
+
+    found = evaluate(run, model, top=top, sets=sets, say=lambda message: echo(message, err=True))
+    if is_json:
+        print_json(
+            [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]
+        )
+        return
+    done = [item for item in found if item.content is not None]
+    if not done:
+        return
+    names = list(done[0].metrics)
+    rows = []
+    for item in done:
+        assert item.content is not None
+        figures = [f"{item.metrics[name]:.4f}" for name in names]
+        error = item.content["calibration"]["expected_calibration_error"]
+        rows.append([item.path, *figures, f"{error:.4f}", item.content["params"]])
+    print_table(["model", *names, "calibration error", "params"], rows)
+    pages = [str(item.page) for item in done if item.page is not None]
+    if pages:
+        echo(f"Pages: {', '.join(pages)}")

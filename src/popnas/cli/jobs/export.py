@@ -1,0 +1,49 @@
+"""`popnas export`: a trained network leaves the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from popnas.cli.terminal.ending import written_to_option
+from popnas.cli.terminal.options import model_option, moved_option, run_option
+from popnas.cli.terminal.output import echo
+
+
+@click.command("export")
+@run_option
+@model_option
+@click.option("--source", "is_source", is_flag=True, help="One PyTorch file that needs no popnas.")
+@click.option(
+    "-o",
+    "output",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The folder to write (with --source: the file).  [default: deploy/ or network.py in MODEL]",
+)
+@moved_option
+def command(
+    run: Path, model: Path | None, is_source: bool, output: Path | None, sets: tuple[str, ...]
+) -> None:
+    """Write the deployment folder of a model: ONNX, int8 where it keeps the accuracy, weights, README.
+
+    With --source, write the network as one PyTorch file to read, change and train on.
+    """
+    # Workflows load torch: only once the command line is known to be right.
+    from popnas.workflows.models import deployment
+    from popnas.workflows.models.evaluation import find_models
+    from popnas.workflows.models.folder import read_data_from
+
+    folder = find_models(run, model)[0]
+    read_data_from([folder], sets)
+    if is_source:
+        with written_to_option("-o"):
+            path = deployment.write_source(folder, output)
+        echo(f"Written: {path}. Its weights: {folder.weights}")
+        return
+    with written_to_option("-o"):
+        content = deployment.deploy(folder, output, say=lambda message: echo(message, err=True))
+    measured = content["measured"]
+    echo(f"Written: {output or folder.deploy}")
+    echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")

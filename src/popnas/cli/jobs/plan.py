@@ -1,0 +1,68 @@
+"""`popnas plan`: what a search will cost, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from popnas.cli.terminal.options import config_option, json_option, set_option
+
+if TYPE_CHECKING:
+    from popnas.workflows.searching.plan import Plan
+
+
+@click.command("plan")
+@config_option
+@set_option
+@json_option
+def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
+    """Show what a search will train and how long it will take on this device.
+
+    Checks the configuration, loads the data and probes a few networks; nothing is written.
+    """
+    from popnas.cli.terminal.output import echo, print_json
+    from popnas.cli.terminal.progress import progress_listener
+
+    with progress_listener(is_quiet=is_json) as listener:
+        # A workflow loads torch: only once somebody sees that something goes on.
+        from popnas.workflows.searching.plan import plan
+        from popnas.workflows.settings import load_config
+
+        found = plan(load_config(source, sets=sets), listener)
+    if is_json:
+        print_json(asdict(found))
+        return
+    for warning in found.warnings:
+        echo(f"Warning: {warning}", err=True)
+    _print(found)
+
+
+def _print(found: Plan) -> None:
+    from popnas.cli.terminal.output import echo, print_table
+    from popnas.cli.terminal.progress import duration
+
+    rows = [
+        (
+            step.step,
+            f"{step.num_expansions:,}",
+            f"{step.num_networks:,}",
+            f"{step.expected:.0f}",
+            f"{step.params[0]:,} to {step.params[1]:,}",
+            duration(step.seconds),
+        )
+        for step in found.steps
+    ]
+    head = ["step (blocks)", "cells, at most", "trained, at most", "expected", "params (sampled)", "time"]
+    print_table(head, rows)
+    echo(f"\nNetworks to train: at most {found.num_networks:,}")
+    echo(
+        f"One epoch:         {duration(found.epoch_seconds)} for a typical {found.steps[-1].step}-block cell"
+    )
+    echo(f"Expected time:     {duration(found.seconds)} with {found.num_workers} worker(s) on {found.device}")
+    if found.confirmation_seconds:
+        echo(f"  of it confirming {duration(found.confirmation_seconds)}: the best cells with other seeds")
+    echo(f"  of it beside     {duration(found.fixed_seconds)}: start, data, predictors, best model, report")
+    echo(f"Training alone:    {duration(found.candidate_seconds)} of all networks, one after the other")
+    echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")

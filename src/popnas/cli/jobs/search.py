@@ -1,0 +1,135 @@
+"""`popnas search`: the search, with a progress bar that tells the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from popnas.cli.terminal.ending import ENDING, kept
+from popnas.cli.terminal.output import echo, print_json_line
+from popnas.command_lines import as_typed
+from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.workflows.searching.search import SearchResult
+
+
+@click.command("search")
+@click.option(
+    "-j", "source", metavar="CONFIG", help="Configuration file, or a preset's name.  [default: run]"
+)
+@click.option(
+    "-r",
+    "run",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Go on with an interrupted run's folder.",
+)
+@click.option("--name", help="Name of the run folder below logs/.  [default: date and time]")
+@click.option(
+    "--set",
+    "sets",
+    metavar="a.b=V",
+    multiple=True,
+    help="Change one field of the configuration; repeatable. With -r: limits, device, and dataset.path "
+    "where the data were moved.",
+)
+@click.option(
+    "--confirm/--no-confirm", default=None, help="Train the best cells again with 3 seeds each, at the end."
+)
+@click.option("--json", "is_json", is_flag=True, help="Print the result as one JSON object.")
+def command(
+    source: str | None,
+    run: Path | None,
+    name: str | None,
+    sets: tuple[str, ...],
+    confirm: bool | None,
+    is_json: bool,
+) -> None:
+    """Search network architectures for a data set.
+
+    Leaves a run folder with tables, plots, report.html and the best network as ONNX. An interrupted search
+    goes on with -r.
+    """
+    if run is not None and (source is not None or name is not None or confirm is not None):
+        raise UserError(
+            f"-r {run} goes on with that run's own configuration and name; leave out -j, --name and "
+            "--confirm, or start a new run without -r."
+        )
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.cli.terminal.progress import progress_listener
+    from popnas.runs import RunFolder
+    from popnas.runs.front import check_constraints
+    from popnas.workflows.searching import search as job
+    from popnas.workflows.settings import load_config
+
+    if confirm is not None:
+        sets = (*sets, f"others.confirm={json.dumps(confirm)}")
+    with (
+        progress_listener(is_quiet=is_json) as listener,
+        ENDING.going_on(lambda: None if listener.folder is None else kept("search", "-r", listener.folder)),
+    ):
+        if run is not None:
+            result = job.resume(run, sets=sets, listener=listener)
+        else:
+            result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
+    if is_json:
+        print_json_line(json.dumps(_as_json(result)))
+    else:
+        echo(_as_text(result))
+    if result.best is None:
+        check_constraints(RunFolder.open(result.folder).state())
+
+
+def _as_json(result: SearchResult) -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "reason": result.reason,
+        "num_evaluated": result.num_evaluated,
+        "num_failed": result.num_failed,
+        "best": result.best.content() if result.best else None,
+    }
+
+
+def _as_text(result: SearchResult) -> str:
+    best = result.best
+    go_on = as_typed("search", "-r", result.folder)
+    reasons = {
+        "completed": "Search completed",
+        "max_hours": f"Time limit reached (go on with: {go_on})",
+        "no_parents": "Search ended early: every candidate of a step failed",
+        "no_candidates": "Search ended early: no expansion is predicted to meet search_strategy.constraints",
+    }
+    failed = f", {result.num_failed} of them failed" if result.num_failed else ""
+    lines = [f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}."]
+    if best is not None:
+        lines += [
+            f"Best cell:  {best.cell}",
+            f"Validation: {best.score:.4f}",
+            f"Params:     {best.params:,}",
+            f"Training:   {best.training_seconds:.2f} s",
+            f"Model:      {result.folder / 'best_model' / 'model.onnx'}",
+        ]
+        lines[3:3] = _confirmed(result, best.cell)
+    return "\n".join([*lines, f"Report:     {result.folder / 'report.html'}"])
+
+
+def _confirmed(result: SearchResult, best_cell: str) -> list[str]:
+    """What the best cells reached with other seeds: the best of many scores is too good on average."""
+    from popnas.report import confirmed
+    from popnas.report.run_data import RunData
+    from popnas.runs import RunFolder
+
+    folder = RunFolder.open(result.folder)
+    cells = confirmed.confirmed_cells(RunData.of(folder, folder.state()))
+    if not cells:
+        return []
+    own = next((cell for cell in cells if cell.evaluation.cell == best_cell), None)
+    strongest = max(cells, key=lambda cell: cell.summary.mean)
+    lines = [] if own is None else [f"Confirmed:  {own.summary} over {len(own.scores)} other seeds"]
+    if strongest is not own:
+        lines.append(f"Steadiest:  {strongest.summary}, the best mean: {strongest.evaluation.cell}")
+    return lines

@@ -1,0 +1,141 @@
+"""`popnas select`: model selection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
+from popnas.cli.terminal.options import GO_ON, json_option, renew_option, run_option, set_option
+from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.command_lines import as_typed
+from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.workflows.models.selection import SelectedModel, SelectionResult
+
+
+@click.command("select")
+@run_option
+@click.option(
+    "-j",
+    "partial",
+    metavar="CONFIG",
+    default="model_selection_training",
+    show_default=True,
+    help="Partial configuration over the run's own: a file or a preset's name.",
+)
+@click.option(
+    "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Number of cells.  [default: 5]"
+)
+@click.option(
+    "-b",
+    "batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size; the learning rate is scaled with it.  [default: the run's]",
+)
+@click.option(
+    "--params",
+    metavar='"LOW;HIGH"',
+    help="Also train wider and deeper networks of each cell whose params lie strictly in this range.",
+)
+@click.option("--spec", "cell", metavar="CELL", help="Train this cell instead of the run's best.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["best", "front"]),
+    help="Take the cells of the best scores or those of the Pareto front.  [default: best]",
+)
+@click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
+@click.option("--name", help="A selection beside others, in model_selection/NAME.")
+@set_option
+@renew_option
+@json_option
+def command(
+    run: Path,
+    partial: str,
+    num_cells: int | None,
+    batch_size: int | None,
+    params: str | None,
+    cell: str | None,
+    source: str | None,
+    train_strategy: str | None,
+    name: str | None,
+    sets: tuple[str, ...],
+    renew: bool,
+    is_json: bool,
+) -> None:
+    """Train the best cells of a run longer and compare them.
+
+    Results are in RUN/model_selection. The same command goes on with a selection that was interrupted.
+    """
+    if cell is not None and (num_cells is not None or source is not None):
+        raise UserError("--spec trains the one cell that is given; leave out -k and --from, or --spec.")
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.cli.terminal.model_progress import model_listener
+    from popnas.workflows.models import selection
+
+    with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
+        result = selection.select(
+            run,
+            partial=partial,
+            num_cells=num_cells or selection.NUM_CELLS,
+            batch_size=batch_size,
+            params=params,
+            cell=cell,
+            is_from_front=source == "front",
+            train_strategy=train_strategy,
+            name=name,
+            sets=sets,
+            renew=renew,
+            listener=listener,
+        )
+    if is_json:
+        print_json(_as_json(result))
+    else:
+        _print(run, name, result)
+
+
+def _as_json(result: SelectionResult) -> dict[str, Any]:
+    return {
+        "folder": str(result.folder),
+        "reason": result.reason,
+        "best": _fields(result.best),
+        "models": [_fields(model) for model in result.models],
+    }
+
+
+def _fields(model: SelectedModel) -> dict[str, Any]:
+    return {
+        "folder": str(model.folder),
+        "cell": model.cell,
+        "motifs": model.motifs,
+        "normal_cells": model.normal_cells,
+        "filters": model.filters,
+        "params": model.params,
+        "best_epoch": model.trained.best_epoch if model.trained else None,
+        "score": model.score,
+        "training_seconds": model.trained.training_seconds if model.trained else None,
+        "stopped": model.trained.stopped if model.trained else None,
+        "error": model.error,
+    }
+
+
+def _print(run: Path, name: str | None, result: SelectionResult) -> None:
+    rows = []
+    for model in sorted(result.models, key=lambda model: -(model.score or -1.0)):
+        score = (
+            f"{model.score:.4f}" if model.score is not None else "failed" if model.error else "not trained"
+        )
+        epoch = model.trained.best_epoch if model.trained else ""
+        rows.append([score, epoch, f"{model.params:,}", model.folder.name, model.cell])
+    print_table(["validation", "epoch", "params", "folder", "cell"], rows)
+    if result.reason == "max_hours":
+        echo(f"The time limit others.max_hours cut this selection short. {GO_ON}")
+    best, options = result.best, list[object]()
+    if name is not None:  # the default of `train` is the unnamed selection
+        options = ["-m", best.motifs, "-n", best.normal_cells, "-f", best.filters, "--spec", best.cell]
+    echo(f"Train the best for good with: {as_typed('train', '-p', run, *options)}")

@@ -1,0 +1,95 @@
+"""`popnas train`: final training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
+from popnas.cli.terminal.options import GO_ON, json_option, renew_option, run_option, set_option
+from popnas.cli.terminal.output import echo, print_json
+
+
+@click.command("train")
+@run_option
+@click.option(
+    "--spec", "cell", metavar="CELL", help="The cell.  [default: best of selection, else of search]"
+)
+@click.option("-f", "filters", metavar="N", type=click.IntRange(min=1), help="Filters of the first cell.")
+@click.option("-m", "motifs", metavar="N", type=click.IntRange(min=1), help="Motifs.")
+@click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=1), help="Normal cells per motif.")
+@click.option(
+    "-j",
+    "partial",
+    metavar="CONFIG",
+    default="last_training",
+    show_default=True,
+    help="Partial configuration over the run's own: a file or a preset's name.",
+)
+@click.option(
+    "-b",
+    "batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size; the learning rate is scaled with it.  [default: the run's]",
+)
+@click.option(
+    "-bt",
+    "test_batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size of everything that does not train.  [default: the run's]",
+)
+@click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
+@click.option("--name", help="A training beside others, in final_training/NAME.")
+@set_option
+@renew_option
+@json_option
+def command(
+    run: Path,
+    cell: str | None,
+    filters: int | None,
+    motifs: int | None,
+    normal_cells: int | None,
+    partial: str,
+    batch_size: int | None,
+    test_batch_size: int | None,
+    train_strategy: str | None,
+    name: str | None,
+    sets: tuple[str, ...],
+    renew: bool,
+    is_json: bool,
+) -> None:
+    """Train one network on training and validation data together, and export it.
+
+    The network and its deployment folder are in RUN/final_training. The same command goes on with a training
+    that was interrupted.
+    """
+    # A workflow loads torch: only once the command line is known to be right.
+    from popnas.cli.terminal.model_progress import model_listener
+    from popnas.workflows.models import final_training
+
+    with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
+        trained = final_training.train(
+            run,
+            partial=partial,
+            cell=cell,
+            motifs=motifs,
+            normal_cells=normal_cells,
+            filters=filters,
+            batch_size=batch_size,
+            test_batch_size=test_batch_size,
+            train_strategy=train_strategy,
+            name=name,
+            sets=sets,
+            renew=renew,
+            listener=listener,
+        )
+    if is_json:
+        print_json(trained.to_json())
+        return
+    if trained.stopped is not None:
+        echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
+    echo(f"Trained for {trained.num_epochs} epochs. Model: {trained.folder / 'model.onnx'}")
+    echo(f"To deploy: {trained.folder / 'deploy'}")

@@ -1,0 +1,70 @@
+"""`popnas config`: validation and the JSON Schema of configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from popnas.cli.terminal.options import config_option, json_option, set_option
+from popnas.cli.terminal.output import echo, print_json
+from popnas.errors import ConfigError
+
+
+@click.group()
+def command() -> None:
+    """Check a configuration; its JSON Schema."""
+
+
+@command.command()
+def schema() -> None:
+    """Print the JSON Schema of a configuration.
+
+    Save it and name it in your file's "$schema", and editors complete and check the file while you write.
+    """
+    from popnas import config
+
+    print_json(config.schema())
+
+
+@command.command()
+@config_option
+@set_option
+@json_option
+def check(source: str, sets: Sequence[str], is_json: bool) -> None:
+    """Check a configuration without starting anything: all mistakes at once (exit status 2), and warnings."""
+    from popnas.workflows.settings import load_config, warnings
+
+    try:
+        checked = load_config(source, sets=sets)
+    except ConfigError as error:
+        if not is_json:
+            raise
+        print_json(_answer(source, problems=error.problems))
+        raise click.exceptions.Exit(ConfigError.exit_status) from None
+    if is_json:
+        print_json(_answer(source, warnings=warnings(checked), config=checked.to_json()))
+        return
+    for warning in warnings(checked):
+        echo(f"Warning: {warning}", err=True)
+    echo(f"{source}: no mistakes.")
+
+
+def _answer(
+    source: str,
+    *,
+    problems: Sequence[Any] = (),
+    warnings: Sequence[str] = (),
+    config: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "source": source,
+        "is_valid": not problems,
+        "problems": [
+            {"place": problem.place, "value": problem.value, "message": problem.message}
+            for problem in problems
+        ],
+        "warnings": list(warnings),
+        "config": config,
+    }

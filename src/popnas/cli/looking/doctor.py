@@ -1,0 +1,127 @@
+"""`popnas doctor`: what a bug report needs to know about the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from popnas import resources
+from popnas.cli.terminal.options import json_option
+from popnas.cli.terminal.output import echo, print_json
+
+if TYPE_CHECKING:
+    import torch
+
+_GIB = 2**30
+
+
+@click.command("doctor")
+@json_option
+def command(is_json: bool) -> None:
+    """Versions, device, threads and speed of this machine; paste it into bug reports."""
+    facts = {"system": system(), "device": device(), "packages": packages()}
+    if is_json:
+        print_json(facts)
+        return
+    for title, section in facts.items():
+        echo(title)
+        width = max(map(len, section))
+        for name, value in section.items():
+            echo(f"  {name.ljust(width)}  {'none' if value is None else value}")
+
+
+def system() -> dict[str, Any]:
+    """Versions of popnas and Python, platform, cores and memory."""
+    return {
+        "popnas": metadata.version("popnas"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores_usable": len(resources.available_cores()),
+        "cores": os.cpu_count(),
+        **_memory(),
+    }
+
+
+def device() -> dict[str, Any]:
+    """The device that `train_strategy: auto` takes, and how fast two-byte floats are on it."""
+    import torch
+
+    from popnas.training.device import choose
+
+    chosen = choose("auto")
+    is_gpu = chosen.type == "cuda"
+    return {
+        "device": str(chosen),
+        "name": torch.cuda.get_device_name(chosen) if is_gpu else _processor(),
+        "gpus": torch.cuda.device_count(),
+        "memory_gib": round(torch.cuda.get_device_properties(chosen).total_memory / _GIB, 1)
+        if is_gpu
+        else None,
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+        "bf16_speed_against_fp32": round(_bf16_speedup(chosen), 2),
+    }
+
+
+def packages() -> dict[str, str | None]:
+    """Versions of everything that popnas depends on, optional packages among it; None = not installed."""
+    lines = [line for line in metadata.requires("popnas") or [] if 'extra == "dev"' not in line]
+    names = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines}
+    return {name: _version(name) for name in sorted(names - {"popnas"}, key=str.lower)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a device file, read line by line
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> dict[str, Any]:
+    """How much memory may be used here, and what says so."""
+    smallest = next(iter(resources.memory_limits()), None)
+    return {
+        "memory_gib": smallest and round(smallest.num_bytes / _GIB, 1),
+        "memory_limit": smallest and smallest.what,
+    }
+
+
+def _bf16_speedup(chosen: torch.device) -> float:
+    """How many times as fast a matrix product is in bfloat16 as in float32."""
+    import torch
+
+    return _product_seconds(chosen, torch.float32) / _product_seconds(chosen, torch.bfloat16)
+
+
+def _product_seconds(
+    chosen: torch.device, dtype: torch.dtype, size: int = 512, repetitions: int = 15
+) -> float:
+    import torch
+
+    matrix = torch.ones(size, size, dtype=dtype, device=chosen)
+    fastest = float("inf")
+    for _ in range(repetitions + 1):  # the first one warms up; it is the slowest and never counts
+        start = time.perf_counter()
+        matrix @ matrix
+        if chosen.type == "cuda":
+            torch.cuda.synchronize(chosen)
+        fastest = min(fastest, time.perf_counter() - start)
+    return fastest

@@ -1,0 +1,190 @@
+"""`popnas list`: the registered parts, and the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from popnas import files
+from popnas.cli.terminal.options import json_option
+from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.command_lines import as_typed
+
+if TYPE_CHECKING:
+    from popnas.runs import RunFolder
+
+Row = dict[str, Any]
+
+
+@click.group()
+def command() -> None:
+    """Show what there is to choose from, your own parts among it."""
+
+
+def _listing(name: str) -> Callable[[Callable[[], Iterator[Row]]], click.Command]:
+    """Make a subcommand of a function that yields rows of the same keys; its docstring is the help."""
+
+    def declare(rows: Callable[[], Iterator[Row]]) -> click.Command:
+        @command.command(name, help=rows.__doc__)
+        @json_option
+        def listing(is_json: bool) -> None:
+            _show(list(rows()), is_json)
+
+        return listing
+
+    return declare
+
+
+def _show(rows: list[Row], is_json: bool) -> None:
+    if is_json:
+        print_json(rows)
+    elif rows:
+        headers = [key.replace("_", " ") for key in rows[0]]
+        print_table(headers, [[_text(value) for value in row.values()] for row in rows])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return "" if value is None else str(value)
+
+
+@_listing("operators")
+def operators() -> Iterator[Row]:
+    """Families of operators, and how to name one."""
+    from popnas.operators import REGISTRY
+
+    words = {1: "series", 2: "images"}
+    for name, family in REGISTRY.items():
+        yield {
+            "family": name,
+            "form": family.grammar,
+            "examples": list(family.examples),
+            "for": [words[num_dims] for num_dims in sorted(family.num_dims_allowed, reverse=True)],
+            "description": REGISTRY.description(name),
+        }
+
+
+@_listing("predictors")
+def predictors() -> Iterator[Row]:
+    """Surrogate models (others.predictors), and whether they predict the score or times."""
+    from popnas.predictors import REGISTRY
+
+    for name, predictor in REGISTRY.items():
+        yield {
+            "name": name,
+            "predicts": predictor.objective,
+            "description": REGISTRY.description(name),
+        }
+
+
+@_listing("objectives")
+def objectives() -> Iterator[Row]:
+    """What a search can optimise."""
+    from popnas.objectives import REGISTRY
+
+    for name, objective in REGISTRY.items():
+        yield {
+            "name": name,
+            "direction": objective.direction,
+            "unit": objective.unit,
+            "origin": objective.origin,
+            "description": REGISTRY.description(name),
+        }
+
+
+@_listing("macros")
+def macros() -> Iterator[Row]:
+    """Macro-architectures: how cells are stacked to a network."""
+    from popnas.networks.macros import MACROS
+
+    for name in MACROS.names():
+        yield {"name": name, "description": MACROS.description(name)}
+
+
+@_listing("trackers")
+def trackers() -> Iterator[Row]:
+    """Where the figures of trainings go while they run."""
+    from popnas.trackers import REGISTRY
+
+    for name in REGISTRY.names():
+        yield {"name": name, "description": REGISTRY.description(name)}
+
+
+@_listing("tasks")
+def tasks() -> Iterator[Row]:
+    """Kinds of work (dataset.type) and their metrics."""
+    from popnas import tasks as room
+
+    for name in room.REGISTRY.names():
+        task = room.get(name)
+        yield {
+            "name": name,
+            "score_metrics": list(task.score_metrics),
+            "description": room.REGISTRY.description(name),
+        }
+
+
+@_listing("datasets")
+def datasets() -> Iterator[Row]:
+    """Known data sets, and layouts of your own data."""
+    from popnas.datasets import SOURCES
+
+    for name, source_class in SOURCES.items():
+        source = source_class()
+        yield {
+            "source": name,
+            "names": list(source.data_sets()),
+            "path": source.layout,
+            "tasks": sorted(source.tasks),
+            "description": SOURCES.description(name),
+        }
+
+
+@command.command("runs")
+@click.option(
+    "--logs", type=click.Path(path_type=Path), default="logs", show_default=True, help="Folder of the runs."
+)
+@json_option
+def runs(logs: Path, is_json: bool) -> None:
+    """The runs below a folder, the newest last."""
+    folders = [path.parent for path in logs.glob("*/restore")] if logs.is_dir() else []
+    rows = [_run_row(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
+    if not rows and not is_json:
+        echo(f"No runs below {logs}.{files.near_hint(logs) if not logs.exists() else ''}", err=True)
+    _show(rows, is_json)
+
+
+def _run_row(path: Path) -> Row:
+    from popnas.errors import PopnasError
+    from popnas.runs import RunFolder
+
+    row: Row = dict.fromkeys(
+        ("run", "data", "steps", "trained", "failed", "best_score", "best_cell", "state")
+    )
+    row["run"] = path.name
+    try:
+        row.update(_run_facts(RunFolder.open(path)))
+    except PopnasError as error:
+        row["state"] = f"unreadable: {error}"
+    return row
+
+
+def _run_facts(folder: RunFolder) -> Row:
+    state = folder.state()
+    config = folder.config_json()
+    dataset, best = config.get("dataset", {}), state.best
+    return {
+        "data": dataset.get("name") or dataset.get("path"),
+        "steps": f"{len(state.finished_steps)} of {config.get('search_space', {}).get('blocks', 0) + 1}",
+        "trained": len(state.successes),
+        "failed": len(state.evaluations) - len(state.successes),
+        "best_score": best.score if best else None,
+        "best_cell": best.cell if best else None,
+        "state": state.finish_reason or f"unfinished; go on with: {as_typed('search', '-r', folder.path)}",
+    }

@@ -1,0 +1,138 @@
+"""A progress display that fits any terminal: its parts flow onto as many lines as they need."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from popnas.cli.terminal.output import shown
+from popnas.printable import printable
+
+_FRAMES, _FRAMES_ASCII = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+_FRAMES_PER_SECOND = 10.0
+_GAP = 2
+_SLOW_SECONDS = 2.0
+
+
+def error_console() -> Console:
+    """Standard error for messages: nothing in them is markup, an emoji's name, or coloured by guess."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def say(console: Console, text: str) -> None:
+    """A message as any other text on standard error; a bar at the bottom stays below it."""
+    console.print(shown(text, sys.stderr), soft_wrap=True)
+
+
+def is_drawn(console: Console) -> bool:
+    """Whether somebody watches, on a terminal that can move its cursor (FORCE_COLOR makes none of a file)."""
+    return sys.stderr is not None and sys.stderr.isatty() and not console.is_dumb_terminal
+
+
+@contextmanager
+def bar_on(console: Console) -> Iterator[Bar]:
+    """A bar at the bottom of the terminal while the block runs; messages to `console` stand above it."""
+    bar = Bar()
+    bar.live = Live(
+        bar, console=console, transient=True, refresh_per_second=_FRAMES_PER_SECOND, redirect_stdout=False
+    )
+    with bar.live:
+        yield bar
+
+
+@contextmanager
+def bar_if_slow(text: str) -> Iterator[Callable[[], None]]:
+    """A bar without a count while the block runs, if that takes long and somebody watches; what it gives ends
+    the bar before the block, for a question.
+    """
+    console, over = error_console(), threading.Event()
+    if not is_drawn(console):
+        yield lambda: None
+        return
+
+    def draw() -> None:
+        if not over.wait(_SLOW_SECONDS):
+            with bar_on(console) as bar:
+                bar.start(text)
+                over.wait()
+
+    drawing = threading.Thread(target=draw, daemon=True)
+    drawing.start()
+
+    def end() -> None:
+        over.set()
+        drawing.join()
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+class Bar:
+    """One thing at a time: what is going on, how far it is if that can be counted, and how long it takes."""
+
+    live: Live | None = None
+
+    def __init__(self) -> None:
+        self.start("starting")
+
+    def start(self, text: str, total: int | None = None, done: int = 0) -> None:
+        """Something else goes on from now; without a `total` nothing is counted."""
+        self.text, self.total, self.done = printable(text), total, done
+        self.notes: Sequence[str] = ()
+        self.began = time.monotonic()
+
+    def update(self, done: int, *notes: str) -> None:
+        """How far it is, and words beside the bar."""
+        self.done, self.notes = done, [printable(note) for note in notes]
+        if self.live is not None and done == self.total:
+            self.live.refresh()  # what comes next may replace the full bar before its turn to be drawn
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        frames = _FRAMES_ASCII if options.ascii_only else _FRAMES
+        seconds = time.monotonic() - self.began
+        frame = frames[int(seconds * _FRAMES_PER_SECOND) % len(frames)]
+        parts = [Text(line) for line in textwrap.wrap(f"{frame} {self.text}", options.max_width)]
+        if self.total is not None:
+            parts.append(self._counted(options.max_width, is_ascii=options.ascii_only))
+        parts += [Text(elapsed(seconds)), *(Text(note) for note in self.notes if note)]
+        yield from flowed(parts, options.max_width)
+
+    def _counted(self, width: int, *, is_ascii: bool) -> Text:
+        assert self.total is not None
+        length = min(max(width // 4, 10), 40)
+        filled = length if self.total == 0 else length * min(self.done, self.total) // self.total
+        # The two halves differ in form too: not every terminal has colours.
+        full, empty = ("#", "-") if is_ascii else ("━", "┄")
+        return Text.assemble(
+            (full * filled, "cyan"), (empty * (length - filled), "dim"), f" {self.done}/{self.total}"
+        )
+
+
+def flowed(parts: Sequence[Text], width: int) -> list[Text]:
+    """The parts in lines of at most `width` columns; a part goes to the next line as a whole."""
+    lines: list[Text] = []
+    for part in parts:
+        part.truncate(width, overflow="ellipsis")
+        part.no_wrap = True
+        if lines and lines[-1].cell_len + _GAP + part.cell_len <= width:
+            lines[-1].append(" " * _GAP).append_text(part)
+        else:
+            lines.append(part)
+    return lines
+
+
+def elapsed(seconds: float) -> str:
+    """A clock: 0:48, 12:03, 3:20:00."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

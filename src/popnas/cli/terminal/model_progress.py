@@ -1,0 +1,164 @@
+"""The progress of trainings after the search: a bar over all epochs on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
+from popnas.cli.terminal.progress import duration
+from popnas.workflows.models.progress import ModelListener
+
+_POLL_SECONDS = 1.0
+
+
+@contextmanager
+def model_listener(*, is_quiet: bool) -> Iterator[ModelListener]:
+    """A listener that draws on standard error: a bar on a terminal, else a line per model; or none."""
+    console = error_console()
+    if is_quiet:
+        yield ModelListener()
+    elif not is_drawn(console):
+        yield _Lines(console)
+    else:
+        with bar_on(console) as bar:
+            drawn = _Drawn(console, bar)
+            try:
+                yield drawn
+            finally:
+                drawn.stop()
+
+
+def job_listener(*, is_quiet: bool) -> JobListener:
+    """A listener for jobs whose stages draw their own progress: lines only, or none."""
+    return JobListener(None if is_quiet else error_console())
+
+
+class _Lines(ModelListener):
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def message(self, text: str) -> None:
+        say(self.console, text)
+
+    def phase(self, text: str) -> None:
+        self.message(text)
+
+    def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
+        self.message(f"training {_models(folders)}, {num_epochs} epochs each, in {folders[0].parent}")
+
+    def model_finished(self, folder: Path, text: str) -> None:
+        self.message(f"{folder.name}: {text}")
+
+
+class JobListener(ModelListener):
+    """Prints lines, if it has a console, and remembers the run folder."""
+
+    def __init__(self, console: Console | None) -> None:
+        self.console = console
+        self.folder: Path | None = None
+
+    def job_opened(self, folder: Path) -> None:
+        """The folder that all stages write into is there."""
+        self.folder = folder
+        self.message(f"Run folder: {folder}")
+
+    def message(self, text: str) -> None:
+        """One line above the bar."""
+        if self.console is not None:
+            say(self.console, text)
+
+    def phase(self, text: str) -> None:
+        """What is done now, beside epochs."""
+        self.message(text)
+
+
+class _Drawn(_Lines):
+    """Reads how far the trainings are from their folders, since they may run in other processes."""
+
+    def __init__(self, console: Console, bar: Bar) -> None:
+        super().__init__(console)
+        self.bar = bar
+        self._stopped = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def phase(self, text: str) -> None:
+        self.stop()
+        self.bar.start(text)
+
+    def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
+        self.stop()
+        self._stopped.clear()
+        self.bar.start(
+            f"training {_models(folders)}, epochs",
+            num_epochs * len(folders),
+            num_epochs_done(folders, num_epochs),
+        )
+        self._watcher = threading.Thread(target=self._watch, args=(folders, num_epochs), daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the watch of the folders."""
+        self._stopped.set()
+        if self._watcher is not None:
+            self._watcher.join()
+            self._watcher = None
+
+    def _watch(self, folders: Sequence[Path], num_epochs: int) -> None:
+        pace = Pace(num_epochs * len(folders))
+        is_over = False
+        while not is_over:
+            is_over = self._stopped.wait(_POLL_SECONDS)  # then once more, for the end as it was
+            done = num_epochs_done(folders, num_epochs)
+            left = pace.seconds_left(done, time.monotonic())
+            self.bar.update(done, "" if left is None else f"about {duration(left)} left")
+
+
+class Pace:
+    """The time left of `total` equal pieces of work, from when each of them was seen to be done.
+
+    The first ones only start the clock: before them stands what is done once (processes, data). Between two
+    pieces the time left runs down with the clock.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._seen: int | None = None
+        self._first: tuple[int, float] | None = None
+        self._end: float | None = None
+
+    def seconds_left(self, done: int, now: float) -> float | None:
+        """What is left at the clock time `now`; None while there is no honest estimate."""
+        if self._seen is not None and done != self._seen:
+            if self._first is None:
+                self._first = done, now
+            elif done > self._first[0]:
+                per_piece = (now - self._first[1]) / (done - self._first[0])
+                self._end = now + per_piece * (self.total - done)
+        self._seen = done
+        return None if self._end is None or done == self.total else max(self._end - now, 0.0)
+
+
+def _models(folders: Sequence[Path]) -> str:
+    return "1 model" if len(folders) == 1 else f"{len(folders)} models"
+
+
+def num_epochs_done(folders: Sequence[Path], num_epochs: int) -> int:
+    """Epochs that are over in all folders together."""
+    return sum(_epochs_done(folder, num_epochs) for folder in folders)
+
+
+def _epochs_done(folder: Path, num_epochs: int) -> int:
+    """Epochs of a model's training that are over; all, if it is finished or failed."""
+    if (folder / "model.json").exists() or (folder / "failed.json").exists():
+        return num_epochs
+    try:
+        return len(json.loads((folder / "training.json").read_bytes())["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0

@@ -1,0 +1,28 @@
+"""The command line of a child process that ends with its parent: `python -m popnas.cli.terminal.tied STARTED
+COMMAND ...`; STARTED is what the parent was started as.
+
+The parent holds the other end of this process's standard input and never writes to it: the end of the input
+is the end of the parent, however it died. So a killed job leaves nothing behind that goes on writing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+_KILLED = 137
+
+
+def _watch() -> None:
+    os.read(0, 1)
+    os._exit(_KILLED)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_watch, name="popnas-tie", daemon=True).start()
+    from popnas.cli.main import main
+
+    # What this process tells to type is what was typed to start the job.
+    sys.argv = sys.argv[1:]
+    main(sys.argv[1:], is_stage=True)
