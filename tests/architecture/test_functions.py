@@ -1,4 +1,4 @@
-"""How long functions are, and how much they ask for."""
+"""How long functions are, how much they ask for, how full folders are; one meaning per class name."""
 
 from __future__ import annotations
 
@@ -42,6 +42,16 @@ def test_no_function_is_longer_than_a_page():
 def test_no_function_asks_for_more_than_seven_things(room):
     many = {name: n for name, function in functions(SOURCE / room) if (n := num_parameters(function)) > 7}
     assert many == {}
+
+
+def test_a_class_name_means_one_thing():
+    places: dict[str, list[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_no_folder_holds_more_files_than_one_takes_in():

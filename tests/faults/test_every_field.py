@@ -54,7 +54,7 @@ CPU = Placement(torch.device("cpu"))
 
 CELL = "[(-2, 3x3 conv, -1, identity);(-1, identity, 0, 3x3 conv)]"
 SERIES_CELL = CELL.replace("3x3", "3")
-QUICK_PREDICTOR = functools.partial(_gin_training.TrainingSettings, epochs=8)
+QUICK_PREDICTOR = functools.partial(_gin_training.EnsembleSettings, epochs=8)
 W = "warned"
 MIXED = "others.use_mixed_precision"
 
@@ -310,7 +310,7 @@ def _model(document: dict[str, Any], folder: Path, stage: str) -> Any:
     cell = SERIES_CELL if tasks.get(config.dataset.type).num_dims == 1 else CELL
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        patch.setattr(training._Job, "_export", lambda *_: (None, None))
+        patch.setattr(training._ModelTraining, "_export", lambda *_: (None, None))
         trained = train_model(ModelJob(folder / "model", cell, config, stage))
     weights = (folder / "model" / "weights.safetensors").read_bytes()
     fields = (trained.num_epochs, trained.score, trained.training_seconds)

@@ -258,7 +258,7 @@ def _run(data: TrainingData, folder: Path, options: Options) -> ModelFiles:
     from popnas.api import stages
 
     partials = (options.selection_config, options.final_config)
-    job = stages.Job(options.last_stage, options.num_selected, *partials, config.others.max_hours)
+    job = stages.WholeJob(options.last_stage, options.num_selected, *partials, config.others.max_hours)
     try:
         return model_files.read(stages.run(config, folder, job))
     except DataError as error:

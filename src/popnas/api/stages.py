@@ -49,7 +49,7 @@ class LogListener(Listener, ModelListener):
 
 
 @dataclass(frozen=True)
-class Job:
+class WholeJob:
     """What is done: every stage up to `last`, with the partial configurations of those after the search
     (None: their presets), within `max_hours` (None: no limit)."""
 
@@ -80,7 +80,7 @@ class Job:
         }
 
 
-def run(config: RunConfig, folder: Path, job: Job) -> Path:
+def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
     """Search, select and train in the run `folder`; returns the folder of the model that came out.
 
     Raises:
@@ -136,7 +136,7 @@ def _stage_config(option: str, config: RunConfig, partial: Any) -> RunConfig:
     return later
 
 
-def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: Job) -> RunConfig:
+def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: WholeJob) -> RunConfig:
     """The configuration with as many children as fit, and the search's share as its limit."""
     planned = plan.plan(config)
     rounds = {"selection": _rounds(config, job.num_selected), "final": 1}
@@ -157,7 +157,7 @@ def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: Job) -
     return load_config(document)
 
 
-def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: Job) -> list[str]:
+def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: WholeJob) -> list[str]:
     """Changes of the configuration that keep model selection within its share."""
     config = configs["selection"]
     if job.max_hours is None:
@@ -176,7 +176,7 @@ def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: Job) 
 
 
 def _training_limits(
-    configs: Mapping[str, RunConfig], selected: selection.SelectionResult, job: Job
+    configs: Mapping[str, RunConfig], selected: selection.SelectionResult, job: WholeJob
 ) -> list[str]:
     """Changes of the configuration that end final training when the budget ends."""
     config = configs["final"]

@@ -111,7 +111,7 @@ def halved(size: Sequence[int], times: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Place:
+class StackPlace:
     """A position of the whole stack, whether its cell is built or not."""
 
     level: int
@@ -119,19 +119,19 @@ class Place:
     is_decoder: bool = False
 
 
-def encoder_places(spec: NetworkSpec) -> list[Place]:
+def encoder_places(spec: NetworkSpec) -> list[StackPlace]:
     """M motifs of N normal cells with a reduction cell, which already has the next level, between them."""
     motif = spec.normal_cells_per_motif + 1
     positions = range(1, spec.motifs * motif)
-    return [Place(position // motif, position % motif == 0) for position in positions]
+    return [StackPlace(position // motif, position % motif == 0) for position in positions]
 
 
-def decoder_places(spec: NetworkSpec) -> list[Place]:
+def decoder_places(spec: NetworkSpec) -> list[StackPlace]:
     """Segmentation with cells in the decoder: per level of the way back, a cell that merges and N normal
     cells.
     """
     cells = range(spec.normal_cells_per_motif + 1)
-    return [Place(level, is_decoder=True) for level in range(spec.motifs - 2, -1, -1) for _ in cells]
+    return [StackPlace(level, is_decoder=True) for level in range(spec.motifs - 2, -1, -1) for _ in cells]
 
 
 def built_positions(nearest: int, num_positions: int) -> tuple[int, ...]:
@@ -188,7 +188,9 @@ def encoder_decoder_plan(nearest: int, lookback_depth: int, spec: NetworkSpec) -
     return cells_plan([*encoder_places(spec), *decoder_places(spec)], nearest, lookback_depth, spec)
 
 
-def cells_plan(places: Sequence[Place], nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+def cells_plan(
+    places: Sequence[StackPlace], nearest: int, lookback_depth: int, spec: NetworkSpec
+) -> StackPlan:
     """The built ones of the places.
 
     A lookback before the first cell is the input; one on a cell that is not built takes the nearest built

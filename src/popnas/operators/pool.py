@@ -46,7 +46,7 @@ class PoolOperator(Operator):
 
 
 @REGISTRY.register("avgpool", description="mean over a window")
-class AvgPool(PoolOperator):
+class AvgPoolOperator(PoolOperator):
     """Mean over the part of a window inside the input."""
 
     family = "avgpool"
@@ -61,7 +61,7 @@ class AvgPool(PoolOperator):
 
 
 @REGISTRY.register("maxpool", description="maximum over a window")
-class MaxPool(PoolOperator):
+class MaxPoolOperator(PoolOperator):
     """Maximum over a window."""
 
     family = "maxpool"

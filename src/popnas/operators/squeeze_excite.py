@@ -14,7 +14,7 @@ MAX_RATIO = 1024
 
 
 @REGISTRY.register("SE", description="squeeze and excitation: channels scaled by what their averages say")
-class SqueezeExcite(Operator):
+class SqueezeExciteOperator(Operator):
     """Channels scaled by a gate computed from their averages."""
 
     family = "SE"

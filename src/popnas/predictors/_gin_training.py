@@ -22,7 +22,7 @@ _LARGEST_BATCH, _SMALLEST_BATCH, _BATCHES_PER_EPOCH = 64, 16, 8
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class EnsembleSettings:
     """How the ensemble is trained.
 
     In trials (simulated searches; cells mapped to NAS-Bench-201) ranks hardly moved between rates of 0.004
@@ -37,7 +37,7 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
-class TrainingResult:
+class EnsembleFit:
     """Weights, mean training loss per epoch, and the outputs (M, N) before the sigmoid for all cells."""
 
     weights: NetworkWeights
@@ -65,9 +65,9 @@ def train(
     targets_N: np.ndarray,
     trains_on_MN: np.ndarray,
     types: NodeTypes,
-    settings: TrainingSettings,
+    settings: EnsembleSettings,
     seed: int,
-) -> TrainingResult:
+) -> EnsembleFit:
     """Fit M models to targets in 0..1, model m on the cells where `trains_on_MN[m]`, by mean squared error.
 
     AdamW; learning rate and weight decay follow one half period of a cosine to 0.
@@ -106,7 +106,7 @@ def train(
         if epoch - best_epoch >= settings.patience:
             break
     fitted = weights.detached()
-    return TrainingResult(fitted, loss_curve, _outputs(fitted, data, num_cells))
+    return EnsembleFit(fitted, loss_curve, _outputs(fitted, data, num_cells))
 
 
 @torch.inference_mode()
@@ -115,7 +115,7 @@ def _outputs(weights: NetworkWeights, data: Graphs, num_cells: int) -> np.ndarra
     return torch.cat(parts, dim=1).numpy()
 
 
-def _schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, progress: float) -> None:
+def _schedule(optimizer: torch.optim.Optimizer, settings: EnsembleSettings, progress: float) -> None:
     factor = 0.5 * (1 + math.cos(math.pi * progress))
     for group in optimizer.param_groups:
         group["lr"] = settings.learning_rate * factor

@@ -45,9 +45,9 @@ class GinPredictor(ScorePredictor):
         return NodeTypes(self.space.lookback_depth, len(self.space.operators))
 
     def _fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, seed: int) -> FitReport:
-        from popnas.predictors._gin_training import TrainingSettings, train
+        from popnas.predictors._gin_training import EnsembleSettings, train
 
-        settings = TrainingSettings()
+        settings = EnsembleSettings()
         kept_N = _without_outliers(targets_N)
         width = max(float(np.ptp(kept_N)), _NARROWEST)
         low, high = kept_N.min() - _MARGIN * width, kept_N.max() + _MARGIN * width

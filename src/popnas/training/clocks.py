@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 
 
-class Clock(Protocol):
+class TrainingClock(Protocol):
     """Adds up the time between `start` and `stop`; `seconds` may wait for the device and starts a new sum."""
 
     def start(self) -> None:
@@ -31,15 +31,15 @@ class HostClock:
         self._began = 0.0
 
     def start(self) -> None:
-        """See `Clock`."""
+        """See `TrainingClock`."""
         self._began = self._read()
 
     def stop(self) -> None:
-        """See `Clock`."""
+        """See `TrainingClock`."""
         self._sum += self._read() - self._began
 
     def seconds(self) -> float:
-        """See `Clock`."""
+        """See `TrainingClock`."""
         total, self._sum = self._sum, 0.0
         return total
 
@@ -52,24 +52,24 @@ class EventClock:
         self._pairs: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
 
     def start(self) -> None:
-        """See `Clock`."""
+        """See `TrainingClock`."""
         pair = (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
         self._pairs.append(pair)
         pair[0].record(torch.cuda.current_stream(self._device))
 
     def stop(self) -> None:
-        """See `Clock`."""
+        """See `TrainingClock`."""
         self._pairs[-1][1].record(torch.cuda.current_stream(self._device))
 
     def seconds(self) -> float:
-        """See `Clock`."""
+        """See `TrainingClock`."""
         torch.cuda.synchronize(self._device)
         total = sum(began.elapsed_time(ended) for began, ended in self._pairs) / 1000.0
         self._pairs.clear()
         return total
 
 
-def clock_for(device: torch.device) -> Clock:
+def clock_for(device: torch.device) -> TrainingClock:
     """The clock that measures a candidate on `device`, alone.
 
     With one thread on a CPU this is the CPU time of the calling thread, which other processes on the

@@ -26,7 +26,7 @@ class TrainableNetwork(nn.Module):
         """How much of the training is over, 0 to 1."""
 
 
-class Batch(Protocol):
+class DeviceBatch(Protocol):
     """Samples on the device: `x` (B, C, H, W) or (B, C, L) float32, `y` (B, ...) int64, `lengths` (B,) or
     None.
     """
@@ -47,7 +47,7 @@ class Batch(Protocol):
 class Loader(Protocol):
     """An epoch of batches per iteration."""
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[DeviceBatch]:
         """The batches of an epoch."""
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class Metrics(Protocol):
         """The metrics over all that was added."""
 
 
-class Cost(Protocol):
+class NetworkCost(Protocol):
     """What a network costs: FLOPs of one sample's forward pass, trainable params."""
 
     @property

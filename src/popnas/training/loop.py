@@ -22,7 +22,7 @@ from popnas.training import device as devices
 from popnas.training import schedules, simulated
 from popnas.training.clocks import clock_for
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
-from popnas.training.interfaces import Cost, Loader, Loss, Metrics, Snapshot, TrainableNetwork
+from popnas.training.interfaces import Loader, Loss, Metrics, NetworkCost, Snapshot, TrainableNetwork
 from popnas.training.memory import freed_memory_kept
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
@@ -55,7 +55,7 @@ class Course:
     """
 
     seed: int
-    simulated_cost: Cost | None = None
+    simulated_cost: NetworkCost | None = None
     max_seconds: float | None = None
     on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
     resume: dict[str, Any] | None = None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from popnas.placement import Placement
 from popnas.training import optimizers
-from popnas.training.interfaces import Batch, Loss, TrainableNetwork
+from popnas.training.interfaces import DeviceBatch, Loss, TrainableNetwork
 from popnas.training.settings import TrainingSettings
 
 
@@ -49,7 +49,7 @@ class Stepper:
         self._forward = torch.compile(network) if settings.is_compiled else network
         self._head_weights = network.head_weights
 
-    def prepared(self, batch: Batch) -> PreparedBatch:
+    def prepared(self, batch: DeviceBatch) -> PreparedBatch:
         """The batch with its input in the layout that the network computes in."""
         return PreparedBatch(self.placement.laid_out(batch.x), batch.y, batch.lengths)
 

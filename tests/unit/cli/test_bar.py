@@ -13,7 +13,7 @@ from popnas.cli.terminal import bar
 from popnas.cli.terminal.bar import Bar, elapsed, flowed
 from popnas.cli.terminal.model_progress import Pace
 from popnas.cli.terminal.output import print_table
-from popnas.cli.terminal.progress import _Drawn
+from popnas.cli.terminal.progress import _SearchBar
 from popnas.evaluation import Evaluation
 from popnas.printable import printable
 from popnas.workflows.searching.progress import SecondsLeft
@@ -36,7 +36,7 @@ def drawn(bar, width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_terminal_and_no_part_is_lost(width):
     bar = Bar()
-    listener = _Drawn(Console(file=io.StringIO()), bar)
+    listener = _SearchBar(Console(file=io.StringIO()), bar)
     listener.phase("step 2: fitting predictors and scoring every expansion of 128 cells")
     assert max(map(len, drawn(bar, width))) <= width
     assert "scoring every expansion of 128 cells" in " ".join(drawn(bar, width))
@@ -52,7 +52,7 @@ def test_nothing_is_wider_than_the_terminal_and_no_part_is_lost(width):
 
 def test_a_phase_counts_nothing_and_a_step_after_it_counts_anew():
     bar = Bar()
-    listener = _Drawn(Console(file=io.StringIO()), bar)
+    listener = _SearchBar(Console(file=io.StringIO()), bar)
     listener.step_started(1, 2, 0)
     listener.candidate_finished(evaluation(0.5), SecondsLeft(None, None))
     listener.phase("exporting the best model")

@@ -29,7 +29,7 @@ def canonicalize(cells_NB4: np.ndarray) -> np.ndarray:
 
 
 def _canonicalize(cells_NB4: np.ndarray) -> np.ndarray:
-    search = _Search(cells_NB4)
+    search = _BulkNumbering(cells_NB4)
     for number in range(cells_NB4.shape[1]):
         search.advance(number)
     canonical_NB4 = search.result()
@@ -40,7 +40,7 @@ def _canonicalize(cells_NB4: np.ndarray) -> np.ndarray:
     return canonical_NB4
 
 
-class _Search:
+class _BulkNumbering:
     """The numberings under way; states of one cell are neighbours, with the same smallest list so far."""
 
     def __init__(self, cells_NB4: np.ndarray) -> None:

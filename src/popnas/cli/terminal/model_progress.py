@@ -25,10 +25,10 @@ def model_listener(*, is_quiet: bool) -> Iterator[ModelListener]:
     if is_quiet:
         yield ModelListener()
     elif not is_drawn(console):
-        yield _Lines(console)
+        yield _ModelLines(console)
     else:
         with bar_on(console) as bar:
-            drawn = _Drawn(console, bar)
+            drawn = _ModelBar(console, bar)
             try:
                 yield drawn
             finally:
@@ -40,7 +40,7 @@ def job_listener(*, is_quiet: bool) -> JobListener:
     return JobListener(None if is_quiet else error_console())
 
 
-class _Lines(ModelListener):
+class _ModelLines(ModelListener):
     def __init__(self, console: Console) -> None:
         self.console = console
 
@@ -79,7 +79,7 @@ class JobListener(ModelListener):
         self.message(text)
 
 
-class _Drawn(_Lines):
+class _ModelBar(_ModelLines):
     """Reads how far the trainings are from their folders, since they may run in other processes."""
 
     def __init__(self, console: Console, bar: Bar) -> None:

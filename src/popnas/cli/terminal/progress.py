@@ -23,10 +23,10 @@ def progress_listener(*, is_quiet: bool) -> Iterator[TerminalListener]:
     if is_quiet:
         yield TerminalListener()
     elif not is_drawn(console):
-        yield _Lines(console)
+        yield _SearchLines(console)
     else:
         with bar_on(console) as bar:
-            yield _Drawn(console, bar)
+            yield _SearchBar(console, bar)
 
 
 class TerminalListener(Listener):
@@ -39,7 +39,7 @@ class TerminalListener(Listener):
         self.folder = folder
 
 
-class _Lines(TerminalListener):
+class _SearchLines(TerminalListener):
     def __init__(self, console: Console) -> None:
         self.console = console
 
@@ -69,7 +69,7 @@ class _Lines(TerminalListener):
         self.message(f"{CONFIRMING}: {num_networks} networks")
 
 
-class _Drawn(_Lines):
+class _SearchBar(_SearchLines):
     def __init__(self, console: Console, bar: Bar) -> None:
         super().__init__(console)
         self.bar = bar

@@ -1,7 +1,7 @@
 """The figures of a run, one file each.
 
-A file declares a `Plot` in `FIGURES`: `compute(run) -> Info | None` gathers numbers into a frozen dataclass
-(None: does not apply to this run) and `paint(info) -> Figure` draws them, knowing nothing else. To add a
+A file declares a `Plot` in `FIGURES`: `compute(run) -> data | None` gathers numbers into a frozen dataclass
+(None: does not apply to this run) and `paint(data) -> Figure` draws them, knowing nothing else. To add a
 figure put a file here; the report, `plots/` and the contract test pick it up by themselves.
 """
 

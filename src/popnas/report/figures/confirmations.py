@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Info:
+class ConfirmedScores:
     """The confirmed cells, by the search's own score."""
 
     score_name: str
     cells: list[confirmed.ConfirmedCell]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> ConfirmedScores | None:
     """Cells with at least one repetition that did not fail."""
     cells = confirmed.confirmed_cells(run)
-    return Info(run.score_name, cells) if cells else None
+    return ConfirmedScores(run.score_name, cells) if cells else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: ConfirmedScores) -> Figure:
     """A line per cell: repetitions, mean with interval, and the search's own score."""
     figure, rows = canvas.panels(
         1, 1, "The best cells trained again with other seeds",

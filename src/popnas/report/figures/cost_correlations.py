@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CostPanel:
     """A cost against training time (seconds) over N cells of known steps."""
 
     title: str
@@ -28,13 +28,13 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Info:
+class CostCorrelations:
     """The panels that have values."""
 
-    panels: list[Panel]
+    panels: list[CostPanel]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> CostCorrelations | None:
     """All successes, the empty cell among them."""
     time = objectives.get("time")
     panels = []
@@ -44,11 +44,11 @@ def compute(run: RunData) -> Info | None:
         rows = [row for row in rows if None not in row]
         if len(rows) >= 2:
             cost, seconds, steps = (np.array(column) for column in zip(*rows, strict=True))
-            panels.append(Panel(objective.title, canvas.shown_unit(objective.unit), cost, seconds, steps))
-    return Info(panels) if panels else None
+            panels.append(CostPanel(objective.title, canvas.shown_unit(objective.unit), cost, seconds, steps))
+    return CostCorrelations(panels) if panels else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: CostCorrelations) -> Figure:
     """A panel per cost, a colour per step."""
     figure, rows = canvas.panels(
         1, len(info.panels), "Costs against training time", width=3.0, height=2.8, gap=0.45, top=0.95

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Info:
+class HeadScores:
     """Scores of N cells at each of their H outputs, first to last, (N, H)."""
 
     score_name: str
     scores: np.ndarray
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> HeadScores | None:
     """Only for networks with the usual number of outputs (few stacked cells may have fewer) and more than
     one.
     """
@@ -36,10 +36,10 @@ def compute(run: RunData) -> Info | None:
         return None
     lengths = [len(row) for row in found]
     usual = max(set(lengths), key=lambda length: (lengths.count(length), length))
-    return Info(run.score_name, np.array([row for row in found if len(row) == usual], dtype=np.float64))
+    return HeadScores(run.score_name, np.array([row for row in found if len(row) == usual], dtype=np.float64))
 
 
-def paint(info: Info) -> Figure:
+def paint(info: HeadScores) -> Figure:
     """Boxes of the scores per output, and how often each is the best."""
     num_heads = info.scores.shape[1]
     figure, rows = canvas.panels(1, 2, "Scores of the networks' outputs", height=2.8, width=3.8)

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Info:
+class HypervolumeSteps:
     """The objectives' titles, and the steps."""
 
     objectives: list[str]
     steps: list[StepVolume]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> HypervolumeSteps | None:
     """Over the objectives of the search."""
     steps = hypervolumes.per_step(run)
-    return Info([item.title for item in run.objectives], steps) if steps else None
+    return HypervolumeSteps([item.title for item in run.objectives], steps) if steps else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: HypervolumeSteps) -> Figure:
     """Bars for each step alone, a line for all steps so far."""
     figure, rows = canvas.panels(1, 1, "Hypervolume of the trained cells", width=5.2, height=2.7)
     axes = rows[0][0]

@@ -15,23 +15,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Info:
+class OperatorTimes:
     """`costs`: per kind of time, operator to cost in 0..1, dearest first by the first kind."""
 
     costs: dict[str, dict[str, float]]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> OperatorTimes | None:
     """The costs of the run; None before single-block cells are trained, or if none had a result."""
     costs = {kind: found for kind, found in (run.state.operator_costs or {}).items() if any(found.values())}
     if not costs:
         return None
     first = next(iter(costs.values()))
     order = sorted(first, key=lambda name: (-first[name], name))
-    return Info({kind: {name: found.get(name, 0.0) for name in order} for kind, found in costs.items()})
+    return OperatorTimes(
+        {kind: {name: found.get(name, 0.0) for name in order} for kind, found in costs.items()}
+    )
 
 
-def paint(info: Info) -> Figure:
+def paint(info: OperatorTimes) -> Figure:
     """Horizontal bars, a panel per kind of time."""
     names = list(next(iter(info.costs.values())))
     left = 0.35 + 0.075 * max(len(name) for name in names)

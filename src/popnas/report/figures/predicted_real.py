@@ -41,13 +41,13 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Info:
+class PredictedReal:
     """All comparisons, in order of objective and step."""
 
     comparisons: list[Comparison]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> PredictedReal | None:
     """Every measured objective that was predicted, in every step in which something was trained."""
     found = []
     for name, objective in objectives.REGISTRY.items():
@@ -68,10 +68,10 @@ def compute(run: RunData) -> Info | None:
                 found.append(Comparison(name, title, unit, step, predicted_N, real_N, flags.astype(bool)))
     order = {row.name: place for place, row in enumerate(ROWS)}
     found.sort(key=lambda item: (order.get(item.objective, len(order)), item.objective, item.step))
-    return Info(found) if found else None
+    return PredictedReal(found) if found else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: PredictedReal) -> Figure:
     """A row per predictor, a column per step."""
     names = list(dict.fromkeys(item.objective for item in info.comparisons))
     steps = sorted({item.step for item in info.comparisons})

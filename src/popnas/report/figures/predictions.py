@@ -23,7 +23,7 @@ _NUM_BINS = 70
 
 
 @dataclass(frozen=True)
-class StepPredictions:
+class StepGrid:
     """A step's candidates as counts on a grid (bins along x, bins along y), with the grid's edges, and the
     selected cells as points (n, 2)."""
 
@@ -37,16 +37,16 @@ class StepPredictions:
 
 
 @dataclass(frozen=True)
-class Info:
+class PredictionGrids:
     """`x` and `y` are the axes; without a second objective (PNAS mode) `x` is None and candidates are counted
     along the score only."""
 
     x: Dimension | None
     y: Dimension
-    steps: list[StepPredictions]
+    steps: list[StepGrid]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> PredictionGrids | None:
     """Score against the first other objective."""
     axes = dimensions(run.objectives, run.score_name)
     second = axes[1] if len(axes) > 1 else None
@@ -71,11 +71,11 @@ def compute(run: RunData) -> Info | None:
             ).reshape(-1, 2)
             for is_exploration in (False, True)
         }
-        steps.append(StepPredictions(step, len(y_N), counts, x_edges, y_edges, points[False], points[True]))
-    return Info(second, axes[0], steps) if steps else None
+        steps.append(StepGrid(step, len(y_N), counts, x_edges, y_edges, points[False], points[True]))
+    return PredictionGrids(second, axes[0], steps) if steps else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: PredictionGrids) -> Figure:
     """A panel per step."""
     from matplotlib.colors import LogNorm
 

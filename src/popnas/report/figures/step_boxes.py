@@ -24,7 +24,7 @@ _COLOURS = {
 
 
 @dataclass(frozen=True)
-class Panel:
+class ObjectivePanel:
     """An objective's name, title and unit, and per step its values."""
 
     name: str
@@ -34,13 +34,13 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Info:
+class StepBoxes:
     """The panels that have values."""
 
-    panels: list[Panel]
+    panels: list[ObjectivePanel]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> StepBoxes | None:
     """Values of all trained cells, without the empty one."""
     found = []
     for name in _COLOURS:
@@ -52,11 +52,11 @@ def compute(run: RunData) -> Info | None:
             if value is not None:
                 values.setdefault(item.step, []).append(value)
         if values:
-            found.append(Panel(name, title, canvas.shown_unit(objective.unit), values))
-    return Info(found) if found else None
+            found.append(ObjectivePanel(name, title, canvas.shown_unit(objective.unit), values))
+    return StepBoxes(found) if found else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: StepBoxes) -> Figure:
     """A panel per objective: a box per step, with the cells beside it."""
     num_rows = (len(info.panels) + 1) // 2
     figure, rows = canvas.panels(

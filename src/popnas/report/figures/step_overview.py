@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Info:
+class StepOverview:
     """Per step with a trained cell its scores and its training times (seconds)."""
 
     score_name: str
@@ -25,7 +25,7 @@ class Info:
     seconds: dict[int, list[float]]
 
 
-def compute(run: RunData) -> Info | None:
+def compute(run: RunData) -> StepOverview | None:
     """The figures of all successes, the empty cell's among them."""
     scores: dict[int, list[float]] = {}
     seconds: dict[int, list[float]] = {}
@@ -33,10 +33,10 @@ def compute(run: RunData) -> Info | None:
         if item.score is not None and item.training_seconds is not None:
             scores.setdefault(item.step, []).append(item.score)
             seconds.setdefault(item.step, []).append(item.training_seconds)
-    return Info(run.score_name, scores, seconds) if scores else None
+    return StepOverview(run.score_name, scores, seconds) if scores else None
 
 
-def paint(info: Info) -> Figure:
+def paint(info: StepOverview) -> Figure:
     """Mean, range and best so far, a panel for scores and one for times."""
     figure, rows = canvas.panels(1, 2, "Scores and training times over the steps")
     _paint_range(rows[0][0], info.scores, f"validation {info.score_name}", canvas.BLUE)

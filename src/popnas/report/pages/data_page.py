@@ -24,7 +24,7 @@ _THUMBNAIL = 112
 
 
 @dataclass(frozen=True)
-class Examples:
+class ShownExamples:
     """Training examples, by `kind`: of "masks" `items` are (image, mask), each named in `names`; of "images"
     and "series" the arrays of each class, named likewise.
     """
@@ -34,7 +34,7 @@ class Examples:
     items: Sequence[tuple[np.ndarray, ...]]
 
 
-def html(facts: dict[str, Any], examples: Examples, views: Views) -> str:
+def html(facts: dict[str, Any], examples: ShownExamples, views: Views) -> str:
     """The whole page, everything inside; `facts` as `popnas dataset inspect --json` prints them."""
     show = {"masks": _masks, "images": _images, "series": _series}[examples.kind]
     sections = [
@@ -98,7 +98,7 @@ def _bar(share: float, largest: float) -> Value:
     return Value(f'<span class="bar" style="width:{width:.0f}px"></span>{100 * share:.{digits}f} %', share)
 
 
-def _masks(facts: dict[str, Any], examples: Examples) -> str:
+def _masks(facts: dict[str, Any], examples: ShownExamples) -> str:
     colours_K3 = pictures.class_colours(facts["num_classes"])
     cards = []
     for name, (x_HWC, y_HW) in zip(examples.names, examples.items, strict=True):
@@ -119,7 +119,7 @@ def _masks(facts: dict[str, Any], examples: Examples) -> str:
     return f'{told}{legend}<div class="cards wide">{"".join(cards)}</div>'
 
 
-def _images(facts: dict[str, Any], examples: Examples) -> str:
+def _images(facts: dict[str, Any], examples: ShownExamples) -> str:
     rows = []
     for name, images in list(zip(examples.names, examples.items, strict=True))[:_MAX_CLASSES]:
         shown = "".join(
@@ -133,7 +133,7 @@ def _images(facts: dict[str, Any], examples: Examples) -> str:
     return "".join(rows) + _more(examples, _MAX_CLASSES)
 
 
-def _series(facts: dict[str, Any], examples: Examples) -> str:
+def _series(facts: dict[str, Any], examples: ShownExamples) -> str:
     from popnas.report import canvas
 
     groups = list(zip(examples.names, examples.items, strict=True))[:_MAX_SERIES]
@@ -163,7 +163,7 @@ def _paint_series(groups: Sequence[tuple[str, tuple[np.ndarray, ...]]]) -> Figur
     return figure
 
 
-def _more(examples: Examples, limit: int) -> str:
+def _more(examples: ShownExamples, limit: int) -> str:
     num_more = len(examples.names) - limit
     return f"<p class=note>{num_more} more classes are not shown.</p>" if num_more > 0 else ""
 

@@ -14,7 +14,7 @@ import numpy as np
 from popnas.datasets import Dataset, Split
 from popnas.datasets.ragged import sizes_of
 from popnas.report.pages import data_page
-from popnas.report.pages.data_page import Examples
+from popnas.report.pages.data_page import ShownExamples
 from popnas.report.views import Views
 from popnas.storage import plain, write_text
 from popnas.workflows.data.harms import warnings_of
@@ -116,13 +116,15 @@ def _extents(sizes: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _examples(look: Look) -> Examples:
+def _examples(look: Look) -> ShownExamples:
     """Training examples that show every class."""
     split, names = look.dataset.train, look.dataset.class_names
     if split.pixel_counts is not None:
         chosen = _with_rare_classes(split.pixel_counts[:, : len(names)])
         where = [str(split.names[i]) if split.names is not None else f"image {i}" for i in chosen]
-        return Examples("masks", where, [(np.asarray(split.x[i]), np.asarray(split.y[i])) for i in chosen])
+        return ShownExamples(
+            "masks", where, [(np.asarray(split.x[i]), np.asarray(split.y[i])) for i in chosen]
+        )
     kind = "images" if look.is_images else "series"
     groups = []
     for k in range(len(names)):
@@ -130,7 +132,7 @@ def _examples(look: Look) -> Examples:
         chosen = members[np.unique(np.linspace(0, len(members) - 1, _NUM_PER_CLASS).round().astype(int))]
         ends = None if split.lengths is None else split.lengths
         groups.append(tuple(np.asarray(split.x[i])[: None if ends is None else ends[i]] for i in chosen))
-    return Examples(kind, list(names), groups)
+    return ShownExamples(kind, list(names), groups)
 
 
 def _with_rare_classes(pixels_NK: np.ndarray) -> list[int]:

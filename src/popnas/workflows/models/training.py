@@ -139,7 +139,7 @@ def train_model(
         return read_trained(folder)
     write_json(folder.config_json, job.config.to_json())
     task = tasks.get(job.config.dataset.type)
-    return _Job(job, folder, dataset or task.load(job.config), on_epoch).run()
+    return _ModelTraining(job, folder, dataset or task.load(job.config), on_epoch).run()
 
 
 def check_same_job(job: ModelJob) -> None:
@@ -176,7 +176,7 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
     )
 
 
-class _Job:
+class _ModelTraining:
     """One training under way; every method is one phase of it."""
 
     def __init__(

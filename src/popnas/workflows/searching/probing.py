@@ -51,7 +51,7 @@ _NUM_LARGE = 3
 
 
 @dataclass(frozen=True)
-class Cost:
+class ProbedCost:
     """Seconds of one network: per training sample and epoch, per validation sample and epoch, and once."""
 
     train: float
@@ -65,9 +65,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class CostModel:
-    """Costs of any cells of a space; rows are those of `Cost`. `empty` (3,), `operators` (3, operators + 1),
-    the last for none, `block` (3,) per further block; `built` (L + 1,) the share of the network that is built
-    by nearest lookback (0: none).
+    """Costs of any cells of a space; rows are those of `ProbedCost`. `empty` (3,), `operators`
+    (3, operators + 1), the last for none, `block` (3,) per further block; `built` (L + 1,) the share of the
+    network that is built by nearest lookback (0: none).
     """
 
     empty: np.ndarray
@@ -181,12 +181,12 @@ class _Prober:
         batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
         return self.room.may_hold(fits.need_of(cell, self.spec, batch_size))
 
-    def cost(self, cell: Cell) -> Cost:
+    def cost(self, cell: Cell) -> ProbedCost:
         """What training it costs."""
         with torch_threads(self.config.others.executor.threads):
             return self._cost(cell.canonical())
 
-    def _cost(self, cell: Cell) -> Cost:
+    def _cost(self, cell: Cell) -> ProbedCost:
         few, fewer = few_samples(self.context, cell)
         began = self.clock()
         result, ends = probe_epochs(self.context, cell, (few, fewer), self.clock)
@@ -199,7 +199,7 @@ class _Prober:
         # The training rehearses a step of a whole batch first, the probe one of its few samples.
         unseen = max(min(self.config.dataset.batch_size, len(self.dataset.train)) - len(few), 0)
         once = max(ends[0] - began - trained - validation, 0.0) + unseen * trained / len(few)
-        return Cost(trained / len(few), validation / len(fewer), once + self._afterwards(cell, result))
+        return ProbedCost(trained / len(few), validation / len(fewer), once + self._afterwards(cell, result))
 
     def _afterwards(self, cell: Cell, result: training.TrainingResult) -> float:
         """Seconds of timing the inference and of the candidate's files."""

@@ -108,7 +108,7 @@ def end_to_end(
         config = _cut_search(config, *stages, dataset, state, listener)
     state["spent_seconds"] = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
-    return _Job(folder.path, is_quiet, listener).run()
+    return _EndToEnd(folder.path, is_quiet, listener).run()
 
 
 def resume(
@@ -130,7 +130,7 @@ def resume(
             f"`{as_typed('search', '-r', folder.path)}`, then `{as_typed('select', '-p', folder.path)}` and "
             f"`{as_typed('train', '-p', folder.path)}`."
         )
-    return _Job(folder.path, is_quiet, listener or ModelListener(), began).run()
+    return _EndToEnd(folder.path, is_quiet, listener or ModelListener(), began).run()
 
 
 def state_path(run: Path) -> Path:
@@ -184,7 +184,7 @@ def _cut_search(
     return load_config(document)
 
 
-class _Job:
+class _EndToEnd:
     """A job under way, or done."""
 
     def __init__(

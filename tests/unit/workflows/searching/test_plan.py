@@ -9,7 +9,7 @@ from popnas.cells import SearchSpace
 from popnas.workflows.progress import Progress
 from popnas.workflows.searching import probing
 from popnas.workflows.searching.plan import plan
-from popnas.workflows.searching.probing import Cost, CostModel
+from popnas.workflows.searching.probing import CostModel, ProbedCost
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 
@@ -26,7 +26,7 @@ def planned(monkeypatch, config):
 
 
 def steady(cell):
-    return Cost(train=0.01, validation=0.002, once=0.5)
+    return ProbedCost(train=0.01, validation=0.002, once=0.5)
 
 
 def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
@@ -43,7 +43,7 @@ def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
     confirmed = planned(steady, **{"others.confirm": True})
     assert confirmed.confirmation_seconds == pytest.approx(15 * one)
     assert confirmed.seconds > found.seconds + 0.9 * confirmed.confirmation_seconds
-    exported = planned(lambda cell: Cost(0.01, 0.002, 3.0))
+    exported = planned(lambda cell: ProbedCost(0.01, 0.002, 3.0))
     assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
 
 
@@ -60,7 +60,7 @@ def test_the_front_of_dear_and_cheap_cells_costs_less_than_their_mean(planned):
     def cost(cell):
         uses = sum(block.op1 == "3x3 conv" for block in cell.blocks)
         uses += sum(block.op2 == "3x3 conv" for block in cell.blocks)
-        return Cost(0.001 + 0.01 * uses, 0.0, 0.0)
+        return ProbedCost(0.001 + 0.01 * uses, 0.0, 0.0)
 
     found = planned(cost, **{"search_space.blocks": 2, "search_strategy.max_children": 30})
     mean_of_step_2 = 0.001 + 0.01 * 2  # half of four operators
