@@ -63,7 +63,8 @@ def main() -> dict[str, float]:
     warm_up, inference = Timed(_Training, "_warm_up"), Timed(training, "inference_seconds")
     found: dict[str, list[float]] = {"beside": [], "warm-up": [], "training": [], "validation": []}
     with tempfile.TemporaryDirectory() as folder:
-        context = candidate.setup({"config": load_config(CONFIG).to_json(), "folder": folder}, Worker())
+        payload = {"config": load_config(CONFIG).to_json(), "folder": folder, "judges_memory": False}
+        context = candidate.setup(payload, Worker())
         for index in range(REPETITIONS + 1):
             job = CandidateJob(CELL, step=5, index=index, seed=0)
             began = time.thread_time()

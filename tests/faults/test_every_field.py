@@ -222,7 +222,8 @@ def _weights(state: dict[str, torch.Tensor]) -> str:
 
 def _candidate(document: dict[str, Any], folder: Path) -> Any:
     config = load_config(document)
-    context = candidate.setup({"config": config.to_json(), "folder": str(folder)}, Worker())
+    payload = {"config": config.to_json(), "folder": str(folder), "judges_memory": False}
+    context = candidate.setup(payload, Worker())
     cell = SERIES_CELL if context.task.num_dims == 1 else CELL
     cell = Cell.parse(cell).canonical().key
     seed = candidate_jobs.candidate_seed(config.others.seed, cell)

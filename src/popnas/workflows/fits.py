@@ -17,7 +17,7 @@ from popnas import resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
-from popnas.errors import UserError
+from popnas.errors import CandidateFailed, UserError
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.resources import MemoryLimit
@@ -62,9 +62,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
             fit into memory; more of them, or of their expansions, than fit; a training that cannot end.
     """
     _check_threads(config)
-    space = SearchSpace(
-        config.search_space.operators, config.search_space.blocks, config.search_space.lookback_depth
-    )
+    space = _space(config)
     check_time(
         config,
         dataset,
@@ -72,8 +70,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
         limit=config.others.max_candidate_seconds,
     )
     _check_counts(config, space)
-    spec = tasks.get(config.dataset.type).network_spec(config, dataset)
-    needs = check_memory(config, dataset, [(cell, spec) for cell in _simplest(space)])
+    needs = check_memory(config, dataset, _simplest_networks(config, dataset))
     return Room.of(config, dataset).warnings(max(need.peak for need in needs)) + _without_gain(config)
 
 
@@ -166,10 +163,16 @@ def _check_count(needed: int, what: str, further: str) -> None:
         )
 
 
-def _simplest(space: SearchSpace) -> list[Cell]:
+def _space(config: RunConfig) -> SearchSpace:
+    settings = config.search_space
+    return SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
+
+
+def _simplest_networks(config: RunConfig, dataset: Dataset) -> list[tuple[Cell, NetworkSpec]]:
     """A cell of one block for each operator, which is built at every place of the network: no other one of
     that operator and one block is larger."""
-    return [Cell((Block(-1, name, -1, name),)) for name in space.operators]
+    spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+    return [(Cell((Block(-1, name, -1, name),)), spec) for name in config.search_space.operators]
 
 
 def check_memory(
@@ -185,13 +188,41 @@ def check_memory(
     Raises:
         UserError: with the figure, the batch size and what to lower.
     """
-    room = Room.of(config, dataset, is_final=is_final)
-    batch_size = min(config.dataset.batch_size, len(dataset.full_train if is_final else dataset.train))
+    room = Room.of(config, dataset, is_here=is_final)
+    batch_size = _largest_batch(config, dataset.full_train if is_final else dataset.train)
     needs = [need_of(cell, spec, batch_size) for cell, spec in networks]
     too_large = [need for need in needs if not room.may_hold(need)]
     if too_large:
         raise UserError(_refusal(config, room, max(too_large, key=lambda need: need.peak), len(too_large)))
     return needs
+
+
+def may_outgrow(config: RunConfig, dataset: Dataset) -> bool:
+    """Whether cells of more blocks may take more memory than there is, though all of one block fit. A
+    block adds less than the network of its dearest operator takes alone."""
+    batch_size = _largest_batch(config, dataset.train)
+    peaks = [need_of(cell, spec, batch_size).peak for cell, spec in _simplest_networks(config, dataset)]
+    return not Room.of(config, dataset).holds(config.search_space.blocks * max(peaks), 1)
+
+
+def check_candidate(
+    room: Room, config: RunConfig, dataset: Dataset, network: tuple[Cell, NetworkSpec]
+) -> None:
+    """Refuse a candidate before it is built: what takes more memory than there is may end the process.
+
+    Raises:
+        CandidateFailed: "out_of_memory", with what it takes and what is there.
+    """
+    try:
+        need = need_of(*network, _largest_batch(config, dataset.train))
+    except UserError as error:
+        raise CandidateFailed("out_of_memory", str(error)) from error
+    if not room.may_hold(need):
+        raise CandidateFailed("out_of_memory", _refusal(config, room, need, 1))
+
+
+def _largest_batch(config: RunConfig, trained: Split) -> int:
+    return min(config.dataset.batch_size, len(trained))
 
 
 def need_of(cell: Cell, spec: NetworkSpec, batch_size: int) -> Need:
@@ -220,10 +251,11 @@ class Room:
     per_worker: int
 
     @classmethod
-    def of(cls, config: RunConfig, dataset: Dataset, *, is_final: bool = False) -> Room:
-        """The room on the device of `config`, with the data loaded in this process."""
+    def of(cls, config: RunConfig, dataset: Dataset, *, is_here: bool = False) -> Room:
+        """The room on the device of `config`, with the data loaded in this process; `is_here`: this process
+        trains, whatever the executor."""
         workers = num_workers(config)
-        is_inline = is_final or executor_class(config).is_in_driver
+        is_inline = is_here or executor_class(config).is_in_driver
         data = data_bytes(dataset.full_train)
         copies = data if config.dataset.cache else 0
         place = device.choose(config.others.train_strategy)
@@ -248,7 +280,7 @@ class Room:
         least = need.memory.least(need.batch_size)
         return all(used + least <= limit.num_bytes for limit, used in self.limits)
 
-    def _holds(self, peak: int, num_workers: int) -> bool:
+    def holds(self, peak: int, num_workers: int) -> bool:
         """Whether so many networks at once, each of `peak` bytes, are expected to fit."""
         return all(
             used + peak + (0 if limit.is_per_process else (num_workers - 1) * (self.per_worker + peak))
@@ -258,7 +290,7 @@ class Room:
 
     def warnings(self, peak: int) -> list[str]:
         """About networks of `peak` bytes that fit one by one, but not all at once that workers train."""
-        fitting = next((n for n in range(self.num_workers, 0, -1) if self._holds(peak, n)), 0)
+        fitting = next((n for n in range(self.num_workers, 0, -1) if self.holds(peak, n)), 0)
         if fitting == self.num_workers:
             return []
         limit, _ = self.tightest()

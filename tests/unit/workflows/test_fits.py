@@ -1,5 +1,6 @@
 """What cannot be done here is refused before anything is trained, with figures and a remedy that works."""
 
+import random
 import re
 import resource
 import subprocess
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 
 from popnas import resources, tasks
-from popnas.cells import Cell
-from popnas.errors import UserError
+from popnas.cells import Block, Cell, SearchSpace
+from popnas.errors import CandidateFailed, UserError
 from popnas.resources import MemoryLimit
 from popnas.workflows import fits
 from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 
@@ -112,6 +114,72 @@ def test_sizes_that_cannot_be_are_refused_before_there_is_a_folder(
     with pytest.raises(UserError, match=words):
         command(load_config(config(**changes)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_candidate_of_a_later_step_that_does_not_fit_fails_with_figures_and_the_search_goes_on(
+    config, loaded, memory, tmp_path
+):
+    operators = {"search_space.operators": ["3x3 conv", "5x5 conv"]}
+    made, dataset = loaded(**operators)
+    memory(0)
+    assert fits.may_outgrow(made, dataset)
+    used = fits.Room.of(made, dataset).limits[0][1]
+    spec = tasks.get(made.dataset.type).network_spec(made, dataset)
+    largest = fits.need_of(Cell.parse("[(-1, 5x5 conv, -1, 5x5 conv)]"), spec, 32)
+    memory(used + largest.memory.least(32))
+    listener = Recorder()
+    found = search(config(**operators), logs=tmp_path, listener=listener)
+    assert found.best is not None and found.reason == "completed"
+    failed = [evaluation for evaluation in listener.evaluations if evaluation.is_failed]
+    assert failed and {(evaluation.step, evaluation.error_kind) for evaluation in failed} == {
+        (2, "out_of_memory")
+    }
+    for evaluation in failed:
+        assert re.search(
+            r"training the network of .* takes about [\d.]+ MiB at dataset.batch_size 32, and [\d.]+ MiB are "
+            r"left of [\d.]+ GiB, the memory of this machine\. .*(Lower|Even)",
+            evaluation.error,
+        )
+
+
+class Recorder(Listener):
+    def __init__(self):
+        super().__init__()
+        self.evaluations = []
+
+    def candidate_finished(self, evaluation, seconds_left):
+        self.evaluations.append(evaluation)
+
+
+def test_a_candidate_that_no_memory_holds_is_a_failed_one(loaded):
+    made, dataset = loaded()
+    cell, spec = _conv(made, dataset)
+    room = fits.Room.of(made, dataset, is_here=True)
+    fits.check_candidate(room, made, dataset, (cell, spec))
+    with pytest.raises(CandidateFailed, match=r"no memory holds.*Lower filters") as failure:
+        fits.check_candidate(room, made, dataset, (cell, spec.replace(motifs=70)))
+    assert failure.value.kind == "out_of_memory"
+
+
+def test_where_memory_is_plenty_no_candidate_is_judged(loaded, memory):
+    made, dataset = loaded()
+    memory(8 * GIB)
+    assert not fits.may_outgrow(made, dataset)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_block_adds_less_than_the_network_of_its_dearest_operator_takes(loaded, seed):
+    made, dataset = loaded()
+    _, spec = _conv(made, dataset)
+    draw = random.Random(seed)
+    space = SearchSpace(["identity", "3x3 conv", "7x7 conv", "2x2 maxpool", "1x5-5x1 conv"], 5, 3)
+    cells = [np.stack([draw.choice(list(space.new_blocks(step))) for step in range(1, 6)]) for _ in range(2)]
+    for cell in space.decode(np.stack(cells)):
+        dearest = max(
+            fits.need_of(Cell((Block(-1, name, -1, name),)), spec, 32).memory.least(32)
+            for name in cell.operators
+        )
+        assert fits.need_of(cell, spec, 32).memory.least(32) <= len(cell.blocks) * dearest
 
 
 def test_trainings_beyond_a_year_are_refused(loaded):

@@ -24,18 +24,22 @@ from popnas.networks.cost import network_cost
 from popnas.operators import Cost
 from popnas.training import TrainingResult, simulated
 from popnas.training.failures import memory_errors_named
+from popnas.workflows import fits
 from popnas.workflows.searching import candidate_files
 from popnas.workflows.searching.candidate_context import CandidateContext
 from popnas.workflows.settings import placement
 
 
 def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:
-    """Load the data; `payload` is {"config": a resolved configuration, "folder": path}."""
+    """Load the data; `payload` is {"config": a resolved configuration, "folder": path, "judges_memory":
+    whether candidates may be too large for the memory at hand}."""
     run_config = config.load(payload["config"])
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
     place = placement(run_config, spec, worker.device)
-    return CandidateContext(run_config, dataset, spec, place, Path(payload["folder"]))
+    # What earlier candidates left in the process is used again: the room is what there is before the first.
+    room = fits.Room.of(run_config, dataset, is_here=True) if payload["judges_memory"] else None
+    return CandidateContext(run_config, dataset, spec, place, Path(payload["folder"]), room)
 
 
 def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +70,8 @@ def measure(context: CandidateContext, job: CandidateJob) -> Measured:
         }
 
     try:
+        if context.room is not None:
+            fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
         # Memory may run out in building and in timing too, not only in training.
         with memory_errors_named(context.placement.device):
             results = [_train(context, cell, job.seed, fold, cost) for fold in context.dataset.folds]

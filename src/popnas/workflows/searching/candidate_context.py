@@ -12,6 +12,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.tasks import Task
 from popnas.training import Criteria, TrainingSettings
+from popnas.workflows.fits import Room
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class TrainingContext:
 
 @dataclass(frozen=True)
 class CandidateContext(TrainingContext):
-    """What all candidates of a run share, made once per worker. `folder` is the run folder."""
+    """What all candidates of a run share, made once per worker. `folder` is the run folder; `room` the memory
+    that each is judged by before it is built, None where any fits."""
 
     folder: Path
+    room: Room | None = None

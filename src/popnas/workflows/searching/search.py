@@ -338,7 +338,11 @@ class _Search:
             Work(
                 SETUP,
                 EVALUATE,
-                {"config": self.config.to_json(), "folder": str(self.folder.path.resolve())},
+                {
+                    "config": self.config.to_json(),
+                    "folder": str(self.folder.path.resolve()),
+                    "judges_memory": fits.may_outgrow(self.config, self.dataset),
+                },
             ),
             num_workers=settings.workers,
             threads=settings.threads,
