@@ -52,6 +52,7 @@ class Measured:
     score: float | None = None
     training_seconds: float | None = None
     inference_seconds: float | None = None
+    objectives: dict[str, float] = field(default_factory=dict)
     head_metrics: list[dict[str, float]] = field(default_factory=list)
     error: str | None = None
     error_kind: str | None = None
@@ -82,6 +83,7 @@ class Evaluation:
         score: the metric that the search maximises.
         training_seconds, inference_seconds: as docs/networks.md defines them (inference: one batch).
         params, flops: exact, of the built network (flops: one sample).
+        objectives: by name what the search optimises or constrains beside the figures above.
         head_metrics: per output, its own best metrics (one entry unless multi-output).
         error, error_kind: why it failed; None for a success.
         volatile: what differs between two equal runs (wall times, host, worker, device, versions).
@@ -98,6 +100,7 @@ class Evaluation:
     inference_seconds: float | None = None
     params: int | None = None
     flops: int | None = None
+    objectives: dict[str, float] = field(default_factory=dict)
     head_metrics: list[dict[str, float]] = field(default_factory=list)
     error: str | None = None
     error_kind: str | None = None
@@ -117,7 +120,10 @@ class Evaluation:
 
     def content(self) -> dict[str, Any]:
         """What two equal runs share, as a JSON object."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "volatile"}
+        content = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "volatile"}
+        if not self.objectives:
+            del content["objectives"]  # as journals were before there were any
+        return content
 
     @classmethod
     def from_json(cls, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> Evaluation:

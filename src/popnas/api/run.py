@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from popnas import objectives
 from popnas.errors import MissingExtraError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
-from popnas.objectives.rows import ROWS
 from popnas.report import markup
 from popnas.runs import RunFolder, RunState
-from popnas.runs.front import search_objectives, trained_front
+from popnas.runs.front import trained_front
 from popnas.runs.views import VIEWS
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Run:
     def front(self) -> DataFrame:
         """The cells on the measured Pareto front, best score first: cell, score and what was measured."""
         items = trained_front(self.state)
-        measured = {row.name: [getattr(item, row.field) for item in items] for row in ROWS}
+        measured = {row.name: [row.figure(item) for item in items] for row in self.state.figures}
         steps = [item.step for item in items]
         return _pandas().DataFrame({"cell": [item.cell for item in items], "blocks": steps, **measured})
 
@@ -123,7 +122,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, the front's best cells, and the scores over the steps."""
-        names = search_objectives(self.state)
+        names = self.state.objectives
         head = "".join(f"<th>{markup.text(name)}</th>" for name in ("cell", *names))
         items = trained_front(self.state)
         rows = "".join(_row(item, names) for item in items[:_NUM_SHOWN])

@@ -62,9 +62,12 @@ class NullMeans:
         return self.value if value is None else value
 
 
-def suggested(values: tuple[str, ...]) -> dict[str, Any]:
-    """Schema of an open set of names: editors complete the known ones and accept a plug-in's."""
-    return {"anyOf": [{"enum": list(values)}, {"type": "string"}]}
+NAMES_OF = "x-names-of"
+
+
+def named_by(family: str) -> dict[str, Any]:
+    """Schema of a name of a family of parts, for `loading.schema` to put the registered names in."""
+    return {"type": "string", NAMES_OF: family}
 
 
 def checked(parse: Any) -> AfterValidator:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from popnas import files
 from popnas.config import jsonc, messages, preset_files, rules
+from popnas.config.declarations import NAMES_OF
 from popnas.config.names import NameRules
 from popnas.config.plain import plain
 from popnas.config.run_config import RunConfig
@@ -75,13 +76,26 @@ def merge(
     return _check(document, problems, names)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a configuration, for editors."""
+def schema(names: NameRules | None = None) -> dict[str, Any]:
+    """The JSON Schema of a configuration, for editors: they complete the registries' `names`, and accept
+    others.
+    """
+    found = _with_names(messages.whole_schema(), names.by_family() if names else {})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "popnas configuration",
-        **{key: value for key, value in messages.whole_schema().items() if key != "title"},
+        **{key: value for key, value in found.items() if key != "title"},
     }
+
+
+def _with_names(node: Any, families: Mapping[str, Sequence[str]]) -> Any:
+    if isinstance(node, list):
+        return [_with_names(item, families) for item in node]
+    if not isinstance(node, dict):
+        return node
+    rest = {key: _with_names(value, families) for key, value in node.items() if key != NAMES_OF}
+    known = families.get(node.get(NAMES_OF, ""))
+    return rest | {"anyOf": [{"enum": list(known)}, {"type": "string"}]} if known else rest
 
 
 def _read(source: Source, *, is_whole: bool) -> _Document:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from popnas import objectives
 from popnas.config.run_config import RunConfig
-from popnas.config.sections import OBJECTIVES
 
 
 class TaskFacts(Protocol):
@@ -45,10 +45,21 @@ class NameRules:
     get_task: Callable[[str], TaskFacts] | None = None
     check_dataset: Callable[[str, str], str | None] = lambda name, task: None
     check_macro: Callable[[str, str], str | None] = lambda name, task: None
-    objectives: Sequence[str] = OBJECTIVES
     predictors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trackers: Sequence[str] | None = None
     fewest_learnt_from: int = 3
+
+    def by_family(self) -> dict[str, Sequence[str]]:
+        """The names to offer to editors, by the word that `declarations.named_by` has for them."""
+        predictors = {f"predictors of {objective}": names for objective, names in self.predictors.items()}
+        return {
+            "tasks": self.tasks,
+            "objectives": objectives.costs(),
+            "macros": self.macros,
+            "executors": self.executors,
+            "trackers": self.trackers or (),
+            **predictors,
+        }
 
     def task(self, name: str) -> TaskFacts | None:
         """The facts of a task, or None if it is not registered."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from popnas import objectives
 from popnas.config.declarations import Section
 from popnas.config.names import Facts
 from popnas.config.rules import no_effect
 from popnas.errors import Problem
-from popnas.objectives.rows import TIMES
 
 _SERIES = "time_series_classification"
 _SEGMENTATION = "image_segmentation"
@@ -155,14 +155,13 @@ def _predictor_settings(facts: Facts) -> Iterator[Problem]:
 def _unused_predictors(facts: Facts) -> Iterator[Problem]:
     """Predictors that were chosen for what is not predicted."""
     config = facts.config
-    chosen, strategy = config.others.predictors, config.search_strategy
-    wanted = {*strategy.additional_pareto_objectives} if not config.others.pnas_mode else set()
-    wanted |= {*strategy.constraints}
+    chosen = config.others.predictors
+    wanted = config.wanted_objectives
     for objective in ("score", "time"):
         reason = None
         if config.search_space.blocks == 1:
             reason = "with search_space.blocks 1: nothing is predicted"
-        elif objective == "time" and not wanted & {row.name for row in TIMES}:
+        elif objective == "time" and not any(row.name in wanted for row in objectives.measured(wanted)):
             reason = "without an objective of time or a constraint on it"
         if reason and (name := getattr(chosen, objective)) != _default(chosen, objective):
             yield Problem(f"others.predictors.{objective}", name, f"has no effect {reason}.")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from popnas import files
+from popnas import files, objectives
 from popnas.config.names import Facts, NameRules
 from popnas.config.run_config import RunConfig
-from popnas.config.sections import OBJECTIVES
+from popnas.config.sections import SCORE_METRICS
 from popnas.errors import Problem, nearest
-from popnas.objectives.rows import TIMES
+from popnas.objectives.rows import COSTS, TIMES
 
 Check = Callable[[Facts], Iterable[Problem]]
 
@@ -201,7 +201,7 @@ def _new_blocks(facts: Facts, step: int) -> int:
 @mistake("search_strategy.additional_pareto_objectives")
 def _objectives_exist(facts: Facts) -> Iterator[Problem]:
     place = "search_strategy.additional_pareto_objectives"
-    known = facts.names.objectives if facts.names else OBJECTIVES
+    known = objectives.costs()
     chosen = facts.config.search_strategy.additional_pareto_objectives
     for index, name in enumerate(chosen):
         if name == "score":
@@ -219,17 +219,17 @@ def _has_objectives(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "search_strategy.additional_pareto_objectives",
             [],
-            f"needs at least one objective beside the score ({', '.join(OBJECTIVES)}); to "
+            f"needs at least one objective beside the score ({', '.join(objectives.costs())}); to "
             "search by score alone, set others.pnas_mode to true.",
         )
 
 
 @mistake("search_strategy.constraints")
 def _constraints_hold(facts: Facts) -> Iterator[Problem]:
-    known = facts.names.objectives if facts.names else OBJECTIVES
+    known = objectives.costs()
     for name, (low, high) in facts.config.search_strategy.constraints.items():
         place = f"search_strategy.constraints.{name}"
-        if name in ("score", "accuracy", "f1_score", "mean_iou"):
+        if name in ("score", *SCORE_METRICS):
             yield Problem(
                 place,
                 [low, high],
@@ -239,7 +239,7 @@ def _constraints_hold(facts: Facts) -> Iterator[Problem]:
             yield Problem(place, [low, high], f"no objective is named '{name}'.{_choices(name, known)}")
         elif low > high:
             yield Problem(place, [low, high], f"the range is reversed: write [{high:g}, {low:g}].")
-        elif high <= 0:
+        elif high <= 0 and objectives.get(name) in COSTS:
             yield Problem(
                 place, [low, high], f"no network can have at most {high:g}; the upper end must be above 0."
             )
@@ -247,12 +247,14 @@ def _constraints_hold(facts: Facts) -> Iterator[Problem]:
 
 @mistake("search_strategy.constraints", "others.pnas_mode")
 def _constraints_predicted(facts: Facts) -> Iterator[Problem]:
-    for name in (row.name for row in TIMES):
-        if facts.config.others.pnas_mode and name in facts.config.search_strategy.constraints:
+    constraints = facts.config.search_strategy.constraints
+    for row in objectives.measured(name for name in constraints if name in objectives.costs()):
+        if facts.config.others.pnas_mode and row.name in constraints:
+            what = "times" if row in TIMES else row.title
             yield Problem(
-                f"search_strategy.constraints.{name}",
-                list(facts.config.search_strategy.constraints[name]),
-                "PNAS mode predicts no times; constrain params or flops, or leave PNAS mode.",
+                f"search_strategy.constraints.{row.name}",
+                list(constraints[row.name]),
+                f"PNAS mode predicts no {what}; constrain params or flops, or leave PNAS mode.",
             )
 
 

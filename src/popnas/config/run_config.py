@@ -48,6 +48,13 @@ class RunConfig(Section):
         """The configuration as JSON values, every field filled in; loads back equal."""
         return self.model_dump(mode="json")
 
+    @property
+    def wanted_objectives(self) -> tuple[str, ...]:
+        """What the search optimises or constrains, the score first."""
+        strategy = self.search_strategy
+        beside = () if self.others.pnas_mode else strategy.additional_pareto_objectives
+        return tuple(dict.fromkeys(("score", *beside, *strategy.constraints)))
+
     def warnings(self) -> list[str]:
         """One sentence for each setting that has no effect here."""
         from popnas.config import rules

@@ -10,11 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from popnas.config.declarations import Because, NullMeans, Section, checked, suggested
+from popnas.config.declarations import Because, NullMeans, Section, checked, named_by
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
-from popnas.objectives.rows import COSTS
 
-OBJECTIVES = tuple(row.name for row in COSTS)
 SCORE_METRICS = ("accuracy", "f1_score", "mean_iou")
 TASKS = ("image_classification", "time_series_classification", "image_segmentation")
 
@@ -86,15 +84,15 @@ class SearchStrategyConfig(Section):
     )
     additional_pareto_objectives: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         default=("time",),
-        description="What is minimised beside: of time (training time), params, inference_time, flops; "
-        "at least one outside PNAS mode.",
-        json_schema_extra={"items": suggested(OBJECTIVES)},
+        description="What is optimised beside: of time (training time), params, inference_time, flops, and "
+        "what `popnas list objectives` shows; at least one outside PNAS mode.",
+        json_schema_extra={"items": named_by("objectives")},
     )
     constraints: dict[str, Annotated[tuple[Limit, Limit], Field(strict=False)]] = Field(
         default_factory=dict,
-        description="Ranges [min, max] of params, flops, time (seconds of training) or inference_time "
-        "(seconds) that predicted cells must lie in.",
-        json_schema_extra={"propertyNames": {"enum": list(OBJECTIVES)}},
+        description="Ranges [min, max] of params, flops, time (seconds of training), inference_time "
+        "(seconds) or another objective that predicted cells must lie in.",
+        json_schema_extra={"propertyNames": named_by("objectives")},
     )
 
 
@@ -231,6 +229,7 @@ class ArchitectureConfig(Section):
     macro_architecture: Text | None = Field(
         default=None,
         description="How cells make up a network, by name (plug-ins may add some); null: the task's.",
+        json_schema_extra={"anyOf": [named_by("macros"), {"type": "null"}]},
     )
     segmentation_decoder: Literal["fixed", "cells"] = Field(
         default="fixed", description="Segmentation only: a fixed decoder, or one built of cells."
@@ -262,7 +261,7 @@ class ResizeConfig(Section):
 class DatasetConfig(Section):
     """The data, and how it is split and prepared."""
 
-    type: Annotated[Text, Field(json_schema_extra=suggested(TASKS))] = Field(
+    type: Annotated[Text, Field(json_schema_extra=named_by("tasks"))] = Field(
         description="The task: image_classification, time_series_classification or image_segmentation."
     )
     name: Text | None = Field(
@@ -330,7 +329,7 @@ class DatasetConfig(Section):
 class ExecutorConfig(Section):
     """Where candidates are evaluated."""
 
-    kind: Annotated[Text, Field(json_schema_extra=suggested(("inline", "processes")))] = Field(
+    kind: Annotated[Text, Field(json_schema_extra=named_by("executors"))] = Field(
         default="processes", description="inline (in this process) or processes (local workers)."
     )
     workers: (
@@ -346,11 +345,12 @@ class ExecutorConfig(Section):
 class PredictorsConfig(Section):
     """Which surrogate models predict what was not trained; `popnas list predictors` shows them."""
 
-    score: Annotated[Text, Field(json_schema_extra=suggested(("gin",)))] = Field(
+    score: Annotated[Text, Field(json_schema_extra=named_by("predictors of score"))] = Field(
         default="gin", description="The score predictor, by name (plug-ins may add some)."
     )
-    time: Annotated[Text, Field(json_schema_extra=suggested(("svr",)))] = Field(
-        default="svr", description="The predictor of training and inference time, by name."
+    time: Annotated[Text, Field(json_schema_extra=named_by("predictors of time"))] = Field(
+        default="svr",
+        description="The predictor of training and inference time, and of what else is measured, by name.",
     )
 
 
@@ -391,7 +391,7 @@ class OthersConfig(Section):
     )
     executor: Annotated[ExecutorConfig, NullMeans({})] = Field(default_factory=ExecutorConfig)
     trackers: Annotated[
-        tuple[Annotated[Text, Field(json_schema_extra=suggested(("tensorboard",)))], ...],
+        tuple[Annotated[Text, Field(json_schema_extra=named_by("trackers"))], ...],
         Field(strict=False),
         NullMeans(("tensorboard",)),
     ] = Field(

@@ -5,7 +5,12 @@ from popnas.objectives._base import REGISTRY, Objective
 SCORE = Objective("score", "validation score", "0..1", "score", "val score", is_maximized=True)
 TIME = Objective("time", "training time", "s", "training_seconds", "training time(seconds)")
 INFERENCE_TIME = Objective(
-    "inference_time", "inference time", "s", "inference_seconds", "inference time(seconds)"
+    "inference_time",
+    "inference time",
+    "s",
+    "inference_seconds",
+    "inference time(seconds)",
+    features_file="training_time_inference.csv",
 )
 PARAMS = Objective("params", "parameters", "parameters", "params", "total params", is_computed=True)
 FLOPS = Objective("flops", "FLOPs", "FLOPs", "flops", "flops", is_computed=True)

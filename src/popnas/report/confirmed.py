@@ -12,6 +12,7 @@ from typing import Literal
 
 from popnas.evaluation import Evaluation
 from popnas.objectives.rows import FLOPS, PARAMS, TIME
+from popnas.ranking import ranked
 from popnas.report.run_data import RunData
 from popnas.report.statistics import Interval, SeedNoise
 
@@ -57,15 +58,14 @@ class Verdict:
 def confirmed_cells(run: RunData) -> list[ConfirmedCell]:
     """All cells that were trained again successfully, in order of the search's own score."""
     found: list[tuple[Evaluation, tuple[float, ...], int]] = []
-    for cell in sorted({item.cell for item in run.state.confirmations}):
-        evaluation = run.state.evaluation(cell)
-        repetitions = [item for item in run.state.confirmations if item.cell == cell]
+    confirmed = {item.cell for item in run.state.confirmations}
+    for evaluation in ranked(item for item in run.state.evaluations if item.cell in confirmed):
+        repetitions = [item for item in run.state.confirmations if item.cell == evaluation.cell]
         scores = tuple(item.score for item in repetitions if not item.is_failed and item.score is not None)
-        if evaluation is not None and scores:
+        if scores:
             found.append((evaluation, scores, len(repetitions) - len(scores)))
     noise = SeedNoise.of([scores for _, scores, _ in found])
-    cells = [ConfirmedCell(*item, noise) for item in found]
-    return sorted(cells, key=lambda item: -(item.evaluation.score or 0.0))
+    return [ConfirmedCell(*item, noise) for item in found]
 
 
 def verdicts(cells: Sequence[ConfirmedCell]) -> list[Verdict]:

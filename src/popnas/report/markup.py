@@ -56,6 +56,13 @@ def seconds(value: float | None) -> Value:
     return _value(value, duration)
 
 
+def in_unit(value: float | None, unit: str) -> Value:
+    """A figure of an objective."""
+    if unit == "s":
+        return seconds(value)
+    return _value(value, lambda number: f"{number:,.0f}" if number == int(number) else f"{number:.4g}")
+
+
 def percent(value: float | None) -> Value:
     """A share of 1 in percent."""
     return _value(value, lambda number: f"{100 * number:.1f} %")

@@ -15,8 +15,8 @@ from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.export import description
 from popnas.objectives import Objective
+from popnas.objectives.rows import ROWS
 from popnas.runs import RunFolder, RunState
-from popnas.runs.front import search_objectives
 from popnas.storage import load_arrays
 
 
@@ -56,7 +56,12 @@ class RunData:
     @property
     def objectives(self) -> list[Objective]:
         """The objectives of the search, score first."""
-        return [objectives.get(name) for name in search_objectives(self.state)]
+        return [objectives.get(name) for name in self.state.objectives]
+
+    @property
+    def other_objectives(self) -> list[Objective]:
+        """Those that the search optimises or constrains and that popnas has no figures of anyway."""
+        return [row for row in self.state.figures if row not in ROWS]
 
     @property
     def score_name(self) -> str:

@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from popnas import objectives
-from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
+from popnas.objectives import Objective
+from popnas.objectives.rows import INFERENCE_TIME
 from popnas.pareto import front
 from popnas.runs.state import RunState
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the picked network must keep to; None = no limit. Latency: seconds of one inference batch."""
+    """What the picked network must keep to.
 
-    max_params: int | None = None
-    max_inference_seconds: float | None = None
-    min_score: float | None = None
+    `worst`: by objective the worst value that is allowed, in its unit: the greatest, or the least of an
+    objective that is maximised.
+    """
+
+    worst: Mapping[str, float] = field(default_factory=dict)
 
     def fits(self, item: Evaluation) -> bool:
-        """Whether an evaluation keeps to all of them."""
-        return (
-            _is_within(item.params, self.max_params)
-            and _is_within(item.inference_seconds, self.max_inference_seconds)
-            and (self.min_score is None or (item.score is not None and item.score >= self.min_score))
-        )
+        """Whether an evaluation keeps to all of them.
 
-    @property
-    def objectives(self) -> list[str]:
-        """The objectives that are limited beside the score."""
-        limits = {"params": self.max_params, "inference_time": self.max_inference_seconds}
-        return [name for name, limit in limits.items() if limit is not None]
-
-
-def search_objectives(state: RunState) -> list[str]:
-    """The objectives of the run's search, score first."""
-    if (state.config.get("others") or {}).get("pnas_mode"):
-        return ["score"]
-    strategy = state.config.get("search_strategy") or {}
-    return ["score", *(strategy.get("additional_pareto_objectives") or [])]
+        Raises:
+            UnknownNameError: a limit on what is no objective.
+        """
+        return all(_keeps_to(objectives.get(name), item, limit) for name, limit in self.worst.items())
 
 
 def trained_front(state: RunState, names: Sequence[str] | None = None) -> list[Evaluation]:
@@ -55,11 +44,10 @@ def trained_front(state: RunState, names: Sequence[str] | None = None) -> list[E
 
     `names` are the objectives, those of the search unless given.
     """
-    rows = [objectives.get(name) for name in (search_objectives(state) if names is None else names)]
-    items = [item for item in state.allowed if all(row.value(item) is not None for row in rows)]
+    rows = [objectives.get(name) for name in (state.objectives if names is None else names)]
+    items = [item for item in state.ranked if all(row.value(item) is not None for row in rows)]
     if not items:
         return []
-    items.sort(key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
     values = np.array([[row.value(item) for row in rows] for item in items], dtype=np.float64)
     mask = front(values, [row.is_maximized for row in rows])
     return [item for item, is_kept in zip(items, mask, strict=True) if is_kept]
@@ -73,11 +61,16 @@ def pick(state: RunState, limits: Limits) -> Evaluation:
 
     Raises:
         UserError: nothing was trained yet, or nothing keeps to the limits; the message says what comes
-            nearest.
+            nearest. Also an objective that is none, or that the search has no figures of.
         PopnasError: nothing keeps to the constraints of the search.
     """
-    names = search_objectives(state)
-    points = trained_front(state, [*names, *(name for name in limits.objectives if name not in names)])
+    own = {row.name for row in state.figures}
+    if lacking := [name for name in limits.worst if objectives.get(name).name not in own]:
+        raise UserError(
+            f"this search has no figures of '{lacking[0]}', which it neither optimised nor constrained. "
+            f"Limit one of: {', '.join(sorted(own))}."
+        )
+    points = trained_front(state, list(dict.fromkeys([*state.objectives, *limits.worst])))
     if not points:
         check_constraints(state)
         raise UserError("no cell was trained successfully in this run yet. Resume the search with -r.")
@@ -117,21 +110,23 @@ def train_command(run: Path, config_json: Mapping[str, Any], cell: str) -> str:
     return as_typed("train", "-p", run, *given, "--spec", cell)
 
 
-def _is_within(value: float | None, limit: float | None) -> bool:
-    return limit is None or (value is not None and value <= limit)
+def _keeps_to(row: Objective, item: Evaluation, limit: float) -> bool:
+    value = row.value(item)
+    return value is not None and (value >= limit if row.is_maximized else value <= limit)
 
 
 def _nothing_fits(points: list[Evaluation], limits: Limits) -> str:
     rules = []
-    if limits.max_params is not None:
-        smallest = min(item.params for item in points if item.params is not None)
-        rules.append(f"at most {limits.max_params} params (the smallest on the front has {smallest})")
-    if limits.max_inference_seconds is not None:
-        fastest = min(item.inference_seconds for item in points if item.inference_seconds is not None)
-        rules.append(
-            f"at most {limits.max_inference_seconds * 1e3:g} ms (the fastest takes {fastest * 1e3:.4g} ms)"
-        )
-    if limits.min_score is not None:
-        best = max(item.score for item in points if item.score is not None)
-        rules.append(f"a score of at least {limits.min_score:g} (the best has {best:.4g})")
+    for name, limit in limits.worst.items():
+        row = objectives.get(name)
+        values = [value for item in points if (value := row.value(item)) is not None]
+        best, bound = (max(values), "least") if row.is_maximized else (min(values), "most")
+        rules.append(f"{row.title} of at {bound} {_shown(row, limit)} (the best has {_shown(row, best)})")
     return f"none of the front's {len(points)} cells has {' and '.join(rules)}. Loosen a limit."
+
+
+def _shown(row: Objective, value: float) -> str:
+    """Times of a batch are milliseconds, as they are limited."""
+    if row == INFERENCE_TIME:
+        return f"{value * 1e3:.4g} ms"
+    return f"{value:.7g} {row.unit}" if row.unit == "s" else f"{value:.7g}"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from popnas import objectives
-from popnas.cells import Cell
+from popnas import objectives, ranking
 from popnas.evaluation import Evaluation
+from popnas.objectives import Objective
 from popnas.runs.journal import RESUMING, STOPPED, Event
 
 
@@ -56,8 +56,8 @@ class RunState:
         seed: the run's seed.
         data: what the run remembers of its data (shape, classes, sizes, digest); None before it was written.
         proposals: per step the cells to train, in order.
-        operator_costs: {"time": {operator: cost}, "inference_time": {...}}, or None before step 1 is
-            finished.
+        operator_costs: {"time": {operator: cost}, "inference_time": {...}}, one for each objective that is
+            measured; None before step 1 is finished.
         predictions: per step the content of its event `predictions`.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
         confirmations: cells trained again with other seeds, in order of cell and repetition.
@@ -155,7 +155,27 @@ class RunState:
     @property
     def constraints(self) -> dict[str, list[float]]:
         """The least and greatest values that the search allows, by objective."""
-        return (self.config.get("search_strategy") or {}).get("constraints") or {}
+        return self._strategy.get("constraints") or {}
+
+    @property
+    def objectives(self) -> list[str]:
+        """The objectives of the search, score first."""
+        if (self.config.get("others") or {}).get("pnas_mode"):
+            return ["score"]
+        return ["score", *(self._strategy.get("additional_pareto_objectives") or [])]
+
+    @property
+    def figures(self) -> tuple[Objective, ...]:
+        """What its evaluations have figures of, the score first.
+
+        Raises:
+            UnknownNameError: an objective of the search is not registered here.
+        """
+        return objectives.figures([*self.objectives, *self.constraints])
+
+    @property
+    def _strategy(self) -> dict[str, Any]:
+        return self.config.get("search_strategy") or {}
 
     @property
     def allowed(self) -> list[Evaluation]:
@@ -169,13 +189,13 @@ class RunState:
 
     @property
     def best(self) -> Evaluation | None:
-        """The best score of what is `allowed`; of equal scores the first in canonical order."""
-        scored = self.allowed
-        if not scored:
-            return None
-        highest = max(item.score for item in scored if item.score is not None)
-        tied = [item for item in scored if item.score == highest]
-        return min(tied, key=lambda item: Cell.parse(item.cell).sort_key)
+        """The first of `ranked`."""
+        return ranking.best(self.allowed)
+
+    @property
+    def ranked(self) -> list[Evaluation]:
+        """What is `allowed`, best score first; equal scores in canonical order."""
+        return ranking.ranked(self.allowed)
 
 
 def _confirmation(content: Mapping[str, Any]) -> Confirmation:

@@ -12,6 +12,7 @@ from typing import Any
 
 from popnas.cells import Cell
 from popnas.errors import CandidateFailed
+from popnas.objectives.rows import COSTS, SCORE, TIMES
 from popnas.runs.journal import REASONS, Event
 from popnas.runs.state import RunState
 
@@ -86,7 +87,7 @@ _MUST: dict[str, dict[str, Rule]] = {
         "seed": _is_count,
         **_SCORES,
     },
-    "operator_costs": {"time": _mapping_of(_is_amount), "inference_time": _mapping_of(_is_amount)},
+    "operator_costs": {row.name: _mapping_of(_is_amount) for row in TIMES},
     "predictions": {"step": _is_count, "file": _is_text, "sha256": _is_text},
     "step_finished": {"step": _is_count},
     "confirmation": {"cell": _is_text, "repetition": lambda value: _is_count(value) and value > 0},
@@ -101,10 +102,8 @@ _MUST: dict[str, dict[str, Rule]] = {
 _MAY: dict[str, dict[str, Rule]] = {
     "run_started": {"config": lambda value: isinstance(value, dict), "seed": _or_none(_is_count)},
     "evaluation": {
-        "training_seconds": _or_none(_is_amount),
-        "inference_seconds": _or_none(_is_amount),
-        "params": _or_none(_is_count),
-        "flops": _or_none(_is_count),
+        **{str(row.field): _or_none(_is_count if row.is_computed else _is_amount) for row in COSTS},
+        "objectives": _mapping_of(_is_number),
         "head_metrics": _list_of(_mapping_of(_is_number)),
         **_ERROR,
     },
@@ -202,10 +201,14 @@ def _check_evaluation(content: dict[str, Any], state: RunState) -> None:
 
 
 def _check_costs(content: dict[str, Any], state: RunState) -> None:
-    for kind in ("time", "inference_time"):
+    kinds = [row.name for row in state.figures if row != SCORE and not row.is_computed]
+    for kind in kinds:
+        if kind not in content:
+            raise ValueError(f"has no '{kind}'")
+        _check_value(kind, content[kind], _mapping_of(_is_amount))
         if lacking := _operators(state) - content[kind].keys():
             raise ValueError(f"has no '{kind}' of the operator '{min(lacking)}'")
-    if unknown := content.keys() - {"time", "inference_time"}:
+    if unknown := content.keys() - {*kinds}:
         raise ValueError(f"has costs of unknown kind: '{min(unknown)}'")
 
 

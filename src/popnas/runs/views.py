@@ -15,6 +15,9 @@
 - `search_results.csv`, one row: best val score, # blocks, cell structure, training time(seconds), inference
   time(seconds), total params, flops, trained cells, failed cells, all training time(seconds), finished.
 
+An objective that another package brought has its column behind `flops` (of predictions: last) in searches
+that ask for it, and its own `reindex_op_{name}s.csv` if it is measured.
+
 Files exist only where they apply. `predictions_B{b}.csv` and the features that the predictors saw
 (`training_time.csv`, `training_time_inference.csv`, `training_score.csv`) are written by workflows with
 `storage.write_table`.
@@ -22,11 +25,12 @@ Files exist only where they apply. `predictions_B{b}.csv` and the features that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from popnas.evaluation import Evaluation
-from popnas.objectives.rows import COSTS, FLOPS, INFERENCE_TIME, PARAMS, SCORE, TIME
+from popnas.objectives import Objective
+from popnas.objectives.rows import FLOPS, INFERENCE_TIME, PARAMS, ROWS, SCORE, TIME
 from popnas.runs.folder import RunFolder
 from popnas.runs.state import Proposed, RunState
 from popnas.storage import write_table
@@ -41,8 +45,7 @@ CLASSIFICATION_METRICS = {
 }
 SEGMENTATION_METRICS = {"accuracy": "best val accuracy", "mean_iou": "val mean IoU"}
 
-_FIGURES = tuple(row.column for row in COSTS)
-PREDICTED = {
+_PREDICTED = {
     "time": TIME,
     SCORE.column: SCORE,
     "params": PARAMS,
@@ -51,6 +54,11 @@ PREDICTED = {
     "flops": FLOPS,
 }
 """POPNAS's columns of predictions, whatever is predicted; None: the cell."""
+
+
+def predicted_columns(state: RunState) -> dict[str, Objective | None]:
+    """Column -> what it shows of a predicted cell, None: the cell itself."""
+    return _PREDICTED | {row.name: row for row in state.figures if row not in ROWS}
 
 
 def write_csv(folder: RunFolder, state: RunState) -> list[str]:
@@ -75,11 +83,13 @@ def metric_columns(state: RunState) -> dict[str, str]:
 
 def _training_results(state: RunState) -> Iterator[Table]:
     columns = metric_columns(state)
-    header = [*columns.values(), *_FIGURES, "# blocks", "cell structure", "exploration", "error"]
+    costs = _costs(state)
+    header = [*columns.values(), *(row.column for row in costs)]
+    header += ["# blocks", "cell structure", "exploration", "error"]
     rows = [
         [
             *(item.metrics.get(name) for name in columns),
-            *_figures(item),
+            *_figures(item, costs),
             item.step,
             item.cell,
             item.is_exploration,
@@ -125,17 +135,18 @@ def _fronts(state: RunState) -> Iterator[Table]:
     for step, proposals in sorted(state.proposals.items()):
         predicted = [item for item in proposals if item.predictions]
         for prefix, is_exploration in (("", False), ("exploration_", True)):
-            rows = [_predicted(item) for item in predicted if item.is_exploration == is_exploration]
+            columns = predicted_columns(state)
+            rows = [_predicted(item, columns) for item in predicted if item.is_exploration == is_exploration]
             if rows:
-                yield f"{prefix}pareto_front_B{step}.csv", list(PREDICTED), rows
+                yield f"{prefix}pareto_front_B{step}.csv", list(columns), rows
 
 
 def _operator_costs(state: RunState) -> Iterator[Table]:
-    files = {"time": "reindex_op_times.csv", "inference_time": "reindex_op_inference_times.csv"}
-    for kind, name in files.items():
-        costs = (state.operator_costs or {}).get(kind)
+    for row in state.figures:
+        costs = (state.operator_costs or {}).get(row.name)
         if costs:
-            yield name, ["operator", "cost"], [[operator, costs[operator]] for operator in sorted(costs)]
+            rows = [[operator, costs[operator]] for operator in sorted(costs)]
+            yield row.costs_file, ["operator", "cost"], rows
 
 
 def _multi_output(state: RunState) -> Iterator[Table]:
@@ -154,7 +165,8 @@ def _search_results(state: RunState) -> Iterator[Table]:
     best = state.best
     if best is None:
         return
-    header = ["best val score", "# blocks", "cell structure", *_FIGURES]
+    costs = _costs(state)
+    header = ["best val score", "# blocks", "cell structure", *(row.column for row in costs)]
     header += ["trained cells", "failed cells", "all training time(seconds)", "finished"]
     evaluations = state.evaluations
     total = sum(item.training_seconds or 0.0 for item in evaluations)
@@ -163,7 +175,7 @@ def _search_results(state: RunState) -> Iterator[Table]:
         best.score,
         best.step,
         best.cell,
-        *_figures(best),
+        *_figures(best, costs),
         len(evaluations),
         num_failed,
         total,
@@ -184,18 +196,20 @@ VIEWS: tuple[Callable[[RunState], Iterator[Table]], ...] = (
 """Each gives the tables that apply to a state."""
 
 
-def _figures(item: Evaluation) -> list[Any]:
-    if item.is_failed:
-        return [None] * len(_FIGURES)
-    return [getattr(item, row.field) for row in COSTS]
+def _costs(state: RunState) -> tuple[Objective, ...]:
+    return tuple(row for row in state.figures if row != SCORE)
+
+
+def _figures(item: Evaluation, rows: Sequence[Objective]) -> list[Any]:
+    return [None if item.is_failed else row.figure(item) for row in rows]
 
 
 def _error(item: Evaluation) -> str | None:
     return f"{item.error_kind}: {item.error}" if item.is_failed else None
 
 
-def _predicted(item: Proposed) -> list[Any]:
-    return [item.predictions.get(row.name) if row else item.cell for row in PREDICTED.values()]
+def _predicted(item: Proposed, columns: Mapping[str, Objective | None]) -> list[Any]:
+    return [item.predictions.get(row.name) if row else item.cell for row in columns.values()]
 
 
 def _mean_max_min(values: list[float]) -> list[float | None]:

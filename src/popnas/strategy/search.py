@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from popnas import objectives
+from popnas import objectives, ranking
 from popnas.cells import Cell, SearchSpace
 from popnas.cells.bulk import Expansion
 from popnas.evaluation import Evaluation
@@ -77,14 +77,11 @@ class ProgressiveSearch:
     def best(self) -> Evaluation | None:
         """The success with the best score within the constraints, the empty cell excepted; of equal ones the
         first in order."""
-        successes = [
+        return ranking.best(
             item
             for item in self._evaluations.values()
             if not item.is_failed
             and item.step > 0
             and item.score is not None
             and objectives.keeps_to(item, self.settings.constraints)
-        ]
-        return min(
-            successes, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key), default=None
         )

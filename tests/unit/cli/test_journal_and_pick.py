@@ -92,5 +92,5 @@ def test_pick_keeps_to_limits(run, limit):
 
 
 def test_pick_says_what_comes_nearest(run):
-    with pytest.raises(UserError, match=r"at most 10 params \(the smallest on the front has 100\)"):
+    with pytest.raises(UserError, match=r"parameters of at most 10 \(the best has 100\)"):
         invoke(pick.command, run, "--max-params", 10)

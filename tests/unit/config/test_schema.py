@@ -1,13 +1,17 @@
 """The JSON Schema, and configurations that explain themselves."""
 
+import inspect
 import json
+import re
 
 import pytest
 
 from popnas import config
-from popnas.config import messages
+from popnas.config import messages, sections
 from popnas.config.commented import commented_text
+from popnas.config.declarations import NAMES_OF
 from popnas.config.run_config import RunConfig
+from popnas.workflows.settings import name_rules
 
 
 def fields(path=()):
@@ -52,13 +56,18 @@ def test_schema_allows_null_where_loading_does(path):
 
 
 def test_editors_are_offered_the_known_tasks_and_accept_others():
-    node = messages.schema_at(("dataset", "type"))
-    assert node["anyOf"][0]["enum"] == [
-        "image_classification",
-        "time_series_classification",
-        "image_segmentation",
+    node = config.schema(name_rules())["$defs"]["DatasetConfig"]["properties"]["type"]
+    assert node["anyOf"] == [
+        {"enum": ["image_classification", "image_segmentation", "time_series_classification"]},
+        {"type": "string"},
     ]
-    assert {"type": "string"} in node["anyOf"]
+
+
+def test_editors_are_offered_every_family_of_names():
+    families = set(name_rules().by_family())
+    assert families == set(re.findall(r'named_by\("([^"]+)"\)', inspect.getsource(sections)))
+    assert NAMES_OF not in json.dumps(config.schema(name_rules()))
+    assert NAMES_OF not in json.dumps(config.schema())
 
 
 @pytest.mark.parametrize("name", config.preset_names())

@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 from popnas import config, objectives
-from popnas.config.sections import OBJECTIVES
 from popnas.errors import UnknownNameError
 from popnas.evaluation import Evaluation
-from popnas.objectives.rows import ROWS
+from popnas.objectives.rows import COSTS, ROWS
+
+OBJECTIVES = [row.name for row in COSTS]
 
 EVALUATION = Evaluation(
     cell="[]",
@@ -25,6 +26,7 @@ EVALUATION = Evaluation(
 
 
 def test_names_are_those_of_configurations():
+    assert objectives.costs() == OBJECTIVES
     assert set(objectives.REGISTRY.names()) == {"score", *OBJECTIVES}
 
 

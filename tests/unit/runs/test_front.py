@@ -6,7 +6,7 @@ import pytest
 
 from popnas.errors import UserError
 from popnas.runs import replay
-from popnas.runs.front import Limits, pick, search_objectives, train_command, trained_front
+from popnas.runs.front import Limits, pick, train_command, trained_front
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def state(events):
 
 def test_the_front_is_over_the_searchs_objectives(state, sample):
     # score / seconds: 0.8/2, 0.5/1, 0.9/3, 0.85/4 (dominated); the empty cell (0.95/0.5) takes no part
-    assert search_objectives(state) == ["score", "time"]
+    assert state.objectives == ["score", "time"]
     assert [item.cell for item in trained_front(state)] == [sample.DOUBLE[0], *sample.SINGLE[:2]]
 
 
@@ -41,11 +41,11 @@ def test_candidates_without_a_figure_take_no_part(triples, sample):
     ("limits", "score"),
     [
         (Limits(), 0.9),
-        (Limits(max_params=200), 0.9),
-        (Limits(max_params=199), 0.5),
-        (Limits(max_inference_seconds=0.002), 0.8),
-        (Limits(max_params=300, max_inference_seconds=0.0025, min_score=0.7), 0.8),
-        (Limits(min_score=0.9), 0.9),
+        (Limits({"params": 200}), 0.9),
+        (Limits({"params": 199}), 0.5),
+        (Limits({"inference_time": 0.002}), 0.8),
+        (Limits({"params": 300, "inference_time": 0.0025, "score": 0.7}), 0.8),
+        (Limits({"score": 0.9}), 0.9),
     ],
 )
 def test_the_pick_is_the_best_that_keeps_to_the_limits(state, limits, score):
@@ -55,11 +55,11 @@ def test_the_pick_is_the_best_that_keeps_to_the_limits(state, limits, score):
 
 def test_where_nothing_fits_the_nearest_is_told(state):
     with pytest.raises(UserError) as caught:
-        pick(state, Limits(max_params=50, max_inference_seconds=0.0001, min_score=0.99))
+        pick(state, Limits({"params": 50, "inference_time": 0.0001, "score": 0.99}))
     message = str(caught.value)
-    assert "at most 50 params (the smallest on the front has 100)" in message
-    assert "at most 0.1 ms (the fastest takes 1 ms)" in message
-    assert "a score of at least 0.99 (the best has 0.9)" in message
+    assert "parameters of at most 50 (the best has 100)" in message
+    assert "inference time of at most 0.1 ms (the best has 1 ms)" in message
+    assert "validation score of at least 0.99 (the best has 0.9)" in message
 
 
 def test_nothing_trained_yet(triples, sample):

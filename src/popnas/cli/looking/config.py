@@ -22,10 +22,12 @@ def schema() -> None:
     """Print the JSON Schema of a configuration.
 
     Save it and name it in your file's "$schema", and editors complete and check the file while you write.
+    They offer the names of the parts that are installed, your own among them.
     """
     from popnas import config
+    from popnas.workflows.settings import name_rules
 
-    print_json(config.schema())
+    print_json(config.schema(name_rules()))
 
 
 @command.command()

@@ -1,4 +1,4 @@
-"""How params, FLOPs and inference time go with training time."""
+"""How params, FLOPs, inference time and what else a search looks at go with training time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas import objectives
+from popnas.objectives.rows import FLOPS, INFERENCE_TIME, PARAMS, TIME
 from popnas.report import canvas, statistics
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -36,11 +36,9 @@ class CostCorrelations:
 
 def compute(run: RunData) -> CostCorrelations | None:
     """All successes, the empty cell among them."""
-    time = objectives.get("time")
     panels = []
-    for name in ("params", "flops", "inference_time"):
-        objective = objectives.get(name)
-        rows = [(objective.value(item), time.value(item), item.step) for item in run.state.successes]
+    for objective in (PARAMS, FLOPS, INFERENCE_TIME, *run.other_objectives):
+        rows = [(objective.value(item), TIME.value(item), item.step) for item in run.state.successes]
         rows = [row for row in rows if None not in row]
         if len(rows) >= 2:
             cost, seconds, steps = (np.array(column) for column in zip(*rows, strict=True))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from popnas import objectives
+from popnas.objectives.rows import TIME
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -50,7 +51,7 @@ def paint(info: OperatorTimes) -> Figure:
     for axes, (kind, costs) in zip(rows[0], info.costs.items(), strict=True):
         values = list(costs.values())
         axes.barh(
-            range(len(names)), values, color=canvas.BLUE if kind == "time" else canvas.GREEN, height=0.66
+            range(len(names)), values, color=canvas.BLUE if kind == TIME.name else canvas.GREEN, height=0.66
         )
         for place, value in enumerate(values):
             axes.text(value + 0.015, place, f"{value:.2f}", va="center", size=8.5, color=canvas.MUTED)

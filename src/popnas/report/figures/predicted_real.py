@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas import objectives
-from popnas.objectives.rows import ROWS
 from popnas.report import canvas, statistics
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -50,9 +48,10 @@ class PredictedReal:
 def compute(run: RunData) -> PredictedReal | None:
     """Every measured objective that was predicted, in every step in which something was trained."""
     found = []
-    for name, objective in objectives.REGISTRY.items():
+    for objective in run.state.figures:
         if objective.is_computed:
             continue
+        name = objective.name
         for step, proposals in sorted(run.state.proposals.items()):
             rows = []
             for proposed in proposals:
@@ -66,8 +65,6 @@ def compute(run: RunData) -> PredictedReal | None:
                 title = f"validation {run.score_name}" if name == "score" else objective.title
                 unit = canvas.shown_unit(objective.unit)
                 found.append(Comparison(name, title, unit, step, predicted_N, real_N, flags.astype(bool)))
-    order = {row.name: place for place, row in enumerate(ROWS)}
-    found.sort(key=lambda item: (order.get(item.objective, len(order)), item.objective, item.step))
     return PredictedReal(found) if found else None
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas import objectives
+from popnas.objectives import Objective
+from popnas.objectives.rows import INFERENCE_TIME, PARAMS, SCORE, TIME
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -15,19 +16,14 @@ from popnas.report.run_data import RunData
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = {
-    "score": canvas.BLUE,
-    "time": canvas.GREEN,
-    "inference_time": canvas.PURPLE,
-    "params": canvas.ORANGE,
-}
+_COLOURS = {SCORE: canvas.BLUE, TIME: canvas.GREEN, INFERENCE_TIME: canvas.PURPLE, PARAMS: canvas.ORANGE}
 
 
 @dataclass(frozen=True)
 class ObjectivePanel:
-    """An objective's name, title and unit, and per step its values."""
+    """An objective, its title and unit, and per step its values."""
 
-    name: str
+    objective: Objective
     title: str
     unit: str
     values: dict[int, list[float]]
@@ -43,16 +39,15 @@ class StepBoxes:
 def compute(run: RunData) -> StepBoxes | None:
     """Values of all trained cells, without the empty one."""
     found = []
-    for name in _COLOURS:
-        objective = objectives.get(name)
-        title = f"validation {run.score_name}" if name == "score" else objective.title
+    for objective in (*_COLOURS, *run.other_objectives):
+        title = f"validation {run.score_name}" if objective == SCORE else objective.title
         values: dict[int, list[float]] = {}
         for item in run.cells:
             value = objective.value(item)
             if value is not None:
                 values.setdefault(item.step, []).append(value)
         if values:
-            found.append(ObjectivePanel(name, title, canvas.shown_unit(objective.unit), values))
+            found.append(ObjectivePanel(objective, title, canvas.shown_unit(objective.unit), values))
     return StepBoxes(found) if found else None
 
 
@@ -66,7 +61,7 @@ def paint(info: StepBoxes) -> Figure:
     jitter = np.random.default_rng(0)
     for axes, panel in zip(places, info.panels, strict=False):
         steps, groups = list(panel.values), list(panel.values.values())
-        colour = _COLOURS[panel.name]
+        colour = _COLOURS.get(panel.objective, canvas.MUTED)
         for step, values in panel.values.items():
             beside = step + 0.08 + jitter.uniform(0, 0.3, len(values))
             axes.plot(beside, values, ".", ms=4, color=colour, alpha=0.45, mew=0)
@@ -83,7 +78,7 @@ def paint(info: StepBoxes) -> Figure:
         )
         axes.set(ylabel=panel.title, xticks=steps, xlim=(min(steps) - 0.6, max(steps) + 0.6))
         axes.set_xlabel("step (blocks per cell)")
-        if panel.name != "score":
+        if panel.objective != SCORE:
             canvas.scale_axis(axes.yaxis, panel.unit)
     for axes in places[len(info.panels) :]:
         axes.set_visible(False)

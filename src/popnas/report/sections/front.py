@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from popnas.command_lines import as_typed
 from popnas.evaluation import Evaluation
+from popnas.ranking import ranked
 from popnas.report import markup
 from popnas.report.run_data import RunData
 from popnas.report.sections._cells import cell_svg
@@ -21,7 +22,7 @@ def front_table(run: RunData) -> str:
         return ""
     titles = " and ".join(item.title for item in run.objectives)
     words = "1 cell is" if len(points) == 1 else f"{len(points)} cells are"
-    rows = [[*_figures(item), _trained_by(run, item)] for item in points]
+    rows = [[*_figures(item), *_others(run, item), _trained_by(run, item)] for item in points]
     header = [
         "score",
         "blocks",
@@ -29,6 +30,7 @@ def front_table(run: RunData) -> str:
         "FLOPs",
         "training",
         "inference",
+        *(row.title for row in run.other_objectives),
         "cell, and the command that trains it",
     ]
     return (
@@ -49,6 +51,10 @@ def _figures(item: Evaluation) -> list[markup.Value]:
     ]
 
 
+def _others(run: RunData, item: Evaluation) -> list[markup.Value]:
+    return [markup.in_unit(row.value(item), row.unit) for row in run.other_objectives]
+
+
 def _trained_by(run: RunData, item: Evaluation) -> markup.Value:
     line = train_command(run.path, run.config, item.cell)
     return markup.Value(f"{markup.code(item.cell)}{markup.command(line)}", item.cell)
@@ -56,7 +62,7 @@ def _trained_by(run: RunData, item: Evaluation) -> markup.Value:
 
 def best_cells(run: RunData) -> str:
     """The cells of the best scores, drawn."""
-    cells = sorted(run.cells, key=lambda item: -(item.score or 0.0))[:_NUM_DRAWN]
+    cells = ranked(run.cells)[:_NUM_DRAWN]
     on_front = {item.cell for item in trained_front(run.state)}
     cards = []
     for place, item in enumerate(cells):

@@ -68,6 +68,7 @@ def _figures(run: RunData, best: Evaluation, own: ConfirmedCell | None) -> list[
         ("FLOPs of a sample", markup.large(best.flops).html),
         ("training time", markup.seconds(best.training_seconds).html),
         ("inference time of a batch", markup.seconds(best.inference_seconds).html),
+        *((row.title, markup.in_unit(row.value(best), row.unit).html) for row in run.other_objectives),
     ]
 
 

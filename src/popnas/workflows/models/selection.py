@@ -157,10 +157,7 @@ def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list
     if num_cells < 1:
         raise UserError(f"-k {num_cells}: at least 1 cell must be selected.")
     state: RunState = folder.state()
-    if is_from_front:
-        found = trained_front(state)
-    else:
-        found = sorted(state.allowed, key=lambda item: (-(item.score or 0.0), Cell.parse(item.cell).sort_key))
+    found = trained_front(state) if is_from_front else state.ranked
     cells = [Cell.parse(item.cell) for item in found if Cell.parse(item.cell).blocks]
     if not cells:
         check_constraints(state)

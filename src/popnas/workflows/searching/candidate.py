@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import config, networks, tasks, training
+from popnas import config, networks, objectives, tasks, training
 from popnas.cells import Cell
 from popnas.datasets import Fold
 from popnas.errors import CandidateFailed
@@ -76,11 +76,14 @@ def measure(context: CandidateContext, job: CandidateJob) -> Measured:
         with memory_errors_named(context.placement.device):
             results = [_train(context, cell, job.seed, fold, cost) for fold in context.dataset.folds]
             seconds = inference_seconds(context, results[0][0], cost)
+            others = other_figures(context, results[0][0])
     except CandidateFailed as failure:
         volatile |= spent()
         return replace(figures, error=str(failure), error_kind=failure.kind, volatile=volatile)
     folds = [result for _, result in results]
-    figures = replace(_means(figures, folds, context.settings.score_metric), inference_seconds=seconds)
+    figures = replace(
+        _means(figures, folds, context.settings.score_metric), inference_seconds=seconds, objectives=others
+    )
     missing = () if job.repetition else _leave_files(context, job, figures, results)
     volatile |= spent()
     volatile["epochs_seconds"] = sum(result.training_seconds for result in folds)
@@ -155,6 +158,22 @@ def inference_seconds(context: CandidateContext, network: networks.Network, cost
         context.placement,
         has_lengths=context.spec.has_lengths,
     )
+
+
+def other_figures(context: CandidateContext, network: networks.Network) -> dict[str, float]:
+    """What objectives that another package brought give for a trained network, by name.
+
+    Raises:
+        PopnasError: one gave no number.
+    """
+    found = {}
+    for row in objectives.others(context.config.wanted_objectives):
+        if row.is_computed:
+            cells_1B4 = context.space.encode([network.cell])
+            found[row.name] = float(row.computed(cells_1B4, context.space, context.spec)[0])
+        else:
+            found[row.name] = row.measured(network, context.spec, context.placement)
+    return found
 
 
 def _mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from popnas import tasks
+from popnas.cells import SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.networks.spec import NetworkSpec
@@ -48,3 +49,9 @@ class CandidateContext(TrainingContext):
 
     folder: Path
     room: Room | None = None
+
+    @property
+    def space(self) -> SearchSpace:
+        """The configuration's."""
+        space = self.config.search_space
+        return SearchSpace(space.operators, space.blocks, space.lookback_depth)

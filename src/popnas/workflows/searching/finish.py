@@ -42,11 +42,9 @@ def keep_only_best_weights(folder: RunFolder, state: RunState) -> None:
 def cells_to_confirm(state: RunState) -> list[Evaluation]:
     """The best cells by score, and the best of a single block, so that what growing brought can be told from
     noise."""
-    ranked = sorted(state.allowed, key=lambda evaluation: -(evaluation.score or 0.0))
-    single = [evaluation for evaluation in ranked if evaluation.step == 1][:1]
-    return ranked[:NUM_CONFIRMED] + [
-        evaluation for evaluation in single if evaluation not in ranked[:NUM_CONFIRMED]
-    ]
+    best = state.ranked[:NUM_CONFIRMED]
+    single = next((item for item in state.ranked if item.step == 1), None)
+    return best if single is None or single in best else [*best, single]
 
 
 def confirm(state: RunState, root_seed: int, executor: Executor, append: Append, listener: Listener) -> None:
@@ -86,7 +84,7 @@ def views(
         tables.write_features(folder, state, spec, space)
     with made.view("the tables of predictors"):
         tables.write_predictors(folder, state)
-    for step, content in state.predictions.items():
+    for step in state.predictions:
         with made.view(f"the table of the predictions of step {step}"):
-            predictions.write_csv(folder, step, content["sha256"])
+            predictions.write_csv(folder, state, step)
     report.write(folder, state, made)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from popnas import pareto, tasks
+from popnas import objectives, pareto, tasks
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -25,7 +25,6 @@ from popnas.training import device
 from popnas.workflows import fits
 from popnas.workflows.progress import Progress
 from popnas.workflows.searching import finish, probing
-from popnas.workflows.searching.surrogates import wanted_objectives
 from popnas.workflows.settings import executor_class, max_networks, num_workers
 
 _NUM_SAMPLED = 2000
@@ -217,10 +216,17 @@ class _Forecast:
         known = {
             "time": trained_N, "inference_time": costs_N3[:, 1], "params": exact.params, "flops": exact.flops
         }  # fmt: skip
-        names = sorted(wanted_objectives(self.config) - {"score"} - {*self._constraints()}) or ["time"]
-        minimized = np.stack([known[name] for name in names], axis=1)
+        for row in objectives.others(self.config.wanted_objectives):
+            if row.is_computed:
+                known[row.name] = row.computed(cells_NB4, self.space, self.spec)
+        # What other packages measure is known of trained networks only: the plan goes without.
+        limits = {name: limit for name, limit in self._constraints().items() if name in known}
+        asked = {*self.config.wanted_objectives} & known.keys() - self._constraints().keys()
+        rows = [objectives.get(name) for name in sorted(asked) or ["time"]]
+        signs = np.array([-1 if row.is_maximized else 1 for row in rows])
+        minimized = np.stack([known[row.name] for row in rows], axis=1) * signs
         allowed_N = np.ones(len(cells_NB4), dtype=bool)
-        for name, (least, greatest) in self._constraints().items():
+        for name, (least, greatest) in limits.items():
             allowed_N &= (known[name] >= least) & (known[name] <= greatest)
         kept = np.flatnonzero(allowed_N) if allowed_N.any() and cells_NB4.shape[1] > 1 else slice(None)
         return _Sample(

@@ -9,8 +9,8 @@ import numpy as np
 
 from popnas.cells import SearchSpace
 from popnas.errors import RunFolderError
-from popnas.runs import RunFolder, write_table
-from popnas.runs.views import PREDICTED
+from popnas.runs import RunFolder, RunState, write_table
+from popnas.runs.views import predicted_columns
 from popnas.storage import load_arrays, save_arrays
 from popnas.strategy import Selection
 from popnas.workflows.searching.surrogates import StepPredictions
@@ -59,13 +59,13 @@ def is_intact(folder: RunFolder, content: dict[str, Any]) -> bool:
     return True
 
 
-def write_csv(folder: RunFolder, step: int, sha256: str) -> None:
-    """The view of the best predicted scores, from the arrays of the step.
+def write_csv(folder: RunFolder, state: RunState, step: int) -> None:
+    """The view of the best predicted scores, from the arrays of a step that the journal names.
 
     Raises:
-        RunFolderError: the arrays are missing, damaged or not those of the digest `sha256`.
+        RunFolderError: the arrays are missing, damaged or not those that the journal means.
     """
-    arrays = load_arrays(folder.predictions_npz(step), sha256)
+    arrays = load_arrays(folder.predictions_npz(step), state.predictions[step]["sha256"])
     # Canonical order decides among equal scores, as everywhere.
     cells_NB4 = arrays["cells"]
     keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]
@@ -73,13 +73,13 @@ def write_csv(folder: RunFolder, step: int, sha256: str) -> None:
     space = SearchSpace(
         [str(name) for name in arrays["operators"]], cells_NB4.shape[1], _lookback_depth(cells_NB4)
     )
-    columns: list[list[Any]] = []
-    for row in PREDICTED.values():
+    columns: dict[str, list[Any]] = {}
+    for column, row in predicted_columns(state).items():
         if row is None:
-            columns.append([str(cell) for cell in space.decode(cells_NB4[best])])
+            columns[column] = [str(cell) for cell in space.decode(cells_NB4[best])]
         else:
-            columns.append(arrays[row.name][best].tolist() if row.name in arrays else [None] * len(best))
-    write_table(csv_path(folder, step), list(PREDICTED), zip(*columns, strict=True))
+            columns[column] = arrays[row.name][best].tolist() if row.name in arrays else [None] * len(best)
+    write_table(csv_path(folder, step), list(columns), zip(*columns.values(), strict=True))
 
 
 def csv_path(folder: RunFolder, step: int) -> Path:

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from popnas import executors, forks, tasks
+from popnas import executors, forks, objectives, tasks
 from popnas.cells import SearchSpace
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
@@ -25,7 +25,6 @@ from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job, Result, Work
 from popnas.networks.spec import NetworkSpec
-from popnas.objectives.rows import ROWS
 from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState
 from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
@@ -263,7 +262,9 @@ class _Search:
 
     def _finish_step(self, step: int) -> None:
         if step == 1:
-            self._append("operator_costs", surrogates.operator_costs(self.state.evaluations, self.space))
+            measured = objectives.measured(self.config.wanted_objectives)
+            costs = surrogates.operator_costs(self.state.evaluations, self.space, measured)
+            self._append("operator_costs", costs)
         self._append("step_finished", {"step": step})
         self.listener.step_finished(step)
 
@@ -315,7 +316,7 @@ class _Search:
         self.missing_views.lost(place, measured.missing_views)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
-        self.trackers.metrics(_figures(evaluation), len(self.state.evaluations))
+        self.trackers.metrics(self._figures(evaluation), len(self.state.evaluations))
         self.clock.record(evaluation)
         finish.keep_only_best_weights(self.folder, self.state)
         return evaluation
@@ -356,8 +357,13 @@ class _Search:
         trackers = Trackers(self.config.others.trackers, Scope("run", self.folder.path))
         trackers.params(self.config.to_json())
         for number, evaluation in enumerate(self.state.evaluations, start=1):
-            trackers.metrics(_figures(evaluation), number)
+            trackers.metrics(self._figures(evaluation), number)
         return trackers
+
+    def _figures(self, evaluation: Evaluation) -> dict[str, float]:
+        """What trackers are told of a candidate: its objectives, as far as it has them."""
+        values = {row.name: row.value(evaluation) for row in self.state.figures}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _is_time_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
@@ -369,12 +375,6 @@ class _Search:
         return SearchResult(
             self.folder.path, self.state.best, self.state.finish_reason, len(evaluations), num_failed
         )
-
-
-def _figures(evaluation: Evaluation) -> dict[str, float]:
-    """What trackers are told of a candidate: its objectives, as far as it has them."""
-    values = {row.name: row.value(evaluation) for row in ROWS}
-    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def environment() -> dict[str, Any]:

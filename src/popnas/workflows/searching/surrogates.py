@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from popnas import predictors
+from popnas import objectives, predictors
 from popnas.cells import Cell, SearchSpace
 from popnas.cells.bulk import Expansion, expand
 from popnas.config import RunConfig
@@ -18,6 +18,7 @@ from popnas.evaluation import Evaluation
 from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
 from popnas.networks.spec import NetworkSpec
+from popnas.objectives import Objective
 from popnas.objectives.rows import TIMES
 from popnas.predictors import Predictor, PredictorContext, features
 from popnas.seeds import derive_seed
@@ -38,11 +39,13 @@ class StepPredictions:
     reports: dict[str, dict[str, Any]]
 
 
-def operator_costs(evaluations: Sequence[Evaluation], space: SearchSpace) -> dict[str, dict[str, float]]:
-    """Dynamic reindex: per kind of time, the cost of every operator (docs/search.md)."""
+def operator_costs(
+    evaluations: Sequence[Evaluation], space: SearchSpace, measured: Sequence[Objective] = TIMES
+) -> dict[str, dict[str, float]]:
+    """Dynamic reindex: per measured objective, the cost of every operator (docs/search.md)."""
     by_cell = {evaluation.cell: evaluation for evaluation in evaluations if not evaluation.is_failed}
     costs = {}
-    for row in TIMES:
+    for row in measured:
         seconds = {
             name: row.value(by_cell[key]) if (key := f"[(-1, {name}, -1, {name})]") in by_cell else None
             for name in space.operators
@@ -85,7 +88,7 @@ def _predict_step(
     expansion = expand(space.encode(list(parents), step - 1), space)
     values: dict[str, np.ndarray] = {}
     reports: dict[str, dict[str, Any]] = {}
-    wanted = wanted_objectives(config)
+    wanted = config.wanted_objectives
 
     score_predictor = _predictor("score", costs["time"], space, spec, config)
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
@@ -96,16 +99,19 @@ def _predict_step(
     prediction = score_predictor.predict(expansion.cells, parents=expansion.parent)
     values["score"] = round_significant(prediction.mean, 6)
 
-    for objective in (row for row in TIMES if row.name in wanted):
+    for objective in (row for row in objectives.measured(wanted) if row.name in wanted):
         time_predictor = _predictor("time", costs[objective.name], space, spec, config)
         seconds = np.array([objective.value(evaluation) for evaluation in successes])
         seed = derive_seed(config.others.seed, "predictor", objective.name, step)
         reports[objective.name] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
         values[objective.name] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
 
-    if wanted != {"score"}:
+    if wanted != ("score",):
         exact = bulk_costs(expansion.cells, space, spec)
         values["params"], values["flops"] = exact.params, exact.flops
+    for objective in objectives.others(wanted):
+        if objective.compute is not None:
+            values[objective.name] = objective.computed(expansion.cells, space, spec)
     return StepPredictions(expansion, values, prediction.spread, reports)
 
 
@@ -133,10 +139,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def wanted_objectives(config: RunConfig) -> set[str]:
-    """The objectives that the selection needs, by their own or by a constraint on them."""
-    strategy = config.search_strategy
-    objectives = () if config.others.pnas_mode else strategy.additional_pareto_objectives
-    return {"score", *objectives, *strategy.constraints}

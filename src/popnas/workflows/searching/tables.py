@@ -12,11 +12,10 @@ from popnas.cells import Cell, SearchSpace
 from popnas.evaluation import Evaluation
 from popnas.networks.building import num_cells_stacked
 from popnas.networks.spec import NetworkSpec
+from popnas.objectives.rows import SCORE, TIMES
 from popnas.predictors import features
 from popnas.runs import RunFolder, RunState, write_table
 from popnas.storage import write_json
-
-_FILES = {"time": "training_time.csv", "inference_time": "training_time_inference.csv"}
 
 
 def write_features(folder: RunFolder, state: RunState, spec: NetworkSpec, space: SearchSpace) -> None:
@@ -27,19 +26,20 @@ def write_features(folder: RunFolder, state: RunState, spec: NetworkSpec, space:
         return
     cells_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes], space.num_blocks)
     stacked_N = num_cells_stacked(cells_NB4, spec)
-    for objective, costs in (state.operator_costs or {}).items():
-        costs_O = np.array([costs[name] for name in space.operators])
+    for name, costs in (state.operator_costs or {}).items():
+        row = objectives.get(name)
+        costs_O = np.array([costs[operator] for operator in space.operators])
         _write(
             folder,
-            _FILES[objective],
-            ("time", [objectives.get(objective).value(evaluation) for evaluation in successes]),
+            row.learnt_file,
+            ("time" if row in TIMES else row.name, [row.value(evaluation) for evaluation in successes]),
             (features.TIME_FEATURES, features.time_features(cells_NB4, costs_O, stacked_N)),
             successes,
         )
     _write(
         folder,
-        "training_score.csv",
-        ("score", [evaluation.score for evaluation in successes]),
+        SCORE.learnt_file,
+        (SCORE.name, [evaluation.score for evaluation in successes]),
         (features.score_feature_names(space), features.score_features(cells_NB4, stacked_N, space)),
         successes,
     )
