@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from popnas.errors import ExecutorError
 from popnas.executors._channel import Channel
+from popnas.executors._standard_error import StandardError
 
 # The driver's sys.path goes along, so that the worker imports what the driver could (a notebook's folder, a
 # test's).
@@ -29,7 +30,6 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-_LOG_TAIL_BYTES = 2000
 
 
 class WorkerProcess:
@@ -41,16 +41,18 @@ class WorkerProcess:
 
     def __init__(self, order: dict[str, Any], cores: list[int], log_path: Path | None) -> None:
         self.is_ready = False
-        self._log_path = log_path
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
+        self.stderr = StandardError(log_path)
         try:
-            self._process = _launch(theirs.fileno(), cores, order["threads"], log_path)
+            self._process = _launch(theirs.fileno(), self.stderr.theirs, cores, order["threads"], log_path)
         except OSError as error:
             ours.close()
+            self.stderr.close()
             raise ExecutorError(f"cannot start a worker process: {error}") from error
         finally:
             theirs.close()
+            self.stderr.started()
         with contextlib.suppress(OSError):  # it has died already, which the driver sees on the channel
             self.channel.send(order)
 
@@ -86,21 +88,22 @@ class WorkerProcess:
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
         self.channel.close()
-        status = self._process.returncode
-        return f"was killed by {_signal_name(-status)}" if status < 0 else f"ended with exit status {status}"
+        self.stderr.pump()
+        self.stderr.close()
+        return how_ended(self._process.returncode)
 
-    def log_tail(self) -> str:
-        """The last lines of its log, for the message of a worker that does not start."""
-        if self._log_path is None:
-            return ""
-        try:
-            return self._log_path.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
-        except OSError:
-            return ""
+    def why(self, how: str) -> str:
+        """Sentences about why it ended, where `end` said `how`: its last words, and what may help."""
+        words = self.stderr.last_words()
+        told = f' Its last words: "{words}".' if words else " It printed no reason."
+        remedy = "use fewer workers or a smaller batch_size."
+        if how.endswith(" SIGKILL"):
+            return f"{told} The system kills processes when memory runs out: {remedy}"
+        return f"{told} If memory or threads ran out, {remedy}"
 
 
 def _launch(
-    connection: int, cores: list[int], threads: int, log_path: Path | None
+    connection: int, stderr: int, cores: list[int], threads: int, log_path: Path | None
 ) -> subprocess.Popen[bytes]:
     settings = {
         "path": import_path(),
@@ -120,7 +123,7 @@ def _launch(
             [sys.executable, "-P", "-u", "-c", _BOOTSTRAP, json.dumps(settings)],
             stdin=subprocess.DEVNULL,
             stdout=log,
-            stderr=log,
+            stderr=stderr,
             pass_fds=[connection],
             env=environment,
             start_new_session=True,
@@ -142,8 +145,11 @@ def _is_users(folder: str) -> bool:
     return not folder or Path(folder).resolve() not in {item.resolve() for item in own}
 
 
-def _signal_name(number: int) -> str:
+def how_ended(status: int) -> str:
+    """How a child process ended, in words, by its exit status as `subprocess` has it (-11 for SIGSEGV)."""
+    if status >= 0:
+        return f"ended with exit status {status}"
     try:
-        return signal.Signals(number).name
+        return f"was killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f"signal {number}"
+        return f"was killed by signal {-status}"

@@ -36,7 +36,7 @@ class ProcessesExecutor(Executor):
     """Worker processes that start when they are first needed and stay until `close`.
 
     A worker that dies is replaced and its job tried once more; if that dies too, the result is error_kind
-    "worker_died".
+    "worker_died", with the worker's last words on its standard error.
     """
 
     def __init__(self, work: Work, **options: Any) -> None:
@@ -117,6 +117,7 @@ class ProcessesExecutor(Executor):
                 continue
             # A retry goes first, also once drained: it was handed out before the time was up.
             attempt = (self._retries or self._queue).popleft()
+            worker.stderr.forget()
             try:
                 worker.channel.send({"id": attempt.job.id, "payload": attempt.job.payload})
             except OSError:  # it died while idle: no attempt was made
@@ -135,8 +136,11 @@ class ProcessesExecutor(Executor):
         with selectors.DefaultSelector() as selector:
             for number, worker in self._workers.items():
                 selector.register(worker.channel, selectors.EVENT_READ, number)
+                if worker.stderr.is_open:
+                    selector.register(worker.stderr, selectors.EVENT_READ)
             readable = [key.data for key, _ in selector.select(self._timeout())]
         for number, worker in list(self._workers.items()):
+            worker.stderr.pump()
             is_dead = worker.is_dead()  # asked first: what it sent before its end is then all there
             if is_dead or number in readable:
                 results += self._receive(number, is_dead)
@@ -181,8 +185,7 @@ class ProcessesExecutor(Executor):
             self._retries.append(_Attempt(attempt.job, attempt.number + 1))
             return []
         message = (
-            f"the worker {how} while it evaluated this candidate, {attempt.number} times. The system ends "
-            f"processes when memory runs out: use fewer workers or a smaller batch_size"
+            f"the worker {how} while it evaluated this candidate, {attempt.number} times.{worker.why(how)}"
         )
         return [Result(attempt.job.id, None, message, "worker_died", number, attempt.number)]
 
@@ -191,10 +194,9 @@ class ProcessesExecutor(Executor):
             return  # it died while idle
         self._num_start_failures += 1
         if self._num_start_failures >= _MAX_START_FAILURES:
-            tail = worker.log_tail()
             raise ExecutorError(
-                f"{self._num_start_failures} workers died in a row before they were set up; the last {how}. "
-                "If memory ran out, use fewer workers." + (f" The end of the log:\n{tail}" if tail else "")
+                f"{self._num_start_failures} workers died in a row before they were set up; the last {how}."
+                f"{worker.why(how)}"
             )
 
     def _overdue(self) -> list[Result]:

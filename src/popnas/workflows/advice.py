@@ -13,8 +13,8 @@ _REMEDIES = {
     "out_of_memory": "memory ran out: lower dataset.batch_size or architecture_hyperparameters.filters, or "
     "use fewer workers (others.executor.workers)",
     "time_limit": "the time limit ended them: raise others.max_candidate_seconds, or train for fewer epochs",
-    "worker_died": "their processes were ended from outside, as the system does when memory runs out: use "
-    "fewer workers (others.executor.workers=1) or a smaller dataset.batch_size, and look into debug.log",
+    "worker_died": "their processes died: where memory or threads ran out, use fewer workers "
+    "(others.executor.workers=1) or a smaller dataset.batch_size; debug.log has all that they printed",
     "error": "an error ended them, which critical.log and debug.log in the run's folder have whole",
 }
 

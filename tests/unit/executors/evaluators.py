@@ -18,7 +18,7 @@ def setup(payload, worker):
     if payload.get("data_gone"):
         raise DataError("nowhere does not exist")
     if payload.get("setup_dies"):
-        sys.stderr.write("last words\n")
+        sys.stderr.write("the library gave up\n")
         os.kill(os.getpid(), signal.SIGKILL)
     return {"factor": payload.get("factor", 2), "worker": worker}
 
@@ -98,6 +98,23 @@ def spin(context, payload):
     sum(range(10**13))  # holds the interpreter's lock: no thread of the worker gets a turn
 
 
+def print_and_die(context, payload):
+    os.write(2, payload["words"].encode())
+    getattr(os, payload.get("by", "abort"))(*payload.get("with", ()))
+
+
+def print_without_end(context, payload):
+    for _ in range(payload["lines"]):
+        sys.stderr.write("x" * 99 + "\n")
+    return answer(context, payload)
+
+
+def close_standard_error(context, payload):
+    os.close(2)
+    started = time.process_time(), time.sleep(payload["seconds"])
+    return {"seconds": time.process_time() - started[0]}
+
+
 def die_leaving_a_child(context, payload):
     if os.fork() == 0:
         time.sleep(60)  # holds the worker's end of the connection open
@@ -150,6 +167,9 @@ ACTIONS = {
         leave,
         die,
         exit_at_once,
+        print_and_die,
+        print_without_end,
+        close_standard_error,
         die_once,
         hang,
         hang_once,

@@ -152,6 +152,67 @@ def test_a_job_that_kills_two_workers_has_failed(payload, how):
     assert results["b"].value is not None
 
 
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (
+            {
+                "words": "libgomp: Thread creation failed: Resource temporarily unavailable\n",
+                "by": "_exit",
+                "with": [1],
+            },
+            "ended with exit status 1 while it evaluated this candidate, 2 times. "
+            'Its last words: "libgomp: Thread creation failed: Resource temporarily unavailable". '
+            "If memory or threads ran out",
+        ),
+        (
+            {"words": "terminate called\n\n  what():  bad alloc\n"},
+            "was killed by SIGABRT while it evaluated this candidate, 2 times. "
+            'Its last words: "terminate called / what(): bad alloc / Fatal Python error: Aborted".',
+        ),
+        ({"words": "1\n2\n3\n4", "by": "_exit", "with": [1]}, 'Its last words: "2 / 3 / 4".'),
+        ({"words": "\x1b[31mred \u202e\x00", "by": "_exit", "with": [1]}, r'"\x1b[31mred \u202e\x00"'),
+        ({"words": "", "by": "_exit", "with": [1]}, "2 times. It printed no reason. If memory"),
+    ],
+)
+def test_a_job_that_kills_its_worker_tells_the_workers_last_words(payload, told):
+    with make() as executor:
+        said_by_another = Job("a", {"do": "talk"})
+        _, dead = executor.run([said_by_another, Job("b", {"do": "print_and_die", **payload})])
+    assert told in dead.error
+    assert "said" not in dead.error
+
+
+def test_last_words_are_bounded_and_keep_their_end():
+    words = "x" * 100_000 + " the end"
+    with make() as executor:
+        (dead,) = executor.run(
+            [Job("a", {"do": "print_and_die", "words": words, "by": "_exit", "with": [1]})]
+        )
+    assert 'xxx the end"' in dead.error
+    assert len(dead.error) < 700
+
+
+def test_what_workers_print_neither_stops_them_nor_is_lost(tmp_path):
+    log = tmp_path / "log"
+    with make(num_workers=2, log_path=log) as executor:
+        results = list(
+            executor.run([Job(str(i), {"do": "print_without_end", "lines": 5000}) for i in range(2)])
+        )
+    assert all(result.value for result in results)
+    assert log.read_text().count("x" * 99 + "\n") == 10_000
+
+
+def test_a_worker_without_standard_error_costs_the_driver_nothing():
+    with make() as executor:
+        list(executor.run([Job("start")]))
+        before = time.process_time()
+        (result,) = executor.run([Job("a", {"do": "close_standard_error", "seconds": 0.6})])
+        spent = time.process_time() - before
+    assert result.value is not None
+    assert spent < 0.2
+
+
 def test_a_kill_from_outside_in_the_middle_of_a_job_is_seen_at_once(tmp_path):
     pid_file = tmp_path / "pid"
     killed = []
@@ -206,7 +267,7 @@ def test_workers_that_die_in_setup_are_not_started_for_ever(tmp_path):
     with make(payload, log_path=log) as executor, pytest.raises(ExecutorError) as caught:
         list(executor.run([Job("a")]))
     assert "SIGKILL" in str(caught.value)
-    assert "last words" in str(caught.value)
+    assert 'Its last words: "the library gave up".' in str(caught.value)
     assert len(starts.read_text().split()) == 3
 
 

@@ -45,6 +45,22 @@ class CPool(Operator):
 '''
 
 
+DIES = """
+        import torch
+
+        class Dies(torch.nn.Module):
+            def forward(self, x):
+                import os, sys
+
+                if "popnas.executors._worker" in sys.modules:
+                    os.write(2, b"libown: no such unit\\n")
+                    os.abort()
+                return x
+
+        pool = layers.chain(pool, Dies())
+"""
+
+
 def _forget() -> None:
     parse.cache_clear()
     _parse_spelling.cache_clear()
@@ -65,6 +81,27 @@ def own_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     yield "cpool"
     _forget()
     sys.modules.pop("cpool_plugin", None)
+
+
+def test_where_it_ends_its_worker_the_search_tells_its_last_words(
+    own_operator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "cpool_plugin.py"
+    own.write_text(MODULE.replace("        conv = layers", f"{DIES}        conv = layers"))
+    monkeypatch.chdir(tmp_path)
+    changes = {
+        "search_space": {"blocks": 1, "operators": [own_operator], "lookback_depth": 1},
+        "architecture_hyperparameters": {"filters": 4, "motifs": 1, "normal_cells_per_motif": 1},
+        "training_hyperparameters": {"epochs": 1},
+        "dataset": {"type": "image_classification", "name": "digits", "samples": 60, "validation_size": 0.25},
+        "others": {"executor": {"workers": 1}, "train_strategy": "CPU"},
+    }
+    (tmp_path / "c.json").write_text(json.dumps(changes))
+    result = CliRunner().invoke(cli, ["search", "-j", "c.json"])
+    assert result.exit_code == 1, result.output
+    told = " ".join(f"{result.output} {result.exception}".split())
+    assert "worker_died: the worker was killed by SIGABRT" in told
+    assert 'Its last words: "libown: no such unit / Fatal Python error: Aborted".' in told
 
 
 def _popnas(*arguments: str) -> str:

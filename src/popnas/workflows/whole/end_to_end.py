@@ -19,6 +19,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
+from popnas.executors import how_ended
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
 from popnas.runs import RunFolder, identity
@@ -229,8 +230,9 @@ class _EndToEnd:
         if status == 130:
             raise KeyboardInterrupt
         if status != 0:
+            told = ", as told above" if status > 0 else ""  # what a signal ends tells nothing
             raise PopnasError(
-                f"{stage} ended with exit status {status}, as told above. What is finished is kept; "
+                f"{stage} {how_ended(status)}{told}. What is finished is kept; "
                 f"`{as_typed('e2e', '-r', self.path)}` goes on with it."
             )
 

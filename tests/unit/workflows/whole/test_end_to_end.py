@@ -85,6 +85,16 @@ def test_a_stage_that_fails_stops_the_job_and_is_run_again(start, stages, failin
     assert stages == []
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(1, "training ended with exit status 1, as told above"), (-11, "was killed by SIGSEGV. What is finished")],
+)
+def test_how_a_stage_ended_is_told_in_words(start, stages, status, told):
+    stages.statuses = {"train": status}
+    with pytest.raises(PopnasError, match=told):
+        start()
+
+
 def test_an_interrupted_stage_interrupts_the_job(start, stages):
     stages.statuses = {"select": 130}
     with pytest.raises(KeyboardInterrupt):
