@@ -12,4 +12,14 @@ from popnas.executors._base import REGISTRY, Executor, Job, Result, Work, Worker
 from popnas.executors._process import how_ended
 from popnas.resources import available_cores
 
-__all__ = ["REGISTRY", "Executor", "Job", "Result", "Work", "Worker", "available_cores", "create", "how_ended"]
+__all__ = [
+    "REGISTRY",
+    "Executor",
+    "Job",
+    "Result",
+    "Work",
+    "Worker",
+    "available_cores",
+    "create",
+    "how_ended",
+]

@@ -87,7 +87,10 @@ def test_a_stage_that_fails_stops_the_job_and_is_run_again(start, stages, failin
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(1, "training ended with exit status 1, as told above"), (-11, "was killed by SIGSEGV. What is finished")],
+    [
+        (1, "training ended with exit status 1, as told above"),
+        (-11, "was killed by SIGSEGV. What is finished"),
+    ],
 )
 def test_how_a_stage_ended_is_told_in_words(start, stages, status, told):
     stages.statuses = {"train": status}
@@ -171,10 +174,10 @@ def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, confi
 
     monkeypatch.setattr(room.plan, "plan", plan)
     monkeypatch.setattr(
-        room._Job, "_decide_selection", lambda self, found: self.state.update(selection_until=240)
+        room._EndToEnd, "_decide_selection", lambda self, found: self.state.update(selection_until=240)
     )
     monkeypatch.setattr(
-        room._Job, "_decide_training", lambda self, found: self.state.update(training_until=360)
+        room._EndToEnd, "_decide_training", lambda self, found: self.state.update(training_until=360)
     )
     result = start(config=config(**{"others.max_hours": 0.1}))
     assert any("max_children 3 ->" in cut for cut in result.cuts)
