@@ -1,5 +1,6 @@
 """No file of the user's folder is run by popnas or its children; nothing is sent or left in his home."""
 
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,55 @@ def test_the_command_runs_no_file_of_the_current_folder(folder, arguments):
     answer = call(folder, "-m", "popnas", *arguments)
     assert answer.returncode == 0, answer.stderr
     assert not (folder / "was_run").exists()
+
+
+@pytest.fixture
+def all_shadows(tmp_path):
+    """A folder where every module that popnas may import has a file of its name."""
+    for name in (*SHADOWS, *sys.stdlib_module_names, "pydantic", "popnas"):
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'was_run')!r}, 'w')\nraise SystemExit(9)\n"
+        )
+    return tmp_path
+
+
+COMMAND = str(Path(sys.executable).parent / "popnas")
+
+
+@pytest.mark.parametrize("started", [(COMMAND,), ("-P", "-m", "popnas")])
+def test_the_ways_that_the_documentation_calls_safe_run_nothing_whatever_it_is_called(all_shadows, started):
+    answer = call(all_shadows, *started, "list", "operators")
+    assert answer.returncode == 0, answer.stderr
+    assert "conv" in answer.stdout
+    assert not (all_shadows / "was_run").exists()
+
+
+SMALLEST = {
+    "search_space": {"blocks": 1, "operators": ["identity"], "lookback_depth": 1},
+    "architecture_hyperparameters": {"filters": 2, "motifs": 1, "normal_cells_per_motif": 1},
+    "training_hyperparameters": {"epochs": 1},
+    "dataset": {"type": "image_classification", "name": "digits", "samples": 60, "validation_size": 0.25},
+    "others": {"executor": {"kind": "processes", "workers": 1}, "train_strategy": "CPU", "confirm": False},
+}
+
+
+def test_workers_of_the_command_run_nothing_either(all_shadows):
+    (all_shadows / "c.json").write_text(json.dumps(SMALLEST))
+    answer = call(all_shadows, COMMAND, "search", "-j", "c.json")
+    assert answer.returncode == 0, answer.stderr
+    assert not (all_shadows / "was_run").exists()
+
+
+STAGE = """
+from popnas.workflows.whole.stage_processes import run_stage
+print(run_stage(["list", "operators"], lambda: None))
+"""
+
+
+def test_stages_of_a_whole_job_run_nothing_either(all_shadows):
+    answer = call(all_shadows, "-P", "-c", STAGE)
+    assert answer.stdout.split() == ["0"], answer.stderr
+    assert not (all_shadows / "was_run").exists()
 
 
 # A program of the user's own, which starts a worker that needs a module of his and Python's `random`.
