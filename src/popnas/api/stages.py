@@ -25,7 +25,7 @@ from popnas.workflows.models.requests import stage_config
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import search
-from popnas.workflows.settings import load_config, num_workers
+from popnas.workflows.settings import num_workers
 from popnas.workflows.whole import budget, epoch_time
 from popnas.workflows.whole.budget import EpochShare
 
@@ -150,11 +150,7 @@ def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: WholeJ
         strategy.max_exploration_children,
     )
     _tell(share.cut)
-    document = config.to_json()
-    document["search_strategy"]["max_children"] = share.max_children
-    document["search_strategy"]["max_exploration_children"] = share.max_exploration_children
-    document["others"]["max_hours"] = share.seconds / 3600
-    return load_config(document)
+    return share.cut_search(config)
 
 
 def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: WholeJob) -> list[str]:
@@ -191,12 +187,12 @@ def _training_limits(
 
 def _limits(config: RunConfig, share: EpochShare) -> list[str]:
     _tell(share.cut)
-    training = budget.with_epochs(config, share.epochs)["training_hyperparameters"]
+    training = budget.with_epochs(config, share.epochs).training_hyperparameters
     seconds = max(share.seconds - budget.STAGE_OVERHEAD, 1.0)
     own = config.others.max_hours  # of this stage's own configuration: the search's does not last
     return [
-        f"training_hyperparameters.epochs={training['epochs']}",
-        f"training_hyperparameters.optimizer.warmup={training['optimizer']['warmup']}",
+        f"training_hyperparameters.epochs={training.epochs}",
+        f"training_hyperparameters.optimizer.warmup={training.optimizer.warmup}",
         f"others.max_hours={seconds / 3600 if own is None else min(own, seconds / 3600)}",
     ]
 

@@ -12,7 +12,7 @@ in as `NameRules`.
 
 from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
-from popnas.config.loading import Source, load, merge, schema, to_text
+from popnas.config.loading import Source, changed, load, merge, schema, to_text
 from popnas.config.names import NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.plain import plain
@@ -51,6 +51,7 @@ __all__ = [
     "TaskFacts",
     "TrainingConfig",
     "after_search",
+    "changed",
     "load",
     "merge",
     "parse_optimizer",

@@ -76,6 +76,19 @@ def merge(
     return _check(document, problems, names)
 
 
+def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """The configuration with fields ("section.key", deeper with more dots) set to other values.
+
+    Raises:
+        ConfigError: with all mistakes at once; names of registered parts are not looked up again.
+    """
+    document = _Document(config.to_json(), "the changed configuration")
+    for key, value in changes.items():
+        problems = _set(document.value, tuple(key.split(".")), value)
+        assert not problems, problems  # our own code names the fields
+    return _check(document, [], None)
+
+
 def schema(names: NameRules | None = None) -> dict[str, Any]:
     """The JSON Schema of a configuration, for editors: they complete the registries' `names`, and accept
     others.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from popnas import tasks
 from popnas.command_lines import as_typed
-from popnas.config import RunConfig
+from popnas.config import RunConfig, changed
 from popnas.datasets import Dataset
 from popnas.errors import DataError
 from popnas.runs import RunFolder
@@ -30,9 +30,8 @@ def check_same(folder: RunFolder, place: str) -> None:
     known = folder.state().data
     if known is None:
         return  # nothing was trained on them yet
-    document = folder.config_json()
-    document["dataset"]["path"] = place
-    found = facts.of(load(load_config(document), folder.path))
+    moved = changed(load_config(folder.config_json()), {FIELD: place})
+    found = facts.of(load(moved, folder.path))
     if (difference := facts.check(known, found, place)) is not None:
         raise DataError(
             f"--set {FIELD}={place}: {difference} Give the place of the data that this run was started with."

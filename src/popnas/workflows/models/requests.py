@@ -47,15 +47,16 @@ def stage_config(
         UserError: a device that is not there.
     """
     merged = configurations.merge(without_limit(base), partial, sets=sets, names=name_rules())
-    document = merged.to_json()
-    data, hyperparameters = document["dataset"], document["training_hyperparameters"]
-    data["batch_size"] = batch_size or data["batch_size"]
-    data["val_test_batch_size"] = test_batch_size or data["val_test_batch_size"]
-    scale = data["batch_size"] / base.dataset.batch_size
-    hyperparameters["learning_rate"] *= scale
-    document["others"]["train_strategy"] = train_strategy or document["others"]["train_strategy"]
+    data = merged.dataset
+    scale = (batch_size or data.batch_size) / base.dataset.batch_size
+    changes = {
+        "dataset.batch_size": batch_size or data.batch_size,
+        "dataset.val_test_batch_size": test_batch_size or data.val_test_batch_size,
+        "training_hyperparameters.learning_rate": merged.training_hyperparameters.learning_rate * scale,
+        "others.train_strategy": train_strategy or merged.others.train_strategy,
+    }
     try:
-        config = load_config(document)
+        config = configurations.changed(merged, changes)
     except ConfigError as error:
         raise ConfigError(
             [_scaled(problem, scale) for problem in error.problems], "the configuration of this stage"
@@ -66,9 +67,7 @@ def stage_config(
 
 def without_limit(config: RunConfig) -> RunConfig:
     """The configuration without its time limit."""
-    document = config.to_json()
-    document["others"]["max_hours"] = None
-    return load_config(document)
+    return configurations.changed(config, {"others.max_hours": None})
 
 
 def _scaled(problem: Problem, scale: float) -> Problem:
@@ -86,12 +85,11 @@ def with_macro(
     config: RunConfig, motifs: int | None, normal_cells: int | None, filters: int | None
 ) -> RunConfig:
     """The configuration with another macro-architecture; None keeps the one it has."""
-    document = config.to_json()
     given = {"motifs": motifs, "normal_cells_per_motif": normal_cells, "filters": filters}
-    document["architecture_hyperparameters"] |= {
-        key: value for key, value in given.items() if value is not None
+    changes = {
+        f"architecture_hyperparameters.{key}": value for key, value in given.items() if value is not None
     }
-    return load_config(document)
+    return configurations.changed(config, changes)
 
 
 def given_cell(text: str, config: RunConfig) -> Cell:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from popnas.config import RunConfig
+from popnas.config import RunConfig, changed
 
 STAGE_OVERHEAD = 18.0
 """Seconds that a stage takes beside training: start-up, data, exports; after the final training deployment,
@@ -41,6 +40,17 @@ class SearchShare:
     max_exploration_children: int
     seconds: float
     cut: str | None = None
+
+    def cut_search(self, config: RunConfig) -> RunConfig:
+        """The search's configuration with these children, and this share as its time limit."""
+        return changed(
+            config,
+            {
+                "search_strategy.max_children": self.max_children,
+                "search_strategy.max_exploration_children": self.max_exploration_children,
+                "others.max_hours": self.seconds / 3600,
+            },
+        )
 
 
 def search_share(
@@ -117,14 +127,11 @@ def _epoch_share(
     return EpochShare(kept, seconds, cut)
 
 
-def with_epochs(config: RunConfig, epochs: int) -> dict[str, Any]:
-    """The configuration as JSON with other epochs; the warm-up keeps its share of them."""
-    document = config.to_json()
-    training = document["training_hyperparameters"]
-    warmup = training["optimizer"]["warmup"]
-    training["optimizer"]["warmup"] = warmup * epochs // training["epochs"]
-    training["epochs"] = epochs
-    return document
+def with_epochs(config: RunConfig, epochs: int) -> RunConfig:
+    """The configuration with other epochs; the warm-up keeps its share of them."""
+    training = config.training_hyperparameters
+    changes = {"epochs": epochs, "optimizer.warmup": training.optimizer.warmup * epochs // training.epochs}
+    return changed(config, {f"training_hyperparameters.{key}": value for key, value in changes.items()})
 
 
 def _words(seconds: float) -> str:

@@ -176,13 +176,9 @@ def _cut_search(
         config.search_strategy.max_children,
         config.search_strategy.max_exploration_children,
     )
-    document = config.to_json()
-    document["search_strategy"]["max_children"] = share.max_children
-    document["search_strategy"]["max_exploration_children"] = share.max_exploration_children
-    document["others"]["max_hours"] = share.seconds / 3600
     state["search_seconds"] = share.seconds
     state["cuts"] += [share.cut] if share.cut else []
-    return load_config(document)
+    return share.cut_search(config)
 
 
 class _EndToEnd:
@@ -269,23 +265,22 @@ class _EndToEnd:
     def _shared_arguments(self, stage: str) -> list[str]:
         """The stage's configuration as it was decided, and the batch size, which scales its learning rate."""
         path = self.folder.restore / f"e2e_{stage}.json"
-        document = self._config(stage).to_json()
-        document["others"]["max_hours"] = None
-        searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
-        for key in ("max_children", "max_exploration_children"):
-            document["search_strategy"][key] = searched[key]
+        hours = None
         if self.state["max_hours"] is not None:
-            left = self.state[f"{stage}_until"] - self._spent()
-            document["others"]["max_hours"] = max(left, 1.0) / 3600
-        write_json(path, document)
+            hours = max(self.state[f"{stage}_until"] - self._spent(), 1.0) / 3600
+        searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
+        changes = {
+            f"search_strategy.{key}": searched[key] for key in ("max_children", "max_exploration_children")
+        }
+        config = configurations.changed(self._config(stage), {"others.max_hours": hours, **changes})
+        write_json(path, config.to_json())
         batch_size = self.state["request"]["batch_size"]
         return ["-j", str(path), *(["-b", str(batch_size)] if batch_size is not None else [])]
 
     def _config(self, stage: str) -> RunConfig:
         """The stage's configuration as it was decided, with the data where they are now."""
-        document = self.state["configs"][stage]
-        document["dataset"]["path"] = RunFolder.open(self.path).config_json()["dataset"]["path"]
-        return load_config(document)
+        place = RunFolder.open(self.path).config_json()["dataset"]["path"]
+        return configurations.changed(load_config(self.state["configs"][stage]), {"dataset.path": place})
 
     # --- the time limit
     # ------------------------------------------------------------------------------------------------
@@ -352,7 +347,7 @@ class _EndToEnd:
     def _decided(self, stage: str, config: RunConfig, share: budget.EpochShare, end: float) -> None:
         """Keep a decision, so that the job goes on as it would have gone; the stage stops training `end`
         seconds before its share is over."""
-        self.state["configs"][stage] = budget.with_epochs(config, share.epochs)
+        self.state["configs"][stage] = budget.with_epochs(config, share.epochs).to_json()
         self.state[f"{stage}_until"] = self._spent() + max(share.seconds - end, 1.0)
         if share.cut is not None:
             self._cut(share.cut)

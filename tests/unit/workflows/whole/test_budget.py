@@ -55,11 +55,9 @@ def test_epochs_that_are_cut_fit_their_share_or_are_one(left, epochs, epoch_seco
 def test_the_warm_up_keeps_its_share_of_the_epochs(config):
     base = load_config(config())
     whole = configurations.merge(base, "last_training")
-    cut = budget.with_epochs(whole, 60)
-    assert cut["training_hyperparameters"]["epochs"] == 60
-    assert cut["training_hyperparameters"]["optimizer"]["warmup"] == 0
-    half = load_config(budget.with_epochs(whole, 300))
-    assert half.training_hyperparameters.optimizer.warmup == 2
+    cut = budget.with_epochs(whole, 60).training_hyperparameters
+    assert (cut.epochs, cut.optimizer.warmup) == (60, 0)
+    assert budget.with_epochs(whole, 300).training_hyperparameters.optimizer.warmup == 2
 
 
 def test_a_busy_machine_gets_more_time_around_final_training():
