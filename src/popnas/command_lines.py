@@ -17,6 +17,11 @@ def as_typed(*arguments: object) -> str:
     return f"{_popnas()} {shlex.join(map(str, arguments))}"
 
 
+def as_argument(path: object) -> str:
+    """A path as it can be typed behind a command: quoted where it must be, and never broken then."""
+    return shlex.quote(str(path))
+
+
 def _popnas() -> str:
     found, started = shutil.which(_NAME), Path(sys.argv[0])
     if started.name == _NAME and started.is_file():

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from popnas.cli.terminal.ending import ENDING, Stopped
+from popnas.cli.terminal.help import HelpContext, dress
 from popnas.cli.terminal.output import echo
 from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
@@ -61,6 +62,8 @@ _REPORT_HINT = (
 class LazyGroup(click.Group):
     """A group that imports a command's module only when that command is called."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the table."""
         return list(COMMANDS)
@@ -71,7 +74,7 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"popnas.cli.{COMMANDS[cmd_name][0]}").command
         assert isinstance(command, click.Command), cmd_name
-        return command
+        return dress(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

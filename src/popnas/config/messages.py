@@ -246,6 +246,20 @@ def _places_with(key: str) -> list[str]:
     return found
 
 
+@cache
+def fields() -> tuple[str, ...]:
+    """Places of all values that are no objects themselves."""
+    found: list[str] = []
+    pending: list[Path] = [()]
+    while pending:
+        path = pending.pop(0)
+        names = list(_properties(schema_at(path)))
+        if path and not names:
+            found.append(place(path))
+        pending.extend((*path, name) for name in names)
+    return tuple(found)
+
+
 def is_text(path: Path) -> bool:
     """Whether the value at `path` can only be a text (or null)."""
     kinds = {option.get("type", "string") for option in _options(schema_at(path))}

@@ -41,6 +41,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
+        self._told: dict[str, None] = {}
         self._endings: dict[str, Counter[str]] = defaultdict(Counter)
         self._test: Findings | None = None
 
@@ -61,6 +62,10 @@ class Findings:
         if shown(name) not in self._names.get(what, []):
             self.add(what, name)
 
+    def tell(self, note: str) -> None:
+        """A note on all of the data or a file of them, with nothing to count; told once."""
+        self._told[note] = None
+
     def pass_over(self, file: Path) -> None:
         """A file was left out because of its ending."""
         self._endings[file.suffix or "no ending"][shown(file.parent)] += 1
@@ -76,6 +81,7 @@ class Findings:
 
     def _sentences(self) -> list[str]:
         notes = [f"{what}: {numbered(names)}" for what, names in sorted(self._names.items())]
+        notes += sorted(self._told)
         if self._endings:
             told = [_ending(*item) for item in sorted(self._endings.items())]
             more = f" and {len(told) - MAX_TOLD} more endings" if len(told) > MAX_TOLD else ""

@@ -47,9 +47,20 @@ class Views:
 
     def lost(self, what: str, why: str) -> None:
         """Tell of a view that is missing."""
-        text = f"{_BEGIN}{what} is missing: {why.rstrip('.')}. Nothing else is affected."
+        reason = f"{why.rstrip('.')}. Nothing else is affected."
+        text = f"{_BEGIN}{what} is missing: {reason}"
+        if _stands(what):
+            text = f"{_BEGIN}{what} is not made anew, and an older one stands there: {reason}"
         self.missing.append(text)
         self._tell(text)
+
+
+def _stands(what: str) -> bool:
+    """Whether a view that is named by its path has been made before."""
+    try:
+        return Path(what).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 class RepeatedViews:

@@ -83,6 +83,15 @@ def test_pick_the_best_score_with_the_command_that_trains_it(run):
     )
 
 
+def test_pick_shows_people_what_people_read(run):
+    lines = dict(line.split(": ", 1) for line in invoke(pick.command, run).output.splitlines())
+    assert "is exploration" not in lines and "False" not in lines.values()
+    assert pick._for_people(1234567) == "1,234,567"
+    assert pick._for_people(1234.5678) == "1,234.57"
+    assert pick._for_people(0.012345678) == "0.0123457"
+    assert pick._for_people(True) == "yes"
+
+
 @pytest.mark.parametrize("limit", [("--max-params", 499), ("--max-latency", 1.5)])
 def test_pick_keeps_to_limits(run, limit):
     found = json.loads(invoke(pick.command, run, *limit, "--json").output)

@@ -162,6 +162,21 @@ def test_json_is_readable(capsys):
         (["draw"], "Error: --spec CELL is missing (The cell"),
         (["draw", "--spce", "[]"], "Error: popnas draw has no option '--spce'. Did you mean '--spec'?"),
         (["pick", "-z"], "Error: popnas pick has no option '-z'. Its options: -"),
+        (
+            ["search", "--max-hour", "3"],
+            "no option '--max-hour'. Did you mean the field 'max_hours'? It is set "
+            "with --set others.max_hours=V.",
+        ),
+        (["select", "--max-hours=3"], "It is a field of the configuration: --set others.max_hours=V."),
+        (["search", "--batch-size", "3"], "It is a field of the configuration: --set dataset.batch_size=V."),
+        (["search", "--nmae", "a"], "has no option '--nmae'. Did you mean '--name'?"),
+        (["evaluate", "--max-hours", "3"], "popnas evaluate has no option '--max-hours'. Its options: -p"),
+        (
+            ["search", "others.max_hours=2"],
+            "popnas search takes no argument 'others.max_hours=2'. A field is "
+            "changed with --set others.max_hours=2.",
+        ),
+        (["doctor", "well"], "popnas doctor takes no argument 'well'."),
         (["--output"], "Error: popnas has no option '--output'. Its options: --version, -h, --help."),
     ],
 )

@@ -298,7 +298,7 @@ SAID = [
     (alpha_in_arrays, r"have 4 channels.*if the fourth is transparency \(alpha\).*x\[\.\.\., :3\]"),
     (
         keys_of_keras,
-        r"taken for splits by their names, 'x_train', 'y_train' as train; 'x_test', 'y_test' as test: 1",
+        r"taken for splits by their names, 'x_train', 'y_train' as train; 'x_test', 'y_test' as test\.",
     ),
     (label_arrays([0.5, 1.5] * 10), r"numbers with fractions"),
     (label_arrays([True, False] * 10), r"False and True, which are the classes 0 and 1"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import sys
 
 import pytest
@@ -58,6 +59,40 @@ def test_what_is_copied_is_one_piece():
     # Prose that names popnas, and what follows a command in brackets, may be broken.
     assert len(pieces("This is a mistake in popnas that others know, too.")) == 10
     assert pieces("(go on with: popnas search -r a): 14 networks")[-2:] == ["14", "networks"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["3x3 conv", "1x3-3x1 conv", "7:2dr conv", "3x3:2dr dconv", "2 maxpool", "2x2 avgpool", "8r SE",
+     "3k-2h-1b cvt", "3k-2h scvt", "5 tconv", "3x3:4z zconv"],
+)  # fmt: skip
+def test_a_list_of_operators_is_broken_between_them(name):
+    assert pieces(f"choices are identity, {name}, gru.") == [
+        "choices",
+        "are",
+        "identity,",
+        f"{name},",
+        "gru.",
+    ]
+
+
+def test_every_family_of_operators_stays_whole():
+    from popnas.operators import REGISTRY
+
+    for _, family in REGISTRY.items():
+        for example in family.examples:
+            assert pieces(f"of {example}, or") == ["of", f"{example},", "or"]
+
+
+@pytest.mark.parametrize("folder", ["my runs", "my runs/" + "a long name " * 9])
+def test_a_path_on_a_line_of_its_own_stays_whole_and_can_be_typed(folder):
+    from popnas.command_lines import as_argument
+
+    path = f"logs/{folder}/best_model/model.onnx"
+    assert shlex.split(as_argument(path)) == [path]
+    assert as_argument("logs/run/model.onnx") == "logs/run/model.onnx"
+    lines = wrap(f"Model:      {as_argument(path)}", 40).split("\n")
+    assert lines[-1].strip() == f"'{path}'"
 
 
 @pytest.mark.parametrize("is_error", [False, True])

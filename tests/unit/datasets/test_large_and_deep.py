@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections import Counter
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -109,3 +112,56 @@ def test_links_are_followed_but_not_back(tmp_path):
     assert sorted(found) == ["0.png", "1.png", "2.png", "3.png"]
     backs = findings.names("links back to a folder above are not followed")
     assert sorted(name.rsplit("/", 1)[1] for name in backs) == ["back", "self", "up"]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Arrays and `.ts` files by how often they were read."""
+    from popnas.datasets.npz.members import NpzMembers
+    from popnas.datasets.sources import _ts_format
+
+    found = Counter()
+    of_array, of_file = NpzMembers.read, _ts_format.read
+
+    def read_array(self, name):
+        found[name] += 1
+        return of_array(self, name)
+
+    def read_file(file, *others):
+        found[file.name] += 1
+        return of_file(file, *others)
+
+    monkeypatch.setattr(NpzMembers, "read", read_array)
+    monkeypatch.setattr(_ts_format, "read", read_file)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["images", "masks", "series"])
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_broken_npz_file_is_read_once_for_each_task_that_it_may_be_of(tmp_path, counted, kind, split):
+    shape = {"images": (40, 8, 8, 3), "masks": (40, 8, 8), "series": (40, 30)}[kind]
+    x = np.arange(np.prod(shape)).reshape(shape) % 250
+    y = np.arange(40) % 4 if kind != "masks" else x % 3
+    if kind != "series":
+        x = x.astype(np.uint8)
+    arrays = {f"{name}_{part}": a for part in SPLITS for name, a in (("x", x), ("y", y))}
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.getinfo(f"y_{split}.npy").header_offset + 200
+    content = bytearray(path.read_bytes())
+    content[damaged] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"'y_{split}' of .* its checksum is wrong"):
+        look_at(str(path), first_of)
+    assert set(counted.values()) == {1}
+
+
+def test_a_broken_ts_file_is_read_once(tmp_path, counted):
+    head = "@problemName p\n@univariate true\n@equalLength true\n@classLabel true a b\n@data\n"
+    lines = [f"{','.join(str(i * k % 7) for k in range(9))}:{'ab'[i % 2]}\n" for i in range(20)]
+    (tmp_path / "p_TRAIN.ts").write_text(head + "".join(lines) + "1,x:a\n")
+    (tmp_path / "p_TEST.ts").write_text(head + "".join(lines))
+    with pytest.raises(DataError, match=r"p_TRAIN\.ts"):
+        look_at(str(tmp_path), first_of)
+    assert set(counted.values()) == {1}

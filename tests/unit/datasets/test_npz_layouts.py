@@ -96,6 +96,13 @@ OTHERS = {"images": KERAS["x_train"], "labels": KERAS["y_train"]}
         ({"data": {"train_images": KERAS["x_train"]}}, r"no array 'train_labels': it holds 'train_images'"),
         ({"data": {"pixels": KERAS["x_train"], "y_train": KERAS["y_train"]}},
          r"no array 'x_train': it holds 'pixels', 'y_train'\..* Understood are x and y \(or images"),
+        # What is meant for something else is never offered, however near its name.
+        ({"data": BOTH | {"x_val": KERAS["x_train"]}},
+         r"no array 'y_val': it holds 'x_train', 'y_train', 'x_val'\. Understood"),
+        ({"data": {"x_train": KERAS["x_train"], "lables_train": KERAS["y_train"]}},
+         r"no array 'y_train': .* Did you mean 'lables_train'\? Save it as 'labels_train'\."),
+        ({"data": {"train_images": KERAS["x_train"], "train_lables": KERAS["y_train"]}},
+         r"Did you mean 'train_lables'\? Save it as 'train_labels'\."),
         ({"test": {"x": KERAS["x_test"], "y": KERAS["y_test"]}}, r"no training split: train\.npz is missing"),
         ({"a": KERAS, "b": KERAS}, r"holds no data for image_classification"),
     ],

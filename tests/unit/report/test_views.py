@@ -46,6 +46,19 @@ def test_what_fails_is_told_once_and_the_rest_goes_on():
     )
 
 
+def test_an_older_file_in_a_views_place_is_told_as_what_it_is(tmp_path):
+    views = Views()
+    (tmp_path / "report.html").write_text("of yesterday")
+    for name in ("report.html", "new.html"):
+        with views.view(str(tmp_path / name)):
+            raise ValueError("no ink")
+    assert views.missing == [
+        f"Warning: {tmp_path / 'report.html'} is not made anew, and an older one stands there: "
+        "ValueError: no ink. Nothing else is affected.",
+        f"Warning: {tmp_path / 'new.html'} is missing: ValueError: no ink. Nothing else is affected.",
+    ]
+
+
 def test_a_view_that_every_network_lacks_is_told_once_and_counted(tmp_path):
     told = []
     repeated = RepeatedViews(told.append)

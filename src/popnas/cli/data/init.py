@@ -10,7 +10,7 @@ import click
 from popnas.cli.data import init_masks as masks
 from popnas.cli.data.reading_choice import ask, looked_at, type_option
 from popnas.cli.terminal.output import echo
-from popnas.command_lines import as_typed
+from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(data: str, output: Path, task: str | None) -> None:
         raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
     for line in _told(look):
         echo(f"Warning: {line}", err=True)
-    echo(f"{_summary(look)}\nWrote {output}. Next: {as_typed('plan', '-j', output)}")
+    echo(f"{_summary(look)}\nWrote {as_argument(output)}. Next: {as_typed('plan', '-j', output)}")
 
 
 def _told(look: Look) -> list[str]:

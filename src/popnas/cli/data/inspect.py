@@ -13,6 +13,7 @@ from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, set_option
 from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.command_lines import as_argument
 from popnas.errors import UserError
 
 
@@ -81,7 +82,7 @@ def inspect(
     if is_json:
         print_json({**facts, "page": str(output)})
     else:
-        echo(f"\nPage: {output}")
+        echo(f"\nPage: {as_argument(output)}")
 
 
 def _show(facts: dict[str, Any]) -> None:

@@ -16,7 +16,13 @@ from popnas.cli.terminal.output import echo, print_json, print_table
 @run_option
 @model_option
 @click.option(
-    "-n", "num_shown", type=click.IntRange(min=1), default=12, show_default=True, help="Images on the page."
+    "-n",
+    "num_shown",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    help="Images on the page.",
 )
 @click.option(
     "--split",

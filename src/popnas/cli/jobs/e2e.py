@@ -11,6 +11,7 @@ import click
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.options import json_option, set_option
 from popnas.cli.terminal.output import echo, print_json
+from popnas.command_lines import as_argument
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Batch size after the search; the learning rate is scaled with it.",
 )
-@click.option("--name", help="Name of the run folder below logs/.  [default: date and time]")
+@click.option("--name", metavar="NAME", help="Name of the run folder below logs/.  [default: date and time]")
 @click.option("-r", "run", metavar="RUN", type=click.Path(path_type=Path), help="Go on with this job.")
 @set_option
 @json_option
@@ -105,6 +106,6 @@ def _as_text(result: EndToEndResult) -> str:
         f"Params:     {result.deployed['params']:,}",
         f"Accuracy:   {measured['accuracy']:.4f} on {measured['num_samples']} samples ({measured['split']})",
         f"Time:       {result.seconds / 60:.1f} min",
-        f"To deploy:  {result.model / 'deploy'}",
+        f"To deploy:  {as_argument(result.model / 'deploy')}",
     ]
     return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from popnas.cli.terminal.options import json_option, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.command_lines import as_argument
+
+if TYPE_CHECKING:
+    from popnas.workflows.models.evaluation import ModelEvaluation
 
 
 @click.command("evaluate")
@@ -27,12 +33,21 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.workflows.models.evaluation import evaluate
 
-    found = evaluate(run, model, top=top, sets=sets, say=lambda message: echo(message, err=True))
-    if is_json:
-        print_json(
-            [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]
-        )
-        return
+    said: list[str] = []
+    try:
+        found = evaluate(run, model, top=top, sets=sets, say=said.append)
+        if is_json:
+            print_json(
+                [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]
+            )
+        else:
+            _print(found)
+    finally:  # what is said is about the figures, which stand first
+        for message in said:
+            echo(message, err=True)
+
+
+def _print(found: Sequence[ModelEvaluation]) -> None:
     done = [item for item in found if item.content is not None]
     if not done:
         return
@@ -42,8 +57,8 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
         assert item.content is not None
         figures = [f"{item.metrics[name]:.4f}" for name in names]
         error = item.content["calibration"]["expected_calibration_error"]
-        rows.append([item.path, *figures, f"{error:.4f}", item.content["params"]])
+        rows.append([as_argument(item.path), *figures, f"{error:.4f}", f"{item.content['params']:,}"])
     print_table(["model", *names, "calibration error", "params"], rows)
-    pages = [str(item.page) for item in done if item.page is not None]
+    pages = [as_argument(item.page) for item in done if item.page is not None]
     if pages:
         echo(f"Pages: {', '.join(pages)}")

@@ -9,6 +9,7 @@ import click
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo
+from popnas.command_lines import as_argument
 
 
 @click.command("export")
@@ -40,10 +41,10 @@ def command(
     if is_source:
         with written_to_option("-o"):
             path = deployment.write_source(folder, output)
-        echo(f"Written: {path}. Its weights: {folder.weights}")
+        echo(f"Written: {as_argument(path)}. Its weights: {as_argument(folder.weights)}")
         return
     with written_to_option("-o"):
         content = deployment.deploy(folder, output, say=lambda message: echo(message, err=True))
     measured = content["measured"]
-    echo(f"Written: {output or folder.deploy}")
+    echo(f"Written: {as_argument(output or folder.deploy)}")
     echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")

@@ -78,7 +78,13 @@ class Shape(click.ParamType):
     help="Batch sizes.  [default: 1,8,32]",
 )
 @click.option(
-    "-n", "num_runs", type=click.IntRange(min=1), default=100, show_default=True, help="Timed runs."
+    "-n",
+    "num_runs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Timed runs.",
 )
 @json_option
 def command(

@@ -34,9 +34,9 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
     if is_json:
         print_json(asdict(found))
         return
+    _print(found)
     for warning in found.warnings:
         echo(f"Warning: {warning}", err=True)
-    _print(found)
 
 
 def _print(found: Plan) -> None:
@@ -63,6 +63,6 @@ def _print(found: Plan) -> None:
     echo(f"Expected time:     {duration(found.seconds)} with {found.num_workers} worker(s) on {found.device}")
     if found.confirmation_seconds:
         echo(f"  of it confirming {duration(found.confirmation_seconds)}: the best cells with other seeds")
-    echo(f"  of it beside     {duration(found.fixed_seconds)}: start, data, predictors, best model, report")
+    echo(f"  of it other work {duration(found.fixed_seconds)}: start, data, predictors, best model, report")
     echo(f"Training alone:    {duration(found.candidate_seconds)} of all networks, one after the other")
     echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")

@@ -10,7 +10,7 @@ import click
 
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.output import echo, print_json_line
-from popnas.command_lines import as_typed
+from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Go on with an interrupted run's folder.",
 )
-@click.option("--name", help="Name of the run folder below logs/.  [default: date and time]")
+@click.option("--name", metavar="NAME", help="Name of the run folder below logs/.  [default: date and time]")
 @click.option(
     "--set",
     "sets",
@@ -111,10 +111,10 @@ def _as_text(result: SearchResult) -> str:
             f"Validation: {best.score:.4f}",
             f"Params:     {best.params:,}",
             f"Training:   {best.training_seconds:.2f} s",
-            f"Model:      {result.folder / 'best_model' / 'model.onnx'}",
+            f"Model:      {as_argument(result.folder / 'best_model' / 'model.onnx')}",
         ]
         lines[3:3] = _confirmed(result, best.cell)
-    return "\n".join([*lines, f"Report:     {result.folder / 'report.html'}"])
+    return "\n".join([*lines, f"Report:     {as_argument(result.folder / 'report.html')}"])
 
 
 def _confirmed(result: SearchResult, best_cell: str) -> list[str]:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     help="Take the cells of the best scores or those of the Pareto front.  [default: best]",
 )
 @click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
-@click.option("--name", help="A selection beside others, in model_selection/NAME.")
+@click.option("--name", metavar="NAME", help="A selection beside others, in model_selection/NAME.")
 @set_option
 @renew_option
 @json_option

@@ -9,6 +9,7 @@ import click
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
 from popnas.cli.terminal.options import GO_ON, json_option, renew_option, run_option, set_option
 from popnas.cli.terminal.output import echo, print_json
+from popnas.command_lines import as_argument
 
 
 @click.command("train")
@@ -42,7 +43,7 @@ from popnas.cli.terminal.output import echo, print_json
     help="Batch size of everything that does not train.  [default: the run's]",
 )
 @click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
-@click.option("--name", help="A training beside others, in final_training/NAME.")
+@click.option("--name", metavar="NAME", help="A training beside others, in final_training/NAME.")
 @set_option
 @renew_option
 @json_option
@@ -91,5 +92,5 @@ def command(
         return
     if trained.stopped is not None:
         echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
-    echo(f"Trained for {trained.num_epochs} epochs. Model: {trained.folder / 'model.onnx'}")
-    echo(f"To deploy: {trained.folder / 'deploy'}")
+    echo(f"Trained for {trained.num_epochs} epochs. Model: {as_argument(trained.folder / 'model.onnx')}")
+    echo(f"To deploy: {as_argument(trained.folder / 'deploy')}")

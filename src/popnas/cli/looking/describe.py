@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 @click.option(
     "--input-shape", metavar="SHAPE", help="E.g. 32x32x3, or 150x3 for series.  [default: that of the data]"
 )
-@click.option("--classes", type=click.IntRange(min=1), help="Number of classes.  [default: that of the data]")
+@click.option(
+    "--classes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Number of classes.  [default: that of the data]",
+)
 @click.option(
     "--operator-costs",
     metavar="FILE",

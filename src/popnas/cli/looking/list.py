@@ -148,7 +148,12 @@ def datasets() -> Iterator[Row]:
 
 @command.command("runs")
 @click.option(
-    "--logs", type=click.Path(path_type=Path), default="logs", show_default=True, help="Folder of the runs."
+    "--logs",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    default="logs",
+    show_default=True,
+    help="Folder of the runs.",
 )
 @json_option
 def runs(logs: Path, is_json: bool) -> None:

@@ -71,6 +71,14 @@ def command(
     if is_json:
         print_json_line(json.dumps(fields))
         return
-    for name, shown in fields.items():
-        if shown is not None:
-            echo(f"{name.replace('_', ' ')}: {f'{shown:.6g}' if isinstance(shown, float) else shown}")
+    for name, value in fields.items():
+        if value is not None and value is not False:
+            echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(value)}")
+
+
+def _for_people(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)

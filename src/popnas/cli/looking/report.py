@@ -9,6 +9,7 @@ import click
 
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.output import echo
+from popnas.command_lines import as_argument
 from popnas.errors import UserError
 
 
@@ -42,7 +43,7 @@ def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:
     with written_to_option("-o"):
         views = Views(partial(echo, err=True), are_the_job=True)
         report.compare([RunFolder.open(run) for run in runs], path, views)
-    echo(f"Comparison: {path}")
+    echo(f"Comparison: {as_argument(path)}")
 
 
 def _rebuild(run: Path, has_pdf: bool) -> None:
@@ -51,5 +52,5 @@ def _rebuild(run: Path, has_pdf: bool) -> None:
 
     with progress_listener(is_quiet=False) as listener:
         folder = rebuild(run, has_pdf=has_pdf, listener=listener)
-    echo(f"Report: {folder.report_html}")
-    echo(f"Plots:  {folder.plots}")
+    echo(f"Report: {as_argument(folder.report_html)}")
+    echo(f"Plots:  {as_argument(folder.plots)}")

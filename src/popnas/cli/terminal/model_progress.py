@@ -13,6 +13,7 @@ from rich.console import Console
 
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.progress import duration
+from popnas.command_lines import as_argument
 from popnas.workflows.models.progress import ModelListener
 
 _POLL_SECONDS = 1.0
@@ -51,7 +52,9 @@ class _ModelLines(ModelListener):
         self.message(text)
 
     def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
-        self.message(f"training {_models(folders)}, {num_epochs} epochs each, in {folders[0].parent}")
+        self.message(
+            f"training {_models(folders)}, {num_epochs} epochs each, in {as_argument(folders[0].parent)}"
+        )
 
     def model_finished(self, folder: Path, text: str) -> None:
         self.message(f"{folder.name}: {text}")
@@ -67,7 +70,7 @@ class JobListener(ModelListener):
     def job_opened(self, folder: Path) -> None:
         """The folder that all stages write into is there."""
         self.folder = folder
-        self.message(f"Run folder: {folder}")
+        self.message(f"Run folder: {as_argument(folder)}")
 
     def message(self, text: str) -> None:
         """One line above the bar."""

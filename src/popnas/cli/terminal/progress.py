@@ -10,6 +10,7 @@ from rich.console import Console
 
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.ending import ENDING
+from popnas.command_lines import as_argument
 from popnas.evaluation import Evaluation
 from popnas.workflows.searching.progress import Listener, SecondsLeft
 
@@ -46,7 +47,7 @@ class _SearchLines(TerminalListener):
     def run_opened(self, folder: Path) -> None:
         super().run_opened(folder)
         if not ENDING.is_stage:  # else the job has told it
-            self.message(f"Run folder: {folder}")
+            self.message(f"Run folder: {as_argument(folder)}")
 
     def message(self, text: str) -> None:
         say(self.console, text)

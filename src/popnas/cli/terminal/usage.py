@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import click
 
-from popnas.errors import nearest
+from popnas.errors import closest, nearest
 
 _NO_NUMBER = re.compile(r"('.*') is not a valid (?:integer|float)(?: range)?\.", re.DOTALL)
+_EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 _OUT_OF_RANGE = re.compile(r"(\S+) is not in the range .*\.", re.DOTALL)
 
 
@@ -22,6 +24,8 @@ def reword(error: click.ClickException) -> click.ClickException:
         return click.UsageError(f"{name} is missing{purpose}.", error.ctx)
     if isinstance(error, click.NoSuchOption):
         return _no_such_option(error)
+    if isinstance(error, click.UsageError) and (found := _EXTRA.fullmatch(error.message)):
+        return click.UsageError(_extra(found[1], _context(error)), error.ctx)
     if not isinstance(error, click.BadParameter) or error.param is None:
         return error
     for pattern in (_NO_NUMBER, _OUT_OF_RANGE):
@@ -42,8 +46,38 @@ def _no_such_option(error: click.NoSuchOption) -> click.UsageError:
         for name in [*option.opts, *option.secondary_opts]
     ]
     near = nearest(error.option_name, [name for name in options if name.startswith("--")])
-    hint = near or f" Its options: {', '.join(options)}."
+    field = _as_field(error.option_name, context, only_exact=bool(near))
+    hint = field or near or f" Its options: {', '.join(options)}."
     return click.UsageError(f"{context.command_path} has no option '{error.option_name}'.{hint}", error.ctx)
+
+
+def _as_field(option: str, context: click.Context, *, only_exact: bool) -> str:
+    """ " It is a field ..." for an option that is named as a field of the configuration, which the command's
+    --set would change; "" where there is none."""
+    if not any(getattr(param, "metavar", None) == "a.b=V" for param in context.command.params):
+        return ""
+    from popnas.config.messages import fields
+
+    key = option.lstrip("-").replace("-", "_")
+    by_name: dict[str, list[str]] = {}
+    for place in fields():
+        for name in {place, place.rpartition(".")[2]}:
+            by_name.setdefault(name, []).append(place)
+    if key in by_name:
+        return f" It is a field of the configuration: {_set(by_name[key])}."
+    near = None if only_exact else closest(key, by_name)
+    return f" Did you mean the field '{near}'? It is set with {_set(by_name[near])}." if near else ""
+
+
+def _set(places: Sequence[str]) -> str:
+    return " or ".join(f"--set {place}=V" for place in places)
+
+
+def _extra(words: str, context: click.Context) -> str:
+    """Words behind a command that it does not take."""
+    first = words.split()[0]
+    hint = f" A field is changed with --set {first}." if re.match(r"[a-z_]+\.[\w.]+=", first) else ""
+    return f"{context.command_path} takes no argument '{words}'.{hint}"
 
 
 def _context(error: click.UsageError) -> click.Context:

@@ -6,9 +6,11 @@ import os
 import re
 from typing import TextIO
 
-# What is copied as a whole: `commands`, [(cells)], 'values', and a command that stands after a colon.
+# What is copied as a whole: `commands`, [(cells)], 'values', 'quoted/paths' of any length, operators (3x3:2dr
+# conv, 8r SE), and a command that stands after a colon.
 _WHOLE = (
-    r"`[^`\n]*`|\[\([^\]\n]*\)\]|(?<!\w)'[^'\n]{1,80}'(?!\w)"
+    r"`[^`\n]*`|\[\([^\]\n]*\)\]|(?<!\w)'(?:[^'\n]{1,80}|[^'\n]*/[^'\n]*)'(?!\w)"
+    r"|(?<![\w/.])\d[\w:-]* (?:SE|\w*(?:conv|pool|cvt))(?!\w)"
     r"|(?:(?<=: )|^)(?:\S*python\S* -m )?(?:[^\s()]*/)?popnas(?: (?:'[^'\n]*'|[^\s'()])+)+"
 )
 _PIECE = re.compile(rf"(?:{_WHOLE}|\S)+", re.MULTILINE)

@@ -91,12 +91,12 @@ def _check_values(images: np.ndarray, split: str, place: str) -> None:
     low, high = images.min(), images.max()
     raise DataError(
         f"The images of the {split} split of {place} are {images.dtype} in {low:g}..{high:g}; bytes of "
-        f"0..255 (uint8) are needed. {_rescaling(float(low), float(high))} If these are no images: is "
+        f"0..255 (uint8) are needed. {rescaling(float(low), float(high))} If these are no images: is "
         "dataset.type right?"
     )
 
 
-def _rescaling(low: float, high: float) -> str:
+def rescaling(low: float, high: float) -> str:
     """The line that makes bytes of values in that range."""
     if low >= 0 and high <= 1:
         return "If white is 1, convert with (x * 255).round().astype('uint8')."

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from popnas.datasets import layouts
-from popnas.datasets.findings import Findings
+from popnas.datasets.findings import Findings, shown
 from popnas.datasets.npz.members import NpzMembers
-from popnas.errors import DataError, nearest
+from popnas.errors import DataError, closest
 from popnas.files import is_folder
 
 LAYOUT = (
-    "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train, x_test, "
-    "... or train_images, train_labels, ..."
+    "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train, x_test "
+    "and so on, or train_images, train_labels and so on"
 )
 _KINDS = {"x": ("x", "images"), "y": ("y", "labels"), "lengths": ("lengths",)}
 """What arrays may be called, in upper or lower case; the split's name may stand before or after it."""
@@ -31,8 +31,8 @@ _BEFORE = re.compile(rf"({'|'.join(_WORDS)})(?:_(.+))?", re.IGNORECASE)
 _AFTER = re.compile(rf"(.+)_({'|'.join(_WORDS)})", re.IGNORECASE)
 _NUMBERED = re.compile(r"[xy]_[0-9]+")
 _UNDERSTOOD = (
-    "x and y (or images and labels), and for several splits in one file x_train, y_train, x_test, ... or "
-    "train_images, train_labels, ..."
+    "x and y (or images and labels), and for several splits in one file x_train, y_train, x_test and so on, "
+    "or train_images, train_labels and so on"
 )
 
 
@@ -123,7 +123,7 @@ def keys_of(members: NpzMembers, split: str, *, has_all: bool, findings: Finding
             key = _sibling(named[other][0], kind) if named[other] else kind
             raise DataError(
                 f"{members.file} has no array '{key}': it holds {listed(members.names)}."
-                f"{nearest(key, members.names)} Understood are {_UNDERSTOOD}."
+                f"{_misspelt(key, kind, members.names)} Understood are {_UNDERSTOOD}."
             )
     keys = Keys(named["x"][0], named["y"][0], next(iter(named["lengths"]), None))
     _find(members, findings, has_all=has_all)
@@ -188,6 +188,24 @@ def _sibling(name: str, kind: str) -> str:
     return "_".join(words)
 
 
+def _misspelt(key: str, kind: str, names: Sequence[str]) -> str:
+    """ " Did you mean ...?" where an array that is not understood may be the one that is missing: one that is
+    understood is meant for something else, however near its name."""
+    understood = {name for name, _, _ in _read_names(names)}
+    unknown = [name for name in names if name not in understood]
+    before, after = _BEFORE.fullmatch(key), _AFTER.fullmatch(key)
+    split = before[2] if before else after[1] if after else None
+    right = [
+        name
+        for word in _KINDS[kind]
+        for name in ([word] if split is None else [f"{word}_{split}", f"{split}_{word}"])
+    ]
+    for name in unknown:
+        if (near := closest(name, right)) is not None:
+            return f" Did you mean '{name}'? Save it as '{near}'."
+    return ""
+
+
 def _find(members: NpzMembers, findings: Findings, *, has_all: bool) -> None:
     """Add what the names of a file's arrays were taken for, once a file."""
     known = {name: split for name, _, split in _read_names(members.names)}
@@ -198,7 +216,7 @@ def _find(members: NpzMembers, findings: Findings, *, has_all: bool) -> None:
         told = "; ".join(
             f"{listed(by_split[split])} as {split}" for split in layouts.SPLIT_NAMES if split in by_split
         )
-        findings.add_once(f"arrays are taken for splits by their names, {told}", members.file)
+        findings.tell(f"the arrays of {shown(members.file)} are taken for splits by their names, {told}")
     for name in members.names:
         if name not in known:
             findings.add_once("arrays that belong to no split are not used", f"'{name}' in {members.file}")

@@ -46,7 +46,7 @@ def read(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, Par
     for split, file in files.by_split.items():
         if split not in splits:
             continue
-        with mistakes.held(file):
+        with mistakes.held(file, split):
             if file not in members:
                 members[file] = NpzMembers(file, _ZEROS_REMEDY)
             found = findings if files.has_all else findings.of(split)

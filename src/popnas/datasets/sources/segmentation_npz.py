@@ -11,6 +11,7 @@ import numpy as np
 
 from popnas.command_lines import as_typed
 from popnas.datasets.findings import Findings, Mistakes
+from popnas.datasets.images.pixel_arrays import rescaling
 from popnas.datasets.layouts import label_names
 from popnas.datasets.masks.segmentation import SegmentationData
 from popnas.datasets.npz import names, reading
@@ -49,7 +50,7 @@ class SegmentationNpz(Source):
         files = names.files_of(path, findings)
         for split, file in files.by_split.items():
             if split in request.splits:
-                with mistakes.held(file):
+                with mistakes.held(file, split):
                     found = findings if files.has_all else findings.of(split)
                     pair = _pair(file, split, has_all=files.has_all, request=request, findings=found)
                     if pair is not None:
@@ -125,6 +126,8 @@ def _numbered(members: NpzMembers, kind: str, numbers: list[str], is_cached: boo
         header = members.header(name)
         where = f"{members.file}: '{name}'"
         shapes.append(_shape((1, *header.shape), header.dtype, where, is_image=kind == "x")[1:])
+    if kind == "x":
+        _check_bytes(members, names)
 
     def read(i: int) -> np.ndarray:
         return members.read(names[i]).reshape(shapes[i])
@@ -143,12 +146,46 @@ def _one_shape(members: NpzMembers, name: str, is_cached: bool, *, is_image: boo
     """
     header = members.header(name)
     shape = _shape(header.shape, header.dtype, f"{members.file}: '{name}'", is_image=is_image)
+    if is_image:
+        _check_bytes(members, [name])
     row = None if is_cached else members.rows(name)
     if row is None:
         array = members.read(name).reshape(shape)
         return array if is_cached else Ragged.of(array)
     sizes = np.broadcast_to(np.array(shape[1:3]), (shape[0], 2))
     return Ragged(lambda i: row(i).reshape(shape[1:]), sizes, num_channels=(*shape, None)[3])
+
+
+def _check_bytes(members: NpzMembers, keys: list[str]) -> None:
+    """Refuse images that are no bytes, with the line that makes bytes of the values that all of them hold."""
+    others = [name for name in keys if members.header(name).dtype != np.uint8]
+    if not others:
+        return
+    dtype, where = members.header(others[0]).dtype, f"{members.file}: '{others[0]}'"
+    needed = "images are bytes of 0..255 (uint8)."
+    if dtype.kind == "b":
+        raise DataError(
+            f"{where} is bool; {needed} If True is white, convert with (x * 255).astype('uint8')."
+        )
+    if dtype.kind not in "iuf":
+        raise DataError(
+            f"{where} is {dtype}; {needed} Are '{others[0]}' and the masks in each other's place?"
+        )
+    ends = set[float]()
+    for name in others:
+        values = members.read(name)
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"{members.file}: '{name}' holds NaN or infinite values; {needed} Such pixels become "
+                "black with numpy.where(numpy.isfinite(x), x, 0)."
+            )
+        if values.size:
+            ends |= {float(values.min()), float(values.max())}
+    low, high = min(ends, default=0), max(ends, default=0)
+    is_cast_enough = dtype.kind in "iu" and low >= 0 and high <= 255
+    remedy = "Convert with x.astype('uint8')." if is_cast_enough else rescaling(low, high)
+    these = "these lie" if len(others) == 1 else f"the {len(others)} that are none lie together"
+    raise DataError(f"{where} is {dtype}; {needed[:-1]}, and {these} in {low:g}..{high:g}. {remedy}")
 
 
 def _shape(shape: tuple[int, ...], dtype: np.dtype, where: str, *, is_image: bool) -> tuple[int, ...]:
@@ -171,13 +208,6 @@ def _shape(shape: tuple[int, ...], dtype: np.dtype, where: str, *, is_image: boo
             f"{where} has the shape {shape}, with the channels first; they must come last: "
             "numpy.moveaxis(x, -3, -1)."
         )
-    if is_image and dtype != np.uint8:
-        remedy = {
-            "b": "If True is white, convert with (x * 255).astype('uint8')",
-            "f": "If white is 1, convert with (x * 255).round().astype('uint8'); if it is 255, with "
-            "x.round().astype('uint8')",
-        }.get(dtype.kind, "If its values lie there, convert with x.astype('uint8')")
-        raise DataError(f"{where} is {dtype}; images are bytes of 0..255 (uint8). {remedy}.")
     if dtype.kind not in "iubf":
         raise DataError(f"{where} is of the type {dtype}; masks hold whole numbers, one per pixel.")
     return used

@@ -42,7 +42,7 @@ def read_problem(
     cases: dict[str, Cases] = {}
     for split in splits:
         if split in found:
-            with mistakes.held(found[split]):
+            with mistakes.held(found[split], split):
                 cases[split] = _ts_format.read(found[split], findings.of(split))
     mistakes.check()
     return SeriesData(

@@ -164,6 +164,13 @@ def plain(**changes):
         (numbered(y_4=np.zeros((2, 2), np.uint8)), r"y_4 of .*is 2x2 .* its image 10x9"),
         (numbered(x_2=np.zeros((10, 8, 3), np.float32)), "'x_2' is float32; images are bytes"),
         (numbered(x_2=np.zeros(10, np.uint8)), "'x_2' has the shape"),
+        (
+            numbered(x_0=np.full((6, 8, 3), 0.5), x_2=np.full((10, 8, 3), 200.5)),
+            r"'x_0' is float64; .* and the 2 that are none lie together in 0\.5\.\.200\.5\. Round them",
+        ),
+        (numbered(x_2=np.full((10, 8, 3), np.nan)), "'x_2' holds NaN or infinite values; .* become black"),
+        (plain(x=np.full((12, 8, 10, 3), 0.25)), r"these lie in 0\.25\.\.0\.25\. If white is 1, convert"),
+        (plain(x=np.full((12, 8, 10, 3), -7)), r"is int64; .* in -7\.\.-7\. All their values are equal"),
         (plain(y=np.zeros((11, 8, 10), np.uint8)), "'x' holds 12 images and 'y' 11 masks; each image needs"),
         (plain(y=np.zeros((12, 8, 10, 3), np.uint8)), r"numpy\.argmax\(y, axis=-1\)"),
         (plain(x=np.zeros((12, 8, 10, 3))), "'x' is float64; images are bytes"),

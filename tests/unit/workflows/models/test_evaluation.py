@@ -89,6 +89,7 @@ def test_a_folder_that_refuses_files_keeps_nobody_from_the_figures(selected: Pat
     assert answer.exit_code == 0, answer.output
     assert "accuracy" in answer.stdout and "0-m2-n1-f4" in answer.stdout
     assert f"Warning: {path / 'eval.json'} is missing" in answer.stderr
+    assert answer.output.index("Warning:") > answer.output.index("calibration error")
     assert "Pages:" not in answer.stdout
 
 
