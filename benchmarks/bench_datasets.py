@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from popnas.datasets import Preprocessing, Split
 from popnas.datasets.images.augmentation import ImageAugmentation
-from popnas.datasets.loader import DeviceLoader
+from popnas.datasets.loader import Batching, DeviceLoader
 from popnas.placement import Placement
 
 _NUM_IMAGES, _BATCH_SIZE, _REPETITIONS = 12_800, 128, 5
@@ -86,9 +86,7 @@ def measure() -> dict[str, object]:
                 split,
                 Preprocessing.of_images(1),
                 Placement(torch.device("cpu")),
-                batch_size=_BATCH_SIZE,
-                shuffle=True,
-                seed=0,
+                Batching(_BATCH_SIZE, shuffle=True),
                 augmentation=augmentation,
                 is_cached=is_cached,
             )

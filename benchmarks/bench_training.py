@@ -72,15 +72,13 @@ class Bench:
 
     def loader(self, index: int, is_training: bool) -> Any:
         """Of the training (0) or validation (1) split."""
-        from popnas.datasets.loader import DeviceLoader
+        from popnas.datasets.loader import Batching, DeviceLoader
 
         return DeviceLoader(
             self.splits[index],
             self.preprocessing,
             self.placement,
-            batch_size=BATCH,
-            shuffle=is_training,
-            seed=0,
+            Batching(BATCH, shuffle=is_training),
         )
 
     def fit(self, cell: str) -> Any:

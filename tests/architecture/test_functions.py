@@ -38,7 +38,9 @@ def test_no_function_is_longer_than_a_page():
     assert long == {}
 
 
-@pytest.mark.parametrize("room", ["training", "layers", "networks", "executors", "predictors", "trackers"])
+@pytest.mark.parametrize(
+    "room", ["training", "layers", "networks", "executors", "predictors", "trackers", "datasets", "report"]
+)
 def test_no_function_asks_for_more_than_seven_things(room):
     many = {name: n for name, function in functions(SOURCE / room) if (n := num_parameters(function)) > 7}
     assert many == {}

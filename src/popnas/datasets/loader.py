@@ -10,8 +10,9 @@ Axes: B batch, C channels, H W image, L timesteps.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -58,7 +59,48 @@ class BatchLoader(Protocol):
         ...
 
 
-class DeviceLoader:
+@dataclass(frozen=True)
+class Batching:
+    """How a split is cut into batches: so many examples each; `shuffle` for training, each epoch in an order
+    that follows from `seed` and the epoch alone.
+    """
+
+    batch_size: int
+    shuffle: bool = False
+    seed: int = 0
+
+
+class EpochLoader:
+    """What all loaders are: batches of a split, epoch by epoch; `bounds` (start, stop) of each batch in the
+    epoch's order.
+    """
+
+    def __init__(self, split: Split, batching: Batching, bounds: Sequence[tuple[int, int]]) -> None:
+        self.split = split
+        self.batching = batching
+        self._bounds = bounds
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    @property
+    def num_samples(self) -> int:
+        """Examples per epoch."""
+        return len(self.split)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make `epoch` (from 0) the next one."""
+        self._epoch = epoch
+
+    def _next_epoch(self) -> torch.Generator:
+        """What the next epoch draws its order and its augmentation from."""
+        generator = torch.Generator().manual_seed(derive_seed(self.batching.seed, "epoch", self._epoch))
+        self._epoch += 1
+        return generator
+
+
+class DeviceLoader(EpochLoader):
     """An iterable of `Batch`; every iteration is the next epoch, with an order and an augmentation of its
     own.
 
@@ -75,23 +117,17 @@ class DeviceLoader:
         split: Split,
         preprocessing: Preprocessing,
         placement: Placement,
+        batching: Batching,
         *,
-        batch_size: int,
-        shuffle: bool,
-        seed: int,
         augmentation: ImageAugmentation | None = None,
         is_cached: bool = True,
     ) -> None:
-        self.split = split
+        bounds = batch_bounds(len(split), batching.batch_size, joins_single=batching.shuffle)
+        super().__init__(split, batching, bounds)
         self.preprocessing = preprocessing
-        self.batch_size = batch_size
         self.device = placement.device
-        self.shuffle = shuffle
-        self.seed = seed
         self.augmentation = augmentation
         self.memory_format = placement.memory_format if split.x.ndim == 4 else None
-        self._epoch = 0
-        self._bounds = batch_bounds(len(split), batch_size, joins_single=shuffle)
         self._size = split.x.shape[1:-1]
         self._scale, self._offset = self._constants()
         self._y = torch.tensor(split.y, device=self.device)
@@ -99,24 +135,11 @@ class DeviceLoader:
         self._lengths = torch.tensor(split.lengths, device=self.device) if has_lengths else None
         self._cached = self._upscaled(self._raw(slice(None)).to(self.device)) if is_cached else None
 
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    @property
-    def num_samples(self) -> int:
-        """Examples per epoch."""
-        return len(self.split)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Make `epoch` (from 0) the next one."""
-        self._epoch = epoch
-
     def __iter__(self) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", self._epoch))
-        self._epoch += 1
+        generator = self._next_epoch()
         order = (
             torch.randperm(len(self.split), generator=generator)
-            if self.shuffle
+            if self.batching.shuffle
             else torch.arange(len(self.split))
         )
         draws = None

@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import rc_context, rcParams, rcParamsDefault
@@ -58,7 +59,18 @@ STYLE: dict[str, Any] = {
 }
 # What belongs to the whole process and not to a look.
 _NOT_OF_A_LOOK = ("backend", "interactive", "toolbar", "webagg", "tk.", "keymap", "date.epoch", "docstring")
-_TOP, _BOTTOM, _LEFT, _RIGHT = 0.68, 0.55, 0.78, 0.2
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Around panels and between them (`gap` across, None: as `left`; `row_gap` down), in inches."""
+
+    left: float = 0.78
+    right: float = 0.2
+    bottom: float = 0.55
+    top: float = 0.68
+    gap: float | None = None
+    row_gap: float = 0.85
 
 
 def panels(
@@ -68,12 +80,7 @@ def panels(
     *,
     width: float = 4.2,
     height: float = 3.0,
-    left: float = _LEFT,
-    right: float = _RIGHT,
-    bottom: float = _BOTTOM,
-    gap: float | None = None,
-    row_gap: float = 0.85,
-    top: float = _TOP,
+    margins: Margins = Margins(),
     projection: str | None = None,
 ) -> tuple[Figure, list[list[Axes]]]:
     """A titled figure of equal panels; all sizes in inches, `width` and `height` of one panel's axes.
@@ -83,20 +90,20 @@ def panels(
     Returns:
         The figure and its axes, row by row.
     """
-    gap = left if gap is None else gap
-    total_width = left + num_columns * width + (num_columns - 1) * gap + right
-    total_height = top + num_rows * height + (num_rows - 1) * row_gap + bottom
+    gap = margins.left if margins.gap is None else margins.gap
+    total_width = margins.left + num_columns * width + (num_columns - 1) * gap + margins.right
+    total_height = margins.top + num_rows * height + (num_rows - 1) * margins.row_gap + margins.bottom
     figure = Figure(figsize=(total_width, total_height), dpi=DPI)
     FigureCanvasAgg(figure)
     figure.text(0.14 / total_width, 1 - 0.14 / total_height, title, size=12, weight="bold", va="top")
     rows = []
     for row in range(num_rows):
-        y = bottom + (num_rows - 1 - row) * (height + row_gap)
+        y = margins.bottom + (num_rows - 1 - row) * (height + margins.row_gap)
         rows.append(
             [
                 figure.add_axes(
                     (
-                        (left + column * (width + gap)) / total_width,
+                        (margins.left + column * (width + gap)) / total_width,
                         y / total_height,
                         width / total_width,
                         height / total_height,

@@ -64,7 +64,12 @@ def paint(values_KK: np.ndarray, class_names: Sequence[str]) -> Figure:
     margin = 0.6 + 0.085 * max(map(len, names))
     title = "Confusion, shares of the true class" if is_shares else "Confusion, samples"
     figure, rows = canvas.panels(
-        1, 1, title, width=side, height=side, left=margin, bottom=margin, right=max(0.3, 3.9 - margin - side)
+        1,
+        1,
+        title,
+        width=side,
+        height=side,
+        margins=canvas.Margins(left=margin, bottom=margin, right=max(0.3, 3.9 - margin - side)),
     )
     axes = rows[0][0]
     shares_KK = normalised(values_KK)

@@ -76,9 +76,9 @@ def paint_usage(info: Usage, title: str) -> Figure:
         title,
         width=0.62 * widest,
         height=max(0.3 * len(info.elements), 0.9),
-        left=0.35 + 0.075 * max(len(element) for element in info.elements),
-        gap=0.35,
-        top=0.95,
+        margins=canvas.Margins(
+            left=0.35 + 0.075 * max(len(element) for element in info.elements), gap=0.35, top=0.95
+        ),
     )
     figures = [
         share for steps in info.groups.values() for found in steps.values() for share in found.values()

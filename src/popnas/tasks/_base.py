@@ -102,15 +102,13 @@ class Task(ABC):
         seed: int,
     ) -> BatchLoader:
         """Shuffled, augmented training batches of `dataset.batch_size`."""
-        from popnas.datasets.loader import DeviceLoader
+        from popnas.datasets.loader import Batching, DeviceLoader
 
         return DeviceLoader(
             split,
             dataset.preprocessing,
             placement,
-            batch_size=config.dataset.batch_size,
-            shuffle=True,
-            seed=seed,
+            Batching(config.dataset.batch_size, shuffle=True, seed=seed),
             augmentation=self.augmentation(config),
             is_cached=config.dataset.cache,
         )
@@ -123,14 +121,12 @@ class Task(ABC):
         Images of different sizes, where a task has such, share no batch, so that the network answers to each
         as if it were alone.
         """
-        from popnas.datasets.loader import DeviceLoader
+        from popnas.datasets.loader import Batching, DeviceLoader
 
         return DeviceLoader(
             split,
             dataset.preprocessing,
             placement,
-            batch_size=config.dataset.val_test_batch_size or config.dataset.batch_size,
-            shuffle=False,
-            seed=0,
+            Batching(config.dataset.val_test_batch_size or config.dataset.batch_size),
             is_cached=config.dataset.cache,
         )

@@ -54,6 +54,7 @@ class ImageSegmentation(Task):
         seed: int,
     ) -> SegmentationLoader:
         """Shuffled crops of `dataset.batch_size` images with their masks."""
+        from popnas.datasets.loader import Batching
         from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader
 
         resize = config.dataset.resize
@@ -61,9 +62,7 @@ class ImageSegmentation(Task):
             split,
             dataset.preprocessing,
             placement,
-            batch_size=config.dataset.batch_size,
-            shuffle=True,
-            seed=seed,
+            Batching(config.dataset.batch_size, shuffle=True, seed=seed),
             augmentation=PairAugmentation(
                 crop=None if resize is None else (resize.height, resize.width),
                 flips=config.dataset.data_augmentation.enabled,
@@ -79,6 +78,7 @@ class ImageSegmentation(Task):
         Images that are larger than what is trained on come in smaller batches: with crops of 224x224 and a
         batch size of 16, one image of 2048x1024 fills a batch.
         """
+        from popnas.datasets.loader import Batching
         from popnas.datasets.masks.loader import SegmentationLoader
 
         height, width = dataset.input_shape[:2]
@@ -87,9 +87,7 @@ class ImageSegmentation(Task):
             split,
             dataset.preprocessing,
             placement,
-            batch_size=batch_size,
+            Batching(batch_size),
             max_pixels=_IN_EVALUATION * batch_size * height * width,
-            shuffle=False,
-            seed=0,
             is_cached=config.dataset.cache,
         )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from popnas.datasets import Preprocessing, Split
 from popnas.datasets.images.augmentation import ImageAugmentation
-from popnas.datasets.loader import DeviceLoader
+from popnas.datasets.loader import Batching, DeviceLoader
 from popnas.placement import Placement
 
 CPU = Placement(torch.device("cpu"))
@@ -33,8 +33,9 @@ def loader(split, placement=CPU, **options):
         preprocessing = Preprocessing.of_images(split.x.shape[-1])
     else:
         preprocessing = Preprocessing((1.0, -2.0), (2.0, 0.5), has_lengths=True)
-    options = {"batch_size": 5, "shuffle": True, "seed": 3, **options}
-    return DeviceLoader(split, preprocessing, placement, **options)
+    batching = {"batch_size": 5, "shuffle": True, "seed": 3}
+    batching |= {key: options.pop(key) for key in list(options) if key in batching}
+    return DeviceLoader(split, preprocessing, placement, Batching(**batching), **options)
 
 
 def same(a, b):
@@ -69,9 +70,7 @@ def test_equal_series_have_no_lengths():
         Split(split.x, split.y),
         Preprocessing((0.0, 0.0), (1.0, 1.0)),
         CPU,
-        batch_size=5,
-        shuffle=False,
-        seed=0,
+        Batching(5),
     )
     assert next(iter(plain)).lengths is None
 

@@ -4,6 +4,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from popnas import config, tasks
+from popnas.datasets.loader import Batching
 from popnas.placement import Placement
 from popnas.tasks._classification import ClassificationLoss, ClassificationMetrics
 
@@ -96,9 +97,9 @@ def test_the_task_takes_what_it_needs_from_the_configuration():
         ClassificationLoss(0.2, dataset.class_weights)(logits, y).item()
     )
     train = task.train_loader(chosen, dataset, dataset.train, CPU, seed=1)
-    assert (train.batch_size, train.shuffle) == (100, True) and train.augmentation.use_cutout
+    assert train.batching == Batching(100, shuffle=True, seed=1) and train.augmentation.use_cutout
     validation = task.evaluation_loader(chosen, dataset, dataset.validation, CPU)
-    assert (validation.batch_size, validation.shuffle) == (50, False) and validation.augmentation is None
+    assert validation.batching == Batching(50) and validation.augmentation is None
     spec = task.network_spec(chosen, dataset)
     assert (spec.input_shape, spec.num_classes, spec.has_lengths) == ((8, 8, 1), 10, False)
 

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from popnas.datasets.dataset import Split
-from popnas.datasets.loader import Batch, batch_bounds
+from popnas.datasets.loader import Batch, Batching, EpochLoader, batch_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import sizes_of
 from popnas.placement import Placement
 from popnas.resources import available_cores
-from popnas.seeds import derive_seed
 
 _PREFETCHED = 2
 Pair = tuple[Tensor, Tensor]
@@ -53,7 +52,7 @@ class PairAugmentation:
         return (x_CHW.flip(-1), y_HW.flip(-1)) if is_flipped else (x_CHW, y_HW)
 
 
-class SegmentationLoader:
+class SegmentationLoader(EpochLoader):
     """An iterable of `Batch` with y (B, H, W) int64; every iteration is the next epoch.
 
     Images of one batch that differ in size are filled up at the right and the bottom: with zeros, and masks
@@ -72,50 +71,33 @@ class SegmentationLoader:
         split: Split,
         preprocessing: Preprocessing,
         placement: Placement,
+        batching: Batching,
         *,
-        batch_size: int,
-        shuffle: bool,
-        seed: int,
         augmentation: PairAugmentation | None = None,
         max_pixels: int | None = None,
         is_cached: bool = True,
     ) -> None:
-        self.split = split
+        sizes = sizes_of(split.x)
+        self._in_order = np.lexsort((sizes[:, 1], sizes[:, 0]))
+        if batching.shuffle:
+            bounds = batch_bounds(len(split), batching.batch_size, joins_single=True)
+        else:
+            bounds = evaluation_bounds(sizes[self._in_order], batching.batch_size, max_pixels)
+        super().__init__(split, batching, bounds)
+        self._sizes = sizes
         self.device = placement.device
-        self.shuffle = shuffle
-        self.seed = seed
         self.augmentation = augmentation or PairAugmentation()
         self.memory_format = placement.memory_format
-        self._epoch = 0
-        self._sizes = sizes_of(split.x)
-        self._in_order = np.lexsort((self._sizes[:, 1], self._sizes[:, 0]))
-        if shuffle:
-            self._bounds = batch_bounds(len(split), batch_size, joins_single=True)
-        else:
-            self._bounds = evaluation_bounds(self._sizes[self._in_order], batch_size, max_pixels)
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
             :, None, None
         ]
         self._cached = [self._kept(i) for i in range(len(split))] if is_cached else None
 
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    @property
-    def num_samples(self) -> int:
-        """Images per epoch."""
-        return len(self.split)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Make `epoch` (from 0) the next one."""
-        self._epoch = epoch
-
     def __iter__(self) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", self._epoch))
-        self._epoch += 1
-        order = (
-            torch.randperm(len(self.split), generator=generator).numpy() if self.shuffle else self._in_order
-        )
+        generator = self._next_epoch()
+        order = self._in_order
+        if self.batching.shuffle:
+            order = torch.randperm(len(self.split), generator=generator).numpy()
         corners, flips = self.augmentation.draw(self._sizes[order], generator)
         for (start, _), pairs in zip(self._bounds, self._stored_batches(order), strict=True):
             changed = [

@@ -30,9 +30,13 @@ def compute(run: RunData) -> ConfirmedScores | None:
 def paint(info: ConfirmedScores) -> Figure:
     """A line per cell: repetitions, mean with interval, and the search's own score."""
     figure, rows = canvas.panels(
-        1, 1, "The best cells trained again with other seeds",
-        width=5.6, height=max(0.42 * len(info.cells), 1.0), left=1.55, top=0.85,
-    )  # fmt: skip
+        1,
+        1,
+        "The best cells trained again with other seeds",
+        width=5.6,
+        height=max(0.42 * len(info.cells), 1.0),
+        margins=canvas.Margins(left=1.55, top=0.85),
+    )
     axes = rows[0][0]
     for place, cell in enumerate(info.cells):
         colour = canvas.ORANGE if cell.evaluation.step == 1 else canvas.BLUE

@@ -49,7 +49,12 @@ def compute(run: RunData) -> CostCorrelations | None:
 def paint(info: CostCorrelations) -> Figure:
     """A panel per cost, a colour per step."""
     figure, rows = canvas.panels(
-        1, len(info.panels), "Costs against training time", width=3.0, height=2.8, gap=0.45, top=0.95
+        1,
+        len(info.panels),
+        "Costs against training time",
+        width=3.0,
+        height=2.8,
+        margins=canvas.Margins(gap=0.45, top=0.95),
     )
     for axes, panel in zip(rows[0], info.panels, strict=True):
         for step, colour in canvas.step_colours(sorted(set(panel.steps.tolist()))).items():

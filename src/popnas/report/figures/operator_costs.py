@@ -44,9 +44,7 @@ def paint(info: OperatorTimes) -> Figure:
         "Operators' cost relative to the dearest",
         width=3.2,
         height=max(0.28 * len(names), 0.8),
-        left=left,
-        gap=0.35,
-        right=0.45,
+        margins=canvas.Margins(left=left, gap=0.35, right=0.45),
     )
     for axes, (kind, costs) in zip(rows[0], info.costs.items(), strict=True):
         values = list(costs.values())

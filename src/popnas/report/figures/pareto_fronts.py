@@ -26,7 +26,9 @@ def paint(info: Fronts) -> Figure:
     """Every pair of objectives: real on the left, predicted on the right for one pair, together for more."""
     pairs = [(second, first) for first, second in combinations(range(len(info.dimensions)), 2)]
     if len(pairs) == 1:
-        figure, rows = canvas.panels(1, 2, "Pareto fronts: trained and predicted", height=3.6, top=0.95)
+        figure, rows = canvas.panels(
+            1, 2, "Pareto fronts: trained and predicted", height=3.6, margins=canvas.Margins(top=0.95)
+        )
         _paint_real(rows[0][0], info, *pairs[0], has_line=True)
         rows[0][0].set_title("trained cells")
         _paint_predicted(rows[0][1], info, *pairs[0])
@@ -39,7 +41,12 @@ def paint(info: Fronts) -> Figure:
     num_columns = min(len(pairs), 3) if len(pairs) != 4 else 2
     num_rows = -(-len(pairs) // num_columns)
     figure, rows = canvas.panels(
-        num_rows, num_columns, "Pareto front of the trained cells, pairwise", width=3.3, height=2.8, left=0.9
+        num_rows,
+        num_columns,
+        "Pareto front of the trained cells, pairwise",
+        width=3.3,
+        height=2.8,
+        margins=canvas.Margins(left=0.9),
     )
     places = [axes for row in rows for axes in row]
     for axes, pair in zip(places, pairs, strict=False):

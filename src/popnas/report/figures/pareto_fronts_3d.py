@@ -26,9 +26,14 @@ def paint(info: Fronts) -> Figure:
     """Trained cells and, if there is one, the last predicted front; the score upwards."""
     has_predicted = bool(info.predicted)
     figure, rows = canvas.panels(
-        1, 1 + has_predicted, "Pareto fronts of three objectives", width=4.3, height=3.7,
-        left=0.25, gap=0.55, right=0.6, bottom=0.35, projection="3d",
-    )  # fmt: skip
+        1,
+        1 + has_predicted,
+        "Pareto fronts of three objectives",
+        width=4.3,
+        height=3.7,
+        projection="3d",
+        margins=canvas.Margins(left=0.25, gap=0.55, right=0.6, bottom=0.35),
+    )
     front = info.values[info.is_on_front]
     others = info.values[~info.is_on_front]
     axes = rows[0][0]

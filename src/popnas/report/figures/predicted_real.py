@@ -73,9 +73,13 @@ def paint(info: PredictedReal) -> Figure:
     names = list(dict.fromkeys(item.objective for item in info.comparisons))
     steps = sorted({item.step for item in info.comparisons})
     figure, rows = canvas.panels(
-        len(names), len(steps), "Predicted against real values of the trained cells",
-        width=2.7, height=2.7, left=0.95, gap=0.9, row_gap=0.95, top=0.95,
-    )  # fmt: skip
+        len(names),
+        len(steps),
+        "Predicted against real values of the trained cells",
+        width=2.7,
+        height=2.7,
+        margins=canvas.Margins(left=0.95, gap=0.9, row_gap=0.95, top=0.95),
+    )
     for axes in (axes for row in rows for axes in row):
         axes.set_visible(False)
     for item in info.comparisons:

@@ -86,8 +86,7 @@ def paint(info: PredictionGrids) -> Figure:
         "Predictions of all candidates",
         width=3.6,
         height=3.0,
-        left=0.9,
-        top=0.95,
+        margins=canvas.Margins(left=0.9, top=0.95),
     )
     places = [axes for row in rows for axes in row]
     for axes, item in zip(places, info.steps, strict=False):

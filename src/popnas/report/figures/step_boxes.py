@@ -55,7 +55,11 @@ def paint(info: StepBoxes) -> Figure:
     """A panel per objective: a box per step, with the cells beside it."""
     num_rows = (len(info.panels) + 1) // 2
     figure, rows = canvas.panels(
-        num_rows, 2, "Spread of the trained cells in each step", height=2.5, row_gap=0.7, left=0.95
+        num_rows,
+        2,
+        "Spread of the trained cells in each step",
+        height=2.5,
+        margins=canvas.Margins(row_gap=0.7, left=0.95),
     )
     places = [axes for row in rows for axes in row]
     jitter = np.random.default_rng(0)

@@ -27,9 +27,7 @@ def paint(info: list[durations.StepTime]) -> Figure:
         "Where the candidates' time went",
         width=6.2,
         height=max(0.34 * len(info), 0.9),
-        left=0.85,
-        right=1.0,
-        top=0.8,
+        margins=canvas.Margins(left=0.85, right=1.0, top=0.8),
     )
     axes = rows[0][0]
     left = np.zeros(len(info))

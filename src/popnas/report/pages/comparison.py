@@ -116,7 +116,7 @@ def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[
     def paint() -> Figure:
         columns = len(axes) - 1
         figure, rows = canvas.panels(
-            1, columns, "Fronts of the trained cells", width=4.4, height=3.4, top=0.75
+            1, columns, "Fronts of the trained cells", width=4.4, height=3.4, margins=canvas.Margins(top=0.75)
         )
         for column, place in enumerate(rows[0]):
             for number, (name, values) in enumerate(zip(names, points, strict=True)):

@@ -151,7 +151,12 @@ def _paint_series(groups: Sequence[tuple[str, tuple[np.ndarray, ...]]]) -> Figur
     num_columns = min(3, len(groups))
     num_rows = -(-len(groups) // num_columns)
     figure, rows = canvas.panels(
-        num_rows, num_columns, "Series", width=2.8, height=1.5, left=0.55, gap=0.5, row_gap=0.6
+        num_rows,
+        num_columns,
+        "Series",
+        width=2.8,
+        height=1.5,
+        margins=canvas.Margins(left=0.55, gap=0.5, row_gap=0.6),
     )
     panels = [axes for row in rows for axes in row]
     for axes, (name, series) in zip(panels, groups, strict=False):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popnas.datasets import Preprocessing, Split
+from popnas.datasets.loader import Batching
 from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader, evaluation_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
@@ -33,8 +34,9 @@ def split_of(sizes):
 
 
 def loader(split, placement=CPU, **options):
-    options = {"batch_size": 5, "shuffle": True, "seed": 3, **options}
-    return SegmentationLoader(split, Preprocessing.of_images(3), placement, **options)
+    batching = {"batch_size": 5, "shuffle": True, "seed": 3}
+    batching |= {key: options.pop(key) for key in list(options) if key in batching}
+    return SegmentationLoader(split, Preprocessing.of_images(3), placement, Batching(**batching), **options)
 
 
 def whole_and_aligned(batch):
