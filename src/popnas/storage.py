@@ -32,7 +32,7 @@ _WRONG_PLACE = {
     errno.EISDIR: "a folder stands there",
     errno.ENOENT: "there is no such folder, and none can be made",
     errno.ENAMETOOLONG: "the name is too long",
-    errno.ELOOP: "its symbolic links run in a circle",
+    errno.ELOOP: "it is a link, or its links lead in a circle; remove it",
 }
 _REASONS = _WRONG_PLACE | {
     errno.ENOSPC: "the disk is full; free some space",

@@ -127,6 +127,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def _content(path: Path) -> bytes:
+    identity.check_place(path)
     try:
         return files.read_bytes(path)
     except OSError as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from popnas import objectives
-from popnas.errors import MissingExtraError, UnknownNameError, UserError, nearest
+from popnas import files, objectives
+from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
 from popnas.report import markup
-from popnas.runs import RunFolder, RunState
+from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.front import trained_front
+from popnas.runs.stored.reading import is_there
 from popnas.runs.views import VIEWS
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class Run:
             header, rows = self._views[stem]
             return pandas.DataFrame(rows, columns=list(header))
         if stem in self._files:
-            return pandas.read_csv(self._files[stem])
+            return pandas.read_csv(io.StringIO(_text_of(self._files[stem])))
         raise UnknownNameError(
             f"run {self.folder.name} has no table '{name}'.{nearest(stem, self.tables)} It has: "
             f"{', '.join(self.tables) or 'none yet'}."
@@ -168,9 +170,9 @@ class Run:
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        files = {path.stem: path for path in sorted(self.folder.csv.glob("*.csv")) if _has_header(path)}
+        found = {path.stem: path for path in sorted(self.folder.csv.glob("*.csv")) if not _is_empty(path)}
         selected = self.folder.model_selection / "training_results.csv"
-        return {**files, _SELECTION: selected} if selected.is_file() else files
+        return {**found, _SELECTION: selected} if is_there(selected) else found
 
 
 def _pandas() -> Any:
@@ -181,9 +183,29 @@ def _pandas() -> Any:
     return pandas
 
 
-def _has_header(path: Path) -> bool:
-    with path.open(newline="") as stream:
-        return next(csv.reader(stream), None) is not None
+def _text_of(path: Path) -> str:
+    """A table's text, every line of it as wide as its header; raises RunFolderError."""
+    identity.check_place(path)
+    try:
+        text = files.read_text(path)
+        rows = list(csv.reader(io.StringIO(text), strict=True))
+        if len({len(row) for row in rows}) != 1 or "\0" in text:
+            raise csv.Error("its lines are not of one table")
+    except (OSError, csv.Error) as error:
+        raise RunFolderError(
+            f"cannot read the table {path}: {files.reason(error)}. Remove it: popnas report writes those of "
+            "the search again, the same popnas select that of the selection."
+        ) from error
+    return text
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a table has no header; one that cannot be read is listed, and told when it is asked for."""
+    try:
+        identity.check_place(path)
+        return not files.read_bytes(path, limit=files.TEXT_LIMIT).strip()
+    except (OSError, RunFolderError):
+        return False
 
 
 def _row(item: Evaluation, names: list[str]) -> str:

@@ -19,7 +19,7 @@ from popnas.config import RunConfig
 from popnas.errors import ConfigError, PopnasError
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
-from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.requests import stage_config
 from popnas.workflows.searching import plan
@@ -178,7 +178,7 @@ def _training_limits(
     config = configs["final"]
     if job.max_hours is None:
         return []
-    log = read_json(ModelFolder(selected.best.folder).training_json)
+    log = ModelFolder(selected.best.folder).log()
     share_trained = 1 - (config.dataset.validation_size or 0.0)
     epoch_seconds = (epoch_time.logged(log) or log["wall_seconds"] / len(log["epochs"])) / share_trained
     share = budget.training_share(job.seconds_left, config.training_hyperparameters.epochs, epoch_seconds)

@@ -12,6 +12,7 @@ in as `NameRules`.
 
 from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
+from popnas.config.declarations import bounds
 from popnas.config.loading import Source, changed, load, merge, schema, to_text
 from popnas.config.names import NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
@@ -51,6 +52,7 @@ __all__ = [
     "TaskFacts",
     "TrainingConfig",
     "after_search",
+    "bounds",
     "changed",
     "load",
     "merge",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -60,6 +61,13 @@ class NullMeans:
 
     def _replace(self, value: Any) -> Any:
         return self.value if value is None else value
+
+
+def bounds(section: type[Section], name: str) -> tuple[int, int]:
+    """The least and the greatest value of a field that is a whole number."""
+    found = section.model_fields[name].metadata
+    least = next(rule.ge for rule in found if isinstance(rule, Ge))
+    return int(least), int(next(rule.le for rule in found if isinstance(rule, Le)))  # type: ignore[call-overload]
 
 
 NAMES_OF = "x-names-of"

@@ -8,17 +8,32 @@ without that proof; what they say is checked by type and range all the same.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from popnas import files
 from popnas.cells import Cell
+from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import CellSyntaxError, RunFolderError
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import identity
+from popnas.runs.stored.rules import (
+    LONGEST,
+    Rule,
+    has,
+    is_flag,
+    is_number,
+    is_object,
+    is_share,
+    is_text,
+    list_of,
+    mapping_of,
+    or_none,
+    shown,
+    whole,
+)
 from popnas.storage import PROOF, proof, write_json
 
 NAME = "model.json"
@@ -26,12 +41,13 @@ FILES_KEY = "files"
 SIGNED = ("weights.safetensors", "model.onnx", "model.int8.onnx", "untrained.onnx", "config.json")
 """The files of a model's folder whose checksums stand in its description."""
 
-MOST_CLASSES, MOST_FILTERS, MOST_MOTIFS, MOST_NORMAL_CELLS, MOST_BLOCKS = 65_536, 4096, 16, 100, 64
-LONGEST = 2**31 - 1
+MOST_CLASSES, MOST_BLOCKS = 65_536, 64
+"""Classes are counted in the data, and cells may be given: more than a configuration asks for."""
 
-REMEDY = "Put back this model's own copy of it, or save the model again (popnas export, train or select)."
-
-Rule = Callable[[Any], bool]
+REMEDY = (
+    "Put back this model's own copy of it; or move the model's folder away, and the command that made it "
+    "(search -r, select, train, export) makes it again."
+)
 
 
 def write(folder: Path, content: Mapping[str, Any], *, is_durable: bool = False) -> None:
@@ -48,6 +64,7 @@ def read(folder: Path) -> dict[str, Any]:
             whose folder it lies.
     """
     path = folder / NAME
+    identity.check_place(path)
     try:
         data = files.read_bytes(path, limit=files.TEXT_LIMIT)
     except OSError as error:
@@ -108,6 +125,7 @@ def check_beside(path: Path) -> None:
         content = read(path.parent)
     except RunFolderError:
         return  # whoever needs the model says so; the file by itself may be any
+    identity.check_place(path)
     check_file(content, path, files.read_bytes(path))
 
 
@@ -116,11 +134,7 @@ def _sum(data: bytes) -> str:
 
 
 def _impossible(path: Path, name: str, value: Any) -> RunFolderError:
-    shown = repr(value)
-    return RunFolderError(
-        f"{path} has {shown if len(shown) < 80 else shown[:77] + '...'} as its '{name}', which no model has. "
-        f"{REMEDY}"
-    )
+    return RunFolderError(f"{path} has {shown(value)} as its '{name}', which no model has. {REMEDY}")
 
 
 def _check_together(path: Path, content: Mapping[str, Any]) -> None:
@@ -145,106 +159,57 @@ def _never(value: Any) -> bool:
     return False
 
 
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond floats
-        return False
-
-
-def _from(least: int, most: int = LONGEST**2) -> Rule:
-    return lambda value: type(value) is int and least <= value <= most
-
-
-def _is_probability(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _or_none(rule: Rule) -> Rule:
-    return lambda value: value is None or rule(value)
-
-
-def _list_of(rule: Rule, least: int = 0, most: int = LONGEST) -> Rule:
-    return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(rule, value))
-
-
-def _mapping_of(rule: Rule) -> Rule:
-    return lambda value: (
-        isinstance(value, dict) and all(_is_text(key) and rule(item) for key, item in value.items())
-    )
-
-
-def _has(wanted: Mapping[str, Rule]) -> Rule:
-    return lambda value: (
-        isinstance(value, dict) and all(rule(value.get(name)) for name, rule in wanted.items())
-    )
-
-
-_is_mapping = _mapping_of(lambda value: True)
-_is_shape = _list_of(lambda value: _is_text(value) or _from(1, LONGEST)(value), 1, 8)
+_is_shape = list_of(lambda value: is_text(value) or whole(1, LONGEST)(value), 1, 8)
 
 _MUST: dict[str, Rule] = {
-    "cell": _is_text,
-    "network": _is_mapping,
-    "class_names": _list_of(_is_text, 1, MOST_CLASSES),
+    "cell": is_text,
+    "network": is_object,
+    "class_names": list_of(is_text, 1, MOST_CLASSES),
 }
 _MAY: dict[str, Rule] = {
-    "dataset": _has({"name": _or_none(_is_text), "path": _or_none(_is_text), "type": _is_text}),
-    "preprocessing": _or_none(
-        _has(
+    "dataset": has({"name": or_none(is_text), "path": or_none(is_text), "type": is_text}),
+    "preprocessing": or_none(
+        has(
             {
-                "offset": _list_of(_is_number, 1),
-                "scale": _list_of(_is_number, 1),
-                "has_lengths": _is_flag,
+                "offset": list_of(is_number, 1),
+                "scale": list_of(is_number, 1),
+                "has_lengths": is_flag,
             }
         )
     ),
-    "input": _has({"shape": _is_shape}),
-    "output": _has({"shape": _is_shape}),
-    "params": _from(0),
-    "flops": _from(0, LONGEST**3),
-    "stage": _is_text,
-    "origin": _or_none(_is_text),
-    "validation_metrics": _or_none(_mapping_of(_or_none(_is_number))),
-    "score": _or_none(_is_number),
-    "seed": _or_none(_from(0, 2**64)),
-    "best_epoch": _from(1),
-    "num_epochs": _from(1),
-    "stopped": _or_none(_is_text),
-    "onnx": _or_none(_is_mapping),
-    "onnx_warning": _or_none(_is_text),
-    "missing_views": _list_of(_is_text),
-    "versions": _mapping_of(_is_text),
-    "licence": _is_text,
-    "measured": _has(
-        {"file": _is_text, "split": _is_text, "accuracy": _is_probability, "num_samples": _from(1)}
-    ),
-    "int8": _has({"is_kept": _is_flag}),
-    identity.KEY: _or_none(_is_text),
-    FILES_KEY: _mapping_of(_is_text),
+    "input": has({"shape": _is_shape}),
+    "output": has({"shape": _is_shape}),
+    "params": whole(0),
+    "flops": whole(0, LONGEST**3),
+    "stage": is_text,
+    "origin": or_none(is_text),
+    "validation_metrics": or_none(mapping_of(or_none(is_number))),
+    "score": or_none(is_number),
+    "seed": or_none(whole(0, 2**64)),
+    "best_epoch": whole(1),
+    "num_epochs": whole(1),
+    "stopped": or_none(is_text),
+    "onnx": or_none(is_object),
+    "onnx_warning": or_none(is_text),
+    "missing_views": list_of(is_text),
+    "versions": mapping_of(is_text),
+    "licence": is_text,
+    "measured": has({"file": is_text, "split": is_text, "accuracy": is_share, "num_samples": whole(1)}),
+    "int8": has({"is_kept": is_flag}),
+    identity.KEY: or_none(is_text),
+    FILES_KEY: mapping_of(is_text),
 }
 _NETWORK: dict[str, Rule] = {
-    **{field.name: _is_flag for field in fields(NetworkSpec) if field.type == "bool"},
-    "macro": _is_text,
-    "input_shape": _list_of(_from(1, LONGEST), 2, 3),
-    "num_classes": _from(1, MOST_CLASSES),
-    "filters": _from(1, MOST_FILTERS),
-    "motifs": _from(1, MOST_MOTIFS),
-    "normal_cells_per_motif": _from(0, MOST_NORMAL_CELLS),
+    **{field.name: is_flag for field in fields(NetworkSpec) if field.type == "bool"},
+    "macro": is_text,
+    "input_shape": list_of(whole(1, LONGEST), 2, 3),
+    "num_classes": whole(1, MOST_CLASSES),
+    **{
+        name: whole(*bounds(ArchitectureConfig, name))
+        for name in ("filters", "motifs", "normal_cells_per_motif")
+    },
     "block_join_operator": lambda value: value in ("add", "avg"),
-    "activation": _is_text,
-    "drop_path": _is_probability,
-    "softmax_dropout": _is_probability,
+    "activation": is_text,
+    "drop_path": is_share,
+    "softmax_dropout": is_share,
 }

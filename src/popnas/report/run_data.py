@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ from popnas.export import description
 from popnas.objectives import Objective
 from popnas.objectives.rows import ROWS
 from popnas.runs import RunFolder, RunState
-from popnas.storage import load_arrays
+from popnas.runs.stored.reading import read_json
+from popnas.runs.stored.rules import is_text, list_of
 
 
 @dataclass
@@ -72,7 +72,10 @@ class RunData:
     @property
     def cuts(self) -> list[str]:
         """What `popnas e2e` cut to keep `max_hours`, in words."""
-        return list(self._json("e2e.json").get("cuts", []))
+        try:
+            return list(read_json(self.path / "e2e.json", must={"cuts": list_of(is_text)})["cuts"])
+        except PopnasError:  # not there, or as for `predictions`
+            return []
 
     @property
     def final_network(self) -> dict[str, Any]:
@@ -82,14 +85,6 @@ class RunData:
         except PopnasError:
             return {}
 
-    def _json(self, name: str) -> dict[str, Any]:
-        """A file of the run's folder; empty if it cannot be read, as for `predictions`."""
-        try:
-            content = json.loads((self.path / name).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
-
     def predictions(self, step: int) -> dict[str, np.ndarray] | None:
         """All predicted values of a step, by objective, (N,) each; None if the file is gone.
 
@@ -97,7 +92,7 @@ class RunData:
         """
         try:
             known = self.state.predictions[step]["sha256"]
-            arrays = load_arrays(RunFolder(self.path).predictions_npz(step), known)
+            arrays = RunFolder(self.path).load_predictions(step, known)
         except (PopnasError, KeyError):
             return None
         return {name: values for name, values in arrays.items() if name not in ("cells", "operators")}

@@ -13,6 +13,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from popnas import files
+
+_LONGEST = 4096
+
 
 @dataclass(frozen=True)
 class Note:
@@ -32,8 +36,10 @@ def write(journal: Path, note: Note) -> None:
     """Note how far the journal was written; what cannot be written is left out."""
     text = f"{note.num_lines:012} {note.last_sum} {note.first_sum}"
     with contextlib.suppress(OSError):
-        # Never cut to nothing first: some file systems then wait for the disk at every line.
-        handle = os.open(path_beside(journal), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # Never cut to nothing first: some file systems then wait for the disk at every line. Nor into what a
+        # link leads to, nor waiting for the reader of a pipe.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.open(path_beside(journal), flags, 0o666)
         try:
             os.pwrite(handle, f"{text} {_digest(text)}\n".encode(), 0)
         finally:
@@ -41,9 +47,11 @@ def write(journal: Path, note: Note) -> None:
 
 
 def read(journal: Path) -> Note | None:
-    """What was noted; None if that is not known (an older journal, a damaged note)."""
+    """What was noted; None if that is not known (an older journal, a damaged note, a link)."""
     try:
-        text, _, digest = path_beside(journal).read_bytes().decode("ascii").rstrip("\n").rpartition(" ")
+        path = path_beside(journal)
+        data = b"" if path.is_symlink() else files.read_bytes(path, limit=_LONGEST)
+        text, _, digest = data.decode("ascii").rstrip("\n").rpartition(" ")
         count, last_sum, first_sum = text.split()
         return Note(int(count), first_sum, last_sum) if digest == _digest(text) else None
     except (OSError, ValueError):

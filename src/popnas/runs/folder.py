@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from popnas import files
@@ -28,7 +29,15 @@ from popnas.runs.lock import RunLock
 from popnas.runs.names import wrong_with
 from popnas.runs.replaying import replay
 from popnas.runs.state import RunState
-from popnas.storage import compact_json, fsync_directory, make_readable, plain, storage_errors, write_json
+from popnas.storage import (
+    compact_json,
+    fsync_directory,
+    load_arrays,
+    make_readable,
+    plain,
+    storage_errors,
+    write_json,
+)
 
 EXECUTION_FIELDS = ("executor", "train_strategy", "max_hours", "max_candidate_seconds", "trackers")
 """Fields of `others` that say where and how long a search runs and where it is watched, not what it searches;
@@ -122,10 +131,12 @@ class RunFolder:
         return folder
 
     def check_exists(self) -> None:
-        """Raises RunFolderError unless there is a journal."""
-        if not self.path.is_dir():
+        """Raises RunFolderError unless there is a journal, in a folder that is the run's alone."""
+        if not files.is_folder(self.path):
             raise _missing(self.path)
-        if not self.journal_path.exists():
+        for place in self._places():
+            identity.check_inside(self.path, place)
+        if not files.is_named(self.journal_path):
             listed = _runs_in(self.path)
             raise RunFolderError(
                 f"{self.path} is not the folder of a run: it has no restore/journal.jsonl."
@@ -147,15 +158,22 @@ class RunFolder:
             config["dataset"]["path"] = self._data_path
         return config
 
+    def _places(self) -> list[Path]:
+        """The folders of a run, into which its commands write."""
+        own = [self.restore, self.csv, self.best_model, self.sampled_models, self.predictors, self.plots]
+        return [*own, self.model_selection, self.final_training]
+
     def _stored_config(self) -> dict[str, Any]:
+        identity.check_place(self.run_json)
         try:
-            config = json.loads(self.run_json.read_bytes())
-        except (FileNotFoundError, ValueError):
-            config = None
-        except OSError as error:
-            raise RunFolderError(f"cannot read the run's configuration {self.run_json}: {error}") from error
-        if isinstance(config, dict):
-            return config
+            return files.read_object(self.run_json)
+        except files.UnreadableError as error:
+            is_damaged = error.errno == errno.EILSEQ or not files.is_named(self.run_json)
+            if not is_damaged:
+                raise RunFolderError(
+                    f"cannot read the run's configuration {self.run_json}: {files.reason(error)}. Put back a "
+                    "copy of the file; or move it away: the journal has the configuration, too."
+                ) from error
         told.warning(
             f"{self.run_json} is missing or damaged: the configuration is taken from the run's journal"
         )
@@ -231,6 +249,12 @@ class RunFolder:
     def predictions_npz(self, step: int) -> Path:
         """All predictions of a step (`storage.save_arrays`)."""
         return self.restore / f"predictions_B{step}.npz"
+
+    def load_predictions(self, step: int, sha256: str) -> dict[str, np.ndarray]:
+        """The arrays in `predictions_npz`; raises RunFolderError unless they have the digest `sha256`."""
+        path = self.predictions_npz(step)
+        identity.check_place(path)
+        return load_arrays(path, sha256)
 
     @property
     def csv(self) -> Path:

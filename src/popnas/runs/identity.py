@@ -9,6 +9,8 @@ either side and never has a sound one removed.
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,34 @@ def of(run: Path) -> str | None:
 
 def enclosing(folder: Path) -> Path | None:
     """The folder of the run in which a later stage's folder lies; None if it stands alone."""
-    parents = folder.resolve().parents
+    parents = Path(os.path.realpath(folder)).parents
     return next((parent for parent in parents[:_DEEPEST] if (parent / _JOURNAL).is_file()), None)
+
+
+def check_place(path: Path) -> None:
+    """Let nothing that lies in a run's folder lead out of it: a run is one folder, which can be copied, moved
+    and handed on, and what it says of itself must not reach files of others.
+
+    Raises:
+        RunFolderError: the path leads out of the run's folder by a link.
+    """
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - the links on the way are what is looked for
+    for run in place.parents[: _DEEPEST + 1]:
+        if files.is_file(run / _JOURNAL) or files.is_folder(run / "restore"):
+            check_inside(run, place)
+            return
+
+
+def check_inside(run: Path, path: Path) -> None:
+    """Raises RunFolderError if a path leads out of the run's folder by a link."""
+    target = Path(os.path.realpath(path))
+    if files.exists(path) and not target.is_relative_to(os.path.realpath(run)):
+        at = next(place for place in (path, *path.parents) if place.is_symlink())
+        raise RunFolderError(
+            f"{at} is a link that leads out of the run's folder, to {os.path.realpath(at)}: what belongs to "
+            f"a run lies in its folder. Put there what it leads to: rm {shlex.quote(str(at))} && cp -r "
+            f"{shlex.quote(os.path.realpath(at))} {shlex.quote(str(at))}"
+        )
 
 
 def of_enclosing(folder: Path) -> str | None:
@@ -131,8 +159,9 @@ def check_opened(opened: Opened, *, is_same_search: bool) -> None:
 
 
 def _signed(run: Path) -> Iterator[tuple[Path, str]]:
-    """The files that say which run they are of, and which."""
+    """The files that say which run they are of, and which; raises RunFolderError of a link to elsewhere."""
     for name in _SIGNED:
+        check_inside(run, run / name)
         try:
             known = files.read_object(run / name).get(KEY)
         except OSError:

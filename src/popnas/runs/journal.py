@@ -228,8 +228,17 @@ class Journal:
         return scan(read(self.path), self.path)
 
 
-def read(path: Path) -> bytes:
-    """The content of a journal's file; raises RunFolderError if it is no file, or cannot be read."""
+def read(path: Path, *, may_be_link: bool = False) -> bytes:
+    """The content of a journal's file.
+
+    Raises:
+        RunFolderError: it is no file, cannot be read, or is a link: what is appended would go elsewhere.
+    """
+    if path.is_symlink() and files.exists(path) and not may_be_link:
+        raise RunFolderError(
+            f"the journal {path} is a link to {os.path.realpath(path)}: lines are appended to it, so it must "
+            f"be a file of the run's own. Put a copy in the link's place with: {_repair_command(path)}"
+        )
     try:
         return files.read_bytes(path)
     except OSError as error:
@@ -237,6 +246,38 @@ def read(path: Path) -> bytes:
             f"cannot read the journal {path}: {files.reason(error)}. Put back a copy of the file, or make it "
             "readable for this user."
         ) from error
+
+
+def plain_form(data: bytes) -> tuple[bytes, str | None]:
+    """A journal's bytes as popnas writes them (UTF-8, LF), and what an editor, a shell or a copy in text mode
+    made of them, in words; None if nothing. No line loses anything: they hold ASCII only."""
+    encoding = next((name for begin, name in _ENCODINGS if data.startswith(begin)), None)
+    text, found = data, list[str]()
+    if encoding is not None:
+        try:
+            text = data.decode(encoding).encode()
+        except UnicodeDecodeError:
+            return data, None
+        begins = "begins with a byte order mark" if encoding == "utf-8-sig" else "is UTF-16 text"
+        found.append(begins)
+    if 0 < text.count(b"\n") == text.count(b"\r\n"):
+        text = text.replace(b"\r\n", b"\n")
+        found.append("has line ends of Windows (CR LF)")
+    return (text, " and ".join(found)) if found else (data, None)
+
+
+_ENCODINGS = (
+    (b"\xef\xbb\xbf{", "utf-8-sig"),
+    (b"\xff\xfe{\0", "utf-16"),
+    (b"\xfe\xff\0{", "utf-16"),
+    (b'{\0"\0', "utf-16-le"),
+    (b'\0{\0"', "utf-16-be"),
+)
+"""How a journal begins in each: one changed byte makes none of them."""
+
+
+def _repair_command(path: Path) -> str:
+    return as_typed("journal", path.parent.parent, "--repair")
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -251,6 +292,13 @@ def scan(data: bytes, path: Path) -> Scan:
     Raises:
         JournalError, RunFolderError: as `Journal.events`.
     """
+    form = plain_form(data)[1]
+    if form is not None:
+        raise JournalError(
+            f"{path} {form}, as an editor or a copy in text mode leaves it. Its lines are as they were: "
+            f"write them as popnas does with: {_repair_command(path)} (a copy as it is stays beside it)",
+            1,
+        )
     *lines, tail = data.split(b"\n")
     events: list[Event] = []
     sums: list[str] = []
@@ -347,9 +395,8 @@ def _corrupt(path: Path, number: int, what: str) -> JournalError:
         remedy = "start a new run"
     else:
         kept = "line 1" if number == 2 else f"lines 1 to {number - 1}"
-        command = as_typed("journal", path.parent.parent, "--repair")
         remedy = (
-            f"keep {kept} with: {command} (a copy of all is kept beside it, and -r does "
+            f"keep {kept} with: {_repair_command(path)} (a copy of all is kept beside it, and -r does "
             "again what came later)"
         )
     return JournalError(

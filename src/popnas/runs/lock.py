@@ -44,7 +44,7 @@ class RunLock:
         """
         assert self._handle is None, "the lock is held already"
         with storage_errors(self.path):
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -84,7 +84,7 @@ class RunLock:
         try:
             fields = json.loads(holder)
             who = f"process {fields['pid']} on {fields['host']} (since {fields['since']})"
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             who = "another process"
         return f"the run {run} is in use by {who}. Wait until it ends, or stop it, then try again."
 

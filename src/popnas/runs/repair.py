@@ -9,21 +9,25 @@ from pathlib import Path
 from popnas.errors import JournalError
 from popnas.runs import ending
 from popnas.runs.folder import RunFolder
-from popnas.runs.journal import read, scan
+from popnas.runs.journal import plain_form, read, scan
 from popnas.runs.replaying import replay
 from popnas.storage import write_bytes
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """`num_kept` lines stand in the journal now; `copy` is the journal as it was, None if it was sound."""
+    """`num_kept` lines of `num_lines` stand in the journal now; `copy` is the journal as it was, None if no
+    byte of it was changed; `form`: what it was beside being damaged ("is UTF-16 text"), None if nothing."""
 
     num_kept: int
+    num_lines: int
     copy: Path | None
+    form: str | None = None
 
 
 def repair(path: Path | str) -> Repaired:
-    """Cut a run's journal before its first damaged line. A copy of it as it was stays beside it.
+    """Cut a run's journal before its first damaged line, and make a file of popnas of one that is a link or
+    was written in another form. A copy of it as it was stays beside it.
 
     Raises:
         RunFolderError: no journal there, or another process writes it.
@@ -33,7 +37,10 @@ def repair(path: Path | str) -> Repaired:
     folder = RunFolder(path)
     folder.check_exists()
     with folder.lock():
-        before = data = read(folder.journal_path)
+        before = read(folder.journal_path, may_be_link=True)
+        is_link = folder.journal_path.is_symlink()
+        data, form = plain_form(before)
+        num_lines = len(data.splitlines())
         while (bad := _first_bad_line(data, folder.journal_path)) is not None:
             if bad.number == 1:
                 raise bad
@@ -44,9 +51,11 @@ def repair(path: Path | str) -> Repaired:
         if data != before:
             copy = _free_name(folder.journal_path)
             write_bytes(copy, before, is_durable=True)
+        if data != before or is_link:
             write_bytes(folder.journal_path, data, is_durable=True)
         ending.write(folder.journal_path, found.note)
-        return Repaired(len(found.events), copy)
+        forms = [text for text in ("is a link" if is_link else None, form) if text is not None]
+        return Repaired(len(found.events), num_lines, copy, " and ".join(forms) or None)
 
 
 def _first_bad_line(data: bytes, path: Path) -> JournalError | None:

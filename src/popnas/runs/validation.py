@@ -6,8 +6,7 @@ not stumble over a score that is a text.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from popnas.cells import Cell
@@ -15,121 +14,97 @@ from popnas.errors import CandidateFailed
 from popnas.objectives.rows import COSTS, SCORE, TIMES
 from popnas.runs.journal import REASONS, Event
 from popnas.runs.state import RunState
+from popnas.runs.stored.rules import (
+    LONGEST,
+    Rule,
+    has,
+    is_amount,
+    is_flag,
+    is_number,
+    is_object,
+    is_share,
+    list_of,
+    mapping_of,
+    or_none,
+    shown,
+    whole,
+)
 
-Rule = Callable[[Any], bool]
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
+_is_count = whole(0, LONGEST**3)
 
 
 def _is_text(value: Any) -> bool:
+    """Names of files among it, whose bytes need be no UTF-8."""
     return isinstance(value, str)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_amount(value: Any) -> bool:
-    return _is_number(value) and value >= 0
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _or_none(rule: Rule) -> Rule:
-    return lambda value: value is None or rule(value)
-
-
-def _list_of(rule: Rule) -> Rule:
-    return lambda value: isinstance(value, list) and all(map(rule, value))
-
-
-def _mapping_of(rule: Rule) -> Rule:
-    return lambda value: (
-        isinstance(value, dict) and all(_is_text(key) and rule(item) for key, item in value.items())
-    )
 
 
 def _one_of(*choices: object) -> Rule:
     return lambda value: value is None or (isinstance(value, str) and value in choices)
 
 
-def _has(fields: Mapping[str, Rule]) -> Rule:
-    return lambda value: (
-        isinstance(value, dict) and all(rule(value.get(name)) for name, rule in fields.items())
-    )
-
-
-_ERROR: dict[str, Rule] = {"error": _or_none(_is_text), "error_kind": _one_of(*CandidateFailed.KINDS)}
-_SCORES: dict[str, Rule] = {"metrics": _or_none(_mapping_of(_is_number)), "score": _or_none(_is_share)}
+_ERROR: dict[str, Rule] = {"error": or_none(_is_text), "error_kind": _one_of(*CandidateFailed.KINDS)}
+_SCORES: dict[str, Rule] = {"metrics": or_none(mapping_of(is_number)), "score": or_none(is_share)}
 _FIT: dict[str, Rule] = {
-    "hyperparameters": _mapping_of(lambda value: True),
-    "loss_curve": _list_of(_or_none(_is_number)),
-    "cross_validation": _or_none(_mapping_of(_or_none(_is_number))),
+    "hyperparameters": is_object,
+    "loss_curve": list_of(or_none(is_number)),
+    "cross_validation": or_none(mapping_of(or_none(is_number))),
 }
 
 # Per kind of event the fields that it must have; those that it may have; those of its volatile part.
 _MUST: dict[str, dict[str, Rule]] = {
     "run_started": {},
-    "proposals": {"step": _is_count, "cells": _list_of(lambda item: isinstance(item, dict))},
+    "proposals": {"step": _is_count, "cells": list_of(is_object)},
     "evaluation": {
         "cell": _is_text,
         "step": _is_count,
         "index": _is_count,
-        "is_exploration": _is_flag,
+        "is_exploration": is_flag,
         "seed": _is_count,
         **_SCORES,
     },
-    "operator_costs": {row.name: _mapping_of(_is_amount) for row in TIMES},
+    "operator_costs": {row.name: mapping_of(is_amount) for row in TIMES},
     "predictions": {"step": _is_count, "file": _is_text, "sha256": _is_text},
     "step_finished": {"step": _is_count},
-    "confirmation": {"cell": _is_text, "repetition": lambda value: _is_count(value) and value > 0},
+    "confirmation": {"cell": _is_text, "repetition": whole(1)},
     "run_finished": {"reason": lambda value: isinstance(value, str) and value in REASONS},
     "data": {
-        "input_shape": _list_of(_is_count),
-        "class_names": _list_of(_is_text),
-        "sizes": _mapping_of(_is_count),
+        "input_shape": list_of(_is_count),
+        "class_names": list_of(_is_text),
+        "sizes": mapping_of(_is_count),
         "sha256": _is_text,
     },
 }
 _MAY: dict[str, dict[str, Rule]] = {
-    "run_started": {"config": lambda value: isinstance(value, dict), "seed": _or_none(_is_count)},
+    "run_started": {"config": is_object, "seed": or_none(_is_count)},
     "evaluation": {
-        **{str(row.field): _or_none(_is_count if row.is_computed else _is_amount) for row in COSTS},
-        "objectives": _mapping_of(_is_number),
-        "head_metrics": _list_of(_mapping_of(_is_number)),
+        **{str(row.field): or_none(_is_count if row.is_computed else is_amount) for row in COSTS},
+        "objectives": mapping_of(is_number),
+        "head_metrics": list_of(mapping_of(is_number)),
         **_ERROR,
     },
     "predictions": {
         "num_candidates": _is_count,
         "num_expansions": _is_count,
         "front_size": _is_count,
-        "predictors": _mapping_of(_has(_FIT)),
+        "predictors": mapping_of(has(_FIT)),
     },
     "confirmation": {
-        "seed": _or_none(_is_count),
-        "training_seconds": _or_none(_is_amount),
+        "seed": or_none(_is_count),
+        "training_seconds": or_none(is_amount),
         **_SCORES,
         **_ERROR,
     },
 }
 _VOLATILE: dict[str, Rule] = {
-    "wall_seconds": _or_none(_is_amount),
-    "epochs_seconds": _or_none(_is_amount),
-    "validation_seconds": _or_none(_is_amount),
-    "worker": _or_none(_is_count),
-    "attempts": _or_none(_is_count),
-    "time": _or_none(_is_text),
-    "dataset_path": _or_none(_is_text),
-    "weights_sha256": _or_none(_is_text),
-    "execution": lambda value: isinstance(value, dict),
+    "wall_seconds": or_none(is_amount),
+    "epochs_seconds": or_none(is_amount),
+    "validation_seconds": or_none(is_amount),
+    "worker": or_none(_is_count),
+    "attempts": or_none(_is_count),
+    "time": or_none(_is_text),
+    "dataset_path": or_none(_is_text),
+    "weights_sha256": or_none(_is_text),
+    "execution": is_object,
 }
 _OF_A_SUCCESS = ("score", "training_seconds", "params")
 
@@ -153,8 +128,7 @@ def check(event: Event, state: RunState) -> None:
 
 def _check_value(name: str, value: Any, rule: Rule) -> None:
     if not rule(value):
-        shown = repr(value)
-        raise ValueError(f"has {shown if len(shown) < 80 else shown[:77] + '...'} as its '{name}'")
+        raise ValueError(f"has {shown(value)} as its '{name}'")
 
 
 def _check_cell(text: str, num_blocks: int | None, state: RunState) -> None:
@@ -171,11 +145,11 @@ def _check_cell(text: str, num_blocks: int | None, state: RunState) -> None:
 def _operators(state: RunState) -> set[str]:
     space = state.config.get("search_space")
     names = space.get("operators") if isinstance(space, dict) else None
-    return set(names) if isinstance(names, list) and _list_of(_is_text)(names) else set()
+    return set(names) if isinstance(names, list) and list_of(_is_text)(names) else set()
 
 
 def _check_proposals(content: dict[str, Any], state: RunState) -> None:
-    rules = {"is_exploration": _or_none(_is_flag), "predictions": _or_none(_mapping_of(_is_number))}
+    rules = {"is_exploration": or_none(is_flag), "predictions": or_none(mapping_of(is_number))}
     texts = []
     for item in content["cells"]:
         _check_value("cell", item.get("cell"), _is_text)
@@ -205,7 +179,7 @@ def _check_costs(content: dict[str, Any], state: RunState) -> None:
     for kind in kinds:
         if kind not in content:
             raise ValueError(f"has no '{kind}'")
-        _check_value(kind, content[kind], _mapping_of(_is_amount))
+        _check_value(kind, content[kind], mapping_of(is_amount))
         if lacking := _operators(state) - content[kind].keys():
             raise ValueError(f"has no '{kind}' of the operator '{min(lacking)}'")
     if unknown := content.keys() - {*kinds}:

@@ -22,6 +22,7 @@ from popnas.lazy import attribute
 
 if TYPE_CHECKING:
     from popnas.training.inference import inference_seconds
+    from popnas.training.interfaces import SnapshotError
     from popnas.training.loop import Course, Criteria, fit
     from popnas.training.results import EpochRecord, TrainingResult
     from popnas.training.settings import TrainingSettings
@@ -30,6 +31,7 @@ __all__ = [
     "Course",
     "Criteria",
     "EpochRecord",
+    "SnapshotError",
     "TrainingResult",
     "TrainingSettings",
     "fit",
@@ -40,6 +42,7 @@ _HOMES = {
     "Course": ".loop",
     "Criteria": ".loop",
     "EpochRecord": ".results",
+    "SnapshotError": ".interfaces",
     "TrainingResult": ".results",
     "TrainingSettings": ".settings",
     "fit": ".loop",

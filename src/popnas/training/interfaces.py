@@ -10,6 +10,11 @@ from torch import Tensor, nn
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits, y) -> mean loss of the batch, a scalar."""
 
+
+class SnapshotError(Exception):
+    """What a training was to go on from is not of this training."""
+
+
 Snapshot = Callable[[], dict[str, Any]]
 """Returns everything that a training needs to go on later, as tensors and plain values."""
 

@@ -22,7 +22,15 @@ from popnas.training import device as devices
 from popnas.training import schedules, simulated
 from popnas.training.clocks import clock_for
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
-from popnas.training.interfaces import Loader, Loss, Metrics, NetworkCost, Snapshot, TrainableNetwork
+from popnas.training.interfaces import (
+    Loader,
+    Loss,
+    Metrics,
+    NetworkCost,
+    Snapshot,
+    SnapshotError,
+    TrainableNetwork,
+)
 from popnas.training.memory import freed_memory_kept
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
@@ -89,6 +97,7 @@ def fit(
 
     Raises:
         CandidateFailed: "nan", "out_of_memory" or "time_limit".
+        SnapshotError: `course.resume` is not of this training.
     """
     device = placement.device
     with memory_errors_named(device), devices.reproducible(device), freed_memory_kept(device):
@@ -175,13 +184,25 @@ class _Training:
         )
 
     def load(self, snapshot: dict[str, Any]) -> None:
-        """Go back to where a snapshot was taken."""
+        """Go back to where a snapshot was taken.
+
+        Raises:
+            SnapshotError: it is not one of this training.
+        """
+        try:
+            self._load(snapshot)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+            raise SnapshotError(f"{type(error).__name__}: {error}") from error
+
+    def _load(self, snapshot: dict[str, Any]) -> None:
         self.network.load_state_dict(snapshot["network"])
         self.stepper.optimizer.load_state_dict(snapshot["optimizer"])
         if self.stepper.scaler is not None and snapshot["scaler"] is not None:
             self.stepper.scaler.load_state_dict(snapshot["scaler"])
         self.epochs = [EpochRecord(**record) for record in snapshot["epochs"]]
         self.best_epoch = snapshot["best_epoch"]
+        if not self.best_epoch < len(self.epochs) <= self.settings.epochs:
+            raise ValueError("its epochs are not those of this training")
         self.best_state = {name: tensor.to(self.device) for name, tensor in snapshot["best_state"].items()}
 
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:

@@ -4,7 +4,9 @@ The journal is that of a small search by popnas 0.1.0, written anew with checksu
 left it, without.
 """
 
+import errno
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -181,3 +183,60 @@ def test_a_journal_that_is_no_file_is_told_as_what_it_is(run, capsys, options):
     status, _, words = answer(["journal", *options], run, capsys)
     assert status == 2
     assert f"cannot read the journal {run.journal_path}: it is a folder, not a file. Put back a copy" in words
+
+
+FORMS = {
+    "utf-8-sig": "begins with a byte order mark",
+    "utf-16": "is UTF-16 text",
+    "utf-16-be": "is UTF-16 text",
+    "crlf": "has line ends of Windows (CR LF)",
+    "utf-16 crlf": "is UTF-16 text and has line ends of Windows (CR LF)",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_journal_in_another_form_is_named_and_written_again_as_it_was(run, capsys, form):
+    """As editors and shells of Windows leave it."""
+    sound, before = run.journal_path.read_bytes(), answer(["journal", "--content"], run, capsys)
+    text = sound.decode().replace("\n", "\r\n") if form.endswith("crlf") else sound.decode()
+    run.journal_path.write_bytes(text.encode(form.removesuffix("crlf").strip() or "utf-8"))
+    status, _, words = answer(["journal", "--content"], run, capsys)
+    assert status == 2
+    assert f"{run.journal_path} {FORMS[form]}, as an editor" in words
+    assert f"with: popnas journal {run.path} --repair" in words
+    status, output, _ = answer(["journal", "--repair"], run, capsys)
+    assert status == 0
+    assert output.startswith(f"The journal {FORMS[form]}: it is a file as popnas writes it now.\nNothing is")
+    assert run.journal_path.read_bytes() == sound
+    assert answer(["journal", "--content"], run, capsys) == before
+
+
+def test_a_journal_that_is_a_link_is_never_written_through(run, tmp_path, capsys):
+    elsewhere, sound = tmp_path / "elsewhere.jsonl", run.journal_path.read_bytes()
+    run.journal_path.rename(elsewhere)
+    run.journal_path.symlink_to(elsewhere)
+    status, _, words = answer(["journal"], run, capsys)
+    assert status == 2
+    assert f"{run.journal_path} is a link to {elsewhere}" in words
+    assert f"with: popnas journal {run.path} --repair" in words
+    with pytest.raises(PopnasError, match="is a link"):
+        run.journal.append("step_finished", {"step": 0})
+    assert answer(["journal", "--repair"], run, capsys)[0] == 0
+    assert not run.journal_path.is_symlink()
+    run.journal.append("step_finished", {"step": 0})
+    assert elsewhere.read_bytes() == sound
+
+
+def test_a_journal_that_may_not_be_read_is_told(run, capsys, monkeypatch):
+    """Root reads whatever the mode is: the system refuses here."""
+    opened = os.open
+
+    def refuse(path, *arguments, **keywords):
+        if str(path) == str(run.journal_path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "open", refuse)
+    status, _, words = answer(["journal"], run, capsys)
+    assert status == 2
+    assert "permission denied. Put back a copy of the file, or make it readable for this user" in words

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.command_lines import as_typed
+
+if TYPE_CHECKING:
+    from popnas.runs.repair import Repaired
 
 
 @click.command("journal")
@@ -35,13 +40,8 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
     if is_repair:
         if is_content:
             raise click.UsageError("--repair prints no content: give one of the two.")
-        done = repair(run)
-        echo(
-            f"Nothing is damaged: all {done.num_kept} lines are kept."
-            if done.copy is None
-            else f"Kept: lines 1 to {done.num_kept}. The journal as it was: {done.copy}\n"
-            f"Go on with the search with: {as_typed('search', '-r', run)}"
-        )
+        for line in _repaired(repair(run), run):
+            echo(line)
         return
     folder = RunFolder.open(run)
     journal = folder.journal
@@ -52,3 +52,15 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
         lines = [line.decode() for line in journal.path.read_bytes()[: journal.scan().end].splitlines()]
     for line in lines:
         print_json_line(line)
+
+
+def _repaired(done: Repaired, run: Path) -> Iterator[str]:
+    if done.form is not None:
+        yield f"The journal {done.form}: it is a file as popnas writes it now."
+    if done.num_kept == done.num_lines:
+        yield f"Nothing is damaged: all {done.num_kept} lines are kept."
+    else:
+        yield f"Kept: lines 1 to {done.num_kept}."
+    if done.copy is not None:
+        yield f"The journal as it was: {done.copy}"
+        yield f"Go on with the search with: {as_typed('search', '-r', run)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from popnas import files
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.progress import duration
 from popnas.command_lines import as_argument
@@ -162,6 +162,6 @@ def _epochs_done(folder: Path, num_epochs: int) -> int:
     if (folder / "model.json").exists() or (folder / "failed.json").exists():
         return num_epochs
     try:
-        return len(json.loads((folder / "training.json").read_bytes())["epochs"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return len(files.read_object(folder / "training.json")["epochs"])
+    except (OSError, KeyError, TypeError):  # not there yet, or whoever needs it says what is wrong
         return 0

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from popnas import files
+from popnas.errors import PopnasError
 from popnas.report import markup, pictures
 from popnas.report.run_data import RunData
+from popnas.runs import identity
+from popnas.runs.stored.reading import read_json
+from popnas.runs.stored.rules import has, is_share, is_text, list_of, whole
+
+_MOST_CLASSES = 65_536
+
+
+_CONTENT = {
+    "split": is_text,
+    "num_images": whole(1),
+    "num_in_report": whole(0),
+    "metrics": has({"mean_iou": is_share}),
+    "classes": list_of(has({"name": is_text}), 1, _MOST_CLASSES),
+    "images": list_of(has({"mean_iou": is_share}), 1),
+}
 
 
 def render(run: RunData) -> str:
@@ -30,12 +46,15 @@ def _read(page: Path) -> tuple[dict[str, Any], bytes] | None:
     """What lies beside a page; None if it cannot be read: a report of what is there is worth more than
     none.
     """
-    try:
-        content = json.loads(page.with_suffix(".json").read_bytes())
-        png = page.with_suffix(".png").read_bytes()
-    except (OSError, ValueError):
+    if not files.is_file(page):
         return None
-    return (content, png) if page.is_file() and content.get("images") else None
+    try:
+        content = read_json(page.with_suffix(".json"), must=_CONTENT)
+        identity.check_place(page.with_suffix(".png"))
+        png = files.read_bytes(page.with_suffix(".png"))
+    except (OSError, PopnasError):
+        return None
+    return content, png
 
 
 def _shown(page: Path, content: dict[str, Any], png: bytes) -> str:

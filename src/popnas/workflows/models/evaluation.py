@@ -3,7 +3,6 @@ read and `eval.json` for programs, in the model's folder."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -275,9 +274,3 @@ def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str],
         write_text(page, evaluation_page.html(content, views))
         return page
     return None
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The `eval.json` of a model's folder."""
-    found: dict[str, Any] = json.loads((folder / "eval.json").read_text())
-    return found

@@ -21,7 +21,7 @@ from popnas.runs.lock import RunLock
 from popnas.workflows import fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, earlier, requests, selection
-from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
 
@@ -175,9 +175,9 @@ def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
 def _threads(job: ModelJob, dataset: Dataset) -> int:
     """Threads on a CPU: one where the network is small, else all cores; those it began with if it is resumed,
     because results depend on them in their last bits."""
-    log = ModelFolder(job.folder).training_json
-    if log.is_file():
-        return int(read_json(log)["threads"])
+    folder = ModelFolder(job.folder)
+    if folder.has_log:
+        return int(folder.log()["threads"])
     spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
     flops = network_cost(Cell.parse(job.cell), spec).flops * job.config.dataset.batch_size
     most = min(len(executors.available_cores()), torch.get_num_threads())

@@ -22,11 +22,22 @@ from popnas.export import description
 from popnas.export.stored import network_of
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder, identity
-from popnas.storage import PROOF, proof
+from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.rules import is_amount, is_object, is_text, list_of, whole
 from popnas.workflows.data import run_data
 
 _DEEPEST = 3
 """Folders between a run and the deepest model, `sampled_models/B1/0`."""
+
+_MOST_THREADS = 1024
+_LOG_MUST = {"threads": whole(1, _MOST_THREADS), "training_seconds": is_amount}
+_LOG_MAY = {
+    "cell": is_text,
+    "num_epochs": whole(1),
+    "wall_seconds": is_amount,
+    "epoch_seconds": list_of(is_amount),
+    "epochs": list_of(is_object),
+}
 
 
 class ModelFolder:
@@ -53,7 +64,7 @@ class ModelFolder:
 
     def content(self) -> dict[str, Any]:
         """`model.json`: cell, network, input contract, classes, figures."""
-        if not self.is_finished:
+        if not is_there(self.model_json):
             raise RunFolderError(_unfinished(self))
         content = description.read(self.path)
         if "dataset" not in content:
@@ -72,10 +83,10 @@ class ModelFolder:
         document = RunFolder.open(run.path).config_json() if is_runs else read_json(source)
         if source == self.config_json and self.is_finished:
             description.check_file(self.content(), source, self._read(source))
-        if self.data_path is not None:
-            document["dataset"]["path"] = self.data_path
         try:
             found = configurations.load(document)
+            if self.data_path is not None:
+                found = configurations.changed(found, {run_data.FIELD: self.data_path})
         except ConfigError as error:
             raise RunFolderError(f"{source} is not a run's configuration: {error}") from error
         if self.is_finished and (kind := self.content()["dataset"].get("type")) != found.dataset.type:
@@ -84,6 +95,20 @@ class ModelFolder:
                 f"{found.dataset.type}. Put the folder's own files back, or train it again."
             )
         return found
+
+    @property
+    def has_log(self) -> bool:
+        """Whether a training was begun here, though its log may be damaged."""
+        return is_there(self.training_json)
+
+    def log(self) -> dict[str, Any]:
+        """`training.json`: how the training goes, or went."""
+        return read_json(
+            self.training_json,
+            must=_LOG_MUST,
+            may=_LOG_MAY,
+            remedy=f"remove {self.path}, and the command that made it trains this network anew",
+        )
 
     def spec(self) -> NetworkSpec:
         """What the network is made from beside its cell."""
@@ -111,10 +136,13 @@ class ModelFolder:
         description.check_file(self.content(), self.onnx, self._read(self.onnx))
 
     def _read(self, path: Path) -> bytes:
+        identity.check_place(path)
         try:
             return files.read_bytes(path)
         except OSError as error:
-            raise RunFolderError(f"cannot read {path}: {files.reason(error)}.") from error
+            raise RunFolderError(
+                f"cannot read {path}: {files.reason(error)}. {description.REMEDY}"
+            ) from error
 
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
         """The data that the network was trained on."""
@@ -154,19 +182,3 @@ def _unfinished(folder: ModelFolder) -> str:
         f"{folder.path} is not a model's folder: it {what} Models lie in best_model/, model_selection/*/ "
         "and final_training/ of a run's folder."
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; raises RunFolderError, also if it does not have the checksum in it, or is of
-    another run than the one in whose folder it lies."""
-    try:
-        content = files.read_object(path)
-    except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {files.reason(error)}.") from error
-    if content.pop(PROOF, None) not in (None, proof(content)):
-        raise RunFolderError(
-            f"{path} was changed or damaged outside popnas: it does not have its checksum. Put back a copy "
-            f"of the file; or, if it was changed on purpose, remove the line '{PROOF}' in it."
-        )
-    identity.check(path, content)
-    return content

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from popnas.cells import Cell
+from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import UserError
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
@@ -115,14 +116,15 @@ def nothing_fits(cell: Cell, spec: NetworkSpec, allowed: ParamsRange) -> str | N
 
 def _grid(cell: Cell, spec: NetworkSpec) -> list[list[Macro]]:
     """All macro-architectures that are looked at, grouped by motifs and normal cells."""
+    most_filters, most_motifs, most_cells = (
+        bounds(ArchitectureConfig, name)[1] for name in ("filters", "motifs", "normal_cells_per_motif")
+    )
     counts = sorted({int(spec.filters * factor) for factor in FILTER_FACTORS} - {0})
     return [
-        [
-            _macro(cell, spec, spec.motifs + more_motifs, spec.normal_cells_per_motif + more_cells, filters)
-            for filters in counts
-        ]
-        for more_motifs in MORE_MOTIFS
-        for more_cells in MORE_NORMAL_CELLS
+        [_macro(cell, spec, motifs, normal_cells, filters) for filters in counts if filters <= most_filters]
+        for motifs in (spec.motifs + more for more in MORE_MOTIFS)
+        for normal_cells in (spec.normal_cells_per_motif + more for more in MORE_NORMAL_CELLS)
+        if motifs <= most_motifs and normal_cells <= most_cells
     ]
 
 

@@ -18,7 +18,7 @@ from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
-from popnas.errors import PopnasError, RunFolderError, UserError
+from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
 from popnas.executors import Executor, Job, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
@@ -27,21 +27,28 @@ from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
+from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
 from popnas.training import device
 from popnas.workflows import advice, fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import macro_variants, requests, search_state
-from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
 from popnas.workflows.models.progress import ModelListener
+from popnas.workflows.models.stored import selection_plan
+from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan
 from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
 from popnas.workflows.settings import num_workers
 
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
 PARTIAL = "model_selection_training"
 NUM_CELLS = 5
-_SHAPE = ("motifs", "normal_cells", "filters")
+_FAILURE = {
+    "error": is_text,
+    "error_kind": or_none(lambda value: value in CandidateFailed.KINDS),
+}
 _HEADER = ("cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time")
 
 
@@ -167,19 +174,14 @@ def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list
 
 def read_selection(path: Path) -> list[SelectedModel]:
     """The models of a selection's folder as they are now; empty if there is none."""
-    plan = path / "selection.json"
-    if not plan.is_file():
-        return []
-    try:
-        return [_as_it_is(path, fields) for fields in read_json(plan)["models"]]
-    except (KeyError, TypeError) as error:
-        raise RunFolderError(f"{plan} is not the plan of a model selection: {error}") from error
+    plan = selection_plan.read(path)
+    return [] if plan is None else [_as_it_is(path, model) for model in plan.models]
 
 
 def staleness(run: Path, path: Path, state: RunState) -> str | None:
     """Why a selection no longer stands for its search, and the remedy; None if it does, or there is none."""
-    plan = path / "selection.json"
-    changed = search_state.change(read_json(plan).get("search"), state) if plan.is_file() else None
+    plan = selection_plan.read(path)
+    changed = None if plan is None else search_state.change(plan.search, state)
     if changed is None:
         return None
     name = [] if path == RunFolder(run).model_selection else ["--name", path.name]
@@ -201,7 +203,6 @@ class _Selection:
 
     def __init__(self, path: Path, config: RunConfig, dataset: Dataset, listener: ModelListener) -> None:
         self.path, self.config, self.dataset, self.listener = path, config, dataset, listener
-        self.plan_path = path / "selection.json"
         self.missing_views = RepeatedViews(listener.message)
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
@@ -216,23 +217,17 @@ class _Selection:
         renew: bool,
     ) -> SelectionResult:
         request |= {"config": search_part(self.config.to_json())}
-        known = read_json(self.plan_path) if self.plan_path.is_file() else None
-        if known is not None and not _same_request(known.get("request"), request):
+        known = selection_plan.read(self.path)
+        if known is not None and not _same_request(known.request, request):
             raise RunFolderError(
                 f"{self.path} holds a model selection of other settings. Choose another --name, or remove "
                 "the folder to select anew."
             )
         if known is None or renew:
-            kept = [] if known is None else self._worth_keeping(known["models"])
+            kept = () if known is None else self._worth_keeping(known.models)
             planned = self._planned(cells, allowed, kept)
             self._check_fits(planned)
-            plan = {
-                "request": request,
-                "search": made_from,
-                "models": planned,
-                identity.KEY: identity.of_enclosing(self.path),
-            }
-            write_json(self.plan_path, plan, is_durable=True, is_proven=True)
+            selection_plan.write(self.path, SelectionPlan(request, made_from, planned))
         models = read_selection(self.path)
         pending = [
             model
@@ -247,13 +242,16 @@ class _Selection:
             self.missing_views.tell_counts()
         return self._result()
 
-    def _worth_keeping(self, models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _worth_keeping(self, models: Sequence[PlannedModel]) -> tuple[PlannedModel, ...]:
         """Of an earlier plan what was begun: nothing that was trained is lost."""
-        return [fields for fields in models if (self.path / fields["folder"]).is_dir()]
+        return tuple(model for model in models if (self.path / model.folder).is_dir())
 
     def _planned(
-        self, cells: list[Cell], allowed: macro_variants.ParamsRange | None, kept: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
+        self,
+        cells: list[Cell],
+        allowed: macro_variants.ParamsRange | None,
+        kept: tuple[PlannedModel, ...],
+    ) -> tuple[PlannedModel, ...]:
         spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
         planned: list[tuple[Cell, Macro]] = []
         for cell in cells:
@@ -262,28 +260,23 @@ class _Selection:
                 planned += [(cell, macro) for macro in macro_variants.alternatives(cell, spec, allowed)]
                 if (message := macro_variants.nothing_fits(cell, spec, allowed)) is not None:
                     self.listener.message(message)
-        known = [(fields["cell"], *(fields[name] for name in _SHAPE)) for fields in kept]
+        known = [(model.cell, model.motifs, model.normal_cells, model.filters) for model in kept]
         fresh = [
             (cell, macro)
             for cell, macro in planned
             if (cell.key, macro.motifs, macro.normal_cells, macro.filters) not in known
         ]
-        first = 1 + max((int(fields["folder"].partition("-")[0]) for fields in kept), default=-1)
-        return kept + [
-            {
-                "folder": f"{number}-m{macro.motifs}-n{macro.normal_cells}-f{macro.filters}",
-                "cell": cell.key,
-                **asdict(macro),
-            }
-            for number, (cell, macro) in enumerate(fresh, start=first)
-        ]
-
-    def _check_fits(self, planned: list[dict[str, Any]]) -> None:
-        networks = [
-            (
-                Cell.parse(model["cell"]),
-                self._spec(model["motifs"], model["normal_cells"], model["filters"]),
+        first = 1 + max((model.number for model in kept), default=-1)
+        return kept + tuple(
+            PlannedModel(
+                f"{number}-m{macro.motifs}-n{macro.normal_cells}-f{macro.filters}", cell.key, **asdict(macro)
             )
+            for number, (cell, macro) in enumerate(fresh, start=first)
+        )
+
+    def _check_fits(self, planned: Sequence[PlannedModel]) -> None:
+        networks = [
+            (Cell.parse(model.cell), self._spec(model.motifs, model.normal_cells, model.filters))
             for model in planned
         ]
         for warning in fits.check_training(self.config, self.dataset, networks, is_final=False):
@@ -378,15 +371,15 @@ def _same_request(one: Any, other: dict[str, Any]) -> bool:
     return first == second and same_search(one.get("config") or {}, other["config"])
 
 
-def _as_it_is(path: Path, fields: dict[str, Any]) -> SelectedModel:
-    folder = ModelFolder(path / fields["folder"])
-    failed = folder.path / "failed.json"
-    failure = read_json(failed) if failed.is_file() else {}
-    shape = {name: fields[name] for name in ("cell", "motifs", "normal_cells", "filters", "params")}
+def _as_it_is(path: Path, planned: PlannedModel) -> SelectedModel:
+    folder = ModelFolder(path / planned.folder)
+    identity.check_place(folder.path)
+    failed, failure = folder.path / "failed.json", dict[str, Any]()
+    if is_there(failed):
+        failure = read_json(failed, must=_FAILURE, remedy="remove it, and popnas select trains it again")
     return SelectedModel(
-        folder=folder.path,
-        **shape,
-        trained=read_trained(folder) if folder.is_finished else None,
+        **{**asdict(planned), "folder": folder.path},
+        trained=read_trained(folder) if is_there(folder.model_json) else None,
         error=failure.get("error"),
         error_kind=failure.get("error_kind"),
     )

@@ -6,8 +6,6 @@ tells how it goes while it is under way; `model.json`, written last, says that i
 
 from __future__ import annotations
 
-import hashlib
-import io
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -28,18 +26,20 @@ from popnas.networks.cost import network_cost
 from popnas.report.views import Views
 from popnas.runs import identity
 from popnas.runs.folder import same_search, search_part
+from popnas.runs.stored.reading import is_there, read_json
 from popnas.seeds import derive_seed
-from popnas.storage import plain, proof, remove_temporary, write_bytes, write_json
+from popnas.storage import plain, proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
-from popnas.training import EpochRecord, TrainingSettings
+from popnas.training import EpochRecord, SnapshotError, TrainingSettings
 from popnas.training.interfaces import Snapshot
 from popnas.workflows.models import files
-from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.models.stored.checkpoint import Checkpoint
 from popnas.workflows.settings import placement
 
 SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"
-_ZIP = b"PK"
+_RESULT = ("best_epoch", "num_epochs", "score", "stopped", "validation_metrics", "onnx_warning")
 _REMEDIES = {
     SELECTION: "Choose another --name, or remove the folder to train anew.",
     FINAL: "Choose another --name, or train anew with --renew, which keeps the old one beside the new.",
@@ -145,14 +145,17 @@ def train_model(
 def check_same_job(job: ModelJob) -> None:
     """Raises RunFolderError if the job's folder holds something else than this job's model or checkpoint."""
     folder = ModelFolder(job.folder)
-    if not folder.config_json.is_file():
+    for place in (folder.path, folder.deploy, folder.tensorboard):
+        identity.check_place(place)
+    if not is_there(folder.config_json):
         if folder.path.is_dir() and any(path.is_file() for path in folder.path.glob("[!.]*")):
             raise RunFolderError(
                 f"{folder.path} exists already and is no model's folder. Choose another --name."
             )
         return
-    is_same = same_search(read_json(folder.config_json), job.config.to_json())
-    started = read_json(folder.training_json) if folder.training_json.is_file() else {}
+    remedy = f"remove {folder.path}, and the same command trains anew"
+    is_same = same_search(read_json(folder.config_json, remedy=remedy), job.config.to_json())
+    started = folder.log() if folder.has_log else {}
     if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
         what = "model" if folder.is_finished else "unfinished training"
         raise RunFolderError(
@@ -163,13 +166,13 @@ def check_same_job(job: ModelJob) -> None:
 def read_trained(folder: ModelFolder) -> TrainedModel:
     """The result that a finished folder tells of."""
     content = folder.content()
+    if missing := [name for name in _RESULT if name not in content]:
+        raise RunFolderError(f"{folder.model_json} has no '{missing[0]}'. {description.REMEDY}")
     fields = {name: content[name] for name in ("best_epoch", "num_epochs", "score", "stopped")}
-    metrics = content["validation_metrics"] or {}
-    log = read_json(folder.training_json)
     return TrainedModel(
         folder.path,
-        metrics=metrics,
-        training_seconds=log["training_seconds"],
+        metrics=content["validation_metrics"] or {},
+        training_seconds=folder.log()["training_seconds"],
         warning=content["onnx_warning"],
         missing_views=tuple(content.get("missing_views", ())),
         **fields,
@@ -191,9 +194,10 @@ class _ModelTraining:
         self.is_final = job.stage == FINAL
         self.views = Views()
         self.placement = placement(job.config, self.spec, job.device)
-        self.checkpoint: dict[str, Any] | None = self._load_checkpoint()
-        started = self.checkpoint or {}
-        self.records: list[EpochRecord] = [EpochRecord(**record) for record in started.get("epochs", [])]
+        self.checkpoint = Checkpoint(folder.checkpoint, self._training())
+        self.snapshot: dict[str, Any] | None = self.checkpoint.load()
+        started = self.snapshot or {}
+        self.records: list[EpochRecord] = [EpochRecord(**record) for record in started.get("epochs", ())]
         self.wall_seconds: float = started.get("wall_seconds", 0.0)
         self.epoch_seconds: list[float] = list(started.get("epoch_seconds", []))
         self.resumed_at = time.monotonic()
@@ -211,21 +215,29 @@ class _ModelTraining:
             self.trackers.params({"cell": self.cell.key, "seed": self.job.seed, "stage": self.job.stage})
             for number, record in enumerate(self.records, start=1):
                 self._track(record, number)
-            return self._finish(network, *self._fit(network))
+            try:
+                kept = self._fit(network)
+            except SnapshotError as error:
+                raise self.checkpoint.damaged() from error
+            return self._finish(network, *kept)
 
     def _reopen(self) -> None:
         """What says that training is done goes first: a kill from here on leaves a training that goes on."""
         remove_temporary(self.folder.path)
         for done in (self.folder.model_json, ModelFolder(self.folder.deploy).model_json):
-            done.unlink(missing_ok=True)
+            with storage_errors(done):
+                done.unlink(missing_ok=True)
 
     def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
         """Train to the end; the kept epoch (from 0) and its weights."""
         if self.stopped:
-            assert self.checkpoint is not None
-            network.load_state_dict(self.checkpoint["network"])
-            # Final training keeps the last epoch, so its checkpoint holds no better weights.
-            return self.checkpoint["best_epoch"], self.checkpoint["best_state"] or network.state_dict()
+            assert self.snapshot is not None
+            try:
+                # Final training keeps the last epoch, so its checkpoint holds no better weights.
+                network.load_state_dict(self.snapshot["best_state"] or self.snapshot["network"])
+            except RuntimeError as error:
+                raise SnapshotError(str(error)) from error
+            return self.snapshot["best_epoch"], network.state_dict()
         config, task, data = self.job.config, self.task, self.dataset
         is_simulated = config.others.timing == "simulated"
         if self.is_final:
@@ -244,7 +256,7 @@ class _ModelTraining:
                 self.job.seed,
                 simulated_cost=network_cost(self.cell, self.spec) if is_simulated else None,
                 on_epoch=self._end_epoch,
-                resume=self.checkpoint,
+                resume=self.snapshot,
             ),
         )
         return result.best_epoch, result.best_state
@@ -281,42 +293,15 @@ class _ModelTraining:
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
 
-    def _load_checkpoint(self) -> dict[str, Any] | None:
-        path = self.folder.checkpoint
-        if not path.is_file():
-            return None
-        try:
-            data = path.read_bytes()
-            if not data.startswith(_ZIP):  # as popnas 0.1.0 wrote it
-                digest, _, data = data.partition(b"\n")
-                if digest.decode() != hashlib.sha256(data).hexdigest():
-                    raise ValueError("it does not have its checksum")
-            snapshot: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for damaged files, and advises to unpickle them
-            raise RunFolderError(
-                f"the checkpoint {path} is damaged. Remove it to train this network anew."
-            ) from error
-        if snapshot.get("training", self._training()) != self._training():
-            raise RunFolderError(
-                f"the checkpoint {path} is of another training. Put back this one's own, or remove it to "
-                "train this network anew."
-            )
-        return snapshot
-
     def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
-        content = {
-            **snapshot,
-            "training": self._training(),
-            "wall_seconds": self._wall_seconds(),
-            "epoch_seconds": self.epoch_seconds,
-            "stopped": self.stopped,
-        }
-        stream = io.BytesIO()
-        torch.save(content, stream)
-        # Not synced: with epochs of a second that would cost as much as it saves when the power fails.
-        # The checksum stands before it: torch reads changed values without a word.
-        data = stream.getvalue()
-        write_bytes(self.folder.checkpoint, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+        self.checkpoint.save(
+            {
+                **snapshot,
+                "wall_seconds": self._wall_seconds(),
+                "epoch_seconds": self.epoch_seconds,
+                "stopped": self.stopped,
+            }
+        )
 
     def _training(self) -> str:
         """Which training a checkpoint is of: run, cell and all that it is trained with."""

@@ -12,7 +12,7 @@ from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.errors import ExportError
+from popnas.errors import ExportError, RunFolderError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.executors import Executor, Job
 from popnas.export import description
@@ -80,8 +80,9 @@ def write(
 def _load(network: networks.Network, path: Path) -> bool:
     """Whether `path` holds the network's weights; somebody may have removed or damaged them."""
     try:
+        identity.check_place(path)
         network.load_state_dict(candidate_files.load_weights(path))
-    except (OSError, SafetensorError, RuntimeError):
+    except (OSError, RunFolderError, SafetensorError, RuntimeError):
         return False
     return True
 

@@ -11,7 +11,7 @@ from popnas.cells import SearchSpace
 from popnas.errors import RunFolderError
 from popnas.runs import RunFolder, RunState, write_table
 from popnas.runs.views import predicted_columns
-from popnas.storage import load_arrays, save_arrays
+from popnas.storage import save_arrays
 from popnas.strategy import Selection
 from popnas.workflows.searching.surrogates import StepPredictions
 
@@ -53,7 +53,7 @@ def write(
 def is_intact(folder: RunFolder, content: dict[str, Any]) -> bool:
     """Whether the arrays that a journal's event `predictions` names are there as they were written."""
     try:
-        load_arrays(folder.predictions_npz(content["step"]), content["sha256"])
+        folder.load_predictions(content["step"], content["sha256"])
     except RunFolderError:
         return False
     return True
@@ -65,7 +65,7 @@ def write_csv(folder: RunFolder, state: RunState, step: int) -> None:
     Raises:
         RunFolderError: the arrays are missing, damaged or not those that the journal means.
     """
-    arrays = load_arrays(folder.predictions_npz(step), state.predictions[step]["sha256"])
+    arrays = folder.load_predictions(step, state.predictions[step]["sha256"])
     # Canonical order decides among equal scores, as everywhere.
     cells_NB4 = arrays["cells"]
     keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]

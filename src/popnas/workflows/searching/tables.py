@@ -49,7 +49,7 @@ def write_predictors(folder: RunFolder, state: RunState) -> None:
     """`predictors/B{b}.json`: per step and objective the hyper-parameters, loss curve and cross-validation
     figures of the fit."""
     for step, content in state.predictions.items():
-        write_json(folder.predictors / f"B{step}.json", content["predictors"])
+        write_json(folder.predictors / f"B{step}.json", (content.get("predictors") or {}))
 
 
 def _write(

@@ -24,11 +24,23 @@ from popnas.networks.cost import network_cost
 from popnas.report.views import Views
 from popnas.runs import RunFolder, identity
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
+from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.rules import (
+    has,
+    is_amount,
+    is_object,
+    is_share,
+    is_text,
+    list_of,
+    mapping_of,
+    or_none,
+    whole,
+)
 from popnas.storage import write_json
 from popnas.workflows import fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
-from popnas.workflows.models.folder import ModelFolder, read_json
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import environment
@@ -125,7 +137,7 @@ def resume(
         UserError: no such job there.
     """
     folder = RunFolder.open(path)
-    if not state_path(folder.path).is_file():
+    if not is_there(state_path(folder.path)):
         raise RunFolderError(
             f"{folder.path} was not started by `popnas e2e`. Go on with "
             f"`{as_typed('search', '-r', folder.path)}`, then `{as_typed('select', '-p', folder.path)}` and "
@@ -137,6 +149,37 @@ def resume(
 def state_path(run: Path) -> Path:
     """Where the job's state lies in a run's folder."""
     return run / "e2e.json"
+
+
+_STATE = {
+    "request": has({"num_cells": whole(1), "params": or_none(is_text), "batch_size": or_none(whole(1))}),
+    "max_hours": or_none(is_amount),
+    "spent_seconds": is_amount,
+    "search_seconds": or_none(is_amount),
+    "configs": has({stage: has({"dataset": is_object}) for stage in ("selection", "training")}),
+    "finished": lambda value: mapping_of(is_amount)(value) and value.keys() <= set(STAGES),
+    "cuts": list_of(is_text),
+}
+_DECIDED = {"selection_until": is_amount, "training_until": is_amount}
+_DEPLOYED = {
+    "cell": is_text,
+    "params": whole(0),
+    "measured": has({"split": is_text, "accuracy": is_share, "num_samples": whole(1)}),
+}
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """The job's state; raises RunFolderError unless a job could have written it."""
+    place = state_path(path)
+    commands = [as_typed("select", "-p", path), as_typed("train", "-p", path)]
+    remedy = f"go on without it: {' and '.join([as_typed('search', '-r', path), *commands])}"
+    state = read_json(place, must=_STATE, may=_DECIDED, remedy=remedy)
+    is_decided = "selection_until" in state or "selection" not in state["finished"]
+    if (state["search_seconds"] is None) != (state["max_hours"] is None) or (
+        state["max_hours"] is not None and not is_decided
+    ):
+        raise RunFolderError(f"{place} contradicts itself. Put back a copy of the file; or {remedy}.")
+    return state
 
 
 def _create(path: Path, config: RunConfig, state: dict[str, Any]) -> RunFolder:
@@ -189,7 +232,7 @@ class _EndToEnd:
     ) -> None:
         self.path, self.is_quiet, self.listener = path, is_quiet, listener
         self.folder = RunFolder(path)
-        self.state = read_json(state_path(path))
+        self.state = _read_state(path)
         self.spent_before = float(self.state["spent_seconds"])
         self.began = time.monotonic() if began is None else began
 
@@ -337,7 +380,7 @@ class _EndToEnd:
     def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
         """Seconds of an epoch of final training."""
         dataset = run_data.load(config, self.path)
-        found = epoch_time.logged(read_json(ModelFolder(best.folder).training_json))
+        found = epoch_time.logged(ModelFolder(best.folder).log())
         if found is not None:
             return found * len(dataset.full_train) / len(dataset.train)
         shape = (best.motifs, best.normal_cells, best.filters)
@@ -387,7 +430,7 @@ class _EndToEnd:
         best = selection.best_of(selection.read_selection(self.folder.model_selection))
         if best is None:
             return None
-        epoch = epoch_time.logged(read_json(ModelFolder(best.folder).training_json))
+        epoch = epoch_time.logged(ModelFolder(best.folder).log())
         if epoch is None:
             return None
         num_epochs = self._config("training").training_hyperparameters.epochs
@@ -400,8 +443,8 @@ class _EndToEnd:
 
     def _beside_epochs(self, before: str, stage: str, models: Sequence[Path], workers: int = 1) -> float:
         """Seconds that a finished stage took beside the epochs of its models: start-up, data, exports."""
-        logs = [ModelFolder(folder).training_json for folder in models]
-        epochs = [sum(read_json(log).get("epoch_seconds", [])) for log in logs if log.is_file()]
+        begun = [model for model in map(ModelFolder, models) if model.has_log]
+        epochs = [sum(model.log().get("epoch_seconds", [])) for model in begun]
         finished = self.state["finished"]
         return float(finished[stage] - finished[before] - sum(epochs) / workers)
 
@@ -420,7 +463,7 @@ class _EndToEnd:
 
     def _result(self) -> EndToEndResult:
         model = ModelFolder(self.folder.final_training)
-        deployed = read_json(ModelFolder(model.deploy).model_json)
+        deployed = read_json(ModelFolder(model.deploy).model_json, must=_DEPLOYED)
         return EndToEndResult(
             self.path, model.path, deployed, self.state["cuts"], self.state["finished"][STAGES[-1]]
         )

@@ -1,0 +1,111 @@
+"""`selection.json`: what a model selection trains, written before anything is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from popnas.cells import Cell
+from popnas.config import ArchitectureConfig, bounds
+from popnas.errors import CellSyntaxError
+from popnas.export.description import MOST_BLOCKS
+from popnas.runs import identity
+from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.rules import has, is_object, is_text, list_of, or_none, whole
+from popnas.storage import write_json
+
+NAME = "selection.json"
+
+_FOLDER = re.compile(r"\d{1,9}-m\d{1,9}-n\d{1,9}-f\d{1,9}")
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """One model: the name of its folder, its canonical cell, its macro-architecture, its params with one
+    head."""
+
+    folder: str
+    cell: str
+    motifs: int
+    normal_cells: int
+    filters: int
+    params: int
+
+    @property
+    def number(self) -> int:
+        """The folder's number, from 0."""
+        return int(self.folder.partition("-")[0])
+
+
+@dataclass(frozen=True)
+class SelectionPlan:
+    """`request`: what was asked for; `search`: the state of the search that it was made from, None if a cell
+    was given; `models` in the order of their numbers."""
+
+    request: Mapping[str, Any]
+    search: dict[str, Any] | None
+    models: tuple[PlannedModel, ...]
+
+
+def read(folder: Path) -> SelectionPlan | None:
+    """The plan in a selection's folder; None if there is none.
+
+    Raises:
+        RunFolderError: it cannot be read, is of another run, or is not as a selection writes it.
+    """
+    path = folder / NAME
+    if not is_there(path):
+        return None
+    remedy = "remove it, and the same popnas select plans anew and goes on with what was trained"
+    content = read_json(path, must=_MUST, may=_MAY, remedy=remedy)
+    models = tuple(PlannedModel(**fields) for fields in content["models"])
+    return SelectionPlan(content["request"], content.get("search"), models)
+
+
+def write(folder: Path, plan: SelectionPlan) -> None:
+    """Write the plan into a selection's folder; raises StorageError."""
+    content = {
+        "request": plan.request,
+        "search": plan.search,
+        "models": [asdict(model) for model in plan.models],
+        identity.KEY: identity.of_enclosing(folder),
+    }
+    write_json(folder / NAME, content, is_durable=True, is_proven=True)
+
+
+def _is_folder(value: Any) -> bool:
+    """Whether it is the name that a selection gives a model's folder, and so no path to elsewhere."""
+    return is_text(value) and _FOLDER.fullmatch(value) is not None
+
+
+def _is_cell(value: Any) -> bool:
+    if not is_text(value):
+        return False
+    try:
+        return 1 <= len(Cell.parse(value).blocks) <= MOST_BLOCKS
+    except CellSyntaxError:
+        return False
+
+
+_MODEL = {
+    "folder": _is_folder,
+    "cell": _is_cell,
+    "motifs": whole(*bounds(ArchitectureConfig, "motifs")),
+    "normal_cells": whole(*bounds(ArchitectureConfig, "normal_cells_per_motif")),
+    "filters": whole(*bounds(ArchitectureConfig, "filters")),
+    "params": whole(0),
+}
+
+
+def _are_models(value: Any) -> bool:
+    are_whole = list_of(lambda item: has(_MODEL)(item) and item.keys() == _MODEL.keys(), 1)(value)
+    return are_whole and len({item["folder"] for item in value}) == len(value)
+
+
+_MUST = {"request": is_object, "models": _are_models}
+_MAY = {
+    "search": or_none(has({"num_trained": whole(0), "finish_reason": or_none(is_text), "sha256": is_text}))
+}
