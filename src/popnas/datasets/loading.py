@@ -4,12 +4,13 @@ has.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from popnas import files
 from popnas.datasets.dataset import Dataset
-from popnas.datasets.sources import SOURCES, Request, Source
+from popnas.datasets.sources import SOURCES, RawData, Request, Source
 from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
 from popnas.files import is_file, is_folder
 from popnas.resources import free_memory
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
     from popnas.config import DatasetConfig
 
 
-def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Dataset:
+Read = Callable[[Source, Request], RawData]
+
+
+def load(
+    config: DatasetConfig,
+    seed: int,
+    *,
+    need_test: bool = False,
+    read: Read = lambda source, of: source.read(of),
+) -> Dataset:
     """The data set that the `dataset` section names, split and ready; the same for the same arguments
-    everywhere.
+    everywhere. `read` may give what it has read before for an equal request.
 
     Raises:
         DataError: data that are missing, broken or unsuited to the task.
@@ -32,10 +42,10 @@ def load(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Datase
         raise DataError(f"No data source serves the dataset.type '{config.type}'.")
     path = files.user_path(config.path) if config.path is not None else None
     if path is None:
-        return _loaded(config, None, seed, need_test)
+        return _loaded(config, None, seed, need_test, read)
     check_path(path)
     try:
-        return _loaded(config, path, seed, need_test)
+        return _loaded(config, path, seed, need_test, read)
     except OSError as error:  # vanished, or its permissions were taken away, since it was looked at
         raise DataError(f"{error.filename or path} cannot be read: {files.reason(error)}.") from error
     except MemoryError as error:
@@ -58,14 +68,14 @@ def check_path(path: Path) -> None:
         raise DataError(f"{path} (dataset.path) cannot be read: {found}. Give a file or a folder of data.")
 
 
-def _loaded(config: DatasetConfig, path: Path | None, seed: int, need_test: bool) -> Dataset:
+def _loaded(config: DatasetConfig, path: Path | None, seed: int, need_test: bool, read: Read) -> Dataset:
     request = Request(config.type, config.name, path, config.resize, need_test, config.cache)
     source = (
         _source_of_path(request.task, path)
         if path is not None
         else _source_of_name(request.task, config.name)
     )
-    dataset = source.read(request).assemble(config, seed)
+    dataset = read(source, request).assemble(config, seed)
     if need_test and dataset.test is None:
         raise MissingSplitError(
             f"{dataset.place} has no test split, which is needed here. Add one beside the training split, "

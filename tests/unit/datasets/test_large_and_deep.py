@@ -12,6 +12,7 @@ from PIL import Image
 from popnas import files
 from popnas.datasets import layouts
 from popnas.datasets.findings import Findings, shown
+from popnas.datasets.sources import SOURCES
 from popnas.errors import DataError
 from popnas.workflows.data.look import look_at
 
@@ -165,3 +166,24 @@ def test_a_broken_ts_file_is_read_once(tmp_path, counted):
     with pytest.raises(DataError, match=r"p_TRAIN\.ts"):
         look_at(str(tmp_path), first_of)
     assert set(counted.values()) == {1}
+
+
+def train_only(folder, kind):
+    for place in KINDS[kind][: len(KINDS[kind]) // 3]:
+        (folder / place).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.full((8, 8), i % 2, np.uint8)
+            pixels[:3] = 255
+            Image.fromarray(pixels).save(folder / place / f"{i}.png")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sound_files_are_read_once_however_the_splits_are_made_of_them(tmp_path, monkeypatch, kind):
+    """Without a validation and a test split, and with a label that may stand for "unlabelled"."""
+    train_only(tmp_path, kind)
+    source = SOURCES.get({"classes": "class_folders", "masks": "segmentation_folders"}[kind])
+    asked, read = [], source.read
+    monkeypatch.setattr(source, "read", lambda self, request: asked.append(request) or read(self, request))
+    found = look_at(str(tmp_path), first_of)
+    assert found.num_training == {"classes": 16, "masks": 8}[kind]
+    assert len(asked) == 1

@@ -8,9 +8,9 @@ To add one: a file here, or a module of your own behind an entry point of the gr
 Optional packages are imported inside the functions that need them, and only there.
 """
 
-from popnas.datasets.sources._base import Request, Source
+from popnas.datasets.sources._base import RawData, Request, Source
 from popnas.registry import Registry
 
 SOURCES: Registry[type[Source]] = Registry("data source", "popnas.datasets.sources", "popnas.datasets")
 
-__all__ = ["SOURCES", "Request", "Source"]
+__all__ = ["SOURCES", "RawData", "Request", "Source"]

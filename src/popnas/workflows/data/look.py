@@ -10,6 +10,7 @@ from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
 from popnas.config.sections import ResizeConfig
 from popnas.datasets import SOURCES, Dataset
+from popnas.datasets.sources import RawData, Request, Source
 from popnas.errors import (
     DataError,
     MissingSplitError,
@@ -98,7 +99,7 @@ def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
 def look_with(config: RunConfig) -> Look:
     """All data of a configuration, as `look_at`."""
     section = config.to_json()["dataset"]
-    return _all_of(section, config.dataset, derive_seed(config.others.seed, "data"))
+    return _all_of(section, config.dataset, derive_seed(config.others.seed, "data"), _ReadOnce())
 
 
 def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
@@ -139,11 +140,31 @@ def _unknown(data: str, trouble: str, names: list[str]) -> str:
     )
 
 
+class _ReadOnce:
+    """Keeps what was read last, for further attempts at the same data: to read them takes longest.
+
+    `has_no_test`: they were found without a test split, so that it does not matter whether one is asked for.
+    """
+
+    def __init__(self) -> None:
+        self.has_no_test = False
+        self._kept: tuple[Request, RawData] | None = None
+
+    def __call__(self, source: Source, request: Request) -> RawData:
+        if self.has_no_test:
+            request = replace(request, needs_test=True)
+        if self._kept is None or self._kept[0] != request:
+            self._kept = None  # freed before the next are read
+            self._kept = (request, source.read(request))
+        return self._kept[1]
+
+
 def _load(section: dict[str, Any]) -> Look:
     """Load with a validation split of its own if there is one, else with a share of the training data."""
     guesses: list[str] = []
+    read = _ReadOnce()
     try:
-        return _loaded({**section, "validation_size": None})
+        return _loaded({**section, "validation_size": None}, read)
     except MissingValidationError:
         pass
     except DataError as error:
@@ -151,11 +172,11 @@ def _load(section: dict[str, Any]) -> Look:
             raise  # the files are read with a share of the training data, too
         guesses.append(f"The validation split of the data is not used, because it cannot be: {error}")
     try:
-        look = _loaded({**section, "validation_size": _SHARE})
+        look = _loaded({**section, "validation_size": _SHARE}, read)
     except TooFewError as error:
         if error.smallest is None:
             raise
-        look = _loaded({**section, "validation_size": error.smallest})
+        look = _loaded({**section, "validation_size": error.smallest}, read)
         guesses.append(
             f"{error.smallest:.1%} of the training examples are taken for validation, because of fewer not "
             "every class would have one."
@@ -163,28 +184,29 @@ def _load(section: dict[str, Any]) -> Look:
     return replace(look, guesses=(*look.guesses, *guesses))
 
 
-def _loaded(section: dict[str, Any]) -> Look:
-    look = _all_of(section, DatasetConfig(**section), 0)
+def _loaded(section: dict[str, Any], read: _ReadOnce) -> Look:
+    look = _all_of(section, DatasetConfig(**section), 0, read)
     may_be_unlabelled = str(UNLABELLED) in look.dataset.class_names
     if not look.task.is_per_pixel or not may_be_unlabelled or "ignore_class" in section:
         return look
     try:
-        look = _loaded({**section, "ignore_class": UNLABELLED})
+        look = _loaded({**section, "ignore_class": UNLABELLED}, read)
         guess = "taken for unlabelled (dataset.ignore_class); if it is a class like the others, set null."
     except DataError:
         guess = "taken for a class, because without it fewer than two would be left."
     return replace(look, guesses=(*look.guesses, f"The mask value {UNLABELLED} is {guess}"))
 
 
-def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int) -> Look:
+def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int, read: _ReadOnce) -> Look:
     """Load what can be loaded, with the test split if there is one; what failed on the way is a problem."""
     problems: dict[str, None] = {}  # an ordered set
     attempts = [config]
     for attempt in attempts:
         for need_test in (True, False):
             try:
-                dataset = datasets.load(attempt, seed, need_test=need_test)
+                dataset = datasets.load(attempt, seed, need_test=need_test, read=read)
             except MissingSplitError:
+                read.has_no_test = True
                 continue
             except (MissingValidationError, TooFewError):
                 raise  # no other attempt would help
