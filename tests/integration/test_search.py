@@ -215,6 +215,25 @@ def _kill_and_resume(popnas, num_kills, seed):
         assert len(trained) == len(set(trained)), "a finished candidate was trained twice"
 
 
+def test_kill_9_while_the_best_model_is_written_is_told_and_healed(popnas):
+    config = popnas.write_config()
+    process = popnas.start("search", "-j", config, "--name", "run")
+    run = popnas.folder / "logs" / "run"
+    weights, done = run / "best_model" / "weights.safetensors", run / "best_model" / "model.json"
+    while not weights.exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.005)
+    process.kill()  # its export takes a second, and what says that it is whole is written last
+    process.communicate(timeout=30)
+    assert not done.exists()
+    popnas.run("evaluate", "-p", run, status=2)
+    assert "the search has not ended" in popnas.errors
+    assert f"search -r {run}" in popnas.errors.replace("\n", " ")
+    popnas.run("search", "-r", run)
+    assert done.exists()
+    assert not list((run / "best_model").glob(".popnas-*"))
+
+
 def _wait_for_evaluations(run: Path, count: int) -> None:
     journal = run / "restore" / "journal.jsonl"
     for _ in range(600):

@@ -99,12 +99,18 @@ def read(path: Path | str) -> ModelFiles:
         if (folder / DESCRIPTION).is_file():
             return _read(folder)
     names = sorted(child.name for child in place.iterdir())
-    unfinished = (
-        f" It is a run without a finished model: go on with `{as_typed('search', '-r', place)}`."
-        if (place / "restore").is_dir()
-        else ""
-    )
+    run = place if (place / "restore").is_dir() else identity.enclosing(place)
+    unfinished = "" if run is None else _unfinished(place, run)
     raise RunFolderError(f"{place} holds no {DESCRIPTION}, only {_listed(names)}. {_EXPECTED}{unfinished}")
+
+
+def _unfinished(place: Path, run: Path) -> str:
+    """How a model comes into a run, or into its folder for the search's best."""
+    if place == run:
+        return f" It is a run without a finished model: go on with `{as_typed('search', '-r', run)}`."
+    if place.name == "best_model":
+        return f" The search writes it when it ends: go on with `{as_typed('search', '-r', run)}`."
+    return ""
 
 
 _EXPECTED = (

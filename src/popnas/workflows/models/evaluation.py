@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
 from popnas.resources import available_cores
 from popnas.runs import RunFolder
+from popnas.runs.stored.reading import is_there
 from popnas.storage import plain, write_json, write_text
 from popnas.workflows.models import worst_masks
 from popnas.workflows.models.deployment import check_same_data
@@ -30,6 +31,9 @@ from popnas.workflows.models.folder import ModelFolder, read_data_from
 from popnas.workflows.models.tally import Tally
 from popnas.workflows.models.worst_masks import WorstMasks
 from popnas.workflows.settings import placement
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Say = Callable[[str], None]
 STEM = "test_confusion_matrix"
@@ -91,12 +95,7 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
             )
         return found
     if model is None:
-        best = ModelFolder(run.best_model)
-        if not best.is_finished:
-            if best.path.is_dir():
-                best.content()  # says what is wrong with it
-            raise RunFolderError(f"{path} has no best model yet: the search has not ended.{_listed(run)}")
-        return [best]
+        return [_best_model(run)]
     found = [folder for folder in map(ModelFolder, _places(run, Path(model))) if folder.is_finished]
     if not found:
         places = [folder.path.relative_to(run.path) for folder in _models_in(run)]
@@ -107,6 +106,20 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
         )
     _check_task(run, found[0])
     return found[:1]
+
+
+def _best_model(run: RunFolder) -> ModelFolder:
+    """The search's best; raises RunFolderError if it is not there, or not yet."""
+    best = ModelFolder(run.best_model)
+    if is_there(best.model_json):
+        return best  # whoever reads it says what is wrong with it
+    # It is written before the search says that it has ended: there may be a part of it.
+    has_ended = run.state().finish_reason is not None
+    why = "it was removed or moved away" if has_ended else "the search has not ended"
+    raise RunFolderError(
+        f"{run.path} has no best model{'' if has_ended else ' yet'}: {why}.{_listed(run)} The search writes "
+        f"it, which goes on with: {as_typed('search', '-r', run.path)}"
+    )
 
 
 def _places(run: RunFolder, model: Path) -> list[Path]:
@@ -202,7 +215,7 @@ def answers(
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             reason = str(error).splitlines()[0]
             raise RunFolderError(f"{folder.onnx} cannot be run: {reason}. {REMEDY}") from error
-        run = lambda feed: session.run(["probabilities"], feed)[0]  # noqa: E731
+        run = lambda feed: _ask(folder, session, feed)  # noqa: E731
     else:
         deployed = DeployedNetwork(network, folder.preprocessing())
         run = lambda feed: deployed(*map(torch.tensor, feed.values())).detach().numpy()  # noqa: E731
@@ -210,6 +223,24 @@ def answers(
         probabilities_NK = run(feed)
         check_answers(probabilities_NK, feed["input"], batch.start)
         yield probabilities_NK, np.asarray(split.y[batch])
+
+
+def _ask(
+    folder: ModelFolder, session: onnxruntime.InferenceSession, feed: dict[str, np.ndarray]
+) -> np.ndarray:
+    """The exported file's answers; raises RunFolderError if it has none, or those of another network."""
+    try:
+        found = np.asarray(session.run(["probabilities"], feed)[0])
+    except Exception as error:  # as for opening it
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RunFolderError(f"{folder.onnx} does not answer test examples: {reason}. {REMEDY}") from error
+    wanted = (len(feed["input"]), folder.spec().num_classes)
+    if found.shape[:2] != wanted:
+        raise RunFolderError(
+            f"{folder.onnx} is another network's: it answers {found.shape} where {wanted} was expected. "
+            f"{REMEDY}"
+        )
+    return found
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from popnas import executors, forks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
-from popnas.errors import ExportError, RunFolderError
+from popnas.errors import ExportError
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
@@ -23,7 +23,14 @@ from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, earlier, requests, selection
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.progress import ModelListener
-from popnas.workflows.models.training import FINAL, ModelJob, TrainedModel, check_same_job, train_model
+from popnas.workflows.models.training import (
+    FINAL,
+    ModelJob,
+    OtherTrainingError,
+    TrainedModel,
+    check_same_job,
+    train_model,
+)
 
 PARTIAL = "last_training"
 CHECKPOINT_EPOCHS = 5
@@ -100,7 +107,7 @@ def train(
     with RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock"):
         try:
             check_same_job(job)
-        except RunFolderError:
+        except OtherTrainingError:
             if not renew or (kept := earlier.put_aside(path)) is None:
                 raise
             listener.message(f"The training that was there is kept in {kept}.")

@@ -46,6 +46,10 @@ _REMEDIES = {
 }
 
 
+class OtherTrainingError(RunFolderError):
+    """A sound folder holds the training of other settings or another cell."""
+
+
 @dataclass(frozen=True)
 class ModelJob:
     """One network to train.
@@ -143,7 +147,8 @@ def train_model(
 
 
 def check_same_job(job: ModelJob) -> None:
-    """Raises RunFolderError if the job's folder holds something else than this job's model or checkpoint."""
+    """Raises RunFolderError if the job's folder holds something else than this job's model or checkpoint: an
+    OtherTrainingError, where all of it can be read."""
     folder = ModelFolder(job.folder)
     for place in (folder.path, folder.deploy, folder.tensorboard):
         identity.check_place(place)
@@ -158,7 +163,7 @@ def check_same_job(job: ModelJob) -> None:
     started = folder.log() if folder.has_log else {}
     if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
         what = "model" if folder.is_finished else "unfinished training"
-        raise RunFolderError(
+        raise OtherTrainingError(
             f"{folder.path} holds the {what} of other settings or another cell. {_REMEDIES[job.stage]}"
         )
 

@@ -13,12 +13,14 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
+import popnas
 from popnas import export, networks, tasks
 from popnas.cells import Cell
 from popnas.cli.main import cli
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError, RunFolderError
 from popnas.export.running import accuracy, open_session
+from popnas.runs import RunFolder
 from popnas.storage import write_json
 from popnas.workflows.models import deployment, files
 from popnas.workflows.models.evaluation import STEM, evaluate, find_models
@@ -255,3 +257,63 @@ def test_the_commands(selected: Path, tmp_path: Path) -> None:
     assert ran.exit_code == 0 and "samples/s" in ran.stdout
     for wrong in (["-b", "0"], ["-i", "8by8"], ["-d", "digits", "-i", "1x8x8"], ["-n", "0"]):
         assert runner.invoke(cli, ["latency", onnx, *wrong]).exit_code == 2
+
+
+def without_op(path: Path) -> None:
+    """A sound file for ONNX Runtime's eyes, that fails as soon as it is asked: it reshapes to what is not
+    there."""
+    import onnx
+
+    network = onnx.load(path)
+    (end,) = network.graph.output
+    for node in network.graph.node:
+        node.output[:] = ["before" if name == end.name else name for name in node.output]
+    shape = onnx.helper.make_tensor("odd", onnx.TensorProto.INT64, [2], [7, 999_983])
+    network.graph.initializer.append(shape)
+    network.graph.node.append(onnx.helper.make_node("Reshape", ["before", "odd"], [end.name]))
+    end.type.tensor_type.ClearField("shape")
+    onnx.save(network, path)
+
+
+def fewer_classes(path: Path) -> None:
+    import onnx
+
+    network = onnx.load(path)
+    (end,) = network.graph.output
+    for node in network.graph.node:
+        node.output[:] = ["before" if name == end.name else name for name in node.output]
+    for name, value in (("from", 0), ("to", 3), ("axis", 1)):
+        network.graph.initializer.append(onnx.helper.make_tensor(name, onnx.TensorProto.INT64, [1], [value]))
+    network.graph.node.append(onnx.helper.make_node("Slice", ["before", "from", "to", "axis"], [end.name]))
+    end.type.tensor_type.ClearField("shape")
+    onnx.save(network, path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(without_op, "does not answer test examples"), (fewer_classes, "is another network's")],
+)
+def test_a_file_that_loads_but_cannot_answer_is_told(selected: Path, spoil, words: str) -> None:
+    folder = selected / "model_selection" / "0-m2-n1-f4"
+    spoil(folder / "model.onnx")
+    with pytest.raises(RunFolderError, match=words) as told:
+        evaluate(selected, folder)
+    assert str(folder / "model.onnx") in str(told.value)
+    assert "\n" not in str(told.value)
+    (folder / "model.onnx").unlink()
+    assert evaluate(selected, folder)[0].content is not None, "by its weights"
+
+
+def test_a_search_that_was_killed_in_its_best_model_has_not_ended(run: Path, config) -> None:
+    put_model(run / "best_model", config())
+    (run / "best_model" / "model.json").unlink()  # written last
+    with pytest.raises(RunFolderError, match=r"the search has not ended.*popnas search -r"):
+        find_models(run)
+    with pytest.raises(RunFolderError, match="go on with `popnas search -r"):
+        popnas.load(run)
+    with pytest.raises(RunFolderError, match="go on with `popnas search -r"):
+        popnas.load(run / "best_model")
+    with RunFolder(run).journal as journal:
+        journal.append("run_finished", {"reason": "completed"})
+    with pytest.raises(RunFolderError, match=r"it was removed or moved away.*popnas search -r"):
+        find_models(run)

@@ -178,3 +178,37 @@ def test_selection_and_training_tell_what_is_known_of_the_data_that_they_read_on
     heard = Heard()
     train(run, partial=partial, listener=heard)
     assert (heard.told.count(learnt), heard.told.count(test)) == (1, 1)
+
+
+def test_renewing_trains_anew_and_keeps_the_old_network_beside(run, partial):
+    folder = run / "final_training"
+    train(run, partial=partial)
+    weights = (folder / "weights.safetensors").read_bytes()
+    with pytest.raises(RunFolderError, match="renew"):
+        train(run, partial=partial, filters=8)
+    assert (folder / "weights.safetensors").read_bytes() == weights
+
+    heard = Heard()
+    train(run, partial=partial, filters=8, renew=True, listener=heard)
+    assert f"The training that was there is kept in {folder / 'earlier-1'}." in heard.told
+    assert shape_of(folder) == (2, 1, 8)
+    old = ModelFolder(folder / "earlier-1")
+    assert (old.spec().filters, old.weights.read_bytes()) == (4, weights)
+    old.load_network()
+    assert old.config().architecture_hyperparameters.filters == 4
+
+    train(run, partial=partial, filters=8, renew=True)  # what is there already is not trained again
+    assert sorted(path.name for path in folder.glob("earlier-*")) == ["earlier-1"]
+    train(run, partial=partial, renew=True)
+    assert shape_of(folder / "earlier-2") == (2, 1, 8)
+    assert (folder / "weights.safetensors").read_bytes() == weights, "the first network again"
+
+
+def test_renewing_over_a_damaged_training_says_what_is_wrong_with_it(run, partial):
+    """Nothing is moved because a file could not be read: that is no other training."""
+    train(run, partial=partial)
+    log = run / "final_training" / "training.json"
+    log.write_text(log.read_text()[:50])
+    with pytest.raises(RunFolderError, match=r"training\.json.*Put back a copy"):
+        train(run, partial=partial, renew=True)
+    assert not (run / "final_training" / "earlier-1").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -217,3 +219,29 @@ def test_a_search_ends_with_masks_in_its_report(
     assert 'href="best_model/masks_validation.html"' in text
     page = (run / "best_model" / "masks_validation.html").read_text()
     assert "1 of 2 validation images were looked at" in page and len(shown_names(page)) == 1
+
+
+@pytest.mark.parametrize("name", ["masks.png", "masks.json", "masks.html"])
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_folder_that_takes_no_page_is_told_with_the_way_out(
+    segmentation_run: Path, monkeypatch: Any, capsys: Any, name: str, number: int
+) -> None:
+    """Root may write everywhere: the system refuses here."""
+    replace_file = os.replace
+
+    def refuse(source: Any, target: Any) -> None:
+        if Path(target).name == name:
+            raise OSError(number, os.strerror(number))
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    place = segmentation_run / "best_model" / name
+    assert popnas(["dataset", "masks", "-p", str(segmentation_run)]) == 2
+    words = capsys.readouterr().err
+    assert f"cannot write {place}: " in words
+    assert words.rstrip().endswith("Give another place with -o.")
+    assert "Traceback" not in words and words.count("Error") == 1
+    assert not [path for path in place.parent.iterdir() if path.name.startswith(".popnas-")]
+    page = segmentation_run.parent / "elsewhere.html"
+    assert popnas(["dataset", "masks", "-p", str(segmentation_run), "-o", str(page)]) == 0
+    assert page.is_file()

@@ -7,6 +7,7 @@ import pytest
 
 from popnas.cells import Cell
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
+from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
 from popnas.workflows.models import requests, selection, training
@@ -243,3 +244,46 @@ def test_a_damaged_plan_is_told(run, partial):
     (run / "model_selection" / "selection.json").write_text(json.dumps({"models": [{}]}))
     with pytest.raises(RunFolderError, match=r"selection\.json"):
         read_selection(run / "model_selection")
+
+
+def find_better(run, cell):
+    """The search goes on and finds a cell that is better than all."""
+    found = Evaluation(
+        cell=cell, step=1, index=9, is_exploration=False, seed=0, score=0.95, metrics={"accuracy": 0.95},
+        training_seconds=1.0, inference_seconds=0.01, params=100, flops=1000,
+    )  # fmt: skip
+    with RunFolder.open(run).journal as journal:
+        journal.append("evaluation", found.content(), {})
+
+
+def test_renewing_adds_the_cells_that_are_best_now_and_keeps_what_was_trained(run, partial):
+    better = "[(-2, identity, -1, identity)]"
+    first = select(run, partial=partial, num_cells=2)
+    find_better(run, better)
+
+    heard = Heard()
+    kept = select(run, partial=partial, num_cells=2, listener=heard)
+    assert [model.cell for model in kept.models] == [model.cell for model in first.models]
+    assert heard.finished == []
+    (stale,) = [text for text in heard.messages if "is not that of the search as it is now" in text]
+    assert f"popnas select -p {run} --renew" in stale
+
+    heard = Heard()
+    renewed = select(run, partial=partial, num_cells=2, renew=True, listener=heard)
+    assert renewed.models[:2] == first.models
+    assert [model.cell for model in renewed.models[2:]] == [better]
+    assert heard.finished == [renewed.models[2].folder.name] == ["2-m2-n1-f4"]
+
+    heard = Heard()
+    again = select(run, partial=partial, num_cells=2, renew=True, listener=heard)
+    assert (again.models, heard.finished) == (renewed.models, [])
+    assert not [text for text in heard.messages if "as it is now" in text]
+
+
+def test_renewing_never_takes_other_settings_for_the_same(run, partial):
+    select(run, partial=partial, num_cells=1)
+    find_better(run, "[(-2, identity, -1, identity)]")
+    before = (run / "model_selection" / "selection.json").read_bytes()
+    with pytest.raises(RunFolderError, match="other settings"):
+        select(run, partial=partial, num_cells=2, renew=True)
+    assert (run / "model_selection" / "selection.json").read_bytes() == before
