@@ -82,6 +82,8 @@ def test_every_family_of_operators_stays_whole():
     for _, family in REGISTRY.items():
         for example in family.examples:
             assert pieces(f"of {example}, or") == ["of", f"{example},", "or"]
+        for form in family.grammar.split(" (")[0].split(", "):
+            assert pieces(form) == [form]
 
 
 @pytest.mark.parametrize("folder", ["my runs", "my runs/" + "a long name " * 9])

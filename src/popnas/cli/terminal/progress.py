@@ -60,14 +60,14 @@ class _SearchLines(TerminalListener):
 
     def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
         done = f", {num_done} of them trained before" if num_done else ""
-        self.message(f"{step_title(step)}: {num_candidates} networks{done}")
+        self.message(f"{step_title(step)}: {_networks(num_candidates)}{done}")
 
     def candidate_finished(self, evaluation: Evaluation, seconds_left: SecondsLeft) -> None:
         if evaluation.is_failed:
             self.message(f"failed: {evaluation.cell}: {evaluation.error}")
 
     def confirmation_started(self, num_networks: int) -> None:
-        self.message(f"{CONFIRMING}: {num_networks} networks")
+        self.message(f"{CONFIRMING}: {_networks(num_networks)}")
 
 
 class _SearchBar(_SearchLines):
@@ -100,6 +100,10 @@ class _SearchBar(_SearchLines):
 
     def confirmation_finished(self) -> None:
         self.bar.update(self.bar.done + 1)
+
+
+def _networks(count: int) -> str:
+    return f"{count:,} network{'s' * (count != 1)}"
 
 
 def step_title(step: int) -> str:

@@ -10,7 +10,7 @@ from typing import TextIO
 # conv, 8r SE), and a command that stands after a colon.
 _WHOLE = (
     r"`[^`\n]*`|\[\([^\]\n]*\)\]|(?<!\w)'(?:[^'\n]{1,80}|[^'\n]*/[^'\n]*)'(?!\w)"
-    r"|(?<![\w/.])\d[\w:-]* (?:SE|\w*(?:conv|pool|cvt))(?!\w)"
+    r"|(?<![\w/.])[\dKR][\w:-]* (?:SE|\w*(?:conv|pool|cvt))(?!\w)"
     r"|(?:(?<=: )|^)(?:\S*python\S* -m )?(?:[^\s()]*/)?popnas(?: (?:'[^'\n]*'|[^\s'()])+)+"
 )
 _PIECE = re.compile(rf"(?:{_WHOLE}|\S)+", re.MULTILINE)

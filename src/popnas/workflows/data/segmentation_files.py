@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from popnas.command_lines import as_argument
 from popnas.datasets.findings import Findings, Mistakes, explained, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.layouts import LABEL_NAMES
@@ -126,7 +127,7 @@ def build(
     _check_new([*files.values(), *([names_file] if class_names else [])], replaces)
     scanned, mistakes, findings = [], Mistakes(), Findings()
     for split, (image_folder, mask_folder) in folders.items():
-        say(f"reading masks: {mask_folder}")
+        say(f"reading masks: {as_argument(mask_folder)}")
         with mistakes.held():
             pairs = paired(image_folder, mask_folder, findings)
             scanned.append(_scan(split, pairs, reading, geometry, findings))
@@ -136,7 +137,7 @@ def build(
     built = []
     for part in scanned:
         file = files[part.name]
-        say(f"writing {len(part.pairs)} images: {file}")
+        say(f"writing {len(part.pairs)} images: {as_argument(file)}")
         with npz_writer(file) as writer:
             _write(writer, part, reading, geometry, num_channels, findings)
         built.append(BuiltSplit(part.name, file, np.array(part.sizes), part.pixels))
