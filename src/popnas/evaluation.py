@@ -129,3 +129,11 @@ class Evaluation:
     def from_json(cls, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> Evaluation:
         """The inverse of `content`, with the volatile part beside it."""
         return cls(**content, volatile=dict(volatile or {}))
+
+
+_SPELLED = {"f1": "F1", "iou": "IoU"}
+
+
+def metric_title(name: str) -> str:
+    """A metric's name as people read it: "f1_score" is "F1 score"."""
+    return " ".join(_SPELLED.get(word, word) for word in name.split("_"))

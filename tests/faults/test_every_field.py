@@ -46,7 +46,7 @@ from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import ModelJob, train_model
 from popnas.workflows.searching import best_model, candidate, candidate_jobs, finish, search
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_config, unused
 
 from .configurations import base, write_data
 
@@ -332,7 +332,7 @@ def told(stage: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]
     """What the command warns about."""
     config = load_config(after)
     late = [] if stage == "search" else after_search.warnings(load_config(before), config, stage)
-    return [*late, *config.warnings()]
+    return [*late, *unused(config)]
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,6 @@ import numpy as np
 from popnas.datasets.series import LARGEST
 from popnas.errors import DataError
 
-TASKS_BY_DIMS = {1: "time_series_classification", 2: "image_classification"}
-
 
 class InputError(DataError, ValueError):
     """Arrays that do not suit; also a ValueError, as NumPy's and scikit-learn's users expect."""

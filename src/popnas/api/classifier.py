@@ -14,9 +14,9 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from popnas import forks
+from popnas import forks, tasks
 from popnas.api import arrays, fitting, model_files, targets
-from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
+from popnas.api.arrays import Examples, InputError
 from popnas.api.fitting import TrainingData
 from popnas.api.loaded_model import LoadedModel
 from popnas.api.model_files import ModelFiles
@@ -26,7 +26,6 @@ from popnas.config import Source
 from popnas.errors import DataError, RunFolderError
 
 logger = logging.getLogger("popnas")
-_DIMS_BY_TASK = {task: num_dims for num_dims, task in TASKS_BY_DIMS.items()}
 
 
 class PopnasClassifier(ClassifierMixin, BaseEstimator):
@@ -234,10 +233,10 @@ def _num_dims(task: str | None, num_axes: int) -> int:
             "X has 3 axes, which may be images (n, h, w) or series (n, channels, timesteps): say "
             'which with task="image_classification" or task="time_series_classification".'
         )
-    by_axes = {2: 1, 3: _DIMS_BY_TASK.get(task or ""), 4: 2}
-    num_dims = by_axes[num_axes]
+    wanted = tasks.get(task).num_dims if task is not None else None
+    num_dims = {2: 1, 3: wanted, 4: 2}[num_axes]
     assert num_dims is not None
-    if task is not None and _DIMS_BY_TASK[task] != num_dims:
+    if wanted not in (None, num_dims):
         meant = "univariate series" if num_dims == 1 else "images (n, h, w, c)"
         raise InputError(
             f"X with {num_axes} axes is {meant}, but task is {task!r}. Reshape X, or change task."

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from popnas import tasks
 from popnas.api import arrays
-from popnas.api.arrays import TASKS_BY_DIMS, Examples, InputError
+from popnas.api.arrays import Examples, InputError
 from popnas.api.options import OF_THE_DATA, Options, executor_of
 from popnas.config import RunConfig
 from popnas.datasets import labels as class_labels
@@ -92,7 +93,7 @@ def configuration(data: TrainingData, folder: Path, options: Options) -> RunConf
         InputError: a configuration for another task.
         ConfigError: with all mistakes of the configuration.
     """
-    task = TASKS_BY_DIMS[data.num_dims]
+    task = tasks.for_arrays()[data.num_dims]
     options.check_task(task)
     given = copy.deepcopy(options.document)
     document = given if options.is_whole else _merged(_defaults(data), given)

@@ -17,10 +17,11 @@ from sklearn.utils import check_random_state
 from popnas import config as configurations
 from popnas import tasks
 from popnas.api import backends
-from popnas.api.arrays import TASKS_BY_DIMS, InputError
+from popnas.api.arrays import InputError
 from popnas.config import Source
 from popnas.config.messages import show
 from popnas.errors import nearest
+from popnas.workflows.settings import load_config
 
 STAGES = ("search", "model_selection", "final_training")
 NUM_SELECTED = 5
@@ -58,7 +59,7 @@ class Options:
         """
         document, is_whole = _document(given["config"])
         _refuse_masks(configurations.plain(given["task"]), document)
-        task = _name("task", given["task"], (None, *TASKS_BY_DIMS.values()))
+        task = _name("task", given["task"], (None, *tasks.for_arrays().values()))
         return cls(
             task=task,
             document=document,
@@ -137,7 +138,7 @@ def _document(source: Source | None) -> tuple[dict[str, Any], bool]:
         return configurations.plain(source), False
     if isinstance(source, configurations.RunConfig):
         return source.to_json(), True
-    return configurations.load(_checked_source("config", source)).to_json(), True
+    return load_config(_checked_source("config", source)).to_json(), True
 
 
 def _partial(name: str, source: Source | None) -> str | Path | dict[str, Any] | None:

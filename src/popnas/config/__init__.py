@@ -18,6 +18,7 @@ from popnas.config.names import NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.plain import plain
 from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
+from popnas.config.rules import warnings
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import (
     ArchitectureConfig,
@@ -64,4 +65,5 @@ __all__ = [
     "preset_text",
     "schema",
     "to_text",
+    "warnings",
 ]

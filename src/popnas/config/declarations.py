@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -52,15 +53,17 @@ class NullMeans:
     value: Any
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._replace, handler(source))
+        return core_schema.no_info_wrap_validator_function(self._replace, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {"anyOf": [handler(schema), {"type": "null"}]}
 
-    def _replace(self, value: Any) -> Any:
-        return self.value if value is None else value
+    def _replace(self, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        if value is None and not isinstance(self.value, dict):
+            return self.value  # also one that may not be given, and stands for what `load` fills in
+        return validate(self.value if value is None else value)
 
 
 def bounds(section: type[Section], name: str) -> tuple[int, int]:

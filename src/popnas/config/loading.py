@@ -72,7 +72,7 @@ def merge(
     document = _read(partial, is_whole=False)
     problems = _apply_sets(document, sets)
     if isinstance(document.value, dict):
-        document.value = _merged(base, document.value)
+        document.value = _merged(base, base.to_json(), document.value)
     return _check(document, problems, names)
 
 
@@ -124,7 +124,7 @@ def _read(source: Source, *, is_whole: bool) -> _Document:
 
 
 def _given_document(source: Any) -> dict[str, Any]:
-    document = plain(source)
+    document = plain(source.to_json() if isinstance(source, RunConfig) else source)
     if not isinstance(document, dict):
         what = f"is given as a mapping, a file's path or a preset's name, got {messages.show(document)}."
         raise ConfigError([Problem("", source, f"a configuration {what}")], "the choice of a configuration")
@@ -213,13 +213,13 @@ def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
     return []
 
 
-def _merged(base: BaseModel, partial: dict[str, Any]) -> dict[str, Any]:
-    whole = base.model_dump(mode="json")
+def _merged(base: BaseModel, whole: dict[str, Any], partial: dict[str, Any]) -> dict[str, Any]:
+    whole = dict(whole)
     for key, value in partial.items():
         current = getattr(base, key, None)
         is_replaced = key == "optimizer" and isinstance(value, dict) and "type" in value
         if isinstance(current, BaseModel) and isinstance(value, dict) and not is_replaced:
-            whole[key] = _merged(current, value)
+            whole[key] = _merged(current, whole[key], value)
         else:
             whole[key] = value
     return whole

@@ -25,6 +25,14 @@ class TaskFacts(Protocol):
     def default_operators(self) -> Sequence[str]:
         """Operators of a configuration that names none."""
 
+    @property
+    def is_per_pixel(self) -> bool:
+        """Whether labels are masks, so that they are the numbers of classes."""
+
+    @property
+    def unused_settings(self) -> Mapping[str, str]:
+        """By place what has no effect, with the sentence that is told."""
+
 
 @dataclass(frozen=True)
 class NameRules:
@@ -32,7 +40,7 @@ class NameRules:
 
     `check_operator(name, num_dims)`, `check_dataset(name, task)` and `check_macro(name, task)` return what is
     wrong with a name, or None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks`
-    (without it only those of the built-in tasks are known); `predictors` are names by objective ("score",
+    (None: none are known); `predictors` are names by objective ("score",
     "time"; empty: not known), `trackers` too (None: not known); `fewest_learnt_from` is how many cells a
     predictor can be fitted to.
     """
@@ -54,6 +62,7 @@ class NameRules:
         predictors = {f"predictors of {objective}": names for objective, names in self.predictors.items()}
         return {
             "tasks": self.tasks,
+            "score metrics": self.score_metrics,
             "objectives": objectives.costs(),
             "macros": self.macros,
             "executors": self.executors,
@@ -65,16 +74,13 @@ class NameRules:
         """The facts of a task, or None if it is not registered."""
         if name not in self.tasks:
             return None
-        return self.get_task(name) if self.get_task else BUILT_IN_TASKS.get(name)
+        return self.get_task(name) if self.get_task else None
 
-
-@dataclass(frozen=True)
-class BuiltInTask:
-    """Facts of a task that popnas brings, for when the registries are not at hand."""
-
-    num_dims: int
-    score_metrics: Sequence[str]
-    default_operators: Sequence[str] = ()  # `resolve` takes those of the task's preset
+    @property
+    def score_metrics(self) -> list[str]:
+        """All that any task measures."""
+        facts = [self.task(name) for name in self.tasks]
+        return list(dict.fromkeys(metric for task in facts if task for metric in task.score_metrics))
 
 
 @dataclass(frozen=True)
@@ -88,15 +94,4 @@ class Facts:
     def task(self) -> TaskFacts | None:
         """The configured task, if it is known."""
         name = self.config.dataset.type
-        return self.names.task(name) if self.names else BUILT_IN_TASKS.get(name)
-
-
-_CLASSIFICATION = ("accuracy", "f1_score")
-BUILT_IN_TASKS: dict[str, TaskFacts] = {
-    name: BuiltInTask(num_dims, metrics)
-    for name, num_dims, metrics in (
-        ("image_classification", 2, _CLASSIFICATION),
-        ("time_series_classification", 1, _CLASSIFICATION),
-        ("image_segmentation", 2, ("mean_iou", "accuracy")),
-    )
-}
+        return self.names.task(name) if self.names else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 from popnas import objectives
@@ -11,84 +12,33 @@ from popnas.config.names import Facts
 from popnas.config.rules import no_effect
 from popnas.errors import Problem
 
-_SERIES = "time_series_classification"
-_SEGMENTATION = "image_segmentation"
 
-
-@no_effect("dataset")
-def _series_settings(facts: Facts) -> Iterator[Problem]:
-    dataset = facts.config.dataset
-    if facts.task is None or facts.task.num_dims == 1:
-        return
-    for key, is_set in (("rescale", dataset.rescale), ("normalize", dataset.normalize)):
-        if is_set:
-            yield Problem(
-                f"dataset.{key}", True, "has no effect on images (they are scaled to 0..1); it is for series."
-            )
+@no_effect("dataset.type")
+def _unused_by_the_task(facts: Facts) -> Iterator[Problem]:
+    for place, sentence in (facts.task.unused_settings if facts.task else {}).items():
+        *sections, key = place.split(".")
+        section = reduce(getattr, sections, facts.config)
+        value = getattr(section, key)
+        if value != _default(section, key):
+            yield Problem(place, value.model_dump() if isinstance(value, Section) else value, sentence)
 
 
 @no_effect("dataset")
 def _rescale_then_normalize(facts: Facts) -> Iterator[Problem]:
     dataset = facts.config.dataset
-    if dataset.type == _SERIES and dataset.rescale and dataset.normalize:
+    if dataset.rescale and dataset.normalize and not _is_unused(facts, "dataset.rescale"):
         yield Problem("dataset.rescale", True, "has no effect beside dataset.normalize, which undoes it.")
-
-
-@no_effect("dataset")
-def _image_settings(facts: Facts) -> Iterator[Problem]:
-    dataset = facts.config.dataset
-    if facts.task is None or facts.task.num_dims == 2:
-        return
-    if dataset.data_augmentation.enabled:
-        yield Problem("dataset.data_augmentation", True, "has no effect on series; it is for images.")
-    if dataset.resize is not None:
-        yield Problem(
-            "dataset.resize", dataset.resize.model_dump(), "has no effect on series; it is for images."
-        )
 
 
 @no_effect("dataset.type", "dataset.data_augmentation")
 def _cutout(facts: Facts) -> Iterator[Problem]:
-    augmentation = facts.config.dataset.data_augmentation
-    if augmentation.use_cutout and not augmentation.enabled:
-        yield Problem(
-            "dataset.data_augmentation.use_cutout",
-            True,
-            "has no effect while data_augmentation.enabled is false.",
-        )
-    elif augmentation.use_cutout and facts.config.dataset.type == _SEGMENTATION:
-        yield Problem(
-            "dataset.data_augmentation.use_cutout",
-            True,
-            "has no effect in segmentation, which crops and flips images with their masks only.",
-        )
+    augmentation, place = facts.config.dataset.data_augmentation, "dataset.data_augmentation.use_cutout"
+    if augmentation.use_cutout and not augmentation.enabled and not _is_unused(facts, place):
+        yield Problem(place, True, "has no effect while data_augmentation.enabled is false.")
 
 
-@no_effect("dataset", "architecture_hyperparameters.segmentation_decoder")
-def _segmentation_settings(facts: Facts) -> Iterator[Problem]:
-    config = facts.config
-    if config.dataset.type == _SEGMENTATION:
-        return
-    decoder = config.architecture_hyperparameters.segmentation_decoder
-    if decoder != "fixed":
-        yield Problem(
-            "architecture_hyperparameters.segmentation_decoder",
-            decoder,
-            "has an effect in segmentation only.",
-        )
-    if config.dataset.ignore_class is not None:
-        yield Problem(
-            "dataset.ignore_class",
-            config.dataset.ignore_class,
-            "has an effect in segmentation only: examples with this label are a class like any other.",
-        )
-
-
-@no_effect("dataset.type", "training_hyperparameters.label_smoothing")
-def _label_smoothing(facts: Facts) -> Iterator[Problem]:
-    smoothing = facts.config.training_hyperparameters.label_smoothing
-    if facts.config.dataset.type == _SEGMENTATION and smoothing:
-        yield Problem("training_hyperparameters.label_smoothing", smoothing, "is ignored in segmentation.")
+def _is_unused(facts: Facts, place: str) -> bool:
+    return facts.task is not None and place in facts.task.unused_settings
 
 
 @no_effect("others.pnas_mode", "search_strategy")

@@ -14,13 +14,6 @@ PARTIAL_PRESETS = (
     "model_selection_training",
 )
 
-# The preset whose operators a configuration of that task uses when it names none.
-TASK_PRESETS = {
-    "image_classification": "run_cifar10",
-    "time_series_classification": "run_ts",
-    "image_segmentation": "run_seg",
-}
-
 
 def preset_names() -> list[str]:
     """Names of the whole configurations, sorted."""
@@ -37,10 +30,9 @@ def preset_text(name: str) -> str | None:
     return _texts().get(name)
 
 
-def default_operators(task: str) -> tuple[str, ...]:
-    """The operators of the task's preset; empty for a task without one."""
-    name = TASK_PRESETS.get(task)
-    return tuple(_document(name)["search_space"]["operators"]) if name else ()
+def operators_of(preset: str) -> tuple[str, ...]:
+    """The operators of a whole preset."""
+    return tuple(_document(preset)["search_space"]["operators"])
 
 
 @cache

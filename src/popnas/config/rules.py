@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from popnas import files, objectives
 from popnas.config.names import Facts, NameRules
 from popnas.config.run_config import RunConfig
-from popnas.config.sections import SCORE_METRICS
 from popnas.errors import Problem, nearest
 from popnas.objectives.rows import COSTS, TIMES
 
@@ -56,9 +55,9 @@ def mistakes(
     return _run(MISTAKES, Facts(config, names), malformed)
 
 
-def warnings(config: RunConfig) -> list[Problem]:
-    """Settings that have no effect."""
-    return _run(NO_EFFECT, Facts(config), ())
+def warnings(config: RunConfig, names: NameRules | None = None) -> list[str]:
+    """One sentence for each setting that has no effect; what a task does not use is known with `names`."""
+    return [str(problem) for problem in _run(NO_EFFECT, Facts(config, names), ())]
 
 
 def _run(rules: list[Rule], facts: Facts, malformed: Sequence[str]) -> list[Problem]:
@@ -119,7 +118,7 @@ def _operators_suit(facts: Facts) -> Iterator[Problem]:
 
 @mistake("search_space.operators", "dataset.type")
 def _operators_given(facts: Facts) -> Iterator[Problem]:
-    if not facts.config.search_space.operators:
+    if facts.task and not facts.config.search_space.operators:
         task = facts.config.dataset.type
         yield Problem(
             "search_space.operators", [], f"must be given: the task '{task}' has no preset to take them from."
@@ -138,8 +137,8 @@ def _metric_suits(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "search_strategy.score_metric",
             metric,
-            f"'{metric}' is not measured in {facts.config.dataset.type}. Choose one of: "
-            f"{', '.join(facts.task.score_metrics)}.",
+            f"'{metric}' is not measured in {facts.config.dataset.type}."
+            f"{_choices(metric, facts.task.score_metrics)}",
         )
 
 
@@ -229,7 +228,7 @@ def _constraints_hold(facts: Facts) -> Iterator[Problem]:
     known = objectives.costs()
     for name, (low, high) in facts.config.search_strategy.constraints.items():
         place = f"search_strategy.constraints.{name}"
-        if name in ("score", *SCORE_METRICS):
+        if name == "score" or (facts.names and name in facts.names.score_metrics):
             yield Problem(
                 place,
                 [low, high],
@@ -305,9 +304,9 @@ def _folds_need_a_share(facts: Facts) -> Iterator[Problem]:
 
 @mistake("dataset.class_labels_remapping", "dataset.classes_count", "dataset.ignore_class", "dataset.type")
 def _labels_in_range(facts: Facts) -> Iterator[Problem]:
-    """In classification the labels themselves decide, once the data are read: any number may name a class."""
+    """Labels that are no masks decide themselves, once they are read: any number may name a class."""
     dataset = facts.config.dataset
-    if dataset.type != "image_segmentation" or dataset.classes_count is None:
+    if not facts.task or not facts.task.is_per_pixel or dataset.classes_count is None:
         return
     for old, new in (dataset.class_labels_remapping or {}).items():
         if new >= dataset.classes_count and new != dataset.ignore_class:

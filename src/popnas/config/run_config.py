@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from popnas.config import preset_files
 from popnas.config.declarations import Section
 from popnas.config.plain import plain
 from popnas.config.sections import (
@@ -45,8 +44,15 @@ class RunConfig(Section):
         return resolve(document)
 
     def to_json(self) -> dict[str, Any]:
-        """The configuration as JSON values, every field filled in; loads back equal."""
-        return self.model_dump(mode="json")
+        """The configuration as JSON values, every field filled in; loads back equal.
+
+        One that was made without the names of `load` leaves out what only its task can fill in.
+        """
+        content = self.model_dump(mode="json")
+        for section, key in (("search_space", "operators"), ("search_strategy", "score_metric")):
+            if not content[section][key]:
+                del content[section][key]
+        return content
 
     @property
     def wanted_objectives(self) -> tuple[str, ...]:
@@ -55,24 +61,12 @@ class RunConfig(Section):
         beside = () if self.others.pnas_mode else strategy.additional_pareto_objectives
         return tuple(dict.fromkeys(("score", *beside, *strategy.constraints)))
 
-    def warnings(self) -> list[str]:
-        """One sentence for each setting that has no effect here."""
-        from popnas.config import rules
-
-        return [str(problem) for problem in rules.warnings(self)]
-
 
 def resolve(document: Any) -> Any:
     """Fill in the defaults that depend on other fields; what is malformed is left as it is."""
     document = plain(document)
     if not isinstance(document, dict):
         return document
-    task = _at(document, "dataset", "type")
-    operators = preset_files.default_operators(task) if isinstance(task, str) else ()
-    if operators:
-        _default(document, "search_space", "operators", operators, is_null_absent=True)
-    metric = "mean_iou" if task == "image_segmentation" else "accuracy"
-    _default(document, "search_strategy", "score_metric", metric, is_null_absent=True)
     if _at(document, "others", "pnas_mode") is True:
         _default(document, "search_strategy", "additional_pareto_objectives", [])
         _default(document, "search_strategy", "max_exploration_children", 0)
@@ -92,9 +86,7 @@ def _at(document: dict[str, Any], section: str, key: str) -> Any:
     return found.get(key) if isinstance(found, dict) else None
 
 
-def _default(
-    document: dict[str, Any], section: str, key: str, value: Any, *, is_null_absent: bool = False
-) -> None:
+def _default(document: dict[str, Any], section: str, key: str, value: Any) -> None:
     fields = document.setdefault(section, {})
-    if isinstance(fields, dict) and (key not in fields or (is_null_absent and fields[key] is None)):
-        fields[key] = value
+    if isinstance(fields, dict):
+        fields.setdefault(key, value)

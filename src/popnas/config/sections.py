@@ -13,9 +13,6 @@ from pydantic import Field
 from popnas.config.declarations import Because, NullMeans, Section, checked, named_by
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 
-SCORE_METRICS = ("accuracy", "f1_score", "mean_iou")
-TASKS = ("image_classification", "time_series_classification", "image_segmentation")
-
 Text = Annotated[str, Field(min_length=1)]
 Batch = Annotated[
     int,
@@ -78,9 +75,10 @@ class SearchStrategyConfig(Section):
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",
     )
-    score_metric: Annotated[Literal["accuracy", "f1_score", "mean_iou"], NullMeans("accuracy")] = Field(
-        default="accuracy",
-        description="The metric that is maximised. Default: accuracy; in segmentation mean_iou.",
+    score_metric: Annotated[str, NullMeans(""), Field(json_schema_extra=named_by("score metrics"))] = Field(
+        default="",
+        description="The metric that is maximised, one of those that `popnas list tasks` shows for the task. "
+        "Default: its first (accuracy; in segmentation mean_iou).",
     )
     additional_pareto_objectives: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
         default=("time",),
@@ -262,7 +260,8 @@ class DatasetConfig(Section):
     """The data, and how it is split and prepared."""
 
     type: Annotated[Text, Field(json_schema_extra=named_by("tasks"))] = Field(
-        description="The task: image_classification, time_series_classification or image_segmentation."
+        description="The task: image_classification, time_series_classification, image_segmentation or "
+        "another that `popnas list tasks` shows."
     )
     name: Text | None = Field(
         default=None, description="A data set by name, e.g. digits; with a path, only a label."

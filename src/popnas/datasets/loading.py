@@ -26,11 +26,13 @@ def load(
     config: DatasetConfig,
     seed: int,
     *,
+    task: str | None = None,
     need_test: bool = False,
     read: Read = lambda source, of: source.read(of),
 ) -> Dataset:
     """The data set that the `dataset` section names, split and ready; the same for the same arguments
-    everywhere. `read` may give what it has read before for an equal request.
+    everywhere. `task` is the one that sources must serve, None: that of the section; `read` may give what it
+    has read before for an equal request.
 
     Raises:
         DataError: data that are missing, broken or unsuited to the task.
@@ -38,14 +40,16 @@ def load(
         UnknownNameError: no source offers `dataset.name`.
         MissingExtraError: the source needs an optional package.
     """
-    if not any(config.type in part.tasks for _, part in SOURCES.items()):
+    task = task or config.type
+    if not any(task in part.tasks for _, part in SOURCES.items()):
         raise DataError(f"No data source serves the dataset.type '{config.type}'.")
     path = files.user_path(config.path) if config.path is not None else None
+    request = Request(task, config.name, path, config.resize, need_test, config.cache)
     if path is None:
-        return _loaded(config, None, seed, need_test, read)
+        return _loaded(config, request, seed, read)
     check_path(path)
     try:
-        return _loaded(config, path, seed, need_test, read)
+        return _loaded(config, request, seed, read)
     except OSError as error:  # vanished, or its permissions were taken away, since it was looked at
         raise DataError(f"{error.filename or path} cannot be read: {files.reason(error)}.") from error
     except MemoryError as error:
@@ -68,8 +72,8 @@ def check_path(path: Path) -> None:
         raise DataError(f"{path} (dataset.path) cannot be read: {found}. Give a file or a folder of data.")
 
 
-def _loaded(config: DatasetConfig, path: Path | None, seed: int, need_test: bool, read: Read) -> Dataset:
-    request = Request(config.type, config.name, path, config.resize, need_test, config.cache)
+def _loaded(config: DatasetConfig, request: Request, seed: int, read: Read) -> Dataset:
+    path, need_test = request.path, request.needs_test
     source = (
         _source_of_path(request.task, path)
         if path is not None

@@ -11,7 +11,7 @@ import numpy as np
 
 from popnas import objectives
 from popnas.errors import PopnasError
-from popnas.evaluation import Evaluation
+from popnas.evaluation import Evaluation, metric_title
 from popnas.export import description
 from popnas.objectives import Objective
 from popnas.objectives.rows import ROWS
@@ -67,7 +67,7 @@ class RunData:
     def score_name(self) -> str:
         """The metric that is the score, in words."""
         metric = (self.config.get("search_strategy") or {}).get("score_metric") or "score"
-        return str(metric).replace("f1_score", "F1 score").replace("mean_iou", "mean IoU").replace("_", " ")
+        return metric_title(str(metric))
 
     @property
     def cuts(self) -> list[str]:

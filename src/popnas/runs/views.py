@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from popnas.evaluation import Evaluation
+from popnas.evaluation import Evaluation, metric_title
 from popnas.objectives import Objective
 from popnas.objectives.rows import FLOPS, INFERENCE_TIME, PARAMS, ROWS, SCORE, TIME
 from popnas.runs.folder import RunFolder
@@ -37,13 +37,6 @@ from popnas.storage import write_table
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 """File name, header, rows."""
-
-CLASSIFICATION_METRICS = {
-    "accuracy": "best val accuracy",
-    "f1_score": "val F1 score",
-    "top_k_accuracy": "val top k accuracy",
-}
-SEGMENTATION_METRICS = {"accuracy": "best val accuracy", "mean_iou": "val mean IoU"}
 
 _PREDICTED = {
     "time": TIME,
@@ -76,9 +69,9 @@ def write_csv(folder: RunFolder, state: RunState) -> list[str]:
 
 
 def metric_columns(state: RunState) -> dict[str, str]:
-    """Metric's name -> POPNAS's column for the run's task."""
-    is_segmentation = (state.config.get("dataset") or {}).get("type") == "image_segmentation"
-    return SEGMENTATION_METRICS if is_segmentation else CLASSIFICATION_METRICS
+    """Metric's name -> POPNAS's column, of what the run's task measures; empty where nothing succeeded."""
+    names = next((item.metrics for item in state.successes), {})
+    return {name: f"{'best ' * (name == 'accuracy')}val {metric_title(name)}" for name in names}
 
 
 def _training_results(state: RunState) -> Iterator[Table]:

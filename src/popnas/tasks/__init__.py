@@ -5,7 +5,8 @@ any task. Not imported here: training, predictors, strategy, workflows. `network
 needs of networks.
 
 To add a task: one file here with a `Task` class registered in `REGISTRY` (or an entry point of the group
-`popnas.tasks`).
+`popnas.tasks`). A task declares all that depends on it, and nobody else decides anything by its name. Modules
+here stay torch-free at import time: losses and metrics are imported when they are made.
 """
 
 from popnas.registry import Registry
@@ -23,4 +24,10 @@ def get(name: str) -> Task:
     return REGISTRY.get(name)()
 
 
-__all__ = ["REGISTRY", "Loss", "MetricAccumulator", "Task", "get"]
+def for_arrays() -> dict[int, str]:
+    """By the number of an example's dimensions the task that arrays are for."""
+    meant = ((name, task) for name, task in REGISTRY.items() if vars(task).get("is_for_arrays"))
+    return {task.num_dims: name for name, task in meant}
+
+
+__all__ = ["REGISTRY", "Loss", "MetricAccumulator", "Task", "for_arrays", "get"]

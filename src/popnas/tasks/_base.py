@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from popnas import datasets
@@ -40,23 +41,57 @@ class MetricAccumulator(Protocol):
         ...
 
 
-class Task(ABC):
-    """What a kind of work needs from data to score.
+FOR_SERIES = {
+    f"dataset.{key}": "has no effect on images (they are scaled to 0..1); it is for series."
+    for key in ("rescale", "normalize")
+}
+FOR_IMAGES = {
+    f"dataset.{key}": "has no effect on series; it is for images."
+    for key in ("data_augmentation.enabled", "resize")
+}
+FOR_MASKS = {
+    "architecture_hyperparameters.segmentation_decoder": "has an effect in segmentation only.",
+    "dataset.ignore_class": (
+        "has an effect in segmentation only: examples with this label are a class like any other."
+    ),
+}
+"""Settings that are for other data than a task's, by place, and what is said of them."""
 
-    `num_dims` is 2 for images and 1 for series; `score_metrics` are the metrics that may steer the search,
-    the default first; `default_operators` are those of the task's preset; `is_per_pixel` says that answers
-    are masks, a class for every pixel.
+
+class Task(ABC):
+    """What a kind of work needs from data to score: all that depends on it is declared here.
+
+    Attributes:
+        name: of `dataset.type`.
+        num_dims: 2 for images and 1 for series.
+        score_metrics: the metrics that may steer the search, the default first.
+        preset: whose operators a configuration of the task has if it names none; None: it has to.
+        is_per_pixel: answers are masks, a class for every pixel.
+        data: what data sources must serve (`Source.tasks`): its own name, or that of the task whose data it
+            reads.
+        unused_settings: by place what has no effect, with the sentence that a configuration is told.
+        is_for_arrays: it is what `PopnasClassifier` does with arrays of so many dimensions; not inherited.
     """
 
     name: ClassVar[str]
     num_dims: ClassVar[int]
     score_metrics: ClassVar[tuple[str, ...]]
+    preset: ClassVar[str | None] = None
     is_per_pixel: ClassVar[bool] = False
+    data: ClassVar[str]
+    unused_settings: ClassVar[Mapping[str, str]] = {}
+    is_for_arrays: ClassVar[bool] = False
 
     @property
     def default_operators(self) -> tuple[str, ...]:
         """The operators of a configuration that names none: those of the task's preset."""
-        return preset_files.default_operators(self.name)
+        return preset_files.operators_of(self.preset) if self.preset else ()
+
+    def may_read(self, x_dims: int, y_dims: int) -> bool:
+        """Whether arrays of so many dimensions (examples and labels, the number of examples counted) may be
+        its data.
+        """
+        return True
 
     def load(self, config: RunConfig, need_test: bool = False) -> Dataset:
         """The run's data, the same in every process.
@@ -64,7 +99,8 @@ class Task(ABC):
         Raises:
             DataError: data that are missing, broken or unsuited.
         """
-        return datasets.load(config.dataset, derive_seed(config.others.seed, "data"), need_test=need_test)
+        seed = derive_seed(config.others.seed, "data")
+        return datasets.load(config.dataset, seed, task=self.data, need_test=need_test)
 
     def network_spec(self, config: RunConfig, dataset: Dataset) -> NetworkSpec:
         """The spec of the run's networks."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from popnas.tasks import REGISTRY
-from popnas.tasks._base import Loss, Task
-from popnas.tasks._segmentation import SegmentationLoss, SegmentationMetrics
+from popnas.tasks._base import FOR_SERIES, Loss, MetricAccumulator, Task
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
@@ -27,10 +26,21 @@ class ImageSegmentation(Task):
     `dataset.data_augmentation` is enabled; evaluation sees whole images of any size.
     """
 
-    name = "image_segmentation"
+    name = data = "image_segmentation"
     num_dims = 2
     score_metrics = ("mean_iou", "accuracy")
+    preset = "run_seg"
     is_per_pixel = True
+    unused_settings = FOR_SERIES | {
+        "dataset.data_augmentation.use_cutout": (
+            "has no effect in segmentation, which crops and flips images with their masks only."
+        ),
+        "training_hyperparameters.label_smoothing": "is ignored in segmentation.",
+    }
+
+    def may_read(self, x_dims: int, y_dims: int) -> bool:
+        """See `Task.may_read`: a label for every pixel."""
+        return y_dims > 2
 
     def default_macro(self, config: RunConfig) -> str:
         """The macro-architecture of `architecture_hyperparameters.segmentation_decoder`."""
@@ -38,10 +48,14 @@ class ImageSegmentation(Task):
 
     def loss(self, config: RunConfig, dataset: Dataset) -> Loss:
         """Cross-entropy per pixel, with class weights if classes are balanced; labels are never smoothed."""
+        from popnas.tasks._pixel_metrics import SegmentationLoss
+
         return SegmentationLoss(dataset.class_weights)
 
-    def metrics(self, num_classes: int) -> SegmentationMetrics:
+    def metrics(self, num_classes: int) -> MetricAccumulator:
         """A fresh accumulator of pixel accuracy and mean IoU."""
+        from popnas.tasks._pixel_metrics import SegmentationMetrics
+
         return SegmentationMetrics(num_classes)
 
     def train_loader(

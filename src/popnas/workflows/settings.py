@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from popnas import config, datasets, executors, files, operators, predictors, tasks, trackers
+from popnas import config as configurations
+from popnas import datasets, executors, files, operators, predictors, tasks, trackers
 from popnas.config import NameRules, RunConfig, Source
+from popnas.datasets import SOURCES
 from popnas.errors import DataError
 from popnas.executors import Executor
 from popnas.networks.macros import MACROS
@@ -23,8 +25,8 @@ def name_rules() -> NameRules:
         tasks=tasks.REGISTRY.names(),
         executors=executors.REGISTRY.names(),
         macros=MACROS.names(),
-        datasets=sorted({name for task in tasks.REGISTRY.names() for name in datasets.names(task)}),
-        check_dataset=datasets.check_name,
+        datasets=sorted({name for source in SOURCES.names() for name in SOURCES.get(source)().data_sets()}),
+        check_dataset=lambda name, task: datasets.check_name(name, tasks.get(task).data),
         check_macro=_check_macro,
         get_task=tasks.get,
         predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},
@@ -49,12 +51,17 @@ def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: with all mistakes.
     """
-    return config.load(source, sets=sets, names=name_rules())
+    return configurations.load(source, sets=sets, names=name_rules())
+
+
+def unused(config: RunConfig) -> list[str]:
+    """What a configuration says that has no effect."""
+    return configurations.warnings(config, name_rules())
 
 
 def warnings(config: RunConfig) -> list[str]:
     """What a configuration says that has no effect, and data that are not there (yet)."""
-    found = config.warnings()
+    found = unused(config)
     if config.dataset.path is not None:
         try:
             datasets.check_path(files.user_path(config.dataset.path))

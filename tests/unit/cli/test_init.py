@@ -6,6 +6,7 @@ from PIL import Image
 
 from popnas import config
 from popnas.cli.main import run
+from popnas.workflows.settings import unused
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_a_known_data_set(output, capsys):
     assert loaded.dataset.name == "digits"
     assert loaded.dataset.classes_count == 10
     assert loaded.architecture_hyperparameters.motifs == 2
-    assert loaded.warnings() == []
+    assert unused(loaded) == []
     assert "// B, the largest number of blocks in a cell" in output.read_text()
 
 
@@ -129,7 +130,7 @@ def test_images_with_masks_in_folders(tmp_path, output, capsys):
     assert loaded.dataset.batch_size == 4 and not loaded.dataset.balance_class_losses
     # Room for the crop in every image, of training and validation.
     assert (loaded.dataset.resize.height, loaded.dataset.resize.width) == (20, 21)
-    assert loaded.warnings() == []
+    assert unused(loaded) == []
     assert "mean_iou counts" in output.read_text().replace("\n    // ", " ")
 
 

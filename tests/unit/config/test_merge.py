@@ -4,8 +4,9 @@ import pytest
 
 from popnas import config
 from popnas.errors import ConfigError
+from popnas.workflows.settings import load_config
 
-BASE = config.load(
+BASE = load_config(
     {
         "dataset": {
             "type": "image_classification",

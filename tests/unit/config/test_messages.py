@@ -4,6 +4,7 @@ import pytest
 
 from popnas import config
 from popnas.errors import ConfigError
+from popnas.workflows.settings import name_rules
 
 DATA = {"type": "image_classification", "name": "digits"}
 
@@ -101,7 +102,7 @@ def test_all_mistakes_of_form_and_between_fields_come_at_once():
         "dataset": {**DATA, "cache": "yes", "folds": 3, "validation_size": None},
         "others": {"executor": {"kind": 3}},
     }
-    found = problems(document)
+    found = problems(document, names=name_rules())
     assert [line.partition(": ")[0] for line in found] == [
         "search_space.operators[1]",
         "search_space.operators[2]",
@@ -155,7 +156,7 @@ def test_lines_of_a_file(tmp_path):
         '// mine\n{"dataset": {"type": "image_classification",\n "name": "digits"},\n'
         '"search_space": {\n"blocks": 0},\n"search_strategy": {"score_metric": "mean_iou"}}'
     )
-    assert problems(path) == [
+    assert problems(path, names=name_rules()) == [
         "search_space.blocks: must be a whole number, at least 1 and at most 32, got 0. (line 5)",
         "search_strategy.score_metric: 'mean_iou' is not measured in image_classification. Choose one of: "
         "accuracy, f1_score. (line 6)",

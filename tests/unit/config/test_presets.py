@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from popnas import config
+from popnas.workflows.settings import load_config, unused
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 ALL = [*config.preset_names(), *config.partial_preset_names()]
@@ -28,15 +29,15 @@ def test_configs_shows_the_same_files():
 
 @pytest.mark.parametrize("name", config.preset_names())
 def test_presets_load_without_warnings_and_round_trip(name):
-    loaded = config.load(name)
-    assert loaded.warnings() == []
-    assert config.load(loaded.to_json()) == loaded
+    loaded = load_config(name)
+    assert unused(loaded) == []
+    assert load_config(loaded.to_json()) == loaded
     assert loaded.others.train_strategy == "auto"
 
 
 @pytest.mark.parametrize("name", config.partial_preset_names())
 def test_partial_presets_suit_a_run(name):
-    base = config.load("run_cifar10")
+    base = load_config("run_cifar10")
     merged = config.merge(base, name)
     if not name.endswith("_debug"):
         assert merged.training_hyperparameters.epochs > base.training_hyperparameters.epochs
@@ -44,7 +45,7 @@ def test_partial_presets_suit_a_run(name):
 
 
 def test_the_published_image_search():
-    loaded = config.load("run_cifar10")
+    loaded = load_config("run_cifar10")
     assert loaded.search_space.blocks == 5
     assert len(loaded.search_space.operators) == 12
     assert (loaded.search_strategy.max_children, loaded.search_strategy.max_exploration_children) == (128, 16)

@@ -1,10 +1,14 @@
 """Rules between fields: each refuses what it should; settings without effect are warned about."""
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import pytest
 
-from popnas import config
-from popnas.config import NameRules
+from popnas import config, tasks
+from popnas.config import NameRules, messages
 from popnas.errors import ConfigError
+from popnas.workflows.settings import load_config, name_rules, unused
 
 IMAGES = {"type": "image_classification", "name": "digits"}
 SERIES = {"type": "time_series_classification", "name": "ItalyPowerDemand"}
@@ -17,7 +21,10 @@ def document(dataset=IMAGES, **sections):
     return {"dataset": dataset, **sections}
 
 
-def problems(content, names=None):
+REGISTERED = name_rules()
+
+
+def problems(content, names=REGISTERED):
     with pytest.raises(ConfigError) as caught:
         config.load(content, names=names)
     return {problem.place: problem.message for problem in caught.value.problems}
@@ -119,11 +126,6 @@ def problems(content, names=None):
             "search_space.operators[2]",
             "'identity' stands already at search_space.operators[0]; remove one.",
         ),
-        (
-            document({"type": "sorting", "name": "x"}),
-            "search_space.operators",
-            "must be given: the task 'sorting' has no preset to take them from.",
-        ),
     ],
 )
 def test_mistakes(content, place, message):
@@ -137,6 +139,7 @@ NAMES = NameRules(
     check_dataset=lambda name, task: None if name == "digits" else f"no data set is named '{name}'.",
     datasets=["digits"],
     predictors={"score": ["gin", "own"], "time": ["svr"]},
+    get_task=tasks.get,
 )
 
 
@@ -183,17 +186,55 @@ class Sorting:
     """A task that a plug-in brings."""
 
     num_dims = 1
+    is_per_pixel = False
     score_metrics = ("f1_score",)
-    default_operators = ("1d x",)
+    default_operators: ClassVar[Sequence[str]] = ("1d x",)
+    unused_settings: ClassVar[Mapping[str, str]] = {
+        "training_hyperparameters.optimizer.warmup": "is for others."
+    }
+
+
+class Bare(Sorting):
+    default_operators = ()
+
+
+SORTING = NameRules(
+    check_operator=NAMES.check_operator,
+    tasks=["sorting", "bare"],
+    executors=["processes"],
+    get_task={"sorting": Sorting(), "bare": Bare()}.get,
+)
+
+
+def test_a_task_without_a_preset_needs_operators():
+    assert problems({"dataset": {"type": "bare", "path": "p"}}, SORTING) == {
+        "search_space.operators": "must be given: the task 'bare' has no preset to take them from."
+    }
+
+
+def test_a_task_says_which_settings_it_does_not_use():
+    changed = {
+        "dataset": {"type": "sorting", "path": "p"},
+        "training_hyperparameters": {"optimizer": {"warmup": 2}},
+    }
+    loaded = config.load(changed, names=SORTING)
+    assert config.warnings(loaded, SORTING) == ["training_hyperparameters.optimizer.warmup: is for others."]
+    assert (
+        config.warnings(
+            config.load(changed, sets=["training_hyperparameters.optimizer.warmup=0"], names=SORTING), SORTING
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("name", tasks.REGISTRY.names())
+def test_settings_that_a_task_does_not_use_exist(name):
+    for place in tasks.get(name).unused_settings:
+        assert messages.exists(tuple(place.split("."))), place
 
 
 def test_a_task_of_a_plug_in_brings_its_own_defaults():
-    names = NameRules(
-        check_operator=NAMES.check_operator,
-        tasks=["sorting"],
-        executors=["processes"],
-        get_task={"sorting": Sorting()}.get,
-    )
+    names = SORTING
     loaded = config.load({"dataset": {"type": "sorting", "path": "p"}}, names=names)
     assert loaded.search_space.operators == ("1d x",)
     assert loaded.search_strategy.score_metric == "f1_score"
@@ -224,7 +265,7 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
         (
             document({**SERIES, "data_augmentation": {"enabled": True}, "resize": {"width": 4, "height": 4}}),
             [
-                "dataset.data_augmentation: has no effect on series; it is for images.",
+                "dataset.data_augmentation.enabled: has no effect on series; it is for images.",
                 "dataset.resize: has no effect on series; it is for images.",
             ],
         ),
@@ -298,6 +339,6 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
     ],
 )
 def test_warnings(content, warnings):
-    loaded = config.load(content)
-    assert loaded.warnings() == warnings
-    assert config.load(loaded.to_json()).warnings() == warnings
+    loaded = load_config(content)
+    assert unused(loaded) == warnings
+    assert unused(load_config(loaded.to_json())) == warnings

@@ -11,7 +11,7 @@ from popnas.config import messages, sections
 from popnas.config.commented import commented_text
 from popnas.config.declarations import NAMES_OF
 from popnas.config.run_config import RunConfig
-from popnas.workflows.settings import name_rules
+from popnas.workflows.settings import load_config, name_rules
 
 
 def fields(path=()):
@@ -52,7 +52,7 @@ def test_schema_allows_null_where_loading_does(path):
     assert messages.rule_at(path).endswith("or null")
     document = {"dataset": {"type": "image_classification", "name": "digits"}}
     document.setdefault(path[0], {})[path[1]] = None
-    config.load(document)
+    load_config(document)
 
 
 def test_editors_are_offered_the_known_tasks_and_accept_others():
@@ -72,14 +72,14 @@ def test_editors_are_offered_every_family_of_names():
 
 @pytest.mark.parametrize("name", config.preset_names())
 def test_commented_text_loads_back(name, tmp_path):
-    document = config.load(name).to_json()
+    document = load_config(name).to_json()
     path = tmp_path / "my.json"
     path.write_text(
         commented_text(document, header=["Mine."], remarks={"search_space.blocks": "Because."}),
         encoding="utf-8",
     )
     text = path.read_text(encoding="utf-8")
-    assert config.load(path) == RunConfig.model_validate(document)
+    assert load_config(path) == RunConfig.model_validate(document)
     assert text.startswith("// Mine.\n{\n  // Which cells can be found.\n")
     assert "Because." in text
     assert max(map(len, text.splitlines())) <= 110

@@ -10,7 +10,7 @@ import pytest
 
 from popnas import config
 from popnas.errors import ConfigError
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_config, unused
 
 ADAMW = {"type": "adamW", "scheduler": "cdr: 3 period"}
 RUN = {
@@ -144,7 +144,7 @@ PARTIAL = {
 @pytest.mark.parametrize("document", [RUN, RUN_TS, RUN_SEG], ids=["run", "run_ts", "run_seg"])
 def test_published_searches_are_taken_as_they_are(document):
     loaded = load_config(document)
-    assert loaded.warnings() == []
+    assert unused(loaded) == []
     found = loaded.to_json()
     for section, fields in document.items():
         for key, value in fields.items():

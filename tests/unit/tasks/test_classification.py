@@ -6,7 +6,8 @@ from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 from popnas import config, tasks
 from popnas.datasets.loader import Batching
 from popnas.placement import Placement
-from popnas.tasks._classification import ClassificationLoss, ClassificationMetrics
+from popnas.tasks._class_metrics import ClassificationLoss, ClassificationMetrics
+from popnas.workflows.settings import unused
 
 CPU = Placement(torch.device("cpu"))
 
@@ -116,7 +117,7 @@ def test_augmentation_is_off_unless_asked_for_and_series_have_none():
         }
     )
     assert tasks.get("time_series_classification").augmentation(series) is None
-    assert any("data_augmentation" in warning for warning in series.warnings())
+    assert any("data_augmentation" in warning for warning in unused(series))
 
 
 def test_the_split_follows_the_run_seed_alone():

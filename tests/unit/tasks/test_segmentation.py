@@ -16,7 +16,7 @@ from popnas.datasets.dataset import Fold
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
 from popnas.placement import Placement
-from popnas.tasks._segmentation import SegmentationLoss, SegmentationMetrics
+from popnas.tasks._pixel_metrics import SegmentationLoss, SegmentationMetrics
 
 CPU = Placement(torch.device("cpu"))
 

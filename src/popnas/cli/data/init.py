@@ -76,7 +76,6 @@ def _text(look: Look, data: str, output: Path) -> str:
 
 
 def _document(look: Look) -> dict[str, Any]:
-    from popnas.config.preset_files import default_operators
 
     num_training, metrics = look.num_training, look.task.score_metrics
     is_small = num_training < 5000
@@ -86,7 +85,7 @@ def _document(look: Look) -> dict[str, Any]:
         "search_space": {
             "blocks": 3 if is_small else 5,
             "lookback_depth": 2,
-            "operators": list(default_operators(look.section["type"])),
+            "operators": list(look.task.default_operators),
         },
         "search_strategy": {
             "score_metric": "f1_score" if _imbalance(look) > 3 and "f1_score" in metrics else metrics[0],

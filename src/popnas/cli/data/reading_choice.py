@@ -19,8 +19,8 @@ type_option = click.option(
     "--type",
     "task",
     metavar="TASK",
-    help="What the data are for, where they may be read as several: image_classification, "
-    "time_series_classification or image_segmentation.  [default: what fits, or a question]",
+    help="What the data are for, where they may be read as several: a name that `popnas list tasks` shows.  "
+    "[default: what fits, or a question]",
 )
 
 

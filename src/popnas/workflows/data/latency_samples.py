@@ -91,7 +91,7 @@ def _load(data: str, fitting: Sequence[str]) -> Split:
             validation_size=0.5,  # both parts are used: the share that any data can spare
         )
         try:
-            return datasets.load(config, 0).full_train
+            return datasets.load(config, 0, task=tasks.get(config.type).data).full_train
         except DataError as error:
             complaints.append(str(error))
     raise DataError("\n".join(dict.fromkeys(complaints)))

@@ -113,7 +113,7 @@ def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
         if not found:
             layouts = dict.fromkeys(source.layout for source in sources if source.layout)
             raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
-        if task is not None and task not in found:
+        if task is not None and tasks.get(task).data not in found:
             raise DataError(f"{data} holds no data for {task}; it looks like data for {' or '.join(found)}.")
         fitting = [task] if task is not None else tasks_by_shape(path, found)
         yield from ({"type": name, "path": data} for name in fitting)
@@ -123,7 +123,7 @@ def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
         raise DataError(
             _unknown(data, trouble, sorted({n for source in sources for n in source.data_sets()}))
         )
-    if task is not None and task not in found:
+    if task is not None and tasks.get(task).data not in found:
         raise DataError(f"The data set '{data}' is for {' or '.join(found)}, not for {task}.")
     yield from ({"type": name, "name": data} for name in ([task] if task is not None else found))
 
@@ -204,7 +204,9 @@ def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int, read: _Re
     for attempt in attempts:
         for need_test in (True, False):
             try:
-                dataset = datasets.load(attempt, seed, need_test=need_test, read=read)
+                dataset = datasets.load(
+                    attempt, seed, task=tasks.get(config.type).data, need_test=need_test, read=read
+                )
             except MissingSplitError:
                 read.has_no_test = True
                 continue
@@ -232,9 +234,10 @@ def _other_attempts(config: DatasetConfig, error: DataError) -> Iterator[Dataset
     """Sections that show the data all the same where theirs does not work: without a crop that images have
     no room for; at one size, that of most of them, where they differ.
     """
-    if config.type == "image_segmentation" and config.resize is not None:
+    task = tasks.get(config.type)
+    if task.is_per_pixel and config.resize is not None:
         yield config.model_copy(update={"resize": None})
-    if config.type == "image_classification" and config.resize is None:
+    if task.num_dims == 2 and not task.is_per_pixel and config.resize is None:
         usual = error.usual if isinstance(error, SizesDifferError) else None
         height, width = usual or _SIZE
         yield config.model_copy(update={"resize": ResizeConfig(width=width, height=height)})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from popnas import files
+from popnas import files, tasks
 from popnas.datasets import Dataset
 from popnas.datasets.npz import names as npz_names
 from popnas.errors import DataError
@@ -17,25 +17,26 @@ Choose = Callable[[str, Sequence[str]], str]
 """Is told that data may be read as several tasks (a sentence), and which, the likeliest first; answers which
 is meant, or raises.
 """
-_IMAGES, _SERIES, _MASKS = "image_classification", "time_series_classification", "image_segmentation"
 _PLAUSIBLE_SIDE = 8
 _PLAUSIBLE_RATIO = 4
 
 
-def tasks_by_shape(path: Path, tasks: Sequence[str]) -> list[str]:
-    """Those of `tasks` that the shapes of `.npz` arrays at `path` allow: of the others a user would only hear
-    complaints. All of them where shapes say nothing.
+def tasks_by_shape(path: Path, names: Sequence[str]) -> list[str]:
+    """Those of the tasks `names` that the shapes of `.npz` arrays at `path` allow: of the others a user would
+    only hear complaints. All of them where shapes say nothing.
     """
     header = npz_names.first_look(path)
-    fitting = set(tasks)
     if header is None:
-        return list(tasks)
-    by_images = {3: {_IMAGES, _SERIES}, 4: {_IMAGES}, 2: {_SERIES}}
-    if len(header.y_shape) > 2:
-        fitting = {_MASKS}
-    elif len(header.x_shape) in by_images:
-        fitting = by_images[len(header.x_shape)]
-    return [task for task in tasks if task in fitting] or list(tasks)
+        return list(names)
+    dims = len(header.x_shape), len(header.y_shape)
+    return [name for name in names if tasks.get(name).may_read(*dims)] or list(names)
+
+
+def _of_one_label(found: Iterable[str], num_dims: int) -> str:
+    """Of the tasks that of one label per example of so many dimensions; "" for none."""
+    facts = {name: tasks.get(name) for name in found}
+    fitting = [n for n, task in facts.items() if task.num_dims == num_dims and not task.is_per_pixel]
+    return fitting[0] if fitting else ""
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,26 @@ class Readings:
             raise _refusal(
                 data, {task: error for task, error in found.items() if isinstance(error, DataError)}
             )
-        series = found.get(_SERIES)
-        if isinstance(series, DataError) or series is None or _IMAGES not in found:
+        images, as_series = _of_one_label(found, 2), _of_one_label(found, 1)
+        series = found.get(as_series)
+        if isinstance(series, DataError) or series is None or images not in found:
             return cls(data, words, is_sure=False)
         x = series.full_train.x
         height, width = x.shape[1:]
         sides = sorted((height, width))
         is_picture = sides[0] >= _PLAUSIBLE_SIDE and sides[1] <= _PLAUSIBLE_RATIO * sides[0]
-        if _IMAGES not in words and is_picture and x.min() >= 0 and x.max() <= 1:
-            words[_IMAGES] = f"{width}x{height} pixels, once white is 255"
-        if _IMAGES not in words or sides[0] == 1:
-            return cls(data, {_SERIES: words[_SERIES]}, is_sure=True)
-        first = _IMAGES if is_picture else _SERIES
+        if images not in words and is_picture and x.min() >= 0 and x.max() <= 1:
+            words[images] = f"{width}x{height} pixels, once white is 255"
+        if images not in words or sides[0] == 1:
+            return cls(data, {as_series: words[as_series]}, is_sure=True)
+        first = images if is_picture else as_series
         ordered = {task: words[task] for task in (first, *words)}
         return cls(data, ordered, is_sure=is_picture and _stored_as_bytes(data))
 
     def choose(self, choose: Choose) -> str:
         """The task that is meant: `choose` is asked where that is not sure."""
-        tasks = list(self.words)
-        return tasks[0] if self.is_sure or len(tasks) == 1 else choose(self._sentence(), tasks)
+        names = list(self.words)
+        return names[0] if self.is_sure or len(names) == 1 else choose(self._sentence(), names)
 
     def told(self, task: str) -> tuple[str, ...]:
         """What is told where another than the chosen `task` would do."""

@@ -31,6 +31,7 @@ from popnas.workflows.models.training import (
     check_same_job,
     train_model,
 )
+from popnas.workflows.settings import unused
 
 PARTIAL = "last_training"
 CHECKPOINT_EPOCHS = 5
@@ -134,7 +135,7 @@ def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
     listener.message(f"{job.origin}: {job.cell}")
     listener.phase("loading the data")
     dataset = deployment.load_with_test(job.config, identity.enclosing(job.folder))
-    for warning in [*job.config.warnings(), *dataset.told]:
+    for warning in [*unused(job.config), *dataset.told]:
         listener.message(f"Warning: {warning}")
     if not ModelFolder(job.folder).is_finished:
         spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)

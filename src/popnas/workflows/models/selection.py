@@ -40,7 +40,7 @@ from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.stored import selection_plan
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan
 from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
-from popnas.workflows.settings import num_workers
+from popnas.workflows.settings import num_workers, unused
 
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
 PARTIAL = "model_selection_training"
@@ -135,7 +135,7 @@ def select(
         listener.phase("loading the data")
         dataset = run_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
-        for warning in [*ignored, *config.warnings(), *dataset.told]:
+        for warning in [*ignored, *unused(config), *dataset.told]:
             listener.message(f"Warning: {warning}")
         request = {
             "cell": None if given is None else given.key,

@@ -25,7 +25,7 @@ from popnas.training import device
 from popnas.workflows import fits
 from popnas.workflows.progress import Progress
 from popnas.workflows.searching import finish, probing
-from popnas.workflows.settings import executor_class, max_networks, num_workers
+from popnas.workflows.settings import executor_class, max_networks, num_workers, unused
 
 _NUM_SAMPLED = 2000
 _NUM_DRAWS = 8
@@ -100,7 +100,7 @@ def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
     began = time.monotonic()
     dataset = tasks.get(config.dataset.type).load(config)
     load_seconds = time.monotonic() - began
-    warnings = [*config.warnings(), *dataset.told, *fits.check_search(config, dataset)]
+    warnings = [*unused(config), *dataset.told, *fits.check_search(config, dataset)]
     forecast = _Forecast(config, dataset, progress)
     steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
     confirmed = forecast.confirmation() if config.others.confirm else 0.0

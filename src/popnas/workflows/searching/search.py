@@ -38,7 +38,7 @@ from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
 from popnas.workflows.searching.candidate_files import candidate_folder
 from popnas.workflows.searching.progress import Clock, Listener
-from popnas.workflows.settings import load_config, max_networks
+from popnas.workflows.settings import load_config, max_networks, unused
 
 SETUP = "popnas.workflows.searching.candidate:setup"
 EVALUATE = "popnas.workflows.searching.candidate:evaluate"
@@ -80,11 +80,11 @@ def search(
         PopnasError: no candidate could be trained at all.
     """
     forks.check("a search")
-    run_config = config if isinstance(config, RunConfig) else load_config(config)
+    run_config = load_config(config)
     listener = listener or Listener()
     device.choose(run_config.others.train_strategy)
     dataset = tasks.get(run_config.dataset.type).load(run_config)
-    for warning in [*run_config.warnings(), *dataset.told]:
+    for warning in [*unused(run_config), *dataset.told]:
         listener.message(f"Warning: {warning}")
     for warning in fits.check_search(run_config, dataset):
         listener.message(f"Warning: {warning}")

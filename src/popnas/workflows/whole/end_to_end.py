@@ -44,7 +44,7 @@ from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import environment
-from popnas.workflows.settings import load_config, name_rules, num_workers
+from popnas.workflows.settings import load_config, name_rules, num_workers, unused
 from popnas.workflows.whole import budget, epoch_time, time_left
 from popnas.workflows.whole.stage_processes import run_stage
 
@@ -85,7 +85,7 @@ def end_to_end(
         PopnasError: a stage failed.
     """
     began = time.monotonic() if began is None else began
-    config = source if isinstance(source, RunConfig) else load_config(source)
+    config = load_config(source)
     listener = listener or ModelListener()
     if params is not None:
         macro_variants.parse_params_range(params)
@@ -101,7 +101,7 @@ def end_to_end(
             "--name."
         )
     dataset = deployment.load_with_test(config)
-    for warning in [*config.warnings(), *dataset.told]:
+    for warning in [*unused(config), *dataset.told]:
         listener.message(f"Warning: {warning}")
     for each in merged.values():
         fits.check_time(each, dataset, num_trainings=1)
