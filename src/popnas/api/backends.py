@@ -116,11 +116,9 @@ class TorchBackend(Backend):
         self._device = device.choose("auto")
         self._network = DeployedNetwork(network, preprocessing).to(self._device)
         spec = network.spec
-        self.size = (
-            spec.input_size
-            if spec.macro == "classification" and spec.num_dims == 2
-            else ((None,) * spec.num_dims)
-        )
+        is_per_pixel = len(files.description()["output"]["shape"]) > 2
+        # Networks that answer per pixel, and those of series, take any extent.
+        self.size = spec.input_size if spec.num_dims == 2 and not is_per_pixel else (None,) * spec.num_dims
 
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         """See `Backend`."""

@@ -39,7 +39,8 @@ class NameRules:
     """The registries' names, handed in so that mistakes in names come with all the others.
 
     `check_operator(name, num_dims)`, `check_dataset(name, task)` and `check_macro(name, task)` return what is
-    wrong with a name, or None; `datasets` are names to suggest; `get_task` gives the facts of one of `tasks`
+    wrong with a name, or None; `operators` and `datasets` are names to suggest; `one_at_a_time` are those of
+    the executors that know no workers; `get_task` gives the facts of one of `tasks`
     (None: none are known); `predictors` are names by objective ("score",
     "time"; empty: not known), `trackers` too (None: not known); `fewest_learnt_from` is how many cells a
     predictor can be fitted to.
@@ -48,6 +49,8 @@ class NameRules:
     check_operator: Callable[[str, int], str | None]
     tasks: Sequence[str]
     executors: Sequence[str]
+    one_at_a_time: Sequence[str] = ()
+    operators: Sequence[str] = ()
     datasets: Sequence[str] = ()
     macros: Sequence[str] = ()
     get_task: Callable[[str], TaskFacts] | None = None
@@ -62,6 +65,8 @@ class NameRules:
         predictors = {f"predictors of {objective}": names for objective, names in self.predictors.items()}
         return {
             "tasks": self.tasks,
+            "operators": self.operators,
+            "data sets": self.datasets,
             "score metrics": self.score_metrics,
             "objectives": objectives.costs(),
             "macros": self.macros,

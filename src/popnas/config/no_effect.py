@@ -136,13 +136,14 @@ def _lookback_reshape(facts: Facts) -> Iterator[Problem]:
 
 
 @no_effect("others.executor")
-def _inline_workers(facts: Facts) -> Iterator[Problem]:
+def _workers_of_one(facts: Facts) -> Iterator[Problem]:
     executor = facts.config.others.executor
-    if executor.kind == "inline" and (executor.workers or 1) > 1:
+    is_alone = facts.names is not None and executor.kind in facts.names.one_at_a_time
+    if is_alone and (executor.workers or 1) > 1:
         yield Problem(
             "others.executor.workers",
             executor.workers,
-            "has no effect: the executor 'inline' evaluates one at a time; choose 'processes'.",
+            f"has no effect: the executor '{executor.kind}' evaluates one at a time; choose 'processes'.",
         )
 
 

@@ -56,7 +56,11 @@ class SearchSpaceConfig(Section):
         default=2,
         description="L: a block may read the outputs of the L previous cells (-1 is the previous one).",
     )
-    operators: Annotated[tuple[Text, ...], Field(strict=False, min_length=1), NullMeans(())] = Field(
+    operators: Annotated[
+        tuple[Annotated[Text, Field(json_schema_extra=named_by("operators"))], ...],
+        Field(strict=False, min_length=1),
+        NullMeans(()),
+    ] = Field(
         default=(),
         description="Names of the operators, e.g. 'identity', '3x3 conv' (images) or '7 dconv' (series); "
         "`popnas list operators` shows them. Default: those of the task's preset.",
@@ -224,10 +228,9 @@ class ArchitectureConfig(Section):
         ],
         NullMeans("swish"),
     ] = Field(default="swish", description="Activation, by its Keras name; null = swish.")  # fmt: skip
-    macro_architecture: Text | None = Field(
+    macro_architecture: Annotated[Text, Field(json_schema_extra=named_by("macros"))] | None = Field(
         default=None,
         description="How cells make up a network, by name (plug-ins may add some); null: the task's.",
-        json_schema_extra={"anyOf": [named_by("macros"), {"type": "null"}]},
     )
     segmentation_decoder: Literal["fixed", "cells"] = Field(
         default="fixed", description="Segmentation only: a fixed decoder, or one built of cells."
@@ -263,7 +266,7 @@ class DatasetConfig(Section):
         description="The task: image_classification, time_series_classification, image_segmentation or "
         "another that `popnas list tasks` shows."
     )
-    name: Text | None = Field(
+    name: Annotated[Text, Field(json_schema_extra=named_by("data sets"))] | None = Field(
         default=None, description="A data set by name, e.g. digits; with a path, only a label."
     )
     path: Text | None = Field(default=None, description="Folder or file of your own data.")

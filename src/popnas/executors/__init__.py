@@ -8,14 +8,16 @@ an executor, write one module with a class decorated with `@REGISTRY.register(na
 behind the entry point group `popnas.executors`; `tests/contract/test_executors.py` picks it up.
 """
 
-from popnas.executors._base import REGISTRY, Executor, Job, Result, Work, Worker, create
+from popnas.executors._base import CPU, REGISTRY, Executor, Job, OnStart, Result, Work, Worker, create
 from popnas.executors._process import how_ended
 from popnas.resources import available_cores
 
 __all__ = [
+    "CPU",
     "REGISTRY",
     "Executor",
     "Job",
+    "OnStart",
     "Result",
     "Work",
     "Worker",

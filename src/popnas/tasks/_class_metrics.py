@@ -61,11 +61,6 @@ class ClassificationMetrics:
         if self.num_classes >= _TOP:
             self._counts[num_cells] += (logits_BK.topk(_TOP, dim=1).indices == y_B[:, None]).sum()
 
-    def confusion(self) -> list[list[int]]:
-        """Number of samples by true class (rows) and predicted class (columns)."""
-        assert self._counts is not None, "no batch was counted"
-        return self._counts[:-1].view(self.num_classes, self.num_classes).tolist()
-
     def compute(self) -> dict[str, float]:
         """`accuracy`, `f1_score` (mean over classes present in truth or prediction), `top_k_accuracy` (1
         below 5 classes).

@@ -60,23 +60,22 @@ class SegmentationMetrics:
         counts = torch.bincount(cells_BHW.flatten(), minlength=num_cells + 1)
         self._counts = counts if self._counts is None else self._counts + counts
 
-    def _matrix(self) -> Tensor:
-        assert self._counts is not None, "no batch was counted"
-        return self._counts[:-1].view(self.num_classes, self.num_classes).cpu()
-
-    def confusion(self) -> list[list[int]]:
-        """Number of pixels by true class (rows) and predicted class (columns)."""
-        matrix: list[list[int]] = self._matrix().tolist()
-        return matrix
-
     def compute(self) -> dict[str, float]:
-        """`accuracy` (of counted pixels) and `mean_iou` (over classes with a union)."""
-        confusion_KK = self._matrix().double()
-        correct_K = confusion_KK.diagonal()
-        union_K = confusion_KK.sum(dim=0) + confusion_KK.sum(dim=1) - correct_K
-        has_union_K = union_K > 0
-        iou = correct_K[has_union_K] / union_K[has_union_K]
-        return {
-            "accuracy": float(correct_K.sum() / confusion_KK.sum().clamp(min=1)),
-            "mean_iou": float(iou.mean()) if len(iou) else 0.0,
-        }
+        """See `figures`."""
+        assert self._counts is not None, "no batch was counted"
+        return figures(self._counts[:-1].view(self.num_classes, self.num_classes).cpu())
+
+
+def figures(confusion_KK: Tensor) -> dict[str, float]:
+    """`accuracy` (of counted pixels) and `mean_iou` (over classes with a union) of the number of pixels by
+    true class (rows) and predicted class (columns).
+    """
+    confusion_KK = confusion_KK.double()
+    correct_K = confusion_KK.diagonal()
+    union_K = confusion_KK.sum(dim=0) + confusion_KK.sum(dim=1) - correct_K
+    has_union_K = union_K > 0
+    iou = correct_K[has_union_K] / union_K[has_union_K]
+    return {
+        "accuracy": float(correct_K.sum() / confusion_KK.sum().clamp(min=1)),
+        "mean_iou": float(iou.mean()) if len(iou) else 0.0,
+    }

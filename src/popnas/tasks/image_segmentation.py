@@ -8,6 +8,8 @@ from popnas.tasks import REGISTRY
 from popnas.tasks._base import FOR_SERIES, Loss, MetricAccumulator, Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from popnas.config import RunConfig
     from popnas.datasets import Dataset, Split
     from popnas.datasets.masks.loader import SegmentationLoader
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
 
 _IN_EVALUATION = 2
 """An evaluation batch may have so many times the pixels of as many crops: it keeps no activations."""
+
+
+def figures(confusion_KK: np.ndarray) -> dict[str, float]:
+    """Accuracy and mean IoU of the number of pixels by true class (rows) and predicted class (columns)."""
+    import torch
+
+    from popnas.tasks import _pixel_metrics
+
+    return _pixel_metrics.figures(torch.from_numpy(confusion_KK))
 
 
 @REGISTRY.register("image_segmentation", description="one class per pixel of an image")

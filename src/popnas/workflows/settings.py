@@ -24,6 +24,10 @@ def name_rules() -> NameRules:
         check_operator=operators.check_name,
         tasks=tasks.REGISTRY.names(),
         executors=executors.REGISTRY.names(),
+        one_at_a_time=[
+            name for name, kind in executors.REGISTRY.items() if kind.workers_for(2, 1, (executors.CPU,)) == 1
+        ],
+        operators=[name for _, family in operators.REGISTRY.items() for name in family.examples],
         macros=MACROS.names(),
         datasets=sorted({name for source in SOURCES.names() for name in SOURCES.get(source)().data_sets()}),
         check_dataset=lambda name, task: datasets.check_name(name, tasks.get(task).data),

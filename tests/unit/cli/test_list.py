@@ -17,6 +17,9 @@ from popnas.runs import RunFolder
         ("objectives", "name", {"score", "time", "inference_time", "params", "flops"}),
         ("tasks", "name", {"image_classification", "time_series_classification"}),
         ("datasets", "source", {"digits"}),
+        ("executors", "name", {"inline", "processes"}),
+        ("macros", "name", {"classification", "segmentation_fixed"}),
+        ("trackers", "name", {"tensorboard"}),
     ],
 )
 def test_what_there_is(family, key, some, capsys):

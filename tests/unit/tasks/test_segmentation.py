@@ -17,6 +17,7 @@ from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.ragged import Ragged
 from popnas.placement import Placement
 from popnas.tasks._pixel_metrics import SegmentationLoss, SegmentationMetrics
+from popnas.tasks.image_segmentation import figures
 
 CPU = Placement(torch.device("cpu"))
 
@@ -80,8 +81,6 @@ def test_metrics_are_those_of_a_loop_over_pixels(seed, num_classes, share_ignore
     for part in (slice(0, 1), slice(1, 2)):
         metrics.update(logits[part], y[part])
     assert metrics.compute() == pytest.approx(naive_metrics(logits.argmax(dim=1), y, num_classes))
-    counted = y != IGNORED
-    assert np.sum(metrics.confusion()) == int(counted.sum())
 
 
 def test_a_class_without_union_is_left_out_of_the_mean():
@@ -89,7 +88,8 @@ def test_a_class_without_union_is_left_out_of_the_mean():
     metrics = SegmentationMetrics(4)
     metrics.update_classes(torch.tensor([[[0, 1, 1, 3]]]), y)
     assert metrics.compute() == pytest.approx({"accuracy": 2 / 3, "mean_iou": 0.5})
-    assert metrics.confusion() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    confusion_KK = np.array([[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert figures(confusion_KK) == metrics.compute()
 
 
 def test_nothing_but_ignored_pixels_scores_zero_and_costs_nothing():

@@ -116,6 +116,15 @@ def trackers() -> Iterator[Row]:
         yield {"name": name, "description": REGISTRY.description(name)}
 
 
+@_listing("executors")
+def executors() -> Iterator[Row]:
+    """Where candidates are evaluated (others.executor.kind)."""
+    from popnas.executors import REGISTRY
+
+    for name in REGISTRY.names():
+        yield {"name": name, "description": REGISTRY.description(name)}
+
+
 @_listing("tasks")
 def tasks() -> Iterator[Row]:
     """Kinds of work (dataset.type) and their metrics."""

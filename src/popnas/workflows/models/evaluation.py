@@ -189,7 +189,7 @@ def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
             "heads": _head_metrics(network, config, dataset, placement(config, network.spec)),
             "classes": _classes(tally, dataset),
             "calibration": tally.calibration(),
-            "confusion": tally.confusion_KK,
+            "confusion": tally.confusion.counts_KK,
             **({} if worst is None else {"masks": _write_masks(folder, worst, dataset, views)}),
         }
     )

@@ -19,7 +19,7 @@ from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.report.views import Views
-from popnas.tasks import Task
+from popnas.workflows.models.tally import Confusion
 
 LICENCE_NOTE = (
     "popnas (Apache-2.0) lays no claim to the networks that it trains; the terms of the data set may bind "
@@ -80,7 +80,6 @@ def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: P
 def confusion(
     network: networks.Network,
     loader: BatchLoader,
-    task: Task,
     num_classes: int,
     placement: Placement,
 ) -> list[list[int]]:
@@ -89,10 +88,11 @@ def confusion(
     In float32, as the deployed network answers.
     """
     network.to(placement.device).eval()
-    counted: Any = task.metrics(num_classes)
+    counted = Confusion(num_classes)
     for batch in loader:
-        counted.update(network(placement.laid_out(batch.x), batch.lengths)[-1], batch.y)
-    found: list[list[int]] = counted.confusion()
+        logits = network(placement.laid_out(batch.x), batch.lengths)[-1]
+        counted.update(logits.argmax(dim=1).cpu().numpy(), batch.y.cpu().numpy())
+    found: list[list[int]] = counted.counts_KK.tolist()
     return found
 
 

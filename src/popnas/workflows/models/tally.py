@@ -12,43 +12,43 @@ import numpy as np
 NUM_BINS = 15
 
 
+class Confusion:
+    """`counts_KK` (K, K) int64: how often true classes (rows) were answered with which ones (columns)."""
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self.counts_KK = np.zeros((num_classes, num_classes), np.int64)
+
+    def update(self, predicted: np.ndarray, y: np.ndarray) -> None:
+        """Count answers, both of one shape; truth that is no class (ignored pixels) is left out."""
+        is_counted = (y >= 0) & (y < self.num_classes)
+        pairs_N = y[is_counted].astype(np.int64) * self.num_classes + predicted[is_counted]
+        self.counts_KK += np.bincount(pairs_N, minlength=self.counts_KK.size).reshape(self.counts_KK.shape)
+
+
 class Tally:
     """Counts answers batch by batch; `has_iou`: classes have an intersection over union (segmentation)."""
 
     def __init__(self, num_classes: int, *, has_iou: bool = False) -> None:
         self.num_classes = num_classes
         self.has_iou = has_iou
-        self.confusion_KK = np.zeros((num_classes, num_classes), np.int64)
+        self.confusion = Confusion(num_classes)
         self._bins = np.zeros((3, NUM_BINS))  # answers, sum of confidences, right answers
 
     def update(self, probabilities_NK: np.ndarray, y_N: np.ndarray) -> None:
         """Count a batch; classes that the network does not know (ignored pixels) are left out."""
         predicted_N, confidence_N = probabilities_NK.argmax(axis=1), probabilities_NK.max(axis=1)
+        self.confusion.update(predicted_N, y_N)
         is_counted_N = (y_N >= 0) & (y_N < self.num_classes)
         y_N, predicted_N = y_N[is_counted_N], predicted_N[is_counted_N]
         confidence_N = confidence_N[is_counted_N].astype(np.float64)
-        pairs_N = y_N.astype(np.int64) * self.num_classes + predicted_N
-        self.confusion_KK += np.bincount(pairs_N, minlength=self.confusion_KK.size).reshape(
-            self.confusion_KK.shape
-        )
         bins_N = np.clip(np.ceil(confidence_N * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
         for row, weights_N in enumerate((None, confidence_N, predicted_N == y_N)):
             self._bins[row] += np.bincount(bins_N, weights_N, minlength=NUM_BINS)
 
     def classes(self) -> list[dict[str, float | None]]:
-        """Precision, recall, F1 [, IoU] and support of each class; None where nothing is to divide by."""
-        right_K = self.confusion_KK.diagonal()
-        support_K, predicted_K = self.confusion_KK.sum(axis=1), self.confusion_KK.sum(axis=0)
-        return [
-            {
-                "precision": _ratio(right, predicted),
-                "recall": _ratio(right, support),
-                "f1_score": _ratio(2 * right, support + predicted),
-                **({"iou": _ratio(right, support + predicted - right)} if self.has_iou else {}),
-                "support": int(support),
-            }
-            for right, support, predicted in zip(right_K, support_K, predicted_K, strict=True)
-        ]
+        """See `class_figures`."""
+        return class_figures(self.confusion.counts_KK, has_iou=self.has_iou)
 
     def calibration(self) -> dict[str, Any]:
         """Expected calibration error over 15 equal bins of confidence (Guo et al. 2017, eq. 3), and the
@@ -66,6 +66,22 @@ class Tally:
             for number in range(NUM_BINS)
         ]
         return {"expected_calibration_error": float(error), "bins": bins}
+
+
+def class_figures(confusion_KK: np.ndarray, *, has_iou: bool) -> list[dict[str, float | None]]:
+    """Precision, recall, F1 [, IoU] and support of each class; None where nothing is to divide by."""
+    right_K = confusion_KK.diagonal()
+    support_K, predicted_K = confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
+    return [
+        {
+            "precision": _ratio(right, predicted),
+            "recall": _ratio(right, support),
+            "f1_score": _ratio(2 * right, support + predicted),
+            **({"iou": _ratio(right, support + predicted - right)} if has_iou else {}),
+            "support": int(support),
+        }
+        for right, support, predicted in zip(right_K, support_K, predicted_K, strict=True)
+    ]
 
 
 def _ratio(part: float, whole: float) -> float | None:

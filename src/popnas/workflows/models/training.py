@@ -347,7 +347,7 @@ class _ModelTraining:
             split = self.dataset.validation
             loader = self.task.evaluation_loader(self.job.config, self.dataset, split, self.placement)
             classes = self.dataset.class_names
-            counts = files.confusion(network, loader, self.task, len(classes), self.placement)
+            counts = files.confusion(network, loader, len(classes), self.placement)
             files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx)
         self._end_trackers()

@@ -17,7 +17,8 @@ from popnas.datasets import Split
 from popnas.report.pages import masks_page
 from popnas.report.pages.masks_page import ShownMask
 from popnas.storage import write_bytes, write_json, write_text
-from popnas.workflows.models.tally import Tally
+from popnas.tasks.image_segmentation import figures
+from popnas.workflows.models.tally import Confusion, class_figures
 
 NUM_SHOWN = 12
 
@@ -48,20 +49,15 @@ class WorstMasks:
     def update(self, probabilities_NK: np.ndarray, y_N: np.ndarray) -> None:
         """Count a batch: probabilities (n, K, h, w), true masks (n, h, w)."""
         for predicted_HW, y_HW in zip(probabilities_NK.argmax(axis=1), y_N, strict=True):
-            counts_KK = self._confusion(predicted_HW, y_HW)
-            self.confusion_KK += counts_KK
-            if counts_KK.any():
-                figures = summary(counts_KK)
-                self._keep(figures, predicted_HW.astype(np.uint8))
+            own = Confusion(self.num_classes)
+            own.update(predicted_HW, y_HW)
+            self.confusion_KK += own.counts_KK
+            if own.counts_KK.any():
+                self._keep(figures(own.counts_KK), predicted_HW.astype(np.uint8))
             self.num_images += 1
 
-    def _confusion(self, predicted_HW: np.ndarray, y_HW: np.ndarray) -> np.ndarray:
-        is_counted_HW = y_HW < self.num_classes
-        pairs = y_HW[is_counted_HW].astype(np.int64) * self.num_classes + predicted_HW[is_counted_HW]
-        return np.bincount(pairs, minlength=self.num_classes**2).reshape(self.num_classes, -1)
-
-    def _keep(self, figures: Mapping[str, float], predicted_HW: np.ndarray) -> None:
-        item = _Scored(-figures["mean_iou"], -self.num_images, figures["accuracy"], predicted_HW)
+    def _keep(self, found: Mapping[str, float], predicted_HW: np.ndarray) -> None:
+        item = _Scored(-found["mean_iou"], -self.num_images, found["accuracy"], predicted_HW)
         if len(self._kept) < self.limit:
             heapq.heappush(self._kept, item)
         else:
@@ -83,17 +79,6 @@ class WorstMasks:
         ]
 
 
-def summary(confusion_KK: np.ndarray) -> dict[str, float]:
-    """Mean IoU over classes with a union, and accuracy, of a confusion matrix that is not empty."""
-    right_K = confusion_KK.diagonal()
-    union_K = confusion_KK.sum(axis=0) + confusion_KK.sum(axis=1) - right_K
-    has_union_K = union_K > 0
-    return {
-        "mean_iou": float((right_K[has_union_K] / union_K[has_union_K]).mean()),
-        "accuracy": float(right_K.sum() / confusion_KK.sum()),
-    }
-
-
 def content_of(
     worst: WorstMasks,
     shown: list[ShownMask],
@@ -104,16 +89,13 @@ def content_of(
     note: str | None = None,
 ) -> dict[str, Any]:
     """What pages and programs read: figures of the split, of each class and of the worst images."""
-    tally = Tally(worst.num_classes, has_iou=True)
-    tally.confusion_KK = worst.confusion_KK
+    by_class = class_figures(worst.confusion_KK, has_iou=True)
     return {
         "model": model,
         "split": split,
         "num_images": worst.num_images,
-        "metrics": summary(worst.confusion_KK),
-        "classes": [
-            {"name": name, **figures} for name, figures in zip(class_names, tally.classes(), strict=True)
-        ],
+        "metrics": figures(worst.confusion_KK),
+        "classes": [{"name": name, **found} for name, found in zip(class_names, by_class, strict=True)],
         "images": [
             {"name": item.name, "mean_iou": item.mean_iou, "accuracy": item.accuracy} for item in shown
         ],

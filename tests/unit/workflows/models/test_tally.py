@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from popnas.workflows.models.tally import NUM_BINS, Tally
+from popnas.workflows.models.tally import NUM_BINS, Confusion, Tally
 
 
 def _answers(n: int = 200, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def test_classes_agree_with_scikit_learn() -> None:
     for part in (slice(0, 70), slice(70, None)):
         tally.update(probabilities[part], y[part])
     predicted = probabilities.argmax(axis=1)
-    np.testing.assert_array_equal(tally.confusion_KK, confusion_matrix(y, predicted))
+    np.testing.assert_array_equal(tally.confusion.counts_KK, confusion_matrix(y, predicted))
     expected = precision_recall_fscore_support(y, predicted)
     for name, values in zip(("precision", "recall", "f1_score", "support"), expected, strict=True):
         np.testing.assert_allclose([item[name] for item in tally.classes()], values)
@@ -50,7 +50,7 @@ def test_ignored_pixels_and_absent_classes() -> None:
     probabilities = np.zeros((1, 3, 2, 2), np.float32)
     probabilities[:, 1] = 1.0
     tally.update(probabilities, np.array([[[1, 0], [255, -1]]]))
-    assert tally.confusion_KK.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert tally.confusion.counts_KK.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
     absent = tally.classes()[2]
     assert absent == {"precision": None, "recall": None, "f1_score": None, "support": 0}
 
@@ -63,5 +63,14 @@ def test_iou_of_pixels_counted_by_hand() -> None:
     tally = Tally(3, has_iou=True)
     tally.update(probabilities, np.array([[[0, 0, 0, 1, 255]]], np.uint8))
     assert [item["iou"] for item in tally.classes()] == [2 / 3, 1 / 2, None]
-    assert tally.confusion_KK.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert tally.confusion.counts_KK.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert "iou" not in Tally(3).classes()[0]
+
+
+def test_confusion_counts_what_is_true_in_rows_and_leaves_out_what_is_no_class():
+    counted = Confusion(3)
+    counted.update(np.array([[0, 1], [2, 2]], np.uint8), np.array([[0, 0], [2, 255]], np.uint8))
+    counted.update(np.array([1]), np.array([2]))
+    assert counted.counts_KK.tolist() == [[1, 1, 0], [0, 0, 0], [0, 1, 1]]
+    counted.update(np.array([1]), np.array([-1]))
+    assert counted.counts_KK.sum() == 4

@@ -1,0 +1,86 @@
+"""The package beside this file, installed as pip installs it, and popnas as users of it call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = Path(__file__).parent / "package"
+
+_ASK = """
+import contextlib, io, json, sys
+from popnas.cli.main import run
+answers = []
+for arguments in json.loads(sys.argv[1]):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = run(arguments)
+    answers.append([status, output.getvalue()])
+print(json.dumps(answers))
+"""
+
+
+def install(package: Path, site: Path) -> None:
+    """What a wheel of the package holds: its modules, and what its pyproject.toml says of it."""
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module = project["name"].replace("-", "_")
+    shutil.copytree(package / "src" / module, site / module, ignore=shutil.ignore_patterns("__pycache__"))
+    info = site / f"{module}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8"
+    )
+    groups = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+        for group, points in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
+
+
+class Extended:
+    """popnas in a fresh interpreter that finds the package among those installed."""
+
+    def __init__(self, site: Path, folder: Path) -> None:
+        self.site, self.folder = site, folder
+
+    def python(self, *arguments: str) -> str:
+        """Standard output of Python; it must end well."""
+        path = os.pathsep.join([str(self.site), *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def ask(self, *command_lines: Sequence[object]) -> list[tuple[int, str]]:
+        """Exit status and standard output of popnas for each, all in one process."""
+        lines = json.dumps([[str(part) for part in line] for line in command_lines])
+        answers = json.loads(self.python("-c", _ASK, lines).splitlines()[-1])
+        return [(status, output) for status, output in answers]
+
+    def config(self, name: str, content: dict[str, Any]) -> Path:
+        """A configuration file."""
+        path = self.folder / name
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return path
+
+
+@pytest.fixture(scope="session")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
+    site = tmp_path_factory.mktemp("site")
+    install(PACKAGE, site)
+    return Extended(site, tmp_path_factory.mktemp("work"))
