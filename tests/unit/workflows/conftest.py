@@ -134,8 +134,8 @@ def noted_data(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """A note on the training data and one on test data, which all data have from now on."""
     load, notes = datasets.load, ("Grey: 2 (a, b).", "In the test split: grey: 1 (c).")
 
-    def noted(config: DatasetConfig, seed: int, *, need_test: bool = False) -> Dataset:
-        found = load(config, seed, need_test=need_test)
+    def noted(config: DatasetConfig, seed: int, *, need_test: bool = False, **options: Any) -> Dataset:
+        found = load(config, seed, need_test=need_test, **options)
         return replace(found, warnings=[notes[0]], test_warnings=[notes[1]] if need_test else [])
 
     monkeypatch.setattr(datasets, "load", noted)
