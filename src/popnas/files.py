@@ -44,7 +44,14 @@ _REASONS = {
     errno.EPERM: "permission denied",
     errno.ELOOP: "its links lead in a circle",
     errno.ENAMETOOLONG: "its name is longer than the file system allows",
+    errno.EEXIST: "a part of its path is a file, not a folder",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "it would exceed the size limit of this process",
+    errno.EIO: "the disk reports an error",
 }
+"""The system's errors in words, whether a file is read or written; `storage` knows what helps in writing."""
 
 
 class UnreadableError(OSError):
@@ -139,7 +146,7 @@ def is_named(path: Path) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Why a file could not be opened or read, as a clause without path and number of the error."""
+    """Why a file could not be opened, read or written, as a clause without path and number of the error."""
     if isinstance(error, UnreadableError) or not isinstance(error, OSError) or not error.strerror:
         return str(error) or type(error).__name__
     return _REASONS.get(error.errno or 0, error.strerror[:1].lower() + error.strerror[1:])

@@ -22,23 +22,23 @@ from popnas import files
 from popnas.errors import RunFolderError, StorageError
 from popnas.printable import printable
 
-# The place itself is wrong: another input would have avoided it.
 _WRONG_PLACE = {
-    errno.EROFS: "the file system is read-only; mount it writable, or copy the run to a place that is",
-    errno.EACCES: "permission denied; make it writable for this user",
-    errno.EPERM: "permission denied; make it writable for this user",
-    errno.ENOTDIR: "a part of this path is a file, not a folder",
-    errno.EEXIST: "a part of this path is a file, not a folder",
-    errno.EISDIR: "a folder stands there",
-    errno.ENOENT: "there is no such folder, and none can be made",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ELOOP: "it is a link, or its links lead in a circle; remove it",
+    errno.EROFS: "mount it writable, or copy the run to a place that is",
+    errno.EACCES: "make it writable for this user",
+    errno.EPERM: "make it writable for this user",
+    errno.ENOTDIR: "move that file away",
+    errno.EEXIST: "move that file away",
+    errno.EISDIR: "move it away",
+    errno.ENOENT: "no folder can be made there",
+    errno.ENAMETOOLONG: "take a shorter one",
+    errno.ELOOP: "remove the link",
 }
-_REASONS = _WRONG_PLACE | {
-    errno.ENOSPC: "the disk is full; free some space",
-    errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EFBIG: "the file would exceed the size limit of this process (see `ulimit -f`); raise it",
-    errno.EIO: "the disk reports an error; see to it",
+"""What helps where the place itself is wrong: another input would have avoided it."""
+_REMEDIES = _WRONG_PLACE | {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise it (see `ulimit -f`)",
+    errno.EIO: "see to it",
 }
 
 
@@ -55,9 +55,9 @@ def storage_errors(path: Path, *, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}; check the disk")
+        helps = _REMEDIES.get(error.errno or 0, "check the disk") + (f", {remedy}" if remedy else "")
         raise StorageError(
-            f"cannot write {path}: {reason}{', ' + remedy if remedy else ''}.",
+            f"cannot write {path}: {files.reason(error)}; {helps}.",
             is_wrong_place=error.errno in _WRONG_PLACE,
         ) from error
 

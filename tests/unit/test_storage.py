@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from popnas import storage
+from popnas import files, storage
 from popnas.errors import RunFolderError, StorageError
 from popnas.runs import Journal, RunFolder, write_table
 from popnas.storage import remove_temporary, write_bytes
@@ -37,6 +37,15 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
         storage.write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EISDIR, errno.EIO, errno.EBUSY])
+def test_reading_and_writing_name_the_system_s_errors_alike(tmp_path, number):
+    refusal = OSError(number, os.strerror(number))
+    with pytest.raises(StorageError) as told, storage.storage_errors(tmp_path):
+        raise refusal
+    assert str(told.value).startswith(f"cannot write {tmp_path}: {files.reason(refusal)}; ")
+    assert "Errno" not in str(told.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -139,6 +139,8 @@ def check_opened(opened: Opened, *, is_same_search: bool) -> None:
                 f"{ending.path_beside(opened.journal)} is of another run than {opened.journal} and "
                 f"{_listed(with_it)}: remove it, it only notes how far the journal was written."
             )
+        if opened.found.num_unproven and is_same_search and not against:
+            raise _foreign_note(opened)
         raise _foreign_journal(opened, "is", [ending.path_beside(opened.journal), *against])
     if not is_same_search:
         if against and not with_it:
@@ -180,6 +182,17 @@ def _foreign_journal(opened: Opened, verb: str, others: Sequence[Path]) -> RunFo
         f"{opened.journal} {verb} of another run ({_origin(opened.found.events[0])}) than {_listed(others)}"
         + (f": {differing}" if differing else "")
         + ". Put back this run's own copy; the other files are sound."
+    )
+
+
+def _foreign_note(opened: Opened) -> RunFolderError:
+    """A journal of popnas 0.1.0, and a note of another: nothing else here says which is the stranger."""
+    note = ending.path_beside(opened.journal)
+    return RunFolderError(
+        f"{note} is of another journal than {opened.journal}, which popnas 0.1.0 began "
+        f"({_origin(opened.found.events[0])}) and which has the configuration of {opened.run_json.name}. If "
+        f"that is this run's own journal, remove {note}, it only notes how far a journal was written; "
+        "otherwise put back this run's own journal."
     )
 
 

@@ -39,10 +39,12 @@ class RunLock:
         """Take the lock at once or fail.
 
         Raises:
-            RunFolderError: another process holds it; the message names its pid and host.
+            RunFolderError: another process holds it; the message names its pid and host. Or it is a link.
             StorageError: the lock file cannot be written.
         """
         assert self._handle is None, "the lock is held already"
+        if self.path.is_symlink():
+            raise RunFolderError(f"{self.path} is a link, and what it leads to is never written: remove it.")
         with storage_errors(self.path):
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             try:

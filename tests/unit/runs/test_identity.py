@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from popnas.errors import RunFolderError
 from popnas.runs import RunFolder, ending, identity
 from popnas.storage import write_json
 
+OLD = Path(__file__).parents[2] / "data" / "journal_0.1.0"
 CONFIG = {"search_space": {"blocks": 2}, "others": {"seed": 7, "executor": {"kind": "inline"}}}
 OTHER = {**CONFIG, "search_space": {"blocks": 3}}
 SIGNED = [
@@ -160,3 +162,17 @@ def test_a_later_stages_file_knows_the_run_in_whose_folder_it_lies(runs):
         identity.check(path, foreign)
     alone = other.path.parent / "model.json"
     identity.check(alone, foreign)
+
+
+def test_a_foreign_note_beside_a_journal_without_checksums_is_told_as_what_it_is(tmp_path):
+    """popnas 0.1.0 signed nothing: the journal is not blamed, and the run opens when the note is gone."""
+    old = RunFolder(shutil.copytree(OLD, tmp_path / "old" / "restore").parent)
+    put([END], make(tmp_path / "other"), old)
+    with pytest.raises(RunFolderError) as told:
+        RunFolder.open(old.path)
+    note = ending.path_beside(old.journal_path)
+    words = str(told.value)
+    assert words.startswith(f"{note} is of another journal than {old.journal_path}, which popnas 0.1.0 began")
+    assert f"remove {note}" in words and "otherwise put back" in words
+    note.unlink()
+    RunFolder.open(old.path)

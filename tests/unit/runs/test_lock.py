@@ -95,3 +95,15 @@ def test_where_files_cannot_be_locked_a_warning_says_so(path, monkeypatch, caplo
         assert lock.is_held
     assert "cannot lock files" in caplog.text
     assert "nothing keeps a second process out" in caplog.text
+
+
+def test_a_lock_that_is_a_link_never_empties_what_it_leads_to(tmp_path):
+    other = tmp_path / "other"
+    other.write_text("precious")
+    (tmp_path / "lock").symlink_to(other)
+    with pytest.raises(RunFolderError, match="is a link"), RunLock(tmp_path / "lock"):
+        pass
+    assert other.read_text() == "precious"
+    (tmp_path / "lock").unlink()
+    with RunLock(tmp_path / "lock"):
+        pass

@@ -11,6 +11,7 @@ from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError
+from popnas.export.description import MOST_BLOCKS
 from popnas.operators import parse as parse_operator
 from popnas.runs import RunFolder
 from popnas.tasks import get as get_task
@@ -106,6 +107,11 @@ def given_cell(text: str, config: RunConfig) -> Cell:
             parse_operator(name, get_task(config.dataset.type).num_dims)
     except UserError as error:
         raise type(error)(f"--spec: {error}") from None
+    if len(cell.blocks) > MOST_BLOCKS:
+        raise UserError(
+            f"--spec: the cell has {len(cell.blocks)} blocks, and the description of a model takes at most "
+            f"{MOST_BLOCKS}. Give a smaller cell."
+        )
     return cell.canonical()
 
 

@@ -5,11 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popnas.cells import Cell
+from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import UserError
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.workflows.models.macro_variants import (
     Macro,
+    ParamsRange,
     alternatives,
     nothing_fits,
     original,
@@ -108,3 +110,14 @@ def test_ranges_are_written_in_any_float_form():
     assert allowed.holds(3_000_000)
     assert not allowed.holds(2_500_000)
     assert not allowed.holds(3_500_000)
+
+
+def test_alternatives_stay_within_what_a_configuration_may_ask_for():
+    """Else a plan would name networks that no stage trains."""
+    names = ("filters", "normal_cells_per_motif")
+    most = {name: bounds(ArchitectureConfig, name)[1] for name in names}
+    spec = NetworkSpec("classification", (8, 8, 1), 10, most["filters"], 2, most["normal_cells_per_motif"])
+    found = alternatives(Cell.parse("[(-1, identity, -1, identity)]"), spec, ParamsRange(0, 1e18))
+    assert found
+    assert max(macro.filters for macro in found) <= most["filters"]
+    assert {macro.normal_cells for macro in found} == {most["normal_cells_per_motif"]}
