@@ -19,9 +19,10 @@ import torch
 
 from popnas import training
 from popnas.evaluation import CandidateJob
+from popnas.evaluators.training import candidate
 from popnas.executors import Worker
+from popnas.runs import artifacts
 from popnas.training.loop import _Training
-from popnas.workflows.searching import candidate
 from popnas.workflows.settings import load_config
 
 CELL = (
@@ -63,12 +64,13 @@ def main() -> dict[str, float]:
     warm_up, inference = Timed(_Training, "_warm_up"), Timed(training, "inference_seconds")
     found: dict[str, list[float]] = {"beside": [], "warm-up": [], "training": [], "validation": []}
     with tempfile.TemporaryDirectory() as folder:
-        payload = {"config": load_config(CONFIG).to_json(), "folder": folder, "judges_memory": False}
+        workers_told = {"artifacts": folder, "run": None, "judges_memory": False}
+        payload = {"config": load_config(CONFIG).to_json(), **workers_told}
         context = candidate.setup(payload, Worker())
         for index in range(REPETITIONS + 1):
             job = CandidateJob(CELL, step=5, index=index, seed=0)
             began = time.thread_time()
-            answer = candidate.measure(context, job).volatile
+            answer = candidate.measure(context, job, artifacts.opened(folder)).volatile
             total = time.thread_time() - began
             parts = {
                 "warm-up": warm_up.take(),

@@ -4,6 +4,7 @@ joined, which the journal stores and the strategy learns from (`Evaluation`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -43,7 +44,7 @@ class Measured:
     """What a worker answers: a candidate's figures, or the reason why there are none.
 
     Those that `Evaluation` has by the same name are meant as there. `missing_views` are sentences about files
-    of the candidate that could not be made.
+    of the candidate that could not be made; `files` those that go with the answer (`artifacts`).
     """
 
     params: int | None = None
@@ -58,6 +59,7 @@ class Measured:
     error_kind: str | None = None
     volatile: dict[str, float | str] = field(default_factory=dict, compare=False)
     missing_views: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""

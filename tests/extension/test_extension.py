@@ -37,6 +37,7 @@ CONFIG: dict[str, Any] = {
     "others": {
         "timing": "simulated",
         "train_strategy": "CPU",
+        "evaluator": "witnessed",
         "executor": {"kind": "logged"},
         "predictors": {"score": "linear_score", "time": "linear_time"},
         "trackers": ["lines"],
@@ -74,6 +75,7 @@ PARTS = [
          "search_strategy.additional_pareto_objectives[0]", "varety"),
     Part("an objective", "objectives", "objectives", "name", "weight_norm",
          "search_strategy.additional_pareto_objectives[1]", "weight_nrm"),
+    Part("an evaluator", "evaluators", "evaluators", "name", "witnessed", "others.evaluator", "witnesed"),
     Part("an executor", "executors", "executors", "name", "logged", "others.executor.kind", "loged"),
     Part("a tracker", "trackers", "trackers", "name", "lines", "others.trackers[0]", "line"),
 ]  # fmt: skip
@@ -256,6 +258,11 @@ def test_the_objectives_have_figures(evaluations: list[dict[str, Any]], events: 
 def test_the_executor_ran_the_jobs(run: RunFolder, evaluations: list[dict[str, Any]]) -> None:
     log = run.debug_log.read_text(encoding="utf-8")
     assert log.count("logged: job ") >= len(evaluations)
+
+
+def test_the_evaluator_answered(events: list[Any]) -> None:
+    answers = [event.volatile for event in events if event.event == "evaluation"]
+    assert {answer["witness"] for answer in answers} == {"popnas_extension"}
 
 
 def test_the_tracker_was_told_of_run_and_trainings(run: RunFolder, evaluations: list[dict[str, Any]]) -> None:

@@ -35,17 +35,17 @@ from popnas.cells import Cell
 from popnas.config import after_search, messages
 from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Evaluation
+from popnas.evaluators.training import candidate, fits
 from popnas.executors import Worker
 from popnas.placement import Placement
 from popnas.predictors import _gin_training
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, artifacts
 from popnas.runs.content import search_content
 from popnas.training import device
-from popnas.workflows import fits
 from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import ModelJob, train_model
-from popnas.workflows.searching import best_model, candidate, candidate_jobs, finish, search
+from popnas.workflows.searching import best_model, candidate_jobs, finish, search
 from popnas.workflows.settings import load_config, unused
 
 from .configurations import base, write_data
@@ -157,6 +157,7 @@ FIELDS: dict[str, Line] = {
         1, "executor", "executor", W, beside={"others.executor.kind": "processes"}
     ),
     "others.executor.threads": Line(2, "executor", "executor", W),
+    "others.evaluator": Line("trainning", "refused", "refused", "refused"),
     "others.trackers": Line(["nowhere"], "refused", "refused", "refused"),
     "others.max_hours": Line(1e-9, "search", "limit", "limit"),
     "others.max_candidate_seconds": search_only(1e-9, "candidate"),
@@ -222,14 +223,15 @@ def _weights(state: dict[str, torch.Tensor]) -> str:
 
 def _candidate(document: dict[str, Any], folder: Path) -> Any:
     config = load_config(document)
-    payload = {"config": config.to_json(), "folder": str(folder), "judges_memory": False}
+    where = {"artifacts": str(folder), "run": None}
+    payload = {"config": config.to_json(), "judges_memory": False, **where}
     context = candidate.setup(payload, Worker())
     cell = SERIES_CELL if context.task.num_dims == 1 else CELL
     cell = Cell.parse(cell).canonical().key
     seed = candidate_jobs.candidate_seed(config.others.seed, cell)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        measured = candidate.measure(context, CandidateJob(cell, 2, 0, seed))
+        measured = candidate.measure(context, CandidateJob(cell, 2, 0, seed), artifacts.opened(str(folder)))
     content = {**measured.to_json(), "volatile": None}
     files = {
         str(path.relative_to(folder)): path.read_bytes() if path.suffix == ".safetensors" else None
@@ -243,7 +245,7 @@ def _search(document: dict[str, Any], folder: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finish, "views", lambda *_: None)
         patch.setattr(best_model, "write", lambda *_: None)
-        patch.setattr(_gin_training, "TrainingSettings", QUICK_PREDICTOR)
+        patch.setattr(_gin_training, "EnsembleSettings", QUICK_PREDICTOR)
         result = search.search(document, name="run", logs=folder)
     events = RunFolder.open(result.folder).journal.events()
     return result.reason, search_content(event for event in events if event.event != "run_started")

@@ -17,8 +17,8 @@ import torch
 
 from popnas import networks, tasks
 from popnas.cells import Cell
+from popnas.evaluators.training.candidate_files import load_weights
 from popnas.export import DeployedNetwork
-from popnas.workflows.searching.candidate_files import load_weights
 from popnas.workflows.settings import load_config
 
 

@@ -11,7 +11,7 @@ from popnas import files
 from popnas.cli.main import run
 from popnas.errors import DataError, UserError
 from popnas.runs.stored.reading import read_json
-from popnas.workflows.searching.describe import read_cells, read_operator_costs
+from popnas.workflows.describe import read_cells, read_operator_costs
 from popnas.workflows.settings import load_config
 
 

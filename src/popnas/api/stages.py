@@ -17,6 +17,7 @@ from popnas.api.arrays import InputError
 from popnas.api.options import OF_THE_DATA
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, PopnasError
+from popnas.evaluators.training.placing import num_workers
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.models.folder import ModelFolder
@@ -25,7 +26,6 @@ from popnas.workflows.models.requests import stage_config
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import search
-from popnas.workflows.settings import num_workers
 from popnas.workflows.whole import budget, epoch_time
 from popnas.workflows.whole.budget import EpochShare
 
@@ -139,6 +139,7 @@ def _stage_config(option: str, config: RunConfig, partial: Any) -> RunConfig:
 def _cut_search(config: RunConfig, configs: Mapping[str, RunConfig], job: WholeJob) -> RunConfig:
     """The configuration with as many children as fit, and the search's share as its limit."""
     planned = plan.plan(config)
+    assert planned.epoch_seconds is not None, "the evaluator trains"
     rounds = {"selection": _rounds(config, job.num_selected), "final": 1}
     epochs = sum(rounds[stage] * found.training_hyperparameters.epochs for stage, found in configs.items())
     strategy = config.search_strategy

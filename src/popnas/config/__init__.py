@@ -14,7 +14,7 @@ from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
 from popnas.config.declarations import bounds
 from popnas.config.loading import Source, changed, load, merge, schema, to_text
-from popnas.config.names import NameRules, TaskFacts
+from popnas.config.names import EvaluatorFacts, NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.plain import plain
 from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
@@ -38,6 +38,7 @@ __all__ = [
     "ArchitectureConfig",
     "DataAugmentationConfig",
     "DatasetConfig",
+    "EvaluatorFacts",
     "ExecutorConfig",
     "LookaheadConfig",
     "NameRules",

@@ -28,6 +28,7 @@ _BOTH: dict[str, str] = {
     "dataset.inference_batch_size": "is for the search, which alone measures inference",
     "others.accuracy_predictor_ensemble_units": _SEARCH_ONLY,
     "others.predictors": _SEARCH_ONLY,
+    "others.evaluator": _SEARCH_ONLY,
     "others.predictions_batch_size": _SEARCH_ONLY,
     "others.save_children_weights": "is for the search: what is trained after it always keeps its weights",
     "others.save_children_models": "is for the search: what is trained after it is always exported",

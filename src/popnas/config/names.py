@@ -35,15 +35,25 @@ class TaskFacts(Protocol):
 
 
 @dataclass(frozen=True)
+class EvaluatorFacts:
+    """What the configuration must know about an evaluator: the objectives that it can measure or compute,
+    whether it needs data, and the only operators that it knows (None: all that there are for the data)."""
+
+    objectives: Sequence[str]
+    needs_dataset: bool = True
+    operators: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
 class NameRules:
     """The registries' names, handed in so that mistakes in names come with all the others.
 
     `check_operator(name, num_dims)`, `check_dataset(name, task)` and `check_macro(name, task)` return what is
     wrong with a name, or None; `operators` and `datasets` are names to suggest; `one_at_a_time` are those of
-    the executors that know no workers; `get_task` gives the facts of one of `tasks`
-    (None: none are known); `predictors` are names by objective ("score",
-    "time"; empty: not known), `trackers` too (None: not known); `fewest_learnt_from` is how many cells a
-    predictor can be fitted to.
+    the executors that know no workers; `get_task` gives the facts of one of `tasks` (None: none are known);
+    `predictors` are names by objective ("score", "time"; empty: not known), `trackers` too (None: not known);
+    `evaluators` are facts by name (empty: not known); `fewest_learnt_from` is how many cells a predictor can
+    be fitted to.
     """
 
     check_operator: Callable[[str, int], str | None]
@@ -58,6 +68,7 @@ class NameRules:
     check_macro: Callable[[str, str], str | None] = lambda name, task: None
     predictors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trackers: Sequence[str] | None = None
+    evaluators: Mapping[str, EvaluatorFacts] = field(default_factory=dict)
     fewest_learnt_from: int = 3
 
     def by_family(self) -> dict[str, Sequence[str]]:
@@ -72,6 +83,7 @@ class NameRules:
             "macros": self.macros,
             "executors": self.executors,
             "trackers": self.trackers or (),
+            "evaluators": [*self.evaluators],
             **predictors,
         }
 
@@ -100,3 +112,15 @@ class Facts:
         """The configured task, if it is known."""
         name = self.config.dataset.type
         return self.names.task(name) if self.names else None
+
+    @property
+    def evaluator(self) -> EvaluatorFacts | None:
+        """The configured evaluator, if it is known."""
+        return self.names.evaluators.get(self.config.others.evaluator) if self.names else None
+
+    @property
+    def may_need_dataset(self) -> bool:
+        """Whether data must be named: by the evaluator, or by the default one where none is known."""
+        if self.evaluator is not None:
+            return self.evaluator.needs_dataset
+        return self.config.others.evaluator == type(self.config.others).model_fields["evaluator"].default

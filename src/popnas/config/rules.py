@@ -81,18 +81,20 @@ def _task_exists(facts: Facts) -> Iterator[Problem]:
         yield Problem("dataset.type", name, f"no task is named '{name}'.{_choices(name, facts.names.tasks)}")
 
 
-@mistake("dataset.name", "dataset.path")
+@mistake("dataset.name", "dataset.path", "others.evaluator")
 def _has_data(facts: Facts) -> Iterator[Problem]:
     dataset = facts.config.dataset
-    if dataset.name is None and dataset.path is None:
+    if dataset.name is None and dataset.path is None and facts.may_need_dataset:
         known = f", e.g. {', '.join(facts.names.datasets)}" if facts.names and facts.names.datasets else ""
         message = f"needs a 'name' (of a known data set{known}) or a 'path' (to your own data)."
         yield Problem("dataset", None, message)
 
 
-@mistake("dataset.name", "dataset.path", "dataset.type")
+@mistake("dataset.name", "dataset.path", "dataset.type", "others.evaluator")
 def _dataset_exists(facts: Facts) -> Iterator[Problem]:
     dataset = facts.config.dataset
+    if not facts.may_need_dataset:
+        return
     if facts.names and dataset.path is None and dataset.name is not None and facts.task:
         complaint = facts.names.check_dataset(dataset.name, dataset.type)
         if complaint:
@@ -107,9 +109,15 @@ def _path_is_one(facts: Facts) -> Iterator[Problem]:
         yield Problem("dataset.path", path, f"{path[:60]!r} {complaint}.")
 
 
-@mistake("search_space.operators", "dataset.type")
+@mistake("search_space.operators", "dataset.type", "others.evaluator")
 def _operators_suit(facts: Facts) -> Iterator[Problem]:
-    if facts.names and facts.task:
+    known = facts.evaluator.operators if facts.evaluator else None
+    if known is not None:
+        for index, name in enumerate(facts.config.search_space.operators):
+            if name not in known:
+                message = f"the evaluator '{facts.config.others.evaluator}' knows no operator '{name}'."
+                yield Problem(f"search_space.operators[{index}]", name, f"{message}{_choices(name, known)}")
+    elif facts.names and facts.task:
         for index, name in enumerate(facts.config.search_space.operators):
             complaint = facts.names.check_operator(name, facts.task.num_dims)
             if complaint:
@@ -356,6 +364,34 @@ def _predictors_exist(facts: Facts) -> Iterator[Problem]:
                 name,
                 f"no predictor of the {objective} is named '{name}'.{_choices(name, known)}",
             )
+
+
+@mistake("others.evaluator")
+def _evaluator_exists(facts: Facts) -> Iterator[Problem]:
+    name = facts.config.others.evaluator
+    known = facts.names.evaluators if facts.names else {}
+    if known and name not in known:
+        message = f"no evaluator is named '{name}'.{_choices(name, known)}"
+        yield Problem("others.evaluator", name, message)
+
+
+@mistake("others.evaluator", "search_strategy")
+def _objectives_measured(facts: Facts) -> Iterator[Problem]:
+    """Of objectives that there are: others are told elsewhere."""
+    if facts.evaluator is None:
+        return
+    strategy, evaluator = facts.config.search_strategy, facts.config.others.evaluator
+    wanted = {
+        f"search_strategy.additional_pareto_objectives[{index}]": name
+        for index, name in enumerate(strategy.additional_pareto_objectives)
+    }
+    wanted |= {f"search_strategy.constraints.{name}": name for name in strategy.constraints}
+    known = objectives.costs()
+    costs = [name for name in known if name in facts.evaluator.objectives]
+    for place, name in wanted.items():
+        if name in known and name not in costs:
+            message = f"the evaluator '{evaluator}' does not measure '{name}'.{_choices(name, costs)}"
+            yield Problem(place, name, message)
 
 
 @mistake("others.trackers")

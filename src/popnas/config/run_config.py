@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from popnas.cells import SearchSpace
 from popnas.config.declarations import Section
 from popnas.config.plain import plain
 from popnas.config.sections import (
@@ -60,6 +61,12 @@ class RunConfig(Section):
         strategy = self.search_strategy
         beside = () if self.others.pnas_mode else strategy.additional_pareto_objectives
         return tuple(dict.fromkeys(("score", *beside, *strategy.constraints)))
+
+    @property
+    def space(self) -> SearchSpace:
+        """The cells that can be proposed."""
+        fields = self.search_space
+        return SearchSpace(fields.operators, fields.blocks, fields.lookback_depth)
 
 
 def resolve(document: Any) -> Any:

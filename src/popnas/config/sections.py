@@ -400,6 +400,10 @@ class OthersConfig(Section):
         default=("tensorboard",),
         description="Where the figures of trainings go while they run, by name; [] = nowhere.",
     )
+    evaluator: Annotated[Text, Field(json_schema_extra=named_by("evaluators"))] = Field(
+        default="training",
+        description="What stands behind a candidate, by name (plug-ins may add some): training its network.",
+    )
     max_hours: (
         Annotated[float, Field(gt=0, le=87_600), Because("that is ten years; null = no limit")] | None
     ) = Field(

@@ -99,6 +99,10 @@ class Executor(ABC):
     is_in_driver: ClassVar[bool] = False
     """Whether candidates are trained in the driver's own process: no copies of the data, no start."""
 
+    shares_disk: ClassVar[bool] = True
+    """Whether workers see the driver's files, by the same paths: else what they write comes with their
+    results (`popnas.runs.artifacts`)."""
+
     def __init__(
         self,
         work: Work,

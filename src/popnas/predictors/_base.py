@@ -65,7 +65,8 @@ class Predictor(ABC):
     """A surrogate of one objective.
 
     The prediction for a cell depends on the cell alone: not on the cells predicted with it, nor on the
-    order of its blocks and of their halves. The same data and seed give the same predictor.
+    order of its blocks and of their halves. The same data and seed give the same predictor, whatever the
+    number of threads: one that computes with torch does so on one.
     """
 
     objective: ClassVar[str]  # "score" or "time"

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from popnas import files
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
-from popnas.runs import ending, identity, told
+from popnas.runs import artifacts, ending, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan
 from popnas.runs.lock import RunLock
 from popnas.runs.names import wrong_with
@@ -273,7 +273,11 @@ class RunFolder:
 
     def candidate(self, step: int, index: int) -> Path:
         """The folder of the candidate proposed at that position of a step."""
-        return self.sampled_models / f"B{step}" / str(index)
+        return self.path / artifacts.of_candidate(step, index)
+
+    def weights(self, cell: str) -> Path:
+        """The weights kept of a cell (canonical text) that was the best of its time."""
+        return self.path / artifacts.of_weights(cell)
 
     @property
     def predictors(self) -> Path:

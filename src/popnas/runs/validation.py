@@ -6,10 +6,11 @@ not stumble over a score that is a text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from popnas.cells import Cell
+from popnas.config import OthersConfig
 from popnas.errors import CandidateFailed
 from popnas.objectives.rows import COSTS, SCORE, TIMES
 from popnas.runs.journal import REASONS, Event
@@ -67,12 +68,12 @@ _MUST: dict[str, dict[str, Rule]] = {
     "step_finished": {"step": _is_count},
     "confirmation": {"cell": _is_text, "repetition": whole(1)},
     "run_finished": {"reason": lambda value: isinstance(value, str) and value in REASONS},
-    "data": {
-        "input_shape": list_of(_is_count),
-        "class_names": list_of(_is_text),
-        "sizes": mapping_of(_is_count),
-        "sha256": _is_text,
-    },
+    "data": {"sha256": _is_text},
+}
+_OF_A_DATASET: dict[str, Rule] = {
+    "input_shape": list_of(_is_count),
+    "class_names": list_of(_is_text),
+    "sizes": mapping_of(_is_count),
 }
 _MAY: dict[str, dict[str, Rule]] = {
     "run_started": {"config": is_object, "seed": or_none(_is_count)},
@@ -112,10 +113,7 @@ _OF_A_SUCCESS = ("score", "training_seconds", "params")
 def check(event: Event, state: RunState) -> None:
     """Raise ValueError if an event cannot follow on `state`; the message goes on from "the event"."""
     content = event.content
-    for name, rule in _MUST.get(event.event, {}).items():
-        if name not in content:
-            raise ValueError(f"has no '{name}'")
-        _check_value(name, content[name], rule)
+    _check_fields(content, _MUST.get(event.event, {}))
     for name, rule in _MAY.get(event.event, {}).items():
         if name in content:
             _check_value(name, content[name], rule)
@@ -124,6 +122,13 @@ def check(event: Event, state: RunState) -> None:
             _check_value(name, event.volatile[name], rule)
     if event.event in _MORE:
         _MORE[event.event](content, state)
+
+
+def _check_fields(content: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+    for name, rule in rules.items():
+        if name not in content:
+            raise ValueError(f"has no '{name}'")
+        _check_value(name, content[name], rule)
 
 
 def _check_value(name: str, value: Any, rule: Rule) -> None:
@@ -186,6 +191,14 @@ def _check_costs(content: dict[str, Any], state: RunState) -> None:
         raise ValueError(f"has costs of unknown kind: '{min(unknown)}'")
 
 
+def _check_data(content: dict[str, Any], state: RunState) -> None:
+    """Evaluators other than training remember what they like of what stands behind their figures."""
+    others = state.config.get("others")
+    trains = OthersConfig.model_fields["evaluator"].default
+    if not isinstance(others, dict) or others.get("evaluator", trains) == trains:
+        _check_fields(content, _OF_A_DATASET)
+
+
 def _check_predictions(content: dict[str, Any], state: RunState) -> None:
     if content["file"] != f"predictions_B{content['step']}.npz":
         raise ValueError(f"has '{content['file']}' as its 'file'")
@@ -202,6 +215,7 @@ _MORE: dict[str, Callable[[dict[str, Any], RunState], None]] = {
     "proposals": _check_proposals,
     "evaluation": _check_evaluation,
     "operator_costs": _check_costs,
+    "data": _check_data,
     "predictions": _check_predictions,
     "confirmation": _check_confirmation,
 }

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from popnas import config as configurations
-from popnas import datasets, executors, files, operators, predictors, tasks, trackers
-from popnas.config import NameRules, RunConfig, Source
+from popnas import datasets, evaluators, executors, files, operators, predictors, tasks, trackers
+from popnas.config import EvaluatorFacts, NameRules, RunConfig, Source
 from popnas.datasets import SOURCES
 from popnas.errors import DataError
-from popnas.executors import Executor
 from popnas.networks.macros import MACROS
-
-if TYPE_CHECKING:
-    from popnas.networks.spec import NetworkSpec
-    from popnas.placement import Placement
 
 
 def name_rules() -> NameRules:
@@ -35,6 +29,10 @@ def name_rules() -> NameRules:
         get_task=tasks.get,
         predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},
         trackers=trackers.REGISTRY.names(),
+        evaluators={
+            name: EvaluatorFacts(evaluator.objectives(), evaluator.needs_dataset, evaluator.operators)
+            for name, evaluator in evaluators.REGISTRY.items()
+        },
         fewest_learnt_from=predictors.MIN_TARGETS,
     )
 
@@ -72,34 +70,6 @@ def warnings(config: RunConfig) -> list[str]:
         except DataError as error:
             found.append(str(error))
     return found
-
-
-def num_workers(config: RunConfig) -> int:
-    """How many networks the configuration's executor trains at once on this machine."""
-    from popnas.training import device  # only now: torch, which the check of a configuration does not need
-
-    settings, devices = config.others.executor, device.names(config.others.train_strategy)
-    return executor_class(config).workers_for(settings.workers, settings.threads, devices)
-
-
-def placement(config: RunConfig, spec: NetworkSpec, device_name: str | None = None) -> Placement:
-    """Where networks of `spec` compute: on the device that the worker is told, None: on the first of the
-    configuration's.
-    """
-    from popnas.placement import Placement
-    from popnas.training import device
-
-    return Placement.on(
-        device_name or device.names(config.others.train_strategy)[0],
-        num_dims=spec.num_dims,
-        filters=spec.filters,
-        has_mixed_precision=config.others.use_mixed_precision,
-    )
-
-
-def executor_class(config: RunConfig) -> type[Executor]:
-    """The configuration's kind of executor."""
-    return executors.REGISTRY.get(config.others.executor.kind)
 
 
 def max_networks(config: RunConfig, step: int) -> int:

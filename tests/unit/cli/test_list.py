@@ -14,6 +14,7 @@ from popnas.runs import RunFolder
     [
         ("operators", "family", {"identity", "conv", "lstm"}),
         ("predictors", "name", {"gin"}),
+        ("evaluators", "name", {"training"}),
         ("objectives", "name", {"score", "time", "inference_time", "params", "flops"}),
         ("tasks", "name", {"image_classification", "time_series_classification"}),
         ("datasets", "source", {"digits"}),

@@ -88,6 +88,7 @@ DEFAULTS = {
         "seed": 0,
         "timing": "measured",
         "executor": {"kind": "processes", "workers": None, "threads": 1},
+        "evaluator": "training",
         "max_hours": None,
         "trackers": ["tensorboard"],
         "max_candidate_seconds": None,

@@ -145,3 +145,20 @@ def test_content_that_no_search_writes_is_named_with_its_line(triples, sample, n
     triples[number] = (event, {**content, **change}, volatile)
     with pytest.raises(JournalError, match=rf"line {number + 1} .*{why}"):
         replay(sample.number(triples))
+
+
+@pytest.mark.parametrize(
+    ("others", "is_refused"),
+    [({}, True), ({"others": {"evaluator": "training"}}, True), ({"others": {"evaluator": "table"}}, False)],
+)
+def test_what_a_run_remembers_of_its_data_is_its_evaluators(events, sample, others, is_refused):
+    """Runs from before there were evaluators trained."""
+    start = ("run_started", {"version": 1, "seed": 5, "config": {**sample.CONFIG, **others}}, {})
+    found = sample.number([start, ("data", {"sha256": "x", "table": "bench"}, {})])
+    if is_refused:
+        with pytest.raises(JournalError, match="has no 'input_shape'"):
+            replay(found)
+    else:
+        assert replay(found).data == {"sha256": "x", "table": "bench"}
+    with pytest.raises(JournalError, match="has no 'sha256'"):
+        replay(sample.number([start, ("data", {"table": "bench"}, {})]))

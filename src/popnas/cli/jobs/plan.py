@@ -57,12 +57,13 @@ def _print(found: Plan) -> None:
     head = ["step (blocks)", "cells, at most", "trained, at most", "expected", "params (sampled)", "time"]
     print_table(head, rows)
     echo(f"\nNetworks to train: at most {found.num_networks:,}")
-    echo(
-        f"One epoch:         {duration(found.epoch_seconds)} for a typical {found.steps[-1].step}-block cell"
-    )
+    if found.epoch_seconds is not None:
+        last = found.steps[-1].step
+        echo(f"One epoch:         {duration(found.epoch_seconds)} for a typical {last}-block cell")
     echo(f"Expected time:     {duration(found.seconds)} with {found.num_workers} worker(s) on {found.device}")
     if found.confirmation_seconds:
         echo(f"  of it confirming {duration(found.confirmation_seconds)}: the best cells with other seeds")
     echo(f"  of it other work {duration(found.fixed_seconds)}: start, data, predictors, best model, report")
     echo(f"Training alone:    {duration(found.candidate_seconds)} of all networks, one after the other")
-    echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")
+    if found.memory_bytes is not None:
+        echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")

@@ -111,8 +111,9 @@ def _as_text(result: SearchResult) -> str:
             f"Validation: {best.score:.4f}",
             f"Params:     {best.params:,}",
             f"Training:   {best.training_seconds:.2f} s",
-            f"Model:      {as_argument(result.folder / 'best_model' / 'model.onnx')}",
         ]
+        if (result.folder / "best_model" / "model.json").is_file():
+            lines.append(f"Model:      {as_argument(result.folder / 'best_model' / 'model.onnx')}")
         lines[3:3] = _confirmed(result, best.cell)
     return "\n".join([*lines, f"Report:     {as_argument(result.folder / 'report.html')}"])
 

@@ -15,7 +15,7 @@ from popnas.command_lines import as_typed
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
-    from popnas.workflows.searching.describe import CellDescription
+    from popnas.workflows.describe import CellDescription
 
 
 @click.command("describe")
@@ -75,7 +75,7 @@ def command(
         raise click.UsageError(
             "give exactly one of --spec CELL, --specs FILE, --space, --schedule STEPS_PER_EPOCH"
         )
-    from popnas.workflows.searching import describe
+    from popnas.workflows import describe
     from popnas.workflows.settings import load_config
 
     config = load_config(source, sets=sets)

@@ -107,6 +107,20 @@ def macros() -> Iterator[Row]:
         yield {"name": name, "description": MACROS.description(name)}
 
 
+@_listing("evaluators")
+def evaluators() -> Iterator[Row]:
+    """What may stand behind a candidate (others.evaluator), and what it measures or computes."""
+    from popnas.evaluators import REGISTRY
+
+    for name, evaluator in REGISTRY.items():
+        yield {
+            "name": name,
+            "objectives": list(evaluator.objectives()),
+            "has_weights": evaluator.has_weights,
+            "description": REGISTRY.description(name),
+        }
+
+
 @_listing("trackers")
 def trackers() -> Iterator[Row]:
     """Where the figures of trainings go while they run."""

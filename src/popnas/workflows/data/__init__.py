@@ -2,6 +2,6 @@
 shows what they hold and what of it will hurt, `segmentation_files.build` makes the files that segmentation
 is trained from.
 
-`run_data` opens the data of a run wherever they are now, and `facts` notices that they are others. May not
-import the other rooms of `workflows`.
+`run_data` takes the place where the data of a run are now, and notices that they are others. May not import
+the other rooms of `workflows`.
 """

@@ -9,8 +9,8 @@ from typing import Any
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
+from popnas.evaluators.training import training_data
 from popnas.storage import write_text
-from popnas.workflows.data import run_data
 from popnas.workflows.models.folder import ModelFolder
 
 Say = Callable[[str], None]
@@ -60,9 +60,9 @@ def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
         DataError: data that are missing, broken or unsuited.
     """
     try:
-        return run_data.load(config, run, need_test=True)
+        return training_data.load(config, run, need_test=True)
     except MissingSplitError:
-        return run_data.load(config, run)
+        return training_data.load(config, run)
 
 
 def load_for_judging(model: ModelFolder, say: Say, told: Collection[str] = ()) -> Dataset:

@@ -16,6 +16,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
+from popnas.evaluators.training.placing import placement
 from popnas.export.description import REMEDY
 from popnas.placement import Placement
 from popnas.report import confusion
@@ -25,12 +26,11 @@ from popnas.resources import available_cores
 from popnas.runs import RunFolder
 from popnas.runs.stored.reading import is_there
 from popnas.storage import plain, write_json, write_text
-from popnas.workflows.models import worst_masks
+from popnas.workflows.models import requests, worst_masks
 from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.folder import ModelFolder, read_data_from
 from popnas.workflows.models.tally import Tally
 from popnas.workflows.models.worst_masks import WorstMasks
-from popnas.workflows.settings import placement
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -113,6 +113,7 @@ def _best_model(run: RunFolder) -> ModelFolder:
     best = ModelFolder(run.best_model)
     if is_there(best.model_json):
         return best  # whoever reads it says what is wrong with it
+    requests.run_config(run)  # says so if it will never have one
     # It is written before the search says that it has ended: there may be a part of it.
     has_ended = run.state().finish_reason is not None
     why = "it was removed or moved away" if has_ended else "the search has not ended"

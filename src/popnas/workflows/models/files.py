@@ -1,71 +1,19 @@
-"""The files of a model's folder beside weights and logs: what it is, its ONNX, its confusion matrix."""
+"""The files of a model's folder beside weights, logs and `model.json`: its ONNX, its confusion matrix."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from popnas import networks, tasks
-from popnas.cells import Cell
-from popnas.config import RunConfig
-from popnas.datasets import Dataset
+from popnas import networks
 from popnas.datasets.loader import BatchLoader
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.networks.cost import network_cost
-from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.report.views import Views
 from popnas.workflows.models.tally import Confusion
-
-LICENCE_NOTE = (
-    "popnas (Apache-2.0) lays no claim to the networks that it trains; the terms of the data set may bind "
-    "what you do with this one."
-)
-
-
-def one_head(spec: NetworkSpec) -> NetworkSpec:
-    """The network that is deployed and that `popnas describe` tells of: the last head only."""
-    return spec.replace(is_post_search=False, multi_output=False)
-
-
-def io_contract(spec: NetworkSpec, config: RunConfig) -> dict[str, Any]:
-    """What an exported network takes and gives."""
-    is_per_pixel = tasks.get(config.dataset.type).is_per_pixel
-    size: list[Any] = ["height", "width"] if is_per_pixel else list(spec.input_size)
-    return {
-        "input": {
-            "name": "input",
-            "dtype": "float32",
-            "shape": ["batch", spec.input_channels, *size],
-            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
-            "has_lengths": spec.has_lengths,
-        },
-        "output": {
-            "name": "probabilities",
-            "shape": ["batch", spec.num_classes, *(size if is_per_pixel else [])],
-        },
-    }
-
-
-def model_json(cell: Cell, spec: NetworkSpec, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
-    """What a model is, before its training is told of; params and FLOPs are those of `one_head`."""
-    cost = network_cost(cell, one_head(spec))
-    return {
-        "cell": cell.key,
-        "network": asdict(spec),
-        **io_contract(spec, config),
-        "preprocessing": dataset.preprocessing.to_json(),
-        "class_names": dataset.class_names,
-        "params": cost.params,
-        "flops": cost.flops,
-        "dataset": {"name": config.dataset.name, "path": config.dataset.path, "type": config.dataset.type},
-        "licence": LICENCE_NOTE,
-        "versions": {name: metadata.version(name) for name in ("popnas", "torch", "onnx")},
-    }
 
 
 def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: Path) -> dict[str, Any]:

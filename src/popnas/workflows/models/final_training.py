@@ -14,11 +14,11 @@ from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError
+from popnas.evaluators.training import fits
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
-from popnas.workflows import fits
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, earlier, requests, selection
 from popnas.workflows.models.folder import ModelFolder

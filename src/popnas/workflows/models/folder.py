@@ -18,6 +18,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError, UserError
+from popnas.evaluators.training import training_data
 from popnas.export import description
 from popnas.export.stored import network_of
 from popnas.networks.spec import NetworkSpec
@@ -146,7 +147,7 @@ class ModelFolder:
 
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
         """The data that the network was trained on."""
-        return run_data.load(self.config(), identity.enclosing(self.path), need_test=need_test)
+        return training_data.load(self.config(), identity.enclosing(self.path), need_test=need_test)
 
 
 def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from popnas.cells import Cell
 from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import UserError
+from popnas.evaluators.training.model_json import one_head
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.workflows.models.files import one_head
 
 MORE_MOTIFS = (0, 1)
 MORE_NORMAL_CELLS = (0, 1, 2)

@@ -12,7 +12,6 @@ from popnas import tasks
 from popnas.command_lines import as_typed
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
-from popnas.networks import Network
 from popnas.report.pages import masks_page
 from popnas.storage import write_text
 from popnas.workflows.models import worst_masks
@@ -76,18 +75,19 @@ def show(
     return MasksPage(output, content)
 
 
-def write_sample(folder: ModelFolder, network: Network, dataset: Dataset) -> Path:
+def write_sample(folder: ModelFolder) -> Path:
     """Write the page of the worst of `NUM_SAMPLED` validation images, spread over the split: what the report
     of a search shows. Whole images of a large split would take longer than a candidate's training.
 
     Raises:
         StorageError: the disk refused.
     """
+    dataset = folder.load_dataset()
     num_all = len(dataset.validation)
     chosen = np.unique(np.linspace(0, num_all - 1, NUM_SAMPLED).round().astype(int))
     part = dataset.validation.take(chosen)
     worst = WorstMasks(dataset.num_classes)
-    for probabilities_NK, y_N in answers(folder, network, part):
+    for probabilities_NK, y_N in answers(folder, folder.load_network(), part):
         worst.update(probabilities_NK, y_N)
     note = None
     if len(chosen) < num_all:

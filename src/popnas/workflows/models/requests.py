@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from popnas import config as configurations
+from popnas import evaluators
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
@@ -25,8 +26,24 @@ _TAKEN = re.compile(r"\d+-m\d+-n\d+-f\d+|deploy|tensorboard|.*\.(json|csv|png|on
 
 
 def run_config(folder: RunFolder) -> RunConfig:
-    """The configuration of a run."""
-    return load_config(folder.config_json())
+    """The configuration of a run.
+
+    Raises:
+        UserError: its cells are no networks that could be trained.
+    """
+    config = load_config(folder.config_json())
+    check_has_networks(config)
+    return config
+
+
+def check_has_networks(config: RunConfig) -> None:
+    """Raises UserError if the search evaluates cells that are no networks of ours."""
+    name = config.others.evaluator
+    if not evaluators.REGISTRY.get(name).has_weights:
+        raise UserError(
+            f"others.evaluator: '{name}' gives figures of cells and no networks, so there is nothing to "
+            "select, train, evaluate or export. Search with --set others.evaluator=training for networks."
+        )
 
 
 def stage_config(

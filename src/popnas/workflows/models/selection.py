@@ -19,6 +19,8 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
+from popnas.evaluators.training import fits, training_data
+from popnas.evaluators.training.placing import num_workers
 from popnas.executors import Executor, Job, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
@@ -31,7 +33,7 @@ from popnas.runs.stored.reading import is_there, read_json
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
 from popnas.training import device
-from popnas.workflows import advice, fits
+from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.models import macro_variants, requests, search_state
 from popnas.workflows.models.folder import ModelFolder
@@ -40,7 +42,7 @@ from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.stored import selection_plan
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan
 from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
-from popnas.workflows.settings import num_workers, unused
+from popnas.workflows.settings import unused
 
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
 PARTIAL = "model_selection_training"
@@ -133,7 +135,7 @@ def select(
     cells = [given] if given is not None else chosen_cells(folder, num_cells, is_from_front)
     with RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock"):
         listener.phase("loading the data")
-        dataset = run_data.load(config, folder.path)
+        dataset = training_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
         for warning in [*ignored, *unused(config), *dataset.told]:
             listener.message(f"Warning: {warning}")

@@ -20,6 +20,8 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
+from popnas.evaluators.training.model_json import model_json
+from popnas.evaluators.training.placing import placement
 from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
@@ -35,7 +37,6 @@ from popnas.training.interfaces import Snapshot
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.stored.checkpoint import Checkpoint
-from popnas.workflows.settings import placement
 
 SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"
@@ -313,7 +314,8 @@ class _ModelTraining:
         config = search_part(self.job.config.to_json())
         config["dataset"].pop("path")
         # No part of a training, and not there in checkpoints of earlier versions.
-        config["others"].pop("predictors")
+        for name in ("predictors", "evaluator"):
+            config["others"].pop(name)
         return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
 
     def _wall_seconds(self) -> float:
@@ -351,7 +353,7 @@ class _ModelTraining:
             files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx)
         self._end_trackers()
-        content = files.model_json(self.cell, self.spec, self.job.config, self.dataset)
+        content = model_json(self.cell, self.spec, self.job.config, self.dataset)
         content |= {
             identity.KEY: self.run_id,
             "stage": self.job.stage,

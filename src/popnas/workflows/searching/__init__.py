@@ -1,7 +1,8 @@
 """The search: `search.search` and `search.resume` drive it, `plan.plan` reckons it beforehand,
 `rebuild.rebuild` writes its views again.
 
-`candidate` is what one candidate goes through in a worker, `surrogates` the predictions of a step, `finish`
-the confirmation, the best model and the views at the end. May import the rooms `models` and `data`; not
-`whole`.
+`surrogates` is the predictions of a step, `candidate_jobs` what goes to a worker and comes back, `finish` the
+confirmation and the views at the end, `best_model` what the best cell leaves. What a candidate goes through
+is its evaluator's (`popnas.evaluators`): nothing here may import data sets, networks, training or torch. May
+import the rooms `models` and `data`; not `whole`.
 """

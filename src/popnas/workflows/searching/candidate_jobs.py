@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
-from popnas.evaluation import CandidateJob, Measured
+from popnas.evaluation import CandidateJob, Evaluation, Measured
 from popnas.executors import Result
+from popnas.runs import artifacts
 from popnas.seeds import derive_seed
 
 
@@ -34,12 +36,32 @@ def make(
     return CandidateJob(place.cell, place.step, place.index, seed, repetition, keeps_weights_from)
 
 
+def again(evaluation: Evaluation) -> CandidateJob:
+    """The job of an evaluation once more, which leaves the same files."""
+    return CandidateJob(evaluation.cell, evaluation.step, evaluation.index, evaluation.seed)
+
+
 def candidate_seed(root_seed: int, cell: str, repetition: int = 0) -> int:
     """The seed of a candidate: from the run's seed and the cell's canonical text; repetitions confirm a
     result.
     """
     parts = ["candidate", cell] if repetition == 0 else ["candidate", cell, repetition]
     return derive_seed(root_seed, *parts)
+
+
+def received(result: Result, job: CandidateJob, run: Path) -> Measured:
+    """What came of a job, with the files that came with it in their places in the folder `run`, and its
+    sentences about files with their paths there.
+
+    Raises:
+        ExecutorError: files that are not the job's.
+        StorageError: the disk refused.
+    """
+    found = measured(result)
+    folder = artifacts.of_candidate(job.step, job.index)
+    artifacts.unpack(found.files, run, [folder, artifacts.of_weights(job.cell)])
+    told = tuple(sentence.replace(folder, str(run / folder)) for sentence in found.missing_views)
+    return replace(found, missing_views=told, files={})
 
 
 def measured(result: Result) -> Measured:

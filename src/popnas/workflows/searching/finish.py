@@ -9,11 +9,11 @@ from typing import Any
 from popnas import report
 from popnas.cells import SearchSpace
 from popnas.evaluation import Evaluation
+from popnas.evaluators import CellsStacked
 from popnas.executors import Executor, Job
-from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
-from popnas.runs import RunFolder, RunState, write_csv
-from popnas.workflows.searching import candidate_files, candidate_jobs, predictions, tables
+from popnas.runs import RunFolder, RunState, artifacts, write_csv
+from popnas.workflows.searching import candidate_jobs, predictions, tables
 from popnas.workflows.searching.progress import Listener
 
 NUM_CONFIRMED = 5
@@ -27,14 +27,14 @@ Append = Callable[[str, dict[str, Any], dict[str, Any]], None]
 
 def keep_only_best_weights(folder: RunFolder, state: RunState) -> None:
     """Remove weights of evaluated cells that a better one has superseded."""
-    directory = candidate_files.weights_folder(folder.path)
+    directory = folder.path / artifacts.WEIGHTS
     files = list(directory.glob("*.safetensors")) if directory.is_dir() else []
     if len(files) < 2 or state.best is None:
         return
-    kept = candidate_files.weights_path(folder.path, state.best.cell)
+    kept = folder.weights(state.best.cell)
     if kept.exists():
         # A file of a cell without an Evaluation belongs to a candidate that is just being finished.
-        evaluated = {candidate_files.weights_path(folder.path, item.cell) for item in state.successes}
+        evaluated = {folder.weights(item.cell) for item in state.successes}
         for path in set(files) & evaluated - {kept}:
             path.unlink(missing_ok=True)
 
@@ -47,7 +47,14 @@ def cells_to_confirm(state: RunState) -> list[Evaluation]:
     return best if single is None or single in best else [*best, single]
 
 
-def confirm(state: RunState, root_seed: int, executor: Executor, append: Append, listener: Listener) -> None:
+def confirm(
+    folder: RunFolder,
+    state: RunState,
+    root_seed: int,
+    executor: Executor,
+    append: Append,
+    listener: Listener,
+) -> None:
     """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
     `confirmation`."""
     done = {(item.cell, item.repetition) for item in state.confirmations}
@@ -62,7 +69,7 @@ def confirm(state: RunState, root_seed: int, executor: Executor, append: Append,
     listener.confirmation_started(len(jobs))
     for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
         job = jobs[result.id]
-        found = Evaluation.of(job, candidate_jobs.measured(result), is_exploration=False)
+        found = Evaluation.of(job, candidate_jobs.received(result, job, folder.path), is_exploration=False)
         kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
         append("confirmation", {"cell": job.cell, "repetition": job.repetition} | kept, found.volatile)
         listener.confirmation_finished()
@@ -71,7 +78,7 @@ def confirm(state: RunState, root_seed: int, executor: Executor, append: Append,
 def views(
     folder: RunFolder,
     state: RunState,
-    spec: NetworkSpec,
+    cells_stacked: CellsStacked,
     space: SearchSpace,
     listener: Listener,
     made: Views,
@@ -81,7 +88,7 @@ def views(
     with made.view(f"the tables of the search in {folder.csv}"):
         write_csv(folder, state)
     with made.view("the tables of features"):
-        tables.write_features(folder, state, spec, space)
+        tables.write_features(folder, state, cells_stacked, space)
     with made.view("the tables of predictors"):
         tables.write_predictors(folder, state)
     for step in state.predictions:

@@ -1,6 +1,6 @@
 """What a search will cost, before anything is trained for good: cells, networks, params, time, memory.
 
-The costs of candidates come from probes (`probing`). Which cells a step will select nobody knows before: the
+What candidates take is the evaluator's forecast. Which cells a step will select nobody knows before: the
 selection is played through with made-up scores, in which every operator has a quality of its own and dearer
 cells are somewhat better, over costs that are real.
 """
@@ -13,19 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from popnas import objectives, pareto, tasks
+from popnas import evaluators, objectives, pareto
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
-from popnas.datasets import Dataset
-from popnas.networks.cost import bulk_costs
-from popnas.networks.spec import NetworkSpec
-from popnas.networks.tables import BulkCosts
+from popnas.evaluators import Evaluator
 from popnas.seeds import derive_seed
-from popnas.training import device
-from popnas.workflows import fits
 from popnas.workflows.progress import Progress
-from popnas.workflows.searching import finish, probing
-from popnas.workflows.settings import executor_class, max_networks, num_workers, unused
+from popnas.workflows.searching import finish
+from popnas.workflows.settings import max_networks, unused
 
 _NUM_SAMPLED = 2000
 _NUM_DRAWS = 8
@@ -66,21 +61,22 @@ class StepPlan:
 class Plan:
     """A search's plan.
 
-    `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker; `seconds`: the
+    `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker, None where
+    nothing is trained; `seconds`: the
     whole search with `num_workers`, of which `confirmation_seconds` are for training the best cells again and
     `fixed_seconds` for all that is no candidate (start, predictors, best model, report); `candidate_seconds`:
     of all candidates and confirmations one after the other (CPU seconds, with one thread on a CPU);
-    `memory_bytes`: all processes together.
+    `memory_bytes`: all processes together, None where it is nothing to speak of.
     """
 
     steps: list[StepPlan]
     num_networks: int
-    epoch_seconds: float
+    epoch_seconds: float | None
     seconds: float
     confirmation_seconds: float
     fixed_seconds: float
     candidate_seconds: float
-    memory_bytes: int
+    memory_bytes: int | None
     num_workers: int
     device: str
     data: dict[str, Any]
@@ -92,69 +88,57 @@ def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
 
     Raises:
         DataError: as the search would.
-        UserError: a search that cannot be done here (`fits`).
+        UserError: a search that cannot be done here.
     """
     progress = progress or Progress()
-    place = device.choose(config.others.train_strategy)
     progress.phase("loading the data")
     began = time.monotonic()
-    dataset = tasks.get(config.dataset.type).load(config)
+    evaluator = evaluators.create(config)
     load_seconds = time.monotonic() - began
-    warnings = [*unused(config), *dataset.told, *fits.check_search(config, dataset)]
-    forecast = _Forecast(config, dataset, progress)
+    warnings = [*unused(config), *evaluator.told, *evaluator.check()]
+    forecast = _PlayedSearch(evaluator, progress)
     steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
     confirmed = forecast.confirmation() if config.others.confirm else 0.0
-    workers = forecast.num_workers
+    workers = evaluator.num_workers
     confirmation_seconds = confirmed / min(workers, finish.NUM_CONFIRMATIONS)
     fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
-    if not executor_class(config).is_in_driver:
+    if not evaluator.executor_class.is_in_driver:
         fixed += load_seconds + _WORKER_SECONDS
     return Plan(
         steps=steps,
         num_networks=sum(item.num_networks for item in steps),
-        epoch_seconds=forecast.epoch_seconds(),
+        epoch_seconds=forecast.candidates.epoch_seconds(forecast.selected),
         seconds=sum(item.seconds for item in steps) + confirmation_seconds + fixed,
         confirmation_seconds=confirmation_seconds,
         fixed_seconds=fixed,
         candidate_seconds=forecast.work + confirmed,
-        memory_bytes=forecast.memory_bytes(),
+        memory_bytes=forecast.candidates.memory_bytes(forecast.selected),
         num_workers=workers,
-        device=str(place),
-        data=dataset.describe(),
+        device=evaluator.devices[0],
+        data=evaluator.describe(),
         warnings=warnings,
     )
 
 
-def epoch_samples(dataset: Dataset) -> float:
-    """What an epoch of training and validation comes to, in training samples: a forward pass alone takes a
-    third of a step, and grows with the images where validation sees more than the training crop.
-    """
-    fold = dataset.folds[0]
-    return len(fold.train) + len(fold.validation) * dataset.whole_image_share / 3
-
-
 @dataclass(frozen=True)
 class _Sample:
-    """Cells that a step may train, with the seconds of each, its exact costs, and objectives to compare."""
+    """Cells that a step may train, with the seconds and params of each, and objectives to compare."""
 
     cells: np.ndarray
     seconds: np.ndarray
-    exact: BulkCosts
+    params: np.ndarray
     minimized: np.ndarray
 
 
-class _Forecast:
+class _PlayedSearch:
     """A search played through, step by step; `work` adds up the seconds of its candidates."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, progress: Progress) -> None:
-        self.config, self.dataset = config, dataset
-        settings = config.search_space
-        self.space = SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
-        self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
-        self.rng = np.random.default_rng(derive_seed(config.others.seed, "plan"))
-        self.num_workers = num_workers(config)
-        self.model = probing.cost_model(config, dataset, self.spec, self.space, progress)
+    def __init__(self, evaluator: Evaluator, progress: Progress) -> None:
+        self.evaluator, self.config, self.space = evaluator, evaluator.config, evaluator.space
+        self.rng = np.random.default_rng(derive_seed(self.config.others.seed, "plan"))
+        self.num_workers = evaluator.num_workers
+        self.candidates = evaluator.forecast(progress)
         self.selected = np.zeros((0, 1, 4), dtype=np.int16)
         self.work = 0.0
         self.dearest: list[float] = []
@@ -174,7 +158,7 @@ class _Forecast:
             sample = self._sample(self._grown(step))
             expected, mean = self._select(sample, step, most)
         self.work += expected * mean
-        params = sample.exact.params
+        params = sample.params
         wall = expected * mean / min(self.num_workers, max(expected, 1.0))
         return StepPlan(step, expansions, most, expected, (int(params.min()), int(params.max())), wall)
 
@@ -193,33 +177,11 @@ class _Forecast:
             seconds += _PREDICT_SECONDS_PER_CELL * item.num_expansions
         return seconds
 
-    def epoch_seconds(self) -> float:
-        """An epoch of training of the mean cell that the last step selects."""
-        costs_N3 = self.model.costs(self.selected)
-        return float(costs_N3[:, 0].mean()) * len(self.dataset.folds[0].train)
-
-    def memory_bytes(self) -> int:
-        """All processes together, each worker with the largest of a few cells that the last step selects."""
-        batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
-        few = self.selected[:: max(len(self.selected) // 4, 1)]
-        peaks = [fits.need_of(cell, self.spec, batch_size).peak for cell in self.space.decode(few)]
-        return fits.Room.of(self.config, self.dataset).total(max(peaks))
-
     def _sample(self, cells_NB4: np.ndarray) -> _Sample:
-        """What training costs on all folds, with everything that is done once."""
-        costs_N3 = self.model.costs(cells_NB4)
-        fold = self.dataset.folds[0]
-        epochs, folds = self.config.training_hyperparameters.epochs, len(self.dataset.folds)
-        trained_N = epochs * len(fold.train) * costs_N3[:, 0]
-        whole_N = trained_N + epochs * len(fold.validation) * costs_N3[:, 1] + costs_N3[:, 2]
-        exact = bulk_costs(cells_NB4, self.space, self.spec)
-        known = {
-            "time": trained_N, "inference_time": costs_N3[:, 1], "params": exact.params, "flops": exact.flops
-        }  # fmt: skip
-        for row in objectives.others(self.config.wanted_objectives):
-            if row.is_computed:
-                known[row.name] = row.computed(cells_NB4, self.space, self.spec)
-        # What other packages measure is known of trained networks only: the plan goes without.
+        expected = self.candidates.expect(cells_NB4)
+        exact = self.evaluator.costs(cells_NB4)
+        known = {**expected.measured, **exact}
+        # What is neither forecast nor computed is known of evaluated cells only: the plan goes without.
         limits = {name: limit for name, limit in self._constraints().items() if name in known}
         asked = {*self.config.wanted_objectives} & known.keys() - self._constraints().keys()
         rows = [objectives.get(name) for name in sorted(asked) or ["time"]]
@@ -231,8 +193,8 @@ class _Forecast:
         kept = np.flatnonzero(allowed_N) if allowed_N.any() and cells_NB4.shape[1] > 1 else slice(None)
         return _Sample(
             cells_NB4[kept],
-            (whole_N * folds)[kept],
-            BulkCosts(exact.params[kept], exact.flops[kept]),
+            expected.seconds[kept],
+            exact["params"][kept],
             minimized[kept],
         )
 

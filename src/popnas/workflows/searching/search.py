@@ -17,31 +17,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from popnas import executors, forks, objectives, tasks
-from popnas.cells import SearchSpace
-from popnas.config import RunConfig, Source
-from popnas.datasets import Dataset
+from popnas import evaluators, executors, forks, objectives
+from popnas.config import Source
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
+from popnas.evaluators import Evaluator
 from popnas.executors import Executor, Job, Result, Work
-from popnas.networks.spec import NetworkSpec
 from popnas.report.views import RepeatedViews, Views
-from popnas.runs import Proposed, RunFolder, RunState
+from popnas.runs import Proposed, RunFolder, RunState, identity
 from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
 from popnas.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.trackers import Scope, Trackers
-from popnas.training import device
-from popnas.workflows import advice, fits
-from popnas.workflows.data import facts, run_data
-from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows import advice
+from popnas.workflows.data import run_data
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
-from popnas.workflows.searching.candidate_files import candidate_folder
 from popnas.workflows.searching.progress import Clock, Listener
 from popnas.workflows.settings import load_config, max_networks, unused
-
-SETUP = "popnas.workflows.searching.candidate:setup"
-EVALUATE = "popnas.workflows.searching.candidate:evaluate"
 
 # Training keeps its own limit; a worker that is this much later hangs and is killed.
 _HANG_FACTOR = 3.0
@@ -82,16 +74,15 @@ def search(
     forks.check("a search")
     run_config = load_config(config)
     listener = listener or Listener()
-    device.choose(run_config.others.train_strategy)
-    dataset = tasks.get(run_config.dataset.type).load(run_config)
-    for warning in [*unused(run_config), *dataset.told]:
+    evaluator = evaluators.create(run_config)
+    for warning in [*unused(run_config), *evaluator.told]:
         listener.message(f"Warning: {warning}")
-    for warning in fits.check_search(run_config, dataset):
+    for warning in evaluator.check():
         listener.message(f"Warning: {warning}")
     folder = create_run(
         logs, name, lambda path: RunFolder.create(path, run_config.to_json(), volatile=environment())
     )
-    return _locked_search(folder, run_config, dataset, listener)
+    return _locked_search(folder, evaluator, listener)
 
 
 def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | None = None) -> SearchResult:
@@ -113,24 +104,19 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
             f"--set {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed "
             "with -r. To search with other settings start a new run without -r."
         )
-    device.choose(run_config.others.train_strategy)
     place = run_data.new_place(sets)
     if place is not None:
         run_data.check_same(folder, place)
-    dataset = run_data.load(run_config, folder.path)
-    return _locked_search(folder, run_config, dataset, listener or Listener(), place)
+    evaluator = evaluators.create(run_config, folder.path)
+    return _locked_search(folder, evaluator, listener or Listener(), place)
 
 
 def _locked_search(
-    folder: RunFolder,
-    config: RunConfig,
-    dataset: Dataset,
-    listener: Listener,
-    data_path: str | None = None,
+    folder: RunFolder, evaluator: Evaluator, listener: Listener, data_path: str | None = None
 ) -> SearchResult:
     with folder.lock():
         listener.run_opened(folder.path)
-        return _Search(folder, config, dataset, listener, data_path).run()
+        return _Search(folder, evaluator, listener, data_path).run()
 
 
 class _Search:
@@ -139,19 +125,15 @@ class _Search:
     def __init__(
         self,
         folder: RunFolder,
-        config: RunConfig,
-        dataset: Dataset,
+        evaluator: Evaluator,
         listener: Listener,
         data_path: str | None = None,
     ) -> None:
         self.data_path = data_path
-        self.folder, self.config, self.dataset, self.listener = folder, config, dataset, listener
+        self.folder, self.evaluator, self.listener = folder, evaluator, listener
+        self.config, self.space = evaluator.config, evaluator.space
         self.state: RunState = folder.state()
-        self.space = SearchSpace(
-            config.search_space.operators, config.search_space.blocks, config.search_space.lookback_depth
-        )
-        self.spec: NetworkSpec = tasks.get(config.dataset.type).network_spec(config, dataset)
-        strategy = config.search_strategy
+        config, strategy = self.config, self.config.search_strategy
         self.strategy = ProgressiveSearch(
             self.space,
             StrategySettings(
@@ -173,36 +155,34 @@ class _Search:
             self._append("run_resumed", {}, environment() | moved)
         made = Views(self.listener.message)
         if not self.state.is_finished:
-            fits.check_search(self.config, self.dataset)  # a run may go on elsewhere than it began
+            self.evaluator.check()  # a run may go on elsewhere than it began
             self._compare_data()
             with self.folder.journal, self._executor() as executor, self._trackers() as self.trackers:
                 reason = self._search(executor)
                 self.missing_views.tell_counts()
                 if reason != "max_hours" and self.config.others.confirm:
-                    finish.confirm(self.state, self.config.others.seed, executor, self._append, self.listener)
-                self._write_best(executor)
+                    self._confirm(executor)
+                best_model.write(self.folder, self.state, self.evaluator, executor, self.listener)
                 self._append("run_finished", {"reason": reason})
                 self.trackers.artifact(self.folder.path)
                 self.trackers.status(reason)
             for name, failure in self.trackers.failures.items():
                 made.lost(f"the log of {name} of {self.folder.path}", failure)
-        elif self.state.best is not None and not ModelFolder(self.folder.best_model).is_finished:
-            # Moved away or removed since, as messages about files of another run advise.
+        elif best_model.is_missing(self.folder, self.state, self.evaluator):
             with self._executor() as executor:
-                self._write_best(executor)
-        finish.views(self.folder, self.state, self.spec, self.space, self.listener, made)
+                best_model.write(self.folder, self.state, self.evaluator, executor, self.listener)
+        stacked = self.evaluator.cells_stacked
+        finish.views(self.folder, self.state, stacked, self.space, self.listener, made)
         return self._result()
 
-    def _write_best(self, executor: Executor) -> None:
-        best_model.write(
-            self.folder, self.state, self.config, self.spec, self.dataset, executor, self.listener
-        )
+    def _confirm(self, executor: Executor) -> None:
+        seed = self.config.others.seed
+        finish.confirm(self.folder, self.state, seed, executor, self._append, self.listener)
 
     def _compare_data(self) -> None:
-        found = facts.of(self.dataset)
         if self.state.data is None:
-            self._append("data", found)
-        elif warning := facts.check(self.state.data, found, self.dataset.place):
+            self._append("data", self.evaluator.facts())
+        elif warning := self.evaluator.compare(self.state.data):
             self.listener.message(f"Warning: {warning}")
 
     # --- steps ---
@@ -249,9 +229,7 @@ class _Search:
             f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
         )
         costs = self.state.operator_costs or {}
-        predicted = surrogates.predict_step(
-            step, parents, self.state.evaluations, costs, self.space, self.spec, self.config
-        )
+        predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
         selection = self.strategy.select(step, predicted.expansion, predicted.values)
         known = self.state.predictions.get(step)
         if known is None or not predictions.is_intact(self.folder, known):
@@ -308,11 +286,12 @@ class _Search:
         )
 
     def _record(self, proposed: Proposed, job: CandidateJob, result: Result) -> Evaluation:
-        measured = candidate_jobs.measured(result)
+        run = self.folder.path.resolve()
+        measured = candidate_jobs.received(result, job, run)
         evaluation = Evaluation.of(job, measured, is_exploration=proposed.is_exploration)
         if result.traceback is not None:
             self._log_failure(evaluation, result.traceback)
-        place = candidate_folder(self.folder.path.resolve(), proposed.step, proposed.index)
+        place = RunFolder(run).candidate(proposed.step, proposed.index)
         self.missing_views.lost(place, measured.missing_views)
         self._append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
@@ -334,20 +313,15 @@ class _Search:
 
     def _executor(self) -> Executor:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
+        evaluator = self.evaluator
+        run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
+        payload = evaluator.payload(run, identity.of(self.folder.path))
         return executors.create(
             settings.kind,
-            Work(
-                SETUP,
-                EVALUATE,
-                {
-                    "config": self.config.to_json(),
-                    "folder": str(self.folder.path.resolve()),
-                    "judges_memory": fits.may_outgrow(self.config, self.dataset),
-                },
-            ),
+            Work(evaluator.setup, evaluator.evaluate, payload),
             num_workers=settings.workers,
             threads=settings.threads,
-            devices=device.names(self.config.others.train_strategy),
+            devices=evaluator.devices,
             log_path=self.folder.debug_log,
             hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
         )

@@ -3,8 +3,7 @@ every expansion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +12,8 @@ import numpy as np
 from popnas import objectives, predictors
 from popnas.cells import Cell, SearchSpace
 from popnas.cells.bulk import Expansion, expand
-from popnas.config import RunConfig
 from popnas.evaluation import Evaluation
-from popnas.networks.building import num_cells_stacked
-from popnas.networks.cost import bulk_costs
-from popnas.networks.spec import NetworkSpec
+from popnas.evaluators import Evaluator
 from popnas.objectives import Objective
 from popnas.objectives.rows import TIMES
 from popnas.predictors import Predictor, PredictorContext, features
@@ -60,9 +56,7 @@ def predict_step(
     parents: Sequence[Cell],
     evaluations: Sequence[Evaluation],
     costs: dict[str, dict[str, float]],
-    space: SearchSpace,
-    spec: NetworkSpec,
-    config: RunConfig,
+    evaluator: Evaluator,
 ) -> StepPredictions:
     """Fit on `evaluations` (in order of proposal; failed ones are left out) and predict every expansion of
     `parents`.
@@ -70,19 +64,7 @@ def predict_step(
     Raises:
         PredictorError: too few successes to learn from, or a prediction that is no number.
     """
-    with _one_thread():
-        return _predict_step(step, parents, evaluations, costs, space, spec, config)
-
-
-def _predict_step(
-    step: int,
-    parents: Sequence[Cell],
-    evaluations: Sequence[Evaluation],
-    costs: dict[str, dict[str, float]],
-    space: SearchSpace,
-    spec: NetworkSpec,
-    config: RunConfig,
-) -> StepPredictions:
+    space, config = evaluator.space, evaluator.config
     successes = [evaluation for evaluation in evaluations if not evaluation.is_failed]
     known_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes])
     expansion = expand(space.encode(list(parents), step - 1), space)
@@ -90,7 +72,7 @@ def _predict_step(
     reports: dict[str, dict[str, Any]] = {}
     wanted = config.wanted_objectives
 
-    score_predictor = _predictor("score", costs["time"], space, spec, config)
+    score_predictor = _predictor("score", costs["time"], evaluator)
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
     scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
     seed = derive_seed(config.others.seed, "predictor", "score", step)
@@ -100,42 +82,24 @@ def _predict_step(
     values["score"] = round_significant(prediction.mean, 6)
 
     for objective in (row for row in objectives.measured(wanted) if row.name in wanted):
-        time_predictor = _predictor("time", costs[objective.name], space, spec, config)
+        time_predictor = _predictor("time", costs[objective.name], evaluator)
         seconds = np.array([objective.value(evaluation) for evaluation in successes])
         seed = derive_seed(config.others.seed, "predictor", objective.name, step)
         reports[objective.name] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
         values[objective.name] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
 
     if wanted != ("score",):
-        exact = bulk_costs(expansion.cells, space, spec)
-        values["params"], values["flops"] = exact.params, exact.flops
-    for objective in objectives.others(wanted):
-        if objective.compute is not None:
-            values[objective.name] = objective.computed(expansion.cells, space, spec)
+        values |= evaluator.costs(expansion.cells)
     return StepPredictions(expansion, values, prediction.spread, reports)
 
 
-def _predictor(
-    objective: str, costs: dict[str, float], space: SearchSpace, spec: NetworkSpec, config: RunConfig
-) -> Predictor:
+def _predictor(objective: str, costs: dict[str, float], evaluator: Evaluator) -> Predictor:
     """The configuration's predictor of "score" or "time"; `costs` by operator."""
+    others = evaluator.config.others
     context = PredictorContext(
-        space,
-        cells_stacked=lambda cells_NB4: num_cells_stacked(cells_NB4, spec),
-        operator_costs=np.array([costs[name] for name in space.operators]),
-        num_models=config.others.accuracy_predictor_ensemble_units,
+        evaluator.space,
+        cells_stacked=evaluator.cells_stacked,
+        operator_costs=np.array([costs[name] for name in evaluator.space.operators]),
+        num_models=others.accuracy_predictor_ensemble_units,
     )
-    return predictors.REGISTRY.get(getattr(config.others.predictors, objective))(context)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: sums then have one order on every machine, and many small products cost less."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return predictors.REGISTRY.get(getattr(others.predictors, objective))(context)

@@ -10,22 +10,23 @@ import numpy as np
 from popnas import objectives
 from popnas.cells import Cell, SearchSpace
 from popnas.evaluation import Evaluation
-from popnas.networks.building import num_cells_stacked
-from popnas.networks.spec import NetworkSpec
+from popnas.evaluators import CellsStacked
 from popnas.objectives.rows import SCORE, TIMES
 from popnas.predictors import features
 from popnas.runs import RunFolder, RunState, write_table
 from popnas.storage import write_json
 
 
-def write_features(folder: RunFolder, state: RunState, spec: NetworkSpec, space: SearchSpace) -> None:
+def write_features(
+    folder: RunFolder, state: RunState, cells_stacked: CellsStacked, space: SearchSpace
+) -> None:
     """`training_time.csv`, `training_time_inference.csv`, `training_score.csv`: target, features, cell, one
     row per success."""
     successes = state.successes
     if not successes:
         return
     cells_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes], space.num_blocks)
-    stacked_N = num_cells_stacked(cells_NB4, spec)
+    stacked_N = cells_stacked(cells_NB4)
     for name, costs in (state.operator_costs or {}).items():
         row = objectives.get(name)
         costs_O = np.array([costs[operator] for operator in space.operators])

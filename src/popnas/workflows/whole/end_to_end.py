@@ -19,6 +19,9 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import PopnasError, RunFolderError
+from popnas.evaluators.training import fits, training_data
+from popnas.evaluators.training.forecast import epoch_samples
+from popnas.evaluators.training.placing import num_workers
 from popnas.executors import how_ended
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
@@ -37,14 +40,12 @@ from popnas.runs.stored.rules import (
     whole,
 )
 from popnas.storage import write_json
-from popnas.workflows import fits
-from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import environment
-from popnas.workflows.settings import load_config, name_rules, num_workers, unused
+from popnas.workflows.settings import load_config, name_rules, unused
 from popnas.workflows.whole import budget, epoch_time, time_left
 from popnas.workflows.whole.stage_processes import run_stage
 
@@ -100,6 +101,7 @@ def end_to_end(
             f"{path} exists already. Go on with it (`{as_typed('e2e', '-r', path)}`), or choose another "
             "--name."
         )
+    requests.check_has_networks(config)
     dataset = deployment.load_with_test(config)
     for warning in [*unused(config), *dataset.told]:
         listener.message(f"Warning: {warning}")
@@ -205,6 +207,7 @@ def _cut_search(
     """The configuration with as many children as fit into the search's share of `max_hours`."""
     assert config.others.max_hours is not None
     planned = plan.plan(config, listener)
+    assert planned.epoch_seconds is not None, "the evaluator trains"
     epoch = planned.epoch_seconds * budget.MARGIN
     num_cells = state["request"]["num_cells"]
     rounds = -(-num_cells // min(planned.num_workers, num_cells))
@@ -332,13 +335,13 @@ class _EndToEnd:
         if "selection_until" in self.state:
             return
         self.listener.phase("probing the best cell's network")
-        dataset = run_data.load(config, self.path)
+        dataset = training_data.load(config, self.path)
         cells = selection.chosen_cells(self.folder, self.state["request"]["num_cells"], is_from_front=False)
         seconds = epoch_time.probed(config, dataset, cells[0])
         flops = [self._flops(cell, config, dataset) for cell in cells]
         weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
         workers = num_workers(config)
-        epoch = seconds * plan.epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
+        epoch = seconds * epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
         later = (
             seconds
             * len(dataset.full_train)
@@ -379,7 +382,7 @@ class _EndToEnd:
 
     def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
         """Seconds of an epoch of final training."""
-        dataset = run_data.load(config, self.path)
+        dataset = training_data.load(config, self.path)
         found = epoch_time.logged(ModelFolder(best.folder).log())
         if found is not None:
             return found * len(dataset.full_train) / len(dataset.train)

@@ -10,10 +10,10 @@ from popnas import tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.evaluators.training import probing
+from popnas.evaluators.training.context import TrainingContext
+from popnas.evaluators.training.placing import placement
 from popnas.executors.inline import torch_threads
-from popnas.workflows.searching import probing
-from popnas.workflows.searching.candidate_context import TrainingContext
-from popnas.workflows.settings import placement
 
 
 def logged(log: dict[str, Any]) -> float | None:

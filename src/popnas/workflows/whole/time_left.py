@@ -7,8 +7,8 @@ from typing import Any
 
 from popnas.cells import Cell
 from popnas.config import RunConfig
+from popnas.evaluators.training.placing import num_workers
 from popnas.runs import RunState
-from popnas.workflows.settings import num_workers
 from popnas.workflows.whole.budget import STAGE_OVERHEAD
 
 

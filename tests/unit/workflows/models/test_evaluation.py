@@ -19,10 +19,11 @@ from popnas.cells import Cell
 from popnas.cli.main import cli
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError, RunFolderError
+from popnas.evaluators.training.model_json import model_json
 from popnas.export.running import accuracy, open_session
 from popnas.runs import RunFolder
 from popnas.storage import write_json
-from popnas.workflows.models import deployment, files
+from popnas.workflows.models import deployment
 from popnas.workflows.models.evaluation import STEM, evaluate, find_models
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.settings import load_config
@@ -48,7 +49,7 @@ def put_model(path: Path, config_json: dict[str, Any], *, has_onnx: bool = True)
     write_json(path / "config.json", config.to_json())
     if has_onnx:
         export.save_onnx(network, dataset.preprocessing, path / "model.onnx")
-    content = files.model_json(Cell.parse(CELL), spec, config, dataset)
+    content = model_json(Cell.parse(CELL), spec, config, dataset)
     write_json(path / "model.json", content | {"validation_metrics": {"accuracy": 0.1}})
     return path
 

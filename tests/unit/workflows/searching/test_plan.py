@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from popnas.cells import SearchSpace
+from popnas.evaluators.training import probing
+from popnas.evaluators.training.probing import CostModel, ProbedCost
 from popnas.workflows.progress import Progress
-from popnas.workflows.searching import probing
 from popnas.workflows.searching.plan import plan
-from popnas.workflows.searching.probing import CostModel, ProbedCost
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 

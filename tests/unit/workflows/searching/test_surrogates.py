@@ -7,16 +7,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from popnas import evaluators
 from popnas.cells import Cell, SearchSpace
 from popnas.evaluation import Evaluation
-from popnas.networks.spec import NetworkSpec
 from popnas.predictors import REGISTRY, FitReport, Prediction, ScorePredictor, TimePredictor
 from popnas.runs.folder import same_search
 from popnas.workflows.searching import surrogates
 from popnas.workflows.settings import load_config
 
 SPACE = SearchSpace(["identity", "3x3 conv"], 2, 1)
-SPEC = NetworkSpec("classification", (8, 8, 1), 3, filters=4, motifs=2, normal_cells_per_motif=1)
 
 
 class _Constant:
@@ -64,7 +63,7 @@ def test_those_that_the_configuration_names_are_told_the_same(plug_ins):
         for index, cell in enumerate(parents)
     ]
     costs = {"time": {"identity": 0.1, "3x3 conv": 1.0}}
-    found = surrogates.predict_step(2, parents, evaluations, costs, SPACE, SPEC, config)
+    found = surrogates.predict_step(2, parents, evaluations, costs, evaluators.create(config))
     assert set(found.values["score"]) == set(found.values["time"]) == {0.25}
     assert found.reports["time"]["hyperparameters"] == {"of": "time"}
     for predictor in _Constant.made:

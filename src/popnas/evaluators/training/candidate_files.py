@@ -1,9 +1,8 @@
-"""The small files that a candidate leaves in the run folder: TensorBoard log, summary, partitions, and what
+"""The small files that a candidate leaves: TensorBoard log, summary, partitions, and what
 was asked for."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -11,36 +10,26 @@ import torch
 from popnas import networks
 from popnas.errors import ExportError
 from popnas.evaluation import CandidateJob
+from popnas.evaluators.training.context import CandidateContext
+from popnas.evaluators.training.model_json import model_json
 from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
-from popnas.runs import identity
+from popnas.runs import artifacts, identity
+from popnas.runs.artifacts import Artifacts
 from popnas.storage import write_bytes, write_text
 from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import TrainingResult
-from popnas.workflows.models.files import model_json
-from popnas.workflows.searching.candidate_context import CandidateContext
 
 
-def weights_folder(folder: Path) -> Path:
-    """Where the weights of cells that were the best of their time are kept until the search ends."""
-    return folder / "restore" / "weights"
-
-
-def weights_path(folder: Path, cell: str) -> Path:
-    """The weights file of a cell, by its canonical text."""
-    digest = hashlib.sha256(cell.encode()).hexdigest()[:16]
-    return weights_folder(folder) / f"{digest}.safetensors"
-
-
-def save_weights(folder: Path, cell: str, state: dict[str, torch.Tensor]) -> None:
+def save_weights(files: Artifacts, cell: str, state: dict[str, torch.Tensor]) -> None:
     """Keep a network's weights, whole or not at all.
 
     Raises:
         StorageError: the disk refused.
     """
-    _write_tensors(weights_path(folder, cell), state)
+    _write_tensors(files.place(artifacts.of_weights(cell)), state)
 
 
 def _write_tensors(path: Path, state: dict[str, torch.Tensor]) -> None:
@@ -52,25 +41,20 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     return weights.read(path)
 
 
-def candidate_folder(folder: Path, step: int, index: int) -> Path:
-    """The folder of a candidate's own files."""
-    return folder / "sampled_models" / f"B{step}" / str(index)
-
-
 def write(
     context: CandidateContext,
     job: CandidateJob,
     network: networks.Network,
     folds: list[TrainingResult],
+    folder: Path,
 ) -> list[str]:
-    """Write the candidate's files; folds are told apart by their numbers.
+    """Write the candidate's files into `folder`; folds are told apart by their numbers.
 
     Returns sentences about the views of it that could not be made.
 
     Raises:
         StorageError: the disk refused weights or ONNX file that were asked for.
     """
-    folder = candidate_folder(context.folder, job.step, job.index)
     views = Views()
     for number, result in enumerate(folds):
         scope = Scope("training", folder, f"fold_{number}" if len(folds) > 1 else "")
@@ -102,7 +86,7 @@ def write(
                 )
         content = model_json(network.cell, context.spec, context.config, context.dataset)
         content |= {"stage": "search", "validation_metrics": folds[0].metrics}
-        content |= {identity.KEY: identity.of(context.folder)}
+        content |= {identity.KEY: context.run}
         description.write(folder, content)
     return views.missing
 

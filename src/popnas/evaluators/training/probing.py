@@ -23,17 +23,16 @@ from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.evaluation import CandidateJob
+from popnas.evaluators._base import Hearing
+from popnas.evaluators.training import candidate, candidate_files, fits
+from popnas.evaluators.training.context import CandidateContext, TrainingContext
+from popnas.evaluators.training.placing import placement
 from popnas.executors.inline import torch_threads
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.training import EpochRecord
-from popnas.workflows import fits
-from popnas.workflows.progress import Progress
-from popnas.workflows.searching import candidate, candidate_files
-from popnas.workflows.searching.candidate_context import CandidateContext, TrainingContext
-from popnas.workflows.settings import placement
 
 _MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
 """An epoch of a probe is to take so many seconds: at most 8 batches; of images at least a quarter of one,
@@ -91,10 +90,9 @@ class CostModel:
         return np.asarray((self.empty[:, None] + share_N * np.maximum(added_3N, 0.0)).T)
 
 
-def cost_model(
-    config: RunConfig, dataset: Dataset, spec: NetworkSpec, space: SearchSpace, progress: Progress
-) -> CostModel:
+def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, progress: Hearing) -> CostModel:
     """Probe this device; `progress` hears what is being probed."""
+    space = config.space
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
         prober = _Prober(config, dataset, spec, Path(folder))
         num_large = _NUM_LARGE if space.num_blocks > 1 else 0
@@ -108,7 +106,7 @@ def cost_model(
 
 
 def _operators(
-    prober: _Prober, space: SearchSpace, empty: np.ndarray, progress: Progress, deadline: float
+    prober: _Prober, space: SearchSpace, empty: np.ndarray, progress: Hearing, deadline: float
 ) -> np.ndarray:
     """(3, operators + 1): what one use of each operator adds."""
     cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
@@ -134,7 +132,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _with_blocks(
-    model: CostModel, prober: _Prober, space: SearchSpace, progress: Progress, deadline: float
+    model: CostModel, prober: _Prober, space: SearchSpace, progress: Hearing, deadline: float
 ) -> CostModel:
     """The model with what a further block adds, from larger cells that fit into memory."""
     rng = np.random.default_rng(0)
@@ -170,7 +168,8 @@ class _Prober:
 
     def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, folder: Path) -> None:
         self.config, self.dataset, self.spec = config, dataset, spec
-        self.context = CandidateContext(config, dataset, spec, placement(config, spec), folder)
+        self.context = CandidateContext(config, dataset, spec, placement(config, spec), None, None)
+        self.folder = folder
         self.room = fits.Room.of(config, dataset)
         is_one_thread = self.context.placement.device.type == "cpu" and config.others.executor.threads == 1
         # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
@@ -207,7 +206,8 @@ class _Prober:
         network = networks.build(cell, self.spec).to(self.context.placement.device)
         cost = network_cost(cell, self.spec)
         candidate.inference_seconds(self.context, network, cost)
-        candidate_files.write(self.context, CandidateJob(cell.key, len(cell), 0, 0), network, [result])
+        job = CandidateJob(cell.key, len(cell), 0, 0)
+        candidate_files.write(self.context, job, network, [result], self.folder)
         return self.clock() - began
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from popnas import tasks
-from popnas.cells import SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.evaluators.training.fits import Room
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.tasks import Task
 from popnas.training import Criteria, TrainingSettings
-from popnas.workflows.fits import Room
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,10 @@ class TrainingContext:
 
 @dataclass(frozen=True)
 class CandidateContext(TrainingContext):
-    """What all candidates of a run share, made once per worker. `folder` is the run folder; `room` the memory
-    that each is judged by before it is built, None where any fits."""
+    """What all candidates of a run share, made once per worker. `artifacts`: where their files go
+    (`runs.artifacts.opened`); `run`: which run they are of (`runs.identity`), None: of none; `room`: the
+    memory that each is judged by before it is built, None where any fits."""
 
-    folder: Path
+    artifacts: str | None
+    run: str | None
     room: Room | None = None
-
-    @property
-    def space(self) -> SearchSpace:
-        """The configuration's."""
-        space = self.config.search_space
-        return SearchSpace(space.operators, space.blocks, space.lookback_depth)

@@ -197,9 +197,7 @@ def _text(path: Path, option: str) -> str:
 
 def new_blocks(config: RunConfig) -> list[int]:
     """How many distinct blocks each step may add to a cell, steps 1 to B."""
-    settings = config.search_space
-    space = SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
-    return [space.count_new_blocks(step) for step in range(1, settings.blocks + 1)]
+    return [config.space.count_new_blocks(step) for step in range(1, config.search_space.blocks + 1)]
 
 
 def schedule(config: RunConfig, steps_per_epoch: int) -> tuple[list[float], list[float]]:

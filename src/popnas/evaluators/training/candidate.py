@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,27 +18,27 @@ from popnas.cells import Cell
 from popnas.datasets import Fold
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
+from popnas.evaluators.training import candidate_files, fits
+from popnas.evaluators.training.context import CandidateContext
+from popnas.evaluators.training.placing import placement
 from popnas.executors import Worker
 from popnas.networks.cost import network_cost
 from popnas.operators import Cost
+from popnas.runs import artifacts
+from popnas.runs.artifacts import Artifacts
 from popnas.training import TrainingResult, simulated
 from popnas.training.failures import memory_errors_named
-from popnas.workflows import fits
-from popnas.workflows.searching import candidate_files
-from popnas.workflows.searching.candidate_context import CandidateContext
-from popnas.workflows.settings import placement
 
 
 def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:
-    """Load the data; `payload` is {"config": a resolved configuration, "folder": path, "judges_memory":
-    whether candidates may be too large for the memory at hand}."""
+    """Load the data; `payload` is that of `TrainingEvaluator`."""
     run_config = config.load(payload["config"])
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
     place = placement(run_config, spec, worker.device)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
     room = fits.Room.of(run_config, dataset, is_here=True) if payload["judges_memory"] else None
-    return CandidateContext(run_config, dataset, spec, place, Path(payload["folder"]), room)
+    return CandidateContext(run_config, dataset, spec, place, payload["artifacts"], payload["run"], room)
 
 
 def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
@@ -48,10 +47,12 @@ def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, An
     Raises:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
-    return measure(context, CandidateJob.from_json(payload)).to_json()
+    with artifacts.opened(context.artifacts) as files:
+        measured = measure(context, CandidateJob.from_json(payload), files)
+        return replace(measured, files=files.carried()).to_json()
 
 
-def measure(context: CandidateContext, job: CandidateJob) -> Measured:
+def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> Measured:
     """Train and measure one candidate. One that fails (NaN loss, out of memory, time limit) is an answer too.
 
     Raises:
@@ -84,7 +85,7 @@ def measure(context: CandidateContext, job: CandidateJob) -> Measured:
     figures = replace(
         _means(figures, folds, context.settings.score_metric), inference_seconds=seconds, objectives=others
     )
-    missing = () if job.repetition else _leave_files(context, job, figures, results)
+    missing = () if job.repetition else _leave_files(context, job, figures, results, files)
     volatile |= spent()
     volatile["epochs_seconds"] = sum(result.training_seconds for result in folds)
     volatile["validation_seconds"] = sum(
@@ -110,6 +111,7 @@ def _leave_files(
     job: CandidateJob,
     figures: Measured,
     results: list[tuple[networks.Network, TrainingResult]],
+    files: Artifacts,
 ) -> tuple[str, ...]:
     """Write the candidate's files; sentences about the views that could not be made."""
     folds = [result for _, result in results]
@@ -119,8 +121,9 @@ def _leave_files(
     # them.
     if network.cell.blocks and figures.score >= (job.keeps_weights_from or 0.0):
         best = max(folds, key=lambda result: result.metrics[context.settings.score_metric])
-        candidate_files.save_weights(context.folder, job.cell, best.best_state)
-    return tuple(candidate_files.write(context, job, network, folds))
+        candidate_files.save_weights(files, job.cell, best.best_state)
+    folder = files.place(artifacts.of_candidate(job.step, job.index))
+    return tuple(map(files.named, candidate_files.write(context, job, network, folds, folder)))
 
 
 def _train(
@@ -166,11 +169,11 @@ def other_figures(context: CandidateContext, network: networks.Network) -> dict[
     Raises:
         PopnasError: one gave no number.
     """
-    found = {}
+    found, space = {}, context.config.space
     for row in objectives.others(context.config.wanted_objectives):
         if row.is_computed:
-            cells_1B4 = context.space.encode([network.cell])
-            found[row.name] = float(row.computed(cells_1B4, context.space, context.spec)[0])
+            cells_1B4 = space.encode([network.cell])
+            found[row.name] = float(row.computed(cells_1B4, space, context.spec)[0])
         else:
             found[row.name] = row.measured(network, context.spec, context.placement)
     return found

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import resources, tasks
+from popnas import executors, resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
+from popnas.evaluators.training.placing import num_workers
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.resources import MemoryLimit
 from popnas.training import device
-from popnas.workflows.settings import executor_class, num_workers
 
 WORKER_BYTES = 300 * 2**20
 """What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
@@ -62,7 +62,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
             fit into memory; more of them, or of their expansions, than fit; a training that cannot end.
     """
     _check_threads(config)
-    space = _space(config)
+    space = config.space
     check_time(
         config,
         dataset,
@@ -163,11 +163,6 @@ def _check_count(needed: int, what: str, further: str) -> None:
         )
 
 
-def _space(config: RunConfig) -> SearchSpace:
-    settings = config.search_space
-    return SearchSpace(settings.operators, settings.blocks, settings.lookback_depth)
-
-
 def _simplest_networks(config: RunConfig, dataset: Dataset) -> list[tuple[Cell, NetworkSpec]]:
     """A cell of one block for each operator, which is built at every place of the network: no other one of
     that operator and one block is larger."""
@@ -255,7 +250,7 @@ class Room:
         """The room on the device of `config`, with the data loaded in this process; `is_here`: this process
         trains, whatever the executor."""
         workers = num_workers(config)
-        is_inline = is_here or executor_class(config).is_in_driver
+        is_inline = is_here or executors.REGISTRY.get(config.others.executor.kind).is_in_driver
         data = data_bytes(dataset.full_train)
         copies = data if config.dataset.cache else 0
         place = device.choose(config.others.train_strategy)

@@ -12,8 +12,8 @@ import pytest
 from popnas import resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.errors import CandidateFailed, UserError
+from popnas.evaluators.training import fits
 from popnas.resources import MemoryLimit
-from popnas.workflows import fits
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import search

@@ -1,19 +1,43 @@
-"""What a run remembers of its data, so that a resumed run notices that they are others."""
+"""The data of a run, loaded from where they are now, and what the run remembers of them, so that a resumed
+run notices that they are others."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from popnas import tasks
+from popnas.command_lines import as_typed
+from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError
 
 _NUM_SAMPLED = 64
 
 
-def of(dataset: Dataset) -> dict[str, Any]:
+def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dataset:
+    """The data of a run (None: of one to come); where they are gone, the message says how to name their new
+    place.
+
+    Raises:
+        DataError: data that are missing, broken or unsuited.
+    """
+    try:
+        return tasks.get(config.dataset.type).load(config, need_test=need_test)
+    except DataError as error:
+        if run is None or config.dataset.path is None or Path(config.dataset.path).exists():
+            raise
+        raise DataError(
+            f"{error} If the data of this run were moved, say once where they are now: "
+            f"{as_typed('search', '-r', run, '--set', 'dataset.path=PLACE')} (it is checked that they are "
+            "the same)."
+        ) from error
+
+
+def facts(dataset: Dataset) -> dict[str, Any]:
     """Shape, classes, sizes of the splits, and a digest of some examples with their labels, as JSON."""
     return {
         "input_shape": list(dataset.input_shape),
@@ -23,7 +47,7 @@ def of(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def check(known: dict[str, Any], found: dict[str, Any], place: str) -> str | None:
+def compare(known: dict[str, Any], found: dict[str, Any], place: str) -> str | None:
     """Compare the data of a resumed run with those that it began with; a warning where only values differ
     (another version of an image library may do that), None where nothing does.
 

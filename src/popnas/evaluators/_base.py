@@ -1,0 +1,211 @@
+"""The contract of all evaluators: what the driver of a search needs to know of the world.
+
+Axes: N cells, B blocks, 4 = (first input, first operator, second input, second operator) as
+`cells.SearchSpace.encode` gives it for the configuration's space.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from popnas import executors
+from popnas.config import RunConfig
+from popnas.evaluation import Evaluation
+from popnas.executors import Executor
+from popnas.registry import Registry
+
+CellsStacked = Callable[[np.ndarray], np.ndarray]
+"""Cells (N, B, 4) -> (N,) int64: how many cells are really stacked in the network of each."""
+
+
+class Hearing(Protocol):
+    """Who hears what goes on meanwhile; `workflows.progress.Progress` is one, and says what is meant."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+
+    def phase(self, text: str) -> None:
+        """What is going on now."""
+
+    def counting_started(self, text: str, total: int) -> None:
+        """What is going on now, in so many pieces."""
+
+    def counted(self, done: int, what: str = "") -> None:
+        """So many pieces are done."""
+
+
+@dataclass(frozen=True)
+class BestModel:
+    """What a search has of its best cell, and where its files go.
+
+    `best`: the cell's Evaluation; `folder`: where the model's files go; `weights`: the file of weights that
+    was kept, which may be gone; `run`: which run it is of (`runs.identity`); `evaluate_again` evaluates
+    the cell once more, as it was, so that its weights are kept again (ExportError: it failed).
+    """
+
+    best: Evaluation
+    folder: Path
+    weights: Path
+    run: str | None
+    evaluate_again: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What candidates are expected to take: `seconds` (N,) of a worker's wall time, all included; `measured`
+    objective that is measured -> (N,) its value."""
+
+    seconds: np.ndarray
+    measured: Mapping[str, np.ndarray]
+
+
+class Forecast(ABC):
+    """What candidates will take on this machine, known before the search. For `popnas plan`."""
+
+    @abstractmethod
+    def expect(self, cells_NB4: np.ndarray) -> Expected:
+        """For each cell."""
+
+    def epoch_seconds(self, cells_NB4: np.ndarray) -> float | None:
+        """An epoch of training, the mean over these cells; None where nothing is trained."""
+        return None
+
+    def memory_bytes(self, cells_NB4: np.ndarray) -> int | None:
+        """All processes together while each worker evaluates one of these cells; None: not worth telling."""
+        return None
+
+
+class Evaluator(ABC):
+    """What evaluates the candidates of a configuration. One is made in the driver's process, where it reads
+    what it needs; workers are handed the functions `setup` and `evaluate`.
+
+    A worker calls `context = setup(payload, Worker)` once, with what `payload` gives, and then
+    `evaluate(context, CandidateJob as JSON) -> Measured as JSON` per candidate. One that fails is an answer
+    too (`Measured.error_kind`). Files go through `popnas.runs.artifacts`.
+
+    Attributes:
+        setup, evaluate: dotted names, "package.module:function".
+        has_weights: candidates are networks of ours: weights are kept, the best one is a model that can be
+            exported, and the stages after the search can train its cell.
+        needs_dataset: the configuration must name data (`dataset.name` or `dataset.path`).
+        operators: the only names of operators that it knows; None: all those registered for the data.
+        config, space: what it was made for.
+        told: what is to be said of what was read, as sentences.
+    """
+
+    setup: ClassVar[str]
+    evaluate: ClassVar[str]
+    has_weights: ClassVar[bool] = False
+    needs_dataset: ClassVar[bool] = False
+    operators: ClassVar[tuple[str, ...] | None] = None
+
+    def __init__(self, config: RunConfig, run: Path | None = None) -> None:
+        """`run`: the folder of the run that goes on, None for one to come.
+
+        Raises:
+            UserError: what it needs is missing, broken or unsuited.
+        """
+        self.config = config
+        self.space = config.space
+        self.told: Sequence[str] = ()
+
+    @classmethod
+    @abstractmethod
+    def objectives(cls) -> Sequence[str]:
+        """The objectives that a success has: score, time and params at least."""
+
+    def check(self) -> list[str]:
+        """Refuse a search that cannot be done here; warnings about one that may be too much.
+
+        Raises:
+            UserError: likewise.
+        """
+        return []
+
+    @property
+    def devices(self) -> Sequence[str]:
+        """Names of the devices that workers take in turn."""
+        return (executors.CPU,)
+
+    @property
+    def executor_class(self) -> type[Executor]:
+        """The configuration's kind of executor."""
+        return executors.REGISTRY.get(self.config.others.executor.kind)
+
+    @property
+    def num_workers(self) -> int:
+        """How many candidates are evaluated at once here."""
+        settings = self.config.others.executor
+        return self.executor_class.workers_for(settings.workers, settings.threads, self.devices)
+
+    def payload(self, artifacts: str | None, run: str | None) -> dict[str, Any]:
+        """What every worker's `setup` is told, as JSON: the configuration; `artifacts`, for
+        `runs.artifacts.opened`; `run`, which run it is for."""
+        return {"config": self.config.to_json(), "artifacts": artifacts, "run": run}
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What a run remembers of the data behind its figures, as JSON, to notice that they are others;
+        `sha256` at least, of all that figures depend on."""
+
+    @abstractmethod
+    def compare(self, known: dict[str, Any]) -> str | None:
+        """Compare the data with the facts that a resumed run began with: a warning where they may differ,
+        None where they do not.
+
+        Raises:
+            DataError: they differ so that what was evaluated before cannot be compared.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """The data, for a plan, as JSON."""
+        return self.facts()
+
+    @abstractmethod
+    def costs(self, cells_NB4: np.ndarray) -> dict[str, np.ndarray]:
+        """The objectives that are computed: name -> (N,) int64, exactly what `Measured` will say."""
+
+    @abstractmethod
+    def cells_stacked(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """See `CellsStacked`; 1 each where nothing is stacked."""
+
+    @classmethod
+    def stacking(cls, config: RunConfig, run: Path) -> CellsStacked:
+        """`cells_stacked` for looking at a run, whose data may be gone.
+
+        Raises:
+            UserError: they would be needed.
+        """
+        return cls(config, run).cells_stacked
+
+    @abstractmethod
+    def forecast(self, progress: Hearing) -> Forecast:
+        """What candidates will take; `progress` hears what is tried for it."""
+
+    def write_best(self, model: BestModel, progress: Hearing) -> None:
+        """Write the files of the best cell's model; only asked of those that have weights.
+
+        Raises:
+            ExportError: the weights are gone and could not be had again.
+            StorageError: the disk refused.
+        """
+        raise AssertionError(f"{type(self).__name__} has no weights")
+
+
+REGISTRY: Registry[type[Evaluator]] = Registry("evaluator", "popnas.evaluators", "popnas.evaluators")
+
+
+def create(config: RunConfig, run: Path | None = None) -> Evaluator:
+    """The configuration's evaluator; see `Evaluator.__init__`."""
+    return REGISTRY.get(config.others.evaluator)(config, run)
+
+
+def stacking(config: RunConfig, run: Path) -> CellsStacked:
+    """See `Evaluator.stacking`, of the configuration's evaluator."""
+    return REGISTRY.get(config.others.evaluator).stacking(config, run)

@@ -1,0 +1,71 @@
+"""The best cell's network as files that others can use: ONNX, weights and what they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from popnas import networks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import ExportError, RunFolderError
+from popnas.evaluators._base import BestModel, Hearing
+from popnas.evaluators.training import candidate_files
+from popnas.evaluators.training.model_json import model_json
+from popnas.export import description
+from popnas.networks.spec import NetworkSpec
+from popnas.runs import identity
+from popnas.storage import write_bytes
+
+
+def write(
+    model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Dataset, progress: Hearing
+) -> None:
+    """Write `model.onnx`, `weights.safetensors` and, last, `model.json`.
+
+    Raises:
+        ExportError: the weights are gone and training them again failed.
+        StorageError: the disk refused.
+    """
+    best, path = model.best, model.weights
+    network = networks.build(Cell.parse(best.cell), spec)
+    if not _load(network, path):
+        progress.message("The weights kept of the best cell are gone or damaged: it is trained again.")
+        model.evaluate_again()  # training repeats lost weights exactly
+        if not _load(network, path):
+            raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {path}")
+    network.eval()
+    write_bytes(model.folder / "weights.safetensors", path.read_bytes())
+    # Only now: importing the ONNX libraries takes seconds that a resumed run need not spend.
+    from popnas import export
+
+    try:
+        checked: dict[str, Any] | None = asdict(
+            export.save_onnx(network, dataset.preprocessing, model.folder / "model.onnx")
+        )
+    except ExportError as error:
+        checked = None
+        progress.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
+    content = model_json(Cell.parse(best.cell), spec, config, dataset) | {
+        "stage": "search",
+        "validation_metrics": best.metrics,
+        "score": best.score,
+        "seed": best.seed,
+        "onnx": checked,
+        identity.KEY: model.run,
+    }
+    description.write(model.folder, content)
+
+
+def _load(network: networks.Network, path: Path) -> bool:
+    """Whether `path` holds the network's weights; somebody may have removed or damaged them."""
+    try:
+        identity.check_place(path)
+        network.load_state_dict(candidate_files.load_weights(path))
+    except (OSError, RunFolderError, SafetensorError, RuntimeError):
+        return False
+    return True

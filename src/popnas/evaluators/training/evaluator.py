@@ -1,0 +1,108 @@
+"""Training as the driver of a search sees it. torch is imported on first use: names are listed without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from popnas import objectives, tasks
+from popnas.config import RunConfig
+from popnas.errors import RunFolderError
+from popnas.evaluators._base import REGISTRY, BestModel, CellsStacked, Evaluator, Forecast, Hearing
+from popnas.evaluators.training import training_data
+from popnas.export import description
+from popnas.networks.building import num_cells_stacked
+from popnas.networks.cost import bulk_costs
+from popnas.runs import RunFolder
+
+
+@REGISTRY.register("training", description="trains the network of every candidate on the data (the default)")
+class TrainingEvaluator(Evaluator):
+    """Candidates are trained in workers; the driver holds the data for what it is asked of them."""
+
+    setup = "popnas.evaluators.training.candidate:setup"
+    evaluate = "popnas.evaluators.training.candidate:evaluate"
+    has_weights = True
+    needs_dataset = True
+
+    def __init__(self, config: RunConfig, run: Path | None = None) -> None:
+        super().__init__(config, run)
+        from popnas.evaluators.training import placing
+
+        self._devices = placing.devices(config)  # before the data, which may take long to load
+        self.dataset = training_data.load(config, run)
+        self.spec = tasks.get(config.dataset.type).network_spec(config, self.dataset)
+        self.told = self.dataset.told
+
+    @classmethod
+    def objectives(cls) -> Sequence[str]:
+        """See `Evaluator`: all that there are."""
+        return objectives.REGISTRY.names()
+
+    def check(self) -> list[str]:
+        """See `Evaluator`."""
+        from popnas.evaluators.training import fits
+
+        return fits.check_search(self.config, self.dataset)
+
+    @property
+    def devices(self) -> Sequence[str]:
+        """See `Evaluator`."""
+        return self._devices
+
+    def payload(self, artifacts: str | None, run: str | None) -> dict[str, Any]:
+        """See `Evaluator`; `judges_memory`: whether candidates may be too large for the memory at hand."""
+        from popnas.evaluators.training import fits
+
+        judges_memory = fits.may_outgrow(self.config, self.dataset)
+        return {**super().payload(artifacts, run), "judges_memory": judges_memory}
+
+    def facts(self) -> dict[str, Any]:
+        """See `Evaluator`."""
+        return training_data.facts(self.dataset)
+
+    def compare(self, known: dict[str, Any]) -> str | None:
+        """See `Evaluator`."""
+        return training_data.compare(known, self.facts(), self.dataset.place)
+
+    def describe(self) -> dict[str, Any]:
+        """See `Evaluator`."""
+        return self.dataset.describe()
+
+    def costs(self, cells_NB4: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Evaluator`."""
+        exact = bulk_costs(cells_NB4, self.space, self.spec)
+        others = objectives.others(self.config.wanted_objectives)
+        return {"params": exact.params, "flops": exact.flops} | {
+            row.name: row.computed(cells_NB4, self.space, self.spec) for row in others if row.is_computed
+        }
+
+    def cells_stacked(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """See `Evaluator`."""
+        return num_cells_stacked(cells_NB4, self.spec)
+
+    @classmethod
+    def stacking(cls, config: RunConfig, run: Path) -> CellsStacked:
+        """See `Evaluator`: the best model's description says what networks are built of, too."""
+        try:
+            spec = description.spec_of(description.read(RunFolder(run).best_model))
+        except RunFolderError:
+            task = tasks.get(config.dataset.type)
+            spec = task.network_spec(config, task.load(config))
+        return partial(num_cells_stacked, spec=spec)
+
+    def forecast(self, progress: Hearing) -> Forecast:
+        """See `Evaluator`."""
+        from popnas.evaluators.training.forecast import TrainingForecast
+
+        return TrainingForecast(self.config, self.dataset, self.spec, progress)
+
+    def write_best(self, model: BestModel, progress: Hearing) -> None:
+        """See `Evaluator`."""
+        from popnas.evaluators.training import best_model
+
+        best_model.write(model, self.config, self.spec, self.dataset, progress)

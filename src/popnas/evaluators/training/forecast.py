@@ -1,0 +1,47 @@
+"""What training candidates will take on this machine, from the probes of a few of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.evaluators._base import Expected, Forecast, Hearing
+from popnas.evaluators.training import fits, probing
+from popnas.networks.spec import NetworkSpec
+
+
+def epoch_samples(dataset: Dataset) -> float:
+    """What an epoch of training and validation comes to, in training samples: a forward pass alone takes a
+    third of a step, and grows with the images where validation sees more than the training crop.
+    """
+    fold = dataset.folds[0]
+    return len(fold.train) + len(fold.validation) * dataset.whole_image_share / 3
+
+
+class TrainingForecast(Forecast):
+    """Probes this device when it is made."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, progress: Hearing) -> None:
+        self.config, self.dataset, self.spec = config, dataset, spec
+        self.model = probing.cost_model(config, dataset, spec, progress)
+
+    def expect(self, cells_NB4: np.ndarray) -> Expected:
+        """See `Forecast`: on all folds, with everything that is done once."""
+        costs_N3 = self.model.costs(cells_NB4)
+        fold, num_folds = self.dataset.folds[0], len(self.dataset.folds)
+        epochs = self.config.training_hyperparameters.epochs
+        trained_N = epochs * len(fold.train) * costs_N3[:, 0]
+        whole_N = trained_N + epochs * len(fold.validation) * costs_N3[:, 1] + costs_N3[:, 2]
+        return Expected(whole_N * num_folds, {"time": trained_N, "inference_time": costs_N3[:, 1]})
+
+    def epoch_seconds(self, cells_NB4: np.ndarray) -> float:
+        """See `Forecast`."""
+        return float(self.model.costs(cells_NB4)[:, 0].mean()) * len(self.dataset.folds[0].train)
+
+    def memory_bytes(self, cells_NB4: np.ndarray) -> int:
+        """See `Forecast`: with the largest of a few of the cells."""
+        batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
+        few = cells_NB4[:: max(len(cells_NB4) // 4, 1)]
+        peaks = [fits.need_of(cell, self.spec, batch_size).peak for cell in self.config.space.decode(few)]
+        return fits.Room.of(self.config, self.dataset).total(max(peaks))

@@ -1,0 +1,37 @@
+"""Where a configuration trains its networks: the devices, how many workers at once, and each one's place."""
+
+from __future__ import annotations
+
+from popnas import executors
+from popnas.config import RunConfig
+from popnas.networks.spec import NetworkSpec
+from popnas.placement import Placement
+from popnas.training import device
+
+
+def devices(config: RunConfig) -> tuple[str, ...]:
+    """The names of the devices, which workers take in turn.
+
+    Raises:
+        UserError: no such device.
+    """
+    return device.names(config.others.train_strategy)
+
+
+def num_workers(config: RunConfig) -> int:
+    """How many networks the configuration's executor trains at once on this machine."""
+    settings = config.others.executor
+    executor = executors.REGISTRY.get(settings.kind)
+    return executor.workers_for(settings.workers, settings.threads, devices(config))
+
+
+def placement(config: RunConfig, spec: NetworkSpec, device_name: str | None = None) -> Placement:
+    """Where networks of `spec` compute: on the device that the worker is told, None: on the first of the
+    configuration's.
+    """
+    return Placement.on(
+        device_name or devices(config)[0],
+        num_dims=spec.num_dims,
+        filters=spec.filters,
+        has_mixed_precision=config.others.use_mixed_precision,
+    )

@@ -1,0 +1,240 @@
+"""A whole search without training: the driver knows nothing of what stands behind its candidates."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popnas import evaluators, executors
+from popnas.config import RunConfig
+from popnas.errors import ConfigError, DataError, UserError
+from popnas.executors.inline import InlineExecutor
+from popnas.runs import RunFolder, search_content
+from popnas.workflows.models import final_training, selection
+from popnas.workflows.models.evaluation import evaluate
+from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.progress import Listener
+from popnas.workflows.searching.rebuild import rebuild
+from popnas.workflows.searching.search import resume, search
+from popnas.workflows.settings import load_config
+from popnas.workflows.whole import end_to_end
+
+TOY = Path(__file__).parents[1] / "unit" / "evaluators"
+
+
+class Elsewhere(InlineExecutor):
+    """Whose workers see no run folder."""
+
+    shares_disk = False
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(TOY)  # workers that start are told this path, too
+    import toy_table
+
+    for registry, name, part in (
+        (evaluators.REGISTRY, "toy", toy_table.ToyTable),
+        (executors.REGISTRY, "elsewhere", Elsewhere),
+    ):
+        registry.names()
+        monkeypatch.setattr(registry, "_parts", registry._parts | {name: (part, "of the tests")})
+    return toy_table
+
+
+def document(kind: str = "inline", **changes: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "search_space": {"blocks": 3, "lookback_depth": 1, "operators": ["skip", "small", "large"]},
+        "search_strategy": {"max_children": 4, "max_exploration_children": 2},
+        "dataset": {"type": "image_classification"},
+        "others": {
+            "evaluator": "toy",
+            "confirm": True,
+            "accuracy_predictor_ensemble_units": 1,
+            "executor": {"kind": kind, "workers": None if kind == "inline" else 2},
+        },
+    }
+    for place, value in changes.items():
+        section, key = place.split(".", 1)
+        found[section][key] = value
+    return found
+
+
+class Ending(Listener):
+    """Ends the process, as far as the search can tell, when `is_time` says so."""
+
+    def __init__(self, is_time: Callable[[str, Any], bool]) -> None:
+        self.is_time = is_time
+        self.told: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.told.append(text)
+
+    def step_finished(self, step: int) -> None:
+        if self.is_time("step", step):
+            raise KeyboardInterrupt
+
+    def candidate_finished(self, evaluation: Any, seconds_left: Any) -> None:
+        if self.is_time("candidate", (evaluation.step, evaluation.index)):
+            raise KeyboardInterrupt
+
+
+def never(kind: str, value: Any) -> bool:
+    return False
+
+
+def content_of(run: Path) -> list[str]:
+    return search_content(RunFolder.open(run).journal.events())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search that was not disturbed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(TOY)
+        import toy_table
+
+        evaluators.REGISTRY.names()
+        parts = evaluators.REGISTRY._parts | {"toy": (toy_table.ToyTable, "")}
+        patch.setattr(evaluators.REGISTRY, "_parts", parts)
+        listener = Ending(never)
+        logs = tmp_path_factory.mktemp("logs")
+        run = search(document(), name="run", logs=logs, listener=listener).folder
+        assert listener.told == []  # no view is missing, nothing had to be warned about
+    return run
+
+
+def test_a_search_of_a_table_is_whole(whole: Path, toy: Any) -> None:
+    state = RunFolder.open(whole).state()
+    assert state.finish_reason == "completed"
+    assert state.finished_steps == {0, 1, 2, 3}
+    table = toy.Table()
+    for evaluation in state.evaluations:
+        assert evaluation.score == table[evaluation.cell].score
+        assert (evaluation.inference_seconds, evaluation.flops) == (None, None)
+    assert state.data == toy.ToyTable(load_config(document())).facts()
+    assert len(state.confirmations) == 3 * 6  # the best five, and the best of one block
+    assert (whole / "sampled_models" / "B1" / "0" / "note.txt").read_text().endswith("was looked up\n")
+    assert not (whole / "best_model").exists() and not (whole / "restore" / "weights").exists()
+    for name in (
+        "report.html",
+        "csv/training_results.csv",
+        "csv/predictions_B2.csv",
+        "csv/training_time.csv",
+    ):
+        assert (whole / name).stat().st_size > 0, name
+
+
+@pytest.mark.parametrize(
+    "is_time",
+    [
+        lambda kind, value: (kind, value) == ("step", 0),
+        lambda kind, value: (kind, value) == ("step", 1),
+        lambda kind, value: (kind, value) == ("step", 2),
+        lambda kind, value: (kind, value) == ("candidate", (2, 1)),
+    ],
+)
+def test_a_search_that_was_ended_goes_on_to_the_same(
+    whole: Path, tmp_path: Path, is_time: Callable[[str, Any], bool]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        search(document(), name="run", logs=tmp_path, listener=Ending(is_time))
+    assert content_of(tmp_path / "run") != content_of(whole)
+    assert resume(tmp_path / "run").reason == "completed"
+    assert content_of(tmp_path / "run") == content_of(whole)
+
+
+@pytest.mark.parametrize("kind", ["processes", "elsewhere"])
+def test_where_it_is_evaluated_changes_nothing(kind: str, whole: Path, tmp_path: Path) -> None:
+    run = search(document(kind), name="run", logs=tmp_path).folder
+    assert content_of(run) == content_of(whole)
+    notes = [
+        {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("note.txt")}
+        for folder in (run, whole)
+    ]
+    assert notes[0] and notes[0] == notes[1]
+
+
+def test_it_is_planned(toy: Any) -> None:
+    planned = plan(load_config(document()))
+    assert planned.epoch_seconds is None and planned.memory_bytes is None
+    assert [step.step for step in planned.steps] == [0, 1, 2, 3]
+    assert planned.steps[1].seconds == pytest.approx(planned.steps[1].num_networks * 0.001)
+    assert planned.data["kind"] == "a formula"
+
+
+def test_a_finished_one_is_looked_at_again_without_a_worker(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    (run / "report.html").unlink()
+    monkeypatch.setattr(executors, "create", None)
+    assert resume(run).reason == "completed"
+    (run / "csv" / "training_score.csv").unlink()
+    rebuild(run)
+    assert (run / "report.html").is_file() and (run / "csv" / "training_score.csv").is_file()
+
+
+def test_another_table_is_refused(tmp_path: Path, toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = Ending(lambda kind, value: (kind, value) == ("step", 1))
+    with pytest.raises(KeyboardInterrupt):
+        search(document(), name="run", logs=tmp_path, listener=stopped)
+    monkeypatch.setattr(toy.ToyTable, "content", "formula 2")
+    with pytest.raises(DataError, match="not the one that this run was started with"):
+        resume(tmp_path / "run")
+
+
+def test_stages_that_train_say_that_there_is_nothing_to_train(whole: Path, tmp_path: Path) -> None:
+    config: RunConfig = load_config(document())
+    for stage in (
+        lambda: selection.select(whole),
+        lambda: final_training.train(whole),
+        lambda: evaluate(whole),
+        lambda: end_to_end.end_to_end(config, logs=tmp_path),
+    ):
+        with pytest.raises(
+            UserError, match=r"^others.evaluator: 'toy' gives figures of cells and no networks"
+        ):
+            stage()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"others.evaluator": "toyy"}, "others.evaluator", r"Did you mean 'toy'\?.*toy, training"),
+        ({"others.evaluator": "training"}, "dataset", "needs a 'name'"),
+        (
+            {"search_space.operators": ["skip", "3x3 conv"]},
+            "search_space.operators[1]",
+            "the evaluator 'toy' knows no operator '3x3 conv'.*skip, small, large",
+        ),
+        (
+            {"search_strategy.additional_pareto_objectives": ["time", "flops"]},
+            "search_strategy.additional_pareto_objectives[1]",
+            "the evaluator 'toy' does not measure 'flops'.*time, params",
+        ),
+        (
+            {"search_strategy.constraints": {"inference_time": [0, 1]}},
+            "search_strategy.constraints.inference_time",
+            "does not measure 'inference_time'",
+        ),
+    ],
+)
+def test_what_it_does_not_know_is_told_with_all_other_mistakes(
+    changes: dict[str, Any], place: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"(?s){words}") as found:
+        load_config(document(**changes, **{"others.seed": -1}))
+    assert {place, "others.seed"} <= {problem.place for problem in found.value.problems}
+
+
+def test_a_journal_says_which_evaluator_it_is_of(whole: Path) -> None:
+    start = json.loads((whole / "restore" / "journal.jsonl").read_text().splitlines()[0])
+    assert start["content"]["config"]["others"]["evaluator"] == "toy"

@@ -1,0 +1,92 @@
+"""A search that trains where workers see no run folder leaves what one leaves whose workers do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popnas import executors
+from popnas.executors.inline import InlineExecutor
+from popnas.runs import RunFolder, search_content
+from popnas.trackers import REGISTRY, Tracker
+from popnas.workflows.searching.progress import Listener
+from popnas.workflows.searching.search import resume, search
+
+
+class Elsewhere(InlineExecutor):
+    """Whose workers see no run folder."""
+
+    shares_disk = False
+
+
+class Broken(Tracker):
+    """Whose log is missing from the beginning."""
+
+    def __init__(self, scope: Any) -> None:
+        raise RuntimeError("no log here")
+
+    def metrics(self, values: Any, step: int) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+class Hearing(Listener):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.told.append(text)
+
+
+@pytest.fixture(autouse=True)
+def parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for registry, name, part in ((executors.REGISTRY, "elsewhere", Elsewhere), (REGISTRY, "broken", Broken)):
+        registry.names()
+        monkeypatch.setattr(registry, "_parts", registry._parts | {name: (part, "of the tests")})
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    """The files of the candidates and the best model's weights; logs have the time in them."""
+    found = {}
+    for folder in ("sampled_models", "restore/weights", "best_model"):
+        for path in sorted((run / folder).rglob("*")):
+            if path.is_file() and "tfevents" not in path.name and path.name != "model.json":
+                found[str(path.relative_to(run))] = path.read_bytes()
+    return found
+
+
+def test_all_that_workers_write_comes_home(config: Any, tmp_path: Path) -> None:
+    runs, told = {}, {}
+    for kind in ("inline", "elsewhere"):
+        listener = Hearing()
+        changes = {
+            "search_space.blocks": 1,
+            "others.executor": {"kind": kind},
+            "others.trackers": ["tensorboard", "broken"],
+        }
+        runs[kind] = search(config(**changes), name=kind, logs=tmp_path, listener=listener).folder
+        told[kind] = [text.replace(str(runs[kind].resolve()), "RUN") for text in listener.told]
+    contents = [search_content(RunFolder.open(run).journal.events()) for run in runs.values()]
+    assert contents[0] == contents[1]
+    here, there = (files_of(run) for run in runs.values())
+    assert here == there
+    assert any(name.startswith("restore/weights/") for name in here) and "best_model/model.onnx" in here
+    logs = [len(list((run / "sampled_models").rglob("*tfevents*"))) for run in runs.values()]
+    assert logs[0] == logs[1] > 0
+    # Where a log is missing is told by the place in the run folder, wherever it was to be written.
+    assert any("the log of broken of RUN/sampled_models/B0/0 is missing" in text for text in told["inline"])
+    assert told["inline"] == told["elsewhere"]
+
+
+def test_lost_weights_are_trained_again_elsewhere_too(config: Any, tmp_path: Path) -> None:
+    changes = {"search_space.blocks": 1, "others.executor": {"kind": "elsewhere"}}
+    run = search(config(**changes), name="run", logs=tmp_path).folder
+    before = files_of(run)
+    for path in [*(run / "restore" / "weights").iterdir(), *(run / "best_model").iterdir()]:
+        path.unlink()
+    resume(run)
+    assert files_of(run) == before
