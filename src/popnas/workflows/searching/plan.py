@@ -98,9 +98,10 @@ def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, progress)
     steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
-    confirmed = forecast.confirmation() if config.others.confirm else 0.0
+    num_confirmed = _num_confirmed(steps) if config.others.confirm else 0
+    confirmed = forecast.confirmation(num_confirmed)
     workers = evaluator.num_workers
-    confirmation_seconds = confirmed / min(workers, finish.NUM_CONFIRMATIONS)
+    confirmation_seconds = confirmed / min(workers, max(finish.NUM_SEEDS * num_confirmed, 1))
     fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
     if not evaluator.executor_class.is_in_driver:
@@ -119,6 +120,11 @@ def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
         data=evaluator.describe(),
         warnings=warnings,
     )
+
+
+def _num_confirmed(steps: list[StepPlan]) -> int:
+    """How many cells are trained again at the end: no more than there are beside the empty one."""
+    return min(finish.NUM_CONFIRMED, int(sum(item.expected for item in steps[1:])))
 
 
 @dataclass(frozen=True)
@@ -162,10 +168,9 @@ class _PlayedSearch:
         wall = expected * mean / min(self.num_workers, max(expected, 1.0))
         return StepPlan(step, expansions, most, expected, (int(params.min()), int(params.max())), wall)
 
-    def confirmation(self) -> float:
-        """Seconds of training the best cells again: the better ones of the last steps, and one block's."""
-        seeds, cells = finish.NUM_SEEDS, finish.NUM_CONFIRMED
-        return seeds * (cells * float(np.mean(self.dearest)) if self.dearest else 0.0)
+    def confirmation(self, num_cells: int) -> float:
+        """Seconds of training so many of the best cells again: of the last steps, and of one block."""
+        return finish.NUM_SEEDS * num_cells * float(np.mean(self.dearest)) if self.dearest else 0.0
 
     def predictor_seconds(self, steps: list[StepPlan]) -> float:
         """Seconds of fitting the predictors and predicting all expansions, in all steps."""

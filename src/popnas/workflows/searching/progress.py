@@ -91,7 +91,7 @@ class Clock:
         predicted, known = self.predicted.get((step, index)), self._predicted_finished.get(step)
         if predicted is None or not known or sum(known) <= 0:
             return mean
-        return mean * predicted / (sum(known) / len(known))
+        return max(mean * predicted / (sum(known) / len(known)), 0.0)  # predictors may give what none takes
 
     def _search_left(self, step: int, mean: float, step_left: float) -> float | None:
         later = {number: count for number, count in self.num_later_candidates.items() if number > step}
@@ -99,7 +99,7 @@ class Clock:
             # Single-block cells say nothing yet about how much dearer grown ones are.
             return None
         before = self.finished.get(step - 1)
-        growth = min(max(mean / (sum(before) / len(before)), 1.0), 2.0) if before else 1.0
+        growth = min(max(mean / (sum(before) / len(before)), 1.0), 2.0) if before and sum(before) else 1.0
         work = sum(count * mean * growth ** (number - step) for number, count in later.items())
         work += self.num_confirmations * mean * growth ** (max(later, default=step) - step)
         return step_left + work / self.num_workers

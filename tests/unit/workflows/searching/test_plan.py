@@ -1,5 +1,6 @@
 """A forecast counts what a search does; costs come from a clock that a test replaces where it must."""
 
+import itertools
 import json
 
 import numpy as np
@@ -45,6 +46,43 @@ def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
     assert confirmed.seconds > found.seconds + 0.9 * confirmed.confirmation_seconds
     exported = planned(lambda cell: ProbedCost(0.01, 0.002, 3.0))
     assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
+
+
+def test_no_more_cells_are_confirmed_than_there_are(planned):
+    one = 90 * 0.01 + 30 * 0.002 + 0.5
+    few = {"search_space.blocks": 1, "search_space.lookback_depth": 1, "others.confirm": True}
+    found = planned(steady, **few)
+    assert found.steps[1].num_networks == 3
+    assert found.confirmation_seconds == pytest.approx(3 * 3 * one)
+
+
+def test_a_plan_of_the_same_search_is_the_same(planned):
+    changes = {"search_space.blocks": 3, "search_strategy.max_children": 20}
+    first, again = planned(steady, **changes), planned(steady, **changes)
+    assert first.steps == again.steps and first.epoch_seconds == again.epoch_seconds
+    other = planned(steady, **changes, **{"others.seed": 1})
+    assert [step.num_networks for step in other.steps] == [step.num_networks for step in first.steps]
+
+
+def test_a_wider_search_is_never_planned_shorter(planned):
+    plans = [planned(steady, **{"search_strategy.max_children": most}) for most in (1, 3, 30)]
+    for narrow, wide in itertools.pairwise(plans):
+        assert narrow.steps[2].num_networks < wide.steps[2].num_networks
+        assert narrow.candidate_seconds <= wide.candidate_seconds
+
+
+def test_constraints_that_no_cell_keeps_to_leave_a_plan_of_all(planned):
+    free = planned(steady)
+    bound = planned(steady, **{"search_strategy.constraints": {"params": [0, 1]}})
+    assert bound.steps[2].num_networks == free.steps[2].num_networks
+    assert bound.steps[2].expected >= 1
+
+
+def test_constraints_leave_cheaper_cells(planned):
+    free = planned(steady)
+    limit = sum(free.steps[2].params) // 2
+    bound = planned(steady, **{"search_strategy.constraints": {"params": [0, limit]}})
+    assert bound.steps[2].params[1] <= limit < free.steps[2].params[1]
 
 
 def test_steps_never_train_more_than_they_may_and_pnas_mode_trains_as_many(planned):

@@ -1,6 +1,10 @@
 """How long a search honestly still takes."""
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from popnas.evaluation import Evaluation
 from popnas.workflows.searching.progress import Clock, SecondsLeft
@@ -88,3 +92,37 @@ def test_the_search_ends_with_its_confirmations():
     assert clock.seconds_left(2, [], {}).search == pytest.approx((10 + 12) * 1.5 * 1.5 / 2)
     finished(clock, 3, *[2.0] * 5)
     assert clock.seconds_left(3, [], {}).search == pytest.approx(12 * 2.0 / 2)
+
+
+def test_a_predicted_time_below_nothing_takes_none_off_the_others():
+    """A predictor may give what no training takes."""
+    clock = Clock(1, {}, predicted={(2, index): 1.0 for index in range(5)} | {(2, 5): -9.0, (2, 6): 1.0})
+    finished(clock, 2, *[2.0] * 5)
+    assert clock.seconds_left(2, [5, 6], {}).step == pytest.approx(2.0)
+
+
+seconds = st.floats(0.0, 1e6)
+predictions = st.floats(-1e3, 1e6)
+
+
+@given(
+    walls=st.lists(st.lists(seconds, max_size=8), min_size=3, max_size=3),
+    predicted=st.dictionaries(st.tuples(st.integers(1, 3), st.integers(0, 12)), predictions),
+    workers=st.integers(1, 8),
+    later=st.dictionaries(st.integers(2, 5), st.integers(0, 50)),
+    step=st.integers(1, 3),
+    waiting=st.integers(0, 6),
+    running=st.dictionaries(st.integers(20, 24), seconds),
+)
+def test_whatever_happened_it_is_unknown_or_a_time(walls, predicted, workers, later, step, waiting, running):
+    clock = Clock(workers, later, num_confirmations=3, predicted=predicted)
+    for number, found in enumerate(walls, start=1):
+        finished(clock, number, *found)
+    left = clock.seconds_left(step, range(10, 10 + waiting), running)
+    if left.step is None:
+        assert left.search is None
+        return
+    assert math.isfinite(left.step) and left.step >= 0
+    assert left.search is None or (math.isfinite(left.search) and left.search >= left.step)
+    more = clock.seconds_left(step, range(10, 11 + waiting), running)
+    assert more.step is None or more.step * min(workers, waiting + 1 + len(running)) >= left.step * (1 - 1e-9)
