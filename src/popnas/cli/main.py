@@ -18,7 +18,7 @@ from popnas.cli.terminal.help import HelpContext, dress
 from popnas.cli.terminal.output import echo
 from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
-from popnas.cli.terminal.usage import reword
+from popnas.cli.terminal.usage import reword, with_options
 from popnas.cli.terminal.wrap import width_of
 from popnas.errors import PopnasError, StorageError, nearest
 
@@ -146,7 +146,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             args=arguments, prog_name="popnas", standalone_mode=False, terminal_width=width_of(sys.stdout)
         )
     except PopnasError as error:
-        _tell(f"Error: {error}", ENDING.hint() if isinstance(error, StorageError) else None)
+        message = with_options(str(error), _command_of(arguments))
+        _tell(f"Error: {message}", ENDING.hint() if isinstance(error, StorageError) else None)
         return error.exit_status
     except click.ClickException as error:
         text = io.StringIO()
@@ -163,6 +164,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         echo(_REPORT_HINT, err=True)
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _command_of(arguments: Sequence[str] | None) -> click.Command | None:
+    """The command that these arguments call."""
+    command: click.Command | None = cli
+    for word in sys.argv[1:] if arguments is None else arguments:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word) or command
+    return command
 
 
 def _tell(*lines: str | None) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from popnas import files
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
 from popnas.runs import artifacts, ending, identity, told
@@ -433,16 +434,16 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
         name = datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         raise RunFolderError(
-            f"--name {name!r} holds control characters: take one name that can be typed, such as 'first'."
+            f"`name` {name!r} holds control characters: take one name that can be typed, such as 'first'."
         )
     if name in ("", ".", "..") or name != Path(name).name:
         raise RunFolderError(
-            f"--name '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
+            f"`name` '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
             f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."
         )
     wrong = wrong_with(name)
     if wrong is not None:
-        raise RunFolderError(f"--name '{name[:40]}' {wrong}: take a name such as 'first'.")
+        raise RunFolderError(f"`name` '{name[:40]}' {wrong}: take a name such as 'first'.")
     return Path(logs) / name
 
 
@@ -467,7 +468,7 @@ def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunF
 _LOGS = Path("logs")
 """Where runs are made, unless their place is given."""
 
-_OTHER_NAME = "or choose another place with --name"
+_OTHER_NAME = "or choose another place with `name`"
 
 
 def _check_place(path: Path) -> None:
@@ -477,19 +478,21 @@ def _check_place(path: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise RunFolderError(
-            f"no run folder can be made at {path}: {reason}. Choose another --name."
+            f"no run folder can be made at {path}: {reason}. Choose another `name`."
         ) from None
     if is_taken:
         raise _exists(path)
     in_the_way = [parent for parent in path.parents if parent.is_file()]
     if in_the_way:
         raise RunFolderError(
-            f"no run folder can be made at {path}: {in_the_way[-1]} is a file. Choose another --name."
+            f"no run folder can be made at {path}: {in_the_way[-1]} is a file. Choose another `name`."
         )
 
 
 def _exists(path: Path) -> RunExistsError:
-    return RunExistsError(f"{path} exists already. Resume it with -r {path}, or choose another --name.")
+    return RunExistsError(
+        f"{path} exists already. Resume it with {as_typed('search', '-r', path)}, or choose another `name`."
+    )
 
 
 def _missing(path: Path) -> RunFolderError:
@@ -502,7 +505,7 @@ def _missing(path: Path) -> RunFolderError:
     place = str(path.parent / near) if near is not None else _in_logs(path) or files.near(path)
     meant = f" Did you mean '{place}'?" if place is not None else ""
     listed = f" {_runs_in(path.parent)}" if names else ""
-    return RunFolderError(f"the run folder {path} {what}.{meant}{listed} A new search takes --name.")
+    return RunFolderError(f"the run folder {path} {what}.{meant}{listed} A new search takes `name`.")
 
 
 def _in_logs(path: Path) -> str | None:

@@ -47,7 +47,7 @@ def available(num_gpus: int) -> list[str]:
 def _unavailable(value: str, rule: str, num_gpus: int) -> UserError:
     return UserError(
         f"others.train_strategy: '{value}' {rule}. This machine has: {', '.join(available(num_gpus))}. "
-        "Take one of these, or the best device present with --set others.train_strategy=auto."
+        "Take one of these, or the best device present with others.train_strategy 'auto'."
     )
 
 

@@ -1,14 +1,19 @@
 """The entry point: start-up time, help, exit statuses and what errors look like."""
 
+import ast
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import click
 import pytest
 
+import popnas
 from popnas.cli import main as room
 from popnas.errors import CandidateFailed, DataError, PopnasError
 
@@ -202,3 +207,45 @@ def test_every_number_of_every_command_is_refused_in_our_words(capsys):
                     assert "range" not in told, told
                     asked += 1
     assert asked > 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["select", "--name", "../x"], "--name '../x' cannot be a folder"),
+        (["train", "--name", "deploy"], "--name 'deploy' cannot be a folder"),
+        (["train", "--spec", "[]"], "--spec: the empty cell"),
+        (["select", "--params", "5;4"], 'Write --params "4;5"'),
+        (["evaluate", "--set", "others.seed=3"], "--set others.seed=3: a trained network keeps"),
+    ],
+)
+def test_what_the_rooms_below_call_arguments_are_options_here(tmp_path, capsys, arguments, words):
+    """In Python they are told as `name`, `cell`, ...; whoever typed a flag reads of that flag."""
+    old = Path(__file__).parents[2] / "data" / "journal_0.1.0"
+    run = shutil.copytree(old, tmp_path / "run" / "restore").parent
+    best = {"cell": "[]", "network": {"macro": "x", "input_shape": [8, 8, 1], "num_classes": 1}}
+    (run / "best_model").mkdir()
+    (run / "best_model" / "model.json").write_text(json.dumps(best | {"class_names": ["0"]}))
+    name, *options = arguments
+    assert room.run([name, "-p", str(run), *options]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "`" not in told
+
+
+def test_no_error_below_the_command_line_speaks_of_its_options():
+    """But commands that can be typed do, and what is said of the command line's own files."""
+    rooms = ("runs", "workflows/models", "workflows/searching/search.py", "workflows/whole", "training")
+    flags = re.compile(r"(?<![\w-])--(name|renew|spec|set|params|batch-size)\b")
+    source = Path(popnas.__file__).parent
+    paths = [
+        path for name in rooms for path in [source / name, *(source / name).rglob("*.py")] if path.is_file()
+    ]
+    told = [
+        f"{path.name}: {node.value}"
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if flags.search(node.value) and not flags.fullmatch(node.value) and "\n" not in node.value
+    ]
+    assert told == []

@@ -68,7 +68,8 @@ def test_files_are_as_readable_as_any_other(path):
 def test_what_exists_is_not_overwritten(path):
     RunFolder.create(path, CONFIG)
     with pytest.raises(
-        RunFolderError, match=rf"{path} exists already\. Resume it with -r .* or choose another --name"
+        RunFolderError,
+        match=rf"{path} exists already\. Resume it with popnas search -r .* or choose another `name`",
     ):
         RunFolder.create(path, CONFIG)
     file = path.parent / "file"
@@ -194,9 +195,9 @@ def test_a_name_that_cannot_be_is_a_users_mistake(path):
     path.write_text("mine")
     with pytest.raises(RunFolderError, match="exists already"):
         RunFolder.create(path, CONFIG)
-    with pytest.raises(RunFolderError, match=r"trial is a file\. Choose another --name"):
+    with pytest.raises(RunFolderError, match=r"trial is a file\. Choose another `name`"):
         RunFolder.create(path / "inner", CONFIG)
-    with pytest.raises(RunFolderError, match=r"too long\. Choose another --name"):
+    with pytest.raises(RunFolderError, match=r"too long\. Choose another `name`"):
         RunFolder.create(path.parent / ("a" * 300), CONFIG)
     assert path.read_text() == "mine"
 

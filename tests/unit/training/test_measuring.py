@@ -99,7 +99,7 @@ def test_what_is_not_there_is_refused_naming_what_is(monkeypatch: Any, strategy:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(
         UserError,
-        match=rf"train_strategy: '{strategy}' .* This machine has: CPU\. .*--set others\.train_strategy=auto",
+        match=rf"train_strategy: '{strategy}' .* This machine has: CPU\. .*others\.train_strategy 'auto'",
     ):
         choose(strategy)
 

@@ -9,6 +9,7 @@ import click
 
 from popnas.errors import closest, nearest
 
+_ARGUMENT = re.compile(r"`([a-z_]+)`")
 _NO_NUMBER = re.compile(r"('.*') is not a valid (?:integer|float)(?: range)?\.", re.DOTALL)
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 _OUT_OF_RANGE = re.compile(r"(\S+) is not in the range .*\.", re.DOTALL)
@@ -34,6 +35,14 @@ def reword(error: click.ClickException) -> click.ClickException:
             message = f"must be {_rule(error.param.type)}, got {found[1]}."
             return click.BadParameter(message, error.ctx, error.param)
     return error
+
+
+def with_options(text: str, command: click.Command | None) -> str:
+    """A message of the rooms below, which name an argument as Python knows it (`cell`), with the option that
+    hands it over (--spec)."""
+    given = [param for param in command.params if isinstance(param, click.Option)] if command else []
+    options = {param.name: max(param.opts, key=len) for param in given}
+    return _ARGUMENT.sub(lambda found: options.get(found[1], found[0]), text)
 
 
 def _no_such_option(error: click.NoSuchOption) -> click.UsageError:

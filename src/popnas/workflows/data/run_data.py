@@ -30,5 +30,5 @@ def check_same(folder: RunFolder, place: str) -> None:
     evaluator = evaluators.create(moved, folder.path)
     if (difference := evaluator.compare(known)) is not None:
         raise DataError(
-            f"--set {FIELD}={place}: {difference} Give the place of the data that this run was started with."
+            f"`sets` {FIELD}={place}: {difference} Give the place of the data that this run was started with."
         )

@@ -165,7 +165,7 @@ def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
 
 def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
     if spec is not None:
-        return _Choice(requests.given_cell(spec, base).key, "The cell of --spec")
+        return _Choice(requests.given_cell(spec, base).key, "The given cell")
     state = folder.state()
     best = selection.best_of(selection.read_selection(folder.model_selection))
     if best is not None:

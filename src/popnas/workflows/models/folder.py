@@ -160,8 +160,8 @@ def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:
     others = [text for text in sets if text.partition("=")[0].strip() != run_data.FIELD]
     if others:
         raise UserError(
-            f"--set {' '.join(others)}: a trained network keeps its configuration; only {run_data.FIELD} may "
-            "be changed, where the data were moved."
+            f"`sets` {' '.join(others)}: a trained network keeps its configuration; only {run_data.FIELD} "
+            "may be changed, where the data were moved."
         )
     place = run_data.new_place(sets)
     if place is None:

@@ -60,7 +60,7 @@ def parse_params_range(text: str) -> ParamsRange:
     Raises:
         UserError: not two numbers, or a range that holds no number of params.
     """
-    place, example = f'--params "{text}"', 'Write two numbers with a semicolon, as in --params "2.5e6;3.5e6".'
+    place, example = f'`params` "{text}"', 'Write two numbers with a semicolon, as in `params` "2.5e6;3.5e6".'
     parts = [part.strip() for part in text.split(";")]
     if len(parts) != 2:
         raise UserError(
@@ -76,7 +76,7 @@ def parse_params_range(text: str) -> ParamsRange:
     if not (math.isfinite(low) and math.isfinite(high)) or low < 0:
         raise UserError(f"{place}: both bounds must be finite and not negative. {example}")
     if low > high:
-        raise UserError(f'{place}: the bounds are reversed. Write --params "{parts[1]};{parts[0]}".')
+        raise UserError(f'{place}: the bounds are reversed. Write `params` "{parts[1]};{parts[0]}".')
     if math.floor(low) + 1 >= high:
         raise UserError(
             f"{place}: the range is empty, since params must lie strictly between the bounds. "
@@ -109,7 +109,7 @@ def nothing_fits(cell: Cell, spec: NetworkSpec, allowed: ParamsRange) -> str | N
     ranked = sorted(macros, key=lambda macro: (allowed.distance(macro.params), macro.params))
     nearest = "; ".join(f"{macro} have {macro.params:,} params" for macro in ranked[:_NUM_NEAREST])
     return (
-        f'--params "{allowed}": no macro-architecture of {cell} lies in this range, so only the original is '
+        f'`params` "{allowed}": no macro-architecture of {cell} lies in this range, so only the original is '
         f"trained. The nearest: {nearest}."
     )
 

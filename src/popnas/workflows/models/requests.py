@@ -94,7 +94,7 @@ def _scaled(problem: Problem, scale: float) -> Problem:
         return problem
     told = (
         f"{problem.message} It is scaled by {scale:g}, as the batch size is: give a batch size nearer to "
-        "the run's, or another rate with --set training_hyperparameters.learning_rate=RATE."
+        "the run's, or another rate with `sets` training_hyperparameters.learning_rate=RATE."
     )
     return Problem(problem.place, problem.value, told)
 
@@ -111,7 +111,7 @@ def with_macro(
 
 
 def given_cell(text: str, config: RunConfig) -> Cell:
-    """The cell of `--spec`, canonical; its operators need not be the search's, but must suit the data.
+    """A given cell, canonical; its operators need not be the search's, but must suit the data.
 
     Raises:
         UserError: it does not parse, has no block, or uses operators that the data cannot take.
@@ -123,10 +123,10 @@ def given_cell(text: str, config: RunConfig) -> Cell:
         for name in sorted(cell.operators):
             parse_operator(name, get_task(config.dataset.type).num_dims)
     except UserError as error:
-        raise type(error)(f"--spec: {error}") from None
+        raise type(error)(f"`cell`: {error}") from None
     if len(cell.blocks) > MOST_BLOCKS:
         raise UserError(
-            f"--spec: the cell has {len(cell.blocks)} blocks, and the description of a model takes at most "
+            f"`cell`: the cell has {len(cell.blocks)} blocks, and the description of a model takes at most "
             f"{MOST_BLOCKS}. Give a smaller cell."
         )
     return cell.canonical()
@@ -142,11 +142,11 @@ def stage_folder(parent: Path, name: str | None) -> Path:
         return parent
     if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
         raise UserError(
-            f"--name '{name}' cannot be a folder in {parent}: take letters, digits, '_', '-', '+' and '.', "
+            f"`name` '{name}' cannot be a folder in {parent}: take letters, digits, '_', '-', '+' and '.', "
             "but no name that stands for something else there (as 'deploy' or '0-m3-n2-f24')."
         )
     if ModelFolder(parent / name).path.is_file():
-        raise UserError(f"--name '{name}': {parent / name} is a file. Choose another name.")
+        raise UserError(f"`name` '{name}': {parent / name} is a file. Choose another name.")
     return parent / name
 
 
@@ -154,5 +154,5 @@ def no_network(run: Path) -> UserError:
     """There is nothing to select from."""
     return UserError(
         f"no cell was trained successfully in the run {run} yet. Go on with the search "
-        f"({as_typed('search', '-r', run)}), or give a cell with --spec."
+        f"({as_typed('search', '-r', run)}), or give a cell with `cell`."
     )

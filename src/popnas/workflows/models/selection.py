@@ -164,7 +164,7 @@ def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list
         UserError: no cell was trained, or a number below 1.
     """
     if num_cells < 1:
-        raise UserError(f"-k {num_cells}: at least 1 cell must be selected.")
+        raise UserError(f"`num_cells` {num_cells}: at least 1 cell must be selected.")
     state: RunState = folder.state()
     found = trained_front(state) if is_from_front else state.ranked
     cells = [Cell.parse(item.cell) for item in found if Cell.parse(item.cell).blocks]
@@ -189,7 +189,7 @@ def staleness(run: Path, path: Path, state: RunState) -> str | None:
     name = [] if path == RunFolder(run).model_selection else ["--name", path.name]
     return (
         f"the model selection {path} is not that of the search as it is now. {changed} To add the cells that "
-        f"are best now, repeat its command with --renew: "
+        "are best now, renew it, with all else as it was asked for: "
         f"{as_typed('select', '-p', run, *name, '--renew')}"
     )
 
@@ -222,7 +222,7 @@ class _Selection:
         known = selection_plan.read(self.path)
         if known is not None and not _same_request(known.request, request):
             raise RunFolderError(
-                f"{self.path} holds a model selection of other settings. Choose another --name, or remove "
+                f"{self.path} holds a model selection of other settings. Choose another `name`, or remove "
                 "the folder to select anew."
             )
         if known is None or renew:
@@ -356,7 +356,7 @@ class _Selection:
                 f"none of the {len(models)} models could be trained. Reasons:\n  "
                 + "\n  ".join(reasons or ["max_hours"])
                 + f"\nWhat helps:\n{advice.for_kinds(model.error_kind for model in models)}"
-                + f"\nTheir folders are in {self.path}; with another --name other settings can be tried."
+                + f"\nTheir folders are in {self.path}; with another `name` other settings can be tried."
             )
         is_cut = any(
             (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)

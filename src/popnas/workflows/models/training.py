@@ -42,8 +42,8 @@ SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"
 _RESULT = ("best_epoch", "num_epochs", "score", "stopped", "validation_metrics", "onnx_warning")
 _REMEDIES = {
-    SELECTION: "Choose another --name, or remove the folder to train anew.",
-    FINAL: "Choose another --name, or train anew with --renew, which keeps the old one beside the new.",
+    SELECTION: "Choose another `name`, or remove the folder to train anew.",
+    FINAL: "Choose another `name`, or train anew with `renew`, which keeps the old one beside the new.",
 }
 
 
@@ -156,7 +156,7 @@ def check_same_job(job: ModelJob) -> None:
     if not is_there(folder.config_json):
         if folder.path.is_dir() and any(path.is_file() for path in folder.path.glob("[!.]*")):
             raise RunFolderError(
-                f"{folder.path} exists already and is no model's folder. Choose another --name."
+                f"{folder.path} exists already and is no model's folder. Choose another `name`."
             )
         return
     remedy = f"remove {folder.path}, and the same command trains anew"

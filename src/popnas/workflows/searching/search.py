@@ -101,8 +101,8 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
     if not same_search(run_config.to_json(), folder.config_json()):
         allowed = ", ".join([*(f"others.{name}" for name in EXECUTION_FIELDS), run_data.FIELD])
         raise UserError(
-            f"--set {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed "
-            "with -r. To search with other settings start a new run without -r."
+            f"`sets` {' '.join(sets)}: a resumed run keeps what it searches; only {allowed} may be changed. "
+            "To search with other settings start a new run."
         )
     place = run_data.new_place(sets)
     if place is not None:

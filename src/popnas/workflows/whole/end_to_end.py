@@ -99,7 +99,7 @@ def end_to_end(
     if name is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunExistsError(
             f"{path} exists already. Go on with it (`{as_typed('e2e', '-r', path)}`), or choose another "
-            "--name."
+            "`name`."
         )
     requests.check_has_networks(config)
     dataset = deployment.load_with_test(config)

@@ -110,7 +110,7 @@ def test_a_deployment_that_was_interrupted_is_written_again(run, partial, cheap_
 
 def test_a_training_of_other_settings_needs_a_name(run, partial):
     train(run, partial=partial)
-    with pytest.raises(RunFolderError, match="--name"):
+    with pytest.raises(RunFolderError, match="`name`"):
         train(run, partial=partial, filters=8)
     train(run, partial=partial, filters=8, name="wide")
     assert shape_of(run / "final_training" / "wide") == (2, 1, 8)
@@ -132,7 +132,7 @@ def test_a_run_without_trained_cells_is_told(searched, partial):
 
 @pytest.mark.parametrize("name", ["deploy", "tensorboard", "a/b", "model.json"])
 def test_names_that_stand_for_something_else_are_refused(run, partial, name):
-    with pytest.raises(UserError, match="--name"):
+    with pytest.raises(UserError, match="`name`"):
         train(run, partial=partial, name=name)
 
 

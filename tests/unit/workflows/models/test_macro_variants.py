@@ -102,7 +102,7 @@ def test_if_nothing_fits_the_nearest_are_told():
 def test_a_range_that_is_none_is_told_with_its_place(text, expected):
     with pytest.raises(UserError, match=expected) as caught:
         parse_params_range(text)
-    assert f'--params "{text}"' in str(caught.value)
+    assert f'`params` "{text}"' in str(caught.value)
 
 
 def test_ranges_are_written_in_any_float_form():

@@ -111,11 +111,11 @@ def test_a_given_cell_need_not_be_of_the_search(run, partial):
 @pytest.mark.parametrize(
     ("cell", "error", "expected"),
     [
-        ("[(-1, 3x3 conv, -1", UserError, "--spec"),
-        ("[(-1, 3x3 conf, -1, identity)]", OperatorError, "--spec.*3x3 conf"),
-        ("[(-1, lstm, -1, identity)]", OperatorError, "--spec.*lstm"),
-        ("[(-1, 7 conv, -1, identity)]", OperatorError, "--spec.*7 conv"),
-        ("[]", UserError, "--spec.*empty cell"),
+        ("[(-1, 3x3 conv, -1", UserError, "`cell`"),
+        ("[(-1, 3x3 conf, -1, identity)]", OperatorError, "`cell`.*3x3 conf"),
+        ("[(-1, lstm, -1, identity)]", OperatorError, "`cell`.*lstm"),
+        ("[(-1, 7 conv, -1, identity)]", OperatorError, "`cell`.*7 conv"),
+        ("[]", UserError, "`cell`.*empty cell"),
     ],
 )
 def test_a_given_cell_that_cannot_be_trained_is_told(run, partial, cell, error, expected):
@@ -127,15 +127,15 @@ def test_a_given_cell_that_cannot_be_trained_is_told(run, partial, cell, error, 
 @pytest.mark.parametrize(
     ("arguments", "error", "expected"),
     [
-        ({"num_cells": 0}, UserError, "-k 0"),
+        ({"num_cells": 0}, UserError, "`num_cells` 0"),
         ({"params": "5;1"}, UserError, "reversed"),
-        ({"name": "../other"}, UserError, "--name"),
-        ({"name": "0-m3-n2-f24"}, UserError, "--name"),
-        ({"name": ".hidden"}, UserError, "--name"),
+        ({"name": "../other"}, UserError, "`name`"),
+        ({"name": "0-m3-n2-f24"}, UserError, "`name`"),
+        ({"name": ".hidden"}, UserError, "`name`"),
         ({"partial": {"training_hyperparameters": {"epoch": 3}}}, ConfigError, "epochs"),
         ({"partial": "model_selection_trainin"}, ConfigError, "model_selection_training"),
         ({"train_strategy": "cpu"}, ConfigError, "train_strategy"),
-        ({"train_strategy": "TPU"}, UserError, "'TPU' cannot be had.*train_strategy=auto"),
+        ({"train_strategy": "TPU"}, UserError, "'TPU' cannot be had.*train_strategy 'auto'"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(run, partial, arguments, error, expected):
@@ -189,7 +189,7 @@ def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeyp
 
 def test_a_selection_of_other_settings_is_not_mixed_in(run, partial):
     select(run, partial=partial, num_cells=1)
-    with pytest.raises(RunFolderError, match=r"other settings.*--name"):
+    with pytest.raises(RunFolderError, match=r"other settings.*`name`"):
         select(run, partial=partial, num_cells=2)
     with pytest.raises(RunFolderError, match="other settings"):
         select(run, partial=partial, num_cells=1, batch_size=16)

@@ -166,7 +166,7 @@ def test_another_job_does_not_touch_a_folder_in_use(job, changes, is_finished):
     else:
         with pytest.raises(KilledError):
             train_model(job(), on_epoch=kill_at(1))
-    with pytest.raises(RunFolderError, match="--name"):
+    with pytest.raises(RunFolderError, match="`name`"):
         train_model(job(**changes))
     train_model(job())
 
