@@ -116,7 +116,8 @@ class TorchBackend(Backend):
         self._device = device.choose("auto")
         self._network = DeployedNetwork(network, preprocessing).to(self._device)
         spec = network.spec
-        is_per_pixel = len(files.description()["output"]["shape"]) > 2
+        output = files.description().get("output")  # models of other versions may say nothing of it
+        is_per_pixel = spec.macro != "classification" if output is None else len(output["shape"]) > 2
         # Networks that answer per pixel, and those of series, take any extent.
         self.size = spec.input_size if spec.num_dims == 2 and not is_per_pixel else (None,) * spec.num_dims
 
