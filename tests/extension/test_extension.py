@@ -295,6 +295,29 @@ def test_stages_after_the_search_take_it_on(extended: Any, run: RunFolder) -> No
     assert "near_accuracy" in answers[1][1]
 
 
+def test_the_classifier_learns_the_task(extended: Any) -> None:
+    """Arrays are for image classification unless another task of one label per image is named."""
+    whole = {name: part for name, part in CONFIG.items() if name not in ("dataset", "others")}
+    others = {name: CONFIG["others"][name] for name in ("timing", "train_strategy", "executor")}
+    changes = json.dumps({**whole, "others": others, "dataset": {"batch_size": 16}})
+    answer = extended.python("-c", _FIT, changes)
+    assert answer.split() == ["graded_images", "near_accuracy", "(8,)"]
+
+
+_FIT = """
+import json, sys
+import numpy as np, popnas
+y = np.arange(80) % 4
+x = np.random.default_rng(0).integers(0, 99, (80, 8, 8)) + 30 * y[:, None, None]
+model = popnas.PopnasClassifier(
+    "graded_images", config=json.loads(sys.argv[1]), last_stage="search", run_folder="fitted", n_jobs=1
+)
+model.fit(x, y)
+config = popnas.Run("fitted").config
+print(config["dataset"]["type"], config["search_strategy"]["score_metric"], model.predict(x[:8]).shape)
+"""
+
+
 def test_a_figure_of_ones_own_is_on_the_report(run: RunFolder, page: str) -> None:
     assert "Whether cells of many operators are better than others." in page
     assert list(run.path.rglob("score_by_variety.png"))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from popnas import tasks
 from popnas.api import arrays
 from popnas.api.arrays import Examples, InputError
 from popnas.api.options import OF_THE_DATA, Options, executor_of
@@ -93,8 +92,7 @@ def configuration(data: TrainingData, folder: Path, options: Options) -> RunConf
         InputError: a configuration for another task.
         ConfigError: with all mistakes of the configuration.
     """
-    task = tasks.for_arrays()[data.num_dims]
-    options.check_task(task)
+    task = options.task_of(data.num_dims)
     given = copy.deepcopy(options.document)
     document = given if options.is_whole else _merged(_defaults(data), given)
     dataset = _section(document, "dataset")

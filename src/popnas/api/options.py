@@ -59,7 +59,7 @@ class Options:
         """
         document, is_whole = _document(given["config"])
         _refuse_masks(configurations.plain(given["task"]), document)
-        task = _name("task", given["task"], (None, *tasks.for_arrays().values()))
+        task = _name("task", given["task"], (None, *_one_label(1), *_one_label(2)))
         return cls(
             task=task,
             document=document,
@@ -75,14 +75,20 @@ class Options:
             seed=_seed(given["random_state"], document),
         )
 
-    def check_task(self, task: str) -> None:
-        """Raises InputError where the configuration is for another task than that of the arrays."""
+    def task_of(self, num_dims: int) -> str:
+        """The task of examples of so many dimensions: the one that was asked for, or the usual one.
+
+        Raises:
+            InputError: the configuration is for another task.
+        """
         named = _section(self.document, "dataset").get("type")
+        task = self.task or (named if named in _one_label(num_dims) else tasks.for_arrays()[num_dims])
         if named not in (None, task):
             raise InputError(
                 f"config: dataset.type is {named!r}, but what fit was given is for {task!r}. Leave "
                 "dataset.type out, or reshape X."
             )
+        return task
 
     def warnings(self) -> Iterator[str]:
         """One sentence for each option that does nothing, or gives way to another."""
@@ -123,6 +129,12 @@ class Options:
             return value
         default = configurations.OthersConfig().model_dump(mode="json")[name]
         return None if value == default else value
+
+
+def _one_label(num_dims: int) -> list[str]:
+    """The tasks of one label per example of so many dimensions."""
+    found = ((name, tasks.get(name)) for name in tasks.REGISTRY.names())
+    return [name for name, task in found if task.num_dims == num_dims and not task.is_per_pixel]
 
 
 def executor_of(n_jobs: int, executor: Mapping[str, Any]) -> dict[str, Any]:
