@@ -295,6 +295,23 @@ def test_stages_after_the_search_take_it_on(extended: Any, run: RunFolder) -> No
     assert "near_accuracy" in answers[1][1]
 
 
+@pytest.mark.slow
+def test_the_parts_keep_their_contracts(extended: Any) -> None:
+    """The suites that popnas runs over its own parts; how well a predictor ranks is its own affair."""
+    names = " or ".join(part.name for part in PARTS if part.group not in ("objectives", "datasets"))
+    output = extended.python(
+        "-m",
+        "pytest",
+        "-q",
+        str(ROOT / "tests" / "contract"),
+        "-k",
+        f"({names}) and not outlier",
+        "-p",
+        "no:cacheprovider",
+    )
+    assert "failed" not in output
+
+
 def test_the_classifier_learns_the_task(extended: Any) -> None:
     """Arrays are for image classification unless another task of one label per image is named."""
     whole = {name: part for name, part in CONFIG.items() if name not in ("dataset", "others")}

@@ -10,7 +10,8 @@ network's macro-architecture decides, is handed in as a function (`PredictorCont
 torch is imported by the private modules of `gin` only, on first use.
 
 Adding a predictor: one file with a subclass of `ScorePredictor` or `TimePredictor` under
-`@REGISTRY.register(name, description=...)`; `tests/contract/test_predictors.py` picks it up. A user's own
+`@REGISTRY.register(name, description=...)`; `tests/contract/test_predictors.py` picks it up. `folds` and
+`out_of_fold_figures` give the figures that a fit reports. A user's own
 predictor comes in through the entry point group `popnas.predictors`. A configuration chooses by name, per
 objective, in `others.predictors`.
 """
@@ -26,6 +27,8 @@ from popnas.predictors._base import (
     TimePredictor,
     names_of,
 )
+from popnas.predictors._cross_validation import figures as out_of_fold_figures
+from popnas.predictors._cross_validation import folds
 
 __all__ = [
     "MIN_TARGETS",
@@ -36,5 +39,7 @@ __all__ = [
     "PredictorContext",
     "ScorePredictor",
     "TimePredictor",
+    "folds",
     "names_of",
+    "out_of_fold_figures",
 ]

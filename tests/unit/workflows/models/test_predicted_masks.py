@@ -26,7 +26,8 @@ from popnas.report.run_data import RunData
 from popnas.report.sections import masks as section
 from popnas.runs import RunFolder
 from popnas.storage import write_json
-from popnas.workflows.models import predicted_masks, worst_masks
+from popnas.tasks.image_segmentation import figures
+from popnas.workflows.models import predicted_masks
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.worst_masks import WorstMasks
 from popnas.workflows.settings import load_config
@@ -67,7 +68,7 @@ def test_the_worst_come_first(seed: int, num_images: int, limit: int) -> None:
         assert (item.y == y[i]).all() and (item.predicted == predicted[i]).all()
     assert worst.num_images == num_images
     if scores:
-        assert worst_masks.summary(worst.confusion_KK)["mean_iou"] == pytest.approx(mean_iou(y, predicted, 3))
+        assert figures(worst.confusion_KK)["mean_iou"] == pytest.approx(mean_iou(y, predicted, 3))
 
 
 def put_data(folder: Path) -> Path:

@@ -10,8 +10,8 @@ from popnas.objectives import REGISTRY, Objective
 
 
 def _num_operators(cells_NB4: np.ndarray, space: Any, spec: Any) -> np.ndarray:
-    operators_NH = cells_NB4[:, :, 1::2].reshape(len(cells_NB4), -1)
-    used = [(operators_NH == index).any(axis=1) for index in range(space.num_operators)]
+    operators_NB2 = cells_NB4[:, :, 1::2]
+    used = [(operators_NB2 == index).any(axis=(1, 2)) for index in range(space.num_operators)]
     return np.sum(used, axis=0, dtype=np.int64)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from popnas import layers
-from popnas.operators import REGISTRY, Cost, Operator, Site
-from popnas.operators._cost import pointwise_cost
+from popnas.operators import REGISTRY, Cost, Operator, Site, pointwise_cost
 
 
 @REGISTRY.register("bottleneck", description="two pointwise convolutions with half of the channels between")
