@@ -21,7 +21,7 @@ from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.rebuild import rebuild
 from popnas.workflows.searching.search import resume, search
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_config, unused
 from popnas.workflows.whole import end_to_end
 
 TOY = Path(__file__).parents[1] / "unit" / "evaluators"
@@ -233,6 +233,14 @@ def test_what_it_does_not_know_is_told_with_all_other_mistakes(
     with pytest.raises(ConfigError, match=f"(?s){words}") as found:
         load_config(document(**changes, **{"others.seed": -1}))
     assert {place, "others.seed"} <= {problem.place for problem in found.value.problems}
+
+
+def test_what_it_does_not_use_is_told_where_it_was_changed() -> None:
+    assert unused(load_config(document())) == []
+    changed = document(**{"dataset.folds": 3}) | {"training_hyperparameters": {"epochs": 3}}
+    told = "\n".join(unused(load_config(changed)))
+    assert "training_hyperparameters: has no effect: a table trains nothing." in told
+    assert "dataset.folds: has no effect: a table has no folds." in told
 
 
 def test_a_journal_says_which_evaluator_it_is_of(whole: Path) -> None:

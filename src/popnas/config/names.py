@@ -37,11 +37,13 @@ class TaskFacts(Protocol):
 @dataclass(frozen=True)
 class EvaluatorFacts:
     """What the configuration must know about an evaluator: the objectives that it can measure or compute,
-    whether it needs data, and the only operators that it knows (None: all that there are for the data)."""
+    whether it needs data, the only operators that it knows (None: all that there are for the data), and by
+    place what has no effect with it, with the sentence that is told."""
 
     objectives: Sequence[str]
     needs_dataset: bool = True
     operators: Sequence[str] | None = None
+    unused_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,12 @@ class Facts:
     def evaluator(self) -> EvaluatorFacts | None:
         """The configured evaluator, if it is known."""
         return self.names.evaluators.get(self.config.others.evaluator) if self.names else None
+
+    @property
+    def unused_settings(self) -> dict[str, str]:
+        """By place what has no effect with this task or this evaluator, with the sentence that is told."""
+        parts = [part for part in (self.task, self.evaluator) if part is not None]
+        return {place: sentence for part in parts for place, sentence in part.unused_settings.items()}
 
     @property
     def may_need_dataset(self) -> bool:

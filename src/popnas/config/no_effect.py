@@ -13,9 +13,9 @@ from popnas.config.rules import no_effect
 from popnas.errors import Problem
 
 
-@no_effect("dataset.type")
-def _unused_by_the_task(facts: Facts) -> Iterator[Problem]:
-    for place, sentence in (facts.task.unused_settings if facts.task else {}).items():
+@no_effect("dataset.type", "others.evaluator")
+def _unused_by_task_and_evaluator(facts: Facts) -> Iterator[Problem]:
+    for place, sentence in facts.unused_settings.items():
         *sections, key = place.split(".")
         section = reduce(getattr, sections, facts.config)
         value = getattr(section, key)
@@ -38,7 +38,7 @@ def _cutout(facts: Facts) -> Iterator[Problem]:
 
 
 def _is_unused(facts: Facts, place: str) -> bool:
-    return facts.task is not None and place in facts.task.unused_settings
+    return place in facts.unused_settings
 
 
 @no_effect("others.pnas_mode", "search_strategy")

@@ -95,6 +95,8 @@ class Evaluator(ABC):
             exported, and the stages after the search can train its cell.
         needs_dataset: the configuration must name data (`dataset.name` or `dataset.path`).
         operators: the only names of operators that it knows; None: all those registered for the data.
+        unused_settings: by place ("training_hyperparameters", "dataset.folds") what has no effect, with the
+            sentence that a configuration is told.
         config, space: what it was made for.
         told: what is to be said of what was read, as sentences.
     """
@@ -104,6 +106,7 @@ class Evaluator(ABC):
     has_weights: ClassVar[bool] = False
     needs_dataset: ClassVar[bool] = False
     operators: ClassVar[tuple[str, ...] | None] = None
+    unused_settings: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:
         """`run`: the folder of the run that goes on, None for one to come.

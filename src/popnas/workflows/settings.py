@@ -30,8 +30,8 @@ def name_rules() -> NameRules:
         predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},
         trackers=trackers.REGISTRY.names(),
         evaluators={
-            name: EvaluatorFacts(evaluator.objectives(), evaluator.needs_dataset, evaluator.operators)
-            for name, evaluator in evaluators.REGISTRY.items()
+            name: EvaluatorFacts(kind.objectives(), kind.needs_dataset, kind.operators, kind.unused_settings)
+            for name, kind in evaluators.REGISTRY.items()
         },
         fewest_learnt_from=predictors.MIN_TARGETS,
     )

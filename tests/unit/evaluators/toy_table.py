@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,10 @@ class ToyTable(Evaluator):
     setup = "toy_table:set_up"
     evaluate = "toy_table:look_up"
     operators = tuple(PARAMS)
+    unused_settings: ClassVar = {
+        "training_hyperparameters": "has no effect: a table trains nothing.",
+        "dataset.folds": "has no effect: a table has no folds.",
+    }
     content = "formula 1"
 
     @classmethod

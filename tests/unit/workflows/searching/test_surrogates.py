@@ -202,8 +202,9 @@ def test_operators_cost_what_they_add_to_the_empty_network():
     assert surrogates.operator_costs([], SPACE)["time"] == {"identity": 0.0, "3x3 conv": 0.0}
 
 
-def test_a_run_from_before_the_choice_is_of_the_same_search():
+@pytest.mark.parametrize("name", ["predictors", "evaluator"])
+def test_a_run_from_before_the_choice_is_of_the_same_search(name):
     config = load_config({"dataset": {"type": "image_classification", "name": "digits"}}).to_json()
-    before = {**config, "others": {k: v for k, v in config["others"].items() if k != "predictors"}}
+    before = {**config, "others": {k: v for k, v in config["others"].items() if k != name}}
     assert same_search(before, config)
     assert not same_search(before, {**config, "others": {**config["others"], "seed": 1}})
