@@ -10,9 +10,11 @@ from click.testing import CliRunner
 import popnas
 from popnas import config, objectives
 from popnas.cli.looking import pick
-from popnas.errors import ConfigError, JournalError, PopnasError, UserError
+from popnas.errors import ConfigError, JournalError, PopnasError, UnknownNameError, UserError
 from popnas.objectives import REGISTRY, Objective
 from popnas.runs import RunFolder, replay
+from popnas.runs.front import Limits
+from popnas.runs.front import pick as pick_of
 from popnas.runs.journal import Event
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.settings import load_config, unused
@@ -140,6 +142,15 @@ def test_pick_limits_them(run, state):
         picked("--limit", "weight_norm", str(least / 2))
     with pytest.raises(UserError, match="params has a limit"):
         picked("--max-params", "7", "--limit", "params", "8")
+
+
+def test_what_the_search_has_no_figures_of_cannot_be_limited(run):
+    state = RunFolder.open(run).state()
+    state.config["search_strategy"] |= {"additional_pareto_objectives": ["variety"], "constraints": {}}
+    with pytest.raises(UserError, match=r"no figures of 'weight_norm'.* Limit one of: .*variety"):
+        pick_of(state, Limits({"weight_norm": 1.0}))
+    with pytest.raises(UnknownNameError, match="Did you mean 'weight_norm'"):
+        pick_of(state, Limits({"weight_nrm": 1.0}))
 
 
 def test_a_search_that_does_not_ask_for_them_has_none(brought):
