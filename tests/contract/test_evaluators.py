@@ -13,9 +13,9 @@ from popnas import evaluators, objectives
 from popnas.cells import Cell
 from popnas.errors import DataError
 from popnas.evaluation import CandidateJob, Evaluation, Measured
+from popnas.events import nobody
 from popnas.executors import Job, Work, create
 from popnas.runs import artifacts
-from popnas.workflows.progress import Progress
 from popnas.workflows.settings import load_config
 
 TOY = Path(__file__).parents[1] / "unit" / "evaluators"
@@ -131,7 +131,7 @@ def test_other_data_are_noticed(evaluator):
 
 
 def test_a_forecast_has_what_is_measured(evaluator):
-    forecast = evaluator.forecast(Progress())
+    forecast = evaluator.forecast(nobody)
     cells_NB4 = evaluator.space.encode(some_cells(evaluator), 2)
     expected = forecast.expect(cells_NB4)
     measured = {row.name for row in asked_for(evaluator) if not row.is_computed and row.name != "score"}

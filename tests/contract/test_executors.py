@@ -178,3 +178,18 @@ def test_how_many_workers_there_are_is_the_class_s_to_say(kind, threads):
     assert executor.workers_for(None, threads, ["cuda:0", "cuda:1"]) == min(most, cores, 2)
     with make(kind, num_workers=None, devices=["cuda:0", "cuda:1"], threads=threads) as made:
         assert made.num_workers == executor.workers_for(None, threads, ["cuda:0", "cuda:1"])
+
+
+def test_how_far_a_job_is_may_be_heard_and_decides_nothing(kind):
+    heard = []
+    with make(kind) as executor:
+        jobs = [Job("a", {"do": "tell_often"}), Job("b", {"x": 1})]
+        silent = [result.value for result in executor.run(jobs[:1])]
+        results = list(executor.run(jobs, on_progress=lambda job_id, told: heard.append((job_id, told))))
+    assert silent == [{"told": 2001}]
+    assert {result.id for result in results} == {"a", "b"}
+    assert {job_id for job_id, _ in heard} == {"a"}
+    epochs = [told["epoch"] for _, told in heard]
+    assert epochs[0] == 0 and epochs[-1] == 2000 and epochs == sorted(epochs)
+    assert len(epochs) < 20, "what comes fast is left out"
+    executors.tell({"epoch": 1})  # nobody evaluates: nothing happens

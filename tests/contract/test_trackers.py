@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from popnas import search
+from popnas.events import Warned
 from popnas.runs import RunFolder
 from popnas.trackers import REGISTRY, Scope, Tracker, Trackers
-from popnas.workflows.searching.progress import Listener
 
 NAMES = REGISTRY.names()
 CALLS = ("params", "metrics", "artifact", "status", "close")
@@ -97,10 +97,6 @@ def test_a_search_is_the_same_with_one_that_raises_everywhere(register, tmp_path
     register("broken", broken)
     told = []
 
-    class Hearing(Listener):
-        def message(self, text):
-            told.append(text)
-
     document = {
         "search_space": {"blocks": 1, "lookback_depth": 1, "operators": ["identity"]},
         "training_hyperparameters": {"epochs": 1, "optimizer": {"scheduler": None}},
@@ -114,8 +110,9 @@ def test_a_search_is_the_same_with_one_that_raises_everywhere(register, tmp_path
         },
         "others": {"timing": "simulated", "executor": {"kind": "inline"}, "trackers": ["broken"]},
     }
-    run = search(document, logs=tmp_path, name="run", listener=Hearing()).folder
+    run = search(document, logs=tmp_path, name="run", tell=told.append).folder
     assert RunFolder(run).state().is_finished
+    texts = [event.text for event in told if isinstance(event, Warned)]
     # Once of the run, once of the first candidate, once how many more: none ends anything.
-    assert {text.count("RuntimeError: no open") for text in told if "log of broken" in text} == {1}
+    assert {text.count("RuntimeError: no open") for text in texts if "log of broken" in text} == {1}
     assert broken.told

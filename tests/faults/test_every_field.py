@@ -36,6 +36,7 @@ from popnas.config import after_search, messages
 from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators.training import candidate, fits
+from popnas.events import JobEvent, Warned
 from popnas.executors import Worker
 from popnas.placement import Placement
 from popnas.predictors import _gin_training
@@ -43,7 +44,6 @@ from popnas.runs import RunFolder, artifacts
 from popnas.runs.content import search_content
 from popnas.training import device
 from popnas.workflows.models import final_training, selection, training
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import ModelJob, train_model
 from popnas.workflows.searching import best_model, candidate_jobs, finish, search
 from popnas.workflows.settings import load_config, unused
@@ -403,16 +403,15 @@ def _stop(*_: Any, **__: Any) -> None:
 
 @pytest.mark.parametrize("stage", STAGES[1:])
 def test_stages_tell_what_they_do_not_look_at(stage: str, tmp_path: Path) -> None:
-    said: list[str] = []
-    listener = ModelListener()
-    listener.message = said.append  # type: ignore[method-assign]
+    said: list[JobEvent] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(final_training, "train_model", _stop)
         patch.setattr(selection._Selection, "run", _stop)
         job = {"model_selection": selection.select, "final_training": final_training.train}[stage]
         with pytest.raises(_Seen):
-            job(_searched(tmp_path), partial={"search_space": {"blocks": 4}}, listener=listener)
-    assert "Warning: search_space.blocks: has no effect here: it is for the search, which is over." in said
+            job(_searched(tmp_path), partial={"search_space": {"blocks": 4}}, tell=said.append)
+    note = "search_space.blocks: has no effect here: it is for the search, which is over."
+    assert Warned(note) in said
 
 
 @pytest.mark.parametrize("stage", STAGES)

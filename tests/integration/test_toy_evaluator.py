@@ -13,12 +13,12 @@ import pytest
 from popnas import evaluators, executors
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, UserError
+from popnas.events import CandidateFinished, JobEvent, StepFinished, Told, Warned
 from popnas.executors.inline import InlineExecutor
 from popnas.runs import RunFolder, search_content
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.models.evaluation import evaluate
 from popnas.workflows.searching.plan import plan
-from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.rebuild import rebuild
 from popnas.workflows.searching.search import resume, search
 from popnas.workflows.settings import load_config, unused
@@ -65,23 +65,21 @@ def document(kind: str = "inline", **changes: Any) -> dict[str, Any]:
     return found
 
 
-class Ending(Listener):
+class Ending:
     """Ends the process, as far as the search can tell, when `is_time` says so."""
 
     def __init__(self, is_time: Callable[[str, Any], bool]) -> None:
         self.is_time = is_time
         self.told: list[str] = []
 
-    def message(self, text: str) -> None:
-        self.told.append(text)
-
-    def step_finished(self, step: int) -> None:
-        if self.is_time("step", step):
-            raise KeyboardInterrupt
-
-    def candidate_finished(self, evaluation: Any, seconds_left: Any) -> None:
-        if self.is_time("candidate", (evaluation.step, evaluation.index)):
-            raise KeyboardInterrupt
+    def __call__(self, event: JobEvent) -> None:
+        match event:
+            case Told(text) | Warned(text):
+                self.told.append(text)
+            case StepFinished(step) if self.is_time("step", step):
+                raise KeyboardInterrupt
+            case CandidateFinished(done) if self.is_time("candidate", (done.step, done.index)):
+                raise KeyboardInterrupt
 
 
 def never(kind: str, value: Any) -> bool:
@@ -104,7 +102,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(evaluators.REGISTRY, "_parts", parts)
         listener = Ending(never)
         logs = tmp_path_factory.mktemp("logs")
-        run = search(document(), name="run", logs=logs, listener=listener).folder
+        run = search(document(), name="run", logs=logs, tell=listener).folder
         assert listener.told == []  # no view is missing, nothing had to be warned about
     return run
 
@@ -143,7 +141,7 @@ def test_a_search_that_was_ended_goes_on_to_the_same(
     whole: Path, tmp_path: Path, is_time: Callable[[str, Any], bool]
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        search(document(), name="run", logs=tmp_path, listener=Ending(is_time))
+        search(document(), name="run", logs=tmp_path, tell=Ending(is_time))
     assert content_of(tmp_path / "run") != content_of(whole)
     assert resume(tmp_path / "run").reason == "completed"
     assert content_of(tmp_path / "run") == content_of(whole)
@@ -184,7 +182,7 @@ def test_a_finished_one_is_looked_at_again_without_a_worker(
 def test_another_table_is_refused(tmp_path: Path, toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = Ending(lambda kind, value: (kind, value) == ("step", 1))
     with pytest.raises(KeyboardInterrupt):
-        search(document(), name="run", logs=tmp_path, listener=stopped)
+        search(document(), name="run", logs=tmp_path, tell=stopped)
     monkeypatch.setattr(toy.ToyTable, "content", "formula 2")
     with pytest.raises(DataError, match="not the one that this run was started with"):
         resume(tmp_path / "run")

@@ -18,13 +18,12 @@ from popnas.api.options import OF_THE_DATA
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, PopnasError
 from popnas.evaluators.training.placing import num_workers
+from popnas.events import JobEvent, ModelFinished, PhaseStarted, Told, Warned
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.requests import stage_config
 from popnas.workflows.searching import plan
-from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import search
 from popnas.workflows.whole import budget, epoch_time
 from popnas.workflows.whole.budget import EpochShare
@@ -32,20 +31,15 @@ from popnas.workflows.whole.budget import EpochShare
 logger = logging.getLogger("popnas")
 
 
-class LogListener(Listener, ModelListener):
+def log(event: JobEvent) -> None:
     """Progress goes to the logger `popnas`: a program decides itself whether anybody sees it."""
-
-    def message(self, text: str) -> None:
-        """A result; or a warning, which Python shows where a program sets up no logging."""
-        logger.log(logging.WARNING if text.startswith("Warning: ") else logging.INFO, text)
-
-    def phase(self, text: str) -> None:
-        """What is going on."""
-        logger.info(text)
-
-    def model_finished(self, folder: Path, text: str) -> None:
-        """A model is trained."""
-        logger.info("%s: %s", folder.name, text)
+    match event:
+        case Warned(text):  # which Python shows where a program sets up no logging
+            logger.warning("Warning: %s", text)
+        case Told(text) | PhaseStarted(text):
+            logger.info(text)
+        case ModelFinished(folder, text):
+            logger.info("%s: %s", folder.name, text)
 
 
 @dataclass(frozen=True)
@@ -92,8 +86,8 @@ def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
     }
     if job.max_hours is not None:
         config = _cut_search(config, configs, job)
-    listener = LogListener()
-    found = search(config, name=folder.name, logs=folder.parent, listener=listener)
+
+    found = search(config, name=folder.name, logs=folder.parent, tell=log)
     if found.best is None:
         raise PopnasError("the time was up before any network was trained; raise max_hours")
     if job.last == "search":
@@ -103,7 +97,7 @@ def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
         partial=job.partials["selection"],
         num_cells=job.num_selected,
         sets=_selection_limits(configs, folder, job),
-        listener=listener,
+        tell=log,
     )
     if job.last == "model_selection":
         return selected.best.folder
@@ -111,7 +105,7 @@ def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
         folder,
         partial=job.partials["final"],
         sets=_training_limits(configs, selected, job),
-        listener=listener,
+        tell=log,
     )
     return ModelFolder(folder / "final_training").deploy
 

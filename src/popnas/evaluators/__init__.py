@@ -19,7 +19,6 @@ from popnas.evaluators._base import (
     Evaluator,
     Expected,
     Forecast,
-    Hearing,
     create,
     stacking,
 )
@@ -31,7 +30,6 @@ __all__ = [
     "Evaluator",
     "Expected",
     "Forecast",
-    "Hearing",
     "create",
     "stacking",
 ]

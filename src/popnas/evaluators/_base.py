@@ -10,34 +10,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from popnas import executors
 from popnas.config import RunConfig
 from popnas.evaluation import Evaluation
+from popnas.events import Listen
 from popnas.executors import Executor
 from popnas.registry import Registry
 
 CellsStacked = Callable[[np.ndarray], np.ndarray]
 """Cells (N, B, 4) -> (N,) int64: how many cells are really stacked in the network of each."""
-
-
-class Hearing(Protocol):
-    """Who hears what goes on meanwhile; `workflows.progress.Progress` is one, and says what is meant."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line."""
-
-    def phase(self, text: str) -> None:
-        """What is going on now."""
-
-    def counting_started(self, text: str, total: int) -> None:
-        """What is going on now, in so many pieces."""
-
-    def counted(self, done: int, what: str = "") -> None:
-        """So many pieces are done."""
 
 
 @dataclass(frozen=True)
@@ -188,10 +173,10 @@ class Evaluator(ABC):
         return cls(config, run).cells_stacked
 
     @abstractmethod
-    def forecast(self, progress: Hearing) -> Forecast:
-        """What candidates will take; `progress` hears what is tried for it."""
+    def forecast(self, tell: Listen) -> Forecast:
+        """What candidates will take; `tell` hears what is tried for it."""
 
-    def write_best(self, model: BestModel, progress: Hearing) -> None:
+    def write_best(self, model: BestModel, tell: Listen) -> None:
         """Write the files of the best cell's model; only asked of those that have weights.
 
         Raises:

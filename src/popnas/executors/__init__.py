@@ -8,8 +8,20 @@ an executor, write one module with a class decorated with `@REGISTRY.register(na
 behind the entry point group `popnas.executors`; `tests/contract/test_executors.py` picks it up.
 """
 
-from popnas.executors._base import CPU, REGISTRY, Executor, Job, OnStart, Result, Work, Worker, create
+from popnas.executors._base import (
+    CPU,
+    REGISTRY,
+    Executor,
+    Job,
+    OnProgress,
+    OnStart,
+    Result,
+    Work,
+    Worker,
+    create,
+)
 from popnas.executors._process import how_ended
+from popnas.executors._telling import tell
 from popnas.resources import available_cores
 
 __all__ = [
@@ -17,6 +29,7 @@ __all__ = [
     "REGISTRY",
     "Executor",
     "Job",
+    "OnProgress",
     "OnStart",
     "Result",
     "Work",
@@ -24,4 +37,5 @@ __all__ = [
     "available_cores",
     "create",
     "how_ended",
+    "tell",
 ]

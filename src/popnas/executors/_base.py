@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
+from popnas.executors._telling import Progress
 from popnas.registry import Registry
 from popnas.resources import available_cores
 
@@ -80,6 +81,10 @@ OnStart = Callable[[str], None]
 """Called with a job's id when the job is handed out (again, after a worker died)."""
 
 
+OnProgress = Callable[[str, Progress], None]
+"""Called with a job's id and what its evaluate function told with `executors.tell`, now and then."""
+
+
 class Executor(ABC):
     """Evaluates jobs with two functions given by dotted name.
 
@@ -144,11 +149,13 @@ class Executor(ABC):
         """Start the workers now, so that they get ready beside the driver's own work; returns at once."""
 
     @abstractmethod
-    def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
+    def run(
+        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+    ) -> Iterator[Result]:
         """Evaluate all jobs; yields each result when it is there, handing out further jobs meanwhile.
 
         Jobs are handed out in order. A job's failure is a Result, never an exception. Leaving the iteration
-        early abandons the jobs that run.
+        early abandons the jobs that run. `on_progress` hears how far jobs are, where the executor can tell.
 
         Raises:
             ExecutorError: the setup function failed, or workers cannot be started.

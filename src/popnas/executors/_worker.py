@@ -18,9 +18,11 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from typing import Any
 
 from popnas.errors import StorageError
+from popnas.executors import _telling
 from popnas.executors._base import Work, Worker, checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
 
@@ -66,7 +68,13 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
         if job is None:
             return
         life.is_busy = True
-        channel.send({"id": job["id"], **_evaluate(evaluate, context, job["payload"])})
+        with _telling.heard_by(partial(_pass_on, channel)):
+            answer = _evaluate(evaluate, context, job["payload"])
+        channel.send({"id": job["id"], **answer})
+
+
+def _pass_on(channel: Channel, progress: dict[str, Any]) -> None:
+    channel.send({"kind": "progress", "progress": progress})
 
 
 def _set_up(order: dict[str, Any]) -> tuple[Any, Any]:

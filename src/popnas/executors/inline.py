@@ -5,10 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from popnas.errors import ExecutorError, StorageError, UserError
-from popnas.executors._base import REGISTRY, Executor, Job, OnStart, Result, Work, checked, failure, resolve
+from popnas.executors import _telling
+from popnas.executors._base import (
+    REGISTRY,
+    Executor,
+    Job,
+    OnProgress,
+    OnStart,
+    Result,
+    Work,
+    checked,
+    failure,
+    resolve,
+)
 
 
 @REGISTRY.register(
@@ -32,7 +45,9 @@ class InlineExecutor(Executor):
         """See `Executor.workers_for`: one, whatever is asked."""
         return 1
 
-    def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
+    def run(
+        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+    ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
         evaluate = resolve(self.work.evaluate)
@@ -42,7 +57,10 @@ class InlineExecutor(Executor):
             self._set_up()
             if on_start is not None:
                 on_start(job.id)
-            yield self._evaluate(evaluate, job)
+            heard = None if on_progress is None else partial(on_progress, job.id)
+            with _telling.heard_by(heard):
+                result = self._evaluate(evaluate, job)
+            yield result
 
     def _set_up(self) -> None:
         if self._is_set_up:

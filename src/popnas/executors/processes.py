@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from popnas.errors import ExecutorError
-from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnStart, Result, Work
+from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnProgress, OnStart, Result, Work
 from popnas.executors._process import WorkerProcess
 from popnas.resources import available_cores
 
@@ -45,6 +45,7 @@ class ProcessesExecutor(Executor):
         self._running: dict[int, _Attempt] = {}
         self._queue: deque[_Attempt] = deque()
         self._retries: deque[_Attempt] = deque()
+        self._on_progress: OnProgress | None = None
         self._num_start_failures = 0
         self._cores = available_cores()
 
@@ -52,12 +53,15 @@ class ProcessesExecutor(Executor):
         """See `Executor.prestart`."""
         self._start_workers(self.num_workers)
 
-    def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
+    def run(
+        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+    ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
         assert not self._running, "one run at a time"
         self._queue = deque(_Attempt(job) for job in jobs)
         self._retries.clear()
+        self._on_progress = on_progress
         results: deque[Result] = deque()
         try:
             while True:
@@ -169,6 +173,10 @@ class ProcessesExecutor(Executor):
         if message["kind"] == "ready":
             self._workers[number].is_ready = True
             self._num_start_failures = 0
+            return []
+        if message["kind"] == "progress":
+            if self._on_progress is not None:
+                self._on_progress(self._running[number].job.id, message["progress"])
             return []
         attempt = self._running.pop(number)
         fields = {key: message.get(key) for key in ("error", "error_kind", "traceback")}

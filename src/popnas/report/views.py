@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from popnas.errors import PopnasError, StorageError
+from popnas.events import Listen, Warned, nobody
 
 _LOG = logging.getLogger(__name__)
-
-
-_BEGIN = "Warning: "
 
 
 class Views:
     """Makes views one by one; `missing` has a sentence for each that failed, which is told at once, too.
 
-    `tell`: takes these sentences, as warnings. `are_the_job`: the views themselves were asked for (`popnas
+    `tell`: hears these sentences, as warnings. `are_the_job`: the views themselves were asked for (`popnas
     report`): a disk that refuses them is an error then, as for any other result.
     """
 
-    def __init__(self, tell: Callable[[str], None] = lambda text: None, *, are_the_job: bool = False) -> None:
+    def __init__(self, tell: Listen = nobody, *, are_the_job: bool = False) -> None:
         self.missing: list[str] = []
         self._tell, self._are_the_job = tell, are_the_job
 
@@ -48,11 +46,11 @@ class Views:
     def lost(self, what: str, why: str) -> None:
         """Tell of a view that is missing."""
         reason = f"{why.rstrip('.')}. Nothing else is affected."
-        text = f"{_BEGIN}{what} is missing: {reason}"
+        text = f"{what} is missing: {reason}"
         if _stands(what):
-            text = f"{_BEGIN}{what} is not made anew, and an older one stands there: {reason}"
+            text = f"{what} is not made anew, and an older one stands there: {reason}"
         self.missing.append(text)
-        self._tell(text)
+        self._tell(Warned(text))
 
 
 def _stands(what: str) -> bool:
@@ -66,7 +64,7 @@ def _stands(what: str) -> bool:
 class RepeatedViews:
     """Tells of views that many networks lack for one reason: the first at once, how many at the end."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Listen) -> None:
         self._tell = tell
         self._counts: Counter[str] = Counter()
 
@@ -76,12 +74,12 @@ class RepeatedViews:
         for sentence in sentences:
             kind = sentence.replace(str(folder), "...")
             if kind not in self._counts:
-                self._tell(sentence)
+                self._tell(Warned(sentence))
             self._counts[kind] += 1
 
     def tell_counts(self) -> None:
         """What was missing more than once, at the end."""
         for kind, count in self._counts.items():
             if count > 1:
-                self._tell(f"{_BEGIN}of {count} networks {kind.removeprefix(_BEGIN)}")
+                self._tell(Warned(f"of {count} networks {kind}"))
         self._counts.clear()

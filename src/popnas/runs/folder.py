@@ -296,6 +296,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def progress_json(self) -> Path:
+        """How far the stage is that runs now, or that ran last; see `runs.stored.progress`."""
+        return self.path / "progress.json"
+
+    @property
     def debug_log(self) -> Path:
         """Everything that was logged, the workers' output included."""
         return self.path / "debug.log"

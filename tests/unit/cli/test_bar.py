@@ -15,8 +15,15 @@ from popnas.cli.terminal.model_progress import Pace
 from popnas.cli.terminal.output import print_table
 from popnas.cli.terminal.progress import _SearchBar
 from popnas.evaluation import Evaluation
+from popnas.events import (
+    CandidateFinished,
+    ConfirmationFinished,
+    ConfirmationStarted,
+    PhaseStarted,
+    SecondsLeft,
+    StepStarted,
+)
 from popnas.printable import printable
-from popnas.workflows.searching.progress import SecondsLeft
 
 WIDTHS = [20, 40, 80, 200]
 
@@ -37,11 +44,11 @@ def drawn(bar, width):
 def test_nothing_is_wider_than_the_terminal_and_no_part_is_lost(width):
     bar = Bar()
     listener = _SearchBar(Console(file=io.StringIO()), bar)
-    listener.phase("step 2: fitting predictors and scoring every expansion of 128 cells")
+    listener(PhaseStarted("step 2: fitting predictors and scoring every expansion of 128 cells"))
     assert max(map(len, drawn(bar, width))) <= width
     assert "scoring every expansion of 128 cells" in " ".join(drawn(bar, width))
-    listener.step_started(5, 128, 3)
-    listener.candidate_finished(evaluation(0.98765), SecondsLeft(48, 7300))
+    listener(StepStarted(5, 128, 3))
+    listener(CandidateFinished(evaluation(0.98765), SecondsLeft(48, 7300)))
     shown = drawn(bar, width)
     assert max(map(len, shown)) <= width
     words = " ".join(" ".join(shown).split())
@@ -53,12 +60,12 @@ def test_nothing_is_wider_than_the_terminal_and_no_part_is_lost(width):
 def test_a_phase_counts_nothing_and_a_step_after_it_counts_anew():
     bar = Bar()
     listener = _SearchBar(Console(file=io.StringIO()), bar)
-    listener.step_started(1, 2, 0)
-    listener.candidate_finished(evaluation(0.5), SecondsLeft(None, None))
-    listener.phase("exporting the best model")
+    listener(StepStarted(1, 2, 0))
+    listener(CandidateFinished(evaluation(0.5), SecondsLeft(None, None)))
+    listener(PhaseStarted("exporting the best model"))
     assert "/" not in "".join(drawn(bar, 80))
-    listener.confirmation_started(18)
-    listener.confirmation_finished()
+    listener(ConfirmationStarted(18))
+    listener(ConfirmationFinished())
     assert " 1/18" in "".join(drawn(bar, 80))
 
 

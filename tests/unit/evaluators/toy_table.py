@@ -15,7 +15,8 @@ import numpy as np
 from popnas.cells import Cell
 from popnas.errors import DataError
 from popnas.evaluation import CandidateJob, Measured
-from popnas.evaluators import Evaluator, Expected, Forecast, Hearing
+from popnas.evaluators import Evaluator, Expected, Forecast
+from popnas.events import Listen
 from popnas.executors import Worker
 from popnas.runs import artifacts
 
@@ -75,7 +76,7 @@ class ToyTable(Evaluator):
     def cells_stacked(self, cells_NB4: np.ndarray) -> np.ndarray:
         return np.ones(len(cells_NB4), dtype=np.int64)
 
-    def forecast(self, progress: Hearing) -> Forecast:
+    def forecast(self, tell: Listen) -> Forecast:
         return ToyForecast(self)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from popnas import executors
 from popnas.errors import CandidateFailed, DataError, StorageError
 
 
@@ -140,6 +141,15 @@ def talk(context, payload):
     return {}
 
 
+def tell_often(context, payload):
+    """Far more than anybody wants to hear, and once more when there was time for it."""
+    for done in range(2000):
+        executors.tell({"epoch": done})
+    time.sleep(0.6)
+    executors.tell({"epoch": 2000})
+    return {"told": 2001}
+
+
 def return_nothing(context, payload):
     return None
 
@@ -178,6 +188,7 @@ ACTIONS = {
         die_leaving_a_child,
         describe,
         talk,
+        tell_often,
         return_nothing,
         return_no_json,
         return_much,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from popnas import report
 from popnas.errors import StorageError
+from popnas.events import Warned
 from popnas.report import canvas, confusion
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.pages import evaluation_page
@@ -39,10 +40,10 @@ def test_what_fails_is_told_once_and_the_rest_goes_on():
         raise ValueError("no ink\nat all")
     with views.view("two"):
         raise StorageError("cannot write two: the disk is full.")
-    assert told == views.missing
-    assert told[0] == "Warning: one is missing: ValueError: no ink. Nothing else is affected."
-    assert told[1] == (
-        "Warning: two is missing: cannot write two: the disk is full. Nothing else is affected."
+    assert told == [Warned(text) for text in views.missing]
+    assert views.missing[0] == "one is missing: ValueError: no ink. Nothing else is affected."
+    assert views.missing[1] == (
+        "two is missing: cannot write two: the disk is full. Nothing else is affected."
     )
 
 
@@ -53,9 +54,9 @@ def test_an_older_file_in_a_views_place_is_told_as_what_it_is(tmp_path):
         with views.view(str(tmp_path / name)):
             raise ValueError("no ink")
     assert views.missing == [
-        f"Warning: {tmp_path / 'report.html'} is not made anew, and an older one stands there: "
+        f"{tmp_path / 'report.html'} is not made anew, and an older one stands there: "
         "ValueError: no ink. Nothing else is affected.",
-        f"Warning: {tmp_path / 'new.html'} is missing: ValueError: no ink. Nothing else is affected.",
+        f"{tmp_path / 'new.html'} is missing: ValueError: no ink. Nothing else is affected.",
     ]
 
 
@@ -69,11 +70,11 @@ def test_a_view_that_every_network_lacks_is_told_once_and_counted(tmp_path):
         if number == 2:
             views.lost("another view", "it is too large")
         repeated.lost(tmp_path / str(number), views.missing)
-    assert [str(tmp_path / "0") in told[0], "another view" in told[1], len(told)] == [True, True, 2]
+    texts = [event.text for event in told]
+    assert [str(tmp_path / "0") in texts[0], "another view" in texts[1], len(told)] == [True, True, 2]
     repeated.tell_counts()
-    assert told[2:] == [
-        "Warning: of 3 networks .../summary.txt is missing: ValueError: no ink in .... "
-        "Nothing else is affected."
+    assert [event.text for event in told[2:]] == [
+        "of 3 networks .../summary.txt is missing: ValueError: no ink in .... Nothing else is affected."
     ]
 
 
@@ -151,7 +152,7 @@ def test_a_figure_that_fails_costs_only_itself(tmp_path, make_run, monkeypatch):
     told = []
     report.write(run_folder, run_folder.state(), Views(told.append))
     assert len(told) == 1
-    assert "broken.png is missing: RuntimeError: no ink" in told[0]
+    assert "broken.png is missing: RuntimeError: no ink" in told[0].text
     assert "<h2>Result</h2>" in run_folder.report_html.read_text()
 
 
@@ -168,8 +169,8 @@ def test_a_part_of_a_page_that_fails_is_left_out(monkeypatch):
     }  # fmt: skip
     told = []
     page = evaluation_page.html(content, Views(told.append))
-    assert [text.partition(":")[2].partition(" is missing")[0] for text in told] == [
-        " the part 'Calibration' of the page of m"
+    assert [event.text.partition(" is missing")[0] for event in told] == [
+        "the part 'Calibration' of the page of m"
     ]
     assert "<h2>Confusion</h2>" in page
     assert "<b>&" not in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from popnas.cli.data.reading_choice import ask_or_take_likeliest, looked_at, typ
 from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, set_option
-from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_argument
 from popnas.errors import UserError
 
@@ -74,7 +73,7 @@ def inspect(
         _show(facts)
     try:
         with written_to_option("-o"):
-            write_page(look, facts, output, Views(partial(echo, err=True), are_the_job=True))
+            write_page(look, facts, output, Views(echo_events, are_the_job=True))
     except UserError:
         if is_json:
             print_json({**facts, "page": None})

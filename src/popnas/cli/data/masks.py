@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, model_option, run_option
-from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 
 
 @click.command("masks")
@@ -47,7 +46,7 @@ def masks(
     from popnas.workflows.models.predicted_masks import show
 
     with written_to_option("-o"):
-        page = show(run, model, split=split, num_shown=num_shown, output=output, say=partial(echo, err=True))
+        page = show(run, model, split=split, num_shown=num_shown, output=output, tell=echo_events)
     if is_json:
         print_json({"path": str(page.path), **page.content})
         return

@@ -9,7 +9,7 @@ import click
 
 from popnas import files
 from popnas.cli.terminal.options import json_option
-from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_typed
 from popnas.errors import DataError, UserError
 
@@ -104,7 +104,7 @@ def segmentation(
         Geometry(resize, crop),
         class_names=names,
         replaces=replaces,
-        say=lambda message: echo(message, err=True),
+        tell=echo_events,
     )
     if is_json:
         print_json({"path": str(output), "class_names": names, "splits": [_content(item) for item in built]})

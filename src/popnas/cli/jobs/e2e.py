@@ -61,14 +61,14 @@ def command(
         raise UserError(f"-r {run} goes on as that job was started; leave out all other options but --json.")
     began = time.monotonic()
     # A workflow loads torch: only once the command line is known to be right.
-    from popnas.cli.terminal.model_progress import job_listener
+    from popnas.cli.terminal.model_progress import JobListener
     from popnas.workflows.settings import load_config
     from popnas.workflows.whole import end_to_end as job
 
-    listener = job_listener(is_quiet=is_json)
+    listener = JobListener(is_quiet=is_json)
     with ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)):
         if run is not None:
-            result = job.resume(run, is_quiet=is_json, listener=listener, began=began)
+            result = job.resume(run, is_quiet=is_json, tell=listener, began=began)
         else:
             result = job.end_to_end(
                 load_config(source or "run", sets=sets),
@@ -79,7 +79,7 @@ def command(
                 batch_size=batch_size,
                 name=name,
                 is_quiet=is_json,
-                listener=listener,
+                tell=listener,
                 began=began,
             )
     if is_json:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.options import json_option, model_option, moved_option, run_option
-from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_argument
+from popnas.events import JobEvent
 
 if TYPE_CHECKING:
     from popnas.workflows.models.evaluation import ModelEvaluation
@@ -33,9 +34,9 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.workflows.models.evaluation import evaluate
 
-    said: list[str] = []
+    said: list[JobEvent] = []
     try:
-        found = evaluate(run, model, top=top, sets=sets, say=said.append)
+        found = evaluate(run, model, top=top, sets=sets, tell=said.append)
         if is_json:
             print_json(
                 [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]
@@ -43,8 +44,8 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
         else:
             _print(found)
     finally:  # what is said is about the figures, which stand first
-        for message in said:
-            echo(message, err=True)
+        for event in said:
+            echo_events(event)
 
 
 def _print(found: Sequence[ModelEvaluation]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import model_option, moved_option, run_option
-from popnas.cli.terminal.output import echo
+from popnas.cli.terminal.output import echo, echo_events
 from popnas.command_lines import as_argument
 
 
@@ -44,7 +44,7 @@ def command(
         echo(f"Written: {as_argument(path)}. Its weights: {as_argument(folder.weights)}")
         return
     with written_to_option("-o"):
-        content = deployment.deploy(folder, output, say=lambda message: echo(message, err=True))
+        content = deployment.deploy(folder, output, tell=echo_events)
     measured = content["measured"]
     echo(f"Written: {as_argument(output or folder.deploy)}")
     echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")

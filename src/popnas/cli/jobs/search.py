@@ -73,9 +73,9 @@ def command(
         ENDING.going_on(lambda: None if listener.folder is None else kept("search", "-r", listener.folder)),
     ):
         if run is not None:
-            result = job.resume(run, sets=sets, listener=listener)
+            result = job.resume(run, sets=sets, tell=listener)
         else:
-            result = job.search(load_config(source or "run", sets=sets), name=name, listener=listener)
+            result = job.search(load_config(source or "run", sets=sets), name=name, tell=listener)
     if is_json:
         print_json_line(json.dumps(_as_json(result)))
     else:

@@ -91,7 +91,7 @@ def command(
             name=name,
             sets=sets,
             renew=renew,
-            listener=listener,
+            tell=listener,
         )
     if is_json:
         print_json(_as_json(result))

@@ -85,7 +85,7 @@ def command(
             name=name,
             sets=sets,
             renew=renew,
-            listener=listener,
+            tell=listener,
         )
     if is_json:
         print_json(trained.to_json())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from popnas.cli.terminal.ending import written_to_option
-from popnas.cli.terminal.output import echo
+from popnas.cli.terminal.output import echo, echo_events
 from popnas.command_lines import as_argument
 from popnas.errors import UserError
 
@@ -41,7 +40,7 @@ def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:
 
     path = output or Path("comparison.html")
     with written_to_option("-o"):
-        views = Views(partial(echo, err=True), are_the_job=True)
+        views = Views(echo_events, are_the_job=True)
         report.compare([RunFolder.open(run) for run in runs], path, views)
     echo(f"Comparison: {as_argument(path)}")
 
@@ -51,6 +50,6 @@ def _rebuild(run: Path, has_pdf: bool) -> None:
     from popnas.workflows.searching.rebuild import rebuild
 
     with progress_listener(is_quiet=False) as listener:
-        folder = rebuild(run, has_pdf=has_pdf, listener=listener)
+        folder = rebuild(run, has_pdf=has_pdf, tell=listener)
     echo(f"Report: {as_argument(folder.report_html)}")
     echo(f"Plots:  {as_argument(folder.plots)}")

@@ -12,19 +12,19 @@ from rich.console import Console
 
 from popnas import files
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
+from popnas.cli.terminal.output import words_of
 from popnas.cli.terminal.progress import duration
-from popnas.command_lines import as_argument
-from popnas.workflows.models.progress import ModelListener
+from popnas.events import JobEvent, Listen, ModelFinished, PhaseStarted, RunOpened, TrainingsStarted, nobody
 
 _POLL_SECONDS = 1.0
 
 
 @contextmanager
-def model_listener(*, is_quiet: bool) -> Iterator[ModelListener]:
+def model_listener(*, is_quiet: bool) -> Iterator[Listen]:
     """A listener that draws on standard error: a bar on a terminal, else a line per model; or none."""
     console = error_console()
     if is_quiet:
-        yield ModelListener()
+        yield nobody
     elif not is_drawn(console):
         yield _ModelLines(console)
     else:
@@ -36,50 +36,38 @@ def model_listener(*, is_quiet: bool) -> Iterator[ModelListener]:
                 drawn.stop()
 
 
-def job_listener(*, is_quiet: bool) -> JobListener:
-    """A listener for jobs whose stages draw their own progress: lines only, or none."""
-    return JobListener(None if is_quiet else error_console())
+class JobListener:
+    """Of a job whose stages draw their own progress: prints lines, unless it is quiet, and remembers the run
+    folder."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self.console = None if is_quiet else error_console()
+        self.folder: Path | None = None
+
+    def __call__(self, event: JobEvent) -> None:
+        """Hear one event."""
+        line = words_of(event)
+        if isinstance(event, RunOpened):
+            self.folder, line = event.folder, f"Run folder: {event.folder}"
+        if self.console is not None and line is not None:
+            say(self.console, line)
 
 
-class _ModelLines(ModelListener):
+class _ModelLines:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def message(self, text: str) -> None:
-        say(self.console, text)
+    def __call__(self, event: JobEvent) -> None:
+        if (line := self._line(event)) is not None:
+            say(self.console, line)
 
-    def phase(self, text: str) -> None:
-        self.message(text)
-
-    def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
-        self.message(
-            f"training {_models(folders)}, {num_epochs} epochs each, in {as_argument(folders[0].parent)}"
-        )
-
-    def model_finished(self, folder: Path, text: str) -> None:
-        self.message(f"{folder.name}: {text}")
-
-
-class JobListener(ModelListener):
-    """Prints lines, if it has a console, and remembers the run folder."""
-
-    def __init__(self, console: Console | None) -> None:
-        self.console = console
-        self.folder: Path | None = None
-
-    def job_opened(self, folder: Path) -> None:
-        """The folder that all stages write into is there."""
-        self.folder = folder
-        self.message(f"Run folder: {as_argument(folder)}")
-
-    def message(self, text: str) -> None:
-        """One line above the bar."""
-        if self.console is not None:
-            say(self.console, text)
-
-    def phase(self, text: str) -> None:
-        """What is done now, beside epochs."""
-        self.message(text)
+    def _line(self, event: JobEvent) -> str | None:
+        match event:
+            case TrainingsStarted(folders, num_epochs):
+                return f"training {_models(folders)}, {num_epochs} epochs each, in {folders[0].parent}"
+            case ModelFinished(folder, text):
+                return f"{folder.name}: {text}"
+        return words_of(event)
 
 
 class _ModelBar(_ModelLines):
@@ -91,11 +79,17 @@ class _ModelBar(_ModelLines):
         self._stopped = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    def phase(self, text: str) -> None:
-        self.stop()
-        self.bar.start(text)
+    def __call__(self, event: JobEvent) -> None:
+        match event:
+            case PhaseStarted(text):
+                self.stop()
+                self.bar.start(text)
+            case TrainingsStarted(folders, num_epochs):
+                self._watch_from_now(folders, num_epochs)
+            case _:
+                super().__call__(event)
 
-    def training_started(self, folders: Sequence[Path], num_epochs: int) -> None:
+    def _watch_from_now(self, folders: Sequence[Path], num_epochs: int) -> None:
         self.stop()
         self._stopped.clear()
         self.bar.start(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from popnas.cli.terminal.wrap import columns_of, pieces, width_of, wrap
+from popnas.events import JobEvent, PhaseStarted, Told, Warned
 from popnas.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -27,6 +28,22 @@ def shown(text: object, stream: TextIO | None) -> str:
 def echo(text: object = "", *, err: bool = False) -> None:
     """A line for people on standard output, or with `err` on standard error."""
     click.echo(shown(text, sys.stderr if err else sys.stdout), err=err)
+
+
+def words_of(event: JobEvent) -> str | None:
+    """What an event is as a line of its own, wherever there is no bar; None: nothing."""
+    match event:
+        case Warned(text):
+            return f"Warning: {text}"
+        case Told(text) | PhaseStarted(text):
+            return text
+    return None
+
+
+def echo_events(event: JobEvent) -> None:
+    """A listener that prints what is told on standard error."""
+    if (line := words_of(event)) is not None:
+        echo(line, err=True)
 
 
 def print_json(value: Any) -> None:

@@ -10,9 +10,18 @@ from rich.console import Console
 
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.ending import ENDING
-from popnas.command_lines import as_argument
-from popnas.evaluation import Evaluation
-from popnas.workflows.searching.progress import Listener, SecondsLeft
+from popnas.cli.terminal.output import words_of
+from popnas.events import (
+    CandidateFinished,
+    ConfirmationFinished,
+    ConfirmationStarted,
+    JobEvent,
+    PhaseAdvanced,
+    PhaseStarted,
+    RunOpened,
+    SecondsLeft,
+    StepStarted,
+)
 
 CONFIRMING = "confirming the best cells with other seeds"
 
@@ -30,44 +39,38 @@ def progress_listener(*, is_quiet: bool) -> Iterator[TerminalListener]:
             yield _SearchBar(console, bar)
 
 
-class TerminalListener(Listener):
+class TerminalListener:
     """A silent listener that remembers the run folder, to tell how an interrupted run goes on."""
 
     folder: Path | None = None
 
-    def run_opened(self, folder: Path) -> None:
-        """Remember the folder."""
-        self.folder = folder
+    def __call__(self, event: JobEvent) -> None:
+        """Hear one event."""
+        if isinstance(event, RunOpened):
+            self.folder = event.folder
 
 
 class _SearchLines(TerminalListener):
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def run_opened(self, folder: Path) -> None:
-        super().run_opened(folder)
-        if not ENDING.is_stage:  # else the job has told it
-            self.message(f"Run folder: {as_argument(folder)}")
+    def __call__(self, event: JobEvent) -> None:
+        super().__call__(event)
+        if (line := self._line(event)) is not None:
+            say(self.console, line)
 
-    def message(self, text: str) -> None:
-        say(self.console, text)
-
-    def phase(self, text: str) -> None:
-        self.message(text)
-
-    def counting_started(self, text: str, total: int) -> None:
-        self.message(text)
-
-    def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
-        done = f", {num_done} of them trained before" if num_done else ""
-        self.message(f"{step_title(step)}: {_networks(num_candidates)}{done}")
-
-    def candidate_finished(self, evaluation: Evaluation, seconds_left: SecondsLeft) -> None:
-        if evaluation.is_failed:
-            self.message(f"failed: {evaluation.cell}: {evaluation.error}")
-
-    def confirmation_started(self, num_networks: int) -> None:
-        self.message(f"{CONFIRMING}: {_networks(num_networks)}")
+    def _line(self, event: JobEvent) -> str | None:
+        match event:
+            case RunOpened(folder):
+                return None if ENDING.is_stage else f"Run folder: {folder}"  # else the job has told it
+            case StepStarted(step, num_candidates, num_done):
+                done = f", {num_done} of them trained before" if num_done else ""
+                return f"{step_title(step)}: {num_candidates} networks{done}"
+            case CandidateFinished(evaluation) if evaluation.is_failed:
+                return f"failed: {evaluation.cell}: {evaluation.error}"
+            case ConfirmationStarted(num_networks):
+                return f"{CONFIRMING}: {num_networks} networks"
+        return words_of(event)
 
 
 class _SearchBar(_SearchLines):
@@ -76,34 +79,29 @@ class _SearchBar(_SearchLines):
         self.bar = bar
         self.best: float | None = None
 
-    def phase(self, text: str) -> None:
-        self.bar.start(text)
+    def __call__(self, event: JobEvent) -> None:
+        match event:
+            case PhaseStarted(text, total):
+                self.bar.start(text, total)
+            case PhaseAdvanced(done, what):
+                self.bar.update(done, what)
+            case StepStarted(step, num_candidates, num_done):
+                self.bar.start(step_title(step), num_candidates, num_done)
+            case ConfirmationStarted(num_networks):
+                self.bar.start(CONFIRMING, num_networks)
+            case ConfirmationFinished():
+                self.bar.update(self.bar.done + 1)
+            case _:
+                super().__call__(event)
+        if isinstance(event, CandidateFinished):
+            self._finished(event)
 
-    def counting_started(self, text: str, total: int) -> None:
-        self.bar.start(text, total)
-
-    def counted(self, done: int, what: str = "") -> None:
-        self.bar.update(done, what)
-
-    def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
-        self.bar.start(step_title(step), num_candidates, num_done)
-
-    def candidate_finished(self, evaluation: Evaluation, seconds_left: SecondsLeft) -> None:
-        super().candidate_finished(evaluation, seconds_left)
+    def _finished(self, event: CandidateFinished) -> None:
+        evaluation = event.evaluation
         if evaluation.score is not None and evaluation.step > 0:
             self.best = max(self.best or 0.0, evaluation.score)
         best = f"best {self.best:.4f}" if self.best is not None else ""
-        self.bar.update(self.bar.done + 1, best, left_text(seconds_left))
-
-    def confirmation_started(self, num_networks: int) -> None:
-        self.bar.start(CONFIRMING, num_networks)
-
-    def confirmation_finished(self) -> None:
-        self.bar.update(self.bar.done + 1)
-
-
-def _networks(count: int) -> str:
-    return f"{count:,} network{'s' * (count != 1)}"
+        self.bar.update(self.bar.done + 1, best, left_text(event.seconds_left))
 
 
 def step_title(step: int) -> str:

@@ -13,18 +13,17 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
-from popnas.evaluators._base import BestModel, Hearing
+from popnas.evaluators._base import BestModel
 from popnas.evaluators.training import candidate_files
 from popnas.evaluators.training.model_json import model_json
+from popnas.events import Listen, Told, Warned
 from popnas.export import description
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import identity
 from popnas.storage import write_bytes
 
 
-def write(
-    model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Dataset, progress: Hearing
-) -> None:
+def write(model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Dataset, tell: Listen) -> None:
     """Write `model.onnx`, `weights.safetensors` and, last, `model.json`.
 
     Raises:
@@ -34,7 +33,7 @@ def write(
     best, path = model.best, model.weights
     network = networks.build(Cell.parse(best.cell), spec)
     if not _load(network, path):
-        progress.message("The weights kept of the best cell are gone or damaged: it is trained again.")
+        tell(Told("The weights kept of the best cell are gone or damaged: it is trained again."))
         model.evaluate_again()  # training repeats lost weights exactly
         if not _load(network, path):
             raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {path}")
@@ -49,7 +48,7 @@ def write(
         )
     except ExportError as error:
         checked = None
-        progress.message(f"Warning: the best model was not exported as ONNX: {error}. Its weights are saved.")
+        tell(Warned(f"the best model was not exported as ONNX: {error}. Its weights are saved."))
     content = model_json(Cell.parse(best.cell), spec, config, dataset) | {
         "stage": "search",
         "validation_metrics": best.metrics,

@@ -6,6 +6,7 @@ Evaluation.
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from popnas import config, networks, objectives, tasks, training
+from popnas import config, executors, networks, objectives, tasks, training
 from popnas.cells import Cell
-from popnas.datasets import Fold
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
 from popnas.evaluators.training import candidate_files, fits
@@ -26,8 +26,9 @@ from popnas.networks.cost import network_cost
 from popnas.operators import Cost
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
-from popnas.training import TrainingResult, simulated
+from popnas.training import EpochRecord, TrainingResult, simulated
 from popnas.training.failures import memory_errors_named
+from popnas.training.interfaces import Snapshot
 
 
 def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:
@@ -75,7 +76,8 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
             fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
         # Memory may run out in building and in timing too, not only in training.
         with memory_errors_named(context.placement.device):
-            results = [_train(context, cell, job.seed, fold, cost) for fold in context.dataset.folds]
+            numbers = range(len(context.dataset.folds))
+            results = [_train(context, cell, job.seed, number, cost) for number in numbers]
             seconds = inference_seconds(context, results[0][0], cost)
             others = other_figures(context, results[0][0])
     except CandidateFailed as failure:
@@ -127,8 +129,16 @@ def _leave_files(
 
 
 def _train(
-    context: CandidateContext, cell: Cell, seed: int, fold: Fold, cost: Cost
+    context: CandidateContext, cell: Cell, seed: int, number: int, cost: Cost
 ) -> tuple[networks.Network, TrainingResult]:
+    """Train on the fold of that number."""
+    fold, num_epochs = context.dataset.folds[number], context.settings.epochs
+    finished = itertools.count(number * num_epochs + 1)
+
+    def on_epoch(record: EpochRecord, snapshot: Snapshot) -> bool:
+        executors.tell({"epoch": next(finished), "num_epochs": num_epochs * len(context.dataset.folds)})
+        return False
+
     torch.manual_seed(seed)
     network = networks.build(cell, context.spec)
     config, dataset, task = context.config, context.dataset, context.task
@@ -144,6 +154,7 @@ def _train(
             seed,
             simulated_cost=cost if others.timing == "simulated" else None,
             max_seconds=others.max_candidate_seconds,
+            on_epoch=on_epoch,
         ),
     )
     return network, result

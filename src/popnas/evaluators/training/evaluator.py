@@ -12,8 +12,9 @@ import numpy as np
 from popnas import objectives, tasks
 from popnas.config import RunConfig
 from popnas.errors import RunFolderError
-from popnas.evaluators._base import REGISTRY, BestModel, CellsStacked, Evaluator, Forecast, Hearing
+from popnas.evaluators._base import REGISTRY, BestModel, CellsStacked, Evaluator, Forecast
 from popnas.evaluators.training import training_data
+from popnas.events import Listen
 from popnas.export import description
 from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
@@ -95,14 +96,14 @@ class TrainingEvaluator(Evaluator):
             spec = task.network_spec(config, task.load(config))
         return partial(num_cells_stacked, spec=spec)
 
-    def forecast(self, progress: Hearing) -> Forecast:
+    def forecast(self, tell: Listen) -> Forecast:
         """See `Evaluator`."""
         from popnas.evaluators.training.forecast import TrainingForecast
 
-        return TrainingForecast(self.config, self.dataset, self.spec, progress)
+        return TrainingForecast(self.config, self.dataset, self.spec, tell)
 
-    def write_best(self, model: BestModel, progress: Hearing) -> None:
+    def write_best(self, model: BestModel, tell: Listen) -> None:
         """See `Evaluator`."""
         from popnas.evaluators.training import best_model
 
-        best_model.write(model, self.config, self.spec, self.dataset, progress)
+        best_model.write(model, self.config, self.spec, self.dataset, tell)

@@ -6,8 +6,9 @@ import numpy as np
 
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.evaluators._base import Expected, Forecast, Hearing
+from popnas.evaluators._base import Expected, Forecast
 from popnas.evaluators.training import fits, probing
+from popnas.events import Listen
 from popnas.networks.spec import NetworkSpec
 
 
@@ -22,9 +23,9 @@ def epoch_samples(dataset: Dataset) -> float:
 class TrainingForecast(Forecast):
     """Probes this device when it is made."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, progress: Hearing) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> None:
         self.config, self.dataset, self.spec = config, dataset, spec
-        self.model = probing.cost_model(config, dataset, spec, progress)
+        self.model = probing.cost_model(config, dataset, spec, tell)
 
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`: on all folds, with everything that is done once."""

@@ -23,10 +23,10 @@ from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.evaluation import CandidateJob
-from popnas.evaluators._base import Hearing
 from popnas.evaluators.training import candidate, candidate_files, fits
 from popnas.evaluators.training.context import CandidateContext, TrainingContext
 from popnas.evaluators.training.placing import placement
+from popnas.events import Listen, PhaseAdvanced, PhaseStarted
 from popnas.executors.inline import torch_threads
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
@@ -90,23 +90,23 @@ class CostModel:
         return np.asarray((self.empty[:, None] + share_N * np.maximum(added_3N, 0.0)).T)
 
 
-def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, progress: Hearing) -> CostModel:
+def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> CostModel:
     """Probe this device; `progress` hears what is being probed."""
     space = config.space
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
         prober = _Prober(config, dataset, spec, Path(folder))
         num_large = _NUM_LARGE if space.num_blocks > 1 else 0
-        progress.counting_started("probing operators and cells", len(space.operators) + num_large)
+        tell(PhaseStarted("probing operators and cells", len(space.operators) + num_large))
         prober.cost(Cell())  # what is loaded and prepared once belongs to no cell
         empty = prober.cost(Cell()).as_array()
         deadline = time.monotonic() + _BUDGET_SECONDS
-        single = _operators(prober, space, empty, progress, deadline)
+        single = _operators(prober, space, empty, tell, deadline)
         model = CostModel(empty, single, np.zeros(3), _built_shares(space, spec))
-        return _with_blocks(model, prober, space, progress, deadline) if num_large else model
+        return _with_blocks(model, prober, space, tell, deadline) if num_large else model
 
 
 def _operators(
-    prober: _Prober, space: SearchSpace, empty: np.ndarray, progress: Hearing, deadline: float
+    prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Listen, deadline: float
 ) -> np.ndarray:
     """(3, operators + 1): what one use of each operator adds."""
     cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
@@ -118,7 +118,7 @@ def _operators(
     for place in order:
         if len(probed) >= 3 and time.monotonic() > deadline:
             break
-        progress.counted(len(probed), space.operators[place])
+        tell(PhaseAdvanced(len(probed), space.operators[place]))
         added[:, place] = (prober.cost(cells[place]).as_array() - empty) / 2
         probed.append(place)
     for place in set(order) - set(probed):
@@ -132,7 +132,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _with_blocks(
-    model: CostModel, prober: _Prober, space: SearchSpace, progress: Hearing, deadline: float
+    model: CostModel, prober: _Prober, space: SearchSpace, tell: Listen, deadline: float
 ) -> CostModel:
     """The model with what a further block adds, from larger cells that fit into memory."""
     rng = np.random.default_rng(0)
@@ -140,7 +140,7 @@ def _with_blocks(
     for number, num_blocks in enumerate(np.linspace(space.num_blocks, 2, _NUM_LARGE).astype(int)):
         if found and time.monotonic() > deadline:
             break
-        progress.counted(len(space.operators) + number, f"a cell of {num_blocks} blocks")
+        tell(PhaseAdvanced(len(space.operators) + number, f"a cell of {num_blocks} blocks"))
         cells_NB4 = space.random_cells(50, num_blocks, rng)
         cells_NB4 = cells_NB4[np.argsort(bulk.nearest_lookback(cells_NB4) != -1, kind="stable")][:1]
         cell = space.decode(cells_NB4)[0]
@@ -148,7 +148,7 @@ def _with_blocks(
             continue
         rest = prober.cost(cell).as_array() - model.costs(cells_NB4)[0]
         found.append(rest / (num_blocks - 1))
-    progress.counted(len(space.operators) + _NUM_LARGE)
+    tell(PhaseAdvanced(len(space.operators) + _NUM_LARGE))
     block = np.median(found, axis=0) if found else np.zeros(3)
     return CostModel(model.empty, model.operators, block, model.built)
 

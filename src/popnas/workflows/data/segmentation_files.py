@@ -27,10 +27,10 @@ from popnas.datasets.masks.mask_files import ColourTable, read_mask
 from popnas.datasets.masks.npz_writing import NpzWriter, npz_writer
 from popnas.datasets.sources.segmentation_folders import paired, turned_alone, with_channels
 from popnas.errors import DataError, UserError
+from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.resources import available_cores
 from popnas.storage import write_text
 
-Say = Callable[[str], None]
 Folders = Mapping[str, tuple[Path, Path]]
 """Image and mask folder of each split."""
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
@@ -113,7 +113,7 @@ def build(
     *,
     class_names: Sequence[str] | None = None,
     replaces: bool = False,
-    say: Say = lambda message: None,
+    tell: Listen = nobody,
 ) -> list[BuiltSplit]:
     """Write `output`/SPLIT.npz for each split, and `classes.txt` if there are `class_names`.
 
@@ -127,7 +127,7 @@ def build(
     _check_new([*files.values(), *([names_file] if class_names else [])], replaces)
     scanned, mistakes, findings = [], Mistakes(), Findings()
     for split, (image_folder, mask_folder) in folders.items():
-        say(f"reading masks: {as_argument(mask_folder)}")
+        tell(PhaseStarted(f"reading masks: {as_argument(mask_folder)}"))
         with mistakes.held():
             pairs = paired(image_folder, mask_folder, findings)
             scanned.append(_scan(split, pairs, reading, geometry, findings))
@@ -137,14 +137,14 @@ def build(
     built = []
     for part in scanned:
         file = files[part.name]
-        say(f"writing {len(part.pairs)} images: {as_argument(file)}")
+        tell(PhaseStarted(f"writing {len(part.pairs)} images: {as_argument(file)}"))
         with npz_writer(file) as writer:
             _write(writer, part, reading, geometry, num_channels, findings)
         built.append(BuiltSplit(part.name, file, np.array(part.sizes), part.pixels))
     if class_names:
         write_text(names_file, "".join(f"{name}\n" for name in class_names))
     for sentence in findings.notes().warnings():
-        say(f"Warning: {sentence}")
+        tell(Warned(sentence))
     return built
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,28 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
 from popnas.evaluators.training import training_data
+from popnas.events import Listen, Told, Warned, nobody
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
-
-Say = Callable[[str], None]
 
 
 def deploy(
     model: ModelFolder,
     folder: Path | None = None,
     *,
-    say: Say = lambda message: None,
+    tell: Listen = nobody,
     told: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write the deployment folder of a model (default: `deploy/` inside its own); returns its `model.json`.
 
-    Without a test split the files are judged on validation data, and `say` tells so.
+    Without a test split the files are judged on validation data, which `tell` hears.
 
     Raises:
         ExportError: no ONNX file reproduces the network.
         RunFolderError, DataError: the model or its data cannot be read.
         StorageError: the disk refused.
     """
-    network, dataset = model.load_network(), load_for_judging(model, say, told)
+    network, dataset = model.load_network(), load_for_judging(model, tell, told)
     check_same_data(model, dataset)
     name, judged_on = ("validation", dataset.validation) if dataset.test is None else ("test", dataset.test)
     # The ONNX libraries take seconds to import: only once everything else is well.
@@ -48,7 +47,7 @@ def deploy(
         judged_name=name,
     )
     if not content["int8"]["is_kept"]:
-        say(f"No int8 file: {content['int8']['reason']}.")
+        tell(Told(f"No int8 file: {content['int8']['reason']}."))
     return content
 
 
@@ -65,16 +64,16 @@ def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
         return training_data.load(config, run)
 
 
-def load_for_judging(model: ModelFolder, say: Say, told: Collection[str] = ()) -> Dataset:
+def load_for_judging(model: ModelFolder, tell: Listen, told: Collection[str] = ()) -> Dataset:
     """The model's data with their test split, or without, if there is none."""
     try:
         dataset = model.load_dataset(need_test=True)
     except MissingSplitError as lack:
-        say(f"{lack} The exported files are judged on validation data instead.")
+        tell(Told(f"{lack} The exported files are judged on validation data instead."))
         return model.load_dataset()
     for warning in dataset.test_warnings:
         if warning not in told:
-            say(f"Warning: {warning}")
+            tell(Warned(warning))
     return dataset
 
 

@@ -17,6 +17,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
 from popnas.evaluators.training.placing import placement
+from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.placement import Placement
 from popnas.report import confusion
@@ -35,7 +36,6 @@ from popnas.workflows.models.worst_masks import WorstMasks
 if TYPE_CHECKING:
     import onnxruntime
 
-Say = Callable[[str], None]
 STEM = "test_confusion_matrix"
 _BATCH = 64
 
@@ -62,13 +62,13 @@ def evaluate(
     *,
     top: bool = False,
     sets: Sequence[str] = (),
-    say: Say = lambda message: None,
+    tell: Listen = nobody,
 ) -> list[ModelEvaluation]:
     """Evaluate a model of the run `path` on test data (`model`: its folder; default the search's best; `path`
     may be a model's folder itself), or with `top` all models of its selection. `sets`: "dataset.path=PLACE",
     where the data were moved.
 
-    Models whose data have no test split are skipped: `say` tells why, nothing is written.
+    Models whose data have no test split are skipped: `tell` hears why, nothing is written.
 
     Raises:
         RunFolderError: no such model, or one of another task.
@@ -79,7 +79,7 @@ def evaluate(
     found = find_models(Path(path), model, top=top)
     read_data_from(found, sets)
     told: set[str] = set()
-    return [_evaluate(folder, say, told) for folder in found]
+    return [_evaluate(folder, tell, told) for folder in found]
 
 
 def find_models(path: Path, model: Path | str | None = None, *, top: bool = False) -> list[ModelFolder]:
@@ -155,20 +155,20 @@ def _check_task(run: RunFolder, folder: ModelFolder) -> None:
         )
 
 
-def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
+def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluation:
     """`told`: what was said of the data of other models, which are mostly the same."""
     config, network = folder.config(), folder.load_network()
     task = tasks.get(config.dataset.type)
     try:
         dataset = folder.load_dataset(need_test=True)
     except MissingSplitError as lack:
-        say(f"{folder.path} is skipped: {lack}")
+        tell(Told(f"{folder.path} is skipped: {lack}"))
         return ModelEvaluation(folder.path, None, str(lack))
     check_same_data(folder, dataset)
     assert dataset.test is not None
     for warning in dataset.test_warnings:
         if warning not in told:
-            say(f"Warning: {warning}")
+            tell(Warned(warning))
             told.add(warning)
     tally = Tally(dataset.num_classes, has_iou=task.is_per_pixel)
     metrics = task.metrics(dataset.num_classes)
@@ -180,7 +180,7 @@ def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
     # The figures are the job and are printed: a folder that may only be read keeps nobody from them.
-    views = Views(say)
+    views = Views(tell)
     content = plain(
         {
             **_model(folder),
@@ -197,7 +197,8 @@ def _evaluate(folder: ModelFolder, say: Say, told: set[str]) -> ModelEvaluation:
     page = _write(folder, content, dataset.class_names, views)
     for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
         what = "pixel" if task.is_per_pixel else "sample"
-        say(f"No training {what} has the class '{name}', but test {what}s have: they cannot be recognised.")
+        unseen = f"No training {what} has the class '{name}', but test {what}s have"
+        tell(Told(f"{unseen}: they cannot be recognised."))
     return ModelEvaluation(folder.path, content, page=page)
 
 

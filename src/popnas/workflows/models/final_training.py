@@ -15,14 +15,25 @@ from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError
 from popnas.evaluators.training import fits
+from popnas.events import (
+    EpochFinished,
+    Listen,
+    ModelFinished,
+    PhaseStarted,
+    Told,
+    TrainingsStarted,
+    Warned,
+    nobody,
+)
 from popnas.networks.cost import network_cost
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
+from popnas.runs.stored import progress
+from popnas.training import EpochRecord
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, earlier, requests, selection
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.training import (
     FINAL,
     ModelJob,
@@ -65,7 +76,7 @@ def train(
     name: str | None = None,
     sets: Sequence[str] = (),
     renew: bool = False,
-    listener: ModelListener | None = None,
+    tell: Listen = nobody,
 ) -> TrainedModel:
     """Train one network for good; called again with equal arguments it goes on where it was.
 
@@ -80,7 +91,6 @@ def train(
         ExportError: no ONNX file reproduces the network; its weights are kept.
     """
     forks.check("final training")
-    listener = listener or ModelListener()
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
     path = requests.stage_folder(folder.final_training, name)
@@ -104,17 +114,18 @@ def train(
     deadline = None if hours is None else time.monotonic() + hours * 3600
     job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, choice.origin)
     if choice.warning is not None:
-        listener.message(f"Warning: {choice.warning}")
-    with RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock"):
+        tell(Warned(choice.warning))
+    lock = RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock")
+    with lock, progress.kept(folder.progress_json, FINAL, tell) as tell:
         try:
             check_same_job(job)
         except OtherTrainingError:
             if not renew or (kept := earlier.put_aside(path)) is None:
                 raise
-            listener.message(f"The training that was there is kept in {kept}.")
+            tell(Told(f"The training that was there is kept in {kept}."))
         for warning in ignored:
-            listener.message(f"Warning: {warning}")
-        return _train(job, listener)
+            tell(Warned(warning))
+        return _train(job, tell)
 
 
 def _macro(
@@ -131,35 +142,39 @@ def _macro(
     return found
 
 
-def _train(job: ModelJob, listener: ModelListener) -> TrainedModel:
-    listener.message(f"{job.origin}: {job.cell}")
-    listener.phase("loading the data")
+def _train(job: ModelJob, tell: Listen) -> TrainedModel:
+    tell(Told(f"{job.origin}: {job.cell}"))
+    tell(PhaseStarted("loading the data"))
     dataset = deployment.load_with_test(job.config, identity.enclosing(job.folder))
     for warning in [*unused(job.config), *dataset.told]:
-        listener.message(f"Warning: {warning}")
+        tell(Warned(warning))
     if not ModelFolder(job.folder).is_finished:
         spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
         for warning in fits.check_training(
             job.config, dataset, [(Cell.parse(job.cell), spec)], is_final=True
         ):
-            listener.message(f"Warning: {warning}")
-    listener.training_started([job.folder], job.config.training_hyperparameters.epochs)
+            tell(Warned(warning))
+    tell(TrainingsStarted((job.folder,), job.config.training_hyperparameters.epochs))
+
+    def on_epoch(number: int, record: EpochRecord) -> None:
+        tell(EpochFinished(job.folder.name, number, job.config.training_hyperparameters.epochs))
+
     before = torch.get_num_threads()
     torch.set_num_threads(_threads(job, dataset))
     try:
-        trained = train_model(job, dataset)
+        trained = train_model(job, dataset, on_epoch)
     finally:
         torch.set_num_threads(before)
-    listener.model_finished(job.folder, f"trained for {trained.num_epochs} epochs")
+    tell(ModelFinished(job.folder, f"trained for {trained.num_epochs} epochs"))
     for missing in trained.missing_views:
-        listener.message(missing)
+        tell(Warned(missing))
     folder = ModelFolder(job.folder)
     if trained.warning is not None:
         raise ExportError(f"{trained.warning}\nThe weights are kept in {folder.weights}.")
     # The deployment's `model.json` is written last: a folder that has it is whole.
     if not ModelFolder(folder.deploy).is_finished:
-        listener.phase("writing the deployment folder")
-        deployment.deploy(folder, say=listener.message, told=dataset.told)
+        tell(PhaseStarted("writing the deployment folder"))
+        deployment.deploy(folder, tell=tell, told=dataset.told)
     return trained
 
 

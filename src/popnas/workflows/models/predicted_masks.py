@@ -12,10 +12,11 @@ from popnas import tasks
 from popnas.command_lines import as_typed
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
+from popnas.events import Listen, Warned, nobody
 from popnas.report.pages import masks_page
 from popnas.storage import write_text
 from popnas.workflows.models import worst_masks
-from popnas.workflows.models.deployment import Say, check_same_data
+from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.evaluation import answers, find_models
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.worst_masks import WorstMasks
@@ -40,7 +41,7 @@ def show(
     split: str = "test",
     num_shown: int = worst_masks.NUM_SHOWN,
     output: Path | None = None,
-    say: Say = lambda message: None,
+    tell: Listen = nobody,
 ) -> MasksPage:
     """Predict the masks of a split and write the page of the worst `num_shown` (`model` as for `evaluate`;
     default of `output`: `masks.html` in the model's folder, where the run's report finds it).
@@ -61,7 +62,7 @@ def show(
     dataset, part = _data(folder, split)
     if split == "test":
         for warning in dataset.test_warnings:
-            say(f"Warning: {warning}")
+            tell(Warned(warning))
     worst = WorstMasks(dataset.num_classes, num_shown)
     for probabilities_NK, y_N in answers(folder, folder.load_network(), part):
         worst.update(probabilities_NK, y_N)

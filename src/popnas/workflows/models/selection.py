@@ -21,6 +21,16 @@ from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
 from popnas.evaluators.training import fits, training_data
 from popnas.evaluators.training.placing import num_workers
+from popnas.events import (
+    EpochFinished,
+    Listen,
+    ModelFinished,
+    PhaseStarted,
+    Told,
+    TrainingsStarted,
+    Warned,
+    nobody,
+)
 from popnas.executors import Executor, Job, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
@@ -29,16 +39,16 @@ from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
+from popnas.runs.stored import progress
 from popnas.runs.stored.reading import is_there, read_json
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
-from popnas.training import device
+from popnas.training import EpochRecord, device
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.models import macro_variants, requests, search_state
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.stored import selection_plan
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan
 from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
@@ -98,7 +108,7 @@ def select(
     name: str | None = None,
     sets: Sequence[str] = (),
     renew: bool = False,
-    listener: ModelListener | None = None,
+    tell: Listen = nobody,
 ) -> SelectionResult:
     """Train the best cells of a run longer; called again with equal arguments it goes on where it was.
 
@@ -121,7 +131,6 @@ def select(
         PopnasError: every model failed.
     """
     forks.check("model selection")
-    listener = listener or ModelListener()
     allowed = None if params is None else macro_variants.parse_params_range(params)
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
@@ -133,12 +142,13 @@ def select(
         run_data.check_same(folder, place)
     given = None if cell is None else requests.given_cell(cell, base)
     cells = [given] if given is not None else chosen_cells(folder, num_cells, is_from_front)
-    with RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock"):
-        listener.phase("loading the data")
+    lock = RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock")
+    with lock, progress.kept(folder.progress_json, SELECTION, tell) as tell:
+        tell(PhaseStarted("loading the data"))
         dataset = training_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
         for warning in [*ignored, *unused(config), *dataset.told]:
-            listener.message(f"Warning: {warning}")
+            tell(Warned(warning))
         request = {
             "cell": None if given is None else given.key,
             "num_cells": None if given is not None else num_cells,
@@ -148,11 +158,11 @@ def select(
         state = folder.state()
         made_from = None if given is not None else search_state.of(state)
         if made_from is not None and not state.is_finished:
-            listener.message(f"Selected from what there is: {search_state.words(made_from)}.")
+            tell(Told(f"Selected from what there is: {search_state.words(made_from)}."))
         stale = staleness(folder.path, path, state)
         if stale is not None and not renew:
-            listener.message(f"Warning: {stale}")
-        running = _Selection(path, config, dataset, listener)
+            tell(Warned(stale))
+        running = _Selection(path, config, dataset, tell)
         return running.run(request, made_from, cells, allowed, renew=renew and stale is not None)
 
 
@@ -203,9 +213,9 @@ def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
 class _Selection:
     """One running selection."""
 
-    def __init__(self, path: Path, config: RunConfig, dataset: Dataset, listener: ModelListener) -> None:
-        self.path, self.config, self.dataset, self.listener = path, config, dataset, listener
-        self.missing_views = RepeatedViews(listener.message)
+    def __init__(self, path: Path, config: RunConfig, dataset: Dataset, tell: Listen) -> None:
+        self.path, self.config, self.dataset, self.tell = path, config, dataset, tell
+        self.missing_views = RepeatedViews(tell)
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
 
@@ -236,9 +246,8 @@ class _Selection:
             for model in models
             if (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
         ]
-        self.listener.training_started(
-            [model.folder for model in models], self.config.training_hyperparameters.epochs
-        )
+        folders = tuple(model.folder for model in models)
+        self.tell(TrainingsStarted(folders, self.config.training_hyperparameters.epochs))
         if pending:
             self._train(pending)
             self.missing_views.tell_counts()
@@ -261,7 +270,7 @@ class _Selection:
             if allowed is not None:
                 planned += [(cell, macro) for macro in macro_variants.alternatives(cell, spec, allowed)]
                 if (message := macro_variants.nothing_fits(cell, spec, allowed)) is not None:
-                    self.listener.message(message)
+                    self.tell(Told(message))
         known = [(model.cell, model.motifs, model.normal_cells, model.filters) for model in kept]
         fresh = [
             (cell, macro)
@@ -282,7 +291,7 @@ class _Selection:
             for model in planned
         ]
         for warning in fits.check_training(self.config, self.dataset, networks, is_final=False):
-            self.listener.message(f"Warning: {warning}")
+            self.tell(Warned(warning))
 
     def _spec(self, motifs: int, normal_cells: int, filters: int) -> NetworkSpec:
         spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
@@ -299,25 +308,28 @@ class _Selection:
             for model in sorted(pending, key=flops, reverse=True)
         ]
         with self._executor(len(jobs)) as executor:
-            for result in executor.run(jobs):
+            for result in executor.run(jobs, on_progress=self._hear_epoch):
                 folder = self.path / result.id
                 if result.value is None:
                     content = {"error": result.error, "error_kind": result.error_kind}
                     write_json(folder / "failed.json", content, is_durable=True, is_proven=True)
-                    self.listener.model_finished(folder, f"failed: {result.error}")
+                    self.tell(ModelFinished(folder, f"failed: {result.error}"))
                 else:
                     self._tell(TrainedModel.from_json(result.value))
                 self._write_table()
                 if self._is_time_up():
                     executor.drain()
 
+    def _hear_epoch(self, job_id: str, progress: dict[str, Any]) -> None:
+        self.tell(EpochFinished(job_id, progress["epoch"], progress["num_epochs"]))
+
     def _tell(self, trained: TrainedModel) -> None:
         stopped = ", stopped by max_hours" if trained.stopped else ""
         told = f"validation {trained.score:.4f} in epoch {trained.best_epoch}{stopped}"
-        self.listener.model_finished(trained.folder, told)
+        self.tell(ModelFinished(trained.folder, told))
         self.missing_views.lost(trained.folder, trained.missing_views)
         if trained.warning:
-            self.listener.message(f"Warning: {trained.folder.name} has no ONNX file: {trained.warning}")
+            self.tell(Warned(f"{trained.folder.name} has no ONNX file: {trained.warning}"))
 
     def _job(self, model: SelectedModel) -> SelectionJob:
         shape = (model.motifs, model.normal_cells, model.filters)
@@ -434,4 +446,9 @@ def evaluate(context: SelectionContext, payload: dict[str, Any]) -> dict[str, An
     model = ModelJob(
         Path(job.folder), job.cell, config, SELECTION, deadline=job.deadline, device=context.device
     )
-    return train_model(model, context.dataset).to_json()
+    num_epochs = config.training_hyperparameters.epochs
+
+    def on_epoch(number: int, record: EpochRecord) -> None:
+        executors.tell({"epoch": number, "num_epochs": num_epochs})
+
+    return train_model(model, context.dataset, on_epoch).to_json()

@@ -7,11 +7,11 @@ from popnas import tasks
 from popnas.errors import ExportError
 from popnas.evaluation import Evaluation
 from popnas.evaluators import BestModel, Evaluator
+from popnas.events import Listen, PhaseStarted
 from popnas.executors import Executor, Job
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, identity
 from popnas.workflows.searching import candidate_jobs
-from popnas.workflows.searching.progress import Listener
 
 
 def is_missing(folder: RunFolder, state: RunState, evaluator: Evaluator) -> bool:
@@ -21,9 +21,7 @@ def is_missing(folder: RunFolder, state: RunState, evaluator: Evaluator) -> bool
     return has_one and not (folder.best_model / "model.json").is_file()
 
 
-def write(
-    folder: RunFolder, state: RunState, evaluator: Evaluator, executor: Executor, listener: Listener
-) -> None:
+def write(folder: RunFolder, state: RunState, evaluator: Evaluator, executor: Executor, tell: Listen) -> None:
     """Write `best_model/`, of a network that predicts masks with a page of predicted validation masks.
     Nothing is written before a cell is evaluated, nor where cells are no networks of ours.
 
@@ -34,7 +32,7 @@ def write(
     best = state.best
     if best is None or not evaluator.has_weights:
         return
-    listener.phase("exporting the best model")
+    tell(PhaseStarted("exporting the best model"))
     model = BestModel(
         best,
         folder.best_model,
@@ -42,13 +40,13 @@ def write(
         identity.of(folder.path),
         lambda: _evaluate_again(folder, best, executor),
     )
-    evaluator.write_best(model, listener)
+    evaluator.write_best(model, tell)
     if tasks.get(evaluator.config.dataset.type).is_per_pixel:
         # Only now: it imports the figures of evaluation.
         from popnas.workflows.models import predicted_masks
         from popnas.workflows.models.folder import ModelFolder
 
-        with Views(listener.message).view("the page of predicted validation masks"):
+        with Views(tell).view("the page of predicted validation masks"):
             predicted_masks.write_sample(ModelFolder(folder.best_model))
 
 

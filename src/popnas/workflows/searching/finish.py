@@ -10,11 +10,11 @@ from popnas import report
 from popnas.cells import SearchSpace
 from popnas.evaluation import Evaluation
 from popnas.evaluators import CellsStacked
+from popnas.events import ConfirmationFinished, ConfirmationStarted, Listen, PhaseStarted
 from popnas.executors import Executor, Job
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, artifacts, write_csv
 from popnas.workflows.searching import candidate_jobs, predictions, tables
-from popnas.workflows.searching.progress import Listener
 
 NUM_CONFIRMED = 5
 NUM_SEEDS = 3
@@ -53,7 +53,7 @@ def confirm(
     root_seed: int,
     executor: Executor,
     append: Append,
-    listener: Listener,
+    tell: Listen,
 ) -> None:
     """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
     `confirmation`."""
@@ -66,13 +66,13 @@ def confirm(
                 jobs[f"{job.cell}#{repetition}"] = job
     if not jobs:
         return
-    listener.confirmation_started(len(jobs))
+    tell(ConfirmationStarted(len(jobs)))
     for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
         job = jobs[result.id]
         found = Evaluation.of(job, candidate_jobs.received(result, job, folder.path), is_exploration=False)
         kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
         append("confirmation", {"cell": job.cell, "repetition": job.repetition} | kept, found.volatile)
-        listener.confirmation_finished()
+        tell(ConfirmationFinished())
 
 
 def views(
@@ -80,11 +80,11 @@ def views(
     state: RunState,
     cells_stacked: CellsStacked,
     space: SearchSpace,
-    listener: Listener,
+    tell: Listen,
     made: Views,
 ) -> None:
     """Everything that can be derived from the journal and the predictions: CSV files, plots, the report."""
-    listener.phase("writing tables and the report")
+    tell(PhaseStarted("writing tables and the report"))
     with made.view(f"the tables of the search in {folder.csv}"):
         write_csv(folder, state)
     with made.view("the tables of features"):

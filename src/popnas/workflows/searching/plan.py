@@ -17,8 +17,8 @@ from popnas import evaluators, objectives, pareto
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.evaluators import Evaluator
+from popnas.events import Listen, PhaseStarted, nobody
 from popnas.seeds import derive_seed
-from popnas.workflows.progress import Progress
 from popnas.workflows.searching import finish
 from popnas.workflows.settings import max_networks, unused
 
@@ -83,20 +83,19 @@ class Plan:
     warnings: list[str]
 
 
-def plan(config: RunConfig, progress: Progress | None = None) -> Plan:
+def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     """Validate, load the data, probe this device.
 
     Raises:
         DataError: as the search would.
         UserError: a search that cannot be done here.
     """
-    progress = progress or Progress()
-    progress.phase("loading the data")
+    tell(PhaseStarted("loading the data"))
     began = time.monotonic()
     evaluator = evaluators.create(config)
     load_seconds = time.monotonic() - began
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
-    forecast = _PlayedSearch(evaluator, progress)
+    forecast = _PlayedSearch(evaluator, tell)
     steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
     num_confirmed = _num_confirmed(steps) if config.others.confirm else 0
     confirmed = forecast.confirmation(num_confirmed)
@@ -140,11 +139,11 @@ class _Sample:
 class _PlayedSearch:
     """A search played through, step by step; `work` adds up the seconds of its candidates."""
 
-    def __init__(self, evaluator: Evaluator, progress: Progress) -> None:
+    def __init__(self, evaluator: Evaluator, tell: Listen) -> None:
         self.evaluator, self.config, self.space = evaluator, evaluator.config, evaluator.space
         self.rng = np.random.default_rng(derive_seed(self.config.others.seed, "plan"))
         self.num_workers = evaluator.num_workers
-        self.candidates = evaluator.forecast(progress)
+        self.candidates = evaluator.forecast(tell)
         self.selected = np.zeros((0, 1, 4), dtype=np.int16)
         self.work = 0.0
         self.dearest: list[float] = []

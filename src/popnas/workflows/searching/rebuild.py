@@ -6,14 +6,14 @@ from pathlib import Path
 
 from popnas import evaluators, report
 from popnas.errors import UserError
+from popnas.events import Listen, Warned, nobody
 from popnas.report.views import Views
 from popnas.runs import RunFolder, write_csv
 from popnas.workflows.searching import finish
-from popnas.workflows.searching.progress import Listener
 from popnas.workflows.settings import load_config
 
 
-def rebuild(path: Path | str, *, has_pdf: bool = False, listener: Listener | None = None) -> RunFolder:
+def rebuild(path: Path | str, *, has_pdf: bool = False, tell: Listen = nobody) -> RunFolder:
     """Write a run's views and report again, and with `has_pdf` its plots as PDF too.
 
     Takes no lock: a search that runs meanwhile is not disturbed, and its report shows what it has so far.
@@ -22,20 +22,19 @@ def rebuild(path: Path | str, *, has_pdf: bool = False, listener: Listener | Non
         UserError: no run there, or its journal is damaged.
         StorageError: the disk refused.
     """
-    listener = listener or Listener()
     folder = RunFolder.open(path)
     state = folder.state()
     config = load_config(folder.config_json())
-    made = Views(listener.message, are_the_job=True)
+    made = Views(tell, are_the_job=True)
     try:
         cells_stacked = evaluators.stacking(config, folder.path)
     except UserError as error:
         # The data may be gone; all that does not depend on their shape can still be shown.
-        listener.message(f"Warning: tables of features are not written: {error}")
+        tell(Warned(f"tables of features are not written: {error}"))
         write_csv(folder, state)
         report.write(folder, state, made)
     else:
-        finish.views(folder, state, cells_stacked, config.space, listener, made)
+        finish.views(folder, state, cells_stacked, config.space, tell, made)
     if has_pdf:
         report.write_pdf(folder, state, made)
     return folder

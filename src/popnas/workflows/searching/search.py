@@ -22,17 +22,29 @@ from popnas.config import Source
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators import Evaluator
+from popnas.events import (
+    CandidateFinished,
+    EpochFinished,
+    Listen,
+    PhaseStarted,
+    RunOpened,
+    StepFinished,
+    StepStarted,
+    Warned,
+    nobody,
+)
 from popnas.executors import Executor, Job, Result, Work
 from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState, identity
 from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
+from popnas.runs.stored import progress
 from popnas.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.trackers import Scope, Trackers
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
-from popnas.workflows.searching.progress import Clock, Listener
+from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, max_networks, unused
 
 # Training keeps its own limit; a worker that is this much later hangs and is killed.
@@ -62,7 +74,7 @@ def search(
     *,
     name: str | None = None,
     logs: Path | str = "logs",
-    listener: Listener | None = None,
+    tell: Listen = nobody,
 ) -> SearchResult:
     """Search architectures for the configuration's data set; leaves the run folder `logs/name` (default:
     date and time).
@@ -73,19 +85,18 @@ def search(
     """
     forks.check("a search")
     run_config = load_config(config)
-    listener = listener or Listener()
     evaluator = evaluators.create(run_config)
     for warning in [*unused(run_config), *evaluator.told]:
-        listener.message(f"Warning: {warning}")
+        tell(Warned(warning))
     for warning in evaluator.check():
-        listener.message(f"Warning: {warning}")
+        tell(Warned(warning))
     folder = create_run(
         logs, name, lambda path: RunFolder.create(path, run_config.to_json(), volatile=environment())
     )
-    return _locked_search(folder, evaluator, listener)
+    return _locked_search(folder, evaluator, tell)
 
 
-def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | None = None) -> SearchResult:
+def resume(path: Path | str, *, sets: Sequence[str] = (), tell: Listen = nobody) -> SearchResult:
     """Go on with an interrupted run; a finished one has its views and report rebuilt.
 
     `sets` ("a.b=V") may change only where and how long the search runs (`EXECUTION_FIELDS` of `others`), and
@@ -108,15 +119,15 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), listener: Listener | N
     if place is not None:
         run_data.check_same(folder, place)
     evaluator = evaluators.create(run_config, folder.path)
-    return _locked_search(folder, evaluator, listener or Listener(), place)
+    return _locked_search(folder, evaluator, tell, place)
 
 
 def _locked_search(
-    folder: RunFolder, evaluator: Evaluator, listener: Listener, data_path: str | None = None
+    folder: RunFolder, evaluator: Evaluator, tell: Listen, data_path: str | None = None
 ) -> SearchResult:
-    with folder.lock():
-        listener.run_opened(folder.path)
-        return _Search(folder, evaluator, listener, data_path).run()
+    with folder.lock(), progress.kept(folder.progress_json, "search", tell) as told:
+        told(RunOpened(folder.path))
+        return _Search(folder, evaluator, told, data_path).run()
 
 
 class _Search:
@@ -126,11 +137,11 @@ class _Search:
         self,
         folder: RunFolder,
         evaluator: Evaluator,
-        listener: Listener,
+        tell: Listen,
         data_path: str | None = None,
     ) -> None:
         self.data_path = data_path
-        self.folder, self.evaluator, self.listener = folder, evaluator, listener
+        self.folder, self.evaluator, self.tell = folder, evaluator, tell
         self.config, self.space = evaluator.config, evaluator.space
         self.state: RunState = folder.state()
         config, strategy = self.config, self.config.search_strategy
@@ -146,14 +157,14 @@ class _Search:
         )
         for evaluation in self.state.evaluations:
             self.strategy.record(evaluation)
-        self.missing_views = RepeatedViews(listener.message)
+        self.missing_views = RepeatedViews(tell)
         self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
 
     def run(self) -> SearchResult:
         if self.state.proposals or self.data_path is not None:
             moved = {} if self.data_path is None else {DATA_PATH: self.data_path}
             self._append("run_resumed", {}, environment() | moved)
-        made = Views(self.listener.message)
+        made = Views(self.tell)
         if not self.state.is_finished:
             self.evaluator.check()  # a run may go on elsewhere than it began
             self._compare_data()
@@ -162,7 +173,7 @@ class _Search:
                 self.missing_views.tell_counts()
                 if reason != "max_hours" and self.config.others.confirm:
                     self._confirm(executor)
-                best_model.write(self.folder, self.state, self.evaluator, executor, self.listener)
+                best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
                 self._append("run_finished", {"reason": reason})
                 self.trackers.artifact(self.folder.path)
                 self.trackers.status(reason)
@@ -170,20 +181,20 @@ class _Search:
                 made.lost(f"the log of {name} of {self.folder.path}", failure)
         elif best_model.is_missing(self.folder, self.state, self.evaluator):
             with self._executor() as executor:
-                best_model.write(self.folder, self.state, self.evaluator, executor, self.listener)
+                best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
         stacked = self.evaluator.cells_stacked
-        finish.views(self.folder, self.state, stacked, self.space, self.listener, made)
+        finish.views(self.folder, self.state, stacked, self.space, self.tell, made)
         return self._result()
 
     def _confirm(self, executor: Executor) -> None:
         seed = self.config.others.seed
-        finish.confirm(self.folder, self.state, seed, executor, self._append, self.listener)
+        finish.confirm(self.folder, self.state, seed, executor, self._append, self.tell)
 
     def _compare_data(self) -> None:
         if self.state.data is None:
             self._append("data", self.evaluator.facts())
         elif warning := self.evaluator.compare(self.state.data):
-            self.listener.message(f"Warning: {warning}")
+            self.tell(Warned(warning))
 
     # --- steps ---
 
@@ -225,8 +236,10 @@ class _Search:
         parents = self.strategy.parents(step)
         if not parents:
             return []
-        self.listener.phase(
-            f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
+        self.tell(
+            PhaseStarted(
+                f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
+            )
         )
         costs = self.state.operator_costs or {}
         predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
@@ -244,14 +257,14 @@ class _Search:
             costs = surrogates.operator_costs(self.state.evaluations, self.space, measured)
             self._append("operator_costs", costs)
         self._append("step_finished", {"step": step})
-        self.listener.step_finished(step)
+        self.tell(StepFinished(step))
 
     # --- candidates ---
 
     def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> bool:
         """Evaluate what is not evaluated yet; False if the time was up before all were."""
         pending = self.state.pending(step)
-        self.listener.step_started(step, len(proposals), len(proposals) - len(pending))
+        self.tell(StepStarted(step, len(proposals), len(proposals) - len(pending)))
         for proposed in proposals:
             if (seconds := proposed.predictions.get("time")) is not None:
                 self.clock.predicted[step, proposed.index] = seconds
@@ -267,17 +280,20 @@ class _Search:
             return not pending
         jobs = {proposed.index: self._job(proposed) for proposed in pending}
         handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
-        for result in executor.run(handed_out, on_start=on_start):
+        for result in executor.run(handed_out, on_start, self._hear_epoch):
             index = int(result.id)
             running.pop(index, None)
             evaluation = self._record(proposals[index], jobs[index], result)
             now = time.monotonic()
             since_start = {index: now - started for index, started in running.items()}
             left = self.clock.seconds_left(step, waiting, since_start)
-            self.listener.candidate_finished(evaluation, left)
+            self.tell(CandidateFinished(evaluation, left))
             if self._is_time_up():
                 executor.drain()
         return not self.state.pending(step)
+
+    def _hear_epoch(self, job_id: str, progress: dict[str, Any]) -> None:
+        self.tell(EpochFinished(job_id, progress["epoch"], progress["num_epochs"]))
 
     def _job(self, proposed: Proposed) -> CandidateJob:
         best = self.strategy.best()

@@ -22,6 +22,7 @@ from popnas.errors import PopnasError, RunFolderError
 from popnas.evaluators.training import fits, training_data
 from popnas.evaluators.training.forecast import epoch_samples
 from popnas.evaluators.training.placing import num_workers
+from popnas.events import Listen, PhaseStarted, RunOpened, Told, Warned, nobody
 from popnas.executors import how_ended
 from popnas.networks.cost import network_cost
 from popnas.report.views import Views
@@ -42,7 +43,6 @@ from popnas.runs.stored.rules import (
 from popnas.storage import write_json
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import environment
 from popnas.workflows.settings import load_config, name_rules, unused
@@ -75,7 +75,7 @@ def end_to_end(
     name: str | None = None,
     logs: Path | str = "logs",
     is_quiet: bool = False,
-    listener: ModelListener | None = None,
+    tell: Listen = nobody,
     began: float | None = None,
 ) -> EndToEndResult:
     """Search, select and train; `others.max_hours` of the configuration is for all three together, from
@@ -86,8 +86,7 @@ def end_to_end(
         PopnasError: a stage failed.
     """
     began = time.monotonic() if began is None else began
-    config = load_config(source)
-    listener = listener or ModelListener()
+    config = source if isinstance(source, RunConfig) else load_config(source)
     if params is not None:
         macro_variants.parse_params_range(params)
     merged = {}
@@ -104,7 +103,7 @@ def end_to_end(
     requests.check_has_networks(config)
     dataset = deployment.load_with_test(config)
     for warning in [*unused(config), *dataset.told]:
-        listener.message(f"Warning: {warning}")
+        tell(Warned(warning))
     for each in merged.values():
         fits.check_time(each, dataset, num_trainings=1)
     fits.check_search(config, dataset)
@@ -118,19 +117,19 @@ def end_to_end(
         "cuts": [],
     }
     if config.others.max_hours is not None:
-        listener.phase("probing this machine, to fit the whole job into max_hours")
+        tell(PhaseStarted("probing this machine, to fit the whole job into max_hours"))
         stages = (merged["selection"], merged["training"])
-        config = _cut_search(config, *stages, dataset, state, listener)
+        config = _cut_search(config, *stages, dataset, state, tell)
     state["spent_seconds"] = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
-    return _EndToEnd(folder.path, is_quiet, listener).run()
+    return _EndToEnd(folder.path, is_quiet, tell).run()
 
 
 def resume(
     path: Path | str,
     *,
     is_quiet: bool = False,
-    listener: ModelListener | None = None,
+    tell: Listen = nobody,
     began: float | None = None,
 ) -> EndToEndResult:
     """Go on with an interrupted job; a finished one is only read. `began`: as for `end_to_end`.
@@ -145,7 +144,7 @@ def resume(
             f"`{as_typed('search', '-r', folder.path)}`, then `{as_typed('select', '-p', folder.path)}` and "
             f"`{as_typed('train', '-p', folder.path)}`."
         )
-    return _EndToEnd(folder.path, is_quiet, listener or ModelListener(), began).run()
+    return _EndToEnd(folder.path, is_quiet, tell, began).run()
 
 
 def state_path(run: Path) -> Path:
@@ -202,11 +201,11 @@ def _cut_search(
     trained: RunConfig,
     dataset: Dataset,
     state: dict[str, Any],
-    listener: ModelListener,
+    tell: Listen,
 ) -> RunConfig:
     """The configuration with as many children as fit into the search's share of `max_hours`."""
     assert config.others.max_hours is not None
-    planned = plan.plan(config, listener)
+    planned = plan.plan(config, tell)
     assert planned.epoch_seconds is not None, "the evaluator trains"
     epoch = planned.epoch_seconds * budget.MARGIN
     num_cells = state["request"]["num_cells"]
@@ -230,17 +229,15 @@ def _cut_search(
 class _EndToEnd:
     """A job under way, or done."""
 
-    def __init__(
-        self, path: Path, is_quiet: bool, listener: ModelListener, began: float | None = None
-    ) -> None:
-        self.path, self.is_quiet, self.listener = path, is_quiet, listener
+    def __init__(self, path: Path, is_quiet: bool, tell: Listen, began: float | None = None) -> None:
+        self.path, self.is_quiet, self.tell = path, is_quiet, tell
         self.folder = RunFolder(path)
         self.state = _read_state(path)
         self.spent_before = float(self.state["spent_seconds"])
         self.began = time.monotonic() if began is None else began
 
     def run(self) -> EndToEndResult:
-        self.listener.job_opened(self.path)
+        self.tell(RunOpened(self.path))
         for number, stage in enumerate(STAGES, start=1):
             if stage in self.state["finished"]:
                 continue
@@ -258,10 +255,10 @@ class _EndToEnd:
             }[stage]()
             if arguments:
                 left = time_left.words(self._whole_left(stage))
-                self.listener.message(f"[{number}/{len(STAGES)}] {stage}; {left}")
+                self.tell(Told(f"[{number}/{len(STAGES)}] {stage}; {left}"))
                 self._run_stage(stage, arguments)
             if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
-                report.write(self.folder, self.folder.state(), Views(self.listener.message))
+                report.write(self.folder, self.folder.state(), Views(self.tell))
             self.state["finished"][stage] = self._spent()
             self._write()
         return self._result()
@@ -334,7 +331,7 @@ class _EndToEnd:
     def _decide_selection(self, config: RunConfig) -> None:
         if "selection_until" in self.state:
             return
-        self.listener.phase("probing the best cell's network")
+        self.tell(PhaseStarted("probing the best cell's network"))
         dataset = training_data.load(config, self.path)
         cells = selection.chosen_cells(self.folder, self.state["request"]["num_cells"], is_from_front=False)
         seconds = epoch_time.probed(config, dataset, cells[0])
@@ -402,7 +399,7 @@ class _EndToEnd:
     def _cut(self, text: str) -> None:
         if text not in self.state["cuts"]:
             self.state["cuts"].append(text)
-            self.listener.message(f"Cut to keep max_hours: {text}")
+            self.tell(Told(f"Cut to keep max_hours: {text}"))
 
     def _whole_left(self, stage: str) -> float | None:
         """Seconds until the job is done, as `stage` begins; None while there is no honest estimate: before

@@ -13,9 +13,9 @@ from popnas import resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.errors import CandidateFailed, UserError
 from popnas.evaluators.training import fits
+from popnas.events import CandidateFinished
 from popnas.resources import MemoryLimit
 from popnas.workflows.searching.plan import plan
-from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 
@@ -127,10 +127,11 @@ def test_a_candidate_of_a_later_step_that_does_not_fit_fails_with_figures_and_th
     spec = tasks.get(made.dataset.type).network_spec(made, dataset)
     largest = fits.need_of(Cell.parse("[(-1, 5x5 conv, -1, 5x5 conv)]"), spec, 32)
     memory(used + largest.memory.least(32))
-    listener = Recorder()
-    found = search(config(**operators), logs=tmp_path, listener=listener)
+    told = []
+    found = search(config(**operators), logs=tmp_path, tell=told.append)
     assert found.best is not None and found.reason == "completed"
-    failed = [evaluation for evaluation in listener.evaluations if evaluation.is_failed]
+    finished = [event.evaluation for event in told if isinstance(event, CandidateFinished)]
+    failed = [evaluation for evaluation in finished if evaluation.is_failed]
     assert failed and {(evaluation.step, evaluation.error_kind) for evaluation in failed} == {
         (2, "out_of_memory")
     }
@@ -140,15 +141,6 @@ def test_a_candidate_of_a_later_step_that_does_not_fit_fails_with_figures_and_th
             r"left of [\d.]+ GiB, the memory of this machine\. .*(Lower|Even)",
             evaluation.error,
         )
-
-
-class Recorder(Listener):
-    def __init__(self):
-        super().__init__()
-        self.evaluations = []
-
-    def candidate_finished(self, evaluation, seconds_left):
-        self.evaluations.append(evaluation)
 
 
 def test_a_candidate_that_no_memory_holds_is_a_failed_one(loaded):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from popnas import executors
+from popnas.events import JobEvent, Told, Warned
 from popnas.executors.inline import InlineExecutor
 from popnas.runs import RunFolder, search_content
 from popnas.trackers import REGISTRY, Tracker
-from popnas.workflows.searching.progress import Listener
 from popnas.workflows.searching.search import resume, search
 
 
@@ -34,14 +34,6 @@ class Broken(Tracker):
         raise AssertionError
 
 
-class Hearing(Listener):
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.told.append(text)
-
-
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry, name, part in ((executors.REGISTRY, "elsewhere", Elsewhere), (REGISTRY, "broken", Broken)):
@@ -62,14 +54,15 @@ def files_of(run: Path) -> dict[str, bytes]:
 def test_all_that_workers_write_comes_home(config: Any, tmp_path: Path) -> None:
     runs, told = {}, {}
     for kind in ("inline", "elsewhere"):
-        listener = Hearing()
+        heard: list[JobEvent] = []
         changes = {
             "search_space.blocks": 1,
             "others.executor": {"kind": kind},
             "others.trackers": ["tensorboard", "broken"],
         }
-        runs[kind] = search(config(**changes), name=kind, logs=tmp_path, listener=listener).folder
-        told[kind] = [text.replace(str(runs[kind].resolve()), "RUN") for text in listener.told]
+        runs[kind] = search(config(**changes), name=kind, logs=tmp_path, tell=heard.append).folder
+        texts = [event.text for event in heard if isinstance(event, Told | Warned)]
+        told[kind] = [text.replace(str(runs[kind].resolve()), "RUN") for text in texts]
     contents = [search_content(RunFolder.open(run).journal.events()) for run in runs.values()]
     assert contents[0] == contents[1]
     here, there = (files_of(run) for run in runs.values())

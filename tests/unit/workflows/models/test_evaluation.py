@@ -20,6 +20,7 @@ from popnas.cli.main import cli
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError, RunFolderError
 from popnas.evaluators.training.model_json import model_json
+from popnas.events import JobEvent, Told, Warned
 from popnas.export.running import accuracy, open_session
 from popnas.runs import RunFolder
 from popnas.storage import write_json
@@ -177,10 +178,10 @@ def test_no_test_split_is_skipped_and_nothing_lost(selected: Path, monkeypatch: 
     (path / "eval.json").write_text("{}")
     before = {item: item.read_bytes() for item in path.iterdir()}
     _with_dataset(monkeypatch, _without_test)
-    said: list[str] = []
-    found = evaluate(selected, top=True, say=said.append)
+    said: list[JobEvent] = []
+    found = evaluate(selected, top=True, tell=said.append)
     assert [item.content for item in found] == [None, None] and all(item.skipped for item in found)
-    assert len(said) == 2 and "no test split" in said[0]
+    assert len(said) == 2 and "no test split" in said[0].text
     assert {item: item.read_bytes() for item in path.iterdir()} == before
 
 
@@ -195,13 +196,13 @@ def test_what_is_known_of_the_test_split_is_told_once(
 ) -> None:
     notes = ["In the test split: transparency is dropped: 3 (a, b, c)."]
     _with_dataset(monkeypatch, lambda data, _: replace(data, warnings=["Of training."], test_warnings=notes))
-    said: list[str] = []
-    evaluate(selected, top=True, say=said.append)
-    assert said == [f"Warning: {notes[0]}"]
+    said: list[JobEvent] = []
+    evaluate(selected, top=True, tell=said.append)
+    assert said == [Warned(notes[0])]
     said.clear()
     model = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
     deployment.load_for_judging(model, said.append)
-    assert said == [f"Warning: {notes[0]}"]
+    assert said == [Warned(notes[0])]
     deployment.load_for_judging(model, said.append, notes)
     assert len(said) == 1, "it was told before"
 
@@ -212,10 +213,11 @@ def test_classes_that_training_never_saw(selected: Path, monkeypatch: pytest.Mon
         return replace(dataset, full_train=train.take(np.flatnonzero(train.y != 3)))
 
     _with_dataset(monkeypatch, unseen)
-    said: list[str] = []
-    (found,) = evaluate(selected, "0-m2-n1-f4", say=said.append)
+    said: list[JobEvent] = []
+    (found,) = evaluate(selected, "0-m2-n1-f4", tell=said.append)
     assert [item["name"] for item in found.content["classes"] if item["is_unseen"]] == ["3"]
-    assert said == ["No training sample has the class '3', but test samples have: they cannot be recognised."]
+    told = "No training sample has the class '3', but test samples have: they cannot be recognised."
+    assert said == [Told(told)]
     page = (found.path / "eval.html").read_text()
     assert "3 (no training sample)" in page
 
@@ -233,10 +235,10 @@ def test_deployment_without_test_data(
     selected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _with_dataset(monkeypatch, _without_test)
-    said: list[str] = []
+    said: list[JobEvent] = []
     folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
-    content = deployment.deploy(folder, tmp_path / "out", say=said.append)
-    assert content["measured"]["split"] == "validation" and "validation data instead" in said[0]
+    content = deployment.deploy(folder, tmp_path / "out", tell=said.append)
+    assert content["measured"]["split"] == "validation" and "validation data instead" in said[0].text
 
 
 def test_the_commands(selected: Path, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from popnas.errors import ExportError, RunFolderError, UserError
+from popnas.events import Told, Warned
 from popnas.storage import write_bytes, write_json
 from popnas.workflows.models import final_training, selection, training
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.progress import ModelListener
 
 BEST = "[(-2, 3x3 conv, -1, 3x3 conv)]"
 OTHER = "[(-1, 3x3 conv, -1, identity)]"
@@ -25,7 +25,7 @@ def cheap_files(monkeypatch):
         write_bytes(path, b"onnx")
         return {}
 
-    def deploy(model, say, told):
+    def deploy(model, tell, told):
         deployed.append(model.path)
         write_json(model.deploy / "model.json", {})
 
@@ -162,22 +162,26 @@ def test_threads_are_those_it_began_with_and_are_put_back(run, partial, monkeypa
     assert used == [2, before]
 
 
-class Heard(ModelListener):
+class Heard:
     def __init__(self):
-        self.told = []
+        self.told, self.warned = [], []
 
-    def message(self, text):
-        self.told.append(text)
+    def __call__(self, event):
+        match event:
+            case Told(text):
+                self.told.append(text)
+            case Warned(text):
+                self.warned.append(text)
 
 
 def test_selection_and_training_tell_what_is_known_of_the_data_that_they_read_once(run, partial, noted_data):
-    learnt, test = (f"Warning: {note}" for note in noted_data)
+    learnt, test = noted_data
     heard = Heard()
-    selection.select(run, partial=partial, num_cells=1, listener=heard)
-    assert (heard.told.count(learnt), heard.told.count(test)) == (1, 0)
+    selection.select(run, partial=partial, num_cells=1, tell=heard)
+    assert (heard.warned.count(learnt), heard.warned.count(test)) == (1, 0)
     heard = Heard()
-    train(run, partial=partial, listener=heard)
-    assert (heard.told.count(learnt), heard.told.count(test)) == (1, 1)
+    train(run, partial=partial, tell=heard)
+    assert (heard.warned.count(learnt), heard.warned.count(test)) == (1, 1)
 
 
 def test_renewing_trains_anew_and_keeps_the_old_network_beside(run, partial):
@@ -189,7 +193,7 @@ def test_renewing_trains_anew_and_keeps_the_old_network_beside(run, partial):
     assert (folder / "weights.safetensors").read_bytes() == weights
 
     heard = Heard()
-    train(run, partial=partial, filters=8, renew=True, listener=heard)
+    train(run, partial=partial, filters=8, renew=True, tell=heard)
     assert f"The training that was there is kept in {folder / 'earlier-1'}." in heard.told
     assert shape_of(folder) == (2, 1, 8)
     old = ModelFolder(folder / "earlier-1")

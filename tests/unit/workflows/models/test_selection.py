@@ -8,10 +8,10 @@ import pytest
 from popnas.cells import Cell
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
 from popnas.evaluation import Evaluation
+from popnas.events import ModelFinished, Told, Warned
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
 from popnas.workflows.models import requests, selection, training
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.models.selection import best_of, chosen_cells, read_selection, select
 from popnas.workflows.settings import load_config
 
@@ -28,15 +28,16 @@ def cheap_files(monkeypatch):
     monkeypatch.setattr(training.files, "write_confusion", lambda *arguments: None)
 
 
-class Heard(ModelListener):
+class Heard:
     def __init__(self):
         self.messages, self.finished = [], []
 
-    def message(self, text):
-        self.messages.append(text)
-
-    def model_finished(self, folder, text):
-        self.finished.append(folder.name)
+    def __call__(self, event):
+        match event:
+            case Told(text) | Warned(text):
+                self.messages.append(text)
+            case ModelFinished(folder):
+                self.finished.append(folder.name)
 
 
 def rows(path):
@@ -79,7 +80,7 @@ def test_a_run_without_trained_cells_is_told(searched, cells, partial):
 
 def test_a_selection_leaves_models_and_a_table(run, partial):
     heard = Heard()
-    result = select(run, partial=partial, num_cells=2, params="1000;1900", listener=heard)
+    result = select(run, partial=partial, num_cells=2, params="1000;1900", tell=heard)
 
     table = rows(run / "model_selection" / "training_results.csv")
     assert list(table[0]) == ["cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time"]
@@ -98,7 +99,7 @@ def test_a_selection_leaves_models_and_a_table(run, partial):
 
 def test_models_that_cannot_be_found_in_a_range_are_told_and_the_original_is_trained(run, partial):
     heard = Heard()
-    result = select(run, partial=partial, num_cells=1, params="10;20", listener=heard)
+    result = select(run, partial=partial, num_cells=1, params="10;20", tell=heard)
     assert [(model.motifs, model.normal_cells, model.filters) for model in result.models] == [(2, 1, 4)]
     assert any("The nearest" in message for message in heard.messages)
 
@@ -176,14 +177,14 @@ def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeyp
         with pytest.raises(KeyboardInterrupt):
             select(run, partial=partial, num_cells=3)
     heard = Heard()
-    resumed = select(run, partial=partial, num_cells=3, listener=heard)
+    resumed = select(run, partial=partial, num_cells=3, tell=heard)
     assert len(heard.finished) == 2
     assert len(read_selection(run / "model_selection")) == 3
     for one, other in zip(calm.models, resumed.models, strict=True):
         for name in ("weights.safetensors", "model.json"):
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
     again = Heard()
-    assert select(run, partial=partial, num_cells=3, listener=again).best == resumed.best
+    assert select(run, partial=partial, num_cells=3, tell=again).best == resumed.best
     assert again.finished == []
 
 
@@ -262,20 +263,20 @@ def test_renewing_adds_the_cells_that_are_best_now_and_keeps_what_was_trained(ru
     find_better(run, better)
 
     heard = Heard()
-    kept = select(run, partial=partial, num_cells=2, listener=heard)
+    kept = select(run, partial=partial, num_cells=2, tell=heard)
     assert [model.cell for model in kept.models] == [model.cell for model in first.models]
     assert heard.finished == []
     (stale,) = [text for text in heard.messages if "is not that of the search as it is now" in text]
     assert f"popnas select -p {run} --renew" in stale
 
     heard = Heard()
-    renewed = select(run, partial=partial, num_cells=2, renew=True, listener=heard)
+    renewed = select(run, partial=partial, num_cells=2, renew=True, tell=heard)
     assert renewed.models[:2] == first.models
     assert [model.cell for model in renewed.models[2:]] == [better]
     assert heard.finished == [renewed.models[2].folder.name] == ["2-m2-n1-f4"]
 
     heard = Heard()
-    again = select(run, partial=partial, num_cells=2, renew=True, listener=heard)
+    again = select(run, partial=partial, num_cells=2, renew=True, tell=heard)
     assert (again.models, heard.finished) == (renewed.models, [])
     assert not [text for text in heard.messages if "as it is now" in text]
 

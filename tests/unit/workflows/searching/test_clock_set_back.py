@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from popnas.events import CandidateFinished
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.searching import search as room
-from popnas.workflows.searching.progress import Listener, SecondsLeft
 
 
 @pytest.fixture
@@ -29,14 +29,6 @@ def falling(monkeypatch):
     return looks
 
 
-class Told(Listener):
-    def __init__(self):
-        self.left: list[SecondsLeft] = []
-
-    def candidate_finished(self, evaluation, seconds_left):
-        self.left.append(seconds_left)
-
-
 def numbers(value):
     """All numbers in a JSON value."""
     if isinstance(value, dict | list):
@@ -47,11 +39,12 @@ def numbers(value):
 
 
 def test_nothing_is_negative_and_no_limit_is_missed(falling, config, partial, tmp_path):
-    told = Told()
+    told = []
     changes = {"others.timing": "measured", "others.max_hours": 1.0}
-    found = room.search(config(**changes), name="run", logs=tmp_path, listener=told)
+    found = room.search(config(**changes), name="run", logs=tmp_path, tell=told.append)
     assert found.reason == "completed", "an hour by the wall clock is over with every look at it"
-    lefts = [left for item in told.left for left in (item.step, item.search) if left is not None]
+    estimates = [event.seconds_left for event in told if isinstance(event, CandidateFinished)]
+    lefts = [left for item in estimates for left in (item.step, item.search) if left is not None]
     assert lefts and all(0 <= left < 3600 for left in lefts)
     events = RunFolder.open(found.folder).journal.events()
     for event in events:

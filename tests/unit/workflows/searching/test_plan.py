@@ -9,7 +9,7 @@ import pytest
 from popnas.cells import SearchSpace
 from popnas.evaluators.training import probing
 from popnas.evaluators.training.probing import CostModel, ProbedCost
-from popnas.workflows.progress import Progress
+from popnas.events import PhaseAdvanced, PhaseStarted
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
@@ -150,14 +150,14 @@ def test_a_plan_of_real_probes_comes_near_a_real_search(config, tmp_path, monkey
     )
     counted = []
 
-    class Counting(Progress):
-        def counting_started(self, text, total):
-            counted.append((0, str(total)))
+    def counting(event):
+        match event:
+            case PhaseStarted(_, int(total)):
+                counted.append((0, str(total)))
+            case PhaseAdvanced(done, what):
+                counted.append((done, what))
 
-        def counted(self, done, what=""):
-            counted.append((done, what))
-
-    found = plan(made, Counting())
+    found = plan(made, counting)
     assert counted[0] == (0, str(counted[-1][0]))
     assert [done for done, _ in counted] == sorted(done for done, _ in counted)
     assert "3x3 conv" in dict(counted).values()

@@ -9,8 +9,8 @@ import pytest
 from popnas import tasks
 from popnas.cells import Cell
 from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
+from popnas.events import Warned
 from popnas.storage import write_json
-from popnas.workflows.models.progress import ModelListener
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
 from popnas.workflows.whole import epoch_time
@@ -136,13 +136,9 @@ def test_test_data_that_cannot_be_used_are_told_first(start, stages, tmp_path, c
 
 
 def test_what_is_known_of_the_data_is_told_before_the_stages(start, stages, noted_data):
-    class Heard(ModelListener):
-        def message(self, text):
-            heard.append((text, len(stages)))
-
     heard = []
-    start(listener=Heard())
-    told = [f"Warning: {note}" for note in noted_data]
+    start(tell=lambda event: heard.append((event, len(stages))))
+    told = [Warned(note) for note in noted_data]
     assert [found for found in heard if found[0] in told] == [(note, 0) for note in told]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from popnas.executors import REGISTRY, Job, OnStart, Result
+from popnas.executors import REGISTRY, Job, OnProgress, OnStart, Result
 from popnas.executors.inline import InlineExecutor
 
 
@@ -12,9 +12,11 @@ from popnas.executors.inline import InlineExecutor
 class LoggedExecutor(InlineExecutor):
     """See the module."""
 
-    def run(self, jobs: Sequence[Job], on_start: OnStart | None = None) -> Iterator[Result]:
+    def run(
+        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+    ) -> Iterator[Result]:
         """See `Executor.run`."""
-        for result in super().run(jobs, on_start):
+        for result in super().run(jobs, on_start, on_progress):
             if self.log_path is not None:
                 self.log_path.parent.mkdir(parents=True, exist_ok=True)
                 with self.log_path.open("a", encoding="utf-8") as log:

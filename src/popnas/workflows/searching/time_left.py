@@ -1,47 +1,15 @@
-"""What a long job tells while it runs, and how long it honestly still takes."""
+"""How long a search honestly still takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from popnas.evaluation import Evaluation
-from popnas.workflows.progress import Progress
+from popnas.events import SecondsLeft
 
 # Below so many finished candidates a mean says little, and no time left is shown.
 _MIN_FINISHED = 5
-
-
-class Listener(Progress):
-    """What a search reports; this one is silent."""
-
-    def run_opened(self, folder: Path) -> None:
-        """The run folder exists and is locked for this process."""
-
-    def step_started(self, step: int, num_candidates: int, num_done: int) -> None:
-        """A step's candidates are known; `num_done` of them were evaluated before an interruption."""
-
-    def candidate_finished(self, evaluation: Evaluation, seconds_left: SecondsLeft) -> None:
-        """A candidate has its result on disk."""
-
-    def step_finished(self, step: int) -> None:
-        """All candidates of a step are evaluated."""
-
-    def confirmation_started(self, num_networks: int) -> None:
-        """The best cells are trained again with other seeds: so many networks are still to train."""
-
-    def confirmation_finished(self) -> None:
-        """One of these networks is trained."""
-
-
-@dataclass(frozen=True)
-class SecondsLeft:
-    """Estimated wall seconds until the step's and the whole search's candidates are evaluated and its best
-    cells confirmed; None = no honest estimate yet."""
-
-    step: float | None
-    search: float | None
 
 
 @dataclass

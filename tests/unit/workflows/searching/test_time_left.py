@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popnas.evaluation import Evaluation
-from popnas.workflows.searching.progress import Clock, SecondsLeft
+from popnas.events import SecondsLeft
+from popnas.workflows.searching.time_left import Clock
 
 
 def finished(clock, step, *walls, first=0):

@@ -1,0 +1,155 @@
+"""What jobs tell while they run: one stream of small frozen events, and whoever listens to it.
+
+A job is handed a `Listen`, a function, and tells it what happens; a bar on a terminal, a log, the progress
+file of a run are such functions, `both` joins them. An event says what is the case, never how it looks: a
+warning is an event of its own and not a text that begins so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from popnas.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something worth a line: a decision, a result."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that a user should know, though the job goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """What is going on now: loading data, fitting predictors; `total`: in so many pieces, None: in one."""
+
+    text: str
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class PhaseAdvanced:
+    """So many pieces of the phase are done; `what` the next one is."""
+
+    done: int
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class RunOpened:
+    """The run's folder exists: from now on the job can be resumed."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step's candidates are known; `num_done` of them were evaluated before an interruption."""
+
+    step: int
+    num_candidates: int
+    num_done: int
+
+
+@dataclass(frozen=True)
+class EpochFinished:
+    """A network that trains now has trained for `epoch` of `num_epochs`; `what`: which one, the index of a
+    candidate in its step or the folder of a model. Of what a worker tells only the newest counts."""
+
+    what: str
+    epoch: int
+    num_epochs: int
+
+
+@dataclass(frozen=True)
+class SecondsLeft:
+    """Estimated wall seconds until the step's and the whole search's candidates are evaluated and its best
+    cells confirmed; None = no honest estimate yet."""
+
+    step: float | None
+    search: float | None
+
+
+@dataclass(frozen=True)
+class CandidateFinished:
+    """A candidate has its result on disk."""
+
+    evaluation: Evaluation
+    seconds_left: SecondsLeft
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """All candidates of a step are evaluated."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class ConfirmationStarted:
+    """The best cells are trained again with other seeds: so many networks are still to train."""
+
+    num_networks: int
+
+
+@dataclass(frozen=True)
+class ConfirmationFinished:
+    """One of these networks is trained."""
+
+
+@dataclass(frozen=True)
+class TrainingsStarted:
+    """Networks are trained after the search: their folders, and how many epochs each is trained. How far
+    one is stands in the `training.json` of its folder, too, after every epoch."""
+
+    folders: tuple[Path, ...]
+    num_epochs: int
+
+
+@dataclass(frozen=True)
+class ModelFinished:
+    """One of them is done; `text` tells how good it is, or why it failed."""
+
+    folder: Path
+    text: str
+
+
+JobEvent = (
+    Told
+    | Warned
+    | PhaseStarted
+    | PhaseAdvanced
+    | RunOpened
+    | StepStarted
+    | EpochFinished
+    | CandidateFinished
+    | StepFinished
+    | ConfirmationStarted
+    | ConfirmationFinished
+    | TrainingsStarted
+    | ModelFinished
+)
+Listen = Callable[[JobEvent], None]
+
+
+def nobody(event: JobEvent) -> None:
+    """Listens to nothing."""
+
+
+def both(one: Listen, other: Listen) -> Listen:
+    """Tell two listeners, one after the other."""
+
+    def tell(event: JobEvent) -> None:
+        one(event)
+        other(event)
+
+    return tell

@@ -1,0 +1,138 @@
+"""`progress.json` of a run: how far the stage is that runs now, for whoever looks from outside.
+
+A view: it decides nothing, is not needed to go on, and a disk that refuses it harms nothing. It is replaced
+as a whole, at most once a second but for what begins and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from popnas.errors import StorageError
+from popnas.events import (
+    CandidateFinished,
+    ConfirmationFinished,
+    ConfirmationStarted,
+    EpochFinished,
+    JobEvent,
+    Listen,
+    ModelFinished,
+    PhaseAdvanced,
+    PhaseStarted,
+    StepStarted,
+    TrainingsStarted,
+    Warned,
+    both,
+)
+from popnas.storage import write_json
+
+FORMAT = 1
+_LEAST_SECONDS = 1.0
+_MOST_WARNINGS = 20
+
+
+@contextmanager
+def kept(path: Path, stage: str, tell: Listen) -> Iterator[Listen]:
+    """`path` says how far `stage` is while the block runs, from what is told to the listener that it gets;
+    `tell` hears that, too. How it ended stands there afterwards: "finished", "interrupted" or "failed".
+    """
+    file = _ProgressFile(path, stage)
+    try:
+        yield both(file.hear, tell)
+    except KeyboardInterrupt:
+        file.end("interrupted")
+        raise
+    except BaseException:
+        file.end("failed")
+        raise
+    file.end("finished")
+
+
+class _ProgressFile:
+    """What stands in the file.
+
+    `state`: "running", or how it ended; a process that was killed leaves "running" with its `pid`. `phase`:
+    what is going on, in words; `done` and `total`: its pieces (None: not counted). `networks`: those that
+    train now, each with its epoch. `best_score`: of the search so far in this process. `seconds_left`: None
+    while there is no honest estimate.
+    """
+
+    def __init__(self, path: Path, stage: str) -> None:
+        self._path = path
+        self._written = float("-inf")
+        self._content: dict[str, Any] = {
+            "format": FORMAT,
+            "stage": stage,
+            "state": "running",
+            "pid": os.getpid(),
+            "started": _now(),
+            "phase": "starting",
+            "done": 0,
+            "total": None,
+            "networks": {},
+            "best_score": None,
+            "seconds_left": None,
+            "warnings": [],
+        }
+
+    def hear(self, event: JobEvent) -> None:
+        """Take in what a job tells."""
+        if self._take(event) or time.monotonic() - self._written >= _LEAST_SECONDS:
+            self._write()
+
+    def end(self, state: str) -> None:
+        """The stage is over."""
+        self._content |= {"state": state, "networks": {}, "seconds_left": None}
+        self._write()
+
+    def _take(self, event: JobEvent) -> bool:
+        """Whether something else begins, which is worth a file at once."""
+        match event:
+            case PhaseStarted(text, total):
+                return self._begin(text, total)
+            case StepStarted(step, num_candidates, num_done):
+                return self._begin(f"step {step}", num_candidates, num_done)
+            case ConfirmationStarted(num_networks):
+                return self._begin("confirmation", num_networks)
+            case TrainingsStarted(folders):
+                return self._begin("training", len(folders))
+            case PhaseAdvanced(done):
+                self._content["done"] = done
+            case CandidateFinished(evaluation, left):
+                self._finish(str(evaluation.index))
+                self._content["seconds_left"] = asdict(left)
+                if evaluation.score is not None and evaluation.step > 0:
+                    self._content["best_score"] = max(self._content["best_score"] or 0.0, evaluation.score)
+            case ConfirmationFinished():
+                self._content["done"] += 1
+            case ModelFinished(folder):
+                self._finish(folder.name)
+            case EpochFinished(what, epoch, num_epochs):
+                self._content["networks"][what] = {"epoch": epoch, "num_epochs": num_epochs}
+            case Warned(text):
+                self._content["warnings"] = [*self._content["warnings"], text][-_MOST_WARNINGS:]
+        return False
+
+    def _begin(self, phase: str, total: int | None, done: int = 0) -> bool:
+        self._content |= {"phase": phase, "total": total, "done": done, "networks": {}, "seconds_left": None}
+        return True
+
+    def _finish(self, network: str) -> None:
+        self._content["networks"].pop(network, None)
+        self._content["done"] += 1
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        with suppress(StorageError):
+            write_json(self._path, {**self._content, "updated": _now()})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
