@@ -193,6 +193,10 @@ def test_a_whole_configuration_may_name_its_own_data_but_is_told_what_gives_way(
     whole = configurations.load("run_ts", sets=["others.seed=4", "others.max_hours=3"])
     file = tmp_path / "mine.json"
     file.write_text(configurations.to_text(whole.to_json()))
+    elsewhere = configurations.load("run_ts", sets=["dataset.path=null", "dataset.name=of-another-machine"])
+    file_elsewhere = tmp_path / "elsewhere.json"
+    file_elsewhere.write_text(configurations.to_text(elsewhere.to_json()))
+    assert list(read(config=file_elsewhere, task=SERIES).warnings()) == []
     for source in (whole, file, str(file)):
         assert list(read(config=source, task=SERIES).warnings()) == []
         told = list(read(config=source, task=SERIES, random_state=1, max_hours=1, n_jobs=1).warnings())

@@ -21,7 +21,6 @@ from popnas.api.arrays import InputError
 from popnas.config import Source
 from popnas.config.messages import show
 from popnas.errors import nearest
-from popnas.workflows.settings import load_config
 
 STAGES = ("search", "model_selection", "final_training")
 NUM_SELECTED = 5
@@ -150,7 +149,7 @@ def _document(source: Source | None) -> tuple[dict[str, Any], bool]:
         return configurations.plain(source), False
     if isinstance(source, configurations.RunConfig):
         return source.to_json(), True
-    return load_config(_checked_source("config", source)).to_json(), True
+    return configurations.load(_checked_source("config", source)).to_json(), True
 
 
 def _partial(name: str, source: Source | None) -> str | Path | dict[str, Any] | None:

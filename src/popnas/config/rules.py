@@ -109,8 +109,9 @@ def _path_is_one(facts: Facts) -> Iterator[Problem]:
         yield Problem("dataset.path", path, f"{path[:60]!r} {complaint}.")
 
 
-@mistake("search_space.operators", "dataset.type", "others.evaluator")
+@mistake("search_space.operators", "dataset.type")
 def _operators_suit(facts: Facts) -> Iterator[Problem]:
+    """Where `others` is malformed as a whole the usual evaluator counts: mistakes come at once."""
     known = facts.evaluator.operators if facts.evaluator else None
     if known is not None:
         for index, name in enumerate(facts.config.search_space.operators):
