@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,40 @@ def test_it_is_planned(toy: Any) -> None:
     assert [step.step for step in planned.steps] == [0, 1, 2, 3]
     assert planned.steps[1].seconds == pytest.approx(planned.steps[1].num_networks * 0.001)
     assert planned.data["kind"] == "a formula"
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Refusing:
+    def find_spec(self, name, path, target=None):
+        if name == "torch":
+            raise ImportError("there is no torch here")
+
+sys.meta_path.insert(0, Refusing())
+sys.path.insert(0, sys.argv[1])
+import json
+import toy_table
+from popnas import evaluators
+from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.search import search
+from popnas.workflows.settings import load_config
+
+evaluators.REGISTRY.names()
+evaluators.REGISTRY.register("toy", description="a formula")(toy_table.ToyTable)
+document = json.loads(sys.argv[2])
+plan(load_config(document))
+print(search(document, name="run").reason)
+"""
+
+
+def test_a_search_that_predicts_nothing_needs_no_torch(tmp_path: Path) -> None:
+    """Nothing of networks and data is behind the driver's back; the score predictor alone uses it."""
+    text = json.dumps(document(**{"search_space.blocks": 1}))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(TOY), text], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "completed\n"), done.stderr
 
 
 def test_a_finished_one_is_looked_at_again_without_a_worker(

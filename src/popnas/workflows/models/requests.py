@@ -42,7 +42,7 @@ def check_has_networks(config: RunConfig) -> None:
     if not evaluators.REGISTRY.get(name).has_weights:
         raise UserError(
             f"others.evaluator: '{name}' gives figures of cells and no networks, so there is nothing to "
-            "select, train, evaluate or export. Search with --set others.evaluator=training for networks."
+            "select, train, evaluate or export. Search with others.evaluator 'training' for networks."
         )
 
 
