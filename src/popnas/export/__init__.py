@@ -1,6 +1,6 @@
 """Networks as ONNX files that anybody can run: raw input inside, probabilities outside, checked before they
-are called saved. `description` is what stands in the `model.json` of every stored model, its one writer and its
-one reader; `stored` makes a network of it again; `deploy` writes a folder that runs elsewhere.
+are called saved. `description` is what stands in the `model.json` of every stored model, its one writer and
+its one reader; `stored` makes a network of it again; `deploy` writes a folder that runs elsewhere.
 
 May import layers, operators, networks and datasets (for the numbers of preprocessing); not training or
 workflows. The names here are resolved on first use, because the ONNX libraries take a second to import.
