@@ -65,6 +65,8 @@ class Task(ABC):
         name: of `dataset.type`.
         num_dims: 2 for images and 1 for series.
         score_metrics: the metrics that may steer the search, the default first.
+        even_metric: of `score_metrics` the one that counts every class the same, for classes that differ much
+            in size; None (or none of them): there is none.
         preset: whose operators a configuration of the task has if it names none; None: it has to.
         is_per_pixel: answers are masks, a class for every pixel.
         data: what data sources must serve (`Source.tasks`): its own name, or that of the task whose data it
@@ -76,6 +78,7 @@ class Task(ABC):
     name: ClassVar[str]
     num_dims: ClassVar[int]
     score_metrics: ClassVar[tuple[str, ...]]
+    even_metric: ClassVar[str | None] = None
     preset: ClassVar[str | None] = None
     is_per_pixel: ClassVar[bool] = False
     data: ClassVar[str]
@@ -86,6 +89,11 @@ class Task(ABC):
     def default_operators(self) -> tuple[str, ...]:
         """The operators of a configuration that names none: those of the task's preset."""
         return preset_files.operators_of(self.preset) if self.preset else ()
+
+    def metric_for(self, is_uneven: bool) -> str:
+        """The score metric for data whose classes are (not) of very different sizes."""
+        is_offered = self.even_metric in self.score_metrics
+        return self.even_metric if is_uneven and self.even_metric and is_offered else self.score_metrics[0]
 
     def may_read(self, x_dims: int, y_dims: int) -> bool:
         """Whether arrays of so many dimensions (examples and labels, the number of examples counted) may be

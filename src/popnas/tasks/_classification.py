@@ -15,6 +15,7 @@ class ClassificationTask(Task):
     """A task of one class per sample."""
 
     score_metrics = ("accuracy", "f1_score")
+    even_metric = "f1_score"
 
     def loss(self, config: RunConfig, dataset: Dataset) -> Loss:
         """Cross-entropy with the configuration's label smoothing and, if classes are balanced, their

@@ -40,6 +40,7 @@ class ImageSegmentation(Task):
     name = data = "image_segmentation"
     num_dims = 2
     score_metrics = ("mean_iou", "accuracy")
+    even_metric = "mean_iou"
     preset = "run_seg"
     is_per_pixel = True
     unused_settings = FOR_SERIES | {

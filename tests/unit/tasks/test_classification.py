@@ -7,6 +7,7 @@ from popnas import config, tasks
 from popnas.datasets.loader import Batching
 from popnas.placement import Placement
 from popnas.tasks._class_metrics import ClassificationLoss, ClassificationMetrics
+from popnas.tasks._classification import ClassificationTask
 from popnas.workflows.settings import unused
 
 CPU = Placement(torch.device("cpu"))
@@ -125,3 +126,16 @@ def test_the_split_follows_the_run_seed_alone():
         config.load({"dataset": {"type": "image_classification", "name": "digits"}, "others": {"seed": 1}})
     )
     assert np.array_equal(first.train.x, again.train.x) and not np.array_equal(first.train.x, other.train.x)
+
+
+def test_the_metric_for_classes_of_very_different_sizes():
+    class Own(ClassificationTask):
+        score_metrics = ("precision",)
+
+    assert [tasks.get("image_classification").metric_for(is_uneven=flag) for flag in (False, True)] == [
+        "accuracy",
+        "f1_score",
+    ]
+    masks = tasks.get("image_segmentation")
+    assert [masks.metric_for(is_uneven=flag) for flag in (False, True)] == ["mean_iou", "mean_iou"]
+    assert Own.metric_for(Own, is_uneven=True) == "precision"  # what is inherited is not among its own

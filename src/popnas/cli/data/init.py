@@ -77,8 +77,7 @@ def _text(look: Look, data: str, output: Path) -> str:
 
 def _document(look: Look) -> dict[str, Any]:
 
-    num_training, metrics = look.num_training, look.task.score_metrics
-    is_small = num_training < 5000
+    is_small = look.num_training < 5000
     strategy = {"max_children": 32, "max_exploration_children": 8, "additional_pareto_objectives": ["time"]}
     optimizer = {"type": "adamW", "scheduler": "cd"}
     return {
@@ -88,7 +87,7 @@ def _document(look: Look) -> dict[str, Any]:
             "operators": list(look.task.default_operators),
         },
         "search_strategy": {
-            "score_metric": "f1_score" if _imbalance(look) > 3 and "f1_score" in metrics else metrics[0],
+            "score_metric": look.task.metric_for(is_uneven=_imbalance(look) > 3),
             **strategy,
         },
         "training_hyperparameters": {"epochs": 21, "learning_rate": 0.01, "optimizer": optimizer},
@@ -146,7 +145,9 @@ def _remarks(look: Look) -> dict[str, str]:
     remarks = {
         "search_space.blocks": "The published searches use 5.",
         "search_strategy.max_children": "The published searches train 128 and explore 16.",
-        "search_strategy.score_metric": "f1_score if the classes differ much in size.",
+        "search_strategy.score_metric": (
+            f"{look.task.metric_for(is_uneven=True)} if the classes differ much in size."
+        ),
         "architecture_hyperparameters.motifs": f"Chosen for inputs of {_shape(look)}.",
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",

@@ -67,9 +67,12 @@ def _of_classes(facts: dict[str, Any], look: Look) -> Iterator[str]:
     present = [count for count in train["class_counts"] if count]
     ratio = max(present) / min(present)
     if ratio > IMBALANCE:
-        remedy = "search_strategy.score_metric f1_score and dataset.balance_class_losses"
-        if look.task.is_per_pixel:
-            remedy = "the score mean_iou (the default), and perhaps dataset.balance_class_losses"
+        usual, even = (look.task.metric_for(is_uneven=flag) for flag in (False, True))
+        remedy = f"search_strategy.score_metric {even} and dataset.balance_class_losses"
+        if even == look.task.even_metric == usual:
+            remedy = f"the score {even} (the default), and perhaps dataset.balance_class_losses"
+        elif even == usual:
+            remedy = "dataset.balance_class_losses"
         yield (
             f"The largest class has {ratio:,.0f} times the {unit}s of the smallest: accuracy says little "
             f"about small classes. Use {remedy}."
