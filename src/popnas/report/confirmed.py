@@ -37,10 +37,15 @@ class ConfirmedCell:
         """Mean and 95 % interval, by the seed noise of all confirmed cells."""
         return self.noise.interval(self.scores)
 
+    @property
+    def words(self) -> str:
+        """That, and over how many seeds."""
+        return f"{self.summary} over {len(self.scores)} other seed{'s' if len(self.scores) > 1 else ''}"
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """A grown cell against the best single-block cell.
+    """A grown cell against the single-block cell of the best confirmed mean, one of `num_singles`.
 
     `outcome`: "better" (the 95 % interval of the difference lies above 0), "cheaper" (no difference beyond
     seed noise, the mean lower by at most half of the interval, and cheaper), "no difference", "worse", or
@@ -53,6 +58,33 @@ class Verdict:
     difference: Interval
     savings: dict[str, float]
     outcome: Outcome
+    num_singles: int
+
+
+@dataclass(frozen=True)
+class BetterMean:
+    """The cell with the best confirmed mean, where that is not the search's best cell.
+
+    `best`: the search's best cell, which its score in the search chose; None: none of its repetitions gave a
+    score. `difference`: of the means, None without `best`.
+    """
+
+    cell: ConfirmedCell
+    best: ConfirmedCell | None
+    difference: Interval | None
+
+    @property
+    def words(self) -> str:
+        """How sure that is."""
+        if self.best is None or self.difference is None:
+            return "the best cell itself has none"
+        half = self.difference.half
+        against = f"the best cell's {self.best.summary.mean:.4f}"
+        if half is None:
+            return f"above {against}; too few repetitions to tell them apart"
+        if self.difference.mean > half:
+            return f"above {against} beyond seed noise"
+        return f"above {against}, but within seed noise"
 
 
 def confirmed_cells(run: RunData) -> list[ConfirmedCell]:
@@ -69,25 +101,41 @@ def confirmed_cells(run: RunData) -> list[ConfirmedCell]:
 
 
 def verdicts(cells: Sequence[ConfirmedCell]) -> list[Verdict]:
-    """Every grown cell against the best single-block one (by the search's score, so chosen before
-    confirming).
+    """Every grown cell, in the order of the search's scores, against the best single-block one.
 
-    Empty if there is not one of each.
+    That is the one of the best confirmed mean: who beats it beats every single-block cell that was confirmed.
+    The first grown cell was chosen before confirming, so its verdict is not picked from many. Empty if there
+    is not one of each.
     """
-    single = next((cell for cell in cells if cell.evaluation.step == 1), None)
-    if single is None:
+    singles = [cell for cell in cells if cell.evaluation.step == 1]
+    if not singles:
         return []
-    return [_verdict(cell, single) for cell in cells if cell.evaluation.step > 1]
+    single = max(singles, key=lambda cell: cell.summary.mean)
+    return [_verdict(cell, single, len(singles)) for cell in cells if cell.evaluation.step > 1]
 
 
-def _verdict(grown: ConfirmedCell, single: ConfirmedCell) -> Verdict:
+def better_mean(cells: Sequence[ConfirmedCell], best: str) -> BetterMean | None:
+    """The confirmed cell whose mean is above that of the search's best cell (canonical form); None if none
+    is."""
+    if not cells:
+        return None
+    own = next((cell for cell in cells if cell.evaluation.cell == best), None)
+    strongest = max(cells, key=lambda cell: cell.summary.mean)
+    if own is None:
+        return BetterMean(strongest, None, None)
+    if strongest.summary.mean <= own.summary.mean:
+        return None
+    return BetterMean(strongest, own, strongest.noise.difference(strongest.scores, own.scores))
+
+
+def _verdict(grown: ConfirmedCell, single: ConfirmedCell, num_singles: int) -> Verdict:
     found = grown.noise.difference(grown.scores, single.scores)
     savings = {}
     for cost in _COSTS:
         new, old = cost.value(grown.evaluation), cost.value(single.evaluation)
         if new is not None and old and new <= 0.95 * old:
             savings[cost.title] = 1 - new / old
-    return Verdict(grown, single, found, savings, _outcome(found, savings))
+    return Verdict(grown, single, found, savings, _outcome(found, savings), num_singles)
 
 
 def _outcome(found: Interval, savings: dict[str, float]) -> Outcome:

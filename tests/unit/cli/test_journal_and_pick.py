@@ -76,7 +76,7 @@ def test_commands_on_what_is_no_run(tmp_path):
 def test_pick_the_best_score_with_the_command_that_trains_it(run):
     output = invoke(pick.command, run).output
     assert f"cell: {CELLS[0]}" in output
-    assert "score: 0.9" in output
+    assert "score: 0.9000" in output.splitlines()
     (line,) = [line for line in output.splitlines() if line.startswith("train command: ")]
     assert shlex.split(line.removeprefix("train command: ")) == (
         ["popnas", "train", "-p", str(run), "-b", "32", "-f", "8", "-m", "2", "-n", "1", "--spec", CELLS[0]]
@@ -103,3 +103,18 @@ def test_pick_keeps_to_limits(run, limit):
 def test_pick_says_what_comes_nearest(run):
     with pytest.raises(UserError, match=r"parameters of at most 10 \(the best has 100\)"):
         invoke(pick.command, run, "--max-params", 10)
+
+
+def test_pick_shows_the_confirmed_mean_beside_the_score(run):
+    assert "\nconfirmed: " not in invoke(pick.command, run).output
+    assert json.loads(invoke(pick.command, run, "--json").output)["confirmed"] is None
+    folder = RunFolder.open(run)
+    with folder.journal as log:
+        for repetition, score in enumerate((0.8, 0.82, 0.84), start=1):
+            log.append("confirmation", {"cell": CELLS[0], "repetition": repetition, "score": score})
+    lines = invoke(pick.command, run).output.splitlines()
+    place = lines.index("score: 0.9000")
+    assert lines[place + 1] == "confirmed: 0.8200 ± 0.0497 over 3 other seeds"
+    found = json.loads(invoke(pick.command, run, "--json").output)["confirmed"]
+    assert (found["mean"], found["scores"]) == (pytest.approx(0.82), [0.8, 0.82, 0.84])
+    assert found["half"] == pytest.approx(0.0497, abs=1e-4)

@@ -18,7 +18,7 @@ COMMAND = "popnas train -p logs/a --spec '[(-2, 3x3 conv, -1, identity)]'"
 TEXTS = [
     "What is finished is kept. Go on with: popnas search -r 'logs/my first run'",
     f"Error: the run has no such cell. `{COMMAND}` trains another one of the front, as the report says.",
-    f"Steadiest:  0.1583 ± 0.0381, the best mean: {CELL}",
+    f"Better mean with other seeds: 0.1583 ± 0.0381, beyond seed noise: {CELL}",
     "Warning: /home/somebody/a/long/path/of/data/train.npz holds 3 examples of 'a class with spaces' only.",
     "  - an indented line that is far longer than the terminal on which it is to be read",
     "Klassen: 画像分類のための長い名前 und noch ein paar deutsche Wörter dahinter",

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from popnas.evaluation import Evaluation
-from popnas.report.confirmed import confirmed_cells, verdicts
+from popnas.report import markup
+from popnas.report.confirmed import better_mean, confirmed_cells, verdicts
 from popnas.report.run_data import RunData
-from popnas.report.sections import result
+from popnas.report.sections import front, result
 from popnas.runs import Event, replay
+from popnas.runs.front import train_command
 
 SINGLE, GROWN = "[(-1, identity, -1, identity)]", "[(-1, identity, -1, identity);(0, identity, 0, identity)]"
+OTHER = "[(-1, 3x3 conv, -1, identity)]"
 
 
 def run(
@@ -34,6 +37,21 @@ def run(
             append(
                 "confirmation", {"cell": cell, "repetition": repetition, "score": score, "error_kind": kind}
             )
+    return RunData(Path("run"), replay(events))
+
+
+def lucky(grown: list[float], single: list[float], other: list[float | None]) -> RunData:
+    """The best score of the search is a single-block cell's; `other` is another single-block cell."""
+    events: list[Event] = []
+    cells = ((SINGLE, 1, 0.9889, single), (GROWN, 2, 0.98, grown), (OTHER, 1, 0.97, other))
+    for cell, step, score, _ in cells:
+        found = Evaluation(cell, step, 0, False, 1, {}, score, 1.0, 0.001, params=1000, flops=None)
+        events.append(Event(len(events) + 1, "evaluation", found.content(), {}))
+    for cell, _, _, scores in cells:
+        for repetition, value in enumerate(scores, 1):
+            kind = "nan" if value is None else None
+            content = {"cell": cell, "repetition": repetition, "score": value, "error_kind": kind}
+            events.append(Event(len(events) + 1, "confirmation", content, {}))
     return RunData(Path("run"), replay(events))
 
 
@@ -71,9 +89,9 @@ def test_without_a_single_block_cell_there_is_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("grown", "words"),
     [
-        ([0.95, 0.96, 0.955], "beats the best single-block cell beyond seed noise"),
+        ([0.95, 0.96, 0.955], "beats the one single-block cell that was confirmed beyond seed noise"),
         ([0.90, 0.911, 0.905], "No difference beyond seed noise"),
-        ([0.85, 0.86, 0.855], "growing did not pay"),
+        ([0.85, 0.86, 0.855], "worse than the one single-block cell that was confirmed, beyond seed noise"),
     ],
 )
 def test_the_page_says_so(grown: list[float | None], words: str) -> None:
@@ -84,3 +102,45 @@ def test_the_page_says_so(grown: list[float | None], words: str) -> None:
 
 def test_the_page_says_that_nothing_was_confirmed() -> None:
     assert "one seed" in result.render(run([], []))
+
+
+def test_a_better_confirmed_mean_than_the_best_cells_is_told_with_its_command() -> None:
+    run = lucky([0.984, 0.985, 0.983], [0.952, 0.953, 0.951], [])
+    assert run.state.best is not None and run.state.best.cell == SINGLE
+    line = markup.text(train_command(run.path, run.config, GROWN))
+    page = result.render(run)
+    assert "another cell has the better mean" in page and line in page
+    assert "0.9840" in page and "above the best cell&#x27;s 0.9520 beyond seed noise" in page
+    steps = front.next_steps(run)
+    assert line in steps and steps.index(markup.text(train_command(run.path, run.config, SINGLE))) < (
+        steps.index(line)
+    )
+
+
+def test_a_better_mean_within_noise_is_told_as_that() -> None:
+    found = better_mean(confirmed_cells(lucky([0.95, 0.99, 0.93], [0.95, 0.98, 0.92], [])), SINGLE)
+    assert found is not None and found.words.endswith("but within seed noise")
+    alone = better_mean(confirmed_cells(lucky([0.99], [0.95], [])), SINGLE)
+    assert alone is not None and "too few repetitions" in alone.words
+
+
+def test_the_best_mean_of_the_best_cell_is_no_news() -> None:
+    run = lucky([0.90, 0.91, 0.905], [0.95, 0.96, 0.955], [])
+    assert better_mean(confirmed_cells(run), SINGLE) is None
+    assert "better mean" not in result.render(run) and "confirmed mean" not in front.next_steps(run)
+
+
+def test_a_best_cell_whose_repetitions_failed_has_no_mean_to_be_compared() -> None:
+    run = lucky([0.90, 0.91, 0.905], [], [None, None])
+    found = better_mean(confirmed_cells(run), SINGLE)
+    assert found is not None and (found.cell.evaluation.cell, found.best) == (GROWN, None)
+    assert "the best cell itself has none" in result.render(run)
+
+
+def test_growing_paid_only_against_every_single_block_cell_that_was_confirmed() -> None:
+    grown, unlucky = [0.984, 0.985, 0.983], [0.952, 0.953, 0.951]
+    assert "Growing paid" in result.render(lucky(grown, unlucky, []))
+    assert "Growing paid" not in result.render(lucky(grown, unlucky, [0.985, 0.984, 0.986]))
+    page = result.render(lucky(grown, unlucky, [0.960, 0.961, 0.959]))
+    assert "beats the best of the 2 single-block cells that were confirmed" in page
+    assert "0.9600" in page

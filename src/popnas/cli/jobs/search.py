@@ -114,23 +114,30 @@ def _as_text(result: SearchResult) -> str:
         ]
         if (result.folder / "best_model" / "model.json").is_file():
             lines.append(f"Model:      {as_argument(result.folder / 'best_model' / 'model.onnx')}")
-        lines[3:3] = _confirmed(result, best.cell)
+        confirmed, better = _confirmed(result, best.cell)
+        lines[3:3] = confirmed
+        lines += better
     return "\n".join([*lines, f"Report:     {as_argument(result.folder / 'report.html')}"])
 
 
-def _confirmed(result: SearchResult, best_cell: str) -> list[str]:
-    """What the best cells reached with other seeds: the best of many scores is too good on average."""
+def _confirmed(result: SearchResult, best_cell: str) -> tuple[list[str], list[str]]:
+    """What the best cell reached with other seeds, and another one of a better mean with the command that
+    trains it: the best of many scores is too good on average."""
     from popnas.report import confirmed
     from popnas.report.run_data import RunData
     from popnas.runs import RunFolder
+    from popnas.runs.front import train_command
 
     folder = RunFolder.open(result.folder)
-    cells = confirmed.confirmed_cells(RunData.of(folder, folder.state()))
-    if not cells:
-        return []
+    run = RunData.of(folder, folder.state())
+    cells = confirmed.confirmed_cells(run)
     own = next((cell for cell in cells if cell.evaluation.cell == best_cell), None)
-    strongest = max(cells, key=lambda cell: cell.summary.mean)
-    lines = [] if own is None else [f"Confirmed:  {own.summary} over {len(own.scores)} other seeds"]
-    if strongest is not own:
-        lines.append(f"Steadiest:  {strongest.summary}, the best mean: {strongest.evaluation.cell}")
-    return lines
+    lines = [] if own is None else [f"Confirmed:  {own.words}"]
+    better = confirmed.better_mean(cells, best_cell)
+    if better is None:
+        return lines, []
+    cell = better.cell.evaluation.cell
+    return lines, [
+        f"Better mean with other seeds: {better.cell.summary}, {better.words}: {cell}",
+        f"Train it:   {train_command(folder.path, run.config, cell)}",
+    ]

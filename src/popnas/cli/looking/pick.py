@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.report.confirmed import ConfirmedCell
 
 
 @click.command("pick")
@@ -47,6 +50,8 @@ def command(
     The front is that of the trained networks, over the objectives of the search and what is limited here.
     """
     from popnas.objectives.rows import INFERENCE_TIME, PARAMS, SCORE
+    from popnas.report.confirmed import confirmed_cells
+    from popnas.report.run_data import RunData
     from popnas.runs import RunFolder
     from popnas.runs.front import Limits, pick, train_command
 
@@ -62,18 +67,29 @@ def command(
             raise UserError(f"--limit {name} {value:g}: {name} has a limit of {worst[name]:g} already.")
         worst[name] = value
     item = pick(state, Limits(worst))
+    cells = confirmed_cells(RunData.of(folder, state))
+    own = next((cell for cell in cells if cell.evaluation.cell == item.cell), None)
+    figures = {row.field or row.name: row.figure(item) for row in state.figures}
     fields: dict[str, Any] = {
         "cell": item.cell,
-        **{row.field or row.name: row.figure(item) for row in state.figures},
+        "score": figures.pop("score"),
+        "confirmed": None if own is None else _as_json(own),
+        **figures,
         "is_exploration": item.is_exploration,
         "train_command": train_command(run, folder.config_json(), item.cell),
     }
     if is_json:
         print_json_line(json.dumps(fields))
         return
+    fields |= {"score": f"{item.score:.4f}", "confirmed": None if own is None else own.words}
     for name, value in fields.items():
         if value is not None and value is not False:
             echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(value)}")
+
+
+def _as_json(cell: ConfirmedCell) -> dict[str, Any]:
+    """The mean over other seeds and the half of its 95 % interval (null: one seed says nothing of that)."""
+    return {"mean": cell.summary.mean, "half": cell.summary.half, "scores": list(cell.scores)}
 
 
 def _for_people(value: Any) -> str:

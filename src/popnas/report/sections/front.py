@@ -7,7 +7,7 @@ from __future__ import annotations
 from popnas.command_lines import as_typed
 from popnas.evaluation import Evaluation
 from popnas.ranking import ranked
-from popnas.report import markup
+from popnas.report import confirmed, markup
 from popnas.report.run_data import RunData
 from popnas.report.sections._cells import cell_svg
 from popnas.runs.front import train_command, trained_front
@@ -92,6 +92,10 @@ def next_steps(run: RunData) -> str:
         select = as_typed("select", "-p", run.path)
         steps.append(("Compare the best cells in larger networks:", select))
         steps.append(("Train the best cell to the end:", train_command(run.path, run.config, best.cell)))
+        better = confirmed.better_mean(confirmed.confirmed_cells(run), best.cell)
+        if better is not None:
+            words = f"Or train the cell of the best confirmed mean ({better.cell.summary}, {better.words}):"
+            steps.append((words, train_command(run.path, run.config, better.cell.evaluation.cell)))
         draw = as_typed("draw", "--spec", best.cell, "-o", "cell.pdf")
         steps.append(("Draw a cell into a file:", draw))
     again = as_typed("report", run.path, "--pdf")

@@ -9,7 +9,7 @@ from popnas.report.confirmed import ConfirmedCell, Verdict
 from popnas.report.run_data import RunData
 from popnas.report.sections._cells import cell_svg
 from popnas.report.statistics import Interval
-from popnas.runs.front import check_constraints
+from popnas.runs.front import check_constraints, train_command
 
 _ENDS = {
     "completed": "The search is complete.",
@@ -80,9 +80,10 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
             "--confirm</code>).</p>"
         )
     found = confirmed.verdicts(confirmations)
+    paragraphs = [_better_mean(run, confirmations)]
     if not found:
-        return ""
-    paragraphs = [f"<p class={'good' if found[0].outcome in _GOOD else 'note'}>{_sentence(found[0])}</p>"]
+        return paragraphs[0]
+    paragraphs.append(f"<p class={'good' if found[0].outcome in _GOOD else 'note'}>{_sentence(found[0])}</p>")
     others = [item for item in found[1:] if item.outcome in _GOOD]
     if found[0].outcome not in _GOOD and others:
         paragraphs.append(
@@ -93,15 +94,28 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
     return "".join(paragraphs)
 
 
+def _better_mean(run: RunData, confirmations: list[ConfirmedCell]) -> str:
+    assert run.state.best is not None
+    found = confirmed.better_mean(confirmations, run.state.best.cell)
+    if found is None:
+        return ""
+    line = train_command(run.path, run.config, found.cell.evaluation.cell)
+    return (
+        "<p class=note>The best cell is the one of the best score in the search, and the best of many noisy "
+        f"scores is too good. With other seeds <strong>another cell has the better mean</strong>, "
+        f"{found.cell.summary} ({markup.text(found.words)}): {markup.code(found.cell.evaluation.cell)}. To "
+        f"train that one: {markup.command(line)}</p>"
+    )
+
+
 _GOOD = ("better", "cheaper")
+# What was confirmed is all that these may speak of: other single-block cells may be better.
 _HEADS = {
-    "better": "Growing paid: the grown cell beats the best single-block cell beyond seed noise.",
-    "cheaper": "Growing paid: the grown cell is as good as the best single-block cell, within seed noise, "
-    "and cheaper.",
-    "no difference": "No difference beyond seed noise between the best grown and the best single-block cell.",
-    "worse": "The best single-block cell beats the best grown one beyond seed noise: growing did not pay "
-    "here.",
-    "unknown": "Too few repetitions to tell the best grown cell from the best single-block cell.",
+    "better": "Growing paid, by the confirmed means: the grown cell beats {single} beyond seed noise.",
+    "cheaper": "The grown cell is cheaper than {single}, and no worse beyond seed noise.",
+    "no difference": "No difference beyond seed noise between the grown cell and {single}.",
+    "worse": "The grown cell is worse than {single}, beyond seed noise.",
+    "unknown": "Too few repetitions to tell the grown cell from {single}.",
 }
 
 
@@ -111,7 +125,14 @@ def _sentence(verdict: Verdict) -> str:
     between = f"; the difference is {_signed(gap)} (95 % interval)" if gap.half is not None else ""
     saved = ", ".join(f"{100 * share:.0f} % less {words}" for words, share in verdict.savings.items())
     costs = f" The grown cell takes {saved}." if saved else ""
-    return f"<strong>{_HEADS[verdict.outcome]}</strong> {means}{between}.{markup.text(costs)}"
+    head = _HEADS[verdict.outcome].format(single=_single(verdict))
+    return f"<strong>{head}</strong> {means}{between}.{markup.text(costs)}"
+
+
+def _single(verdict: Verdict) -> str:
+    if verdict.num_singles == 1:
+        return "the one single-block cell that was confirmed"
+    return f"the best of the {verdict.num_singles} single-block cells that were confirmed"
 
 
 def _signed(found: Interval) -> str:
