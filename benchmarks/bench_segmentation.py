@@ -33,7 +33,6 @@ from popnas.training import Course, Criteria, TrainingSettings
 from popnas.workflows.models.evaluation import evaluate
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.progress import ModelListener
 
 NAME = "compared"
 
@@ -213,7 +212,7 @@ def main() -> None:
     # One thread: then seconds are the thread's CPU time, which other work on the machine does not stretch.
     torch.set_num_threads(1)
     partial = {"training_hyperparameters": {"epochs": arguments.epochs}}
-    trained = train(arguments.run, partial=partial, name=NAME, listener=ModelListener())
+    trained = train(arguments.run, partial=partial, name=NAME)
     (judged,) = evaluate(arguments.run, trained.folder)
     assert judged.content is not None, judged.skipped
     params, seconds = judged.content["params"], trained.training_seconds
