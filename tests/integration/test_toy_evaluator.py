@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import popnas
 from popnas import evaluators, executors
+from popnas.cli.main import run
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, UserError
 from popnas.events import CandidateFinished, JobEvent, StepFinished, Told, Warned
@@ -226,11 +229,16 @@ def test_another_table_is_refused(tmp_path: Path, toy: Any, monkeypatch: pytest.
 
 def test_stages_that_train_say_that_there_is_nothing_to_train(whole: Path, tmp_path: Path) -> None:
     config: RunConfig = load_config(document())
+    space = {"operators": ["skip", "small"]}
+    classifier = popnas.PopnasClassifier(
+        config={"search_space": space, "others": {"evaluator": "toy"}}, run_folder=tmp_path / "run"
+    )
     for stage in (
         lambda: selection.select(whole),
         lambda: final_training.train(whole),
         lambda: evaluate(whole),
         lambda: end_to_end.end_to_end(config, logs=tmp_path),
+        lambda: classifier.fit(np.zeros((8, 4, 4, 1), np.uint8), [0, 1] * 4),
     ):
         with pytest.raises(
             UserError, match=r"^others.evaluator: 'toy' gives figures of cells and no networks"
@@ -275,6 +283,21 @@ def test_what_it_does_not_use_is_told_where_it_was_changed() -> None:
     told = "\n".join(unused(load_config(changed)))
     assert "training_hyperparameters: has no effect: a table trains nothing." in told
     assert "dataset.folds: has no effect: a table has no folds." in told
+
+
+def test_the_command_line_tells_what_there_is_and_nothing_of_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("toy.json").write_text(json.dumps(document(**{"search_space.blocks": 1})))
+    said = []
+    for command in (["list", "evaluators"], ["plan", "-j", "toy.json"], ["search", "-j", "toy.json"]):
+        assert run(command) == 0
+        said.append(capsys.readouterr().out)
+    listed, planned, searched = said
+    assert "toy" in listed and "score, time, params" in listed
+    assert "Expected time" in planned and "One epoch" not in planned and "Memory" not in planned
+    assert "Best cell" in searched and "Report" in searched and "Model:" not in searched
 
 
 def test_a_journal_says_which_evaluator_it_is_of(whole: Path) -> None:

@@ -22,7 +22,7 @@ from popnas.events import JobEvent, ModelFinished, PhaseStarted, Told, Warned
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.requests import stage_config
+from popnas.workflows.models.requests import check_has_networks, stage_config
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import search
 from popnas.workflows.whole import budget, epoch_time
@@ -79,8 +79,10 @@ def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
 
     Raises:
         ConfigError: a mistake in a partial configuration, before anything is trained.
+        UserError: the search would evaluate no networks.
         PopnasError: no network could be trained.
     """
+    check_has_networks(config)
     configs = {
         stage: _stage_config(f"{stage}_config", config, partial) for stage, partial in job.partials.items()
     }
