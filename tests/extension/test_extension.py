@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import popnas
+from popnas.errors import UnknownNameError, UserError
 from popnas.runs import RunFolder
 
 ROOT = Path(popnas.__file__).parents[2]
@@ -293,6 +294,33 @@ def test_stages_after_the_search_take_it_on(extended: Any, run: RunFolder) -> No
     )
     assert [status for status, _ in answers] == [0, 0], answers
     assert "near_accuracy" in answers[1][1]
+
+
+def test_workers_find_the_parts_too(extended: Any) -> None:
+    """Processes of their own, which import nothing but what the configuration names."""
+    changed = with_name("others.executor.kind", "processes")
+    changed["others"]["executor"]["workers"] = 1
+    changed["search_space"] = {"blocks": 1, "lookback_depth": 1, "operators": ["identity", "bottleneck"]}
+    path = extended.config("workers.json", changed)
+    extended.python("-m", "popnas", "search", "-j", str(path), "--name", "workers")
+    state = RunFolder.open(extended.folder / "logs" / "workers").state()
+    assert len(state.successes) == len(state.evaluations) == 4
+    assert all(item.objectives.keys() == {"variety", "weight_norm"} for item in state.successes)
+    assert all("near_accuracy" in item.metrics for item in state.successes)
+
+
+def test_a_run_can_be_read_without_the_package_and_says_what_is_missing(
+    extended: Any, run: RunFolder
+) -> None:
+    """As on a machine where the package is not installed: this process has not."""
+    state = run.state()
+    assert state.best is not None and state.operator_costs is not None
+    assert "weight_norm" in state.operator_costs
+    told = "optimises or constrains 'variety', an objective that no package installed here brings. Install"
+    with pytest.raises(UnknownNameError, match=told):
+        _ = state.figures
+    with pytest.raises(UserError, match="no task is named 'graded_images'"):
+        popnas.select(run.path, num_cells=1)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ and those that it asks for.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from popnas.errors import UnknownNameError
 from popnas.evaluation import Evaluation
 from popnas.objectives._base import REGISTRY, Objective
 from popnas.objectives.rows import COSTS, ROWS, TIMES
@@ -39,8 +40,19 @@ def figures(wanted: Iterable[str]) -> tuple[Objective, ...]:
     Raises:
         UnknownNameError: one of `wanted` is not registered, or no longer.
     """
-    found = [get(name) for name in dict.fromkeys(wanted)]
+    names = list(dict.fromkeys(wanted))
+    if lacking := unknown(names):
+        raise UnknownNameError(
+            f"the search optimises or constrains '{lacking[0]}', an objective that no package installed here "
+            "brings. Install the package that it was searched with."
+        )
+    found = [get(name) for name in names]
     return (*ROWS, *(row for row in found if row not in ROWS))
+
+
+def unknown(wanted: Iterable[str]) -> list[str]:
+    """Those of `wanted` that nobody here knows: the package that brought them is not installed."""
+    return [name for name in wanted if name not in REGISTRY.names()]
 
 
 def others(wanted: Iterable[str]) -> tuple[Objective, ...]:
@@ -61,4 +73,4 @@ def keeps_to(evaluation: Evaluation, constraints: Mapping[str, Sequence[float]])
     )
 
 
-__all__ = ["REGISTRY", "Objective", "costs", "figures", "get", "keeps_to", "measured", "others"]
+__all__ = ["REGISTRY", "Objective", "costs", "figures", "get", "keeps_to", "measured", "others", "unknown"]

@@ -166,12 +166,18 @@ class RunState:
 
     @property
     def figures(self) -> tuple[Objective, ...]:
-        """What its evaluations have figures of, the score first.
+        """What its evaluations have figures of, the score first. A run can be read without the packages that
+        brought some, but not shown.
 
         Raises:
             UnknownNameError: an objective of the search is not registered here.
         """
-        return objectives.figures([*self.objectives, *self.constraints])
+        return objectives.figures(self.wanted)
+
+    @property
+    def wanted(self) -> list[str]:
+        """What the search optimises or constrains, by name, the score first."""
+        return list(dict.fromkeys([*self.objectives, *self.constraints]))
 
     @property
     def _strategy(self) -> dict[str, Any]:

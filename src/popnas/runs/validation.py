@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from popnas import objectives
 from popnas.cells import Cell
 from popnas.config import OthersConfig
 from popnas.errors import CandidateFailed
-from popnas.objectives.rows import COSTS, SCORE, TIMES
+from popnas.objectives.rows import COSTS, TIMES
 from popnas.runs.journal import REASONS, Event
 from popnas.runs.state import RunState
 from popnas.runs.stored.rules import (
@@ -180,14 +181,15 @@ def _check_evaluation(content: dict[str, Any], state: RunState) -> None:
 
 
 def _check_costs(content: dict[str, Any], state: RunState) -> None:
-    kinds = [row.name for row in state.figures if row != SCORE and not row.is_computed]
-    for kind in kinds:
+    foreign = objectives.unknown(state.wanted)  # by packages that are not installed here
+    kinds = [row.name for row in objectives.measured(name for name in state.wanted if name not in foreign)]
+    for kind in [*kinds, *(name for name in foreign if name in content)]:
         if kind not in content:
             raise ValueError(f"has no '{kind}'")
         _check_value(kind, content[kind], mapping_of(is_amount))
         if lacking := _operators(state) - content[kind].keys():
             raise ValueError(f"has no '{kind}' of the operator '{min(lacking)}'")
-    if unknown := content.keys() - {*kinds}:
+    if unknown := content.keys() - {*kinds, *foreign}:
         raise ValueError(f"has costs of unknown kind: '{min(unknown)}'")
 
 
