@@ -13,7 +13,7 @@ from popnas.datasets import folds, splits, variation
 from popnas.datasets import labels as class_labels
 from popnas.datasets.dataset import Dataset, FittedLengths, Split
 from popnas.datasets.findings import Findings, Notes, explained
-from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.errors import DataError, MissingValidationError
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class LabelledData(ABC):
     @abstractmethod
     def fit(self, train: Split, config: DatasetConfig) -> Preprocessing:
         """The preprocessing, from training examples alone."""
+
+    @abstractmethod
+    def origin(self, config: DatasetConfig) -> Origin:
+        """What its raw values were made from."""
 
     def fit_test(self, test: Split, preprocessing: Preprocessing) -> FittedLengths | None:
         """Make what was added to test examples zero to the network; what was added, where anything can be."""
@@ -97,6 +101,7 @@ class LabelledData(ABC):
             class_names=encoding.class_names,
             class_weights=weights if config.balance_class_losses else None,
             preprocessing=preprocessing,
+            origin=self.origin(config),
             warnings=notes.warnings(),
             test_warnings=notes.test_warnings(),
             test_lengths=fitted,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.datasets.ragged import sizes_of
 
 
@@ -103,7 +103,8 @@ class Dataset:
 
     `full_train` holds training and validation together, the first fold's training part first. `test` is None
     unless it was asked for. `preprocessing` is fitted on the first fold's training part and used everywhere,
-    so that every network of a run sees the same input. `network_size` is the (height, width) that networks
+    so that every network of a run sees the same input; `origin` says what raw values were made from.
+    `network_size` is the (height, width) that networks
     are trained at, where that is not simply the size of all images (segmentation: the crop). `test_lengths`
     says what was done to test series of other lengths than the training series. `warnings` are sentences on
     what networks learn from, the same whether the test split was loaded or not, `test_warnings` on that.
@@ -116,6 +117,7 @@ class Dataset:
     class_names: list[str]
     class_weights: np.ndarray | None
     preprocessing: Preprocessing
+    origin: Origin
     warnings: list[str] = field(default_factory=list)
     test_warnings: list[str] = field(default_factory=list)
     network_size: tuple[int, int] | None = None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from popnas.datasets.dataset import Dataset, Fold, Split
-from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.preprocessing import Origin, Preprocessing
 
 _DESCRIPTION = "dataset.json"
 
@@ -34,6 +34,7 @@ def write(dataset: Dataset, folder: Path) -> None:
         "class_names": dataset.class_names,
         "class_weights": None if weights is None else weights.tolist(),
         "preprocessing": dataset.preprocessing.to_json(),
+        "origin": dataset.origin.to_json(),
         "warnings": dataset.warnings,
         "test_warnings": dataset.test_warnings,
     }
@@ -58,6 +59,7 @@ def read(folder: Path) -> Dataset:
         class_names=description["class_names"],
         class_weights=None if weights is None else np.array(weights, dtype=np.float32),
         preprocessing=Preprocessing.from_json(description["preprocessing"]),
+        origin=Origin.from_json(description["origin"]),
         warnings=description["warnings"],
         test_warnings=description["test_warnings"],
     )

@@ -13,6 +13,37 @@ import numpy as np
 
 from popnas.errors import DataError
 
+ORIGINS = ("image file", "image array", "series")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """From what a source made its raw values: what users must do with an example of their own.
+
+    `kind`: one of `ORIGINS`; image files are decoded with Pillow. `white`: what the data have where
+    raw images have 255. `resized`: the (height, width) that all images were stretched to, if they were.
+    """
+
+    kind: str
+    white: int = 255
+    resized: tuple[int, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "kind": self.kind,
+            "white": self.white,
+            "resized": None if self.resized is None else list(self.resized),
+        }
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Origin:
+        """The inverse of `to_json`."""
+        resized = content["resized"]
+        return Origin(
+            content["kind"], content["white"], None if resized is None else (resized[0], resized[1])
+        )
+
 
 @dataclass(frozen=True)
 class Preprocessing:

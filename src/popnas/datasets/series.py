@@ -11,7 +11,7 @@ import numpy as np
 from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import FittedLengths, Split
 from popnas.datasets.findings import Notes, first_of
-from popnas.datasets.preprocessing import Preprocessing, fit_series
+from popnas.datasets.preprocessing import Origin, Preprocessing, fit_series
 from popnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class SeriesData(LabelledData):
     def fit(self, train: Split, config: DatasetConfig) -> Preprocessing:
         """Rescaling and normalisation, fitted on training values without padding."""
         return fit_series(train.x, train.lengths, rescale=config.rescale, normalize=config.normalize)
+
+    def origin(self, config: DatasetConfig) -> Origin:
+        """Values as they are stored."""
+        return Origin("series")
 
     def fit_test(self, test: Split, preprocessing: Preprocessing) -> FittedLengths:
         """Where networks take no lengths, zeros after a test series' end are values like any others: they are

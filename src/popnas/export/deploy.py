@@ -54,7 +54,10 @@ def write_deployment(
     content: dict[str, Any] = plain(
         {
             **model,
+            # Without the place of the data: it is this machine's, and the folder goes elsewhere.
+            "dataset": {name: value for name, value in model["dataset"].items() if name != "path"},
             "input": model["input"] | {"shape": _input_shape(network, check.has_dynamic_size)},
+            "preprocessing": preprocessing.to_json(),
             "onnx": asdict(check),
             "measured": {"file": ONNX, "split": judged_name, **_measured(int8)},
             "int8": _int8_json(int8),

@@ -16,6 +16,7 @@ from typing import Any
 from popnas import files
 from popnas.cells import Cell
 from popnas.config import ArchitectureConfig, bounds
+from popnas.datasets.preprocessing import ORIGINS
 from popnas.errors import CellSyntaxError, RunFolderError
 from popnas.networks.spec import NetworkSpec
 from popnas.runs import identity
@@ -159,6 +160,13 @@ def _never(value: Any) -> bool:
     return False
 
 
+_is_origin = has(
+    {
+        "kind": lambda value: value in ORIGINS,
+        "white": whole(1, LONGEST),
+        "resized": or_none(list_of(whole(1, LONGEST), 2, 2)),
+    }
+)
 _is_shape = list_of(lambda value: is_text(value) or whole(1, LONGEST)(value), 1, 8)
 
 _MUST: dict[str, Rule] = {
@@ -177,7 +185,9 @@ _MAY: dict[str, Rule] = {
             }
         )
     ),
-    "input": has({"shape": _is_shape}),
+    "input": has(
+        {"shape": _is_shape, "origin": or_none(_is_origin), "how_to_make": or_none(list_of(is_text))}
+    ),
     "output": has({"shape": _is_shape}),
     "params": whole(0),
     "flops": whole(0, LONGEST**3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from popnas.export import making
 from popnas.printable import printable
 
 
@@ -12,7 +13,7 @@ def readme(model: dict[str, Any]) -> str:
     """Markdown, from the content of the folder's `model.json`."""
     lines = "\n".join(
         [
-            f"# {model['dataset'].get('name') or 'Model'}: {len(model['class_names'])} classes",
+            f"# {_title(model)}",
             "",
             f"A network found and trained by popnas: `{model['cell']}`, {model['params']:,} parameters, "
             f"{model['flops']:,} FLOPs a sample.",
@@ -21,12 +22,25 @@ def readme(model: dict[str, Any]) -> str:
             *_contract(model),
             *_figures(model),
             *_usage(model),
+            *_making(model),
             "",
             model.get("licence", ""),
             "",
         ]
     )
     return printable(lines)
+
+
+_NUM_NAMED = 5
+
+
+def _title(model: dict[str, Any]) -> str:
+    """The data's name if it has one, the task, and the classes: those who unpack it have nothing else."""
+    dataset, names = model["dataset"], model["class_names"]
+    task = str(dataset.get("type") or "classification").replace("_", " ")
+    classes = ", ".join(names) if len(names) <= _NUM_NAMED else f"{len(names)} classes"
+    named = f"{dataset['name']}, {task}" if dataset.get("name") else task.capitalize()
+    return " ".join(f"{named}: {classes}".split())
 
 
 def _files(model: dict[str, Any]) -> list[str]:
@@ -46,12 +60,10 @@ def _contract(model: dict[str, Any]) -> list[str]:
     shape = model["input"]["shape"]
     is_image = len(shape) == 4
     axes = "batch, channels, height, width" if is_image else "batch, channels, timesteps"
-    values = "0 to 255" if is_image else "raw, as in the training files"
     lines = [
         "## Input and output",
         "",
-        f"- `input`: float32 ({axes}) = `{_shape(shape)}`, values {values}. "
-        "Scaling and normalisation are inside the model.",
+        f"- `input`: float32 ({axes}) = `{_shape(shape)}`, values {model['input']['values']}.",
     ]
     if "timesteps" in shape:
         trained = model["network"]["input_shape"][0]
@@ -141,7 +153,7 @@ def predict({arguments}):
 
 
 if __name__ == "__main__":
-    x = np.zeros({example}, np.float32)  # put your samples here
+    x = np.zeros({example}, np.float32)  # put your samples here: see "How to make an input"
     print({printed})
 ```'''
 
@@ -171,3 +183,21 @@ def _usage(model: dict[str, Any]) -> list[str]:
         printed=printed,
     )
     return program.splitlines()
+
+
+def _making(model: dict[str, Any]) -> list[str]:
+    steps = [f"{number}. {step}" for number, step in enumerate(model["input"]["how_to_make"], start=1)]
+    return [
+        "",
+        "## How to make an input",
+        "",
+        "As the training data were made, so that the model sees what it was trained on:",
+        "",
+        *steps,
+        "",
+        "In Python (`make_input` of several examples are joined with `np.concatenate`):",
+        "",
+        "```python",
+        *making.program(model).splitlines(),
+        "```",
+    ]

@@ -80,10 +80,12 @@ class RunData:
     @property
     def final_network(self) -> dict[str, Any]:
         """`model.json` of the final network's deployment; empty if there is none (yet)."""
-        try:
-            return description.read(self.path / "final_training" / "deploy")
-        except PopnasError:
-            return {}
+        return _described(self.path / "final_training" / "deploy")
+
+    @property
+    def best_model(self) -> dict[str, Any]:
+        """`model.json` of the search's best network, likewise."""
+        return _described(self.path / "best_model")
 
     def predictions(self, step: int) -> dict[str, np.ndarray] | None:
         """All predicted values of a step, by objective, (N,) each; None if the file is gone.
@@ -96,3 +98,10 @@ class RunData:
         except (PopnasError, KeyError):
             return None
         return {name: values for name, values in arrays.items() if name not in ("cells", "operators")}
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    try:
+        return description.read(folder)
+    except PopnasError:
+        return {}

@@ -13,10 +13,10 @@ from safetensors.numpy import load_file
 
 from popnas import networks
 from popnas.datasets import Split
-from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.errors import ExportError
-from popnas.export import deploy, int8
-from popnas.export.running import open_session, probabilities
+from popnas.export import deploy, int8, making
+from popnas.export.running import feeds, open_session, probabilities
 
 # Only numpy and onnxruntime (with what they bring) may be imported, as on a bare machine.
 _BARE = """
@@ -40,15 +40,18 @@ print(json.dumps(float((program["predict"](*inputs).argmax(axis=1) == y).mean())
 
 def _model(network: networks.Network) -> dict[str, Any]:
     spec = network.spec
+    origin = Origin("series" if spec.num_dims == 1 else "image array")
+    channels = (0.0,) * spec.input_channels
+    made = making.described(origin, Preprocessing(channels, channels, spec.has_lengths), spec.input_shape)
     return {
         "cell": str(network.cell),
         "network": asdict(spec),
-        "input": {"name": "input", "dtype": "float32", "shape": [], "has_lengths": spec.has_lengths},
+        "input": {"name": "input", "dtype": "float32", "shape": [], "has_lengths": spec.has_lengths, **made},
         "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
         "class_names": ["ant", "bee", "cow"],
         "params": 12,
         "flops": 34,
-        "dataset": {"name": "beasts"},
+        "dataset": {"name": None, "path": "/home/somebody/beasts", "type": "image_classification"},
         "versions": {"popnas": "0"},
         "licence": "Take it.",
     }
@@ -103,6 +106,23 @@ def test_the_folder_runs_with_numpy_and_onnxruntime_only(
         ["batch", 1, 6, 5] if case == "images" else ["batch", 2, "timesteps"]
     )
     assert set(load_file(folder / "weights.safetensors")) == set(network.state_dict())
+
+    readme = (folder / "README.md").read_text()
+    assert readme.startswith("# Image classification: ant, bee, cow\n")
+    assert "## How to make an input" in readme and all(
+        step in readme for step in content["input"]["how_to_make"]
+    )
+    made = {}
+    exec(readme.split("```python\n")[2].split("```")[0], made)
+    length = None if test.lengths is None else test.lengths[0]
+    one = made["make_input"](test.x[0][:length])
+    wanted = next(feeds(test, 1))
+    np.testing.assert_array_equal(
+        (one if length is None else one[0])[..., :length], wanted["input"][..., :length]
+    )
+    for item in folder.iterdir():
+        assert b"somebody" not in item.read_bytes(), "no path of this machine leaves it"
+        assert str(Path(networks.__file__).parents[1]).encode() not in item.read_bytes()
 
     (folder / "predict.py").write_text(_program((folder / "README.md").read_text()))
     arrays = {"x": np.moveaxis(test.x, -1, 1), "y": test.y}

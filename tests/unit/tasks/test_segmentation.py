@@ -14,6 +14,7 @@ from popnas import config, tasks
 from popnas.datasets import Dataset, Preprocessing, Split
 from popnas.datasets.dataset import Fold
 from popnas.datasets.masks.mask_files import IGNORED
+from popnas.datasets.preprocessing import Origin
 from popnas.datasets.ragged import Ragged
 from popnas.placement import Placement
 from popnas.tasks._pixel_metrics import SegmentationLoss, SegmentationMetrics
@@ -117,7 +118,8 @@ def dataset_of(sizes):
     fold = Fold(split, slice(None), slice(None))
     return Dataset(
         place="made", full_train=split, folds=[fold], test=None, class_names=["0", "1"],
-        class_weights=None, preprocessing=Preprocessing.of_images(3), network_size=(4, 4),
+        class_weights=None, preprocessing=Preprocessing.of_images(3), origin=Origin("image file"),
+        network_size=(4, 4),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from popnas.datasets._labelled import Arrays, LabelledData
 from popnas.datasets.dataset import Split
 from popnas.datasets.findings import Findings, Notes, shown
 from popnas.datasets.images.pixel_arrays import as_bytes, notes_of_channels
-from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.errors import DataError, SizesDifferError
 from popnas.resources import free_memory
 
@@ -52,11 +52,14 @@ _MODES = {
 class ImageData(LabelledData):
     """Images per split: one array (n, h, w[, c]) uint8, or a list of arrays (h, w, c) uint8 of any sizes.
 
-    `names[split][i]` tells where image i is from, for messages.
+    `names[split][i]` tells where image i is from, for messages. `are_files`: they were decoded by `decode`.
+    `white`: what the data have where `images` have 255; a source that turns values says so with it.
     """
 
     images: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    are_files: bool = False
+    white: int = 255
 
     def arrays(self, splits: Sequence[str], config: DatasetConfig, notes: Notes) -> dict[str, Arrays]:
         """All images at one size and number of channels (grey ones repeat theirs where others have three)."""
@@ -118,6 +121,11 @@ class ImageData(LabelledData):
     def fit(self, train: Split, config: DatasetConfig) -> Preprocessing:
         """Bytes to 0..1: nothing to fit."""
         return Preprocessing.of_images(train.x.shape[-1])
+
+    def origin(self, config: DatasetConfig) -> Origin:
+        """Files or arrays, and the size that all were brought to."""
+        size = None if config.resize is None else (config.resize.height, config.resize.width)
+        return Origin("image file" if self.are_files else "image array", self.white, size)
 
 
 def _usual_size(images: Sequence[np.ndarray]) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from popnas.datasets.images.pixel_arrays import notes_of_channels
 from popnas.datasets.labels import balancing_weights
 from popnas.datasets.masks.classes import MaskClasses, count_labels, find_classes, listed, no_labels
 from popnas.datasets.masks.mask_files import NUM_LABELS
-from popnas.datasets.preprocessing import Preprocessing
+from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.datasets.ragged import Ragged, Stored, sizes_of
 from popnas.errors import DataError
 
@@ -38,6 +38,7 @@ class SegmentationData:
     `names[split][i]` tells where mask i is from, for messages; `label_names[i]` is the name of the label i.
     `findings` are what the source passed over, turned or guessed: they begin `Dataset.warnings`.
     `remarks[names[split][i]]` says what may explain that a mask does not lie on its image.
+    `are_files`: the images were decoded by `images.decoding`.
     """
 
     place: str
@@ -47,6 +48,7 @@ class SegmentationData:
     label_names: Sequence[str] | None = None
     findings: Findings = field(default_factory=Findings)
     remarks: Mapping[str, str] = field(default_factory=dict)
+    are_files: bool = False
 
     def assemble(self, config: DatasetConfig, seed: int) -> Dataset:
         """The data set of a run: masks checked and encoded, samples drawn, split and folded.
@@ -98,6 +100,7 @@ class SegmentationData:
             if config.balance_class_losses
             else None,
             preprocessing=Preprocessing.of_images(num_channels),
+            origin=Origin("image file" if self.are_files else "image array"),
             network_size=_network_size(first, config, notes.learnt),
             warnings=notes.warnings(),
             test_warnings=notes.test_warnings(),

@@ -56,6 +56,7 @@ class ClassFolders(Source):
             images={split: [next(pixels) for _ in pairs] for split, pairs in found.items()},
             names={split: [shown(file) for _, file in pairs] for split, pairs in found.items()},
             findings=findings,
+            are_files=True,
         )
 
 

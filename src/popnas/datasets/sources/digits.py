@@ -15,7 +15,7 @@ from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.splits import draw
 
-_NUM_TEST = 360
+_NUM_TEST, _WHITE = 360, 16
 
 
 @SOURCES.register(
@@ -33,7 +33,7 @@ class Digits(Source):
     def read(self, request: Request) -> ImageData:
         """Training and test images; the split does not depend on the run's seed."""
         table = _table()
-        images = (table[:, :-1].reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8)
+        images = (table[:, :-1].reshape(-1, 8, 8, 1) * 255 / _WHITE).round().astype(np.uint8)
         labels = table[:, -1].astype(np.int64)
         test = draw(labels, _NUM_TEST, np.random.default_rng(0))
         parts = {"train": np.setdiff1d(np.arange(len(labels)), test), "test": test}
@@ -42,6 +42,7 @@ class Digits(Source):
             place="the data set 'digits'",
             labels={split: labels[indices] for split, indices in parts.items()},
             images={split: images[indices] for split, indices in parts.items()},
+            white=_WHITE,
         )
 
 

@@ -71,6 +71,7 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
         label_names=getattr(label_feature, "names", None),
         images=images,
         findings=findings,
+        are_files=True,
     )
 
 

@@ -71,6 +71,7 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> SegmentationData
         images=images,
         masks=masks,
         findings=findings,
+        are_files=True,
         names={
             split: [f"{i} of the {split} split of {place}" for i in range(len(tables[name]))]
             for split, name in names.items()

@@ -65,6 +65,7 @@ class SegmentationFolders(Source):
             label_names=layouts.label_names(path),
             findings=findings,
             remarks=turned_alone([pair for found in pairs.values() for pair in found], findings),
+            are_files=True,
         )
 
 

@@ -10,6 +10,7 @@ from popnas import tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.export import making
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 
@@ -24,7 +25,7 @@ def one_head(spec: NetworkSpec) -> NetworkSpec:
     return spec.replace(is_post_search=False, multi_output=False)
 
 
-def io_contract(spec: NetworkSpec, config: RunConfig) -> dict[str, Any]:
+def io_contract(spec: NetworkSpec, config: RunConfig, dataset: Dataset) -> dict[str, Any]:
     """What an exported network takes and gives."""
     is_per_pixel = tasks.get(config.dataset.type).is_per_pixel
     size: list[Any] = ["height", "width"] if is_per_pixel else list(spec.input_size)
@@ -33,8 +34,10 @@ def io_contract(spec: NetworkSpec, config: RunConfig) -> dict[str, Any]:
             "name": "input",
             "dtype": "float32",
             "shape": ["batch", spec.input_channels, *size],
-            "values": "raw, as in the files (images 0..255); scaling and normalisation are inside the model",
             "has_lengths": spec.has_lengths,
+            **making.described(
+                dataset.origin, dataset.preprocessing, None if is_per_pixel else spec.input_shape
+            ),
         },
         "output": {
             "name": "probabilities",
@@ -49,7 +52,7 @@ def model_json(cell: Cell, spec: NetworkSpec, config: RunConfig, dataset: Datase
     return {
         "cell": cell.key,
         "network": asdict(spec),
-        **io_contract(spec, config),
+        **io_contract(spec, config, dataset),
         "preprocessing": dataset.preprocessing.to_json(),
         "class_names": dataset.class_names,
         "params": cost.params,

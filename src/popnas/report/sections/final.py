@@ -6,6 +6,7 @@ from typing import Any
 
 from popnas.report import markup
 from popnas.report.run_data import RunData
+from popnas.report.sections._inputs import how_to_make
 
 
 def render(run: RunData) -> str:
@@ -25,7 +26,7 @@ def _network(content: dict[str, Any]) -> str:
         ("epochs", markup.count(content["num_epochs"]).html),
     ]
     place = "<p>To deploy: <code>final_training/deploy</code>.</p>"
-    return f"<p>{markup.code(content['cell'])}</p>{markup.tiles(figures)}{place}"
+    return f"<p>{markup.code(content['cell'])}</p>{markup.tiles(figures)}{place}{how_to_make(content)}"
 
 
 def _cuts(cuts: list[str]) -> str:

@@ -10,6 +10,7 @@ from popnas.ranking import ranked
 from popnas.report import confirmed, markup
 from popnas.report.run_data import RunData
 from popnas.report.sections._cells import cell_svg
+from popnas.report.sections._inputs import how_to_make
 from popnas.runs.front import train_command, trained_front
 
 _NUM_DRAWN = 6
@@ -105,8 +106,8 @@ def next_steps(run: RunData) -> str:
     if best is not None and model.exists():
         items += (
             f"<li>The best cell's network, as the search trained it, is ready to use: {markup.code(model)} "
-            "(ONNX; raw values in, probabilities out). It was trained briefly: final training makes it "
-            "better.</li>"
+            "(ONNX). It was trained briefly: final training makes it better."
+            f"{how_to_make(run.best_model)}</li>"
         )
     place = "The commands are for the folder in which this page was written and the popnas that wrote it."
     return f"<ul class=steps>{items}</ul><p class=note>{place}</p>"

@@ -6,11 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from popnas import tasks
 from popnas.config import RunConfig
-from popnas.datasets import Dataset
+from popnas.datasets import Dataset, Preprocessing
 from popnas.errors import DataError, MissingSplitError
 from popnas.evaluators.training import training_data
 from popnas.events import Listen, Told, Warned, nobody
+from popnas.export import making
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
 
@@ -37,10 +39,12 @@ def deploy(
     # The ONNX libraries take seconds to import: only once everything else is well.
     from popnas.export.deploy import write_deployment
 
+    preprocessing = model.preprocessing()
     content = write_deployment(
         network,
-        model.preprocessing(),
-        model.content(),
+        preprocessing,
+        # Of the data themselves: models of earlier versions do not say how their inputs are made.
+        model.content() | _with_making(model, dataset, preprocessing),
         folder or model.deploy,
         calibration=dataset.train,
         judged_on=judged_on,
@@ -49,6 +53,13 @@ def deploy(
     if not content["int8"]["is_kept"]:
         tell(Told(f"No int8 file: {content['int8']['reason']}."))
     return content
+
+
+def _with_making(model: ModelFolder, dataset: Dataset, preprocessing: Preprocessing) -> dict[str, Any]:
+    is_per_pixel = tasks.get(model.config().dataset.type).is_per_pixel
+    shape = None if is_per_pixel else model.spec().input_shape
+    told = making.described(dataset.origin, preprocessing, shape)
+    return {"input": model.content().get("input", {}) | told}
 
 
 def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
