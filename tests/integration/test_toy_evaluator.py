@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,6 +172,20 @@ def test_it_is_planned(toy: Any) -> None:
     assert planned.data["kind"] == "a formula"
 
 
+PROGRAM = """
+import json, os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import toy_table
+from popnas import evaluators
+from popnas.events import StepFinished
+from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.search import search
+from popnas.workflows.settings import load_config
+
+evaluators.REGISTRY.names()
+evaluators.REGISTRY.register("toy", description="a formula")(toy_table.ToyTable)
+document = json.loads(sys.argv[2])
+"""
 WITHOUT_TORCH = """
 import sys
 
@@ -180,28 +195,40 @@ class Refusing:
             raise ImportError("there is no torch here")
 
 sys.meta_path.insert(0, Refusing())
-sys.path.insert(0, sys.argv[1])
-import json
-import toy_table
-from popnas import evaluators
-from popnas.workflows.searching.plan import plan
-from popnas.workflows.searching.search import search
-from popnas.workflows.settings import load_config
-
-evaluators.REGISTRY.names()
-evaluators.REGISTRY.register("toy", description="a formula")(toy_table.ToyTable)
-document = json.loads(sys.argv[2])
+"""
+PLANNED_AND_SEARCHED = """
 plan(load_config(document))
 print(search(document, name="run").reason)
 """
+KILLED = """
+def tell(event):
+    if event == StepFinished(1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+search(document, name="run", tell=tell)
+"""
+
+
+def of_program(program: str, folder: Path, content: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    arguments = [str(TOY), json.dumps(content)]
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_a_search_that_was_killed_goes_on_to_the_same(whole: Path, tmp_path: Path) -> None:
+    killed = of_program(PROGRAM + KILLED, tmp_path, document("processes"))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run = tmp_path / "logs" / "run"
+    assert RunFolder.open(run).state().finished_steps == {0, 1}
+    assert resume(run, sets=['others.executor={"kind": "inline"}']).reason == "completed"
+    assert content_of(run) == content_of(whole)
 
 
 def test_a_search_that_predicts_nothing_needs_no_torch(tmp_path: Path) -> None:
     """Nothing of networks and data is behind the driver's back; the score predictor alone uses it."""
-    text = json.dumps(document(**{"search_space.blocks": 1}))
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(TOY), text], cwd=tmp_path, capture_output=True, text=True
-    )
+    content = document(**{"search_space.blocks": 1})
+    done = of_program(WITHOUT_TORCH + PROGRAM + PLANNED_AND_SEARCHED, tmp_path, content)
     assert (done.returncode, done.stdout) == (0, "completed\n"), done.stderr
 
 
