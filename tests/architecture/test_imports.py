@@ -31,7 +31,8 @@ def test_nothing_heavy_is_loaded_at_import(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["cells.bulk", "config", "pareto", "strategy", "runs", "report", "executors"]
+    "module",
+    ["cells.bulk", "config", "pareto", "strategy", "runs", "report", "executors", "evaluators.training"],
 )
 def test_rooms_that_never_reach_torch(module):
     assert "torch" not in loaded_after(f"import popnas.{module}")
@@ -80,7 +81,16 @@ def test_no_modules_import_one_another_in_a_circle():
 
 @pytest.mark.parametrize(
     "family",
-    ["operators", "tasks", "executors", "trackers", "report.figures", "report.sections", "report.pages"],
+    [
+        "operators",
+        "tasks",
+        "evaluators",
+        "executors",
+        "trackers",
+        "report.figures",
+        "report.sections",
+        "report.pages",
+    ],
 )
 def test_parts_of_a_family_do_not_know_one_another(family):
     """What they share stands in modules whose names begin with an underscore."""
