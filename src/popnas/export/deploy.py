@@ -1,7 +1,8 @@
 """The deployment folder: everything that another machine needs to run a trained network, with numpy and
 onnxruntime only.
 
-`model.onnx` (checked against PyTorch), `model.int8.onnx` (where it keeps the accuracy),
+`model.onnx` (checked against PyTorch), `model.int8.onnx` (where it keeps the accuracy and is
+smaller or faster),
 `weights.safetensors`, `model.json` and `README.md`.
 """
 

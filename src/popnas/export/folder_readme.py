@@ -3,6 +3,7 @@ it. No torch here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from popnas.export import making
@@ -115,7 +116,7 @@ def _figures(model: dict[str, Any]) -> list[str]:
             f"Times: median, batches of {times['batch_size']}, one thread of the machine that exported it.",
         ]
     else:
-        lines += ["", f"There is no int8 file: {int8['reason']}."]
+        lines += ["", f"There is no int8 file: {why_none(int8)}."]
     return [*lines, ""]
 
 
@@ -201,3 +202,14 @@ def _making(model: dict[str, Any]) -> list[str]:
         *making.program(model).splitlines(),
         "```",
     ]
+
+
+def why_none(int8: Mapping[str, Any]) -> str:
+    """Why a deployment has no int8 file, with the figures, from `int8` in its `model.json`."""
+    times = int8["times"]
+    if times["int8_milliseconds"] is None:
+        return str(int8["reason"])
+    return (
+        f"{int8['reason']} ({times['int8_milliseconds']:.2f} ms a batch of {times['batch_size']}, "
+        f"{times['fp32_milliseconds']:.2f} in float32)"
+    )

@@ -35,6 +35,9 @@ from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 MAX_LOSS = 0.01
 """More than a point of accuracy lost, and the file is not offered."""
 
+MIN_GAIN = 0.05
+"""The share of a batch's time that a file which is not smaller must save to be offered: less is noise."""
+
 NUM_CALIBRATION = 256
 _BATCH = 32
 _ROUNDS = 15
@@ -66,10 +69,30 @@ class Int8Report:
         """The accuracy lost to 8 bits; negative where it gained."""
         return None if self.accuracy is None else self.fp32_accuracy - self.accuracy
 
+    def judged(self) -> Int8Report:
+        """The same with `is_kept` and `reason`, once all is measured."""
+        assert self.accuracy_loss is not None and self.bytes is not None and self.milliseconds is not None
+        if self.accuracy_loss > MAX_LOSS:
+            reason = (
+                f"it loses {100 * self.accuracy_loss:.2f} points of accuracy, more than {100 * MAX_LOSS:g}"
+            )
+            return replace(self, reason=reason)
+        is_smaller = self.bytes < self.fp32_bytes
+        is_faster = self.milliseconds <= (1 - MIN_GAIN) * (self.fp32_milliseconds or 0)
+        if is_smaller or is_faster:
+            return replace(self, is_kept=True)
+        # Of small networks: what says how to scale takes more room than the weights save. The times of it
+        # stand by themselves, because a deployment that is repeated gives the same but for them.
+        return replace(
+            self,
+            reason=f"it would be neither smaller ({self.bytes:,} bytes, {self.fp32_bytes:,} in float32) nor "
+            f"at least {MIN_GAIN:.0%} faster",
+        )
+
 
 def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> Int8Report:
     """Write the int8 form of the file `fp32` to `int8`, unless it loses more than `MAX_LOSS` of the accuracy
-    on `judged_on`.
+    on `judged_on`, or is neither smaller nor faster.
 
     `calibration`: training samples, of which the first `NUM_CALIBRATION` give the activations' ranges. What
     stood at `int8` before is removed in any case.
@@ -108,13 +131,10 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
             batch_size=size,
             fp32_milliseconds=fp32_milliseconds,
             milliseconds=milliseconds,
-        )
-        loss = report.fp32_accuracy - found
-        if loss > MAX_LOSS:
-            reason = f"it loses {100 * loss:.2f} points of accuracy, more than {100 * MAX_LOSS:g}"
-            return replace(report, reason=reason)
-        os.replace(part, int8)  # noqa: PTH105 - both names in one call shows the atomic step
-        return replace(report, is_kept=True)
+        ).judged()
+        if report.is_kept:
+            os.replace(part, int8)  # noqa: PTH105 - both names in one call shows the atomic step
+        return report
 
 
 def _quantize(fp32: Path, int8: Path, calibration: Split, folder: Path) -> None:

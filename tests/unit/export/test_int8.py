@@ -10,7 +10,8 @@ import pytest
 from popnas import export
 from popnas.datasets import Split
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.export import int8
+from popnas.export import deploy, int8
+from popnas.export.folder_readme import why_none
 from popnas.export.running import open_session, probabilities
 
 
@@ -44,6 +45,7 @@ def test_the_int8_file_is_smaller_in_weights_runs_and_is_measured(
     fp32: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(int8, "MAX_LOSS", 0.5)
+    monkeypatch.setattr(int8, "MIN_GAIN", -1e9)
     path = fp32.with_name("model.int8.onnx")
     judged_on = _judged_by_itself(fp32)
     report = int8.write_int8(fp32, path, _split(40, (8, 8, 1)), judged_on)
@@ -61,6 +63,7 @@ def test_only_convolutions_and_dense_layers_are_quantised(
     fp32: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(int8, "MAX_LOSS", 1.0)
+    monkeypatch.setattr(int8, "MIN_GAIN", -1e9)
     path = fp32.with_name("model.int8.onnx")
     int8.write_int8(fp32, path, _split(40, (8, 8, 1)), _judged_by_itself(fp32))
     model = onnx.load(path)
@@ -115,3 +118,26 @@ def test_a_network_without_such_layers_has_no_int8_file(make_network, tmp_path: 
     report = int8.write_int8(fp32, tmp_path / "model.int8.onnx", split, split)
     assert not report.is_kept and "no convolution and no dense layer" in report.reason
     assert report.fp32_accuracy == 1.0 and report.accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("size", "milliseconds", "is_kept"),
+    [(90, 9.0, True), (110, 0.9, True), (110, 0.97, False), (100, 1.2, False)],
+)
+def test_a_file_that_is_neither_smaller_nor_faster_is_not_offered(size, milliseconds, is_kept) -> None:
+    report = int8.Int8Report(False, None, 9, 9, 100, 0.9, size, 0.895, 32, 1.0, milliseconds).judged()
+    assert report.is_kept == is_kept and (report.reason is None) == is_kept
+
+
+def test_of_a_small_network_there_is_no_int8_file_and_the_reason_has_the_figures(
+    fp32: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "MAX_LOSS", 1.0)
+    monkeypatch.setattr(int8, "_race", lambda *sessions: (32, (1.0, 1.5)))
+    path = fp32.with_name("model.int8.onnx")
+    report = int8.write_int8(fp32, path, _split(40, (8, 8, 1)), _judged_by_itself(fp32))
+    assert report.bytes > fp32.stat().st_size, "or this network is no example of it"
+    assert not report.is_kept and not path.exists()
+    told = why_none(deploy._int8_json(report))
+    assert f"neither smaller ({report.bytes:,} bytes, {report.fp32_bytes:,} in float32)" in told
+    assert told.endswith("(1.50 ms a batch of 32, 1.00 in float32)")

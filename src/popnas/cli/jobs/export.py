@@ -27,7 +27,7 @@ from popnas.command_lines import as_argument
 def command(
     run: Path, model: Path | None, is_source: bool, output: Path | None, sets: tuple[str, ...]
 ) -> None:
-    """Write the deployment folder of a model: ONNX, int8 where it keeps the accuracy, weights, README.
+    """Write the deployment folder of a model: ONNX, int8 where it pays, weights, README.
 
     With --source, write the network as one PyTorch file to read, change and train on.
     """

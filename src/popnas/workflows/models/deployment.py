@@ -13,6 +13,7 @@ from popnas.errors import DataError, MissingSplitError
 from popnas.evaluators.training import training_data
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export import making
+from popnas.export.folder_readme import why_none
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
 
@@ -51,7 +52,7 @@ def deploy(
         judged_name=name,
     )
     if not content["int8"]["is_kept"]:
-        tell(Told(f"No int8 file: {content['int8']['reason']}."))
+        tell(Told(f"No int8 file: {why_none(content['int8'])}."))
     return content
 
 
