@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -102,3 +104,17 @@ def test_parts_of_a_family_do_not_know_one_another(family):
     }
     known = {part: graph.find_modules_directly_imported_by(part) & parts for part in parts}
     assert {part: names for part, names in known.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("examples/*.py")]),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_what_benchmarks_and_examples_import_is_there(path):
+    """They run rarely: what they take from popnas may have moved meanwhile."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "popnas":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
