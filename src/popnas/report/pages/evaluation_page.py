@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from popnas.evaluation import metric_title
 from popnas.report import canvas, confusion, markup
 from popnas.report.markup import Value
 from popnas.report.pages._base import document, figure_html
@@ -113,4 +114,4 @@ def paint_reliability(bins: list[dict[str, Any]]) -> Figure:
 
 
 def _words(name: str) -> str:
-    return {"f1_score": "F1", "top_k_accuracy": "top-5 accuracy", "mean_iou": "mean IoU"}.get(name, name)
+    return {"f1_score": "F1", "top_k_accuracy": "top-5 accuracy"}.get(name, metric_title(name))
