@@ -104,3 +104,13 @@ def test_a_disk_that_refuses_harms_nothing(tmp_path, monkeypatch):
     with progress.kept(tmp_path / "progress.json", "search", heard.append) as tell:
         tell(Told("a result"))
     assert heard == [Told("a result")]
+
+
+def test_warnings_of_a_stage_are_read_again_or_none(path):
+    assert progress.warnings(path) == []
+    with progress.kept(path, "search", lambda event: None) as tell:
+        tell(Warned("odd data"))
+    assert progress.warnings(path) == ["odd data"]
+    for broken in ("{", "[]", '{"warnings": [1]}', "{}"):
+        path.write_text(broken)
+        assert progress.warnings(path) == []

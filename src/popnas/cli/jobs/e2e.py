@@ -108,4 +108,6 @@ def _as_text(result: EndToEndResult) -> str:
         f"Time:       {result.seconds / 60:.1f} min",
         f"To deploy:  {as_argument(result.model / 'deploy')}",
     ]
+    pages = (("Report:     ", result.folder / "report.html"), ("Evaluation: ", result.model / "eval.html"))
+    lines += [f"{name}{as_argument(page)}" for name, page in pages if page.is_file()]
     return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+TOLD_BY_JOB: set[str] = set()
+"""Warnings that the job which started this process has told: its stages do not tell them again."""
+
 _GAP = 2
 
 
@@ -34,7 +37,7 @@ def words_of(event: JobEvent) -> str | None:
     """What an event is as a line of its own, wherever there is no bar; None: nothing."""
     match event:
         case Warned(text):
-            return f"Warning: {text}"
+            return None if text in TOLD_BY_JOB else f"Warning: {text}"
         case Told(text) | PhaseStarted(text):
             return text
     return None

@@ -1,17 +1,27 @@
 """The command line of a child process that ends with its parent: `python -m popnas.cli.terminal.tied STARTED
 COMMAND ...`; STARTED is what the parent was started as.
 
-The parent holds the other end of this process's standard input and never writes to it: the end of the input
-is the end of the parent, however it died. So a killed job leaves nothing behind that goes on writing.
+The parent holds the other end of this process's standard input. It writes one line, the warnings that it has
+told already as a JSON list, and nothing after that: the end of the input is the end of the parent, however it
+died. So a killed job leaves nothing behind that goes on writing.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 
 _KILLED = 137
+
+
+def _told() -> list[str]:
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        os._exit(_KILLED)
+    found: list[str] = json.loads(line)
+    return found
 
 
 def _watch() -> None:
@@ -20,9 +30,10 @@ def _watch() -> None:
 
 
 if __name__ == "__main__":
+    told = _told()
     threading.Thread(target=_watch, name="popnas-tie", daemon=True).start()
     from popnas.cli.main import main
 
     # What this process tells to type is what was typed to start the job.
     sys.argv = sys.argv[1:]
-    main(sys.argv[1:], is_stage=True)
+    main(sys.argv[1:], is_stage=True, told=told)

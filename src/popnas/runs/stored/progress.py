@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from popnas import files
 from popnas.errors import StorageError
 from popnas.events import (
     CandidateFinished,
@@ -31,6 +32,7 @@ from popnas.events import (
     Warned,
     both,
 )
+from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
 
 FORMAT = 1
@@ -53,6 +55,15 @@ def kept(path: Path, stage: str, tell: Listen) -> Iterator[Listen]:
         file.end("failed")
         raise
     file.end("finished")
+
+
+def warnings(path: Path) -> list[str]:
+    """The newest warnings of the stage that ran last; none where the file tells of none."""
+    try:
+        found: Any = files.read_object(path).get("warnings")
+    except OSError:
+        return []
+    return list(found) if list_of(is_text)(found) else []
 
 
 class _ProgressFile:

@@ -57,6 +57,7 @@ from popnas.workflows.settings import unused
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
 PARTIAL = "model_selection_training"
 NUM_CELLS = 5
+NAMES = "Models are named by number, motifs (m), normal cells per motif (n) and filters (f)."
 _FAILURE = {
     "error": is_text,
     "error_kind": or_none(lambda value: value in CandidateFailed.KINDS),
@@ -246,6 +247,8 @@ class _Selection:
             for model in models
             if (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
         ]
+        if pending:
+            self.tell(Told(NAMES))
         folders = tuple(model.folder for model in models)
         self.tell(TrainingsStarted(folders, self.config.training_hyperparameters.epochs))
         if pending:

@@ -25,9 +25,11 @@ from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, RunOpened, Told, Warned, nobody
 from popnas.executors import how_ended
 from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
 from popnas.report.views import Views
 from popnas.runs import RunFolder, identity
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
+from popnas.runs.stored import progress
 from popnas.runs.stored.reading import is_there, read_json
 from popnas.runs.stored.rules import (
     has,
@@ -41,6 +43,7 @@ from popnas.runs.stored.rules import (
     whole,
 )
 from popnas.storage import write_json
+from popnas.workflows import describe
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import plan
@@ -86,6 +89,7 @@ def end_to_end(
         PopnasError: a stage failed.
     """
     began = time.monotonic() if began is None else began
+    told: list[str] = []
     config = source if isinstance(source, RunConfig) else load_config(source)
     if params is not None:
         macro_variants.parse_params_range(params)
@@ -103,6 +107,7 @@ def end_to_end(
     requests.check_has_networks(config)
     dataset = deployment.load_with_test(config)
     for warning in [*unused(config), *dataset.told]:
+        told.append(warning)
         tell(Warned(warning))
     for each in merged.values():
         fits.check_time(each, dataset, num_trainings=1)
@@ -122,7 +127,7 @@ def end_to_end(
         config = _cut_search(config, *stages, dataset, state, tell)
     state["spent_seconds"] = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
-    return _EndToEnd(folder.path, is_quiet, tell).run()
+    return _EndToEnd(folder.path, is_quiet, tell, told=told).run()
 
 
 def resume(
@@ -229,7 +234,15 @@ def _cut_search(
 class _EndToEnd:
     """A job under way, or done."""
 
-    def __init__(self, path: Path, is_quiet: bool, tell: Listen, began: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        is_quiet: bool,
+        tell: Listen,
+        began: float | None = None,
+        told: Sequence[str] = (),
+    ) -> None:
+        self.told = list(told)  # warnings, by the job or one of its stages
         self.path, self.is_quiet, self.tell = path, is_quiet, tell
         self.folder = RunFolder(path)
         self.state = _read_state(path)
@@ -254,17 +267,29 @@ class _EndToEnd:
                 ],
             }[stage]()
             if arguments:
-                left = time_left.words(self._whole_left(stage))
-                self.tell(Told(f"[{number}/{len(STAGES)}] {stage}; {left}"))
+                limit = None if self.state["max_hours"] is None else max(self._left(), 0.0)
+                left = time_left.words(self._whole_left(stage), limit)
+                self.tell(Told("; ".join(filter(None, [f"[{number}/{len(STAGES)}] {stage}", left]))))
                 self._run_stage(stage, arguments)
+                self._tell_result(stage)
             if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
                 report.write(self.folder, self.folder.state(), Views(self.tell))
             self.state["finished"][stage] = self._spent()
             self._write()
         return self._result()
 
+    def _tell_result(self, stage: str) -> None:
+        """What a stage found, where its own process has not told it."""
+        if stage == "search" and (cell := self.folder.state().best) is not None:
+            self.tell(Told(f"Best cell of the search: {cell.cell}, validation {cell.score:.4f}"))
+        elif stage == "selection":
+            model = selection.best_of(selection.read_selection(self.folder.model_selection))
+            if model is not None:
+                self.tell(Told(f"Best model of the selection: {model.folder.name}, {model.cell}"))
+
     def _run_stage(self, stage: str, arguments: list[str]) -> None:
-        status = run_stage([*arguments, *(["--json"] if self.is_quiet else [])], self._write)
+        status = run_stage([*arguments, *(["--json"] if self.is_quiet else [])], self._write, self.told)
+        self.told += progress.warnings(self.folder.progress_json)
         self._write()
         if status == 130:
             raise KeyboardInterrupt
@@ -335,8 +360,9 @@ class _EndToEnd:
         dataset = training_data.load(config, self.path)
         cells = selection.chosen_cells(self.folder, self.state["request"]["num_cells"], is_from_front=False)
         seconds = epoch_time.probed(config, dataset, cells[0])
-        flops = [self._flops(cell, config, dataset) for cell in cells]
-        weights = [max(sum(found) / flops[0][0], 0.3) for found in flops]
+        spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+        flops = [self._flops(cell, spec) for cell in cells]
+        weights = [max(sum(found) / flops[0][0], budget.LEAST_SHARE) for found in flops]
         workers = num_workers(config)
         epoch = seconds * epoch_samples(dataset) * max(sum(weights) / workers, max(weights))
         later = (
@@ -350,9 +376,8 @@ class _EndToEnd:
         )
         self._decided("selection", config, share, budget.STAGE_END)
 
-    def _flops(self, cell: Cell, config: RunConfig, dataset: Dataset) -> list[float]:
-        """FLOPs of every network that selection trains of a cell."""
-        spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+    def _flops(self, cell: Cell, spec: NetworkSpec) -> list[float]:
+        """FLOPs of every network that selection trains of a cell, the original first."""
         shapes = [macro_variants.original(cell, spec)]
         if self.state["request"]["params"] is not None:
             allowed = macro_variants.parse_params_range(self.state["request"]["params"])
@@ -403,8 +428,7 @@ class _EndToEnd:
 
     def _whole_left(self, stage: str) -> float | None:
         """Seconds until the job is done, as `stage` begins; None while there is no honest estimate: before
-        the search has measured anything, for macro-architectures that it has not trained, and for a stage
-        that was begun before."""
+        the search has measured anything, and for a stage that was begun before."""
         if stage == "evaluation":
             final = [self.folder.final_training]
             return time_left.from_evaluation(self._beside_epochs("selection", "training", final))
@@ -420,11 +444,14 @@ class _EndToEnd:
     def _left_from_selection(self) -> float | None:
         request = self.state["request"]
         state = self.folder.state()
-        if state.best is None or request["params"] is not None:
+        if state.best is None or state.data is None:
             return None
+        selected, trained = self._config("selection"), self._config("training")
+        shape = "x".join(map(str, state.data["input_shape"]))
+        spec = describe.network_spec(selected, shape, len(state.data["class_names"]))
         cells = selection.chosen_cells(self.folder, request["num_cells"], is_from_front=False)
-        configs = self._config("selection"), self._config("training")
-        return time_left.from_selection(state, self.folder.config_json(), cells, *configs)
+        flops = {cell: self._flops(cell, spec) for cell in cells}
+        return time_left.from_selection(state, self.folder.config_json(), flops, selected, trained)
 
     def _left_from_training(self) -> float | None:
         best = selection.best_of(selection.read_selection(self.folder.model_selection))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 _BEAT_SECONDS = 2.0
 _END_SECONDS = 60.0
 
 
-def run_stage(arguments: Sequence[str], on_beat: Callable[[], None]) -> int:
+def run_stage(arguments: Sequence[str], on_beat: Callable[[], None], told: Sequence[str] = ()) -> int:
     """Run `popnas ARGUMENTS` to its end and return its exit status; `on_beat` is called every few seconds.
+    It does not tell again the warnings that were `told`.
 
     Ctrl-C is passed on once, so that the command can finish writing; KeyboardInterrupt is raised when it has.
     Its messages and progress go to this process's standard error.
@@ -25,6 +28,10 @@ def run_stage(arguments: Sequence[str], on_beat: Callable[[], None]) -> int:
         start_new_session=True,
     )
     try:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it ended at once: its exit status says so
+            process.stdin.write(json.dumps(list(told)).encode() + b"\n")
+            process.stdin.flush()
         while True:
             try:
                 return process.wait(_BEAT_SECONDS)

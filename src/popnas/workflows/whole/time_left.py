@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.evaluators.training.placing import num_workers
 from popnas.runs import RunState
-from popnas.workflows.whole.budget import STAGE_OVERHEAD
+from popnas.workflows.whole.budget import LEAST_SHARE, STAGE_OVERHEAD
 
 
-def words(seconds: float | None) -> str:
-    """The time left for a line on a terminal; None is no honest estimate."""
+def words(seconds: float | None, limit: float | None = None) -> str | None:
+    """The time left for a line on a terminal; without an honest estimate what `limit` allows, or nothing."""
     if seconds is None:
-        return "whole job: estimating"
-    left = f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min"
-    return f"whole job: about {left} left"
+        return None if limit is None else f"whole job: at most {_shown(limit)} left (max_hours)"
+    return f"whole job: about {_shown(seconds)} left"
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min"
 
 
 def from_selection(
     state: RunState,
     searched: dict[str, Any],
-    cells: Sequence[Cell],
+    flops: Mapping[Cell, Sequence[float]],
     selected: RunConfig,
     trained: RunConfig,
 ) -> float | None:
     """Wall seconds from the start of model selection to the end, if an epoch takes as long as in the search,
-    whose configuration (JSON) is `searched`; None if that has no time of a cell."""
-    epochs = [_epoch_seconds(state, cell, searched) for cell in cells]
-    known = [seconds for seconds in epochs if seconds is not None]
-    if not known or len(known) < len(epochs):
+    whose configuration (JSON) is `searched`; None if that has no time of a cell.
+
+    `flops`: of the networks that selection trains of each cell, best cell first; the first of each is the
+    one that the search trained, and others take longer as they have more.
+    """
+    epochs = []
+    for cell, networks in flops.items():
+        seconds = _epoch_seconds(state, cell, searched)
+        if seconds is None:
+            return None
+        epochs.append([seconds * max(found / networks[0], LEAST_SHARE) for found in networks])
+    if not epochs:
         return None
-    workers = min(num_workers(selected), len(known))
-    together = max(sum(known) / workers, max(known)) * selected.training_hyperparameters.epochs
-    alone = known[0] * whole_share(state) * trained.training_hyperparameters.epochs
+    every = [seconds for networks in epochs for seconds in networks]
+    workers = min(num_workers(selected), len(every))
+    together = max(sum(every) / workers, max(every)) * selected.training_hyperparameters.epochs
+    alone = sum(epochs[0]) / len(epochs[0])  # which of them will be the best is not known
+    alone *= whole_share(state) * trained.training_hyperparameters.epochs
     return together + STAGE_OVERHEAD + from_training(alone)
 
 

@@ -1,6 +1,7 @@
 """The whole job: its state, the stages' command lines, what a resumed job does; no stage is run."""
 
 import json
+import re
 import time
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from popnas import tasks
 from popnas.cells import Cell
 from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
-from popnas.events import Warned
+from popnas.evaluation import Evaluation
+from popnas.events import Told, Warned
+from popnas.runs import RunFolder
 from popnas.storage import write_json
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
@@ -19,17 +22,21 @@ from popnas.workflows.whole.end_to_end import end_to_end, resume
 
 @pytest.fixture
 def stages(monkeypatch):
-    """Command lines of the stages that were run; `statuses` are their exit statuses, by name."""
+    """Command lines of the stages that were run, and what each was handed as told; `statuses` are their exit
+    statuses, `during` what else happens in one, by name."""
 
     class Stages(list):
         def __init__(self):
             super().__init__()
             self.statuses = {}
+            self.told, self.during = [], {}
 
     calls = Stages()
 
-    def run_stage(arguments, on_beat):
+    def run_stage(arguments, on_beat, told):
         on_beat()
+        calls.told.append(list(told))
+        calls.during.get(arguments[0], lambda: None)()
         calls.append(arguments)
         if arguments[0] == "train":
             measured = {"accuracy": 0.5, "num_samples": 8, "split": "test"}
@@ -199,3 +206,55 @@ def test_an_epoch_is_timed_without_the_first_or_probed(config):
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     seconds = epoch_time.probed(run_config, dataset, Cell.parse("[(-1, 3x3 conv, -1, identity)]"))
     assert 0 < seconds < 1
+
+
+def test_what_the_job_or_a_stage_has_told_is_handed_to_the_stages_after_it(start, stages, noted_data):
+    def search():
+        write_json(stages.path / "progress.json", {"warnings": ["odd memory"]})
+
+    stages.during = {"search": search}
+    heard = []
+    start(tell=heard.append)
+    warned = [event.text for event in heard if isinstance(event, Warned)]
+    assert set(noted_data) <= set(warned)
+    assert stages.told[0] == warned
+    assert "odd memory" in stages.told[1] and set(warned) <= set(stages.told[-1])
+
+
+CELL = "[(-1, identity, -1, identity)]"
+
+
+def searched(stages):
+    """What a search leaves of its one cell."""
+    folder = RunFolder.open(stages.path)
+    item = Evaluation(CELL, 1, 0, False, 1, {"accuracy": 0.75}, 0.75, 1.0, 0.001, params=1000, flops=10)
+    with folder.journal as log:
+        sizes = {"train": 80, "validation": 20}
+        facts = {"input_shape": [8, 8, 1], "class_names": ["a", "b"], "sha256": "0" * 64}
+        log.append("data", {**facts, "sizes": sizes})
+        cells = [{"cell": CELL, "is_exploration": False, "predictions": {}}]
+        log.append("proposals", {"step": 1, "cells": cells})
+        log.append("evaluation", item.content(), {"wall_seconds": 2.0})
+
+
+@pytest.mark.parametrize("params", [None, "300;30000"])
+def test_the_job_tells_what_the_search_found_and_the_time_left(start, stages, params):
+    stages.during = {"search": lambda: searched(stages)}
+    heard = []
+    start(tell=heard.append, params=params)
+    told = [event.text for event in heard if isinstance(event, Told)]
+    assert told[:2] == ["[1/4] search", f"Best cell of the search: {CELL}, validation 0.7500"]
+    assert re.fullmatch(r"\[2/4\] selection; whole job: about \d+ (s|min) left", told[2])
+    assert not any("estimating" in text for text in told)
+
+
+def test_more_networks_take_longer(start, stages):
+    left = {}
+    for params in (None, "300;300000"):
+        name = f"job{len(left)}"
+        stages.during = {"search": lambda: searched(stages)}
+        heard = []
+        start(tell=heard.append, params=params, name=name)
+        job = room._EndToEnd(stages.path, True, heard.append)
+        left[params] = job._whole_left("selection")
+    assert left["300;300000"] > left[None] > 0

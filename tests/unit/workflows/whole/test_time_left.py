@@ -1,5 +1,7 @@
 """The time left of a whole job: from what the search and the selection have measured, or no number at all."""
 
+from functools import partial
+
 import pytest
 
 from popnas.cells import Cell
@@ -25,14 +27,14 @@ def state(wall):
     return found
 
 
-def estimate(config, wall, epochs=(5, 10), folds=1):
+def estimate(config, wall, epochs=(5, 10), folds=1, flops=(7.0,)):
     searched = {"training_hyperparameters": {"epochs": 2}, "dataset": {"folds": folds}}
     configs = []
     for number in epochs:
         document = config()
         document["training_hyperparameters"]["epochs"] = number
         configs.append(load_config(document))
-    return time_left.from_selection(state(wall), searched, [Cell.parse(CELL)], *configs)
+    return time_left.from_selection(state(wall), searched, {Cell.parse(CELL): flops}, *configs)
 
 
 def test_epochs_after_the_search_take_as_long_as_in_it(config):
@@ -43,7 +45,20 @@ def test_epochs_after_the_search_take_as_long_as_in_it(config):
 
 def test_what_was_not_measured_is_not_guessed(config):
     assert estimate(config, None) is None
-    assert time_left.words(None) == "whole job: estimating"
+    assert time_left.words(None) is None
+
+
+def test_without_an_estimate_the_limit_is_what_is_known():
+    assert time_left.words(None, 7200.0) == "whole job: at most 120 min left (max_hours)"
+    assert time_left.words(24.0, 7200.0) == "whole job: about 24 s left"
+
+
+def test_wider_and_deeper_networks_take_longer_as_they_have_more_flops(config):
+    config_of_one_worker = partial(config, **{"others.executor": {"kind": "inline", "workers": 1}})
+    found = estimate(config_of_one_worker, 40.0, flops=(10.0, 20.0, 30.0, 1.0))
+    shares = [1.0, 2.0, 3.0, 0.3]  # the smallest is not as fast as its FLOPs are few
+    training = 10 * 20 * 1.25 * sum(shares) / 4
+    assert found == pytest.approx(5 * 20 * sum(shares) + training + FIXED)
 
 
 def test_the_time_is_told_in_seconds_where_minutes_would_be_false():

@@ -1,0 +1,33 @@
+"""Stages of a job: they end with it, and do not tell its warnings again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from popnas.cli.terminal import output
+from popnas.events import Told, Warned
+
+
+@pytest.mark.parametrize(("line", "status"), [(b'["odd data"]\n', 0), (b"", 137), (b'["odd', 137)])
+def test_a_stage_begins_with_what_was_told_and_ends_with_its_job(line: bytes, status: int) -> None:
+    command = [sys.executable, "-m", "popnas.cli.terminal.tied", "popnas", "--version"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+    if status:
+        process.stdin.close()
+    assert process.wait(60) == status
+    assert process.stdout.read().startswith(b"popnas ") == (status == 0)
+    process.stdout.close()
+    process.stdin.close()
+
+
+def test_what_a_job_has_told_its_stages_do_not_tell_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "TOLD_BY_JOB", {"odd data"})
+    assert output.words_of(Warned("odd data")) is None
+    assert output.words_of(Warned("odd memory")) == "Warning: odd memory"
+    assert output.words_of(Told("odd data")) == "odd data"
