@@ -13,7 +13,7 @@ in as `NameRules`.
 from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
 from popnas.config.declarations import bounds
-from popnas.config.loading import Source, changed, load, merge, schema, to_text
+from popnas.config.loading import Source, changed, data_path, load, merge, schema, to_text
 from popnas.config.names import EvaluatorFacts, NameRules, TaskFacts
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.plain import plain
@@ -56,6 +56,7 @@ __all__ = [
     "after_search",
     "bounds",
     "changed",
+    "data_path",
     "load",
     "merge",
     "parse_optimizer",

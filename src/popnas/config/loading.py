@@ -61,6 +61,18 @@ def load(source: Source, *, sets: Sequence[str] = (), names: NameRules | None = 
     return _check(document, problems, names)
 
 
+def data_path(source: Source, *, sets: Sequence[str] = ()) -> str | None:
+    """`dataset.path` as a configuration gives it, whatever else is wrong with that; None if it gives none."""
+    try:
+        document = _read(source, is_whole=True)
+    except ConfigError:
+        return None
+    _apply_sets(document, sets)
+    section = document.value.get("dataset") if isinstance(document.value, dict) else None
+    path = section.get("path") if isinstance(section, dict) else None
+    return path if isinstance(path, str) and path else None
+
+
 def merge(
     base: RunConfig, partial: Source, *, sets: Sequence[str] = (), names: NameRules | None = None
 ) -> RunConfig:

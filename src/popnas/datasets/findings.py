@@ -161,6 +161,10 @@ class Mistakes:
         self._splits |= {files_of} - {""}
         self._by_cause.setdefault(_cause(message, shown(name)), []).append((shown(name), message))
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._by_cause)
+
     def check(self) -> None:
         """Raises DataError with all that was held back: the first message of each cause, and what else it
         holds of.
@@ -197,12 +201,13 @@ def read_all(
     read: Callable[[Item], Result],
     name: Callable[[Item], object] = str,
     split: Callable[[Item], str] = lambda _: "",
+    mistakes: Mistakes | None = None,
 ) -> list[Result]:
     """`read` of every item, in order, by several threads; `name` is what messages call an item, `split` where
     it belongs.
 
     Raises:
-        DataError: those of all items at once.
+        DataError: those of all items at once, with the `mistakes` that were found before.
     """
 
     def attempt(item: Item) -> Result | DataError:
@@ -219,7 +224,7 @@ def read_all(
         warnings.simplefilter("ignore")
         parts = threads.map(attempts, range(0, len(items), _AT_ONCE))
         results = [result for part in parts for result in part]
-    mistakes = Mistakes()
+    mistakes = Mistakes() if mistakes is None else mistakes
     for item, result in zip(items, results, strict=True):
         if isinstance(result, DataError):
             mistakes.add(str(result), name(item), split(item))

@@ -168,6 +168,11 @@ def image_files(folder: Path, findings: Findings, *, is_class: bool = False) -> 
     return sorted(files, key=lambda file: file.parts)
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether an image file lies in the folder itself."""
+    return any(child.suffix.lower() in decoding.SUFFIXES for child in children(folder))
+
+
 def _walk(folder: Path, findings: Findings) -> Iterator[tuple[Path, list[str]]]:
     """Folders and the names of their files; hidden folders are left out, links back are not followed.
 

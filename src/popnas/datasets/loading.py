@@ -4,7 +4,7 @@ has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,11 +136,19 @@ def _source_of_path(task: str, path: Path) -> Source:
             f"{path} (dataset.path) holds data in several layouts, and only one can be meant: {layouts}. Put "
             "what is not meant into another folder, or give the path of the file that is."
         )
-    layouts = "; ".join(source.layout for source in sources if task in source.tasks and source.layout)
+    known = [source for source in sources if task in source.tasks]
+    if (near := nearly(path, known)) is not None:
+        raise DataError(f"{path} (dataset.path) holds no data for {task} as it is: {near}.")
+    layouts = "; ".join(source.layout for source in known if source.layout)
     raise DataError(
         f"{path} (dataset.path) holds no data for {task}: {_content(path)}. Looked for: "
         f"{layouts}.{_other_task(task, path)}"
     )
+
+
+def nearly(path: Path, sources: Iterable[Source]) -> str | None:
+    """What a path that no source recognizes looks like to one of them, and what helps; None if to none."""
+    return next((near for source in sources if (near := source.nearly(path)) is not None), None)
 
 
 def _other_task(task: str, path: Path) -> str:

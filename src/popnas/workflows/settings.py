@@ -8,7 +8,7 @@ from popnas import config as configurations
 from popnas import datasets, evaluators, executors, files, operators, predictors, tasks, trackers
 from popnas.config import EvaluatorFacts, NameRules, RunConfig, Source
 from popnas.datasets import SOURCES
-from popnas.errors import DataError
+from popnas.errors import ConfigError, DataError, Problem
 from popnas.networks.macros import MACROS
 
 
@@ -53,7 +53,18 @@ def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: with all mistakes.
     """
-    return configurations.load(source, sets=sets, names=name_rules())
+    try:
+        return configurations.load(source, sets=sets, names=name_rules())
+    except ConfigError as error:
+        path = configurations.data_path(source, sets=sets)
+        is_told = any(problem.place == "dataset.path" for problem in error.problems)
+        trouble = None if path is None or is_told else _trouble(path)
+        if trouble is None:
+            raise
+        # Whoever has mistakes to mend hears of this one now and not in the next round.
+        message = trouble.removeprefix(f"{files.user_path(str(path))} (dataset.path) ")
+        problem = Problem("dataset.path", path, message)
+        raise ConfigError([*error.problems, problem], error.source) from None
 
 
 def unused(config: RunConfig) -> list[str]:
@@ -64,12 +75,18 @@ def unused(config: RunConfig) -> list[str]:
 def warnings(config: RunConfig) -> list[str]:
     """What a configuration says that has no effect, and data that are not there (yet)."""
     found = unused(config)
-    if config.dataset.path is not None:
-        try:
-            datasets.check_path(files.user_path(config.dataset.path))
-        except DataError as error:
-            found.append(str(error))
+    if config.dataset.path is not None and (trouble := _trouble(config.dataset.path)) is not None:
+        found.append(trouble)
     return found
+
+
+def _trouble(path: str) -> str | None:
+    """Why data at a path cannot be looked at, or None."""
+    try:
+        datasets.check_path(files.user_path(path))
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def max_networks(config: RunConfig, step: int) -> int:

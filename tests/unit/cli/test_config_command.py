@@ -56,3 +56,14 @@ def test_a_file_that_is_not_there_as_json(capsys):
 def test_schema(capsys):
     assert run(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "popnas configuration"
+
+
+def test_data_that_are_not_there_are_told_with_the_other_mistakes(tmp_path, capsys):
+    """Alone they are a warning (they may come later); beside mistakes they would take another round."""
+    sets = ["--set", f"dataset.path={tmp_path}/nowhere", "--set", "search_space.blocks=0"]
+    assert run(["config", "check", "-j", "run_debug", "--json", *sets]) == 2
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [problem["place"] for problem in problems] == ["search_space.blocks", "dataset.path"]
+    assert problems[1]["value"] == f"{tmp_path}/nowhere" and "does not exist" in problems[1]["message"]
+    assert run(["config", "check", "-j", "run_debug", *sets[:2]]) == 0
+    assert "does not exist" in capsys.readouterr().err

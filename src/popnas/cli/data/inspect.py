@@ -87,7 +87,7 @@ def inspect(
 def _show(facts: dict[str, Any]) -> None:
     from popnas.report.pages.data_page import size_words
 
-    splits = facts["splits"]
+    splits, unusable = facts["splits"], facts["unusable_splits"]
     is_per_pixel = splits["train"]["unlabelled_share"] is not None
     echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes\n")
     print_table(
@@ -96,7 +96,8 @@ def _show(facts: dict[str, Any]) -> None:
             [name, f"{split['num_examples']:,}", size_words(split["sizes"])]
             + [f"{split['unlabelled_share'] or 0:.1%}"] * is_per_pixel
             for name, split in splits.items()
-        ],
+        ]
+        + [[name, "?", "cannot be used: see the warnings", *["?"] * is_per_pixel] for name in unusable],
     )
     echo()
     print_table(

@@ -63,6 +63,10 @@ class Source(ABC):
         """Whether the existing `path` looks like its layout."""
         return False
 
+    def nearly(self, path: Path) -> str | None:
+        """What the `path` of no layout looks like, and what makes it this one: the rest of a sentence."""
+        return None
+
     @abstractmethod
     def read(self, request: Request) -> RawData:
         """The raw data.

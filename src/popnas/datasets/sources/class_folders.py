@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from popnas.datasets import layouts
-from popnas.datasets.findings import Findings, Mistakes, explained, read_all, shown
+from popnas.datasets.findings import Findings, Mistakes, explained, first_of, read_all, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source
@@ -28,6 +28,19 @@ class ClassFolders(Source):
         folders = list(layouts.split_folders(path).values())
         return bool(folders) and layouts.place_of_pairs(folders[0]) is None
 
+    def nearly(self, path: Path) -> str | None:
+        """Class folders that lie in no split's folder."""
+        if not is_folder(path) or layouts.pair_folders(path) is not None:
+            return None
+        folders = [child for child in layouts.children(path) if is_folder(child)]
+        classes = [shown(child.name) for child in folders if layouts.holds_images(child)]
+        if not classes:
+            return None
+        return (
+            f"it looks like class folders without splits ({first_of(classes, 3)}): move them below "
+            f"{shown(path / 'train')}, a share of them is taken for validation"
+        )
+
     def read(self, request: Request) -> ImageData:
         """All images, decoded, and resized if asked for."""
         path = request.path
@@ -38,18 +51,22 @@ class ClassFolders(Source):
                 f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
-        findings = Findings()
+        findings, mistakes = Findings(), Mistakes()
         layouts.unused(path, folders.values(), findings)
-        found = _found({split: folders[split] for split in request.splits if split in folders}, findings)
+        used = {split: folders[split] for split in request.splits if split in folders}
+        found = _found(used, findings, mistakes)
         files = [(split, file) for split, pairs in found.items() for _, file in pairs]
-        pixels = iter(
-            read_all(
+        # What was passed over may explain an empty folder, not a broken file.
+        with explained(findings if mistakes else Findings()):
+            # The files too where folders are wrong: all mistakes at once.
+            images = read_all(
                 files,
                 lambda item: decoding.read(item[1], request.resize, findings.of(item[0])),
                 name=lambda item: item[1],
                 split=lambda item: item[0],
+                mistakes=mistakes,
             )
-        )
+        pixels = iter(images)
         return ImageData(
             place=str(path),
             labels={split: np.array([label for label, _ in pairs]) for split, pairs in found.items()},
@@ -60,15 +77,14 @@ class ClassFolders(Source):
         )
 
 
-def _found(folders: dict[str, Path], findings: Findings) -> dict[str, Sequence[tuple[str, Path]]]:
+def _found(
+    folders: dict[str, Path], findings: Findings, mistakes: Mistakes
+) -> dict[str, Sequence[tuple[str, Path]]]:
     """(class, file) of every image of each split, in order of name."""
-    mistakes = Mistakes()
     found = {}
     for split, folder in folders.items():
         with mistakes.held(folder):
             found[split] = _files(folder, findings.of(split), mistakes)
-    with explained(findings):
-        mistakes.check()
     return found
 
 

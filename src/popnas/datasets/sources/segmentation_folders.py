@@ -39,6 +39,17 @@ class SegmentationFolders(Source):
         """A folder with a split's folder that has `images` and `masks`, or `annot` beside it."""
         return bool(found_splits(path))
 
+    def nearly(self, path: Path) -> str | None:
+        """Folders of images and masks that lie in no split's folder."""
+        pair = layouts.pair_folders(path) if is_folder(path) else None
+        if pair is None:
+            return None
+        names = " and ".join(shown(folder.name) for folder in pair)
+        return (
+            f"it looks like images and masks without splits: move {names} below {shown(path / 'train')}, a "
+            "share of them is taken for validation"
+        )
+
     def read(self, request: Request) -> SegmentationData:
         """All images and masks; from disk one by one if they are not to be kept."""
         path = request.path
@@ -48,15 +59,19 @@ class SegmentationFolders(Source):
                 f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
-        findings = Findings()
-        pairs = _pairs(path, request.splits, findings)
+        findings, mistakes = Findings(), Mistakes()
+        pairs = _pairs(path, request.splits, findings, mistakes)
+        is_known_before = bool(mistakes)
         colours = ColourTable.read(path / COLOUR_FILE) if files.is_named(path / COLOUR_FILE) else None
         read_one = partial(read_mask, colours=colours)
-        mistakes, stored = Mistakes(), {}
+        stored = {}
         for split, found in pairs.items():
-            with mistakes.held(files_of=split):
-                stored[split] = read_pairs(found, read_one, request.is_cached, findings.of(split))
-        mistakes.check()
+            if found:
+                with mistakes.held(files_of=split):
+                    stored[split] = read_pairs(found, read_one, request.is_cached, findings.of(split))
+        # What was passed over may explain a mask that is missing, not a broken file.
+        with explained(findings if is_known_before else Findings()):
+            mistakes.check()
         return SegmentationData(
             place=str(path),
             images={split: pictures for split, (pictures, _) in stored.items()},
@@ -75,7 +90,9 @@ def found_splits(path: Path) -> dict[str, tuple[Path, Path]]:
     return {split: place for split, place in found.items() if place is not None}
 
 
-def _pairs(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, list[tuple[Path, Path]]]:
+def _pairs(
+    path: Path, splits: Sequence[str], findings: Findings, mistakes: Mistakes
+) -> dict[str, list[tuple[Path, Path]]]:
     """The pairs of each split that is asked for; what lies beside them is found."""
     folders = layouts.split_folders(path)
     places = {split: layouts.place_of_pairs(folder) for split, folder in folders.items()}
@@ -84,14 +101,12 @@ def _pairs(path: Path, splits: Sequence[str], findings: Findings) -> dict[str, l
     for place in places.values():
         if place is not None and place[0].parent != path:
             layouts.unused(place[0].parent, place, findings)
-    mistakes = Mistakes()
     pairs = {}
     for split in splits:
         if split in folders:
             with mistakes.held():
-                pairs[split] = paired(*_expected(folders[split], places[split]), findings.of(split))
-    with explained(findings):
-        mistakes.check()
+                place = _expected(folders[split], places[split])
+                pairs[split] = paired(*place, findings.of(split), mistakes)
     return pairs
 
 
@@ -99,14 +114,16 @@ def _expected(folder: Path, place: tuple[Path, Path] | None) -> tuple[Path, Path
     return place or (folder / "images", folder / "masks")
 
 
-def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tuple[Path, Path]]:
-    """(image, mask) files of equal stems, in order of name.
+def paired(
+    image_folder: Path, mask_folder: Path, findings: Findings, mistakes: Mistakes
+) -> list[tuple[Path, Path]]:
+    """(image, mask) files of equal stems, in order of name; an image without mask and a mask without image
+    are added to `mistakes`.
 
     Raises:
-        DataError: a missing folder, an image without mask or a mask without image, two files of one stem.
+        DataError: a missing folder, two files of one stem.
     """
     images_by_stem, masks_by_stem = _by_stem(image_folder, findings), _by_stem(mask_folder, findings)
-    mistakes = Mistakes()
     for have, lack, what, other in (
         (images_by_stem, masks_by_stem, "image", "mask"),
         (masks_by_stem, images_by_stem, "mask", "image"),
@@ -122,8 +139,8 @@ def paired(image_folder: Path, mask_folder: Path, findings: Findings) -> list[tu
                 f"'{alone[0]}.*'.{nearest(alone[0], lack)}{some} Images and masks are paired by their names "
                 f"without the ending: add the {other}, or remove the {what}."
             )
-    mistakes.check()
-    return [(images_by_stem[stem], masks_by_stem[stem]) for stem in sorted(images_by_stem)]
+    both = sorted(images_by_stem.keys() & masks_by_stem.keys())
+    return [(images_by_stem[stem], masks_by_stem[stem]) for stem in both]
 
 
 def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:

@@ -73,6 +73,8 @@ def _splits(facts: dict[str, Any]) -> str:
             markup.count(split["num_repeated"]),
         ]
         rows.append(cells + [markup.percent(split["unlabelled_share"])] * is_per_pixel)
+    for name in facts["unusable_splits"]:
+        rows.append([name, "?", "cannot be used: see what will hurt", "?", *["?"] * is_per_pixel])
     header = ["split", "examples", "size (width x height)" if len(facts["input_shape"]) == 3 else "length"]
     return markup.table([*header, "repeated", *["unlabelled"] * is_per_pixel], rows)
 

@@ -40,6 +40,7 @@ def inspect(look: Look) -> dict[str, Any]:
             f"{first}/{second}": len(set(digests[first]) & set(digests[second]))
             for first, second in combinations(splits, 2)
         },
+        "unusable_splits": ["test"] if look.lacks_test else [],
         "num_contradictory": _num_contradictory(splits, digests),
     }
     found: dict[str, Any] = plain(facts)

@@ -9,7 +9,7 @@ from typing import Any
 from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
 from popnas.config.sections import ResizeConfig
-from popnas.datasets import SOURCES, Dataset
+from popnas.datasets import SOURCES, Dataset, loading
 from popnas.datasets.sources import RawData, Request, Source
 from popnas.errors import (
     DataError,
@@ -35,7 +35,8 @@ class Look:
     """What was seen: the `dataset` section that reads the data, the data, and (sentences) what would stop a
     search of them as they are, or its evaluation, and what was taken for granted to read them.
 
-    `needs_resize`: images differ in size, and `dataset` has them at one.
+    `needs_resize`: images differ in size, and `dataset` has them at one. `lacks_test`: there is a test split
+    that cannot be used, so that `dataset` is without it.
     """
 
     section: dict[str, Any]
@@ -43,6 +44,7 @@ class Look:
     problems: tuple[str, ...] = ()
     guesses: tuple[str, ...] = ()
     needs_resize: bool = False
+    lacks_test: bool = False
 
     @property
     def sentences(self) -> list[str]:
@@ -110,6 +112,8 @@ def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
     if trouble is None or files.is_named(path):
         datasets.check_path(path)
         found = sorted({task for source in sources if source.recognizes(path) for task in source.tasks})
+        if not found and (near := loading.nearly(path, sources)) is not None:
+            raise DataError(f"{data} holds no data that popnas can read as it is: {near}.")
         if not found:
             layouts = dict.fromkeys(source.layout for source in sources if source.layout)
             raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
@@ -222,7 +226,13 @@ def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int, read: _Re
             # The section itself works without test data: a search would run, and fail to be evaluated.
             what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
             found = tuple(f"{what} would stop: {problem}" for problem in problems)
-            return Look(section, dataset, found, needs_resize=_is_resized(attempt, config))
+            return Look(
+                section,
+                dataset,
+                found,
+                needs_resize=_is_resized(attempt, config),
+                lacks_test=not need_test and not read.has_no_test,
+            )
     raise DataError(next(iter(problems)))
 
 

@@ -129,8 +129,9 @@ def build(
     for split, (image_folder, mask_folder) in folders.items():
         tell(PhaseStarted(f"reading masks: {as_argument(mask_folder)}"))
         with mistakes.held():
-            pairs = paired(image_folder, mask_folder, findings)
-            scanned.append(_scan(split, pairs, reading, geometry, findings))
+            pairs = paired(image_folder, mask_folder, findings, mistakes)
+            if pairs:
+                scanned.append(_scan(split, pairs, reading, geometry, findings))
     with explained(findings):
         mistakes.check()
     num_channels = max(part.num_channels for part in scanned)
