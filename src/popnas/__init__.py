@@ -7,6 +7,7 @@ scikit-learn or moocore). Rooms are imported by their own names (`import popnas.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from popnas.lazy import attribute
@@ -88,4 +89,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # Not what this file imports for itself; rooms that are imported already are found as in any package.
+    rooms = {name for name in globals() if f"{__name__}.{name}" in sys.modules}
+    dunders = {name for name in globals() if name.startswith("__")}
+    return sorted({*__all__, *rooms, *dunders})

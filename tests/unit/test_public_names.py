@@ -1,5 +1,7 @@
 """The public names: pinned, and each resolves."""
 
+from types import ModuleType
+
 import pytest
 
 import popnas
@@ -31,7 +33,10 @@ NAMES = [
 
 def test_the_names_are_these():
     assert popnas.__all__ == NAMES
+    offered = {name for name in dir(popnas) if not name.startswith("__") and name not in NAMES}
     assert set(NAMES) <= set(dir(popnas))
+    assert not [name for name in offered if not isinstance(getattr(popnas, name), ModuleType)]
+    assert not offered & {"Any", "TYPE_CHECKING", "annotations", "os", "sys", "attribute"}
 
 
 @pytest.mark.parametrize("name", NAMES)

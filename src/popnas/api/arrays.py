@@ -127,7 +127,7 @@ def as_stored(examples: Examples, num_dims: int) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(x, 1, -1))
     if x.dtype.kind == "f" and (x != np.floor(x)).any():
         raise InputError(
-            f"images to learn from must be bytes of 0..255, got {x.dtype} with fractions. Round them: "
+            f"images to learn from must be bytes of 0..255, got {x.dtype.name} with fractions. Round them: "
             "x.round().astype('uint8')."
         )
     return x.astype(np.uint8, copy=False)
@@ -253,7 +253,7 @@ def _checked_lengths(lengths: Any, array_NCT: np.ndarray) -> np.ndarray | None:
     found, longest = np.asarray(lengths), array_NCT.shape[2]
     if found.shape != (len(array_NCT),) or found.dtype.kind not in "iu":
         raise InputError(
-            f"lengths must be integers of shape ({len(array_NCT)},), got {found.dtype} {found.shape}."
+            f"lengths must be integers of shape ({len(array_NCT)},), got {found.dtype.name} {found.shape}."
         )
     if len(found) and (found.min() < 1 or found.max() > longest):
         raise InputError(
@@ -264,14 +264,19 @@ def _checked_lengths(lengths: Any, array_NCT: np.ndarray) -> np.ndarray | None:
 
 def _ragged(items: Sequence[np.ndarray]) -> Examples:
     items = [one[None, :] if one.ndim == 1 else one for one in items]
-    channels = items[0].shape[0]
     for i, one in enumerate(items):
-        if one.ndim != 2 or one.shape[0] != channels or one.shape[1] == 0:
+        what = "series of unequal lengths must be arrays (channels, timesteps)"
+        if one.ndim != 2:
+            raise InputError(f"{what}, but series {i} has the shape {one.shape}.")
+        if 0 in one.shape:
+            raise InputError(f"{what}, but series {i} has the shape {one.shape}: it is empty. Leave it out.")
+        if one.shape[0] != items[0].shape[0]:
             raise InputError(
-                f"series of unequal lengths must be arrays (channels, timesteps) of {channels} channels, as "
-                f"the first is, but series {i} has the shape {one.shape}."
+                f"{what} of {items[0].shape[0]} channels, as the first is, but series {i} has the shape "
+                f"{one.shape}."
             )
         _check_values(one, i)
+    channels = items[0].shape[0]
     lengths = np.array([one.shape[1] for one in items], dtype=np.int64)
     x_NCT = np.zeros((len(items), channels, int(lengths.max())), dtype=np.result_type(*items))
     for i, one in enumerate(items):

@@ -191,11 +191,12 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             num_axes = 1 + max(one.ndim for one in array)
             examples = _examples(array, task, num_axes)
             self.n_features_in_ = examples.x.shape[1]
+            # Channels are what is counted: a list whose series are equally long is read as they are.
+            self._num_axes = 3
         else:
             self._validated(X if hasattr(X, "columns") else array, reset=True)
-            num_axes = array.ndim
+            self._num_axes = num_axes = array.ndim
             examples = _examples(array, task, num_axes)
-        self._num_axes = num_axes
         return TrainingData.of(_num_dims(task, num_axes), examples, targets.labels(y, len(examples)))
 
     def _validated(self, X: Any, *, reset: bool) -> None:

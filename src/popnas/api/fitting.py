@@ -58,11 +58,7 @@ class TrainingData:
             raise InputError(
                 f"a classifier needs examples of at least 2 classes, got a single class: {classes[0]}."
             )
-        # Labels of the type object may be of any type; only their texts go into the file.
-        names = classes.astype(str) if classes.dtype.kind == "O" else classes
-        if len({str(name).strip() for name in names}) < len(classes):
-            shown = ", ".join(map(repr, classes.tolist()))
-            raise InputError(f"two labels of y are the same when written as text: {shown}.")
+        names = _named(classes)
         encoding = class_labels.encode({"train": names}, place="y", notes=Notes())
         columns = encoding.y["train"]
         return cls(num_dims, examples, np.array(encoding.class_names)[columns][codes], classes, columns)
@@ -134,6 +130,35 @@ def check_enough(data: TrainingData, config: RunConfig) -> None:
             f"X has {num_examples} examples (n_samples = {num_examples}) of {len(counts)} classes, too few "
             f"to set some apart for validation: {rule}."
         ) from None
+
+
+def _named(classes: np.ndarray) -> np.ndarray:
+    """Classes of a type that data files hold; those of the type object, which may be of any, by their texts.
+
+    Raises:
+        InputError: labels that are no text, or that would be one class in the data file.
+    """
+    values = classes.tolist()
+    if classes.dtype.kind in "OT":
+        values = [str(value) for value in values]
+    spellings: dict[str, list[str]] = {}
+    for name in values:
+        try:
+            text = class_labels.as_text(name)
+            text.encode()
+        except UnicodeError:
+            raise InputError(
+                f"the label {name!a} of y is no text in UTF-8. Name such classes otherwise, or number them."
+            ) from None
+        # As ASCII: what differs only in how accents are encoded looks the same.
+        spellings.setdefault(text, []).append(ascii(name))
+    same = next((found for found in spellings.values() if len(found) > 1), None)
+    if same is not None:
+        raise InputError(
+            f"two labels of y are the same when written as text: {', '.join(same)}. Spaces around a label "
+            "and the way in which accents are encoded do not count: write them alike, or give other names."
+        )
+    return np.array(list(spellings)) if classes.dtype.kind in "OT" else classes
 
 
 def _section(document: dict[str, Any], name: str) -> dict[str, Any]:

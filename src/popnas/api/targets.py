@@ -45,6 +45,7 @@ def labels(y: Any, num_examples: int) -> np.ndarray:
         if found.dtype.kind == "O":
             found = _unboxed(found)
         _check_finite(found)
+        _check_whole(found)
         check_classification_targets(found)
     return found
 
@@ -67,6 +68,19 @@ def _check_finite(y: np.ndarray) -> None:
         i = int(np.flatnonzero(~np.isfinite(y))[0])
         kind = "NaN" if np.isnan(y[i]) else "infinity"
         raise InputError(f"Input y contains {kind}, first at index {i}. Remove such examples.")
+
+
+def _check_whole(y: np.ndarray) -> None:
+    """Raises InputError for numbers that are no classes; scikit-learn casts them first, and warns of that."""
+    if y.dtype.kind != "f":
+        return
+    is_wrong = (y % 1 != 0) | (np.abs(y) >= 2.0**63)
+    if is_wrong.any():
+        i = int(is_wrong.argmax())
+        raise InputError(
+            f"Unknown label type: continuous. y holds {y[i]:g} at index {i}, but classes that are numbers "
+            "are whole and within 64 bits. If each number is a class of its own, convert with y.astype(str)."
+        )
 
 
 def _unboxed(y: np.ndarray) -> np.ndarray:

@@ -98,7 +98,7 @@ def _texts(values: np.ndarray, split: str, place: str) -> tuple[list[str], np.nd
         )
     try:
         unique, inverse = np.unique(values, return_inverse=True)
-        texts = [_text(value) for value in unique.tolist()]
+        texts = [as_text(value) for value in unique.tolist()]
         for text in texts:
             text.encode()
     except (UnicodeError, ValueError):
@@ -120,7 +120,12 @@ def _of_many(values: np.ndarray) -> str:
     return "Several labels per example cannot be learnt: choose one of them, the first with y[:, 0]."
 
 
-def _text(value: bool | int | float | str | bytes) -> str:
+def as_text(value: bool | int | float | str | bytes) -> str:
+    """What a label is called: labels of one text are one class, whoever compares them.
+
+    Raises:
+        UnicodeDecodeError: bytes that are no UTF-8.
+    """
     if isinstance(value, bytes):
         return label_notes.plain(value.decode("utf-8"))
     if isinstance(value, str):

@@ -66,6 +66,8 @@ BAD_X = {
     "no timestep": (X[:, :, :0], r"shape \(n, channels"),
     "ragged channels": ([[[1.0, 2.0], [3.0]]] * N, r"X\[0\] must be an array of numbers of a regular shape"),
     "an empty series": ([one[:, : 2 * i] for i, one in enumerate(X)], "timesteps.*series 0 has the shape"),
+    "empty series only": ([np.zeros((1, 0)), *X[1:]], r"series 0 has the shape \(1, 0\): it is empty"),
+    "an empty one among others": ([*X[:-1], np.zeros(0)], r"series 23 has the shape \(1, 0\): it is empty"),
     "other channels": ([np.zeros((1 + i % 2, 5)) for i in range(N)], "series 1 has the shape"),
     "texts": (X.astype(str), "must be numbers, got an array of the type <U"),
     "boxed texts": (X.astype(str).astype(object), r"holds '.*' \(str\) at index \(0, 0, 0\)"),
@@ -142,6 +144,33 @@ def test_forms_of_the_same_series_of_unequal_lengths(task):
     np.testing.assert_allclose(boxes.predict_proba(RAGGED["a tuple"]), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["arrays of one axis", "lists", "boxed arrays of two axes"])
+def test_one_series_or_equal_ones_after_ragged_ones(name):
+    x = RAGGED[name]
+    model = unfitted("time_series_classification").fit(x, Y)
+    expected = model.predict_proba(x)
+    for some in (slice(0, 1), slice(3, 4), slice(0, None, 8)):
+        assert len({np.shape(one) for one in x[some]}) == 1
+        np.testing.assert_allclose(model.predict_proba(x[some]), expected[some], atol=1e-6)
+        assert model.predict(x[some]).tolist() == model.predict(x)[some].tolist()
+        assert model.score(x[some], model.predict(x[some])) == 1
+    with pytest.raises(InputError, match="2 features"):
+        model.predict(np.zeros((1, 2, 9)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_no_classes_are_refused_without_a_warning():
+    with pytest.raises(InputError, match=r"convert with y\.astype\(str\)"):
+        unfitted().fit(X, np.array([1e300, 1e-300])[Y])
+    remedied = unfitted().fit(X, np.array([1e300, 1e-300])[Y].astype(str))
+    assert remedied.classes_.tolist() == ["1e+300", "1e-300"]
+
+
+def test_types_are_named_as_numpy_names_them():
+    with pytest.raises(InputError, match="got float32 with fractions"):
+        PopnasClassifier("image_classification").fit(np.full((N, 4, 4), 9.5, ">f4"), Y)
+
+
 def labels(missing):
     return np.array([missing if i == 3 else "ab"[y] for i, y in enumerate(Y)], object)
 
@@ -153,6 +182,8 @@ BAD_Y = {
     "masks": (np.zeros((N, 4, 4)), "Masks are for segmentation"),
     "continuous": (np.linspace(0, 1, N), "Unknown label type"),
     "NaN": (np.where(Y, np.nan, 0.0), "Input y contains NaN, first at index 1"),
+    "too large for classes": (np.array([1e300, 1e-300])[Y], r"continuous. y holds 1e\+300 at index 0"),
+    "fractions": (Y + 0.25, "continuous. y holds 0.25 at index 0"),
     "infinite": (np.where(Y, np.inf, 0.0), "Input y contains infinity"),
     "boxed None": (labels(None), "no label for example 3"),
     "boxed NaN": (labels(float("nan")), "no label for example 3"),
@@ -185,13 +216,20 @@ def test_labels_that_are_refused(fitted, name):
         (X[:12], np.arange(12), "too few .* every class has a single one"),
         (X[:1], Y[:1], "1 sample"),
         (X, [" a", "a"] * (N // 2), "the same when written as text: ' a', 'a'"),
+        (X, ["\u00e9", "e\u0301"] * (N // 2), r"the same when written as text: 'e\\u0301', '\\xe9'"),
+        (X, ["\u212b", "\u00c5", "b"] * (N // 3), r"the same when written as text: '\\xc5', '\\u212b'"),
+        (X, np.array(["a\u00a0", "a", "b"] * (N // 3), object), "the same when written as text"),
+        (X, np.array(["\u00e9", "e\u0301"] * (N // 2)).astype("O"), "the same when written as text"),
+        (X, ["\udc80", "a"] * (N // 2), r"the label '\\udc80' of y is no text in UTF-8"),
         (X * 1e-3 + 1e9, Y, "float32, which cannot tell such differences"),
     ],
 )
 def test_what_cannot_be_learnt(x, y, message):
     with pytest.raises(InputError, match=message) as caught:
         unfitted().fit(x, y)
-    assert ".data" not in str(caught.value)
+    assert not NO_WORDS_OF_OTHERS.search(str(caught.value).replace("dataset.validation_size", "")), str(
+        caught.value
+    )
 
 
 def test_shares_of_a_configuration_that_leave_nothing():

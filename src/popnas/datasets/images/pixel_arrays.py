@@ -32,7 +32,7 @@ def as_bytes(
     if images.dtype != np.uint8:
         _check_values(images, split, place)
         if images.dtype.kind == "f":
-            notes.append(f"images that are {images.dtype} without fractions are taken as bytes")
+            notes.append(f"images that are {images.dtype.name} without fractions are taken as bytes")
         images = images.astype(np.uint8)
     brightest = int(images.max(initial=0))
     if split == "train" and 0 < brightest < _DARK:
@@ -90,7 +90,7 @@ def _check_values(images: np.ndarray, split: str, place: str) -> None:
         return
     low, high = images.min(), images.max()
     raise DataError(
-        f"The images of the {split} split of {place} are {images.dtype} in {low:g}..{high:g}; bytes of "
+        f"The images of the {split} split of {place} are {images.dtype.name} in {low:g}..{high:g}; bytes of "
         f"0..255 (uint8) are needed. {rescaling(float(low), float(high))} If these are no images: is "
         "dataset.type right?"
     )

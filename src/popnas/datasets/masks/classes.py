@@ -26,7 +26,7 @@ def no_labels(mask: np.ndarray, name: str) -> DataError:
     is_finite = np.isfinite(mask)
     values = mask[is_finite]
     low, high = (values.min().item(), values.max().item()) if values.size else (0, 0)
-    what = f"The mask {name} is {mask.dtype} in {low:g}..{high:g}" + " with NaN" * (not is_finite.all())
+    what = f"The mask {name} is {mask.dtype.name} in {low:g}..{high:g}" + " with NaN" * (not is_finite.all())
     unlabelled = IGNORED if high < IGNORED else int(high) + 1
     dtype = "uint8" if max(high, unlabelled * (low < 0)) <= IGNORED else "uint16"
     if (values % 1).any():

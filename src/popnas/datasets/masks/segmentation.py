@@ -251,7 +251,7 @@ def _counted(masks: Stored, names: Sequence[str], findings: Findings) -> Counts:
         if not is_in_range or (mask.dtype.kind == "f" and (mask % 1).any()):
             raise no_labels(mask, names[i])
         if mask.dtype.kind == "f":
-            findings.add(f"masks that are {mask.dtype} without fractions are taken as labels", names[i])
+            findings.add(f"masks that are {mask.dtype.name} without fractions are taken as labels", names[i])
         return count_labels(mask)
 
     return read_all(range(len(masks)), count, lambda i: names[i])

@@ -185,7 +185,7 @@ def _check_bytes(members: NpzMembers, keys: list[str]) -> None:
     is_cast_enough = dtype.kind in "iu" and low >= 0 and high <= 255
     remedy = "Convert with x.astype('uint8')." if is_cast_enough else rescaling(low, high)
     these = "these lie" if len(others) == 1 else f"the {len(others)} that are none lie together"
-    raise DataError(f"{where} is {dtype}; {needed[:-1]}, and {these} in {low:g}..{high:g}. {remedy}")
+    raise DataError(f"{where} is {dtype.name}; {needed[:-1]}, and {these} in {low:g}..{high:g}. {remedy}")
 
 
 def _shape(shape: tuple[int, ...], dtype: np.dtype, where: str, *, is_image: bool) -> tuple[int, ...]:
