@@ -106,13 +106,11 @@ class TooFewError(DataError):
 
 
 class SizesDifferError(DataError):
-    """Images of several sizes where one is needed; `usual` is the (height, width) that most of them have,
-    None where no size has the majority.
-    """
+    """Images of several sizes where one is needed; `suggested` is a (height, width) for all of them."""
 
-    def __init__(self, message: str, usual: tuple[int, int] | None) -> None:
+    def __init__(self, message: str, suggested: tuple[int, int]) -> None:
         super().__init__(message)
-        self.usual = usual
+        self.suggested = suggested
 
 
 class RunFolderError(UserError):

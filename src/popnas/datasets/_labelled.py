@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrays:
-    """The examples of one split at one shape: x (n, ...) raw, `lengths` (n,) or None."""
+    """The examples of one split at one shape: x (n, ...) raw, `lengths` (n,) or None; `original_sizes` (n, 2)
+    of images that were resized.
+    """
 
     x: np.ndarray
     lengths: np.ndarray | None = None
+    original_sizes: np.ndarray | None = None
 
 
 @dataclass
@@ -82,7 +85,7 @@ class LabelledData(ABC):
                 notes=notes,
             )
         parts = {
-            split: Split(arrays.x, encoding.y[split], arrays.lengths)
+            split: Split(arrays.x, encoding.y[split], arrays.lengths, original_sizes=arrays.original_sizes)
             for split, arrays in self.arrays(used, config, notes).items()
         }
         pool, fold_list = self._folded(parts, encoding.class_names, config, seed, notes.learnt)

@@ -23,6 +23,9 @@ class Split:
     Segmentation: y (n, h, w) uint8 holds class indices and `masks.IGNORED`; where images differ in size or
     are read from disk one by one (`cache` false), x and y are `Ragged`. `pixel_counts` (n, classes + 1) are
     the pixels of each image per class, ignored ones last; `names` (n,) tell where each mask is from.
+
+    `original_sizes` (n, 2) are height and width of images before they were brought to one size, where they
+    were; workers, who read prepared data, do without.
     """
 
     x: Any
@@ -30,6 +33,7 @@ class Split:
     lengths: np.ndarray | None = None
     pixel_counts: np.ndarray | None = None
     names: np.ndarray | None = None
+    original_sizes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -39,7 +43,8 @@ class Split:
         lengths = None if self.lengths is None else self.lengths[indices]
         counts = None if self.pixel_counts is None else self.pixel_counts[indices]
         names = None if self.names is None else self.names[indices]
-        return Split(self.x[indices], self.y[indices], lengths, counts, names)
+        sizes = None if self.original_sizes is None else self.original_sizes[indices]
+        return Split(self.x[indices], self.y[indices], lengths, counts, names, sizes)
 
     def class_counts(self, num_classes: int) -> np.ndarray:
         """Examples (segmentation: pixels) of each class, (classes,)."""

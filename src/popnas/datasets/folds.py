@@ -11,16 +11,16 @@ from popnas.datasets.splits import divide, generator
 
 def with_held_out(train: Split, validation: Split) -> tuple[Split, list[Fold]]:
     """The pool of both, and the one fold that keeps them apart."""
-    lengths = None
-    if train.lengths is not None and validation.lengths is not None:
-        lengths = np.concatenate([train.lengths, validation.lengths])
-    pixel_counts = None
-    if train.pixel_counts is not None and validation.pixel_counts is not None:
-        pixel_counts = np.concatenate([train.pixel_counts, validation.pixel_counts])
-    names = None
-    if train.names is not None and validation.names is not None:
-        names = np.concatenate([train.names, validation.names])
-    pool = Split(joined(train.x, validation.x), joined(train.y, validation.y), lengths, pixel_counts, names)
+    described = [
+        None if first is None or second is None else np.concatenate([first, second])
+        for first, second in (
+            (train.lengths, validation.lengths),
+            (train.pixel_counts, validation.pixel_counts),
+            (train.names, validation.names),
+            (train.original_sizes, validation.original_sizes),
+        )
+    ]
+    pool = Split(joined(train.x, validation.x), joined(train.y, validation.y), *described)
     return pool, [_first(pool, len(train))]
 
 

@@ -189,3 +189,57 @@ def test_series_of_unequal_lengths(tmp_path, capsys):
 def test_mistakes(tmp_path, capsys, arguments, message):
     assert run(["dataset", "inspect", *arguments, "-o", str(tmp_path / "p.html")]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "p.html").exists()
+
+
+def photographs(path, sizes):
+    for split, some in sizes.items():
+        for name in ("cat", "dog"):
+            (path / split / name).mkdir(parents=True)
+            for i, (height, width) in enumerate(some):
+                pixels = np.random.default_rng(i).integers(0, 256, (height, width, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(path / split / name / f"{i}.png")
+    return path
+
+
+SIZES = {
+    "train": [(20 + i, 47 - 2 * i) for i in range(12)],
+    "validation": [(25, 30), (26, 31), (31, 40)],
+    "test": [(9, 12), (40, 45)],
+}
+
+
+def test_the_sizes_that_images_really_have(tmp_path, capsys):
+    """And nothing is suggested that would enlarge them, nor told of what such a size would do."""
+    data = photographs(tmp_path / "data", SIZES)
+    found, page = inspected(tmp_path, capsys, data)
+    sizes = {name: split["original_sizes"] for name, split in found["splits"].items()}
+    assert sizes["train"] == {
+        "smallest": [20, 25], "median": [25, 36], "largest": [31, 47], "num_distinct": 12,
+    }  # fmt: skip
+    assert sizes["validation"]["median"] == [26, 31] and sizes["test"]["largest"] == [40, 45]
+    assert "25x20 to 47x31, median 36x25" in page
+    assert warned(found, '{"width": 36, "height": 25}, their median') and not warned(found, "stretched to")
+    assert not warned(found, "Stretched to")
+    assert run(["dataset", "inspect", str(data), "-o", str(tmp_path / "p.html")]) == 0
+    shown = capsys.readouterr().out
+    assert "25x20 to 47x31, median 36x25" in shown and "shown at 36x25" in shown
+
+
+@pytest.mark.parametrize("kind", ["folders", "npz"])
+def test_the_sizes_before_dataset_resize(tmp_path, capsys, kind):
+    data = tmp_path / "data"
+    if kind == "folders":
+        photographs(data, {"train": [(20, 30)] * 12, "test": [(20, 30)] * 2})
+    else:
+        data.mkdir()
+        np.savez(data / "train.npz", x=np.arange(24 * 600).reshape(24, 20, 30) % 251, y=np.arange(24) % 2)
+    settings = {"type": "image_classification", "resize": {"width": 8, "height": 10}}
+    found, _ = inspected(tmp_path, capsys, "-j", section(tmp_path, data, **settings))
+    for split in found["splits"].values():
+        assert split["original_sizes"]["median"] == [20, 30] and split["sizes"]["median"] == [10, 8]
+
+
+def test_large_photographs_are_suggested_a_moderate_size(tmp_path, capsys):
+    data = photographs(tmp_path / "data", {"train": [(70 + i, 300 + i) for i in range(12)]})
+    found, _ = inspected(tmp_path, capsys, data)
+    assert warned(found, '{"width": 64, "height": 64}, their median, at most 64')

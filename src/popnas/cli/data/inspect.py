@@ -89,11 +89,13 @@ def _show(facts: dict[str, Any]) -> None:
 
     splits, unusable = facts["splits"], facts["unusable_splits"]
     is_per_pixel = splits["train"]["unlabelled_share"] is not None
-    echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes\n")
+    is_resized = any(split["sizes"] != split["original_sizes"] for split in splits.values())
+    seen = f", shown at {size_words(splits['train']['sizes'])}" if is_resized else ""
+    echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes{seen}\n")
     print_table(
         ["split", "examples", "size", *["unlabelled"] * is_per_pixel],
         [
-            [name, f"{split['num_examples']:,}", size_words(split["sizes"])]
+            [name, f"{split['num_examples']:,}", size_words(split["original_sizes"])]
             + [f"{split['unlabelled_share'] or 0:.1%}"] * is_per_pixel
             for name, split in splits.items()
         ]

@@ -53,11 +53,13 @@ class ImageData(LabelledData):
     """Images per split: one array (n, h, w[, c]) uint8, or a list of arrays (h, w, c) uint8 of any sizes.
 
     `names[split][i]` tells where image i is from, for messages. `are_files`: they were decoded by `decode`.
-    `white`: what the data have where `images` have 255; a source that turns values says so with it.
+    `original_sizes[split]` (n, 2): height and width of those that were resized when they were read. `white`:
+    what the data have where `images` have 255; a source that turns values says so with it.
     """
 
     images: Mapping[str, np.ndarray | Sequence[np.ndarray]] = field(default_factory=dict)
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    original_sizes: Mapping[str, np.ndarray] = field(default_factory=dict)
     are_files: bool = False
     white: int = 255
 
@@ -72,14 +74,19 @@ class ImageData(LabelledData):
             resized = _resized(images, config.resize)
             if not isinstance(resized, np.ndarray):
                 resized = self._stacked(resized, split, num_channels)
-            arrays[split] = Arrays(_with_channels(resized, num_channels))
+            sizes_N2 = None
+            if config.resize is not None:
+                given = [image.shape[:2] for image in images]
+                sizes_N2 = self.original_sizes.get(split, np.array(given))
+            arrays[split] = Arrays(_with_channels(resized, num_channels), original_sizes=sizes_N2)
         sizes = {split: found.x.shape[1:] for split, found in arrays.items()}
         for split, size in sizes.items():
             if size != sizes["train"]:
                 height, width = sizes["train"][:2]
                 raise SizesDifferError(
                     f"The images of the {split} split of {self.place} are {_size(size)}, those of the "
-                    f"training split {_size(sizes['train'])}. {_resize_remedy((height, width))}",
+                    f"training split {_size(sizes['train'])}. "
+                    f"{_resize_remedy((height, width), 'that of the training split')}",
                     (height, width),
                 )
         return arrays
@@ -107,11 +114,11 @@ class ImageData(LabelledData):
         for i, image in enumerate(images):
             if image.shape[:2] != shape:
                 first, other = self._name(split, 0), self._name(split, i)
-                usual = _usual_size(images)
+                suggested, why = _suggested_size(images)
                 raise SizesDifferError(
                     f"The images of {self.place} differ in size: {first} is {_size(shape)}, {other} is "
-                    f"{_size(image.shape)}. {_resize_remedy(usual)}",
-                    usual,
+                    f"{_size(image.shape)}. {_resize_remedy(suggested, why)}",
+                    suggested,
                 )
         return np.stack([_with_channels(image, num_channels) for image in images])
 
@@ -128,18 +135,25 @@ class ImageData(LabelledData):
         return Origin("image file" if self.are_files else "image array", self.white, size)
 
 
-def _usual_size(images: Sequence[np.ndarray]) -> tuple[int, int] | None:
-    """The (height, width) of more than half of the images, if there is one."""
+_LARGEST_SUGGESTED = 64
+
+
+def _suggested_size(images: Sequence[np.ndarray]) -> tuple[tuple[int, int], str]:
+    """A (height, width) for images that differ, and why: that of more than half of them if there is one, else
+    their median. Nothing is suggested that would enlarge most of them.
+    """
     (size, number), *_ = Counter(image.shape[:2] for image in images).most_common(1)
-    return (size[0], size[1]) if 2 * number > len(images) else None
+    if 2 * number > len(images):
+        return (size[0], size[1]), "the size of most of them"
+    median = np.median([image.shape[:2] for image in images], axis=0).astype(int).tolist()
+    height, width = (min(side, _LARGEST_SUGGESTED) for side in median)
+    is_median = [height, width] == median
+    return (height, width), f"their median{'' if is_median else f', at most {_LARGEST_SUGGESTED}'}"
 
 
-def _resize_remedy(usual: tuple[int, int] | None) -> str:
-    height, width = usual or (64, 64)
-    return (
-        f'Bring all to one size with dataset.resize, such as {{"width": {width}, "height": {height}}}'
-        f"{', the size of most of them' if usual else ''}."
-    )
+def _resize_remedy(size: tuple[int, int], why: str) -> str:
+    given = f'{{"width": {size[1]}, "height": {size[0]}}}'
+    return f"Bring all to one size with dataset.resize, such as {given}, {why}."
 
 
 def decode(image: Image.Image, name: str, findings: Findings | None = None) -> np.ndarray:
@@ -177,7 +191,7 @@ DROPPED_ALPHA = (
 )
 GREY = "grey among images in colour, so their channel is repeated"
 REDUCED = "16 bits per channel are reduced to 8"
-_STRETCHED = "stretched to dataset.resize, because their sides have another ratio"
+STRETCHED = "stretched to dataset.resize, because their sides have another ratio"
 _OTHER_COLOURS = frozenset({"CMYK", "YCbCr", "HSV", "LAB"})
 
 
@@ -241,14 +255,22 @@ def read(path: Path, resize: ResizeConfig | None, findings: Findings | None = No
     Raises:
         DataError: a file that is no image or is damaged, named in the message.
     """
+    return read_sized(path, resize, findings)[0]
+
+
+def read_sized(
+    path: Path, resize: ResizeConfig | None, findings: Findings | None = None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """`read`, and the (height, width) that the image had before it was resized."""
     findings = findings or Findings()
     with opened(path, "image") as image:
         pixels = decode(image, shown(path), findings)
+    height, width = pixels.shape[:2]
     if resize is None:
-        return pixels
-    if pixels.shape[0] * resize.width != pixels.shape[1] * resize.height:
-        findings.add(_STRETCHED, path)
-    return resize_image(pixels, resize)
+        return pixels, (height, width)
+    if height * resize.width != width * resize.height:
+        findings.add(STRETCHED, path)
+    return resize_image(pixels, resize), (height, width)
 
 
 @contextmanager

@@ -61,18 +61,20 @@ class ClassFolders(Source):
             # The files too where folders are wrong: all mistakes at once.
             images = read_all(
                 files,
-                lambda item: decoding.read(item[1], request.resize, findings.of(item[0])),
+                lambda item: decoding.read_sized(item[1], request.resize, findings.of(item[0])),
                 name=lambda item: item[1],
                 split=lambda item: item[0],
                 mistakes=mistakes,
             )
-        pixels = iter(images)
+        sizes = iter([size for _, size in images])
+        pixels = iter([image for image, _ in images])
         return ImageData(
             place=str(path),
             labels={split: np.array([label for label, _ in pairs]) for split, pairs in found.items()},
             images={split: [next(pixels) for _ in pairs] for split, pairs in found.items()},
             names={split: [shown(file) for _, file in pairs] for split, pairs in found.items()},
             findings=findings,
+            original_sizes={split: np.array([next(sizes) for _ in pairs]) for split, pairs in found.items()},
             are_files=True,
         )
 

@@ -61,7 +61,7 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
     names = names_of_splits(tables, request, findings)
     image_column, label_column = _columns(tables[names["train"]], place, findings)
     label_feature = tables[names["train"]].features[label_column]
-    images = {
+    read = {
         split: _pixels(tables[name], image_column, request, findings.of(split))
         for split, name in names.items()
     }
@@ -69,7 +69,8 @@ def from_tables(tables: Mapping[str, Any], request: Request) -> ImageData:
         place=place,
         labels={split: np.asarray(tables[name][label_column][:]) for split, name in names.items()},
         label_names=getattr(label_feature, "names", None),
-        images=images,
+        images={split: images for split, (images, _) in read.items()},
+        original_sizes={split: np.array(sizes) for split, (_, sizes) in read.items()},
         findings=findings,
         are_files=True,
     )
@@ -93,12 +94,16 @@ def _columns(table: Any, place: str, findings: Findings) -> tuple[str, str]:
     return images[0], labels[0]
 
 
-def _pixels(table: Any, column: str, request: Request, findings: Findings) -> list[np.ndarray]:
-    pixels, mistakes = [], Mistakes()
+def _pixels(
+    table: Any, column: str, request: Request, findings: Findings
+) -> tuple[list[np.ndarray], list[tuple[int, ...]]]:
+    """The images of a column, and the size that each had before it was resized."""
+    pixels, sizes, mistakes = [], [], Mistakes()
     for i, row in enumerate(table.select_columns([column])):
         name = f"image {i} of the data set '{request.name}'"
         with mistakes.held(name):
             image = decode(row[column], name, findings)
+            sizes.append(image.shape[:2])
             pixels.append(image if request.resize is None else resize_image(image, request.resize))
     mistakes.check()
-    return pixels
+    return pixels, sizes

@@ -50,10 +50,14 @@ def html(facts: dict[str, Any], examples: ShownExamples, views: Views) -> str:
 
 
 def size_words(sizes: dict[str, Any]) -> str:
-    """Sizes of a split in words: 240x180; 64x64 to 80x70; 30 to 45 timesteps."""
-    smallest, largest = ("x".join(map(str, reversed(sizes[key]))) for key in ("smallest", "largest"))
-    words = smallest if sizes["num_distinct"] == 1 else f"{smallest} to {largest}"
-    return words if len(sizes["smallest"]) == 2 else f"{words} timesteps"
+    """Sizes of a split in words: 240x180; 64x64 to 80x70, median 72x65; 30 to 45 timesteps, median 40."""
+    smallest, median, largest = (
+        "x".join(map(str, reversed(sizes[key]))) for key in ("smallest", "median", "largest")
+    )
+    unit = "" if len(sizes["smallest"]) == 2 else " timesteps"
+    if sizes["num_distinct"] == 1:
+        return smallest + unit
+    return f"{smallest} to {largest}{unit}, median {median}"
 
 
 def _warnings(warnings: Sequence[str]) -> str:
@@ -69,7 +73,7 @@ def _splits(facts: dict[str, Any]) -> str:
         cells: list[Value | str] = [
             name,
             markup.count(split["num_examples"]),
-            size_words(split["sizes"]),
+            size_words(split["original_sizes"]),
             markup.count(split["num_repeated"]),
         ]
         rows.append(cells + [markup.percent(split["unlabelled_share"])] * is_per_pixel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from popnas.datasets.images import decoding
 from popnas.workflows.data.look import Look
 
 LARGE_UNLABELLED = 0.2
@@ -25,7 +26,10 @@ def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
     found += _of_classes(facts, look)
     found += _unlabelled(facts)
     found += _sizes(facts, look)
-    found += look.dataset.told
+    # Those who have not set dataset.resize yet are not told what it did.
+    found += [
+        line for line in look.dataset.told if not (look.needs_resize and decoding.STRETCHED[1:] in line)
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -104,6 +104,8 @@ def _facts(split: Split, num_classes: int, digests: Sequence[bytes]) -> dict[str
     else:
         lengths = np.full(len(split), split.x.shape[1]) if split.lengths is None else split.lengths
         facts["sizes"] = _extents(lengths[:, None])
+    original = split.original_sizes
+    facts["original_sizes"] = facts["sizes"] if original is None else _extents(original)
     return facts
 
 

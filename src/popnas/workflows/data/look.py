@@ -26,7 +26,7 @@ from popnas.workflows.data.readings import Choose, Readings, tasks_by_shape
 UNLABELLED = 255
 """What masks usually hold where nothing is labelled."""
 _SIZE = (64, 64)
-"""Height and width for images that differ in size, where most of them have none in common."""
+"""Height and width for images of which no more is known."""
 _SHARE = 0.2
 
 
@@ -248,6 +248,5 @@ def _other_attempts(config: DatasetConfig, error: DataError) -> Iterator[Dataset
     if task.is_per_pixel and config.resize is not None:
         yield config.model_copy(update={"resize": None})
     if task.num_dims == 2 and not task.is_per_pixel and config.resize is None:
-        usual = error.usual if isinstance(error, SizesDifferError) else None
-        height, width = usual or _SIZE
+        height, width = error.suggested if isinstance(error, SizesDifferError) else _SIZE
         yield config.model_copy(update={"resize": ResizeConfig(width=width, height=height)})
