@@ -86,7 +86,7 @@ def test_the_exported_model_predicts_as_the_saved_weights_do(popnas):
 
 def test_a_finished_run_can_be_resumed_and_trains_nothing(popnas):
     config = popnas.write_config()
-    popnas.run("search", "-j", config, "--name", "run")
+    assert "finished already" not in popnas.run("search", "-j", config, "--name", "run")
     journal = popnas.folder / "logs" / "run" / "restore" / "journal.jsonl"
     before = journal.read_text().count('"event":"evaluation"')
     report = popnas.folder / "logs" / "run" / "report.html"
@@ -95,7 +95,7 @@ def test_a_finished_run_can_be_resumed_and_trains_nothing(popnas):
     weights = (model / "weights.safetensors").read_bytes()
     shutil.rmtree(model)  # what is missing of a finished run is made again, too
 
-    popnas.run("search", "-r", "logs/run")
+    assert "This search was finished already" in popnas.run("search", "-r", "logs/run")
 
     assert journal.read_text().count('"event":"evaluation"') == before
     assert report.is_file()

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -468,6 +469,16 @@ def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunF
                 raise
         path = path.with_name(f"{place_of_run(logs, name).name}-{number}")
     raise AssertionError("some number is free")
+
+
+def check_place_of_run(logs: Path | str, name: str | None) -> None:
+    """Refuse what `create_run` would refuse, before long work.
+
+    Raises:
+        RunFolderError: no folder can stand there, or the given name is taken (RunExistsError).
+    """
+    with suppress(*() if name is not None else (RunExistsError,)):  # a default name gets a number
+        _check_place(place_of_run(logs, name))
 
 
 _LOGS = Path("logs")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import time
 
+import pyte
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from popnas.cli.terminal import bar
-from popnas.cli.terminal.bar import Bar, elapsed, flowed
+from popnas.cli.terminal.bar import Bar, Display, elapsed, flowed
 from popnas.cli.terminal.model_progress import Pace
 from popnas.cli.terminal.output import print_table
 from popnas.cli.terminal.progress import _SearchBar
@@ -165,3 +166,65 @@ def test_what_takes_long_shows_that_it_works_and_makes_room_for_a_question(monke
         time.sleep(0.1)
         end()
     assert "unseen" not in screen.getvalue()
+
+
+def long_bar():
+    found = Bar()
+    found.start("step 2, cells of 2 blocks", 21, 9)
+    found.update(9, "best 0.9877", "this step: 48 s left, whole search: about 2 h 02 min left")
+    return found
+
+
+def seen(written, columns):
+    """The lines of a terminal that wraps what was written when it was wider."""
+    screen = pyte.Screen(columns, 30)
+    screen.set_mode(pyte.modes.LNM)
+    pyte.Stream(screen).feed(written)
+    return [line.rstrip() for line in screen.display if line.strip()]
+
+
+@pytest.mark.parametrize("narrow", [100, 60, 41, 23])
+def test_a_terminal_made_narrower_keeps_no_dead_bar(narrow, monkeypatch):
+    monkeypatch.delenv("XTERM_VERSION", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None, height=30)
+    display = Display(long_bar(), console, auto_refresh=False)
+    console.print("a message")
+    with display:
+        assert len(seen(console.file.getvalue(), narrow)) > 2
+        console.width = narrow
+        display.refresh()
+        shown = seen(console.file.getvalue(), narrow)
+        assert shown[0] == "a message"
+        assert sum("9/21" in line for line in shown) == 1
+        assert sum("step 2," in line for line in shown) == 1
+        console.print("another")
+        assert seen(console.file.getvalue(), narrow)[:2] == ["a message", "another"]
+    assert seen(console.file.getvalue(), narrow) == ["a message", "another"]
+
+
+@pytest.mark.parametrize(
+    "environment", [{"TERM": "linux"}, {"TERM": "screen"}, {"XTERM_VERSION": "XTerm(390)"}]
+)
+def test_where_lines_are_cut_nothing_above_the_bar_is_erased(environment, monkeypatch):
+    monkeypatch.delenv("TMUX", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None, height=30)
+    display = Display(long_bar(), console, auto_refresh=False)
+    with display:
+        height = console.file.getvalue().count("\n")
+        before = len(console.file.getvalue())
+        console.width = 60
+        display.refresh()
+        assert console.file.getvalue()[before:].count("\x1b[1A") == height
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_the_terminal_writes_for_ctrl_c_stays_on_the_bars_line(width):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, height=30)
+    display = Display(long_bar(), console, auto_refresh=False)
+    console.print("a message")
+    with display:
+        console.file.write("^C")
+    assert seen(console.file.getvalue(), width) == ["a message"]

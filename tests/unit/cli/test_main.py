@@ -36,6 +36,35 @@ def test_start_takes_less_than_half_a_second(code):
     assert min(float(in_new_process(timed).split()[-1]) for _ in range(3)) < 0.5
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("search -j nothere.json", "neither a file nor a preset"),
+        ("search --name taken", "logs/taken exists already"),
+        ("search --name a/b", "cannot be a run's folder"),
+        ("search -r nothere", "does not exist"),
+        ("e2e -j nothere.json", "neither a file nor a preset"),
+        ("e2e -r nothere", "does not exist"),
+        ("select -p nothere", "does not exist"),
+        ("train -p nothere", "does not exist"),
+        ("evaluate -p nothere", "does not exist"),
+        ("export -p nothere", "does not exist"),
+        ("plan -j nothere.json", "neither a file nor a preset"),
+        ("config check -j nothere.json", "neither a file nor a preset"),
+    ],
+)
+def test_what_is_not_there_or_taken_is_told_without_loading_torch_or_data(arguments, words, tmp_path):
+    (tmp_path / "logs" / "taken").mkdir(parents=True)
+    (tmp_path / "logs" / "taken" / "mine.txt").touch()
+    code = "import popnas.cli.main as m, sys; s = m.run(sys.argv[1:]); print(s, *sys.modules)"
+    command = [sys.executable, "-c", code, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    status, *loaded = done.stdout.split()
+    assert status == "2" and words in " ".join(done.stderr.split())
+    assert {"torch", "sklearn"} & set(loaded) == set()
+    assert "Warning" not in done.stderr
+
+
 def test_help_names_every_command(capsys):
     assert room.run(["-h"]) == 0
     shown = capsys.readouterr().out

@@ -16,7 +16,7 @@ SINGLE, GROWN = "[(-1, identity, -1, identity)]", "[(-1, identity, -1, identity)
 CONFIG = {"architecture_hyperparameters": {"filters": 8, "motifs": 2, "normal_cells_per_motif": 1}}
 
 
-def text(place: Path, single: list[float], grown: list[float]) -> str:
+def text(place: Path, single: list[float], grown: list[float], *, was_finished: bool = False) -> str:
     """Of a search whose best score, 0.9889, is a single-block cell's."""
     folder = RunFolder.create(place, CONFIG, volatile={})
     scores = {SINGLE: (1, 0.9889, single), GROWN: (2, 0.98, grown)}
@@ -30,7 +30,7 @@ def text(place: Path, single: list[float], grown: list[float]) -> str:
             for repetition, value in enumerate(confirmed, start=1):
                 log.append("confirmation", {"cell": cell, "repetition": repetition, "score": value})
     best = folder.state().best
-    return command._as_text(SearchResult(folder.path, best, "completed", 2, 0))
+    return command._as_text(SearchResult(folder.path, best, "completed", 2, 0, was_finished))
 
 
 def test_another_cell_of_a_better_confirmed_mean_is_told_with_the_command_that_trains_it(
@@ -54,3 +54,12 @@ def test_nothing_is_said_of_others_where_none_is_better(tmp_path: Path, grown: l
 def test_a_search_without_confirmations_says_nothing_of_them(tmp_path: Path) -> None:
     found = text(tmp_path / "run", [], [])
     assert "Confirmed" not in found and "Better mean" not in found
+
+
+def test_a_search_that_was_finished_before_says_so_first(tmp_path: Path) -> None:
+    lines = text(tmp_path / "run", [], [], was_finished=True).splitlines()
+    assert lines[:2] == [
+        "This search was finished already; its tables and report were written again.",
+        "Search completed: 2 networks trained.",
+    ]
+    assert "finished already" not in text(tmp_path / "other", [], [])

@@ -14,7 +14,7 @@ import pytest
 from popnas.errors import RunFolderError, StorageError
 from popnas.runs import RunFolder
 from popnas.runs import folder as folders
-from popnas.runs.folder import create_run, place_of_run, search_part
+from popnas.runs.folder import check_place_of_run, create_run, place_of_run, search_part
 from popnas.runs.journal import Event, checksum
 
 CONFIG = {
@@ -299,3 +299,16 @@ def test_default_names_of_runs_that_start_at_once_differ(tmp_path, monkeypatch):
     assert made == ["2026-01-02-03-04-05", "2026-01-02-03-04-05-2", "2026-01-02-03-04-05-3"]
     with pytest.raises(RunFolderError, match="exists already"):
         create_run(tmp_path, made[0], lambda path: RunFolder.create(path, CONFIG))
+
+
+def test_a_place_that_is_taken_is_refused_before_work(tmp_path):
+    check_place_of_run(tmp_path / "logs", "first")
+    (tmp_path / "logs" / "empty").mkdir(parents=True)
+    check_place_of_run(tmp_path / "logs", "empty")
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["empty"]
+    RunFolder.create(tmp_path / "logs" / "first", CONFIG)
+    with pytest.raises(folders.RunExistsError, match="popnas search -r"):
+        check_place_of_run(tmp_path / "logs", "first")
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match="is a file"):
+        check_place_of_run(tmp_path / "file", None)

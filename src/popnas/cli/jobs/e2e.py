@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, kept
-from popnas.cli.terminal.options import json_option, set_option
+from popnas.cli.terminal.options import check_is_there, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json
 from popnas.command_lines import as_argument
 from popnas.errors import UserError
@@ -60,18 +60,23 @@ def command(
     if run is not None and (any(value is not None for value in fresh) or sets):
         raise UserError(f"-r {run} goes on as that job was started; leave out all other options but --json.")
     began = time.monotonic()
+    from popnas.workflows.settings import load_config
+
+    if run is not None:
+        check_is_there(run)
+    config = load_config(source or "run", sets=sets) if run is None else None
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli.terminal.model_progress import JobListener
-    from popnas.workflows.settings import load_config
     from popnas.workflows.whole import end_to_end as job
 
     listener = JobListener(is_quiet=is_json)
     with ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)):
-        if run is not None:
+        if config is None:
+            assert run is not None
             result = job.resume(run, is_quiet=is_json, tell=listener, began=began)
         else:
             result = job.end_to_end(
-                load_config(source or "run", sets=sets),
+                config,
                 selection_partial=selection_partial or job.selection.PARTIAL,
                 training_partial=training_partial or job.final_training.PARTIAL,
                 num_cells=num_cells or job.selection.NUM_CELLS,

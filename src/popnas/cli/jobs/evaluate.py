@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popnas.cli.terminal.options import json_option, model_option, moved_option, run_option
+from popnas.cli.terminal.options import check_is_there, json_option, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_argument
 from popnas.events import JobEvent
@@ -31,6 +31,7 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     """
     if top and model is not None:
         raise click.UsageError("-f names one model, --top takes all of the selection: give one of the two.")
+    check_is_there(run)
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.workflows.models.evaluation import evaluate
 

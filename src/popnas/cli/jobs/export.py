@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import written_to_option
-from popnas.cli.terminal.options import model_option, moved_option, run_option
+from popnas.cli.terminal.options import check_is_there, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events
 from popnas.command_lines import as_argument
 
@@ -31,6 +31,7 @@ def command(
 
     With --source, write the network as one PyTorch file to read, change and train on.
     """
+    check_is_there(run)
     # Workflows load torch: only once the command line is known to be right.
     from popnas.workflows.models import deployment
     from popnas.workflows.models.evaluation import find_models

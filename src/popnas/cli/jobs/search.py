@@ -105,6 +105,8 @@ def _as_text(result: SearchResult) -> str:
     }
     failed = f", {result.num_failed} of them failed" if result.num_failed else ""
     lines = [f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}."]
+    if result.was_finished:
+        lines.insert(0, "This search was finished already; its tables and report were written again.")
     if best is not None:
         lines += [
             f"Best cell:  {best.cell}",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
-from popnas.cli.terminal.options import GO_ON, json_option, renew_option, run_option, set_option
+from popnas.cli.terminal.options import (
+    GO_ON,
+    check_is_there,
+    json_option,
+    renew_option,
+    run_option,
+    set_option,
+)
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
@@ -74,6 +81,7 @@ def command(
     """
     if cell is not None and (num_cells is not None or source is not None):
         raise UserError("--spec trains the one cell that is given; leave out -k and --from, or --spec.")
+    check_is_there(run)
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli.terminal.model_progress import model_listener
     from popnas.workflows.models import selection

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
-from popnas.cli.terminal.options import GO_ON, json_option, renew_option, run_option, set_option
+from popnas.cli.terminal.options import (
+    GO_ON,
+    check_is_there,
+    json_option,
+    renew_option,
+    run_option,
+    set_option,
+)
 from popnas.cli.terminal.output import echo, print_json
 from popnas.command_lines import as_argument
 
@@ -67,6 +74,7 @@ def command(
     The network and its deployment folder are in RUN/final_training. The same command goes on with a training
     that was interrupted.
     """
+    check_is_there(run)
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli.terminal.model_progress import model_listener
     from popnas.workflows.models import final_training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import threading
@@ -9,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
+from rich.control import Control, ControlType
 from rich.live import Live
 from rich.text import Text
 
@@ -19,6 +21,8 @@ from popnas.printable import printable
 _FRAMES, _FRAMES_ASCII = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _FRAMES_PER_SECOND = 10.0
 _GAP = 2
+# The terminal itself writes "^C" behind the bar: on a full line that would begin another one.
+_ECHO = 2
 _SLOW_SECONDS = 2.0
 
 
@@ -41,11 +45,41 @@ def is_drawn(console: Console) -> bool:
 def bar_on(console: Console) -> Iterator[Bar]:
     """A bar at the bottom of the terminal while the block runs; messages to `console` stand above it."""
     bar = Bar()
-    bar.live = Live(
-        bar, console=console, transient=True, refresh_per_second=_FRAMES_PER_SECOND, redirect_stdout=False
-    )
+    bar.live = Display(bar, console)
     with bar.live:
         yield bar
+
+
+class Display(Live):
+    """Draws a bar over what it drew before, also where the terminal was made narrower meanwhile."""
+
+    def __init__(self, bar: Bar, console: Console, *, auto_refresh: bool = True) -> None:
+        super().__init__(
+            bar,
+            console=console,
+            transient=True,
+            auto_refresh=auto_refresh,
+            refresh_per_second=_FRAMES_PER_SECOND,
+            redirect_stdout=False,
+        )
+        self._bar = bar
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Of rich: whatever is printed, with the bar erased before it and drawn below it."""
+        with self._lock:
+            count = self._bar.num_wrapped(self.console.width) if _wraps_again() else 0
+            row_up = (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)
+            return [Control(*row_up * count), *super().process_renderables(renderables)]
+
+
+def _wraps_again() -> bool:
+    """Whether the terminal wraps lines anew when it is made narrower, as nearly all do; of one that cuts them
+    nothing above the bar may be erased."""
+    kind = os.environ.get("TERM", "")
+    is_cutting = kind.startswith(("linux", "rxvt")) or (
+        kind.startswith("screen") and "TMUX" not in os.environ
+    )
+    return not is_cutting and "XTERM_VERSION" not in os.environ
 
 
 @contextmanager
@@ -83,6 +117,7 @@ class Bar:
     live: Live | None = None
 
     def __init__(self) -> None:
+        self._drawn: list[int] = []
         self.start("starting")
 
     def start(self, text: str, total: int | None = None, done: int = 0) -> None:
@@ -97,15 +132,22 @@ class Bar:
         if self.live is not None and done == self.total:
             self.live.refresh()  # what comes next may replace the full bar before its turn to be drawn
 
+    def num_wrapped(self, columns: int) -> int:
+        """How many more lines the last drawing takes on a terminal of so many columns, wrapped there."""
+        return sum(-(-length // max(columns, 1)) - 1 for length in self._drawn if length)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         frames = _FRAMES_ASCII if options.ascii_only else _FRAMES
+        width = max(options.max_width - _ECHO, 1)
         seconds = time.monotonic() - self.began
         frame = frames[int(seconds * _FRAMES_PER_SECOND) % len(frames)]
-        parts = [Text(line) for line in textwrap.wrap(f"{frame} {self.text}", options.max_width)]
+        parts = [Text(line) for line in textwrap.wrap(f"{frame} {self.text}", width)]
         if self.total is not None:
-            parts.append(self._counted(options.max_width, is_ascii=options.ascii_only))
+            parts.append(self._counted(width, is_ascii=options.ascii_only))
         parts += [Text(elapsed(seconds)), *(Text(note) for note in self.notes if note)]
-        yield from flowed(parts, options.max_width)
+        lines = flowed(parts, width)
+        self._drawn = [line.cell_len for line in lines]
+        yield from lines
 
     def _counted(self, width: int, *, is_ascii: bool) -> Text:
         assert self.total is not None

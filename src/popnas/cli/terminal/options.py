@@ -44,3 +44,16 @@ model_option = click.option(
     type=click.Path(path_type=Path),
     help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
 )
+
+
+def check_is_there(run: Path) -> None:
+    """Refuse a folder that does not exist, before torch is loaded for what is in it, which takes seconds.
+
+    Raises:
+        RunFolderError: it does not exist.
+    """
+    from popnas import files
+    from popnas.runs import RunFolder
+
+    if not files.is_folder(run):
+        RunFolder(run).check_exists()

@@ -36,7 +36,13 @@ from popnas.events import (
 from popnas.executors import Executor, Job, Result, Work
 from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState, identity
-from popnas.runs.folder import DATA_PATH, EXECUTION_FIELDS, create_run, same_search
+from popnas.runs.folder import (
+    DATA_PATH,
+    EXECUTION_FIELDS,
+    check_place_of_run,
+    create_run,
+    same_search,
+)
 from popnas.runs.stored import progress
 from popnas.storage import storage_errors
 from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
@@ -59,7 +65,7 @@ class SearchResult:
     `folder`: the run folder; `best`: the best cell's Evaluation, None if the time was up before one was
     trained; `reason`: "completed", "max_hours", "no_parents" (every candidate of a step failed) or
     "no_candidates" (no expansion meets the constraints); `num_evaluated`, `num_failed`: candidates over all
-    steps.
+    steps; `was_finished`: before this call, which wrote only its tables and report again.
     """
 
     folder: Path
@@ -67,6 +73,7 @@ class SearchResult:
     reason: str
     num_evaluated: int
     num_failed: int
+    was_finished: bool = False
 
 
 def search(
@@ -80,11 +87,13 @@ def search(
     date and time).
 
     Raises:
-        UserError: a mistake in the configuration or the data, or no such device; no folder is made then.
+        UserError: a mistake in the configuration or the data, a name that is taken, or no such device; no
+            folder is made then.
         PopnasError: no candidate could be trained at all.
     """
     forks.check("a search")
     run_config = load_config(config)
+    check_place_of_run(logs, name)  # loading torch and data takes seconds
     evaluator = evaluators.create(run_config)
     for warning in [*unused(run_config), *evaluator.told]:
         tell(Warned(warning))
@@ -144,6 +153,7 @@ class _Search:
         self.folder, self.evaluator, self.tell = folder, evaluator, tell
         self.config, self.space = evaluator.config, evaluator.space
         self.state: RunState = folder.state()
+        self.was_finished = self.state.is_finished
         config, strategy = self.config, self.config.search_strategy
         self.strategy = ProgressiveSearch(
             self.space,
@@ -363,7 +373,12 @@ class _Search:
         evaluations = self.state.evaluations
         num_failed = sum(evaluation.is_failed for evaluation in evaluations)
         return SearchResult(
-            self.folder.path, self.state.best, self.state.finish_reason, len(evaluations), num_failed
+            self.folder.path,
+            self.state.best,
+            self.state.finish_reason,
+            len(evaluations),
+            num_failed,
+            self.was_finished,
         )
 
 
