@@ -155,8 +155,12 @@ def test_every_long_command_says_how_to_go_on(number, status, stage, terminal, p
     }[stage]
     watched = terminal(*command.split())
     watched.watch(seen)
-    watched.process.send_signal(number)
+    if number == signal.SIGINT:
+        watched.press(CTRL_C)  # which the terminal writes behind the bar
+    else:
+        watched.process.send_signal(number)
     assert watched.watch() == status
+    assert not any(set(line) & set("━┄⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏") for line in watched.lines()), watched.text()
     text = watched.words()
     assert text.endswith(hint)
     assert text.count("Interrupted.") == 1
