@@ -39,7 +39,8 @@ class _Document:
     def with_origin(self, path: messages.Path, problem: Problem) -> Problem:
         """The problem with the line, or the --set, that it comes from."""
         if any(path[: len(changed)] == changed for changed in self.set_paths):
-            return Problem(problem.place, problem.value, f"{problem.message} (from --set)")
+            hint = messages.quoting_hint(path, problem.value)
+            return Problem(problem.place, problem.value, f"{problem.message}{hint} (from --set)")
         line = self.lines.get(path)
         return Problem(problem.place, problem.value, f"{problem.message} (line {line})") if line else problem
 

@@ -21,6 +21,7 @@ from popnas.errors import Problem, nearest
 Path = tuple[str | int, ...]
 Schema = dict[str, Any]
 
+_LONGEST_HINT = 400
 _TOO_LARGE = ("less_than", "less_than_equal")
 _TOO_SMALL = ("greater_than", "greater_than_equal")
 
@@ -186,6 +187,23 @@ def _unquote_hint(node: Schema, value: str) -> str:
     if (is_number and kinds & {"integer", "number"}) or (is_flag and "boolean" in kinds):
         return f" Write {shorten(value)} without quotes."
     return ""
+
+
+def quoting_hint(path: Path, value: Any) -> str:
+    """How a list or an object is written on a command line, whose quotes a shell takes away; "" where the
+    field wants neither, or has it.
+    """
+    kinds = {option.get("type") for option in _options(schema_at(path))}
+    field = place(path)
+    if not isinstance(value, str) or not kinds & {"array", "object"}:
+        return ""
+    given = f"'{field}={{\"key\": value}}'"
+    if "array" in kinds:
+        items = [item.strip(" \"'") for item in value.strip(" []").split(",")]
+        given = f"'{field}={json.dumps([item for item in items if item], ensure_ascii=False)}'"
+    if len(given) > _LONGEST_HINT or "'" in given[1:-1] or not given.isprintable():
+        given = f'\'{field}=["a", "b"]\''
+    return f" A shell takes the quotes away: put single quotes around the whole argument, --set {given}."
 
 
 @cache

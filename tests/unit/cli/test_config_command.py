@@ -1,6 +1,9 @@
 """`popnas config`."""
 
 import json
+import shlex
+
+import pytest
 
 from popnas.cli.main import run
 
@@ -67,3 +70,33 @@ def test_data_that_are_not_there_are_told_with_the_other_mistakes(tmp_path, caps
     assert problems[1]["value"] == f"{tmp_path}/nowhere" and "does not exist" in problems[1]["message"]
     assert run(["config", "check", "-j", "run_debug", *sets[:2]]) == 0
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("search_space.operators=[identity,3x3 conv]", 'search_space.operators=["identity", "3x3 conv"]'),
+        ("search_space.operators=identity, 3x3 conv", 'search_space.operators=["identity", "3x3 conv"]'),
+        ("others.trackers=[tensorboard]", 'others.trackers=["tensorboard"]'),
+    ],
+)
+def test_a_list_whose_quotes_the_shell_took_is_told_as_it_is_typed(given, meant, capsys):
+    assert run(["config", "check", "-j", "run_debug", "--set", given]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    typed = shlex.split(told[told.index("--set '") : told.index(" (from --set)")].rstrip("."))
+    assert typed == ["--set", meant]
+    assert run(["config", "check", "-j", "run_debug", *typed]) == 0
+
+
+@pytest.mark.parametrize("field", ["search_space.blocks", "dataset.name", "others.seed"])
+def test_what_is_no_list_is_told_nothing_of_quotes(field, capsys):
+    run(["config", "check", "-j", "run_debug", "--set", f"{field}=[a"])
+    assert "single quotes" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["search", "plan"])
+def test_the_example_of_a_list_in_the_help_works(command, capsys):
+    assert run([command, "-h"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    typed = shlex.split(told[told.index("--set 'search") :].partition(". ")[0])
+    assert run(["config", "check", "-j", "run_debug", *typed]) == 0

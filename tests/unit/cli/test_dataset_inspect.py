@@ -243,3 +243,18 @@ def test_large_photographs_are_suggested_a_moderate_size(tmp_path, capsys):
     data = photographs(tmp_path / "data", {"train": [(70 + i, 300 + i) for i in range(12)]})
     found, _ = inspected(tmp_path, capsys, data)
     assert warned(found, '{"width": 64, "height": 64}, their median, at most 64')
+
+
+def test_what_hurts_nothing_is_no_warning(tmp_path, capsys):
+    x, y = np.random.default_rng(0).normal(size=(40, 20, 2)), np.arange(40) % 2
+    np.savez(tmp_path / "waves.npz", x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    series = ["--type", "time_series_classification"]
+    found, page = inspected(tmp_path, capsys, tmp_path / "waves.npz", *series)
+    assert not warned(found, "are taken for splits by their names")
+    assert len(found["notes"]) == 1 and "are taken for splits by their names" in found["notes"][0]
+    hurts, _, rest = page.partition(">Splits<")
+    assert "are taken for splits" in rest and "are taken for splits" not in hurts
+    assert "equal to an earlier one" in rest
+    arguments = [str(tmp_path / "waves.npz"), "-o", str(tmp_path / "p.html"), *series]
+    assert run(["dataset", "inspect", *arguments]) == 0
+    assert "Note: The arrays of" in capsys.readouterr().out

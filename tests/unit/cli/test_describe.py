@@ -135,3 +135,13 @@ def test_a_cell_without_its_option_is_answered_with_the_command_that_works(
     remedy = err[err.index("popnas describe --spec") :]
     out, _ = describe(capsys, *shlex.split(remedy)[2:], *SHAPE)
     assert "params" in out
+
+
+def test_a_run_in_the_place_of_a_cell_is_shown_by_other_commands(tmp_path, capsys):
+    assert run(["describe", str(tmp_path)]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"popnas report {tmp_path}" in told and f"popnas pick {tmp_path}" in told
+    assert f"--spec {tmp_path}" not in told
+    assert run(["describe", "nonsense"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "takes no argument 'nonsense'" in told and "--spec nonsense" not in told

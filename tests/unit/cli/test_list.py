@@ -50,3 +50,11 @@ def test_runs_and_a_broken_one(tmp_path, capsys):
     assert rows["mine"]["best_score"] is None
     assert rows["mine"]["state"] == f"unfinished; go on with: popnas search -r {tmp_path / 'mine'}"
     assert rows["broken"]["state"].startswith("unreadable: ")
+
+
+def test_the_folder_of_runs_is_an_argument_and_may_be_one_run(tmp_path, capsys):
+    for name in ("mine", "other"):
+        RunFolder.create(tmp_path / name, load("run_debug").to_json())
+    for place, names in ((tmp_path, {"mine", "other"}), (tmp_path / "mine", {"mine"})):
+        assert run(["list", "runs", str(place), "--json"]) == 0
+        assert {row["run"] for row in json.loads(capsys.readouterr().out)} == names

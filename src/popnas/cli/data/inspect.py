@@ -109,6 +109,8 @@ def _show(facts: dict[str, Any]) -> None:
             for k, label in enumerate(facts["class_names"])
         ],
     )
+    for note in facts["notes"]:
+        echo(f"\nNote: {note}")
     if not facts["warnings"]:
         echo("\nNothing was found that would hurt a search.")
     for number, line in enumerate(facts["warnings"]):

@@ -65,5 +65,7 @@ def _print(found: Plan) -> None:
         echo(f"  of it confirming {duration(found.confirmation_seconds)}: the best cells with other seeds")
     echo(f"  of it other work {duration(found.fixed_seconds)}: start, data, predictors, best model, report")
     echo(f"Training alone:    {duration(found.candidate_seconds)} of all networks, one after the other")
+    if found.shortened_by is not None:
+        echo(f"To shorten it:     {found.shortened_by}")
     if found.memory_bytes is not None:
         echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")

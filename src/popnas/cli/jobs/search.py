@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     "sets",
     metavar="a.b=V",
     multiple=True,
-    help="Change one field of the configuration; repeatable. With -r: limits, device, and dataset.path "
-    "where the data were moved.",
+    help="Change one field of the configuration; repeatable. A list is put in single quotes: --set "
+    '\'search_space.operators=["identity", "3x3 conv"]\'. With -r: limits, device, and dataset.path where '
+    "the data were moved.",
 )
 @click.option(
     "--confirm/--no-confirm", default=None, help="Train the best cells again with 3 seeds each, at the end."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from popnas import files
 from popnas.cli.terminal.options import config_option, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json_line, print_table
 from popnas.command_lines import as_typed
@@ -68,8 +69,7 @@ def command(
     With --json one JSON object a line, in the order of the cells.
     """
     if bare:
-        given = " ".join(bare)
-        raise click.UsageError(f"a cell is given with --spec: {as_typed('describe', '--spec', given)}")
+        raise click.UsageError(_instead(" ".join(bare)))
     asked = [spec is not None, specs is not None, is_space, steps_per_epoch is not None]
     if sum(asked) != 1:
         raise click.UsageError(
@@ -93,6 +93,19 @@ def command(
         cells = [describe.read_cell(spec or "", num_dims)]
     network_spec = describe.network_spec(config, input_shape, classes)
     _print_cells(describe.describe_cells(cells, network_spec, costs), is_json=is_json)
+
+
+def _instead(given: str) -> str:
+    """What was meant by a word that is no option's: a cell, or a run."""
+    if given.lstrip().startswith(("[", "(")):
+        return f"a cell is given with --spec: {as_typed('describe', '--spec', given)}"
+    if files.user_path(given).is_dir():
+        return (
+            f"it describes cells, given with --spec CELL or --specs FILE; what a run found is shown by "
+            f"{as_typed('report', files.user_path(given))}, its best cells by "
+            f"{as_typed('pick', files.user_path(given))}"
+        )
+    return f"it takes no argument '{given}': a cell is given with --spec CELL, many with --specs FILE"
 
 
 def _num_dims(config: RunConfig) -> int:

@@ -170,18 +170,21 @@ def datasets() -> Iterator[Row]:
 
 
 @command.command("runs")
+@click.argument("folder", metavar="[FOLDER]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--logs",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
     default="logs",
     show_default=True,
-    help="Folder of the runs.",
+    hidden=True,  # as it was before FOLDER
 )
 @json_option
-def runs(logs: Path, is_json: bool) -> None:
-    """The runs below a folder, the newest last."""
-    folders = [path.parent for path in logs.glob("*/restore")] if logs.is_dir() else []
+def runs(folder: Path | None, logs: Path, is_json: bool) -> None:
+    """The runs in a folder, the newest last; or that one run, if FOLDER is one."""
+    logs = folder or logs
+    places = [logs] if (logs / "restore").is_dir() else [path.parent for path in logs.glob("*/restore")]
+    folders = places if logs.is_dir() else []
     rows = [_run_row(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
     if not rows and not is_json:
         echo(f"No runs below {logs}.{files.near_hint(logs) if not logs.exists() else ''}", err=True)

@@ -19,7 +19,8 @@ set_option = click.option(
     "sets",
     metavar="a.b=V",
     multiple=True,
-    help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. Repeatable.",
+    help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. A list is put "
+    'in single quotes: --set \'search_space.operators=["identity", "3x3 conv"]\'. Repeatable.',
 )
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
 moved_option = click.option(

@@ -39,7 +39,7 @@ def html(facts: dict[str, Any], examples: ShownExamples, views: Views) -> str:
     show = {"masks": _masks, "images": _images, "series": _series}[examples.kind]
     sections = [
         ("What will hurt", _warnings(facts["warnings"])),
-        ("Splits", _splits(facts)),
+        ("Splits", _notes(facts["notes"]) + _splits(facts)),
         ("Classes", _classes(facts, has_colours=examples.kind == "masks")),
     ]
     with views.view("the page's part 'Examples'"):
@@ -66,6 +66,10 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<ul class="steps">{"".join(f"<li>{markup.text(line)}</li>" for line in warnings)}</ul>'
 
 
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(f"<p>{markup.text(note)}</p>" for note in notes)
+
+
 def _splits(facts: dict[str, Any]) -> str:
     is_per_pixel = facts["splits"]["train"]["unlabelled_share"] is not None
     rows: list[list[Value | str]] = []
@@ -80,7 +84,7 @@ def _splits(facts: dict[str, Any]) -> str:
     for name in facts["unusable_splits"]:
         rows.append([name, "?", "cannot be used: see what will hurt", "?", *["?"] * is_per_pixel])
     header = ["split", "examples", "size (width x height)" if len(facts["input_shape"]) == 3 else "length"]
-    return markup.table([*header, "repeated", *["unlabelled"] * is_per_pixel], rows)
+    return markup.table([*header, "equal to an earlier one", *["unlabelled"] * is_per_pixel], rows)
 
 
 def _classes(facts: dict[str, Any], *, has_colours: bool) -> str:

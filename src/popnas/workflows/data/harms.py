@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from popnas.datasets.images import decoding
+from popnas.datasets.npz import names as npz_names
 from popnas.workflows.data.look import Look
 
 LARGE_UNLABELLED = 0.2
@@ -26,11 +27,22 @@ def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
     found += _of_classes(facts, look)
     found += _unlabelled(facts)
     found += _sizes(facts, look)
-    # Those who have not set dataset.resize yet are not told what it did.
-    found += [
-        line for line in look.dataset.told if not (look.needs_resize and decoding.STRETCHED[1:] in line)
-    ]
+    found += [line for line in look.dataset.told if not _is_moot(line, look) and not _is_harmless(line)]
     return list(dict.fromkeys(found))
+
+
+def notes_of(look: Look) -> list[str]:
+    """What is told of how data were read and hurts nothing."""
+    return [line for line in look.dataset.told if _is_harmless(line)]
+
+
+def _is_harmless(line: str) -> bool:
+    return npz_names.TAKEN in line
+
+
+def _is_moot(line: str, look: Look) -> bool:
+    """Whether it tells what dataset.resize did to those who have not set it yet."""
+    return look.needs_resize and decoding.STRETCHED[1:] in line
 
 
 def _leaks(facts: dict[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from popnas.report.pages import data_page
 from popnas.report.pages.data_page import ShownExamples
 from popnas.report.views import Views
 from popnas.storage import plain, write_text
-from popnas.workflows.data.harms import warnings_of
+from popnas.workflows.data.harms import notes_of, warnings_of
 from popnas.workflows.data.look import Look
 
 _NUM_MASKS = 10
@@ -25,7 +25,8 @@ _NUM_PER_CLASS = 8
 
 
 def inspect(look: Look) -> dict[str, Any]:
-    """What the data hold, as plain JSON values: splits, classes, sizes, duplicates, and `warnings`."""
+    """What the data hold, as plain JSON values: splits, classes, sizes, duplicates, and `warnings`;
+    `notes` hurt nothing."""
     dataset = look.dataset
     splits = _splits(dataset)
     digests = {name: _digests(split) for name, split in splits.items()}
@@ -45,6 +46,7 @@ def inspect(look: Look) -> dict[str, Any]:
     }
     found: dict[str, Any] = plain(facts)
     found["warnings"] = warnings_of(found, look)
+    found["notes"] = notes_of(look)
     return found
 
 

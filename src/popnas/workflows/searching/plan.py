@@ -37,6 +37,10 @@ _END_SECONDS, _END_SECONDS_PER_NETWORK = 4.0, 0.05
 """The best model's files, tables, figures and the report."""
 
 
+_LONG_SECONDS = 600
+"""From here on it is told what would shorten a search."""
+
+
 @dataclass(frozen=True)
 class StepPlan:
     """One step: `num_expansions` cells are predicted and `num_networks` trained at most; so many are
@@ -81,6 +85,8 @@ class Plan:
     device: str
     data: dict[str, Any]
     warnings: list[str]
+    shortened_by: str | None = None
+    """What shortens a long search most, in a sentence."""
 
 
 def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
@@ -105,11 +111,12 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
     if not evaluator.executor_class.is_in_driver:
         fixed += load_seconds + _WORKER_SECONDS
+    seconds = sum(item.seconds for item in steps) + confirmation_seconds + fixed
     return Plan(
         steps=steps,
         num_networks=sum(item.num_networks for item in steps),
         epoch_seconds=forecast.candidates.epoch_seconds(forecast.selected),
-        seconds=sum(item.seconds for item in steps) + confirmation_seconds + fixed,
+        seconds=seconds,
         confirmation_seconds=confirmation_seconds,
         fixed_seconds=fixed,
         candidate_seconds=forecast.work + confirmed,
@@ -118,6 +125,35 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
         device=evaluator.devices[0],
         data=evaluator.describe(),
         warnings=warnings,
+        shortened_by=_shortened_by(steps, config, forecast.space) if seconds > _LONG_SECONDS else None,
+    )
+
+
+def _shortened_by(steps: list[StepPlan], config: RunConfig, space: SearchSpace) -> str:
+    """What takes most of the time, and the field that makes less of it."""
+    first, later = steps[1].seconds, sum(item.seconds for item in steps[2:])
+    share = max(first, later) / max(sum(item.seconds for item in steps), 1e-9)
+    epochs = config.training_hyperparameters.epochs
+    every = f"Fewer training_hyperparameters.epochs (now {epochs}) shorten every training."
+    if first < later:
+        last = steps[-1].step
+        which = f"Steps 2 to {last} take" if last > 2 else "Step 2 takes"
+        return (
+            f"{which} {share:.0%} of the trainings' time, and a smaller "
+            f"search_strategy.max_children (now {config.search_strategy.max_children}) shortens "
+            f"{'them' if last > 2 else 'it'} most. {every}"
+        )
+    half = space.operators[: space.num_operators // 2]
+    fewer = ""
+    if half:
+        num_left = SearchSpace(half, 1, space.lookback_depth).count_new_blocks(1)
+        fewer = (
+            f": {steps[1].num_networks:,} with {space.num_operators} search_space.operators, {num_left:,} "
+            f"with {len(half)}"
+        )
+    return (
+        f"Step 1 takes {share:.0%} of the trainings' time, because it trains every cell of one block{fewer}. "
+        f"{every}"
     )
 
 

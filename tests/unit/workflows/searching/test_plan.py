@@ -168,3 +168,24 @@ def test_a_plan_of_real_probes_comes_near_a_real_search(config, tmp_path, monkey
     expected = sum(step.expected for step in found.steps)
     # Twofold at most: the machine that runs the tests may do anything else meanwhile (`bench_plan` is exact).
     assert 0.5 < (found.candidate_seconds / expected) / (taken / len(events)) < 2.0
+
+
+def slow(cell):
+    return ProbedCost(train=3.0, validation=0.2, once=50.0)
+
+
+def test_a_long_search_is_told_what_shortens_it_most(planned):
+    """And it does: the field that is named is set, and the part that takes most shrinks."""
+    assert planned(steady).shortened_by is None
+    first = planned(slow)  # 10 networks in step 1, 3 in step 2
+    assert first.shortened_by is not None and first.shortened_by.startswith("Step 1 takes ")
+    assert "10 with 2 search_space.operators, 3 with 1." in first.shortened_by
+    few = planned(slow, **{"search_space.operators": ["identity"]})
+    assert few.steps[1].num_networks == 3 and few.steps[1].seconds < first.steps[1].seconds / 3
+    pnas = {"search_space.blocks": 3, "others.pnas_mode": True}
+    later = planned(slow, **pnas, **{"search_strategy.max_children": 20})
+    assert later.shortened_by is not None and later.shortened_by.startswith("Steps 2 to 3 take ")
+    assert "search_strategy.max_children (now " in later.shortened_by
+    narrow = planned(slow, **pnas, **{"search_strategy.max_children": 5})
+    assert sum(step.seconds for step in narrow.steps[2:]) < sum(step.seconds for step in later.steps[2:]) / 3
+    assert all("training_hyperparameters.epochs (now 1)" in found.shortened_by for found in (first, later))
