@@ -143,4 +143,5 @@ def test_growing_paid_only_against_every_single_block_cell_that_was_confirmed() 
     assert "Growing paid" not in result.render(lucky(grown, unlucky, [0.985, 0.984, 0.986]))
     page = result.render(lucky(grown, unlucky, [0.960, 0.961, 0.959]))
     assert "beats the best of the 2 single-block cells that were confirmed" in page
+    assert f"The grown cell of the best score: {markup.code(GROWN)}" in page
     assert "0.9600" in page

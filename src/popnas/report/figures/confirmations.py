@@ -68,7 +68,7 @@ FIGURES.register("confirmations", description="the best cells trained again with
         0,
         "Confirmation",
         "Cells are numbered by their score in the search, which is too good on average, being the best of "
-        "many. Orange: the best cell of a single block.",
+        "many. Orange: cells of a single block.",
         compute,
         paint,
     )

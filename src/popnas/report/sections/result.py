@@ -83,7 +83,9 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
     paragraphs = [_better_mean(run, confirmations)]
     if not found:
         return paragraphs[0]
-    paragraphs.append(f"<p class={'good' if found[0].outcome in _GOOD else 'note'}>{_sentence(found[0])}</p>")
+    look, grown = "good" if found[0].outcome in _GOOD else "note", found[0].grown.evaluation
+    which = "" if grown == run.state.best else f" The grown cell of the best score: {markup.code(grown.cell)}"
+    paragraphs.append(f"<p class={look}>{_sentence(found[0])}{which}</p>")
     others = [item for item in found[1:] if item.outcome in _GOOD]
     if found[0].outcome not in _GOOD and others:
         paragraphs.append(
