@@ -70,6 +70,24 @@ def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
     assert final.render(data(folder)).count("<li>") == 0
 
 
+@pytest.mark.parametrize("place", ["best_model", "final_training/deploy"])
+def test_how_an_input_of_a_network_is_made_is_told_as_its_model_json_says(
+    make_run: MakeRun, place: str
+) -> None:
+    folder = make_run(blocks=2)
+    (model := folder.path / place).mkdir(parents=True)
+    (model / "model.onnx").write_bytes(b"onnx")
+    network = {"macro": "classification", "input_shape": [8, 8, 1], "num_classes": 2}
+    measured = {"file": "model.onnx", "accuracy": 0.5, "num_samples": 9, "split": "test"}
+    content = {"cell": "[]", "class_names": ["a", "b"], "network": network, "params": 5, "flops": 6}
+    content |= {"num_epochs": 7, "measured": measured}
+    show = front.next_steps if place == "best_model" else final.render
+    for given, steps in (({}, []), ({"how_to_make": ["bring <16> to 255"]}, ["bring &lt;16&gt; to 255"])):
+        described = content | {"input": {"shape": ["batch", 1, 8, 8], **given}}
+        (model / "model.json").write_text(json.dumps(described))
+        assert re.findall("<ol><li>(.*?)</li></ol>", show(data(folder))) == steps
+
+
 def test_failures_stand_with_their_reasons(make_run: MakeRun) -> None:
     run = data(make_run(blocks=1, failures="some"))
     text = details.failures(run)
