@@ -12,6 +12,7 @@ PopnasError                     exit status 1: something failed that no other in
 │   │   ├── TooFewError         too few examples for a validation split of every class
 │   │   └── SizesDifferError    images of several sizes where one is needed
 │   ├── RunFolderError          a run folder that exists, is locked, is missing or is from another version
+│   │   └── RunMovedError       the folder of a run under way is no longer in its place
 │   ├── JournalError            a journal that is corrupt beyond its last line
 │   └── MissingExtraError       an optional dependency that is not installed
 ├── CandidateFailed             one candidate could not be evaluated; the search goes on without it
@@ -156,6 +157,10 @@ class ExportError(PopnasError):
 
 class ExecutorError(PopnasError):
     """Workers could not be set up, or broke down for a reason that no candidate caused."""
+
+
+class RunMovedError(RunFolderError):
+    """The folder of a run under way is no longer in its place."""
 
 
 class StorageError(PopnasError):

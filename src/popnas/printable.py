@@ -16,6 +16,12 @@ def printable(text: str) -> str:
     return _HARMFUL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def one_line(text: str) -> str:
+    """`text` as `printable`, with line ends and tabs as \\n and \\t: a name with a line end must not look
+    like a line of ours."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def printable_json(document: str) -> str:
     """A JSON document with harmful characters escaped as JSON does it: its values are the same."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

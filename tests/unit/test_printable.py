@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from popnas.cli.terminal.output import shown
-from popnas.printable import printable, printable_json
+from popnas.cli.terminal.output import echo_events, shown
+from popnas.events import Warned
+from popnas.printable import one_line, printable, printable_json
 from popnas.report import canvas, markup
 from popnas.storage import write_table
 
@@ -44,3 +45,13 @@ def test_no_view_carries_out_what_a_name_says(written, tmp_path):
 def test_escaped_json_says_the_same():
     assert json.loads(printable_json(json.dumps(NAME, ensure_ascii=False))) == NAME
     assert printable("two\nlines\tand a tab") == "two\nlines\tand a tab"
+
+
+@pytest.mark.parametrize("name", ["a\nError: disk broken", "a\r\nb", "a\tb", "a\x1b[2Kb\n"])
+def test_a_warning_is_one_line_whatever_names_are_in_it(name, capsys):
+    echo_events(Warned(f"The class '{name}' has few examples."))
+    shown = capsys.readouterr().err
+    assert (
+        shown.count("\n") == 1 and shown.startswith("Warning: The class 'a") and shown.endswith("examples.\n")
+    )
+    assert one_line(name).isprintable()

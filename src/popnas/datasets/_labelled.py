@@ -122,7 +122,8 @@ class LabelledData(ABC):
         train = parts["train"]
         if config.samples is not None:
             rng = splits.generator(seed, "samples")
-            train = train.take(splits.limit_samples(train.y, config.samples, rng, notes))
+            share = config.validation_size
+            train = train.take(splits.limit_samples(train.y, config.samples, rng, notes, share))
         if config.validation_size is None:
             return folds.with_held_out(train, parts["validation"])
         with explained(self.findings):

@@ -44,20 +44,31 @@ def draw(y: np.ndarray, total: int, rng: np.random.Generator, *, num_left: int =
     return np.sort(np.concatenate(chosen))
 
 
-def limit_samples(y: np.ndarray, samples: int, rng: np.random.Generator, notes: list[str]) -> np.ndarray:
-    """Indices of a stratified draw of `samples` training examples (`dataset.samples`).
+def limit_samples(
+    y: np.ndarray,
+    samples: int,
+    rng: np.random.Generator,
+    notes: list[str],
+    validation_size: float | None = None,
+) -> np.ndarray:
+    """Indices of a stratified draw of `samples` training examples (`dataset.samples`), from which a share of
+    `validation_size` is to be taken afterwards (None: nothing).
 
     Raises:
-        DataError: fewer samples than classes.
+        DataError: fewer samples than classes; it says how many are enough for the validation split, too.
     """
     if samples >= len(y):
         notes.append(f"dataset.samples {samples} has no effect: the training data hold {len(y)} examples")
         return np.arange(len(y))
     num_classes = len(np.unique(y))
     if samples < num_classes:
+        enough = num_classes
+        if validation_size:  # one of each class stays, one goes
+            enough = max(2 * num_classes, int(np.ceil(num_classes / validation_size)))
         raise DataError(
             f"dataset.samples is {samples}, but the training data have {num_classes} classes and a draw "
-            f"needs at least one example of each. Give at least {num_classes}."
+            f"needs at least one example of each. Give at least {enough}"
+            + (f", for a validation split of {validation_size:g} of them, too." if validation_size else ".")
         )
     return draw(y, samples, rng)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from popnas.errors import ExecutorError
+from popnas.runs.journal import moved
 from popnas.storage import TEMPORARY_PREFIX, storage_errors, write_bytes
 
 
@@ -65,7 +66,13 @@ class InFolder(Artifacts):
         self.root = root
 
     def place(self, name: str) -> Path:
-        """See `Artifacts`."""
+        """See `Artifacts`.
+
+        Raises:
+            RunMovedError: the run folder is gone; it would be made again, with nothing in it but this.
+        """
+        if not self.root.is_dir():
+            raise moved(self.root)
         return self.root / name
 
     def carried(self) -> dict[str, str]:

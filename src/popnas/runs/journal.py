@@ -22,7 +22,7 @@ from typing import Any
 
 from popnas import files
 from popnas.command_lines import as_typed
-from popnas.errors import JournalError, RunFolderError
+from popnas.errors import JournalError, RunFolderError, RunMovedError
 from popnas.runs import ending
 from popnas.storage import fsync, fsync_directory, plain, storage_errors
 
@@ -116,6 +116,15 @@ class Scan:
         return ending.Note(len(self.sums), self.first_sum, self.last_sum)
 
 
+def moved(folder: Path) -> RunMovedError:
+    """The folder of a run under way is gone from its place."""
+    return RunMovedError(
+        f"{folder} was moved or removed while it was worked on, so the work ends here. All that was finished "
+        f"is in the folder, wherever it is now: go on there with "
+        f"`{as_typed('search', '-r', 'ITS_NEW_PLACE')}`."
+    )
+
+
 class Journal:
     """An append-only file of events. Only the holder of `RunFolder.lock` may append; anyone may read."""
 
@@ -149,6 +158,7 @@ class Journal:
 
         Raises:
             StorageError: the disk refused; the journal stays valid and the append may be repeated later.
+            RunMovedError: the journal that is open is no longer in its place.
         """
         if self._handle is None:
             self._open()
@@ -156,6 +166,7 @@ class Journal:
         assert handle is not None
         record = Event(self._next_seq, event, plain(content), plain(volatile or {}))
         line = record.line(self._last_sum)
+        self.check_place()
         with storage_errors(self.path):
             if self._is_dirty:
                 self._cut(handle)
@@ -173,6 +184,24 @@ class Journal:
         self._first_sum = self._first_sum or self._last_sum
         ending.write(self.path, ending.Note(record.seq, self._first_sum, self._last_sum))
         return record
+
+    def check_place(self) -> None:
+        """Before anything is written into the run folder: one that was moved or removed takes its open
+        journal along, and what is written by its old name from then on would be beside it, where nobody
+        finds it.
+
+        Raises:
+            RunMovedError: the journal that is open is no longer in its place.
+        """
+        if self._handle is None:
+            return
+        with storage_errors(self.path):
+            try:
+                is_here = os.path.samestat(self.path.stat(), os.fstat(self._handle))
+            except FileNotFoundError:
+                is_here = False
+        if not is_here:
+            raise moved(self.path.parent.parent)
 
     def close(self) -> None:
         """Close the file; a later append opens it again."""

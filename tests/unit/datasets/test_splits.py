@@ -1,6 +1,8 @@
+import re
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from popnas.datasets.splits import allocate, divide, draw, generator, limit_samples
@@ -88,3 +90,17 @@ def test_the_sample_limit_is_stratified_and_notes_when_it_does_nothing():
     assert "no effect" in notes[0]
     with pytest.raises(DataError, match=r"samples is 2, but the training data have 3 classes"):
         limit_samples(y, 2, generator(0), notes)
+
+
+@given(
+    counts=st.lists(st.integers(2, 60), min_size=2, max_size=8),
+    share=st.sampled_from([0.05, 0.1, 0.2, 0.34, 0.5]),
+)
+def test_as_many_samples_as_a_mistake_asks_for_are_enough(counts, share):
+    y = labels(counts)
+    with pytest.raises(DataError) as raised:
+        limit_samples(y, 1, generator(0), [], share)
+    enough = int(re.search(r"Give at least (\d+)", str(raised.value))[1])
+    drawn = y[limit_samples(y, enough, generator(0), [], share)]
+    assume(len(y) >= enough)  # else there are no more
+    assert len(divide(drawn, share, generator(0), list("abcdefgh")).validation)

@@ -9,7 +9,7 @@ import click
 
 from popnas.cli.data import init_masks as masks
 from popnas.cli.data.reading_choice import ask, looked_at, type_option
-from popnas.cli.terminal.output import echo
+from popnas.cli.terminal.output import echo, warning_line
 from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
 
@@ -46,7 +46,7 @@ def command(data: str, output: Path, task: str | None) -> None:
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
     for line in _told(look):
-        echo(f"Warning: {line}", err=True)
+        echo(warning_line(line), err=True)
     echo(f"{_summary(look)}\nWrote {as_argument(output)}. Next: {as_typed('plan', '-j', output)}")
 
 

@@ -11,7 +11,7 @@ from popnas.cli.data.reading_choice import ask_or_take_likeliest, looked_at, typ
 from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, set_option
-from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
+from popnas.cli.terminal.output import echo, echo_events, print_json, print_table, warning_line
 from popnas.command_lines import as_argument
 from popnas.errors import UserError
 
@@ -114,7 +114,7 @@ def _show(facts: dict[str, Any]) -> None:
     if not facts["warnings"]:
         echo("\nNothing was found that would hurt a search.")
     for number, line in enumerate(facts["warnings"]):
-        echo(f"{'' if number else chr(10)}Warning: {line}")
+        echo(f"{'' if number else chr(10)}{warning_line(line)}")
 
 
 def _share(split: dict[str, Any], k: int) -> str:

@@ -22,7 +22,7 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
 
     Checks the configuration, loads the data and probes a few networks; nothing is written.
     """
-    from popnas.cli.terminal.output import echo, print_json
+    from popnas.cli.terminal.output import echo, print_json, warning_line
     from popnas.cli.terminal.progress import progress_listener
 
     with progress_listener(is_quiet=is_json) as listener:
@@ -36,7 +36,7 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
         return
     _print(found)
     for warning in found.warnings:
-        echo(f"Warning: {warning}", err=True)
+        echo(warning_line(warning), err=True)
 
 
 def _print(found: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from popnas.cli.terminal.options import config_option, json_option, set_option
-from popnas.cli.terminal.output import echo, print_json
+from popnas.cli.terminal.output import echo, print_json, warning_line
 from popnas.errors import ConfigError
 
 
@@ -49,7 +49,7 @@ def check(source: str, sets: Sequence[str], is_json: bool) -> None:
         print_json(_answer(source, warnings=warnings(checked), config=checked.to_json()))
         return
     for warning in warnings(checked):
-        echo(f"Warning: {warning}", err=True)
+        echo(warning_line(warning), err=True)
     echo(f"{source}: no mistakes.")
 
 

@@ -11,7 +11,7 @@ import click
 
 from popnas.cli.terminal.wrap import columns_of, pieces, width_of, wrap
 from popnas.events import JobEvent, PhaseStarted, Told, Warned
-from popnas.printable import printable, printable_json
+from popnas.printable import one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,10 +37,15 @@ def words_of(event: JobEvent) -> str | None:
     """What an event is as a line of its own, wherever there is no bar; None: nothing."""
     match event:
         case Warned(text):
-            return None if text in TOLD_BY_JOB else f"Warning: {text}"
+            return None if text in TOLD_BY_JOB else warning_line(text)
         case Told(text) | PhaseStarted(text):
             return text
     return None
+
+
+def warning_line(text: str) -> str:
+    """A warning as a line of its own."""
+    return f"Warning: {one_line(text)}"
 
 
 def echo_events(event: JobEvent) -> None:
@@ -61,7 +66,7 @@ def print_json_line(document: str) -> None:
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on a terminal; elsewhere the same columns, two spaces apart, nothing cut or wrapped."""
-    cells = [["" if cell is None else _one_line(str(cell)) for cell in row] for row in rows]
+    cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(headers, cells)
         return
@@ -70,10 +75,6 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         click.echo("  ".join(padded).rstrip())
-
-
-def _one_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -141,6 +141,8 @@ class _ProgressFile:
 
     def _write(self) -> None:
         self._written = time.monotonic()
+        if not self._path.parent.is_dir():
+            return  # moved or removed meanwhile: it is not made again for this
         with suppress(StorageError):
             write_json(self._path, {**self._content, "updated": _now()})
 

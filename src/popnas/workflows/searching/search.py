@@ -313,6 +313,7 @@ class _Search:
 
     def _record(self, proposed: Proposed, job: CandidateJob, result: Result) -> Evaluation:
         run = self.folder.path.resolve()
+        self.folder.journal.check_place()
         measured = candidate_jobs.received(result, job, run)
         evaluation = Evaluation.of(job, measured, is_exploration=proposed.is_exploration)
         if result.traceback is not None:
