@@ -271,21 +271,17 @@ class _EndToEnd:
                 left = time_left.words(self._whole_left(stage), limit)
                 self.tell(Told("; ".join(filter(None, [f"[{number}/{len(STAGES)}] {stage}", left]))))
                 self._run_stage(stage, arguments)
-                self._tell_result(stage)
+                if stage == "search":  # the other stages tell theirs, or the next one does
+                    self._tell_best()
             if stage == STAGES[-1]:  # the search's report knows neither the final network nor all cuts
                 report.write(self.folder, self.folder.state(), Views(self.tell))
             self.state["finished"][stage] = self._spent()
             self._write()
         return self._result()
 
-    def _tell_result(self, stage: str) -> None:
-        """What a stage found, where its own process has not told it."""
-        if stage == "search" and (cell := self.folder.state().best) is not None:
+    def _tell_best(self) -> None:
+        if (cell := self.folder.state().best) is not None:
             self.tell(Told(f"Best cell of the search: {cell.cell}, validation {cell.score:.4f}"))
-        elif stage == "selection":
-            model = selection.best_of(selection.read_selection(self.folder.model_selection))
-            if model is not None:
-                self.tell(Told(f"Best model of the selection: {model.folder.name}, {model.cell}"))
 
     def _run_stage(self, stage: str, arguments: list[str]) -> None:
         status = run_stage([*arguments, *(["--json"] if self.is_quiet else [])], self._write, self.told)
