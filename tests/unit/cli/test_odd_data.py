@@ -358,7 +358,8 @@ def test_it_is_said_by_init_inspect_and_search(tmp_path, capsys, warned_by_searc
     source, by_init = initialised(tmp_path, capsys)
     assert re.search(said, by_init)
     if write is not sizes:  # looked at in a size that is not the data's
-        assert re.search(said, "\n".join(inspected(tmp_path, capsys)["warnings"]))
+        found = inspected(tmp_path, capsys)
+        assert re.search(said, "\n".join(found["warnings"] + found["notes"]))
     assert re.search(said, warned_by_search(source))
 
 
