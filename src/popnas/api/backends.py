@@ -20,6 +20,7 @@ from popnas import forks
 from popnas.api.model_files import DESCRIPTION, ONNX, WEIGHTS, ModelFiles
 from popnas.errors import ExportError, UserError, nearest
 from popnas.export.description import REMEDY
+from popnas.process_state import torch_as_imported
 
 if TYPE_CHECKING:
     from popnas.datasets import Preprocessing
@@ -107,6 +108,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 class TorchBackend(Backend):
     """The network built anew from `model.json` with the weights in it, on the best device present."""
 
+    @torch_as_imported()
     def __init__(self, files: ModelFiles) -> None:
         from popnas.export import DeployedNetwork
         from popnas.training import device
@@ -121,6 +123,7 @@ class TorchBackend(Backend):
         # Networks that answer per pixel, and those of series, take any extent.
         self.size = spec.input_size if spec.num_dims == 2 and not is_per_pixel else (None,) * spec.num_dims
 
+    @torch_as_imported()
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         """See `Backend`."""
         import torch
@@ -151,6 +154,7 @@ def _has_onnx(files: ModelFiles) -> bool:
     return files.onnx_name != ONNX or ONNX in files.contents or WEIGHTS not in files.contents
 
 
+@torch_as_imported()
 def _exported(files: ModelFiles) -> bytes:
     """The ONNX file of a model that was saved as weights only."""
     from popnas.export import save_onnx

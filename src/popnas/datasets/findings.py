@@ -8,7 +8,6 @@ that they are told at once, those of one cause as one.
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from popnas.errors import DataError
+from popnas.process_state import without_warnings
 from popnas.resources import available_cores
 
 MAX_TOLD = 10
@@ -217,11 +217,10 @@ def read_all(
             return error
 
     def attempts(first: int) -> list[Result | DataError]:
-        return [attempt(item) for item in items[first : first + _AT_ONCE]]
+        with without_warnings():  # remarks of image libraries on tags and sizes
+            return [attempt(item) for item in items[first : first + _AT_ONCE]]
 
-    # Remarks of image libraries on tags and sizes; the filters belong to the process, so not in a thread.
-    with warnings.catch_warnings(), ThreadPoolExecutor(len(available_cores())) as threads:
-        warnings.simplefilter("ignore")
+    with ThreadPoolExecutor(len(available_cores())) as threads:
         parts = threads.map(attempts, range(0, len(items), _AT_ONCE))
         results = [result for part in parts for result in part]
     mistakes = Mistakes() if mistakes is None else mistakes

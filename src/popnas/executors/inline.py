@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -22,6 +20,7 @@ from popnas.executors._base import (
     failure,
     resolve,
 )
+from popnas.process_state import torch_in_turn
 
 
 @REGISTRY.register(
@@ -67,7 +66,7 @@ class InlineExecutor(Executor):
             return
         setup = resolve(self.work.setup)
         try:
-            with torch_threads(self.threads):
+            with torch_in_turn(self.threads):
                 self._context = setup(self.work.payload, self.worker(0))
         except UserError:
             raise
@@ -79,7 +78,7 @@ class InlineExecutor(Executor):
 
     def _evaluate(self, evaluate: Any, job: Job) -> Result:
         try:
-            with torch_threads(self.threads):
+            with torch_in_turn(self.threads):
                 return Result(job.id, checked(evaluate(self._context, job.payload)))
         except StorageError:
             raise
@@ -91,18 +90,3 @@ class InlineExecutor(Executor):
         super().close()
         self._context = None
         self._is_set_up = False
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Let torch use so many threads in the block, if something has imported torch (this module does not)."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -12,7 +12,6 @@ import logging
 import os
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from onnxruntime.quantization import (
 from popnas.datasets import Split
 from popnas.errors import ExportError
 from popnas.export.running import accuracy, feeds, open_session
+from popnas.process_state import Shared, without_warnings
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 MAX_LOSS = 0.01
@@ -143,7 +143,7 @@ def _quantize(fp32: Path, int8: Path, calibration: Split, folder: Path) -> None:
     nodes = _quantizable(onnx.load(plain))
     if not nodes:
         raise ExportError("the network has no convolution and no dense layer to quantise")
-    with _quiet():
+    with without_warnings(), _quiet():
         quantize_static(
             plain,
             int8,
@@ -205,15 +205,23 @@ def _race(
     return len(feed["input"]), (fp32, int8)
 
 
+def _is_not_of_quantiser(record: logging.LogRecord) -> bool:
+    return "onnxruntime" not in Path(record.pathname).parts
+
+
+@Shared
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantiser advises a preprocessing that we have done; it says so through the root logger."""
+    """The quantiser advises a preprocessing that we have done; it says so through the root logger, which
+    gets a handler for good by that unless it has one."""
     root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.CRITICAL)
+    stand_in = None if root.handlers else logging.lastResort
+    root.addFilter(_is_not_of_quantiser)
+    if stand_in is not None:
+        root.addHandler(stand_in)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        root.setLevel(level)
+        root.removeFilter(_is_not_of_quantiser)
+        if stand_in is not None:
+            root.removeHandler(stand_in)

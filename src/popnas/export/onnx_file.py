@@ -10,13 +10,10 @@ torch.export takes many seconds of a search that lasts minutes; the other where 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import logging
 import os
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +27,14 @@ from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.networks import Network
+from popnas.process_state import logger_at, without_warnings
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 OPSET = 18
 # Probabilities of both runtimes differ by rounding only; a wrong file differs by far more.
 TOLERANCE = 1e-4
 _CHECKED_BATCHES = (1, 3)
+_QUIET = logger_at("torch.onnx", logging.CRITICAL)
 
 Sample = tuple[Tensor, ...]
 
@@ -92,7 +91,8 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
             with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, path.parent) as folder:
                 part = Path(folder) / "model.onnx"
                 try:
-                    with _quiet():
+                    # The exporters warn of their own deprecations and of dynamic batches; the check decides.
+                    with without_warnings(), _QUIET():
                         write(deployed, part, has_dynamic_size)
                     check = _check(deployed, part, name, has_dynamic_size)
                 except OSError:
@@ -191,6 +191,7 @@ def _trace(deployed: DeployedNetwork, path: Path, has_dynamic_size: bool) -> Non
         output_names=["probabilities"],
         dynamic_axes=_axes(deployed, has_dynamic_size),
         opset_version=OPSET,
+        verbose=False,  # it would print
     )
 
 
@@ -231,18 +232,3 @@ _EXPORTERS: list[tuple[str, Callable[[DeployedNetwork, Path, bool], None]]] = [
     ("trace", _trace),
     ("export", _export),
 ]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporters warn of their own deprecations and of dynamic batches; the check decides, so nobody need
-    read that."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -14,6 +14,7 @@ from popnas.cells import Cell
 from popnas.errors import PopnasError, RunFolderError
 from popnas.export import description
 from popnas.networks import Network, weights
+from popnas.process_state import torch_random_in_turn
 
 
 def network_of(content: Mapping[str, Any], path: Path, data: bytes) -> Network:
@@ -32,7 +33,8 @@ def network_of(content: Mapping[str, Any], path: Path, data: bytes) -> Network:
             wanted = _forms(networks.build(cell, spec).state_dict())
         if (found := _forms(tensors)) != wanted:
             raise RunFolderError(_misfit(path, wanted, found))
-        network = networks.build(cell, spec)
+        with torch_random_in_turn():  # weights are drawn, though others take their place
+            network = networks.build(cell, spec)
         network.load_state_dict(tensors)
     except PopnasError as error:
         if isinstance(error, RunFolderError):

@@ -5,8 +5,6 @@ torch is imported on first use, not with this module, so that listing the predic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +12,7 @@ from scipy.special import expit
 
 from popnas.predictors._base import REGISTRY, FitReport, Prediction, PredictorContext, ScorePredictor
 from popnas.predictors._cross_validation import figures, folds
+from popnas.process_state import torch_in_turn
 
 if TYPE_CHECKING:
     from popnas.predictors._gin_network import NetworkWeights, NodeTypes
@@ -61,7 +60,8 @@ class GinPredictor(ScorePredictor):
         is_held_out_MN = fold_N == np.arange(self.num_models)[:, None]
         if self.num_models == 1:
             is_held_out_MN[:] = False
-        with _one_thread():
+        # On one thread sums have one order on every machine, and many small products cost less.
+        with torch_in_turn(1):
             result = train(cells_NB4, scaled_N, ~is_held_out_MN, self._types(), settings, seed)
         self._weights = result.weights
         predicted_MN = self._scores(result.outputs.T).T
@@ -86,7 +86,7 @@ class GinPredictor(ScorePredictor):
         from popnas.predictors._gin_bulk import predict_outputs
 
         assert self._weights is not None
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), torch_in_turn(1):
             outputs_NM = predict_outputs(self._weights, self._types(), cells_NB4, parents)
         scores_NM = self._scores(outputs_NM)
         mean_N = _mean(scores_NM)
@@ -95,19 +95,6 @@ class GinPredictor(ScorePredictor):
     def _scores(self, outputs_NM: np.ndarray) -> np.ndarray:
         """Scores for the networks' outputs before the sigmoid, float64."""
         return self._low + self._span * expit(outputs_NM.astype(np.float64))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: sums then have one order on every machine, and many small products cost less."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _without_outliers(targets_N: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ Layouts are computed in inches instead of asking matplotlib to find them: that w
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator
+
+from popnas.process_state import in_turn, without_warnings
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -148,9 +149,8 @@ def look() -> Iterator[None]:
     """All painting and encoding happens within: our own look over matplotlib's defaults, nothing of the
     settings of the user (`matplotlibrc`, styles of a notebook)."""
     defaults = {key: value for key, value in rcParamsDefault.items() if not key.startswith(_NOT_OF_A_LOOK)}
-    with rc_context(), warnings.catch_warnings():
-        # A font need not have every letter of a user's names: it shows a box in its place.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    # A font need not have every letter of a user's names: it shows a box in its place.
+    with in_turn("matplotlib"), rc_context(), without_warnings("Glyph .* missing from"):
         dict.update(rcParams, defaults)  # as rc_context puts them back: they are valid already
         rcParams.update(STYLE)
         yield

@@ -80,8 +80,14 @@ def reproducible(device: torch.device) -> Iterator[None]:
         if cuda_devices:
             stack.enter_context(torch.cuda.device(device))
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+        flushed_before = flushes_denormal()
         torch.set_flush_denormal(True)
         try:
             yield
         finally:
-            torch.set_flush_denormal(False)
+            torch.set_flush_denormal(flushed_before)
+
+
+def flushes_denormal() -> bool:
+    """Whether this thread takes denormal numbers for zero; torch does not tell."""
+    return not (torch.tensor([1e-38], dtype=torch.float32, device="cpu") * 1e-3).any()

@@ -12,6 +12,7 @@ from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ExportError, StorageError
 from popnas.export import onnx_file
 from popnas.export.running import open_session
+from popnas.process_state import without_warnings
 
 SERIES = Preprocessing((0.0, 1.0), (1.0, 0.5))
 
@@ -81,7 +82,7 @@ def test_the_second_exporter_holds_too_and_tells_nothing_of_this_machine(
     network = make_network("[(-1, 3x3 dconv, -2, 2x2 avgpool)]", (7, 6, 1))
     deployed = export.DeployedNetwork(network, Preprocessing.of_images(1))
     path = tmp_path / "model.onnx"
-    with onnx_file._quiet():
+    with without_warnings(), onnx_file._QUIET():
         onnx_file._export(deployed, path, False)
     assert onnx_file._check(deployed, path, "export", False).max_difference < 1e-5
     assert b".py" not in path.read_bytes()
@@ -109,7 +110,7 @@ def test_a_failing_check_is_silent_on_stderr(make_network, tmp_path: Path, capfd
     network = make_network("[(-1, 3 conv, -1, identity)]", (6, 2))
     deployed = export.DeployedNetwork(network, SERIES)
     path = tmp_path / "model.onnx"
-    with onnx_file._quiet():
+    with without_warnings(), onnx_file._QUIET():
         onnx_file._trace(deployed, path, False)
     with pytest.raises(Exception, match=r"[Ii]nvalid"):
         onnx_file._check(deployed, path, "trace", True)

@@ -19,6 +19,7 @@ from popnas.evaluators.training.model_json import model_json
 from popnas.events import Listen, Told, Warned
 from popnas.export import description
 from popnas.networks.spec import NetworkSpec
+from popnas.process_state import torch_random_in_turn
 from popnas.runs import identity
 from popnas.storage import write_bytes
 
@@ -31,7 +32,8 @@ def write(model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Datas
         StorageError: the disk refused.
     """
     best, path = model.best, model.weights
-    network = networks.build(Cell.parse(best.cell), spec)
+    with torch_random_in_turn():  # weights are drawn, though others take their place
+        network = networks.build(Cell.parse(best.cell), spec)
     if not _load(network, path):
         tell(Told("The weights kept of the best cell are gone or damaged: it is trained again."))
         model.evaluate_again()  # training repeats lost weights exactly

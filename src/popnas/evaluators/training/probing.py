@@ -27,11 +27,11 @@ from popnas.evaluators.training import candidate, candidate_files, fits
 from popnas.evaluators.training.context import CandidateContext, TrainingContext
 from popnas.evaluators.training.placing import placement
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted
-from popnas.executors.inline import torch_threads
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import training_memory
 from popnas.networks.spec import NetworkSpec
+from popnas.process_state import torch_in_turn
 from popnas.training import EpochRecord
 
 _MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
@@ -182,7 +182,7 @@ class _Prober:
 
     def cost(self, cell: Cell) -> ProbedCost:
         """What training it costs."""
-        with torch_threads(self.config.others.executor.threads):
+        with torch_in_turn(self.config.others.executor.threads):
             return self._cost(cell.canonical())
 
     def _cost(self, cell: Cell) -> ProbedCost:

@@ -14,10 +14,12 @@ from popnas.evaluators.training import training_data
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export import making
 from popnas.export.folder_readme import why_none
+from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
 
 
+@torch_as_imported()
 def deploy(
     model: ModelFolder,
     folder: Path | None = None,

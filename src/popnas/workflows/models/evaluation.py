@@ -20,6 +20,7 @@ from popnas.evaluators.training.placing import placement
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.placement import Placement
+from popnas.process_state import torch_as_imported
 from popnas.report import confusion
 from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
@@ -56,6 +57,7 @@ class ModelEvaluation:
         return {} if self.content is None else self.content["metrics"]
 
 
+@torch_as_imported()
 def evaluate(
     path: Path | str,
     model: Path | str | None = None,

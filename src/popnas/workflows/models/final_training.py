@@ -26,6 +26,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
+from popnas.process_state import torch_as_imported, torch_in_turn
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
@@ -62,6 +63,7 @@ class _Choice:
     warning: str | None = None
 
 
+@torch_as_imported()
 def train(
     run: Path | str,
     *,
@@ -159,12 +161,8 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
     def on_epoch(number: int, record: EpochRecord) -> None:
         tell(EpochFinished(job.folder.name, number, job.config.training_hyperparameters.epochs))
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(_threads(job, dataset))
-    try:
+    with torch_in_turn(_threads(job, dataset)):
         trained = train_model(job, dataset, on_epoch)
-    finally:
-        torch.set_num_threads(before)
     tell(ModelFinished(job.folder, f"trained for {trained.num_epochs} epochs"))
     for missing in trained.missing_views:
         tell(Warned(missing))

@@ -34,6 +34,7 @@ from popnas.events import (
 from popnas.executors import Executor, Job, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
+from popnas.process_state import torch_as_imported
 from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import same_search, search_part
@@ -96,6 +97,7 @@ class SelectionResult:
     reason: str
 
 
+@torch_as_imported()
 def select(
     run: Path | str,
     *,

@@ -34,6 +34,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.executors import Executor, Job, Result, Work
+from popnas.process_state import torch_as_imported
 from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState, identity
 from popnas.runs.folder import (
@@ -76,6 +77,7 @@ class SearchResult:
     was_finished: bool = False
 
 
+@torch_as_imported()
 def search(
     config: Source,
     *,
@@ -105,6 +107,7 @@ def search(
     return _locked_search(folder, evaluator, tell)
 
 
+@torch_as_imported()
 def resume(path: Path | str, *, sets: Sequence[str] = (), tell: Listen = nobody) -> SearchResult:
     """Go on with an interrupted run; a finished one has its views and report rebuilt.
 

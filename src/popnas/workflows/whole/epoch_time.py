@@ -13,7 +13,7 @@ from popnas.datasets import Dataset
 from popnas.evaluators.training import probing
 from popnas.evaluators.training.context import TrainingContext
 from popnas.evaluators.training.placing import placement
-from popnas.executors.inline import torch_threads
+from popnas.process_state import torch_in_turn
 
 
 def logged(log: dict[str, Any]) -> float | None:
@@ -28,7 +28,7 @@ def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
     spec = tasks.get(config.dataset.type).network_spec(config, dataset).replace(is_post_search=True)
     context = TrainingContext(config, dataset, spec, placement(config, spec))
     few, validation = probing.few_samples(context, cell)
-    with torch_threads(config.others.executor.threads):
+    with torch_in_turn(config.others.executor.threads):
         splits = (few, validation.take(slice(0, 1)))
         result, _ = probing.probe_epochs(context, cell, splits, time.perf_counter)
     records = result.epochs[1:] or result.epochs

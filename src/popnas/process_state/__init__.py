@@ -1,0 +1,22 @@
+"""What belongs to the whole process and not to a thread: put back as it was, also where threads of a program
+do the same at once.
+
+Python's and torch's own context managers remember what they found. Where two threads overlap, the second
+finds what the first has set, and leaves that behind for good. May not be imported here: torch, which takes
+seconds; where nothing has imported it, nothing of it is set.
+"""
+
+from popnas.process_state.changes import Shared, logger_at
+from popnas.process_state.of_torch import torch_as_imported, torch_in_turn, torch_random_in_turn
+from popnas.process_state.silence import without_warnings
+from popnas.process_state.turns import in_turn
+
+__all__ = [
+    "Shared",
+    "in_turn",
+    "logger_at",
+    "torch_as_imported",
+    "torch_in_turn",
+    "torch_random_in_turn",
+    "without_warnings",
+]
