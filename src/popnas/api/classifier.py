@@ -23,7 +23,7 @@ from popnas.api.model_files import ModelFiles
 from popnas.api.options import NUM_SELECTED, Options
 from popnas.api.targets import scikit_learn_errors
 from popnas.config import Source
-from popnas.errors import DataError, RunFolderError
+from popnas.errors import DataError, PopnasError, RunFolderError, StorageError, UserError
 
 logger = logging.getLogger("popnas")
 
@@ -49,7 +49,8 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             of the stages before.
         max_hours: time budget of all stages together; None = none.
         run_folder: keeps the run there, for `popnas.Run` and the command line (its data beside it, in
-            `NAME.data`); None = a temporary folder, removed after `fit`. Fits in parallel need None.
+            `NAME.data`); None = a temporary folder, which is removed after `fit`, but stays where no
+            network could be trained: its logs say why. Fits in parallel need None.
         n_jobs: networks trained at the same time: 1 = in this process, -1 = one per core, None = as the
             configuration says, by default one per core.
         backend: "onnx" or "torch": what predicts.
@@ -124,8 +125,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
         for warning in options.warnings():
             logger.warning("Warning: %s", warning)
         if options.run_folder is None:
-            with tempfile.TemporaryDirectory(prefix="popnas-", ignore_cleanup_errors=True) as temporary:
-                files = _run(data, Path(temporary) / "run", options)
+            files = _run_apart(data, options)
         else:
             files = _run(data, options.run_folder, options)
         self.run_folder_ = options.run_folder
@@ -243,6 +243,26 @@ def _num_dims(task: str | None, num_axes: int) -> int:
             f"X with {num_axes} axes is {meant}, but task is {task!r}. Reshape X, or change task."
         )
     return num_dims
+
+
+def _run_apart(data: TrainingData, options: Options) -> ModelFiles:
+    """Run in a temporary folder. It stays if the run itself fails: messages send the reader to its logs."""
+    temporary = Path(tempfile.mkdtemp(prefix="popnas-"))
+    folder, is_kept = temporary / "run", False
+    try:
+        return _run(data, folder, options)
+    except PopnasError as error:
+        # What other input mends is said whole, and a full disk must not be filled.
+        is_kept = folder.exists() and not isinstance(error, (UserError, StorageError))
+        if is_kept:
+            error.add_note(
+                f"The run's folder is {folder}; remove {temporary} once it is not needed. With "
+                "run_folder=FOLDER fit keeps its run in a place of your choice."
+            )
+        raise
+    finally:
+        if not is_kept:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _run(data: TrainingData, folder: Path, options: Options) -> ModelFiles:

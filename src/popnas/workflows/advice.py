@@ -15,7 +15,8 @@ _REMEDIES = {
     "time_limit": "the time limit ended them: raise others.max_candidate_seconds, or train for fewer epochs",
     "worker_died": "their processes died: where memory or threads ran out, use fewer workers "
     "(others.executor.workers=1) or a smaller dataset.batch_size; debug.log has all that they printed",
-    "error": "an error ended them, which critical.log and debug.log in the run's folder have whole",
+    "error": "an error ended them, which critical.log in the run's folder has whole, as has debug.log where "
+    "there is one",
 }
 
 

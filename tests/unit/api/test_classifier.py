@@ -1,4 +1,5 @@
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import popnas
 from popnas import PopnasClassifier
 from popnas.api.arrays import InputError
-from popnas.errors import ConfigError, RunFolderError, UserError
+from popnas.errors import ConfigError, PopnasError, RunFolderError, UserError
 
 # One operator, one block, one lookback: a single cell beside the empty one.
 TINY = {
@@ -114,6 +115,31 @@ def test_a_run_that_is_kept(tmp_path):
     assert classifier.run_folder_ == folder
     with pytest.raises(RunFolderError, match="give another at each fit"):
         classifier.fit(x, y)
+
+
+def test_a_run_that_fails_stays_where_the_message_says(monkeypatch, tmp_path):
+    def broken(*arguments, **named):
+        raise RuntimeError("the reason itself")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    x, y = series(32)
+    with monkeypatch.context() as patch, pytest.raises(PopnasError, match="the reason itself") as caught:
+        patch.setattr("popnas.training.fit", broken)
+        tiny("time_series_classification").fit(x, y)
+    (folder,) = tmp_path.glob("popnas-*/run")
+    assert f"kept in {folder}." in str(caught.value) and str(folder) in caught.value.__notes__[0]
+    assert "the reason itself" in (folder / "critical.log").read_text()
+    # What other input mends leaves nothing, nor does a fit that ends well.
+    shutil.rmtree(folder.parent)
+    with pytest.raises(InputError):
+        tiny("time_series_classification").fit(x * 1e-3 + 1e9, y)
+    tiny("time_series_classification").fit(x, y)
+    assert not list(tmp_path.iterdir())
+    # As advised.
+    with monkeypatch.context() as patch, pytest.raises(PopnasError):
+        patch.setattr("popnas.training.fit", broken)
+        tiny("time_series_classification", run_folder=tmp_path / "mine").fit(x, y)
+    assert "the reason itself" in (tmp_path / "mine" / "critical.log").read_text()
 
 
 @pytest.mark.slow
