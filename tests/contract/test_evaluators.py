@@ -59,6 +59,8 @@ def evaluated(
     evaluator: evaluators.Evaluator, cells: list[Cell], root: Path | None
 ) -> list[tuple[CandidateJob, Measured]]:
     """What an executor brings of these cells; `root`: the run folder, None: workers do not see it."""
+    if root is not None:
+        root.mkdir(exist_ok=True)
     payload = evaluator.payload(None if root is None else str(root), "a run")
     payload = json.loads(json.dumps(payload))
     keys = [cell.canonical().key for cell in cells]
