@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +27,6 @@ CELLS = {
 }
 
 
-def tiny_config(**changes: Any) -> dict[str, Any]:
-    """Digits, 120 of them; `changes` like {"others.seed": 1}."""
-    config: dict[str, Any] = {
-        "search_space": {"blocks": 2, "operators": ["identity", "3x3 conv"]},
-        "search_strategy": {"max_children": 3, "max_exploration_children": 1},
-        "training_hyperparameters": {"epochs": 1},
-        "architecture_hyperparameters": {"filters": 4, "motifs": 2, "normal_cells_per_motif": 1},
-        "dataset": {
-            "type": "image_classification",
-            "name": "digits",
-            "batch_size": 32,
-            "validation_size": 0.25,
-            "samples": 120,
-        },
-        "others": {"timing": "simulated", "executor": {"kind": "inline"}, "train_strategy": "CPU"},
-    }
-    for place, value in changes.items():
-        section, key = place.split(".", 1)
-        config[section][key] = value
-    return config
-
-
 PARTIAL: dict[str, Any] = {
     "training_hyperparameters": {
         "epochs": 3,
@@ -67,7 +44,7 @@ class SearchedRun:
     """A run folder, and how to make one."""
 
     path: Path
-    config: dict[str, Any] = field(default_factory=tiny_config)
+    config: dict[str, Any]
 
     def make(self, cells: dict[str, float | None] | None = None) -> Path:
         """Write the folder, with these scores (None: failed); without cells nothing is trained yet."""
@@ -94,8 +71,8 @@ class SearchedRun:
 
 
 @pytest.fixture
-def searched(tmp_path: Path) -> SearchedRun:
-    return SearchedRun(tmp_path / "logs" / "run")
+def searched(tmp_path: Path, config: Callable[..., dict[str, Any]]) -> SearchedRun:
+    return SearchedRun(tmp_path / "logs" / "run", config())
 
 
 @pytest.fixture
@@ -109,24 +86,13 @@ def partial() -> dict[str, Any]:
 
 
 @pytest.fixture
-def config() -> Callable[..., dict[str, Any]]:
+def config(tiny_config: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     return tiny_config
 
 
 @pytest.fixture(autouse=True)
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What survives a power failure is not tested here, and waiting for the disk takes most of the time."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def quickly(quick_disk: None, one_thread: None) -> None:
+    """For every test here."""
 
 
 @pytest.fixture

@@ -10,11 +10,14 @@ import click
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
 from popnas.cli.terminal.options import (
     GO_ON,
+    batch_size_option,
     check_is_there,
     json_option,
+    partial_option,
     renew_option,
     run_option,
     set_option,
+    strategy_option,
 )
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.command_lines import as_typed
@@ -26,24 +29,11 @@ if TYPE_CHECKING:
 
 @click.command("select")
 @run_option
-@click.option(
-    "-j",
-    "partial",
-    metavar="CONFIG",
-    default="model_selection_training",
-    show_default=True,
-    help="Partial configuration over the run's own: a file or a preset's name.",
-)
+@partial_option("model_selection_training")
 @click.option(
     "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Number of cells.  [default: 5]"
 )
-@click.option(
-    "-b",
-    "batch_size",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Batch size; the learning rate is scaled with it.  [default: the run's]",
-)
+@batch_size_option
 @click.option(
     "--params",
     metavar='"LOW;HIGH"',
@@ -56,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Choice(["best", "front"]),
     help="Take the cells of the best scores or those of the Pareto front.  [default: best]",
 )
-@click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
+@strategy_option
 @click.option("--name", metavar="NAME", help="A selection beside others, in model_selection/NAME.")
 @set_option
 @renew_option

@@ -9,11 +9,14 @@ import click
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
 from popnas.cli.terminal.options import (
     GO_ON,
+    batch_size_option,
     check_is_there,
     json_option,
+    partial_option,
     renew_option,
     run_option,
     set_option,
+    strategy_option,
 )
 from popnas.cli.terminal.output import echo, print_json
 from popnas.command_lines import as_argument
@@ -27,21 +30,8 @@ from popnas.command_lines import as_argument
 @click.option("-f", "filters", metavar="N", type=click.IntRange(min=1), help="Filters of the first cell.")
 @click.option("-m", "motifs", metavar="N", type=click.IntRange(min=1), help="Motifs.")
 @click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=1), help="Normal cells per motif.")
-@click.option(
-    "-j",
-    "partial",
-    metavar="CONFIG",
-    default="last_training",
-    show_default=True,
-    help="Partial configuration over the run's own: a file or a preset's name.",
-)
-@click.option(
-    "-b",
-    "batch_size",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Batch size; the learning rate is scaled with it.  [default: the run's]",
-)
+@partial_option("last_training")
+@batch_size_option
 @click.option(
     "-bt",
     "test_batch_size",
@@ -49,7 +39,7 @@ from popnas.command_lines import as_argument
     type=click.IntRange(min=1),
     help="Batch size of everything that does not train.  [default: the run's]",
 )
-@click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
+@strategy_option
 @click.option("--name", metavar="NAME", help="A training beside others, in final_training/NAME.")
 @set_option
 @renew_option

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
+
+FC = TypeVar("FC", bound=Callable[..., object] | click.Command)
 
 config_option = click.option(
     "-j",
@@ -33,6 +37,14 @@ moved_option = click.option(
 renew_option = click.option(
     "--renew", is_flag=True, help="Take the search as it is now; what is trained already is kept."
 )
+batch_size_option = click.option(
+    "-b",
+    "batch_size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Batch size; the learning rate is scaled with it.  [default: the run's]",
+)
+strategy_option = click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
 GO_ON = "Go on with the same command and --set others.max_hours=null, or a longer limit."
 """After a training that a time limit stopped."""
 run_option = click.option(
@@ -45,6 +57,18 @@ model_option = click.option(
     type=click.Path(path_type=Path),
     help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
 )
+
+
+def partial_option(default: str) -> Callable[[FC], FC]:
+    """The configuration of a stage after the search; `default`: the preset that is it otherwise."""
+    return click.option(
+        "-j",
+        "partial",
+        metavar="CONFIG",
+        default=default,
+        show_default=True,
+        help="Partial configuration over the run's own: a file or a preset's name.",
+    )
 
 
 def check_is_there(run: Path) -> None:
