@@ -51,7 +51,7 @@ run  # noqa: B018 - what a notebook shows
 
 # %%
 longer = {"training_hyperparameters": {"epochs": 6, "label_smoothing": 0.1}}
-selected = popnas.select(run.path, partial=longer, num_cells=2)
+selected = popnas.select(run.path, popnas.CellChoice(2), partial=longer)
 trained = popnas.train(run.path, partial=longer)
 (evaluation,) = popnas.evaluate(trained.folder)
 print(f"selected {selected.best.cell}; test accuracy {evaluation.metrics['accuracy']:.3f}")

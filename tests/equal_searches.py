@@ -89,7 +89,7 @@ def found_by(name: str) -> dict[str, str]:
     """Run one search and a selection from it, in the folder that we are in."""
     run = popnas.search(config_of(name), name=name).folder
     changes = {"training_hyperparameters": {"epochs": 2}}
-    popnas.select(run, partial=changes, num_cells=2)
+    popnas.select(run, popnas.CellChoice(2), partial=changes)
     weights = {
         str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(run.rglob("*.safetensors"))

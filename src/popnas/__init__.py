@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from popnas.config import RunConfig
     from popnas.errors import PopnasError, UserError
     from popnas.evaluation import Evaluation
+    from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
     from popnas.workflows.models.evaluation import ModelEvaluation, evaluate
     from popnas.workflows.models.final_training import train
     from popnas.workflows.models.selection import SelectionResult, select
@@ -35,9 +36,11 @@ for _variable in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_T
 _HOMES = {
     "Block": "popnas.cells",
     "Cell": "popnas.cells",
+    "CellChoice": "popnas.workflows.models.choices",
     "Evaluation": "popnas.evaluation",
     "LoadedModel": "popnas.api",
     "ModelEvaluation": "popnas.workflows.models.evaluation",
+    "NetworkChoice": "popnas.workflows.models.choices",
     "PopnasClassifier": "popnas.api",
     "PopnasError": "popnas.errors",
     "Run": "popnas.api",
@@ -45,6 +48,7 @@ _HOMES = {
     "SearchResult": "popnas.workflows.searching.search",
     "SearchSpace": "popnas.cells",
     "SelectionResult": "popnas.workflows.models.selection",
+    "StageChanges": "popnas.workflows.models.choices",
     "TrainedModel": "popnas.workflows.models.training",
     "UserError": "popnas.errors",
     "evaluate": "popnas.workflows.models.evaluation",
@@ -58,9 +62,11 @@ _HOMES = {
 __all__ = [
     "Block",
     "Cell",
+    "CellChoice",
     "Evaluation",
     "LoadedModel",
     "ModelEvaluation",
+    "NetworkChoice",
     "PopnasClassifier",
     "PopnasError",
     "Run",
@@ -68,6 +74,7 @@ __all__ = [
     "SearchResult",
     "SearchSpace",
     "SelectionResult",
+    "StageChanges",
     "TrainedModel",
     "UserError",
     "__version__",

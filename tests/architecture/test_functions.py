@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).parents[2] / "src" / "popnas"
 
 
@@ -38,12 +36,14 @@ def test_no_function_is_longer_than_a_page():
     assert long == {}
 
 
-@pytest.mark.parametrize(
-    "room", ["training", "layers", "networks", "executors", "predictors", "trackers", "datasets", "report"]
-)
-def test_no_function_asks_for_more_than_seven_things(room):
-    many = {name: n for name, function in functions(SOURCE / room) if (n := num_parameters(function)) > 7}
-    assert many == {}
+def test_no_function_asks_for_more_than_seven_things():
+    many = {
+        name.partition(":")[0] + name.partition(" ")[2]
+        for name, function in functions(SOURCE)
+        if num_parameters(function) > 7
+    }
+    # scikit-learn copies an estimator by the parameters of its constructor, which has to name each.
+    assert many == {"api/classifier.py__init__"}
 
 
 def test_a_class_name_means_one_thing():

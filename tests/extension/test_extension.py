@@ -320,7 +320,7 @@ def test_a_run_can_be_read_without_the_package_and_says_what_is_missing(
     with pytest.raises(UnknownNameError, match=told):
         _ = state.figures
     with pytest.raises(UserError, match="no task is named 'graded_images'"):
-        popnas.select(run.path, num_cells=1)
+        popnas.select(run.path, popnas.CellChoice(1))
 
 
 @pytest.mark.slow

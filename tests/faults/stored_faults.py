@@ -34,6 +34,7 @@ from popnas.evaluation import Evaluation
 from popnas.runs import RunFolder, identity, told
 from popnas.storage import PROOF, save_arrays, write_json
 from popnas.workflows.models import final_training, selection
+from popnas.workflows.models.choices import CellChoice
 from popnas.workflows.settings import load_config
 
 SPEC = importlib.util.spec_from_file_location("model_faults", Path(__file__).with_name("model_faults.py"))
@@ -133,7 +134,7 @@ def make_run(path: Path, *, seed: int = 0) -> Path:
         journal.append("predictions", _predictions(folder))
         journal.append("run_finished", {"reason": "completed"})
     (folder.restore / "lock").write_text("{}")
-    selected = selection.select(path, partial=PARTIAL, num_cells=2)
+    selected = selection.select(path, CellChoice(2), partial=PARTIAL)
     final_training.train(path, partial=HOLDS, name="stopped")
     _write_unsigned(folder, selected.models[0].folder)
     with contextlib.redirect_stdout(io.StringIO()):

@@ -189,7 +189,7 @@ def test_a_model_of_any_stage_is_loaded_by_both_backends(tmp_path: Path) -> None
     config = config_of("time_series_classification", "3 conv", data)
     run = popnas.search(config, name="run", logs=tmp_path).folder
     few = {"training_hyperparameters": {"epochs": 1}}
-    popnas.select(run, partial=few, num_cells=1)
+    popnas.select(run, popnas.CellChoice(1), partial=few)
     popnas.train(run, partial=few)
     folders = sorted(path.parent for path in run.rglob("model.json"))
     stages = {folder.relative_to(run).parts[0] for folder in folders}

@@ -21,6 +21,7 @@ from popnas.evaluators.training.placing import num_workers
 from popnas.events import JobEvent, ModelFinished, PhaseStarted, Told, Warned
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
+from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.requests import check_has_networks, stage_config
 from popnas.workflows.searching import plan
@@ -97,8 +98,8 @@ def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
     selected = selection.select(
         folder,
         partial=job.partials["selection"],
-        num_cells=job.num_selected,
-        sets=_selection_limits(configs, folder, job),
+        cells=CellChoice(job.num_selected),
+        changes=StageChanges(sets=_selection_limits(configs, folder, job)),
         tell=log,
     )
     if job.last == "model_selection":
@@ -106,7 +107,7 @@ def run(config: RunConfig, folder: Path, job: WholeJob) -> Path:
     final_training.train(
         folder,
         partial=job.partials["final"],
-        sets=_training_limits(configs, selected, job),
+        changes=StageChanges(sets=_training_limits(configs, selected, job)),
         tell=log,
     )
     return ModelFolder(folder / "final_training").deploy

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from popnas import files
-from popnas.cli.terminal.options import json_option
+from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_typed
 from popnas.errors import DataError, UserError
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 _MODES = ("grey", "rgb", "red", "green", "blue")
 _SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 _PIXELS = click.IntRange(min=1)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """How files become training data: what masks hold, and the sizes of images."""
+
+    mode: str | None
+    colors: Path | None
+    ignore: int | None
+    num_classes: int | None
+    resize: int | None
+    crop: int | None
 
 
 @click.command("segmentation")
@@ -71,16 +84,12 @@ _PIXELS = click.IntRange(min=1)
 @click.option("--crop", metavar="PIXELS", type=_PIXELS, help="After that: a square from the centre.")
 @click.option("--force", "replaces", is_flag=True, help="Replace files that exist.")
 @json_option
+@gathered(making=_Making)
 def segmentation(
     folder: Path | None,
     splits: tuple[tuple[str, Path, Path], ...],
     output: Path,
-    mode: str | None,
-    colors: Path | None,
-    ignore: int | None,
-    num_classes: int | None,
-    resize: int | None,
-    crop: int | None,
+    making: _Making,
     replaces: bool,
     is_json: bool,
 ) -> None:
@@ -96,12 +105,12 @@ def segmentation(
     folders = _folders(folder, splits)
     if folder is not None and output.resolve() == folder.resolve():
         raise UserError(f"-o {output} is the folder of the images. Give another one for the new files.")
-    reading, names = _reading(folder, mode, colors, ignore, num_classes)
+    reading, names = _reading(folder, making)
     built = build(
         folders,
         output,
         reading,
-        Geometry(resize, crop),
+        Geometry(making.resize, making.crop),
         class_names=names,
         replaces=replaces,
         tell=echo_events,
@@ -109,7 +118,7 @@ def segmentation(
     if is_json:
         print_json({"path": str(output), "class_names": names, "splits": [_content(item) for item in built]})
         return
-    _show(built, names, ignore)
+    _show(built, names, making.ignore)
     echo(f"\nNext: {as_typed('dataset', 'inspect', output)}\nor:   {as_typed('init', output)}")
 
 
@@ -146,29 +155,28 @@ def _below(folder: Path) -> dict[str, tuple[Path, Path]]:
     )
 
 
-def _reading(
-    folder: Path | None, mode: str | None, colors: Path | None, ignore: int | None, num_classes: int | None
-) -> tuple[MaskReading, list[str] | None]:
+def _reading(folder: Path | None, making: _Making) -> tuple[MaskReading, list[str] | None]:
     """How masks are read, and the names of their labels."""
     from popnas.datasets.layouts import label_names
     from popnas.datasets.masks import colours
     from popnas.datasets.masks.mask_files import COLOUR_FILE
     from popnas.workflows.data.segmentation_files import CHANNELS, MaskReading
 
-    if colors is None and folder is not None and mode in (None, "rgb"):
+    colors = making.colors
+    if colors is None and folder is not None and making.mode in (None, "rgb"):
         colors = folder / COLOUR_FILE if (folder / COLOUR_FILE).is_file() else None
-    mode = mode or ("grey" if colors is None else "rgb")
+    mode = making.mode or ("grey" if colors is None else "rgb")
     if (mode == "rgb") != (colors is not None):
         rule = "needs the table of its colours: add --colors TABLE" if colors is None else "takes no --colors"
         raise UserError(f"--masks {mode} {rule}. A table goes with --masks rgb, and only with it.")
     names = label_names(folder) if folder is not None else None
     table = None
     if colors is not None:
-        found = colours.read(colors, unlisted=ignore)
+        found = colours.read(colors, unlisted=making.ignore)
         table, names = found.table, found.names or names
     # Colours are checked by their table, which may give labels of any value.
-    count = num_classes or (len(names) if names and table is None else None)
-    return MaskReading(table, CHANNELS.get(mode), count, ignore), names
+    count = making.num_classes or (len(names) if names and table is None else None)
+    return MaskReading(table, CHANNELS.get(mode), count, making.ignore), names
 
 
 def _content(item: BuiltSplit) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, kept
-from popnas.cli.terminal.options import check_is_there, json_option, set_option
+from popnas.cli.terminal.options import check_is_there, gathered, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json
 from popnas.command_lines import as_argument
 from popnas.errors import UserError
+from popnas.workflows.whole.request import JobRequest
 
 if TYPE_CHECKING:
     from popnas.workflows.whole.end_to_end import EndToEndResult
@@ -39,13 +40,10 @@ if TYPE_CHECKING:
 @click.option("-r", "run", metavar="RUN", type=click.Path(path_type=Path), help="Go on with this job.")
 @set_option
 @json_option
+@gathered(request=JobRequest)
 def command(
     source: str | None,
-    selection_partial: str | None,
-    training_partial: str | None,
-    num_cells: int | None,
-    params: str | None,
-    batch_size: int | None,
+    request: JobRequest,
     name: str | None,
     run: Path | None,
     sets: tuple[str, ...],
@@ -56,8 +54,8 @@ def command(
     others.max_hours limits all of it together: children and epochs are cut to fit, and what was cut is told.
     An interrupted job goes on with -r.
     """
-    fresh = (source, selection_partial, training_partial, num_cells, params, batch_size, name)
-    if run is not None and (any(value is not None for value in fresh) or sets):
+    is_asked = (source, name, request) != (None, None, JobRequest()) or sets
+    if run is not None and is_asked:
         raise UserError(f"-r {run} goes on as that job was started; leave out all other options but --json.")
     began = time.monotonic()
     from popnas.workflows.settings import load_config
@@ -75,18 +73,7 @@ def command(
             assert run is not None
             result = job.resume(run, is_quiet=is_json, tell=listener, began=began)
         else:
-            result = job.end_to_end(
-                config,
-                selection_partial=selection_partial or job.selection.PARTIAL,
-                training_partial=training_partial or job.final_training.PARTIAL,
-                num_cells=num_cells or job.selection.NUM_CELLS,
-                params=params,
-                batch_size=batch_size,
-                name=name,
-                is_quiet=is_json,
-                tell=listener,
-                began=began,
-            )
+            result = job.end_to_end(config, request, name=name, is_quiet=is_json, tell=listener, began=began)
     if is_json:
         print_json(_as_json(result))
     else:

@@ -12,6 +12,7 @@ from popnas.cli.terminal.options import (
     GO_ON,
     batch_size_option,
     check_is_there,
+    gathered,
     json_option,
     partial_option,
     renew_option,
@@ -21,7 +22,7 @@ from popnas.cli.terminal.options import (
 )
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.command_lines import as_typed
-from popnas.errors import UserError
+from popnas.workflows.models.choices import CellChoice, StageChanges
 
 if TYPE_CHECKING:
     from popnas.workflows.models.selection import SelectedModel, SelectionResult
@@ -51,17 +52,13 @@ if TYPE_CHECKING:
 @set_option
 @renew_option
 @json_option
+@gathered(cells=CellChoice, changes=StageChanges)
 def command(
     run: Path,
+    cells: CellChoice,
     partial: str,
-    num_cells: int | None,
-    batch_size: int | None,
-    params: str | None,
-    cell: str | None,
-    source: str | None,
-    train_strategy: str | None,
+    changes: StageChanges,
     name: str | None,
-    sets: tuple[str, ...],
     renew: bool,
     is_json: bool,
 ) -> None:
@@ -69,8 +66,6 @@ def command(
 
     Results are in RUN/model_selection. The same command goes on with a selection that was interrupted.
     """
-    if cell is not None and (num_cells is not None or source is not None):
-        raise UserError("--spec trains the one cell that is given; leave out -k and --from, or --spec.")
     check_is_there(run)
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli.terminal.model_progress import model_listener
@@ -78,18 +73,7 @@ def command(
 
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         result = selection.select(
-            run,
-            partial=partial,
-            num_cells=num_cells or selection.NUM_CELLS,
-            batch_size=batch_size,
-            params=params,
-            cell=cell,
-            is_from_front=source == "front",
-            train_strategy=train_strategy,
-            name=name,
-            sets=sets,
-            renew=renew,
-            tell=listener,
+            run, cells, partial=partial, changes=changes, name=name, renew=renew, tell=listener
         )
     if is_json:
         print_json(_as_json(result))

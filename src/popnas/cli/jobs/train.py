@@ -11,6 +11,7 @@ from popnas.cli.terminal.options import (
     GO_ON,
     batch_size_option,
     check_is_there,
+    gathered,
     json_option,
     partial_option,
     renew_option,
@@ -20,6 +21,7 @@ from popnas.cli.terminal.options import (
 )
 from popnas.cli.terminal.output import echo, print_json
 from popnas.command_lines import as_argument
+from popnas.workflows.models.choices import NetworkChoice, StageChanges
 
 
 @click.command("train")
@@ -44,18 +46,13 @@ from popnas.command_lines import as_argument
 @set_option
 @renew_option
 @json_option
+@gathered(network=NetworkChoice, changes=StageChanges)
 def command(
     run: Path,
-    cell: str | None,
-    filters: int | None,
-    motifs: int | None,
-    normal_cells: int | None,
+    network: NetworkChoice,
     partial: str,
-    batch_size: int | None,
-    test_batch_size: int | None,
-    train_strategy: str | None,
+    changes: StageChanges,
     name: str | None,
-    sets: tuple[str, ...],
     renew: bool,
     is_json: bool,
 ) -> None:
@@ -71,19 +68,7 @@ def command(
 
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         trained = final_training.train(
-            run,
-            partial=partial,
-            cell=cell,
-            motifs=motifs,
-            normal_cells=normal_cells,
-            filters=filters,
-            batch_size=batch_size,
-            test_batch_size=test_batch_size,
-            train_strategy=train_strategy,
-            name=name,
-            sets=sets,
-            renew=renew,
-            tell=listener,
+            run, network, partial=partial, changes=changes, name=name, renew=renew, tell=listener
         )
     if is_json:
         print_json(trained.to_json())

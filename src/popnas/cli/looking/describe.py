@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from popnas import files
-from popnas.cli.terminal.options import config_option, json_option, set_option
+from popnas.cli.terminal.options import config_option, gathered, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json_line, print_table
 from popnas.command_lines import as_typed
 
@@ -19,8 +20,60 @@ if TYPE_CHECKING:
     from popnas.workflows.describe import CellDescription
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is described: one of these.
+
+    Raises:
+        UsageError: none of them, or several.
+    """
+
+    spec: str | None
+    specs: Path | None
+    is_space: bool
+    steps_per_epoch: int | None
+
+    def __post_init__(self) -> None:
+        given = (
+            self.spec is not None,
+            self.specs is not None,
+            self.is_space,
+            self.steps_per_epoch is not None,
+        )
+        if sum(given) != 1:
+            raise click.UsageError(
+                "give exactly one of --spec CELL, --specs FILE, --space, --schedule STEPS_PER_EPOCH"
+            )
+
+
+@dataclass(frozen=True)
+class _OfTheData:
+    """What of the data a network depends on; None: as they are."""
+
+    input_shape: str | None
+    classes: int | None
+
+
+def _refuse_bare(_context: click.Context, _argument: click.Parameter, words: tuple[str, ...]) -> None:
+    if words:
+        raise click.UsageError(_instead(" ".join(words)))
+
+
+def _instead(given: str) -> str:
+    """What was meant by a word that is no option's: a cell, or a run."""
+    if given.lstrip().startswith(("[", "(")):
+        return f"a cell is given with --spec: {as_typed('describe', '--spec', given)}"
+    if files.user_path(given).is_dir():
+        return (
+            f"it describes cells, given with --spec CELL or --specs FILE; what a run found is shown by "
+            f"{as_typed('report', files.user_path(given))}, its best cells by "
+            f"{as_typed('pick', files.user_path(given))}"
+        )
+    return f"it takes no argument '{given}': a cell is given with --spec CELL, many with --specs FILE"
+
+
 @click.command("describe")
-@click.argument("bare", nargs=-1, metavar="")
+@click.argument("bare", nargs=-1, metavar="", expose_value=False, callback=_refuse_bare)
 @config_option
 @set_option
 @click.option(
@@ -51,61 +104,38 @@ if TYPE_CHECKING:
     help="Instead: learning rate and weight decay of each step.",
 )
 @json_option
+@gathered(asked=_Asked, data=_OfTheData)
 def command(
-    bare: tuple[str, ...],
     source: str,
     sets: Sequence[str],
-    spec: str | None,
-    specs: Path | None,
-    input_shape: str | None,
-    classes: int | None,
+    asked: _Asked,
+    data: _OfTheData,
     operator_costs: Path | None,
-    is_space: bool,
-    steps_per_epoch: int | None,
     is_json: bool,
 ) -> None:
     """Describe cells without training: params, FLOPs, stacked cells, bytes between cells.
 
     With --json one JSON object a line, in the order of the cells.
     """
-    if bare:
-        raise click.UsageError(_instead(" ".join(bare)))
-    asked = [spec is not None, specs is not None, is_space, steps_per_epoch is not None]
-    if sum(asked) != 1:
-        raise click.UsageError(
-            "give exactly one of --spec CELL, --specs FILE, --space, --schedule STEPS_PER_EPOCH"
-        )
     from popnas.workflows import describe
     from popnas.workflows.settings import load_config
 
     config = load_config(source, sets=sets)
-    if is_space:
+    if asked.is_space:
         _print_space(describe.new_blocks(config), is_json=is_json)
         return
-    if steps_per_epoch is not None:
-        _print_schedule(*describe.schedule(config, steps_per_epoch), steps_per_epoch, is_json=is_json)
+    if asked.steps_per_epoch is not None:
+        rates, decays = describe.schedule(config, asked.steps_per_epoch)
+        _print_schedule(rates, decays, asked.steps_per_epoch, is_json=is_json)
         return
     costs = None if operator_costs is None else describe.read_operator_costs(operator_costs)
     num_dims = _num_dims(config)
-    if specs is not None:
-        cells = describe.read_cells(specs, num_dims)
+    if asked.specs is not None:
+        cells = describe.read_cells(asked.specs, num_dims)
     else:
-        cells = [describe.read_cell(spec or "", num_dims)]
-    network_spec = describe.network_spec(config, input_shape, classes)
+        cells = [describe.read_cell(asked.spec or "", num_dims)]
+    network_spec = describe.network_spec(config, data.input_shape, data.classes)
     _print_cells(describe.describe_cells(cells, network_spec, costs), is_json=is_json)
-
-
-def _instead(given: str) -> str:
-    """What was meant by a word that is no option's: a cell, or a run."""
-    if given.lstrip().startswith(("[", "(")):
-        return f"a cell is given with --spec: {as_typed('describe', '--spec', given)}"
-    if files.user_path(given).is_dir():
-        return (
-            f"it describes cells, given with --spec CELL or --specs FILE; what a run found is shown by "
-            f"{as_typed('report', files.user_path(given))}, its best cells by "
-            f"{as_typed('pick', files.user_path(given))}"
-        )
-    return f"it takes no argument '{given}': a cell is given with --spec CELL, many with --specs FILE"
 
 
 def _num_dims(config: RunConfig) -> int:

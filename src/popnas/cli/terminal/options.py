@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -69,6 +71,28 @@ def partial_option(default: str) -> Callable[[FC], FC]:
         show_default=True,
         help="Partial configuration over the run's own: a file or a preset's name.",
     )
+
+
+def gathered(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command gets, by these names, values of these frozen dataclasses in place of the options that are
+    their fields: what the rooms below are asked for together is one value from the command line on. A field
+    that the command has no option for keeps its default.
+    """
+
+    def around(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def filled(**given: Any) -> None:
+            values = {
+                name: kind(
+                    **{field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
+                )
+                for name, kind in kinds.items()
+            }
+            command(**given, **values)
+
+        return filled
+
+    return around
 
 
 def check_is_there(run: Path) -> None:

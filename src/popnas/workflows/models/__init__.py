@@ -1,7 +1,8 @@
 """Trained networks, each in a folder of its own (`folder.ModelFolder`): `selection.select`,
 `final_training.train`, `evaluation.evaluate` and `deployment.deploy` make and read them.
 
-`training` fills a folder and resumes it to the byte, `files` writes what lies there beside the weights,
-`macro_variants` are the wider and deeper networks of a cell. May import the room `data`; not `searching`,
-not `whole`: a network is trained and judged without knowing how its cell was found.
+`choices` says what they are asked for, `training` fills a folder and resumes it to the byte, `files` writes
+what lies there beside the weights, `macro_variants` are the wider and deeper networks of a cell. May import
+the room `data`; not `searching`, not `whole`: a network is trained and judged without knowing how its cell
+was found.
 """

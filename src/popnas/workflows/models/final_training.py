@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from popnas.runs.stored import progress
 from popnas.training import EpochRecord
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, earlier, requests, selection
+from popnas.workflows.models.choices import NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.training import (
     FINAL,
@@ -46,13 +46,14 @@ from popnas.workflows.models.training import (
 from popnas.workflows.settings import unused
 
 PARTIAL = "last_training"
+_BEST, _UNCHANGED = NetworkChoice(), StageChanges()
 CHECKPOINT_EPOCHS = 5
 _FLOPS_PER_THREAD = 5e8
 """FLOPs of a batch's forward pass from which a second thread gains more than it costs in waiting."""
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _Found:
     """The cell to train and the macro-architecture that it comes with (None: the run's)."""
 
     cell: str
@@ -66,26 +67,21 @@ class _Choice:
 @torch_as_imported()
 def train(
     run: Path | str,
+    network: NetworkChoice = _BEST,
     *,
     partial: Source = PARTIAL,
-    cell: str | None = None,
-    motifs: int | None = None,
-    normal_cells: int | None = None,
-    filters: int | None = None,
-    batch_size: int | None = None,
-    test_batch_size: int | None = None,
-    train_strategy: str | None = None,
+    changes: StageChanges = _UNCHANGED,
     name: str | None = None,
-    sets: Sequence[str] = (),
     renew: bool = False,
     tell: Listen = nobody,
 ) -> TrainedModel:
     """Train one network for good; called again with equal arguments it goes on where it was.
 
-    The cell is that of the best model of the run's model selection, with its macro-architecture; without a
-    selection, the search's best; or `cell`. The other arguments override what it comes with. The model is in
-    `final_training/` of the run, or in `final_training/NAME`. `renew` trains anew if it would be another
-    network or other settings than those that are there, and keeps the old one in `earlier-1` beside it.
+    The network is that of the best model of the run's model selection; without a selection, the search's
+    best; or as `network` says. It is trained with the run's configuration, the `partial` one (path, preset or
+    mapping) over it, and `changes`. The model is in `final_training/` of the run, or in
+    `final_training/NAME`. `renew` trains anew if it would be another network or other settings than those
+    that are there, and keeps the old one in `earlier-1` beside it.
 
     Raises:
         UserError: no run or nothing trained in it, mistakes in the arguments, another training there.
@@ -96,27 +92,17 @@ def train(
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
     path = requests.stage_folder(folder.final_training, name)
-    if (place := run_data.new_place(sets)) is not None:
+    if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
-    choice = _choose(folder, base, cell)
-    config = requests.stage_config(
-        base,
-        partial,
-        batch_size=batch_size,
-        test_batch_size=test_batch_size,
-        train_strategy=train_strategy,
-        sets=sets,
-    )
+    found = _choose(folder, base, network.cell)
+    config = requests.stage_config(base, partial, changes)
     ignored = after_search.warnings(base, config, FINAL)
-    config = requests.with_macro(
-        config,
-        **_macro(base, config, choice, {"motifs": motifs, "normal_cells": normal_cells, "filters": filters}),
-    )
+    config = requests.with_macro(config, **_macro(base, config, found, network))
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
-    job = ModelJob(path, choice.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, choice.origin)
-    if choice.warning is not None:
-        tell(Warned(choice.warning))
+    job = ModelJob(path, found.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, found.origin)
+    if found.warning is not None:
+        tell(Warned(found.warning))
     lock = RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock")
     with lock, progress.kept(folder.progress_json, FINAL, tell) as tell:
         try:
@@ -131,16 +117,17 @@ def train(
 
 
 def _macro(
-    base: RunConfig, config: RunConfig, choice: _Choice, given: dict[str, int | None]
+    base: RunConfig, config: RunConfig, chosen: _Found, network: NetworkChoice
 ) -> dict[str, int | None]:
     """Each number of the macro-architecture: as given, else as the partial configuration changes it, else as
     the chosen cell comes with it. None: as the configuration has it.
     """
     own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
-    found = dict(given)
+    found = {}
     for name, field in (("motifs",) * 2, ("normal_cells", "normal_cells_per_motif"), ("filters",) * 2):
-        if given[name] is None and getattr(own, field) == getattr(changed, field):
-            found[name] = getattr(choice, name)
+        found[name] = getattr(network, name)
+        if found[name] is None and getattr(own, field) == getattr(changed, field):
+            found[name] = getattr(chosen, name)
     return found
 
 
@@ -176,21 +163,21 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
     return trained
 
 
-def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Choice:
+def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Found:
     if spec is not None:
-        return _Choice(requests.given_cell(spec, base).key, "The given cell")
+        return _Found(requests.given_cell(spec, base).key, "The given cell")
     state = folder.state()
     best = selection.best_of(selection.read_selection(folder.model_selection))
     if best is not None:
         origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
         stale = selection.staleness(folder.path, folder.model_selection, state)
-        return _Choice(best.cell, origin, best.motifs, best.normal_cells, best.filters, stale)
+        return _Found(best.cell, origin, best.motifs, best.normal_cells, best.filters, stale)
     searched = state.best
     if searched is None:
         check_constraints(state)
         raise requests.no_network(folder.path)
     so_far = "" if state.is_finished else " so far"
-    return _Choice(searched.cell, f"The best of the search{so_far} (validation {searched.score:.4f})")
+    return _Found(searched.cell, f"The best of the search{so_far} (validation {searched.score:.4f})")
 
 
 def _threads(job: ModelJob, dataset: Dataset) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from popnas import config as configurations
@@ -17,9 +16,11 @@ from popnas.operators import parse as parse_operator
 from popnas.runs import RunFolder
 from popnas.tasks import get as get_task
 from popnas.training import device
+from popnas.workflows.models.choices import StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.settings import load_config, name_rules
 
+_UNCHANGED = StageChanges()
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 # What stands in these folders beside named trainings.
 _TAKEN = re.compile(r"\d+-m\d+-n\d+-f\d+|deploy|tensorboard|.*\.(json|csv|png|onnx|pt|safetensors|html|md)")
@@ -46,15 +47,7 @@ def check_has_networks(config: RunConfig) -> None:
         )
 
 
-def stage_config(
-    base: RunConfig,
-    partial: Source,
-    *,
-    batch_size: int | None = None,
-    test_batch_size: int | None = None,
-    train_strategy: str | None = None,
-    sets: Sequence[str] = (),
-) -> RunConfig:
+def stage_config(base: RunConfig, partial: Source, changes: StageChanges = _UNCHANGED) -> RunConfig:
     """A run's configuration with a partial one laid over it, for a training after the search. The search's
     time limit is not that of later stages.
 
@@ -64,17 +57,19 @@ def stage_config(
         ConfigError: with all mistakes of the partial configuration.
         UserError: a device that is not there.
     """
-    merged = configurations.merge(without_limit(base), partial, sets=sets, names=name_rules())
-    data = merged.dataset
-    scale = (batch_size or data.batch_size) / base.dataset.batch_size
-    changes = {
-        "dataset.batch_size": batch_size or data.batch_size,
-        "dataset.val_test_batch_size": test_batch_size or data.val_test_batch_size,
+    merged = configurations.merge(without_limit(base), partial, sets=changes.sets, names=name_rules())
+    batch_size = merged.dataset.batch_size if changes.batch_size is None else changes.batch_size
+    scale = batch_size / base.dataset.batch_size
+    given = {
+        "dataset.batch_size": changes.batch_size,
+        "dataset.val_test_batch_size": changes.test_batch_size,
         "training_hyperparameters.learning_rate": merged.training_hyperparameters.learning_rate * scale,
-        "others.train_strategy": train_strategy or merged.others.train_strategy,
+        "others.train_strategy": changes.train_strategy,
     }
     try:
-        config = configurations.changed(merged, changes)
+        config = configurations.changed(
+            merged, {field: value for field, value in given.items() if value is not None}
+        )
     except ConfigError as error:
         raise ConfigError(
             [_scaled(problem, scale) for problem in error.problems], "the configuration of this stage"

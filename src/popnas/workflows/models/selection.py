@@ -48,6 +48,7 @@ from popnas.training import EpochRecord, device
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.models import macro_variants, requests, search_state
+from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
 from popnas.workflows.models.stored import selection_plan
@@ -57,7 +58,7 @@ from popnas.workflows.settings import unused
 
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
 PARTIAL = "model_selection_training"
-NUM_CELLS = 5
+_BEST, _UNCHANGED = CellChoice(), StageChanges()
 NAMES = "Models are named by number, motifs (m), normal cells per motif (n) and filters (f)."
 _FAILURE = {
     "error": is_text,
@@ -100,16 +101,11 @@ class SelectionResult:
 @torch_as_imported()
 def select(
     run: Path | str,
+    cells: CellChoice = _BEST,
     *,
     partial: Source = PARTIAL,
-    num_cells: int = NUM_CELLS,
-    batch_size: int | None = None,
-    params: str | None = None,
-    cell: str | None = None,
-    is_from_front: bool = False,
-    train_strategy: str | None = None,
+    changes: StageChanges = _UNCHANGED,
     name: str | None = None,
-    sets: Sequence[str] = (),
     renew: bool = False,
     tell: Listen = nobody,
 ) -> SelectionResult:
@@ -117,15 +113,10 @@ def select(
 
     Args:
         run: the run's folder.
+        cells: which cells, and which networks of each.
         partial: partial configuration (path, preset or mapping) over the run's own.
-        num_cells: so many cells of the best scores (with `is_from_front`: of the front).
-        batch_size: another than the run's; the learning rate is scaled with it.
-        params: "LOW;HIGH": also other macro-architectures whose params lie strictly between.
-        cell: only this one, instead of the run's best.
-        is_from_front: cells of the Pareto front of what was trained, by score.
-        train_strategy: the device.
+        changes: what differs from both.
         name: a selection beside others, in `model_selection/NAME`.
-        sets: changes "a.b=V" of the configuration.
         renew: a selection that was made from an earlier state of the search gets the cells that are best now
             beside those that it has trained already.
 
@@ -134,17 +125,15 @@ def select(
         PopnasError: every model failed.
     """
     forks.check("model selection")
-    allowed = None if params is None else macro_variants.parse_params_range(params)
+    allowed = None if cells.params is None else macro_variants.parse_params_range(cells.params)
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
     path = requests.stage_folder(folder.model_selection, name)
-    config = requests.stage_config(
-        base, partial, batch_size=batch_size, train_strategy=train_strategy, sets=sets
-    )
-    if (place := run_data.new_place(sets)) is not None:
+    config = requests.stage_config(base, partial, changes)
+    if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
-    given = None if cell is None else requests.given_cell(cell, base)
-    cells = [given] if given is not None else chosen_cells(folder, num_cells, is_from_front)
+    given = None if cells.cell is None else requests.given_cell(cells.cell, base)
+    chosen = [given] if given is not None else chosen_cells(folder, cells.number, cells.is_from_front)
     lock = RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock")
     with lock, progress.kept(folder.progress_json, SELECTION, tell) as tell:
         tell(PhaseStarted("loading the data"))
@@ -154,8 +143,8 @@ def select(
             tell(Warned(warning))
         request = {
             "cell": None if given is None else given.key,
-            "num_cells": None if given is not None else num_cells,
-            "is_from_front": is_from_front,
+            "num_cells": None if given is not None else cells.number,
+            "is_from_front": cells.is_from_front,
             "params": None if allowed is None else str(allowed),
         }
         state = folder.state()
@@ -166,7 +155,7 @@ def select(
         if stale is not None and not renew:
             tell(Warned(stale))
         running = _Selection(path, config, dataset, tell)
-        return running.run(request, made_from, cells, allowed, renew=renew and stale is not None)
+        return running.run(request, made_from, chosen, allowed, renew=renew and stale is not None)
 
 
 def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list[Cell]:

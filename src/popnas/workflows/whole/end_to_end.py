@@ -45,14 +45,17 @@ from popnas.runs.stored.rules import (
 from popnas.storage import write_json
 from popnas.workflows import describe
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
+from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.search import environment
 from popnas.workflows.settings import load_config, name_rules, unused
 from popnas.workflows.whole import budget, epoch_time, time_left
+from popnas.workflows.whole.request import JobRequest
 from popnas.workflows.whole.stage_processes import run_stage
 
 STAGES = ("search", "selection", "training", "evaluation")
+_USUAL = JobRequest()
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,8 @@ class EndToEndResult:
 
 def end_to_end(
     source: Source,
+    request: JobRequest = _USUAL,
     *,
-    selection_partial: Source = selection.PARTIAL,
-    training_partial: Source = final_training.PARTIAL,
-    num_cells: int = selection.NUM_CELLS,
-    params: str | None = None,
-    batch_size: int | None = None,
     name: str | None = None,
     logs: Path | str = "logs",
     is_quiet: bool = False,
@@ -91,11 +90,15 @@ def end_to_end(
     began = time.monotonic() if began is None else began
     told: list[str] = []
     config = source if isinstance(source, RunConfig) else load_config(source)
-    if params is not None:
-        macro_variants.parse_params_range(params)
+    if request.params is not None:
+        macro_variants.parse_params_range(request.params)
     merged = {}
-    for stage, partial in (("selection", selection_partial), ("training", training_partial)):
-        requests.stage_config(config, partial, batch_size=batch_size)  # for its mistakes
+    partials = {
+        "selection": selection.PARTIAL if request.selection_partial is None else request.selection_partial,
+        "training": final_training.PARTIAL if request.training_partial is None else request.training_partial,
+    }
+    for stage, partial in partials.items():
+        requests.stage_config(config, partial, StageChanges(request.batch_size))  # for its mistakes
         base = requests.without_limit(config)
         merged[stage] = configurations.merge(base, partial, names=name_rules())
     path = place_of_run(logs, name)
@@ -113,7 +116,11 @@ def end_to_end(
         fits.check_time(each, dataset, num_trainings=1)
     fits.check_search(config, dataset)
     state: dict[str, Any] = {
-        "request": {"num_cells": num_cells, "params": params, "batch_size": batch_size},
+        "request": {
+            "num_cells": CellChoice(request.num_cells).number,
+            "params": request.params,
+            "batch_size": request.batch_size,
+        },
         "max_hours": config.others.max_hours,
         "spent_seconds": 0.0,
         "search_seconds": None,

@@ -7,8 +7,10 @@ import torch
 
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.events import Told, Warned
+from popnas.runs import RunFolder
 from popnas.storage import write_bytes, write_json
 from popnas.workflows.models import final_training, selection, training
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder
 
@@ -50,7 +52,7 @@ def test_without_a_selection_the_best_of_the_search_is_trained(run, partial, che
 
 
 def test_the_best_of_the_selection_comes_with_its_macro_architecture(run, partial):
-    selected = selection.select(run, partial=partial, cell=OTHER, params="700;1400")
+    selected = selection.select(run, CellChoice(cell=OTHER, params="700;1400"), partial=partial)
     trained = train(run, partial=partial)
     assert str(ModelFolder(trained.folder).cell()) == OTHER
     best = selected.best
@@ -58,17 +60,13 @@ def test_the_best_of_the_selection_comes_with_its_macro_architecture(run, partia
 
 
 def test_what_is_given_overrides_what_the_cell_comes_with(run, partial):
-    selection.select(run, partial=partial, cell=OTHER, params="700;1400")
+    selection.select(run, CellChoice(cell=OTHER, params="700;1400"), partial=partial)
     trained = train(
         run,
+        NetworkChoice(cell=BEST, motifs=1, normal_cells=2, filters=5),
         partial=partial,
-        cell=BEST,
-        motifs=1,
-        normal_cells=2,
-        filters=5,
-        batch_size=16,
-        test_batch_size=50,
         name="mine",
+        changes=StageChanges(batch_size=16, test_batch_size=50),
     )
     folder = ModelFolder(trained.folder)
     assert trained.folder == run / "final_training" / "mine"
@@ -78,6 +76,15 @@ def test_what_is_given_overrides_what_the_cell_comes_with(run, partial):
     assert config.dataset.batch_size == 16
     assert config.dataset.val_test_batch_size == 50
     assert config.training_hyperparameters.learning_rate == pytest.approx(0.005)
+
+
+def test_a_number_that_is_the_run_s_own_counts_as_given(run, partial):
+    selected = selection.select(run, CellChoice(cell=OTHER, params="700;1400"), partial=partial)
+    own = RunFolder(run).config_json()["architecture_hyperparameters"]
+    assert selected.best.filters != own["filters"]
+    trained = train(run, NetworkChoice(filters=own["filters"]), partial=partial)
+    best = selected.best
+    assert shape_of(trained.folder) == (best.motifs, best.normal_cells, own["filters"])
 
 
 def test_it_trains_on_training_and_validation_data_together(run, partial, monkeypatch):
@@ -111,8 +118,8 @@ def test_a_deployment_that_was_interrupted_is_written_again(run, partial, cheap_
 def test_a_training_of_other_settings_needs_a_name(run, partial):
     train(run, partial=partial)
     with pytest.raises(RunFolderError, match="`name`"):
-        train(run, partial=partial, filters=8)
-    train(run, partial=partial, filters=8, name="wide")
+        train(run, NetworkChoice(filters=8), partial=partial)
+    train(run, NetworkChoice(filters=8), partial=partial, name="wide")
     assert shape_of(run / "final_training" / "wide") == (2, 1, 8)
 
 
@@ -127,7 +134,7 @@ def test_a_run_without_trained_cells_is_told(searched, partial):
     with pytest.raises(UserError, match="popnas search -r"):
         train(run, partial=partial)
     assert not (run / "final_training").exists()
-    train(run, partial=partial, cell=BEST)
+    train(run, NetworkChoice(cell=BEST), partial=partial)
 
 
 @pytest.mark.parametrize("name", ["deploy", "tensorboard", "a/b", "model.json"])
@@ -177,7 +184,7 @@ class Heard:
 def test_selection_and_training_tell_what_is_known_of_the_data_that_they_read_once(run, partial, noted_data):
     learnt, test = noted_data
     heard = Heard()
-    selection.select(run, partial=partial, num_cells=1, tell=heard)
+    selection.select(run, CellChoice(1), partial=partial, tell=heard)
     assert (heard.warned.count(learnt), heard.warned.count(test)) == (1, 0)
     heard = Heard()
     train(run, partial=partial, tell=heard)
@@ -189,11 +196,11 @@ def test_renewing_trains_anew_and_keeps_the_old_network_beside(run, partial):
     train(run, partial=partial)
     weights = (folder / "weights.safetensors").read_bytes()
     with pytest.raises(RunFolderError, match="renew"):
-        train(run, partial=partial, filters=8)
+        train(run, NetworkChoice(filters=8), partial=partial)
     assert (folder / "weights.safetensors").read_bytes() == weights
 
     heard = Heard()
-    train(run, partial=partial, filters=8, renew=True, tell=heard)
+    train(run, NetworkChoice(filters=8), partial=partial, renew=True, tell=heard)
     assert f"The training that was there is kept in {folder / 'earlier-1'}." in heard.told
     assert shape_of(folder) == (2, 1, 8)
     old = ModelFolder(folder / "earlier-1")
@@ -201,7 +208,8 @@ def test_renewing_trains_anew_and_keeps_the_old_network_beside(run, partial):
     old.load_network()
     assert old.config().architecture_hyperparameters.filters == 4
 
-    train(run, partial=partial, filters=8, renew=True)  # what is there already is not trained again
+    # What is there already is not trained again.
+    train(run, NetworkChoice(filters=8), partial=partial, renew=True)
     assert sorted(path.name for path in folder.glob("earlier-*")) == ["earlier-1"]
     train(run, partial=partial, renew=True)
     assert shape_of(folder / "earlier-2") == (2, 1, 8)

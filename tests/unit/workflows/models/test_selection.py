@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -12,6 +13,7 @@ from popnas.events import ModelFinished, Told, Warned
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
 from popnas.workflows.models import requests, selection, training
+from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.selection import best_of, chosen_cells, read_selection, select
 from popnas.workflows.settings import load_config
 
@@ -80,7 +82,7 @@ def test_a_run_without_trained_cells_is_told(searched, cells, partial):
 
 def test_a_selection_leaves_models_and_a_table(run, partial):
     heard = Heard()
-    result = select(run, partial=partial, num_cells=2, params="1000;1900", tell=heard)
+    result = select(run, CellChoice(2, params="1000;1900"), partial=partial, tell=heard)
 
     table = rows(run / "model_selection" / "training_results.csv")
     assert list(table[0]) == ["cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time"]
@@ -99,13 +101,13 @@ def test_a_selection_leaves_models_and_a_table(run, partial):
 
 def test_models_that_cannot_be_found_in_a_range_are_told_and_the_original_is_trained(run, partial):
     heard = Heard()
-    result = select(run, partial=partial, num_cells=1, params="10;20", tell=heard)
+    result = select(run, CellChoice(1, params="10;20"), partial=partial, tell=heard)
     assert [(model.motifs, model.normal_cells, model.filters) for model in result.models] == [(2, 1, 4)]
     assert any("The nearest" in message for message in heard.messages)
 
 
 def test_a_given_cell_need_not_be_of_the_search(run, partial):
-    result = select(run, partial=partial, cell="[(-1, 3x3 dconv, -1, 2x2 maxpool)]")
+    result = select(run, CellChoice(cell="[(-1, 3x3 dconv, -1, 2x2 maxpool)]"), partial=partial)
     assert [model.cell for model in result.models] == ["[(-1, 2x2 maxpool, -1, 3x3 dconv)]"]
 
 
@@ -121,27 +123,31 @@ def test_a_given_cell_need_not_be_of_the_search(run, partial):
 )
 def test_a_given_cell_that_cannot_be_trained_is_told(run, partial, cell, error, expected):
     with pytest.raises(error, match=expected):
-        select(run, partial=partial, cell=cell)
+        select(run, CellChoice(cell=cell), partial=partial)
     assert not (run / "model_selection").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "expected"),
     [
-        ({"num_cells": 0}, UserError, "`num_cells` 0"),
-        ({"params": "5;1"}, UserError, "reversed"),
+        ({"cells": CellChoice(0)}, UserError, "`num_cells` 0"),
+        ({"cells": CellChoice(params="5;1")}, UserError, "reversed"),
         ({"name": "../other"}, UserError, "`name`"),
         ({"name": "0-m3-n2-f24"}, UserError, "`name`"),
         ({"name": ".hidden"}, UserError, "`name`"),
         ({"partial": {"training_hyperparameters": {"epoch": 3}}}, ConfigError, "epochs"),
         ({"partial": "model_selection_trainin"}, ConfigError, "model_selection_training"),
-        ({"train_strategy": "cpu"}, ConfigError, "train_strategy"),
-        ({"train_strategy": "TPU"}, UserError, "'TPU' cannot be had.*train_strategy 'auto'"),
+        ({"changes": StageChanges(train_strategy="cpu")}, ConfigError, "train_strategy"),
+        (
+            {"changes": StageChanges(train_strategy="TPU")},
+            UserError,
+            "'TPU' cannot be had.*train_strategy 'auto'",
+        ),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(run, partial, arguments, error, expected):
     with pytest.raises(error, match=expected):
-        select(run, **{"partial": partial, "num_cells": 1, **arguments})
+        select(run, **{"cells": CellChoice(1), "partial": partial, **arguments})
     assert not (run / "model_selection").exists()
 
 
@@ -154,7 +160,7 @@ def test_another_batch_size_scales_the_learning_rate(config):
     base = load_config(config())
     partial = {"training_hyperparameters": {"learning_rate": 0.02}}
     assert requests.stage_config(base, partial).training_hyperparameters.learning_rate == 0.02
-    doubled = requests.stage_config(base, partial, batch_size=64)
+    doubled = requests.stage_config(base, partial, StageChanges(batch_size=64))
     assert doubled.dataset.batch_size == 64
     assert doubled.training_hyperparameters.learning_rate == pytest.approx(0.04)
     halved = requests.stage_config(base, {**partial, "dataset": {"batch_size": 16}})
@@ -162,7 +168,7 @@ def test_another_batch_size_scales_the_learning_rate(config):
 
 
 def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeypatch):
-    calm = select(run, partial=partial, num_cells=3, name="calm")
+    calm = select(run, CellChoice(3), partial=partial, name="calm")
     trained = []
     original = selection.train_model
 
@@ -175,26 +181,26 @@ def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(selection, "train_model", counting)
         with pytest.raises(KeyboardInterrupt):
-            select(run, partial=partial, num_cells=3)
+            select(run, CellChoice(3), partial=partial)
     heard = Heard()
-    resumed = select(run, partial=partial, num_cells=3, tell=heard)
+    resumed = select(run, CellChoice(3), partial=partial, tell=heard)
     assert len(heard.finished) == 2
     assert len(read_selection(run / "model_selection")) == 3
     for one, other in zip(calm.models, resumed.models, strict=True):
         for name in ("weights.safetensors", "model.json"):
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
     again = Heard()
-    assert select(run, partial=partial, num_cells=3, tell=again).best == resumed.best
+    assert select(run, CellChoice(3), partial=partial, tell=again).best == resumed.best
     assert again.finished == []
 
 
 def test_a_selection_of_other_settings_is_not_mixed_in(run, partial):
-    select(run, partial=partial, num_cells=1)
+    select(run, CellChoice(1), partial=partial)
     with pytest.raises(RunFolderError, match=r"other settings.*`name`"):
-        select(run, partial=partial, num_cells=2)
+        select(run, CellChoice(2), partial=partial)
     with pytest.raises(RunFolderError, match="other settings"):
-        select(run, partial=partial, num_cells=1, batch_size=16)
-    select(run, partial=partial, num_cells=1, batch_size=16, name="small_batches")
+        select(run, CellChoice(1), partial=partial, changes=StageChanges(batch_size=16))
+    select(run, CellChoice(1), partial=partial, name="small_batches", changes=StageChanges(batch_size=16))
     assert (run / "model_selection" / "small_batches" / "0-m2-n1-f4" / "model.json").is_file()
 
 
@@ -210,28 +216,28 @@ def test_a_failed_model_is_a_result_and_all_failing_is_told(run, partial, monkey
 
     selection_failure = CandidateFailed("nan", "the training diverged")
     monkeypatch.setattr(selection, "train_model", failing)
-    result = select(run, partial=partial, num_cells=2)
+    result = select(run, CellChoice(2), partial=partial)
     assert result.models[0].error == "the training diverged"
     assert result.best == result.models[1]
     table = rows(run / "model_selection" / "training_results.csv")
     assert (table[0]["best_epoch"], table[0]["val_score"], table[0]["training_time"]) == ("", "", "")
     with pytest.raises(PopnasError, match="the training diverged"):
-        select(run, partial=partial, cell=BEST, name="alone")
+        select(run, CellChoice(cell=BEST), partial=partial, name="alone")
 
 
 def test_the_time_limit_leaves_models_out_and_a_later_call_trains_them(run, partial):
     limited = {**partial, "others": {"max_hours": 1e-9}}
-    first = select(run, partial=limited, num_cells=2)
+    first = select(run, CellChoice(2), partial=limited)
     assert first.reason == "max_hours"
     assert [model.trained is None for model in first.models] == [False, True]
     assert first.models[0].trained.stopped == "max_hours"
-    second = select(run, partial=partial, num_cells=2)
+    second = select(run, CellChoice(2), partial=partial)
     assert [model.trained.num_epochs for model in second.models] == [3, 3]  # the one that was stopped goes on
     assert second.reason == "completed"
 
 
 def test_ties_go_to_fewer_params(run, partial):
-    result = select(run, partial=partial, num_cells=2)
+    result = select(run, CellChoice(2), partial=partial)
     from dataclasses import replace
 
     one = result.models[0]
@@ -241,7 +247,7 @@ def test_ties_go_to_fewer_params(run, partial):
 
 
 def test_a_damaged_plan_is_told(run, partial):
-    select(run, partial=partial, num_cells=1)
+    select(run, CellChoice(1), partial=partial)
     (run / "model_selection" / "selection.json").write_text(json.dumps({"models": [{}]}))
     with pytest.raises(RunFolderError, match=r"selection\.json"):
         read_selection(run / "model_selection")
@@ -259,32 +265,45 @@ def find_better(run, cell):
 
 def test_renewing_adds_the_cells_that_are_best_now_and_keeps_what_was_trained(run, partial):
     better = "[(-2, identity, -1, identity)]"
-    first = select(run, partial=partial, num_cells=2)
+    first = select(run, CellChoice(2), partial=partial)
     find_better(run, better)
 
     heard = Heard()
-    kept = select(run, partial=partial, num_cells=2, tell=heard)
+    kept = select(run, CellChoice(2), partial=partial, tell=heard)
     assert [model.cell for model in kept.models] == [model.cell for model in first.models]
     assert heard.finished == []
     (stale,) = [text for text in heard.messages if "is not that of the search as it is now" in text]
     assert f"popnas select -p {run} --renew" in stale
 
     heard = Heard()
-    renewed = select(run, partial=partial, num_cells=2, renew=True, tell=heard)
+    renewed = select(run, CellChoice(2), partial=partial, renew=True, tell=heard)
     assert renewed.models[:2] == first.models
     assert [model.cell for model in renewed.models[2:]] == [better]
     assert heard.finished == [renewed.models[2].folder.name] == ["2-m2-n1-f4"]
 
     heard = Heard()
-    again = select(run, partial=partial, num_cells=2, renew=True, tell=heard)
+    again = select(run, CellChoice(2), partial=partial, renew=True, tell=heard)
     assert (again.models, heard.finished) == (renewed.models, [])
     assert not [text for text in heard.messages if "as it is now" in text]
 
 
 def test_renewing_never_takes_other_settings_for_the_same(run, partial):
-    select(run, partial=partial, num_cells=1)
+    select(run, CellChoice(1), partial=partial)
     find_better(run, "[(-2, identity, -1, identity)]")
     before = (run / "model_selection" / "selection.json").read_bytes()
     with pytest.raises(RunFolderError, match="other settings"):
-        select(run, partial=partial, num_cells=2, renew=True)
+        select(run, CellChoice(2), partial=partial, renew=True)
     assert (run / "model_selection" / "selection.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"cell": BEST, "num_cells": 5}, "`cell` trains the one cell"),
+        ({"cell": BEST, "source": "best"}, "leave out `num_cells` and `source`"),
+        ({"source": "frnt"}, "'best', 'front', got 'frnt'. Did you mean 'front'"),
+    ],
+)
+def test_a_choice_that_contradicts_itself_is_refused(choice, expected):
+    with pytest.raises(UserError, match=re.escape(expected)):
+        CellChoice(**choice)

@@ -10,6 +10,7 @@ import pytest
 from popnas.events import CandidateFinished
 from popnas.runs import RunFolder
 from popnas.workflows.models import final_training, selection
+from popnas.workflows.models.choices import CellChoice
 from popnas.workflows.searching import search as room
 
 
@@ -54,7 +55,7 @@ def test_nothing_is_negative_and_no_limit_is_missed(falling, config, partial, tm
 
     began = time.monotonic()
     limits = {"others": {"max_hours": 1.0}}
-    selected = selection.select(found.folder, partial={**partial, **limits}, num_cells=1)
+    selected = selection.select(found.folder, CellChoice(1), partial={**partial, **limits})
     trained = final_training.train(found.folder, partial={**partial, **limits})
     assert (selected.reason, trained.stopped) == ("completed", None)
     for folder in (selected.best.folder, trained.folder):

@@ -1,5 +1,6 @@
 """The whole job: its state, the stages' command lines, what a resumed job does; no stage is run."""
 
+import dataclasses
 import json
 import re
 import time
@@ -18,6 +19,7 @@ from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
 from popnas.workflows.whole import epoch_time
 from popnas.workflows.whole.end_to_end import end_to_end, resume
+from popnas.workflows.whole.request import JobRequest
 
 
 @pytest.fixture
@@ -53,7 +55,9 @@ def start(tmp_path, config, partial, stages):
     def call(**options):
         stages.path = tmp_path / "logs" / options.get("name", "job")
         whole = {"name": "job", "selection_partial": partial, "training_partial": partial, **options}
-        return end_to_end(whole.pop("config", config()), logs=tmp_path / "logs", **whole)
+        fields = {field.name for field in dataclasses.fields(JobRequest)}
+        request = JobRequest(**{name: whole.pop(name) for name in fields & whole.keys()})
+        return end_to_end(whole.pop("config", config()), request, logs=tmp_path / "logs", **whole)
 
     return call
 

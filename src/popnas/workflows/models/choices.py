@@ -1,0 +1,81 @@
+"""What a stage after the search is asked for: which cells, which network, and what differs from the run's
+settings. The command line fills these values from its options, so nothing heavy is loaded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from popnas.errors import UserError, nearest
+
+NUM_CELLS = 5
+_SOURCES = ("best", "front")
+
+
+@dataclass(frozen=True)
+class StageChanges:
+    """What differs from the run's configuration and the partial one that is laid over it; None: nothing.
+
+    `batch_size`: the learning rate is scaled with it; `test_batch_size`: of everything that does not train;
+    `train_strategy`: the device; `sets`: changes "a.b=V" of any fields.
+    """
+
+    batch_size: int | None = None
+    test_batch_size: int | None = None
+    train_strategy: str | None = None
+    sets: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class CellChoice:
+    """The networks that model selection trains.
+
+    `num_cells` cells (None: 5) of the `source` "best" (by score; None: this one) or "front" (the Pareto front
+    of what was trained, by score); or instead of them only `cell`. `params` "LOW;HIGH": of each cell also
+    other macro-architectures whose params lie strictly between.
+
+    Raises:
+        UserError: no such source, or one cell together with a choice of many.
+    """
+
+    num_cells: int | None = None
+    cell: str | None = None
+    source: str | None = None
+    params: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.source not in (None, *_SOURCES):
+            near = nearest(self.source or "", _SOURCES)
+            raise UserError(
+                f"`source` must be one of {', '.join(map(repr, _SOURCES))}, got {self.source!r}.{near}"
+            )
+        if self.cell is not None and (self.num_cells, self.source) != (None, None):
+            raise UserError(
+                "`cell` trains the one cell that is given; leave out `num_cells` and `source`, or `cell`."
+            )
+
+    @property
+    def number(self) -> int:
+        """How many cells are taken of those that there are."""
+        return NUM_CELLS if self.num_cells is None else self.num_cells
+
+    @property
+    def is_from_front(self) -> bool:
+        """Whether they are those of the front."""
+        return self.source == "front"
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """The network of final training.
+
+    `cell`: None = that of the best model of the run's selection, with its macro-architecture, else the
+    search's best. Each of the numbers: None = not given, so as the partial configuration changes it, else as
+    the cell comes with it; a number counts as given where it is the run's own, too.
+    """
+
+    cell: str | None = None
+    motifs: int | None = None
+    normal_cells: int | None = None
+    filters: int | None = None

@@ -1,0 +1,24 @@
+"""What a whole job is asked for, beside the configuration of its search. Loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from popnas.config import Source
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """The stages after the search; None: as these stages have it by themselves.
+
+    `selection_partial`, `training_partial`: their partial configurations; `num_cells`, `params`: as
+    `CellChoice`; `batch_size`: of both, the learning rate is scaled with it.
+    """
+
+    selection_partial: Source | None = None
+    training_partial: Source | None = None
+    num_cells: int | None = None
+    params: str | None = None
+    batch_size: int | None = None
