@@ -27,7 +27,7 @@ from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.networks import Network
-from popnas.process_state import logger_at, without_warnings
+from popnas.process_state import logger_at, torch_random_in_turn, without_warnings
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
 OPSET = 18
@@ -72,7 +72,10 @@ def save_onnx(network: Network, preprocessing: Preprocessing, path: Path) -> Onn
     device = next(network.parameters()).device
     deployed = DeployedNetwork(network.cpu(), preprocessing)
     try:
-        return _first_that_holds(deployed, path)
+        # Both exporters keep what they are at for the whole process: where two overlap, tracing fails in one
+        # of them, and the other exporter folds constants otherwise, which makes an unequal file.
+        with torch_random_in_turn():
+            return _first_that_holds(deployed, path)
     finally:
         network.to(device).train(was_training)
 

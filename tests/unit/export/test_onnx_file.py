@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from popnas import export
+from popnas import export, networks
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ExportError, StorageError
 from popnas.export import onnx_file
@@ -72,6 +75,34 @@ def test_equal_networks_give_equal_files(make_network, tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
         network = make_network("[(-1, 3x3:2z zconv, -2, 2x2 maxpool)]", (6, 6, 1))
         export.save_onnx(network, Preprocessing.of_images(1), tmp_path / name)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_threads_export_one_after_the_other(
+    make_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make_network("[(-1, 3 conv, -1, identity)]", (6, 2))
+    num_inside, is_first_inside, found = 0, threading.Event(), dict[str, str]()
+
+    def trace(deployed: torch.nn.Module, path: Path, has_dynamic_size: bool) -> None:
+        nonlocal num_inside
+        num_inside += 1
+        is_first_inside.set()
+        time.sleep(0.1)  # in which a second thread would come in
+        assert num_inside == 1
+        onnx_file._trace(deployed, path, has_dynamic_size)
+        num_inside -= 1
+
+    def save(name: str, network: networks.Network) -> None:
+        found[name] = export.save_onnx(network, SERIES, tmp_path / name).exporter
+
+    monkeypatch.setattr(onnx_file, "_EXPORTERS", [("trace", trace), ("export", onnx_file._export)])
+    thread = threading.Thread(target=save, args=("b.onnx", copy.deepcopy(network)))
+    thread.start()
+    assert is_first_inside.wait(10)
+    save("a.onnx", network)
+    thread.join(60)
+    assert found == {"a.onnx": "trace", "b.onnx": "trace"}
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
