@@ -5,12 +5,13 @@ joined, which the journal stores and the strategy learns from (`Evaluation`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields
+
+from popnas.records import Json, Record
 
 
 @dataclass(frozen=True)
-class CandidateJob:
+class CandidateJob(Record):
     """What a worker is told of one candidate.
 
     Attributes:
@@ -29,18 +30,9 @@ class CandidateJob:
     repetition: int = 0
     keeps_weights_from: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> CandidateJob:
-        """The inverse of `to_json`."""
-        return cls(**content)
-
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Record):
     """What a worker answers: a candidate's figures, or the reason why there are none.
 
     Those that `Evaluation` has by the same name are meant as there. `missing_views` are sentences about files
@@ -61,18 +53,9 @@ class Measured:
     missing_views: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Measured:
-        """The inverse of `to_json`."""
-        return cls(**{**content, "missing_views": tuple(content["missing_views"])})
-
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Record):
     """One candidate's result, or the reason why there is none.
 
     Attributes:
@@ -106,7 +89,7 @@ class Evaluation:
     head_metrics: list[dict[str, float]] = field(default_factory=list)
     error: str | None = None
     error_kind: str | None = None
-    volatile: dict[str, Any] = field(default_factory=dict, compare=False)
+    volatile: Json = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, job: CandidateJob, measured: Measured, *, is_exploration: bool) -> Evaluation:
@@ -120,17 +103,39 @@ class Evaluation:
         """Whether the candidate has no usable result."""
         return self.error_kind is not None
 
-    def content(self) -> dict[str, Any]:
+    @property
+    def wall_seconds(self) -> float | None:
+        """All that a worker spent on it."""
+        return self._spent("wall_seconds")
+
+    @property
+    def epochs_seconds(self) -> float | None:
+        """Of these the training alone, as it was measured."""
+        return self._spent("epochs_seconds")
+
+    @property
+    def validation_seconds(self) -> float | None:
+        """Of these the validation after each epoch."""
+        return self._spent("validation_seconds")
+
+    def _spent(self, name: str) -> float | None:
+        found = self.volatile.get(name)
+        return float(found) if isinstance(found, int | float) else None
+
+    def content(self) -> Json:
         """What two equal runs share, as a JSON object."""
-        content = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "volatile"}
-        if not self.objectives:
-            del content["objectives"]  # as journals were before there were any
-        return content
+        # Without objectives where there are none, as journals were before there were any.
+        left_out = {"volatile"} if self.objectives else {"volatile", "objectives"}
+        return {name: value for name, value in self.to_json().items() if name not in left_out}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> Evaluation:
-        """The inverse of `content`, with the volatile part beside it."""
-        return cls(**content, volatile=dict(volatile or {}))
+    def of_event(cls, content: Json, volatile: Json) -> Evaluation:
+        """The inverse of `content`, with the volatile part beside it; raises FormError.
+
+        What is null was not measured, and is as what lacks.
+        """
+        known = {name: value for name, value in content.items() if value is not None}
+        return cls.from_json({**known, "volatile": volatile})
 
 
 _SPELLED = {"f1": "F1", "iou": "IoU"}

@@ -189,7 +189,7 @@ def test_how_far_a_job_is_may_be_heard_and_decides_nothing(kind):
     assert silent == [{"told": 2001}]
     assert {result.id for result in results} == {"a", "b"}
     assert {job_id for job_id, _ in heard} == {"a"}
-    epochs = [told["epoch"] for _, told in heard]
+    epochs = [told.epoch for _, told in heard]
     assert epochs[0] == 0 and epochs[-1] == 2000 and epochs == sorted(epochs)
     assert len(epochs) < 20, "what comes fast is left out"
-    executors.tell({"epoch": 1})  # nobody evaluates: nothing happens
+    executors.tell(executors.Progress(1, 2))  # nobody evaluates: nothing happens

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from popnas import forks
 from popnas.api.model_files import DESCRIPTION, ONNX, WEIGHTS, ModelFiles
 from popnas.errors import ExportError, UserError, nearest
 from popnas.export.description import REMEDY
-from popnas.process_state import torch_as_imported
+from popnas.process_state import forks, torch_as_imported
 
 if TYPE_CHECKING:
     from popnas.datasets import Preprocessing

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from popnas import forks, tasks
+from popnas import tasks
 from popnas.api import arrays, fitting, model_files, targets
 from popnas.api.arrays import Examples, InputError
 from popnas.api.fitting import TrainingData
@@ -24,6 +24,7 @@ from popnas.api.options import NUM_SELECTED, Options
 from popnas.api.targets import scikit_learn_errors
 from popnas.config import Source
 from popnas.errors import DataError, PopnasError, RunFolderError, StorageError, UserError
+from popnas.process_state import forks
 
 logger = logging.getLogger("popnas")
 

@@ -157,9 +157,9 @@ def _selection_limits(configs: Mapping[str, RunConfig], folder: Path, job: Whole
     if job.max_hours is None:
         return []
     state = RunFolder.open(folder).state()
-    assert state.best is not None
+    assert state.best is not None and state.best.wall_seconds is not None
     searched = state.config["training_hyperparameters"]["epochs"] * config.dataset.folds
-    epoch_seconds = state.best.volatile["wall_seconds"] / searched
+    epoch_seconds = state.best.wall_seconds / searched
     final = configs.get("final")
     later = epoch_seconds * final.training_hyperparameters.epochs + budget.STAGE_OVERHEAD if final else 0.0
     rounds = _rounds(config, job.num_selected)

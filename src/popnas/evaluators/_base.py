@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from popnas.config import RunConfig
 from popnas.evaluation import Evaluation
 from popnas.events import Listen
 from popnas.executors import Executor
+from popnas.records import Json, Record
 from popnas.registry import Registry
 
 CellsStacked = Callable[[np.ndarray], np.ndarray]
@@ -39,6 +40,16 @@ class BestModel:
     weights: Path
     run: str | None
     evaluate_again: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class WorkerSetup(Record):
+    """What every worker's `setup` is told: the configuration; `artifacts`, for `runs.artifacts.opened`;
+    `run`, which run it is for."""
+
+    config: Json
+    artifacts: str | None
+    run: str | None
 
 
 @dataclass(frozen=True)
@@ -132,18 +143,17 @@ class Evaluator(ABC):
         settings = self.config.others.executor
         return self.executor_class.workers_for(settings.workers, settings.threads, self.devices)
 
-    def payload(self, artifacts: str | None, run: str | None) -> dict[str, Any]:
-        """What every worker's `setup` is told, as JSON: the configuration; `artifacts`, for
-        `runs.artifacts.opened`; `run`, which run it is for."""
-        return {"config": self.config.to_json(), "artifacts": artifacts, "run": run}
+    def payload(self, artifacts: str | None, run: str | None) -> Json:
+        """What every worker's `setup` is told: a `WorkerSetup` at least."""
+        return WorkerSetup(self.config.to_json(), artifacts, run).to_json()
 
     @abstractmethod
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         """What a run remembers of the data behind its figures, as JSON, to notice that they are others;
         `sha256` at least, of all that figures depend on."""
 
     @abstractmethod
-    def compare(self, known: dict[str, Any]) -> str | None:
+    def compare(self, known: Json) -> str | None:
         """Compare the data with the facts that a resumed run began with: a warning where they may differ,
         None where they do not.
 
@@ -151,7 +161,7 @@ class Evaluator(ABC):
             DataError: they differ so that what was evaluated before cannot be compared.
         """
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Json:
         """The data, for a plan, as JSON."""
         return self.facts()
 

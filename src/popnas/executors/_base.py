@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
+from popnas.executors._messages import Failure
 from popnas.executors._telling import Progress
+from popnas.records import Json, Record
 from popnas.registry import Registry
 from popnas.resources import available_cores
 
@@ -25,7 +27,7 @@ class Job:
     """One candidate to evaluate; `payload` must be JSON, and the ids of one `run` differ."""
 
     id: str
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Result:
     """
 
     id: str
-    value: dict[str, Any] | None
+    value: Json | None
     error: str | None = None
     error_kind: str | None = None
     worker: int = 0
@@ -57,18 +59,18 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(Record):
     """What workers do: two functions by dotted name, "package.module:function", importable in a fresh
     interpreter, and `payload`, a JSON object that is the same for every worker.
     """
 
     setup: str
     evaluate: str
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Worker:
+class Worker(Record):
     """What the setup function is told of the worker that it runs in: its number, from 0, and its device's
     name.
     """
@@ -217,7 +219,7 @@ def resolve(dotted: str) -> Callable[..., Any]:
     return function
 
 
-def checked(value: Any) -> dict[str, Any]:
+def checked(value: Any) -> Json:
     """What an evaluate function returned as it comes out of JSON, so that every executor gives the same.
 
     Raises:
@@ -225,7 +227,7 @@ def checked(value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise TypeError(f"the evaluate function must return a dict. Got {type(value).__name__} instead")
-    result: dict[str, Any] = json.loads(json.dumps(value))
+    result: Json = json.loads(json.dumps(value))
     return result
 
 
@@ -239,12 +241,17 @@ def passed_on(error: BaseException) -> str | None:
     return next((name for name, kind in PASSED_ON.items() if isinstance(error, kind)), None)
 
 
-def failure(error: BaseException) -> dict[str, Any]:
-    """`error`, `error_kind` and `traceback` of a Result for an exception that `evaluate` raised."""
+def failure(error: BaseException) -> Failure:
+    """Why a job has no value, of the exception that `evaluate` raised."""
     if isinstance(error, CandidateFailed):
         kind, message = error.kind, str(error)
     elif isinstance(error, MemoryError):
         kind, message = "out_of_memory", f"out of memory: {error}"
     else:
         kind, message = "error", f"{type(error).__name__}: {error}"
-    return {"error": message, "error_kind": kind, "traceback": "".join(traceback.format_exception(error))}
+    return Failure(message, kind, "".join(traceback.format_exception(error)))
+
+
+def failed(job_id: str, why: Failure, *, worker: int = 0, attempts: int = 1) -> Result:
+    """The result of a job without a value."""
+    return Result(job_id, None, why.error, why.error_kind, worker, attempts, why.traceback)

@@ -6,7 +6,8 @@ import contextlib
 import json
 import socket
 import struct
-from typing import Any
+
+from popnas.records import Json
 
 _LENGTH = struct.Struct(">Q")
 _CHUNK = 1 << 16
@@ -23,7 +24,7 @@ class Channel:
         """For selectors."""
         return self.connection.fileno()
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: Json) -> None:
         """Send one message, waiting until the other end takes it.
 
         Raises:
@@ -32,7 +33,7 @@ class Channel:
         data = json.dumps(message).encode()
         self.connection.sendall(_LENGTH.pack(len(data)) + data)
 
-    def receive(self) -> dict[str, Any] | None:
+    def receive(self) -> Json | None:
         """Wait for the next message; None when the other end is gone."""
         while True:
             message = self._next()
@@ -41,7 +42,7 @@ class Channel:
             if not self._fill():
                 return None
 
-    def pump(self) -> tuple[list[dict[str, Any]], bool]:
+    def pump(self) -> tuple[list[Json], bool]:
         """The whole messages that have arrived, without waiting, and whether the other end is still there."""
         is_open = True
         with contextlib.suppress(BlockingIOError):
@@ -64,7 +65,7 @@ class Channel:
         self._buffer += data
         return bool(data)
 
-    def _next(self) -> dict[str, Any] | None:
+    def _next(self) -> Json | None:
         if len(self._buffer) < _LENGTH.size:
             return None
         (length,) = _LENGTH.unpack_from(self._buffer)

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from popnas.errors import ExecutorError
 from popnas.executors._channel import Channel
+from popnas.executors._orders import Order, Surroundings
 from popnas.executors._standard_error import StandardError
 
 # The driver's sys.path goes along, so that the worker imports what the driver could (a notebook's folder, a
@@ -33,19 +34,19 @@ _THREAD_VARIABLES = (
 
 
 class WorkerProcess:
-    """Starts at construction, is sent `order` (see `processes.py`), and answers "ready" on its channel.
+    """Starts at construction, is sent `order`, and answers `Ready` on its channel.
 
     It leads a session of its own, so a terminal's Ctrl-C does not reach it and `end` takes along what it
     started. Its end of the connection is the only descriptor of the driver that it inherits.
     """
 
-    def __init__(self, order: dict[str, Any], cores: list[int], log_path: Path | None) -> None:
+    def __init__(self, order: Order, cores: list[int], log_path: Path | None) -> None:
         self.is_ready = False
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
         self.stderr = StandardError(log_path)
         try:
-            self._process = _launch(theirs.fileno(), self.stderr.theirs, cores, order["threads"], log_path)
+            self._process = _launch(theirs.fileno(), self.stderr.theirs, cores, order.threads, log_path)
         except OSError as error:
             ours.close()
             self.stderr.close()
@@ -54,7 +55,7 @@ class WorkerProcess:
             theirs.close()
             self.stderr.started()
         with contextlib.suppress(OSError):  # it has died already, which the driver sees on the channel
-            self.channel.send(order)
+            self.channel.send(order.to_json())
 
     @property
     def pid(self) -> int:
@@ -105,13 +106,13 @@ class WorkerProcess:
 def _launch(
     connection: int, stderr: int, cores: list[int], threads: int, log_path: Path | None
 ) -> subprocess.Popen[bytes]:
-    settings = {
-        "path": import_path(),
-        "fd": connection,
-        "driver": os.getpid(),
-        "is_main_thread": threading.current_thread() is threading.main_thread(),
-        "cores": cores,
-    }
+    surroundings = Surroundings(
+        path=import_path(),
+        fd=connection,
+        driver=os.getpid(),
+        is_main_thread=threading.current_thread() is threading.main_thread(),
+        cores=cores,
+    )
     # Read before torch is imported there; setting them later has no effect on its thread pools.
     environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
     log: IO[bytes] | int = subprocess.DEVNULL
@@ -120,7 +121,7 @@ def _launch(
             log_path.parent.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(log_path.open("ab"))
         return subprocess.Popen(
-            [sys.executable, "-P", "-u", "-c", _BOOTSTRAP, json.dumps(settings)],
+            [sys.executable, "-P", "-u", "-c", _BOOTSTRAP, json.dumps(surroundings.to_json())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=stderr,

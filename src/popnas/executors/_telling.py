@@ -8,11 +8,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
-Progress = dict[str, Any]
-"""JSON values."""
+from popnas.records import Record
+
 _LEAST_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Progress(Record):
+    """How far a job is: so many epochs, or whatever it goes through, of `num_epochs`."""
+
+    epoch: int
+    num_epochs: int
+
 
 _pass_on: Callable[[Progress], None] | None = None
 _last = float("-inf")

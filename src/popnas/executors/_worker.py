@@ -23,23 +23,28 @@ from typing import Any
 
 from popnas.errors import StorageError
 from popnas.executors import _telling
-from popnas.executors._base import Work, Worker, checked, failure, passed_on, resolve
+from popnas.executors._base import checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
+from popnas.executors._messages import Advanced, Answer, Ended, Handed, Ready, SetupFailed, Stop, packed
+from popnas.executors._orders import Order, Surroundings
+from popnas.executors._telling import Progress
+from popnas.records import Json
 
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_MS = 500
 _IDLE_END_SECONDS = 1.0
 
 
-def main(settings: dict[str, Any]) -> None:
-    """Entry point; `settings` come from `_process.py`, by way of a bootstrap that has set `sys.path`."""
+def main(settings: Json) -> None:
+    """Entry point; `settings` are `Surroundings`, by way of a bootstrap that has set `sys.path`."""
+    given = Surroundings.from_json(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     faulthandler.enable()
-    connection = socket.socket(fileno=settings["fd"])
+    connection = socket.socket(fileno=given.fd)
     connection.set_inheritable(False)
     channel = Channel(connection)
-    life = _Lifeline(connection, settings["driver"], settings["is_main_thread"])
-    _pin(settings["cores"])
+    life = _Lifeline(connection, given.driver, given.is_main_thread)
+    _pin(given.cores)
     with contextlib.suppress(OSError):  # the driver is gone
         _serve(channel, life)
     sys.stdout.flush()
@@ -52,51 +57,51 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
     if order is None:
         return
     try:
-        context, evaluate = _set_up(order)
+        context, evaluate = _set_up(Order.from_json(order))
     except BaseException as error:
         name = passed_on(error)
         if name is not None:
-            channel.send({"kind": "stop", "name": name, "error": str(error)})
+            channel.send(packed(Stop(name, str(error))))
             return
         summary = f"{type(error).__name__}: {error}"
-        channel.send({"kind": "setup_failed", "error": summary, "traceback": traceback.format_exc()})
+        channel.send(packed(SetupFailed(summary, traceback.format_exc())))
         return
-    channel.send({"kind": "ready"})
+    channel.send(packed(Ready()))
     while True:
         life.is_busy = False
-        job = channel.receive()
-        if job is None:
+        message = channel.receive()
+        if message is None:
             return
         life.is_busy = True
         with _telling.heard_by(partial(_pass_on, channel)):
-            answer = _evaluate(evaluate, context, job["payload"])
-        channel.send({"id": job["id"], **answer})
+            answer = _evaluate(evaluate, context, Handed.from_json(message).payload)
+        channel.send(packed(answer))
 
 
-def _pass_on(channel: Channel, progress: dict[str, Any]) -> None:
-    channel.send({"kind": "progress", "progress": progress})
+def _pass_on(channel: Channel, progress: Progress) -> None:
+    channel.send(packed(Advanced(progress)))
 
 
-def _set_up(order: dict[str, Any]) -> tuple[Any, Any]:
-    work = Work(**order["work"])
-    evaluate = resolve(work.evaluate)
-    context = resolve(work.setup)(work.payload, Worker(**order["worker"]))
+def _set_up(order: Order) -> tuple[Any, Any]:
+    evaluate = resolve(order.work.evaluate)
+    context = resolve(order.work.setup)(order.work.payload, order.worker)
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.set_num_threads(order["threads"])
+        torch.set_num_threads(order.threads)
     return context, evaluate
 
 
-def _evaluate(evaluate: Any, context: Any, payload: dict[str, Any]) -> dict[str, Any]:
+def _evaluate(evaluate: Any, context: Any, payload: Json) -> Answer:
     try:
-        return {"kind": "result", "value": checked(evaluate(context, payload))}
-    except StorageError as error:
-        return {"kind": "stop", "name": passed_on(error), "error": str(error)}
+        return Ended(checked(evaluate(context, payload)))
     except BaseException as error:  # also SystemExit: one candidate must not end the worker
-        fields = failure(error)
+        name = passed_on(error)
+        if name is not None and isinstance(error, StorageError):
+            return Stop(name, str(error))
+        why = failure(error)
         with contextlib.suppress(OSError):  # standard error is the log file; the disk may be full
-            print(fields["traceback"], file=sys.stderr)  # noqa: T201
-        return {"kind": "result", "value": None, **fields}
+            print(why.traceback, file=sys.stderr)  # noqa: T201
+        return Ended(None, why)
 
 
 def _pin(cores: list[int]) -> None:

@@ -17,6 +17,7 @@ from popnas.executors._base import (
     Result,
     Work,
     checked,
+    failed,
     failure,
     resolve,
 )
@@ -83,7 +84,7 @@ class InlineExecutor(Executor):
         except StorageError:
             raise
         except (Exception, SystemExit) as error:
-            return Result(job.id, None, **failure(error))
+            return failed(job.id, failure(error))
 
     def close(self) -> None:
         """Drop the context."""

@@ -10,11 +10,23 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from popnas.errors import ExecutorError
-from popnas.executors._base import PASSED_ON, REGISTRY, Executor, Job, OnProgress, OnStart, Result, Work
+from popnas.executors._base import (
+    PASSED_ON,
+    REGISTRY,
+    Executor,
+    Job,
+    OnProgress,
+    OnStart,
+    Result,
+    Work,
+    failed,
+)
+from popnas.executors._messages import Advanced, Answer, Failure, Handed, Ready, SetupFailed, Stop, unpacked
+from popnas.executors._orders import Order
 from popnas.executors._process import WorkerProcess
 from popnas.resources import available_cores
 
@@ -101,12 +113,8 @@ class ProcessesExecutor(Executor):
                     self._order(number), self._pinned_cores(number), self.log_path
                 )
 
-    def _order(self, number: int) -> dict[str, Any]:
-        return {
-            "work": asdict(self.work),
-            "worker": asdict(self.worker(number)),
-            "threads": self.threads,
-        }
+    def _order(self, number: int) -> Order:
+        return Order(self.work, self.worker(number), self.threads)
 
     def _pinned_cores(self, number: int) -> list[int]:
         first = number * self.threads
@@ -123,7 +131,7 @@ class ProcessesExecutor(Executor):
             attempt = (self._retries or self._queue).popleft()
             worker.stderr.forget()
             try:
-                worker.channel.send({"id": attempt.job.id, "payload": attempt.job.payload})
+                worker.channel.send(Handed(attempt.job.id, attempt.job.payload).to_json())
             except OSError:  # it died while idle: no attempt was made
                 self._retries.appendleft(attempt)
                 self._workers.pop(number).end()
@@ -157,30 +165,31 @@ class ProcessesExecutor(Executor):
     def _receive(self, number: int, is_dead: bool) -> list[Result]:
         worker = self._workers[number]
         messages, is_open = worker.channel.pump()
-        results = [result for message in messages for result in self._take(number, message)]
+        results = [result for message in messages for result in self._take(number, unpacked(message))]
         if is_dead or not is_open:
             results += self._died(number)
         return results
 
-    def _take(self, number: int, message: dict[str, Any]) -> list[Result]:
-        if message["kind"] == "stop":
-            raise PASSED_ON[message["name"]](message["error"])
-        if message["kind"] == "setup_failed":
-            raise ExecutorError(
-                f"the setup '{self.work.setup}' failed in a worker: {message['error']}\n\n"
-                f"{message['traceback']}"
-            )
-        if message["kind"] == "ready":
-            self._workers[number].is_ready = True
-            self._num_start_failures = 0
-            return []
-        if message["kind"] == "progress":
-            if self._on_progress is not None:
-                self._on_progress(self._running[number].job.id, message["progress"])
-            return []
+    def _take(self, number: int, answer: Answer) -> list[Result]:
+        match answer:
+            case Stop(name, error):
+                raise PASSED_ON[name](error)
+            case SetupFailed(error, traceback):
+                raise ExecutorError(
+                    f"the setup '{self.work.setup}' failed in a worker: {error}\n\n{traceback}"
+                )
+            case Ready():
+                self._workers[number].is_ready = True
+                self._num_start_failures = 0
+                return []
+            case Advanced(progress):
+                if self._on_progress is not None:
+                    self._on_progress(self._running[number].job.id, progress)
+                return []
         attempt = self._running.pop(number)
-        fields = {key: message.get(key) for key in ("error", "error_kind", "traceback")}
-        return [Result(attempt.job.id, message["value"], worker=number, attempts=attempt.number, **fields)]
+        if answer.failure is not None:
+            return [failed(attempt.job.id, answer.failure, worker=number, attempts=attempt.number)]
+        return [Result(attempt.job.id, answer.value, worker=number, attempts=attempt.number)]
 
     def _died(self, number: int) -> list[Result]:
         worker = self._workers.pop(number)
@@ -195,7 +204,10 @@ class ProcessesExecutor(Executor):
         message = (
             f"the worker {how} while it evaluated this candidate, {attempt.number} times.{worker.why(how)}"
         )
-        return [Result(attempt.job.id, None, message, "worker_died", number, attempt.number)]
+        return [self._failed(number, attempt, message, "worker_died")]
+
+    def _failed(self, number: int, attempt: _Attempt, message: str, kind: str) -> Result:
+        return failed(attempt.job.id, Failure(message, kind), worker=number, attempts=attempt.number)
 
     def _count_start_failure(self, worker: WorkerProcess, how: str) -> None:
         if worker.is_ready:
@@ -216,5 +228,5 @@ class ProcessesExecutor(Executor):
                 self._workers.pop(number).end()
                 limit = f"{self.hard_timeout_seconds:g} seconds"
                 message = f"the candidate did not end within the hard limit of {limit}"
-                results.append(Result(attempt.job.id, None, message, "time_limit", number, attempt.number))
+                results.append(self._failed(number, attempt, message, "time_limit"))
         return results

@@ -3,7 +3,7 @@ do the same at once.
 
 Python's and torch's own context managers remember what they found. Where two threads overlap, the second
 finds what the first has set, and leaves that behind for good. May not be imported here: torch, which takes
-seconds; where nothing has imported it, nothing of it is set.
+seconds; where nothing has imported it, nothing of it is set. `forks` knows whether torch can be used at all.
 """
 
 from popnas.process_state.changes import Shared, logger_at

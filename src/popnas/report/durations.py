@@ -29,17 +29,17 @@ def per_step(run: RunData) -> list[StepTime]:
     """All steps of which times are known."""
     found = []
     for step in sorted({item.step for item in run.state.evaluations}):
-        items = [item for item in run.state.evaluated(step) if item.volatile.get("wall_seconds") is not None]
+        items = [item for item in run.state.evaluated(step) if item.wall_seconds is not None]
         if not items:
             continue
         sums = {"training": 0.0, "validation": 0.0, "other": 0.0, "failed": 0.0}
         for item in items:
-            wall = float(item.volatile["wall_seconds"])
+            wall = item.wall_seconds or 0.0
             if item.is_failed:
                 sums["failed"] += wall
                 continue
-            training = float(item.volatile.get("epochs_seconds") or 0.0)
-            validation = float(item.volatile.get("validation_seconds") or 0.0)
+            training = item.epochs_seconds or 0.0
+            validation = item.validation_seconds or 0.0
             sums["training"] += training
             sums["validation"] += validation
             # With simulated timing the parts need not add up to the clock's whole.

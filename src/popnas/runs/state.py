@@ -86,7 +86,7 @@ class RunState:
         elif event.event == "proposals":
             self._propose(content["step"], content["cells"])
         elif event.event == "evaluation":
-            self._by_cell.setdefault(content["cell"], Evaluation.from_json(content, event.volatile))
+            self._by_cell.setdefault(content["cell"], Evaluation.of_event(content, event.volatile))
         elif event.event == "operator_costs":
             self.operator_costs = self.operator_costs or content
         elif event.event == "predictions":

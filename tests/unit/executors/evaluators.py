@@ -144,9 +144,9 @@ def talk(context, payload):
 def tell_often(context, payload):
     """Far more than anybody wants to hear, and once more when there was time for it."""
     for done in range(2000):
-        executors.tell({"epoch": done})
+        executors.tell(executors.Progress(done, 2000))
     time.sleep(0.6)
-    executors.tell({"epoch": 2000})
+    executors.tell(executors.Progress(2000, 2000))
     return {"told": 2001}
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,12 +17,14 @@ from popnas import config, executors, networks, objectives, tasks, training
 from popnas.cells import Cell
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
+from popnas.evaluators._base import WorkerSetup
 from popnas.evaluators.training import candidate_files, fits
 from popnas.evaluators.training.context import CandidateContext
 from popnas.evaluators.training.placing import placement
-from popnas.executors import Worker
+from popnas.executors import Progress, Worker
 from popnas.networks.cost import network_cost
 from popnas.operators import Cost
+from popnas.records import Json
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
 from popnas.training import EpochRecord, TrainingResult, simulated
@@ -31,18 +32,26 @@ from popnas.training.failures import memory_errors_named
 from popnas.training.interfaces import Snapshot
 
 
-def setup(payload: dict[str, Any], worker: Worker) -> CandidateContext:
-    """Load the data; `payload` is that of `TrainingEvaluator`."""
-    run_config = config.load(payload["config"])
+@dataclass(frozen=True)
+class CandidateSetup(WorkerSetup):
+    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand."""
+
+    judges_memory: bool
+
+
+def setup(payload: Json, worker: Worker) -> CandidateContext:
+    """Load the data; `payload` is a `CandidateSetup`."""
+    told = CandidateSetup.from_json(payload)
+    run_config = config.load(told.config)
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
     place = placement(run_config, spec, worker.device)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
-    room = fits.Room.of(run_config, dataset, is_here=True) if payload["judges_memory"] else None
-    return CandidateContext(run_config, dataset, spec, place, payload["artifacts"], payload["run"], room)
+    room = fits.Room.of(run_config, dataset, is_here=True) if told.judges_memory else None
+    return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room)
 
 
-def evaluate(context: CandidateContext, payload: dict[str, Any]) -> dict[str, Any]:
+def evaluate(context: CandidateContext, payload: Json) -> Json:
     """Train and measure one candidate: a `CandidateJob` as JSON -> a `Measured` as JSON.
 
     Raises:
@@ -136,7 +145,7 @@ def _train(
     finished = itertools.count(number * num_epochs + 1)
 
     def on_epoch(record: EpochRecord, snapshot: Snapshot) -> bool:
-        executors.tell({"epoch": next(finished), "num_epochs": num_epochs * len(context.dataset.folds)})
+        executors.tell(Progress(next(finished), num_epochs * len(context.dataset.folds)))
         return False
 
     torch.manual_seed(seed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from popnas.events import Listen
 from popnas.export import description
 from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
+from popnas.records import Json
 from popnas.runs import RunFolder
 
 
@@ -55,22 +55,23 @@ class TrainingEvaluator(Evaluator):
         """See `Evaluator`."""
         return self._devices
 
-    def payload(self, artifacts: str | None, run: str | None) -> dict[str, Any]:
-        """See `Evaluator`; `judges_memory`: whether candidates may be too large for the memory at hand."""
+    def payload(self, artifacts: str | None, run: str | None) -> Json:
+        """See `Evaluator`."""
         from popnas.evaluators.training import fits
+        from popnas.evaluators.training.candidate import CandidateSetup
 
         judges_memory = fits.may_outgrow(self.config, self.dataset)
-        return {**super().payload(artifacts, run), "judges_memory": judges_memory}
+        return CandidateSetup(self.config.to_json(), artifacts, run, judges_memory).to_json()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         """See `Evaluator`."""
-        return training_data.facts(self.dataset)
+        return training_data.DataFacts.of(self.dataset).to_json()
 
-    def compare(self, known: dict[str, Any]) -> str | None:
+    def compare(self, known: Json) -> str | None:
         """See `Evaluator`."""
-        return training_data.compare(known, self.facts(), self.dataset.place)
+        return training_data.compare(known, training_data.DataFacts.of(self.dataset), self.dataset.place)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Json:
         """See `Evaluator`."""
         return self.dataset.describe()
 

@@ -4,6 +4,8 @@ run notices that they are others."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError
+from popnas.records import Json, Record
 
 _NUM_SAMPLED = 64
 
@@ -37,23 +40,30 @@ def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dat
         ) from error
 
 
-def facts(dataset: Dataset) -> dict[str, Any]:
-    """Shape, classes, sizes of the splits, and a digest of some examples with their labels, as JSON."""
-    return {
-        "input_shape": list(dataset.input_shape),
-        "class_names": dataset.class_names,
-        "sizes": {"train": len(dataset.train), "validation": len(dataset.validation)},
-        "sha256": _digest(dataset.full_train),
-    }
+@dataclass(frozen=True)
+class DataFacts(Record):
+    """Shape, classes, sizes of the splits, and a digest of some examples with their labels."""
+
+    input_shape: tuple[int, ...]
+    class_names: list[str]
+    sizes: Mapping[str, int]
+    sha256: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DataFacts:
+        """What a run remembers of its data."""
+        sizes = {"train": len(dataset.train), "validation": len(dataset.validation)}
+        return cls(dataset.input_shape, dataset.class_names, sizes, _digest(dataset.full_train))
 
 
-def compare(known: dict[str, Any], found: dict[str, Any], place: str) -> str | None:
+def compare(known: Json, facts: DataFacts, place: str) -> str | None:
     """Compare the data of a resumed run with those that it began with; a warning where only values differ
     (another version of an image library may do that), None where nothing does.
 
     Raises:
         DataError: shape, classes or sizes differ, so what was trained before could not be compared.
     """
+    found = facts.to_json()
     names = {"input_shape": "input shape", "class_names": "classes", "sizes": "numbers of examples"}
     for key, words in names.items():
         if known.get(key) != found[key]:

@@ -75,7 +75,7 @@ def failures(run: RunData) -> str:
             markup.count(item.step),
             (item.error_kind or "").replace("_", " "),
             item.error or "",
-            markup.seconds(item.volatile.get("wall_seconds")),
+            markup.seconds(item.wall_seconds),
             Value(markup.code(item.cell), item.cell),
         ]
         for item in run.state.evaluations

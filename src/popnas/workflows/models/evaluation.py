@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from popnas import forks, networks, tasks
+from popnas import networks, tasks
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
@@ -20,7 +20,7 @@ from popnas.evaluators.training.placing import placement
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.placement import Placement
-from popnas.process_state import torch_as_imported
+from popnas.process_state import forks, torch_as_imported
 from popnas.report import confusion
 from popnas.report.pages import evaluation_page
 from popnas.report.views import Views

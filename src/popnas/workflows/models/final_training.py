@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from popnas import executors, forks, tasks
+from popnas import executors, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
@@ -25,7 +25,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
-from popnas.process_state import torch_as_imported, torch_in_turn
+from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas import config as configurations
-from popnas import executors, forks, tasks
+from popnas import executors, tasks
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
@@ -31,10 +31,11 @@ from popnas.events import (
     Warned,
     nobody,
 )
-from popnas.executors import Executor, Job, Work, Worker
+from popnas.executors import Executor, Job, Progress, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.process_state import torch_as_imported
+from popnas.process_state import forks, torch_as_imported
+from popnas.records import Json, Record
 from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import same_search, search_part
@@ -314,8 +315,8 @@ class _Selection:
                 if self._is_time_up():
                     executor.drain()
 
-    def _hear_epoch(self, job_id: str, progress: dict[str, Any]) -> None:
-        self.tell(EpochFinished(job_id, progress["epoch"], progress["num_epochs"]))
+    def _hear_epoch(self, job_id: str, progress: Progress) -> None:
+        self.tell(EpochFinished(job_id, progress.epoch, progress.num_epochs))
 
     def _tell(self, trained: TrainedModel) -> None:
         stopped = ", stopped by max_hours" if trained.stopped else ""
@@ -333,7 +334,7 @@ class _Selection:
         settings = self.config.others.executor
         return executors.create(
             settings.kind,
-            Work(SETUP, EVALUATE, {"config": self.config.to_json()}),
+            Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json()).to_json()),
             num_workers=min(num_workers(self.config), num_jobs),
             threads=settings.threads,
             devices=device.names(self.config.others.train_strategy),
@@ -398,7 +399,14 @@ def _as_it_is(path: Path, planned: PlannedModel) -> SelectedModel:
 
 
 @dataclass(frozen=True)
-class SelectionJob:
+class SelectionSetup(Record):
+    """What every worker of a selection is told: its resolved configuration."""
+
+    config: Json
+
+
+@dataclass(frozen=True)
+class SelectionJob(Record):
     """What a worker is told of one model (see `ModelJob`); all else is the selection's configuration."""
 
     folder: str
@@ -407,15 +415,6 @@ class SelectionJob:
     normal_cells: int
     filters: int
     deadline: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> SelectionJob:
-        """The inverse of `to_json`."""
-        return cls(**content)
 
 
 @dataclass(frozen=True)
@@ -427,13 +426,13 @@ class SelectionContext:
     device: str
 
 
-def setup(payload: dict[str, Any], worker: Worker) -> SelectionContext:
-    """Load the data; `payload` is {"config": the selection's resolved configuration}."""
-    config = configurations.load(payload["config"])
+def setup(payload: Json, worker: Worker) -> SelectionContext:
+    """Load the data; `payload` is a `SelectionSetup`."""
+    config = configurations.load(SelectionSetup.from_json(payload).config)
     return SelectionContext(config, tasks.get(config.dataset.type).load(config), worker.device)
 
 
-def evaluate(context: SelectionContext, payload: dict[str, Any]) -> dict[str, Any]:
+def evaluate(context: SelectionContext, payload: Json) -> Json:
     """Train one model: a `SelectionJob` as JSON -> a `TrainedModel` as JSON."""
     job = SelectionJob.from_json(payload)
     config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters)
@@ -443,6 +442,6 @@ def evaluate(context: SelectionContext, payload: dict[str, Any]) -> dict[str, An
     num_epochs = config.training_hyperparameters.epochs
 
     def on_epoch(number: int, record: EpochRecord) -> None:
-        executors.tell({"epoch": number, "num_epochs": num_epochs})
+        executors.tell(Progress(number, num_epochs))
 
     return train_model(model, context.dataset, on_epoch).to_json()

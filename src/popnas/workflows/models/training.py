@@ -7,7 +7,7 @@ tells how it goes while it is under way; `model.json`, written last, says that i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,12 +25,13 @@ from popnas.evaluators.training.placing import placement
 from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
+from popnas.records import Record
 from popnas.report.views import Views
 from popnas.runs import identity
 from popnas.runs.folder import same_search, search_part
 from popnas.runs.stored.reading import is_there, read_json
 from popnas.seeds import derive_seed
-from popnas.storage import plain, proof, remove_temporary, storage_errors, write_bytes, write_json
+from popnas.storage import proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import EpochRecord, SnapshotError, TrainingSettings
 from popnas.training.interfaces import Snapshot
@@ -87,7 +88,7 @@ class ModelJob:
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class TrainedModel(Record):
     """A finished model folder. `best_epoch` (from 1) is the one whose weights are kept; `metrics` are its
     main head's on validation data (final training: none); `training_seconds` as the run's timing has them;
     `stopped` says why training ended before its last epoch; `warning` why there is no ONNX file;
@@ -97,27 +98,12 @@ class TrainedModel:
     folder: Path
     best_epoch: int
     num_epochs: int
-    metrics: dict[str, float]
+    metrics: Mapping[str, float | None]
     score: float | None
     training_seconds: float
     stopped: str | None = None
     warning: str | None = None
     missing_views: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return plain({**asdict(self), "folder": str(self.folder)})
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> TrainedModel:
-        """The inverse of `to_json`."""
-        return cls(
-            **{
-                **content,
-                "folder": Path(content["folder"]),
-                "missing_views": tuple(content["missing_views"]),
-            }
-        )
 
 
 OnEpoch = Callable[[int, EpochRecord], None]

@@ -70,4 +70,4 @@ def measured(result: Result) -> Measured:
     if result.value is None:
         return Measured(error=result.error, error_kind=result.error_kind, volatile=told)
     answer = Measured.from_json(result.value)
-    return replace(answer, volatile=answer.volatile | told)
+    return replace(answer, volatile={**answer.volatile, **told})

@@ -4,7 +4,6 @@ journal."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from popnas import report
 from popnas.cells import SearchSpace
@@ -12,6 +11,7 @@ from popnas.evaluation import Evaluation
 from popnas.evaluators import CellsStacked
 from popnas.events import ConfirmationFinished, ConfirmationStarted, Listen, PhaseStarted
 from popnas.executors import Executor, Job
+from popnas.records import Json
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, artifacts, write_csv
 from popnas.workflows.searching import candidate_jobs, predictions, tables
@@ -22,7 +22,7 @@ NUM_CONFIRMATIONS = NUM_CONFIRMED * NUM_SEEDS
 _CONFIRMED = frozenset({"seed", "metrics", "score", "training_seconds", "error", "error_kind"})
 """What a confirmation tells of its training."""
 
-Append = Callable[[str, dict[str, Any], dict[str, Any]], None]
+Append = Callable[[str, Json, Json], None]
 
 
 def keep_only_best_weights(folder: RunFolder, state: RunState) -> None:
@@ -71,7 +71,7 @@ def confirm(
         job = jobs[result.id]
         found = Evaluation.of(job, candidate_jobs.received(result, job, folder.path), is_exploration=False)
         kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
-        append("confirmation", {"cell": job.cell, "repetition": job.repetition} | kept, found.volatile)
+        append("confirmation", {"cell": job.cell, "repetition": job.repetition, **kept}, found.volatile)
         tell(ConfirmationFinished())
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.evaluators import Evaluator
 from popnas.events import Listen, PhaseStarted, nobody
+from popnas.records import Json
 from popnas.seeds import derive_seed
 from popnas.workflows.searching import finish
 from popnas.workflows.settings import max_networks, unused
@@ -83,7 +83,7 @@ class Plan:
     memory_bytes: int | None
     num_workers: int
     device: str
-    data: dict[str, Any]
+    data: Json
     warnings: list[str]
     shortened_by: str | None = None
     """What shortens a long search most, in a sentence."""

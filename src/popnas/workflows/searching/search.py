@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from popnas import evaluators, executors, forks, objectives
+from popnas import evaluators, executors, objectives
 from popnas.config import Source
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
@@ -33,8 +32,9 @@ from popnas.events import (
     Warned,
     nobody,
 )
-from popnas.executors import Executor, Job, Result, Work
-from popnas.process_state import torch_as_imported
+from popnas.executors import Executor, Job, Progress, Result, Work
+from popnas.process_state import forks, torch_as_imported
+from popnas.records import Json
 from popnas.report.views import RepeatedViews, Views
 from popnas.runs import Proposed, RunFolder, RunState, identity
 from popnas.runs.folder import (
@@ -176,7 +176,7 @@ class _Search:
     def run(self) -> SearchResult:
         if self.state.proposals or self.data_path is not None:
             moved = {} if self.data_path is None else {DATA_PATH: self.data_path}
-            self._append("run_resumed", {}, environment() | moved)
+            self._append("run_resumed", {}, {**environment(), **moved})
         made = Views(self.tell)
         if not self.state.is_finished:
             self.evaluator.check()  # a run may go on elsewhere than it began
@@ -305,8 +305,8 @@ class _Search:
                 executor.drain()
         return not self.state.pending(step)
 
-    def _hear_epoch(self, job_id: str, progress: dict[str, Any]) -> None:
-        self.tell(EpochFinished(job_id, progress["epoch"], progress["num_epochs"]))
+    def _hear_epoch(self, job_id: str, progress: Progress) -> None:
+        self.tell(EpochFinished(job_id, progress.epoch, progress.num_epochs))
 
     def _job(self, proposed: Proposed) -> CandidateJob:
         best = self.strategy.best()
@@ -338,8 +338,8 @@ class _Search:
 
     # --- the rest ---
 
-    def _append(self, event: str, content: dict[str, Any], volatile: dict[str, Any] | None = None) -> None:
-        self.state.apply(self.folder.journal.append(event, content, volatile))
+    def _append(self, event: str, content: Json, volatile: Json | None = None) -> None:
+        self.state.apply(self.folder.journal.append(event, dict(content), dict(volatile or {})))
 
     def _executor(self) -> Executor:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
@@ -386,7 +386,7 @@ class _Search:
         )
 
 
-def environment() -> dict[str, Any]:
+def environment() -> dict[str, str | int]:
     """What a result may depend on beside the configuration: for the journal's volatile part."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -398,7 +398,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _proposal_json(proposal: Proposal) -> dict[str, Any]:
+def _proposal_json(proposal: Proposal) -> Json:
     return {
         "cell": proposal.cell.key,
         "is_exploration": proposal.is_exploration,

@@ -33,7 +33,7 @@ class Clock:
 
     def record(self, evaluation: Evaluation) -> None:
         """Learn from a finished candidate."""
-        wall = evaluation.volatile.get("wall_seconds")
+        wall = evaluation.wall_seconds
         if wall is None:
             return
         self.finished.setdefault(evaluation.step, []).append(wall)

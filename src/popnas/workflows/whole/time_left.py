@@ -72,7 +72,7 @@ def whole_share(state: RunState) -> float:
 
 def _epoch_seconds(state: RunState, cell: Cell, searched: dict[str, Any]) -> float | None:
     canonical = str(cell.canonical())
-    walls = [item.volatile.get("wall_seconds") for item in state.evaluations if item.cell == canonical]
+    walls = [item.wall_seconds for item in state.evaluations if item.cell == canonical]
     if not walls or walls[0] is None:
         return None
     num_epochs = searched["training_hyperparameters"]["epochs"] * searched["dataset"]["folds"]

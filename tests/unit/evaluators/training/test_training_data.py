@@ -11,6 +11,7 @@ import pytest
 from popnas import tasks
 from popnas.errors import DataError
 from popnas.evaluators.training import training_data
+from popnas.evaluators.training.training_data import DataFacts
 from popnas.workflows.searching.search import resume, search
 from popnas.workflows.settings import load_config
 
@@ -22,14 +23,15 @@ def dataset(config: Callable[..., dict[str, Any]]) -> Any:
 
 
 def test_equal_data_have_equal_facts(dataset: Any) -> None:
-    assert training_data.compare(training_data.facts(dataset), training_data.facts(dataset), "digits") is None
+    facts = DataFacts.of(dataset)
+    assert training_data.compare(facts.to_json(), facts, "digits") is None
 
 
 def test_other_values_are_warned_about(dataset: Any) -> None:
     x = dataset.full_train.x.copy()
     x[0] += 1
     changed = replace(dataset, full_train=replace(dataset.full_train, x=x))
-    warning = training_data.compare(training_data.facts(dataset), training_data.facts(changed), "digits")
+    warning = training_data.compare(DataFacts.of(dataset).to_json(), DataFacts.of(changed), "digits")
     assert warning is not None and "start a new run" in warning
 
 
@@ -42,9 +44,9 @@ def test_other_values_are_warned_about(dataset: Any) -> None:
     ],
 )
 def test_other_data_are_refused(dataset: Any, change: dict[str, Any], words: str) -> None:
-    known = training_data.facts(dataset)
+    known = DataFacts.of(dataset)
     with pytest.raises(DataError, match=words):
-        training_data.compare(known, {**known, **change}, "digits")
+        training_data.compare(known.to_json(), replace(known, **change), "digits")
 
 
 def test_a_resumed_search_notices(
@@ -52,7 +54,7 @@ def test_a_resumed_search_notices(
 ) -> None:
     limited = config(**{"search_space.blocks": 1, "others.max_hours": 1e-9})
     folder = search(limited, name="run", logs=tmp_path).folder
-    known = training_data.facts
-    monkeypatch.setattr(training_data, "facts", lambda data: {**known(data), "class_names": ["other"]})
+    known = DataFacts.of
+    monkeypatch.setattr(DataFacts, "of", lambda data: replace(known(data), class_names=["other"]))
     with pytest.raises(DataError, match="have changed since this run was started"):
         resume(folder)

@@ -1,0 +1,202 @@
+"""Values and their JSON: what goes to a worker and comes back, what lies on disk.
+
+`Json` is an object that was just read, or is about to be written: its values may be anything that JSON has,
+and mypy lets nobody use one before it is known what it is. What code reads fields of is a `Record`, whose
+declaration is its form, spelled out once.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+Json: TypeAlias = "Mapping[str, JsonValue]"
+
+
+class FormError(ValueError):
+    """JSON that is no record of a kind: its text goes on from what the JSON is of ("has no 'cell'").
+
+    `found`: how the field at `place` is not as it must be, with a place for that field's name.
+    """
+
+    def __init__(self, found: str, place: tuple[str, ...] = ()) -> None:
+        self.found, self.place = found, place
+        super().__init__(found.format(f"'{'.'.join(place)}'"))
+
+    def inside(self, name: str) -> FormError:
+        """The same of a field `name`, in which this one is."""
+        return FormError(self.found, (name, *self.place))
+
+
+class Record:
+    """The base of frozen dataclasses that have a form in JSON: an object of their fields by name.
+
+    Fields are numbers, texts, flags, paths, `Json`, other records, tuples, lists and mappings by text of
+    these, None, and choices (`Literal`).
+    """
+
+    def to_json(self) -> Json:
+        """As a JSON object, all fields in the order of their declaration."""
+        return {name: _written(getattr(self, name)) for name in _fields(type(self))}
+
+    @classmethod
+    def from_json(cls, content: Json) -> Self:
+        """The inverse of `to_json`; fields with a default may lack.
+
+        Raises:
+            FormError: a field that lacks, is unknown, or is of another type.
+        """
+        known = _fields(cls)
+        for name in content:
+            if name not in known:
+                raise FormError("has an unknown {}", (name,))
+        found: dict[str, Any] = {}
+        for name, (read, is_needed) in known.items():
+            if name in content:
+                found[name] = _at(name, read, content[name])
+            elif is_needed:
+                raise FormError("has no {}", (name,))
+        return cls(**found)
+
+
+def part(content: Json, name: str) -> Json:
+    """A field that is an object, as sections of a configuration that nobody has checked are; an empty one
+    where it lacks or is something else."""
+    found = content.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _written(value: Any) -> JsonValue:
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {str(name): _written(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written(item) for item in value]
+    return str(value) if isinstance(value, Path) else value  # type: ignore[no-any-return]
+
+
+class _Anything:
+    """Stands for `Json` and `JsonValue` where the types of fields are looked up: they refer to themselves."""
+
+
+_Read = Callable[[Any], Any]
+
+
+_KNOWN: dict[type[Record], dict[str, tuple[_Read, bool]]] = {}
+"""Looked up once: journals have thousands of records of a kind."""
+
+
+def _fields(kind: type[Record]) -> dict[str, tuple[_Read, bool]]:
+    """By name how a field is read, and whether it must be there."""
+    if kind not in _KNOWN:
+        assert is_dataclass(kind), kind
+        hints = get_type_hints(kind, localns={"Json": _Anything, "JsonValue": _Anything})
+        _KNOWN[kind] = {
+            item.name: (
+                _reader(hints[item.name]),
+                item.default is MISSING and item.default_factory is MISSING,
+            )
+            for item in fields(kind)
+        }
+    return _KNOWN[kind]
+
+
+def _reader(hint: Any) -> _Read:
+    """What makes a field of that type of a JSON value; it raises FormError."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is _Anything:
+        return lambda value: value
+    if origin in (Union, types.UnionType):
+        # Null first: the complaint is then that of what else it may be.
+        return _first_of([_reader(each) for each in sorted(inner, key=lambda each: each is not type(None))])
+    if origin is Literal:
+        return _simple(lambda value: value in inner, f"one of {', '.join(map(repr, inner))}")
+    if origin is tuple and inner[1:] != (...,):
+        return _tuple_of([_reader(each) for each in inner])
+    if origin in (tuple, list, Sequence):
+        return _list_of(_reader(inner[0]), list if origin is list else tuple)
+    if origin in (dict, Mapping):
+        return _mapping_of(_reader(inner[1]))
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return lambda value: hint.from_json(_object(value))
+    if hint is Path:
+        return lambda value: Path(_SIMPLE[str](value))
+    return _SIMPLE[hint]
+
+
+def _at(name: str, read: _Read, value: Any) -> Any:
+    try:
+        return read(value)
+    except FormError as error:
+        raise error.inside(name) from None
+
+
+def _simple(is_one: Callable[[Any], bool], words: str) -> _Read:
+    def read(value: Any) -> Any:
+        if not is_one(value):
+            raise _wrong(value, f"not {words}")
+        return value
+
+    return read
+
+
+_SIMPLE: dict[Any, _Read] = {
+    str: _simple(lambda value: isinstance(value, str), "a text"),
+    bool: _simple(lambda value: isinstance(value, bool), "a flag"),
+    int: _simple(lambda value: type(value) is int, "a whole number"),
+    # Whole numbers stay what they are: a file that is read and written again does not change.
+    float: _simple(lambda value: type(value) in (int, float), "a number"),
+    type(None): _simple(lambda value: value is None, "null"),
+}
+
+
+def _first_of(readers: Sequence[_Read]) -> _Read:
+    def read(value: Any) -> Any:
+        for each in readers[:-1]:
+            with suppress(FormError):
+                return each(value)
+        return readers[-1](value)
+
+    return read
+
+
+def _tuple_of(readers: Sequence[_Read]) -> _Read:
+    def read(value: Any) -> Any:
+        items = _items(value)
+        if len(items) != len(readers):
+            raise _wrong(value, f"not of {len(readers)} items")
+        return tuple(each(item) for each, item in zip(readers, items, strict=True))
+
+    return read
+
+
+def _list_of(read_item: _Read, make: type[list[Any]] | type[tuple[Any, ...]]) -> _Read:
+    return lambda value: make(_at(str(i), read_item, item) for i, item in enumerate(_items(value)))
+
+
+def _mapping_of(read_item: _Read) -> _Read:
+    return lambda value: {name: _at(name, read_item, item) for name, item in _object(value).items()}
+
+
+def _items(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise _wrong(value, "not a list")
+    return value
+
+
+def _object(value: Any) -> Json:
+    if not isinstance(value, Mapping):
+        raise _wrong(value, "not an object")
+    return value
+
+
+def _wrong(value: Any, what: str) -> FormError:
+    text = repr(value)
+    shown = text if len(text) < 80 else f"{text[:77]}..."
+    return FormError(f"has {shown.replace('{', '{{').replace('}', '}}')} as its {{}}, which is {what}")
