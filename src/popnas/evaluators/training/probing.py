@@ -1,8 +1,9 @@
 """What candidates cost on this machine, from a few that are trained on a few batches.
 
 For every operator the cell of one block that uses it twice is probed, and a few larger cells. A cell's cost
-is then taken as a sum: what the empty cell costs, what each of its operators adds, and what each further
-block adds; the part of its cells shrinks with the network where fewer are built (nearest lookback -2, ...).
+is then taken as a sum: what the empty cell costs, and what each of its operators adds, which is more or less
+by a share for each further block; the part of its cells shrinks with the network where fewer are built
+(nearest lookback -2, ...).
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ where a sample costs 3 to 8 % more than in a whole batch; of series one (a quart
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND = 27e9, 1.6e9
 """What a sample takes in training on one core, roughly, by FLOPs of the forward pass and bytes kept for the
 backward pass: 0.6 to 1.4 of the measured in 22 of 25 networks (recurrent ones take more)."""
-_MOST_EPOCHS, _PROBE_SECONDS = 8, 0.2
-"""Epochs of a probe beside the first, which warms up: until so many seconds are spent. What spends them in
-the first has no other."""
+_LEAST_EPOCHS, _MOST_EPOCHS, _PROBE_SECONDS, _LONG_PROBE_SECONDS = 3, 8, 0.2, 1.0
+"""Epochs of a probe beside the first, which warms up: at least 3, as a single one is off by up to 80 % where
+other work shares the caches, and more until so many seconds are spent. What takes long goes without."""
 _BUDGET_SECONDS = 20.0
 """After so long the remaining operators are reckoned from the rough costs of their networks, and one larger
 cell is enough."""
@@ -65,8 +66,8 @@ class ProbedCost:
 @dataclass(frozen=True)
 class CostModel:
     """Costs of any cells of a space; rows are those of `ProbedCost`. `empty` (3,), `operators`
-    (3, operators + 1), the last for none, `block` (3,) per further block; `built` (L + 1,) the share of the
-    network that is built by nearest lookback (0: none).
+    (3, operators + 1), the last for none, `block` (3,) the share of what its operators add that each further
+    block adds to it; `built` (L + 1,) the share of the network that is built by nearest lookback (0: none).
     """
 
     empty: np.ndarray
@@ -86,8 +87,8 @@ class CostModel:
             np.zeros((3, len(cells_NB4))),
         )
         further_N = np.maximum(bulk.num_blocks(cells_NB4) - 1, 0)
-        added_3N = added_3N + self.block[:, None] * further_N
-        return np.asarray((self.empty[:, None] + share_N * np.maximum(added_3N, 0.0)).T)
+        added_3N = np.maximum(added_3N, 0.0) * np.maximum(1 + self.block[:, None] * further_N, 0.0)
+        return np.asarray((self.empty[:, None] + share_N * added_3N).T)
 
 
 def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> CostModel:
@@ -134,7 +135,8 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _with_blocks(
     model: CostModel, prober: _Prober, space: SearchSpace, tell: Listen, deadline: float
 ) -> CostModel:
-    """The model with what a further block adds, from larger cells that fit into memory."""
+    """The model with what a further block adds, from larger cells that fit into memory. As a share: in
+    seconds the dearest of them would decide about cells of cheap operators."""
     rng = np.random.default_rng(0)
     found: list[np.ndarray] = []
     for number, num_blocks in enumerate(np.linspace(space.num_blocks, 2, _NUM_LARGE).astype(int)):
@@ -146,8 +148,9 @@ def _with_blocks(
         cell = space.decode(cells_NB4)[0]
         if not prober.may_train(cell):
             continue
-        rest = prober.cost(cell).as_array() - model.costs(cells_NB4)[0]
-        found.append(rest / (num_blocks - 1))
+        summed = np.maximum(model.costs(cells_NB4)[0] - model.empty, 1e-9)
+        added = prober.cost(cell).as_array() - model.empty
+        found.append((added / summed - 1) / (num_blocks - 1))
     tell(PhaseAdvanced(len(space.operators) + _NUM_LARGE))
     block = np.median(found, axis=0) if found else np.zeros(3)
     return CostModel(model.empty, model.operators, block, model.built)
@@ -246,7 +249,8 @@ def probe_epochs(
         nonlocal spent
         ends.append(clock())
         spent += record.training_seconds + record.validation_seconds
-        return spent > _PROBE_SECONDS
+        is_enough = spent > _PROBE_SECONDS and len(ends) > _LEAST_EPOCHS
+        return is_enough or spent > _LONG_PROBE_SECONDS
 
     config, dataset, task, place = context.config, context.dataset, context.task, context.placement
     torch.manual_seed(0)

@@ -123,7 +123,7 @@ def test_a_cost_model_adds_up_and_shrinks_with_what_is_built():
         ],
         dtype=np.int16,
     )
-    assert model.costs(cells_NB4)[:, 0] == pytest.approx([1.0, 8.0, 4.5, 18.5])
+    assert model.costs(cells_NB4)[:, 0] == pytest.approx([1.0, 8.0, 4.5, 1 + 17 * 1.5])
     assert space.num_operators == 2
 
 
