@@ -72,7 +72,9 @@ class Cell:
 
     @cached_property
     def _canonical(self) -> Cell:
-        return Cell(tuple(Block(*fields) for fields in canonical_blocks(self.blocks)))
+        found = Cell(tuple(Block(*fields) for fields in canonical_blocks(self.blocks)))
+        found.__dict__["_canonical"] = found  # of what is canonical nothing need be looked for again
+        return found
 
     def canonical(self) -> Cell:
         """The canonical form: one for all equivalent cells, stable across processes and versions."""

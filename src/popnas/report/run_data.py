@@ -39,9 +39,7 @@ class RunData:
     @classmethod
     def of(cls, folder: RunFolder, state: RunState) -> RunData:
         """Read what the state does not hold."""
-        starts = ("run_started", "run_resumed")
-        sessions = [event.volatile for event in folder.journal.events() if event.event in starts]
-        return cls(folder.path, state, folder.config_json(), sessions)
+        return cls(folder.path, state, folder.config_json(), state.sessions)
 
     @property
     def name(self) -> str:

@@ -1,10 +1,10 @@
 """The run folder: what a search has done so far, so that it can be resumed, shown and compared.
 
-`folder` (paths, creation), `lock`, `journal` (append-only, the truth), `ending` (how far it was written),
-`identity` (which run a file is of), `stored` (what stages leave there for later ones), `artifacts` (the files
-that workers hand over), `validation` (what an event may say), `state` and `replaying` (of the journal),
-`repair` (the good part of a damaged journal), `told` (warnings), `content` (what two equal runs share),
-`views` (CSV files derived from the state), and `front` (the trained front and the point to pick).
+`folder` (paths, creation), `lock`, `journal` (append-only, the truth), `identity` (which run a file is of),
+`stored` (what stages leave there for later ones), `artifacts` (the files that workers hand over),
+`validation` (what an event may say), `state` and `replaying` (of the journal), `repair` (the good part of a
+damaged journal), `told` (warnings), `content` (what two equal runs share), `views` (CSV files derived from
+the state), and `front` (the trained front and the point to pick).
 May not be imported here: torch, executors, trackers, strategy, or anything above. A new kind of event is one
 branch in `RunState.apply` and its fields in `validation`; a new CSV view is one function in `views` with an
 entry in `VIEWS`.

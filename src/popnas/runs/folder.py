@@ -25,8 +25,8 @@ from popnas import files
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
-from popnas.runs import artifacts, ending, identity, told
-from popnas.runs.journal import FORMAT, Event, Journal, Scan
+from popnas.runs import artifacts, identity, told
+from popnas.runs.journal import FORMAT, Event, Journal, Scan, ending
 from popnas.runs.lock import RunLock
 from popnas.runs.names import wrong_with
 from popnas.runs.replaying import replay
@@ -64,6 +64,8 @@ class RunFolder:
         self.path = Path(path)
         self._start: Event | None = None
         self._data_path: str | None = None
+        self._state = RunState()
+        self._unplayed: list[Event] = []  # read from the journal, and not yet in the state
 
     @classmethod
     def create(
@@ -120,14 +122,12 @@ class RunFolder:
         """
         folder = cls(path)
         folder.check_exists()
-        found = folder.journal.scan()
-        events = found.events
-        if not events or events[0].event != "run_started":
+        found = folder._take_in()
+        if not found.events or found.events[0].event != "run_started":
             raise RunFolderError(
                 f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so "
                 f"nothing can be resumed. Remove {folder.path} and start again, or put back the journal."
             )
-        folder._start, folder._data_path = events[0], _last_data_path(events)
         folder._check_config(found)
         _tell_of_the_journal(folder, found)
         return folder
@@ -155,6 +155,7 @@ class RunFolder:
             RunFolderError: the file cannot be read, and neither can the journal.
             JournalError: likewise.
         """
+        self._take_in()
         config = self._stored_config()
         if self._data_path is not None and isinstance(config.get("dataset"), dict):
             config["dataset"]["path"] = self._data_path
@@ -179,8 +180,7 @@ class RunFolder:
         told.warning(
             f"{self.run_json} is missing or damaged: the configuration is taken from the run's journal"
         )
-        start = self._start or self.journal.events()[0]
-        return _config_of(start)
+        return _config_of(self._start or self.journal.events()[0])
 
     def _check_config(self, found: Scan) -> None:
         """Compare `run.json`, and what lies in the folder, with what the journal says."""
@@ -214,8 +214,24 @@ class RunFolder:
         return Journal(self.journal_path)
 
     def state(self) -> RunState:
-        """What the journal says so far."""
-        return replay(self.journal.events(), self.journal_path)
+        """What the journal says so far: always the same object, which each call brings up to date with what
+        was written since, so that a run can be watched."""
+        self._take_in()
+        replay(self._unplayed, self.journal_path, self._state)
+        self._unplayed = []
+        return self._state
+
+    def _take_in(self) -> Scan:
+        """Read what the journal says beyond what was read of it before."""
+        found = self.journal.news()
+        # At first an event counts that lacks only its newline; a watched one is waited for.
+        events = found.ended
+        if not found.start.num_lines:
+            self._state, self._unplayed, events = RunState(), [], found.events
+            self._start = events[0] if events else None
+        self._unplayed += events
+        self._data_path = _last_data_path(events) or self._data_path
+        return found
 
     def _fill(self, config_json: Mapping[str, Any], volatile: Mapping[str, Any]) -> None:
         self.restore.mkdir()
@@ -400,7 +416,7 @@ def _config_of(start: Event) -> dict[str, Any]:
 
 def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
     """Say what is not as it should be, though the journal can be used."""
-    path, count = folder.journal_path, len(found.events)
+    path, count = folder.journal_path, found.num_lines
     if found.num_unproven:
         told.warning(
             f"{path} was begun by popnas 0.1.0, whose lines have no checksums: nobody would notice a change "

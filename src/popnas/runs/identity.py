@@ -18,8 +18,7 @@ from typing import Any
 
 from popnas import files
 from popnas.errors import PopnasError, RunFolderError
-from popnas.runs import ending
-from popnas.runs.journal import Event, Scan, scan
+from popnas.runs.journal import Event, Scan, ending, scan
 
 KEY = "run"
 """Where a JSON file of a run's folder says which run it is of."""
@@ -173,7 +172,7 @@ def _signed(run: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _went_another_way(found: Scan, note: ending.Note) -> bool:
-    return len(found.sums) >= note.num_lines > 0 and found.plain_sum(note.num_lines) != note.last_sum
+    return len(found.sums) >= note.num_lines > 0 and found.sums[note.num_lines - 1] != note.last_sum
 
 
 def _foreign_journal(opened: Opened, verb: str, others: Sequence[Path]) -> RunFolderError:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from popnas.errors import JournalError
-from popnas.runs import ending
 from popnas.runs.folder import RunFolder
-from popnas.runs.journal import plain_form, read, scan
+from popnas.runs.journal import ending, plain_form, read, scan
 from popnas.runs.replaying import replay
 from popnas.storage import write_bytes
 
@@ -53,7 +52,7 @@ def repair(path: Path | str) -> Repaired:
             write_bytes(copy, before, is_durable=True)
         if data != before or is_link:
             write_bytes(folder.journal_path, data, is_durable=True)
-        ending.write(folder.journal_path, found.note)
+        ending.write(folder.journal_path, found.last.note)
         forms = [text for text in ("is a link" if is_link else None, form) if text is not None]
         return Repaired(len(found.events), num_lines, copy, " and ".join(forms) or None)
 

@@ -11,13 +11,13 @@ from popnas.runs.journal import Event, damaged_event
 from popnas.runs.state import RunState
 
 
-def replay(events: Iterable[Event], path: Path | None = None) -> RunState:
-    """The state after all `events`; `path` is where they stand, for messages.
+def replay(events: Iterable[Event], path: Path | None = None, state: RunState | None = None) -> RunState:
+    """`state` (None: a new one) after all `events`; `path` is where they stand, for messages.
 
     Raises:
         JournalError: an event is whole, but its content cannot come from a search.
     """
-    state = RunState()
+    state = RunState() if state is None else state
     for event in events:
         try:
             validation.check(event, state)

@@ -7,6 +7,7 @@ first counts.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -15,6 +16,8 @@ from popnas import objectives, ranking
 from popnas.evaluation import Evaluation
 from popnas.objectives import Objective
 from popnas.runs.journal import RESUMING, STOPPED, Event
+
+_SESSIONS = frozenset({"run_started", "run_resumed"})
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,15 @@ class RunState:
     finished_steps: set[int] = field(default_factory=set)
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
+    _in_order: list[Evaluation] = field(default_factory=list, compare=False)
+    _sessions: dict[int, dict[str, Any]] = field(default_factory=dict, compare=False)
     _confirmed: dict[tuple[str, int], Confirmation] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Take one more event. Kinds that the state does not need are passed over."""
         content = event.content
+        if event.event in _SESSIONS:
+            self._sessions[event.seq] = event.volatile
         if event.event == "run_started":
             self.config = self.config or content.get("config", {})
             self.seed = content.get("seed") if self.seed is None else self.seed
@@ -86,7 +93,7 @@ class RunState:
         elif event.event == "proposals":
             self._propose(content["step"], content["cells"])
         elif event.event == "evaluation":
-            self._by_cell.setdefault(content["cell"], Evaluation.of_event(content, event.volatile))
+            self._record(Evaluation.of_event(content, event.volatile))
         elif event.event == "operator_costs":
             self.operator_costs = self.operator_costs or content
         elif event.event == "predictions":
@@ -99,6 +106,12 @@ class RunState:
             self.finish_reason = content["reason"]
         if event.event in RESUMING and not self.is_finished:
             self.finish_reason = None  # a run stopped by a limit goes on
+
+    def _record(self, evaluation: Evaluation) -> None:
+        if evaluation.cell not in self._by_cell:
+            self._by_cell[evaluation.cell] = evaluation
+            # Sorted as they come: who watches a long run asks after every one.
+            bisect.insort(self._in_order, evaluation, key=_place)
 
     def _propose(self, step: int, cells: list[dict[str, Any]]) -> None:
         self.proposals.setdefault(
@@ -118,12 +131,17 @@ class RunState:
     @property
     def evaluations(self) -> list[Evaluation]:
         """All evaluations, failed ones among them, in order of step and proposal."""
-        return sorted(self._by_cell.values(), key=lambda evaluation: (evaluation.step, evaluation.index))
+        return list(self._in_order)
+
+    @property
+    def sessions(self) -> list[dict[str, Any]]:
+        """Per start and resume, what it ran on (host, versions, clock; any key may lack)."""
+        return list(self._sessions.values())
 
     @property
     def successes(self) -> list[Evaluation]:
         """The evaluations that did not fail."""
-        return [evaluation for evaluation in self.evaluations if not evaluation.is_failed]
+        return [evaluation for evaluation in self._in_order if not evaluation.is_failed]
 
     @property
     def confirmations(self) -> list[Confirmation]:
@@ -136,7 +154,7 @@ class RunState:
 
     def evaluated(self, step: int) -> list[Evaluation]:
         """The evaluations of a step, failed ones among them, in order of proposal."""
-        return [evaluation for evaluation in self.evaluations if evaluation.step == step]
+        return [evaluation for evaluation in self._in_order if evaluation.step == step]
 
     def pending(self, step: int) -> list[Proposed]:
         """The proposals of a step without a result, in order. A failure is a result."""
@@ -202,6 +220,10 @@ class RunState:
     def ranked(self) -> list[Evaluation]:
         """What is `allowed`, best score first; equal scores in canonical order."""
         return ranking.ranked(self.allowed)
+
+
+def _place(evaluation: Evaluation) -> tuple[int, int]:
+    return evaluation.step, evaluation.index
 
 
 def _confirmation(content: Mapping[str, Any]) -> Confirmation:

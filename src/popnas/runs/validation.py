@@ -1,7 +1,8 @@
 """Whether what an event says can come from a search: its fields, their types and ranges.
 
 A journal's checksums notice every change. Journals of popnas 0.1.0 have none, and what reads the state must
-not stumble over a score that is a text.
+not stumble over a score that is a text. Only there are cells parsed: they are most of the time that a long
+journal takes, and those on a line with a checksum are as the search wrote them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from popnas.runs.stored.rules import (
     shown,
     whole,
 )
+
+Cells = list[tuple[str, int | None]]
 
 _is_count = whole(0, LONGEST**3)
 
@@ -123,6 +126,9 @@ def check(event: Event, state: RunState) -> None:
             _check_value(name, event.volatile[name], rule)
     if event.event in _MORE:
         _MORE[event.event](content, state)
+    if not event.is_proven and event.event in _CELLS:
+        for text, num_blocks in _CELLS[event.event](content, state):
+            _check_cell(text, num_blocks, state)
 
 
 def _check_fields(content: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
@@ -139,7 +145,7 @@ def _check_value(name: str, value: Any, rule: Rule) -> None:
 
 def _check_cell(text: str, num_blocks: int | None, state: RunState) -> None:
     cell = Cell.parse(text)
-    if cell.canonical().key != text:
+    if cell.key != text:
         raise ValueError(f"has the cell {text}, which is not in canonical form")
     if num_blocks is not None and len(cell.blocks) != num_blocks:
         raise ValueError(f"has the cell {text} at step {num_blocks}")
@@ -161,7 +167,6 @@ def _check_proposals(content: dict[str, Any], state: RunState) -> None:
         _check_value("cell", item.get("cell"), _is_text)
         for name, rule in rules.items():
             _check_value(name, item.get(name), rule)
-        _check_cell(item["cell"], content["step"], state)
         texts.append(item["cell"])
     if len(set(texts)) != len(texts):
         raise ValueError("proposes a cell twice")
@@ -170,9 +175,7 @@ def _check_proposals(content: dict[str, Any], state: RunState) -> None:
 def _check_evaluation(content: dict[str, Any], state: RunState) -> None:
     step, index = content["step"], content["index"]
     proposed = state.proposals.get(step)
-    if proposed is None:
-        _check_cell(content["cell"], step, state)
-    elif index >= len(proposed) or proposed[index].cell != content["cell"]:
+    if proposed is not None and (index >= len(proposed) or proposed[index].cell != content["cell"]):
         raise ValueError(f"is of {content['cell']}, which was not proposed as number {index} of step {step}")
     if content.get("error_kind") is None:
         for name in _OF_A_SUCCESS:
@@ -207,8 +210,6 @@ def _check_predictions(content: dict[str, Any], state: RunState) -> None:
 
 
 def _check_confirmation(content: dict[str, Any], state: RunState) -> None:
-    if state.evaluation(content["cell"]) is None:
-        _check_cell(content["cell"], None, state)
     if content.get("error_kind") is None and content.get("score") is None:
         raise ValueError("has no 'score', though it did not fail")
 
@@ -221,3 +222,23 @@ _MORE: dict[str, Callable[[dict[str, Any], RunState], None]] = {
     "predictions": _check_predictions,
     "confirmation": _check_confirmation,
 }
+
+
+def _proposed_cells(content: dict[str, Any], state: RunState) -> Cells:
+    return [(item["cell"], content["step"]) for item in content["cells"]]
+
+
+def _evaluated_cell(content: dict[str, Any], state: RunState) -> Cells:
+    return [(content["cell"], content["step"])] if content["step"] not in state.proposals else []
+
+
+def _confirmed_cell(content: dict[str, Any], state: RunState) -> Cells:
+    return [(content["cell"], None)] if state.evaluation(content["cell"]) is None else []
+
+
+_CELLS: dict[str, Callable[[dict[str, Any], RunState], Cells]] = {
+    "proposals": _proposed_cells,
+    "evaluation": _evaluated_cell,
+    "confirmation": _confirmed_cell,
+}
+"""The cells that an event brings, each with the number of its blocks; None: any."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from popnas.errors import RunFolderError
-from popnas.runs import RunFolder, ending, identity
+from popnas.runs import RunFolder, identity
+from popnas.runs.journal import ending
 from popnas.storage import write_json
 
 OLD = Path(__file__).parents[2] / "data" / "journal_0.1.0"

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from popnas.errors import JournalError, RunFolderError, StorageError
-from popnas.runs import Journal, ending
-from popnas.runs.journal import scan
+from popnas.runs import Journal
+from popnas.runs.journal import ending, scan
 
 EVENTS = [
     ("run_started", {"version": 1, "seed": 0}, {"popnas": "0.1.0"}),

@@ -49,7 +49,8 @@ def command(run: Path, is_content: bool, is_repair: bool) -> None:
         folder.state()  # for what a journal without checksums may say
         lines = search_content(journal.events())
     else:
-        lines = [line.decode() for line in journal.path.read_bytes()[: journal.scan().end].splitlines()]
+        whole = journal.path.read_bytes()[: journal.end]
+        lines = [line.decode() for line in whole.splitlines()]
     for line in lines:
         print_json_line(line)
 

@@ -23,7 +23,9 @@ def is_flag(value: Any) -> bool:
 
 def is_text(value: Any) -> bool:
     """A text that can be written down as UTF-8."""
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, str) and (
+        value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    )
 
 
 def is_number(value: Any) -> bool:

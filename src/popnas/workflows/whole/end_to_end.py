@@ -134,7 +134,7 @@ def end_to_end(
         config = _cut_search(config, *stages, dataset, state, tell)
     state["spent_seconds"] = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
-    return _EndToEnd(folder.path, is_quiet, tell, told=told).run()
+    return _EndToEnd(folder, is_quiet, tell, told=told).run()
 
 
 def resume(
@@ -156,7 +156,7 @@ def resume(
             f"`{as_typed('search', '-r', folder.path)}`, then `{as_typed('select', '-p', folder.path)}` and "
             f"`{as_typed('train', '-p', folder.path)}`."
         )
-    return _EndToEnd(folder.path, is_quiet, tell, began).run()
+    return _EndToEnd(folder, is_quiet, tell, began).run()
 
 
 def state_path(run: Path) -> Path:
@@ -243,16 +243,15 @@ class _EndToEnd:
 
     def __init__(
         self,
-        path: Path,
+        folder: RunFolder,
         is_quiet: bool,
         tell: Listen,
         began: float | None = None,
         told: Sequence[str] = (),
     ) -> None:
         self.told = list(told)  # warnings, by the job or one of its stages
-        self.path, self.is_quiet, self.tell = path, is_quiet, tell
-        self.folder = RunFolder(path)
-        self.state = _read_state(path)
+        self.folder, self.path, self.is_quiet, self.tell = folder, folder.path, is_quiet, tell
+        self.state = _read_state(self.path)
         self.spent_before = float(self.state["spent_seconds"])
         self.began = time.monotonic() if began is None else began
 
@@ -350,7 +349,7 @@ class _EndToEnd:
 
     def _config(self, stage: str) -> RunConfig:
         """The stage's configuration as it was decided, with the data where they are now."""
-        place = RunFolder.open(self.path).config_json()["dataset"]["path"]
+        place = self.folder.config_json()["dataset"]["path"]
         return configurations.changed(load_config(self.state["configs"][stage]), {"dataset.path": place})
 
     # --- the time limit

@@ -259,6 +259,6 @@ def test_more_networks_take_longer(start, stages):
         stages.during = {"search": lambda: searched(stages)}
         heard = []
         start(tell=heard.append, params=params, name=name)
-        job = room._EndToEnd(stages.path, True, heard.append)
+        job = room._EndToEnd(RunFolder(stages.path), True, heard.append)
         left[params] = job._whole_left("selection")
     assert left["300;300000"] > left[None] > 0
