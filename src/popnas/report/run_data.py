@@ -39,7 +39,7 @@ class RunData:
     @classmethod
     def of(cls, folder: RunFolder, state: RunState) -> RunData:
         """Read what the state does not hold."""
-        return cls(folder.path, state, folder.config_json(), state.sessions)
+        return cls(folder.path, state, folder.config_json(), [event.volatile for event in state.sessions])
 
     @property
     def name(self) -> str:

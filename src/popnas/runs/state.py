@@ -77,14 +77,14 @@ class RunState:
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
     _in_order: list[Evaluation] = field(default_factory=list, compare=False)
-    _sessions: dict[int, dict[str, Any]] = field(default_factory=dict, compare=False)
+    _sessions: dict[int, Event] = field(default_factory=dict, compare=False)
     _confirmed: dict[tuple[str, int], Confirmation] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Take one more event. Kinds that the state does not need are passed over."""
         content = event.content
         if event.event in _SESSIONS:
-            self._sessions[event.seq] = event.volatile
+            self._sessions[event.seq] = event
         if event.event == "run_started":
             self.config = self.config or content.get("config", {})
             self.seed = content.get("seed") if self.seed is None else self.seed
@@ -134,8 +134,8 @@ class RunState:
         return list(self._in_order)
 
     @property
-    def sessions(self) -> list[dict[str, Any]]:
-        """Per start and resume, what it ran on (host, versions, clock; any key may lack)."""
+    def sessions(self) -> list[Event]:
+        """The starts and resumes; what they ran on is in their volatile part."""
         return list(self._sessions.values())
 
     @property

@@ -33,8 +33,6 @@ from popnas.runs.stored.rules import (
     whole,
 )
 
-Cells = list[tuple[str, int | None]]
-
 _is_count = whole(0, LONGEST**3)
 
 
@@ -126,8 +124,8 @@ def check(event: Event, state: RunState) -> None:
             _check_value(name, event.volatile[name], rule)
     if event.event in _MORE:
         _MORE[event.event](content, state)
-    if not event.is_proven and event.event in _CELLS:
-        for text, num_blocks in _CELLS[event.event](content, state):
+    if not event.is_proven:
+        for text, num_blocks in _cells(event, state):
             _check_cell(text, num_blocks, state)
 
 
@@ -141,6 +139,18 @@ def _check_fields(content: Mapping[str, Any], rules: Mapping[str, Rule]) -> None
 def _check_value(name: str, value: Any, rule: Rule) -> None:
     if not rule(value):
         raise ValueError(f"has {shown(value)} as its '{name}'")
+
+
+def _cells(event: Event, state: RunState) -> list[tuple[str, int | None]]:
+    """The cells that an event brings, each with the number of its blocks; None: any."""
+    content = event.content
+    if event.event == "proposals":
+        return [(item["cell"], content["step"]) for item in content["cells"]]
+    if event.event == "evaluation" and content["step"] not in state.proposals:
+        return [(content["cell"], content["step"])]
+    if event.event == "confirmation" and state.evaluation(content["cell"]) is None:
+        return [(content["cell"], None)]
+    return []
 
 
 def _check_cell(text: str, num_blocks: int | None, state: RunState) -> None:
@@ -222,23 +232,3 @@ _MORE: dict[str, Callable[[dict[str, Any], RunState], None]] = {
     "predictions": _check_predictions,
     "confirmation": _check_confirmation,
 }
-
-
-def _proposed_cells(content: dict[str, Any], state: RunState) -> Cells:
-    return [(item["cell"], content["step"]) for item in content["cells"]]
-
-
-def _evaluated_cell(content: dict[str, Any], state: RunState) -> Cells:
-    return [(content["cell"], content["step"])] if content["step"] not in state.proposals else []
-
-
-def _confirmed_cell(content: dict[str, Any], state: RunState) -> Cells:
-    return [(content["cell"], None)] if state.evaluation(content["cell"]) is None else []
-
-
-_CELLS: dict[str, Callable[[dict[str, Any], RunState], Cells]] = {
-    "proposals": _proposed_cells,
-    "evaluation": _evaluated_cell,
-    "confirmation": _confirmed_cell,
-}
-"""The cells that an event brings, each with the number of its blocks; None: any."""

@@ -144,7 +144,7 @@ class TestFolder:
             journal.append(*triples[-1])
         assert watched.state() is state
         assert state == replay(folder.journal.events())
-        assert [session.get("host") for session in state.sessions] == [None, "b"]
+        assert [session.volatile.get("host") for session in state.sessions] == [None, "b"]
 
     def test_a_journal_that_was_cut_is_seen_as_it_is(self, folder):
         watched = RunFolder.open(folder.path)
