@@ -242,7 +242,7 @@ def _check(document: _Document, problems: list[Problem], names: NameRules | None
     if not isinstance(document.value, dict):
         what = f"must be an object of sections {{...}}, got {messages.show(document.value)}."
         raise ConfigError([Problem("", document.value, what)], document.name)
-    _fill_task_defaults(document.value, names)
+    _fill_named_defaults(document.value, names)
     config, form_problems = _validate(document)
     malformed = [problem.place for problem in form_problems]
     problems = problems + form_problems
@@ -254,21 +254,31 @@ def _check(document: _Document, problems: list[Problem], names: NameRules | None
     return config
 
 
-def _fill_task_defaults(document: dict[str, Any], names: NameRules | None) -> None:
-    """A registered task brings its own default operators and score metric."""
-    dataset = document.get("dataset")
-    name = dataset.get("type") if isinstance(dataset, dict) else None
-    task = names.task(name) if names and isinstance(name, str) else None
-    if task is None:
+def _fill_named_defaults(document: dict[str, Any], names: NameRules | None) -> None:
+    """A registered task brings its own default operators and score metric, a registered evaluator its own
+    executor."""
+    if names is None:
         return
-    defaults = (
-        ("search_space", "operators", list(task.default_operators)),
-        ("search_strategy", "score_metric", task.score_metrics[0]),
-    )
-    for section, key, value in defaults:
-        fields = document.setdefault(section, {})
-        if isinstance(fields, dict) and fields.get(key) is None and value:
-            fields[key] = value
+    named = [_at(document, "dataset", "type"), _at(document, "others", "evaluator")]
+    task, evaluator = (name if isinstance(name, str) else "" for name in named)
+    if (facts := names.task(task)) is not None:
+        _fill(document, "search_space", "operators", list(facts.default_operators))
+        _fill(document, "search_strategy", "score_metric", facts.score_metrics[0])
+    if evaluator in names.evaluators:
+        _fill(document, "others", "executor", {})
+        _fill(document["others"], "executor", "kind", names.evaluators[evaluator].executor)
+
+
+def _at(document: Any, section: str, key: str) -> Any:
+    fields = document.get(section)
+    return fields.get(key) if isinstance(fields, dict) else None
+
+
+def _fill(document: Any, section: str, key: str, value: Any) -> None:
+    """Give a field its default where it is absent or null; what is malformed is reported elsewhere."""
+    fields = document.setdefault(section, {})
+    if isinstance(fields, dict) and fields.get(key) is None and value is not None and value != []:
+        fields[key] = value
 
 
 def _validate(document: _Document) -> tuple[RunConfig | None, list[Problem]]:

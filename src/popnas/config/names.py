@@ -37,13 +37,15 @@ class TaskFacts(Protocol):
 @dataclass(frozen=True)
 class EvaluatorFacts:
     """What the configuration must know about an evaluator: the objectives that it can measure or compute,
-    whether it needs data, the only operators that it knows (None: all that there are for the data), and by
-    place what has no effect with it, with the sentence that is told."""
+    whether it needs data, the only operators that it knows (None: all that there are for the data), by
+    place what has no effect with it, with the sentence that is told, and the executor of a configuration that
+    names none."""
 
     objectives: Sequence[str]
     needs_dataset: bool = True
     operators: Sequence[str] | None = None
     unused_settings: Mapping[str, str] = field(default_factory=dict)
+    executor: str = "processes"
 
 
 @dataclass(frozen=True)

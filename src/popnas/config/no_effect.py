@@ -19,7 +19,7 @@ def _unused_by_task_and_evaluator(facts: Facts) -> Iterator[Problem]:
         *sections, key = place.split(".")
         section = reduce(getattr, sections, facts.config)
         value = getattr(section, key)
-        if value != _default(section, key):
+        if value != _default(section, key) and not _follows(section, key):
             yield Problem(place, value.model_dump() if isinstance(value, Section) else value, sentence)
 
 
@@ -120,6 +120,11 @@ def _unused_predictors(facts: Facts) -> Iterator[Problem]:
 def _default(section: Section, key: str) -> Any:
     """The default of a field: a search that leaves it alone is not told about it."""
     return type(section).model_fields[key].get_default(call_default_factory=True)
+
+
+def _follows(section: Section, key: str) -> bool:
+    """Whether a field has the value that another one gave it."""
+    return key == "val_test_batch_size" and getattr(section, key) == section.batch_size  # type: ignore[attr-defined]
 
 
 @no_effect("search_space.lookback_depth", "architecture_hyperparameters.lookback_reshape")

@@ -91,6 +91,7 @@ class Evaluator(ABC):
             exported, and the stages after the search can train its cell.
         needs_dataset: the configuration must name data (`dataset.name` or `dataset.path`).
         operators: the only names of operators that it knows; None: all those registered for the data.
+        default_executor: the kind of executor of a configuration that names none.
         unused_settings: by place ("training_hyperparameters", "dataset.folds") what has no effect, with the
             sentence that a configuration is told.
         config, space: what it was made for.
@@ -102,6 +103,7 @@ class Evaluator(ABC):
     has_weights: ClassVar[bool] = False
     needs_dataset: ClassVar[bool] = False
     operators: ClassVar[tuple[str, ...] | None] = None
+    default_executor: ClassVar[str] = "processes"
     unused_settings: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:
@@ -167,7 +169,12 @@ class Evaluator(ABC):
 
     @abstractmethod
     def costs(self, cells_NB4: np.ndarray) -> dict[str, np.ndarray]:
-        """The objectives that are computed: name -> (N,) int64, exactly what `Measured` will say."""
+        """The objectives that are computed: name -> (N,) int64, exactly what `Measured` will say; of cells
+        that it knows."""
+
+    def knows(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """(N,) bool: which cells can be evaluated at all; a search chooses among those. All, unless said."""
+        return np.ones(len(cells_NB4), dtype=bool)
 
     @abstractmethod
     def cells_stacked(self, cells_NB4: np.ndarray) -> np.ndarray:

@@ -30,7 +30,13 @@ def name_rules() -> NameRules:
         predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},
         trackers=trackers.REGISTRY.names(),
         evaluators={
-            name: EvaluatorFacts(kind.objectives(), kind.needs_dataset, kind.operators, kind.unused_settings)
+            name: EvaluatorFacts(
+                objectives=kind.objectives(),
+                needs_dataset=kind.needs_dataset,
+                operators=kind.operators,
+                unused_settings=kind.unused_settings,
+                executor=kind.default_executor,
+            )
             for name, kind in evaluators.REGISTRY.items()
         },
         fewest_learnt_from=predictors.MIN_TARGETS,

@@ -36,6 +36,14 @@ class Expansion:
     parent: np.ndarray
     num_expansions: int
 
+    def only(self, is_kept: np.ndarray) -> Expansion:
+        """Those that a mask (N,) keeps."""
+        if is_kept.all():
+            return self
+        return Expansion(
+            self.cells[is_kept], self.canonical[is_kept], self.parent[is_kept], self.num_expansions
+        )
+
     def __len__(self) -> int:
         return len(self.cells)
 

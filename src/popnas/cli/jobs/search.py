@@ -102,7 +102,8 @@ def _as_text(result: SearchResult) -> str:
         "completed": "Search completed",
         "max_hours": f"Time limit reached (go on with: {go_on})",
         "no_parents": "Search ended early: every candidate of a step failed",
-        "no_candidates": "Search ended early: no expansion is predicted to meet search_strategy.constraints",
+        "no_candidates": "Search ended early: no expansion can be evaluated and is predicted to meet "
+        "search_strategy.constraints",
     }
     failed = f", {result.num_failed} of them failed" if result.num_failed else ""
     lines = [f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}."]

@@ -23,6 +23,8 @@ from popnas.workflows.searching import finish
 from popnas.workflows.settings import max_networks, unused
 
 _NUM_SAMPLED = 2000
+_ENOUGH, _MOST_ROUNDS = 500, 20
+"""Of the cells drawn so many must be such as can be evaluated, else more are drawn, in so many rounds."""
 _NUM_DRAWS = 8
 """Made-up searches, whose selections are averaged."""
 _SCORE_OF_COST, _SCORE_NOISE = 1.0, 0.1
@@ -102,7 +104,14 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     load_seconds = time.monotonic() - began
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, tell)
-    steps = [forecast.step(step) for step in range(forecast.space.num_blocks + 1)]
+    steps = []
+    for step in range(forecast.space.num_blocks + 1):
+        if (planned := forecast.step(step)) is None:
+            warnings.append(
+                f"the search ends before step {step}: none of the cells that it would grow is known."
+            )
+            break
+        steps.append(planned)
     num_confirmed = _num_confirmed(steps) if config.others.confirm else 0
     confirmed = forecast.confirmation(num_confirmed)
     workers = evaluator.num_workers
@@ -184,8 +193,9 @@ class _PlayedSearch:
         self.work = 0.0
         self.dearest: list[float] = []
 
-    def step(self, step: int) -> StepPlan:
-        """The forecast of one step; steps must be asked for in their order."""
+    def step(self, step: int) -> StepPlan | None:
+        """The forecast of one step, None if no cell of it can be evaluated; steps must be asked for in their
+        order."""
         expansions, most = _numbers(self.config, self.space, step)
         if step == 0:
             sample, expected = self._sample(self.space.encode([Cell()], 1)), 1.0
@@ -196,7 +206,10 @@ class _PlayedSearch:
             self.selected = sample.cells
             self.dearest = [mean]
         else:
-            sample = self._sample(self._grown(step))
+            grown = self._grown(step)
+            if not len(grown):
+                return None
+            sample = self._sample(grown)
             expected, mean = self._select(sample, step, most)
         self.work += expected * mean
         params = sample.params
@@ -242,11 +255,18 @@ class _PlayedSearch:
         return dict(self.config.search_strategy.constraints)
 
     def _grown(self, step: int) -> np.ndarray:
-        """Cells that the step may train: a new block behind any of those that the step before selected."""
+        """Cells that the step may train: a new block behind any of those that the step before selected. Where
+        few of them can be evaluated, more are drawn."""
         new_blocks = self.space.new_blocks(step)
-        parents = self.selected[self.rng.integers(len(self.selected), size=_NUM_SAMPLED)]
-        new = new_blocks[self.rng.integers(len(new_blocks), size=_NUM_SAMPLED)]
-        return np.concatenate([parents, new[:, None]], axis=1)
+        found: list[np.ndarray] = []
+        for _ in range(_MOST_ROUNDS):
+            parents = self.selected[self.rng.integers(len(self.selected), size=_NUM_SAMPLED)]
+            new = new_blocks[self.rng.integers(len(new_blocks), size=_NUM_SAMPLED)]
+            cells_NB4 = np.concatenate([parents, new[:, None]], axis=1)
+            found.append(cells_NB4[self.evaluator.knows(cells_NB4)])
+            if sum(map(len, found)) >= _ENOUGH:
+                break
+        return np.concatenate(found)[:_NUM_SAMPLED]
 
     def _select(self, sample: _Sample, step: int, most: int) -> tuple[float, float]:
         """(number, mean seconds) of the networks that the step trains; they are the next one's parents."""

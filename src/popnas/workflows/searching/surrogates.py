@@ -68,9 +68,13 @@ def predict_step(
     successes = [evaluation for evaluation in evaluations if not evaluation.is_failed]
     known_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes])
     expansion = expand(space.encode(list(parents), step - 1), space)
+    expansion = expansion.only(evaluator.knows(expansion.canonical))
     values: dict[str, np.ndarray] = {}
     reports: dict[str, dict[str, Any]] = {}
     wanted = config.wanted_objectives
+    if not len(expansion):
+        nothing = {objective: np.zeros(0) for objective in wanted} | evaluator.costs(expansion.cells)
+        return StepPredictions(expansion, nothing, None, {})
 
     score_predictor = _predictor("score", costs["time"], evaluator)
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
