@@ -55,6 +55,22 @@ class Measured(Record):
 
 
 @dataclass(frozen=True)
+class Curve(Record):
+    """What a training of one cell came to after each of its epochs, for a table of cells.
+
+    `metrics`: by name the best so far after each epoch; `training_seconds`: of all epochs so far; `volatile`:
+    as of `Evaluation`. What failed has neither, but `error` and `error_kind`.
+    """
+
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    training_seconds: list[float] = field(default_factory=list)
+    inference_seconds: float | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    volatile: dict[str, float | str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
 class Evaluation(Record):
     """One candidate's result, or the reason why there is none.
 

@@ -8,6 +8,7 @@ many workers or threads there should be, or how much memory there is, asks here.
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import sys
 import threading
@@ -186,3 +187,15 @@ def _read(path: Path) -> str | None:
         return path.read_text().strip()
     except (OSError, ValueError):
         return None
+
+
+def processor() -> str:
+    """The kind of this machine's processor, as it names itself."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a device file, read line by line
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -3,6 +3,7 @@
 - `jobs/`      commands that work and leave files: search, plan, select, train, e2e, evaluate, export, latency
 - `data/`      commands about data: init, dataset
 - `looking/`   commands that are called for what they show: report, pick, describe, draw, config, journal, ...
+- `tables/`    commands about tables of trained cells: bench
 - `terminal/`  what all share: progress bars, tables, wrapped text, signals, options, mistakes in words
 
 Every other room may be imported here, but only inside the functions that need it, so that `popnas --help`

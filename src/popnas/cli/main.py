@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pick": ("looking.pick", "The cell of a run's front that fits your limits."),
     "describe": ("looking.describe", "What cells cost and look like, without training."),
     "draw": ("looking.draw", "Draw a cell as PDF, SVG or DOT."),
+    "bench": ("tables.bench", "Tables of trained cells, on which searches are tried in seconds."),
     "config": ("looking.config", "Check a configuration; its JSON Schema."),
     "journal": ("looking.journal", "A run's journal as JSON lines."),
     "list": ("looking.list", "Operators, predictors, objectives, tasks, data sets and runs."),
@@ -49,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 _LEAVE_FILES = {
     *("search", "select", "train", "e2e", "evaluate", "export", "report", "draw", "init"),
-    *("dataset segmentation", "dataset masks"),
+    *("dataset segmentation", "dataset masks", "bench build"),
 }
 """Commands whose work lies on disk when they end; all others are called for what they print."""
 

@@ -42,7 +42,7 @@ def system() -> dict[str, Any]:
         "popnas": metadata.version("popnas"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": resources.processor(),
         "cores_usable": len(resources.available_cores()),
         "cores": os.cpu_count(),
         **_memory(),
@@ -59,7 +59,7 @@ def device() -> dict[str, Any]:
     is_gpu = chosen.type == "cuda"
     return {
         "device": str(chosen),
-        "name": torch.cuda.get_device_name(chosen) if is_gpu else _processor(),
+        "name": torch.cuda.get_device_name(chosen) if is_gpu else resources.processor(),
         "gpus": torch.cuda.device_count(),
         "memory_gib": round(torch.cuda.get_device_properties(chosen).total_memory / _GIB, 1)
         if is_gpu
@@ -82,17 +82,6 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a device file, read line by line
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _memory() -> dict[str, Any]:

@@ -81,12 +81,9 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
         }
 
     try:
-        if context.room is not None:
-            fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
         # Memory may run out in building and in timing too, not only in training.
         with memory_errors_named(context.placement.device):
-            numbers = range(len(context.dataset.folds))
-            results = [_train(context, cell, job.seed, number, cost) for number in numbers]
+            results = trained(context, cell, job.seed, cost)
             seconds = inference_seconds(context, results[0][0], cost)
             others = other_figures(context, results[0][0])
     except CandidateFailed as failure:
@@ -103,6 +100,19 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
         epoch.validation_seconds for result in folds for epoch in result.epochs
     )
     return replace(figures, missing_views=missing, volatile=volatile)
+
+
+def trained(
+    context: CandidateContext, cell: Cell, seed: int, cost: Cost
+) -> list[tuple[networks.Network, TrainingResult]]:
+    """The cell's network, trained on every fold.
+
+    Raises:
+        CandidateFailed: it cannot be, or could not.
+    """
+    if context.room is not None:
+        fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
+    return [_train(context, cell, seed, number, cost) for number in range(len(context.dataset.folds))]
 
 
 def _means(figures: Measured, folds: list[TrainingResult], score_metric: str) -> Measured:

@@ -1,0 +1,1 @@
+"""Commands about tables of cells: building one, looking at one."""

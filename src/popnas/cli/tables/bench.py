@@ -1,0 +1,20 @@
+"""`popnas bench`: tables of trained cells, on which searches are tried in seconds."""
+
+from __future__ import annotations
+
+import click
+
+from popnas.cli.tables.build import build
+from popnas.cli.tables.show import show
+
+
+@click.group()
+def command() -> None:
+    """Build a table of trained cells, and look at one.
+
+    A search whose others.evaluator is table and whose dataset.path is such a file trains nothing.
+    """
+
+
+command.add_command(build)
+command.add_command(show)

@@ -1,0 +1,44 @@
+"""What a table is asked to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from popnas.errors import UserError
+from popnas.records import Record
+
+if TYPE_CHECKING:
+    from popnas.cells import SearchSpace
+
+MOST_SEEDS = 32
+
+
+@dataclass(frozen=True)
+class TableRequest(Record):
+    """What a table is asked to hold.
+
+    `samples`: by number of blocks how many of its cells, where not all; `seeds`: trainings of each of the
+    `repeated` cells, which are half drawn evenly and half the best of the first trainings.
+    """
+
+    samples: Mapping[str, int] = field(default_factory=dict)
+    seeds: int = 3
+    repeated: int = 500
+
+    def check(self, space: SearchSpace) -> None:
+        """Raises UserError: cells of so many blocks there are none, or a number that cannot be."""
+        for blocks, number in self.samples.items():
+            if not blocks.isdigit() or not 2 <= int(blocks) <= space.num_blocks:
+                raise UserError(
+                    f"`samples` {blocks}={number}: cells can be sampled of 2 to search_space.blocks "
+                    f"({space.num_blocks}) blocks; those of 0 and 1, with which a search begins, must all be "
+                    "there."
+                )
+            if number < 1:
+                raise UserError(f"`samples` {blocks}={number}: at least 1 cell must be taken.")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise UserError(f"`seeds` {self.seeds}: must be 1 to {MOST_SEEDS}.")
+        if self.repeated < 0:
+            raise UserError(f"`repeated` {self.repeated}: must be 0 or more cells.")
