@@ -8,8 +8,10 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from popnas.cli import main as room
+from popnas.cli.terminal.help import dress
 from popnas.cli.terminal.wrap import pieces
 
 
@@ -60,6 +62,24 @@ def test_it_speaks_no_types_of_the_library(help_at, path):
     shown = shown.split("\n", 1)[1]  # "RUN..." in the usage means several
     assert not re.search(r"\b(INTEGER|FLOAT|TEXT|RANGE|DIRECTORY|UUID)\b|x[<>]|[<>]=?x|\.\.\.$", shown, re.M)
     assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_who_asks_first_decides_nothing():
+    """click makes the option for help of the names that the first context has, and keeps it."""
+    command = click.Command("one", help="Do one thing.")
+    command.get_params(click.Context(command))
+    group = click.Group("all", {"one": command})
+    shown = [CliRunner().invoke(dress(group), ["one", name]) for name in ("-h", "--help")]
+    assert [found.exit_code for found in shown] == [0, 0] and shown[0].output == shown[1].output
+    assert shown[0].output.count("-h, --help") == 1
+
+
+@pytest.mark.parametrize("path", COMMANDS[1:], ids=" ".join)
+def test_a_command_by_itself_knows_both_names(path):
+    command = room.cli
+    for name in path:
+        command = command.get_command(click.Context(command), name)
+    assert command.params[-1].opts == ["-h", "--help"] and not command.add_help_option
 
 
 def test_rules_for_numbers_are_words(help_at):

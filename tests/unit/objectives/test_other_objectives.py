@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import popnas
 from popnas import config, objectives
-from popnas.cli.looking import pick
+from popnas.cli.main import cli
 from popnas.errors import ConfigError, JournalError, PopnasError, UnknownNameError, UserError
 from popnas.objectives import REGISTRY, Objective
 from popnas.runs import RunFolder, replay
@@ -131,7 +131,7 @@ def test_the_report_shows_them(run):
 
 def test_pick_limits_them(run, state):
     def picked(*arguments):
-        done = CliRunner().invoke(pick.command, [str(run), "--json", *arguments], catch_exceptions=False)
+        done = CliRunner().invoke(cli, ["pick", str(run), "--json", *arguments], catch_exceptions=False)
         return json.loads(done.output)
 
     least = min(item.objectives["weight_norm"] for item in state.allowed)

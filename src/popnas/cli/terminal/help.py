@@ -62,8 +62,13 @@ class HelpContext(click.Context):
 
 
 def dress(command: click.Command) -> click.Command:
-    """Let a command and those below it explain themselves so; in lists each has its first sentence, whole."""
+    """Let a command and those below it explain themselves so, asked with -h or --help; in lists each has its
+    first sentence, whole."""
     command.context_class = HelpContext
+    if command.add_help_option:
+        # click makes its own of the names of the context that asks first, and keeps it for all others.
+        command.add_help_option = False
+        click.help_option("-h", "--help")(command)
     if isinstance(command, click.Group):
         for below in command.commands.values():
             dress(below)
