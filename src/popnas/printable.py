@@ -22,6 +22,12 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def shortened(text: str, limit: int = 60) -> str:
+    """`text` as `one_line`, cut to `limit` characters."""
+    line = one_line(text)
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
 def printable_json(document: str) -> str:
     """A JSON document with harmful characters escaped as JSON does it: its values are the same."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

@@ -8,9 +8,28 @@ import pytest
 
 from popnas import executors
 from popnas.errors import ExecutorError, StorageError, UnknownNameError, UserError
+from popnas.events import EpochFinished, Warned
 from popnas.executors import REGISTRY, Job, Work, available_cores
+from popnas.workflows.hearing import EpochsHeard
 
 EVALUATORS = Path(__file__).parent.parent / "unit" / "executors"
+ODD = (
+    "a dict",
+    "an empty dict",
+    "nothing",
+    "texts",
+    "flags",
+    "parts of epochs",
+    "not a number",
+    "below the first",
+    "beyond the last",
+    "huge",
+    "too many digits",
+    "no JSON",
+    "long",
+    "of several lines",
+    "what cannot be shown",
+)
 
 
 @pytest.fixture(params=REGISTRY.names())
@@ -193,3 +212,28 @@ def test_how_far_a_job_is_may_be_heard_and_decides_nothing(kind):
     assert epochs[0] == 0 and epochs[-1] == 2000 and epochs == sorted(epochs)
     assert len(epochs) < 20, "what comes fast is left out"
     executors.tell(executors.Progress(1, 2))  # nobody evaluates: nothing happens
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_is_told_oddly_harms_no_job_and_is_shown_in_a_few_words(kind, what):
+    heard, told = [], []
+    with make(kind, num_workers=1) as executor:
+        jobs = [Job(str(number), {"do": "tell_oddly", "what": what}) for number in range(2)]
+        results = list(executor.run(jobs, on_progress=lambda job_id, odd: heard.append((job_id, odd))))
+    assert [result.value for result in results] == [{"done": True}] * 2
+    hear = EpochsHeard(told.append)
+    for job_id, odd in heard:
+        assert isinstance(odd, executors.Misread)
+        hear(job_id, odd)
+    hear("2", executors.Progress(2, 5))
+    warned, event = told  # once
+    assert isinstance(warned, Warned) and "executors.Progress(epoch, num_epochs)" in warned.text
+    assert len(warned.text) < 300 and warned.text.isprintable()
+    assert event == EpochFinished("2", 2, 5)
+
+
+def test_a_thread_of_a_job_may_tell_while_others_have_their_results(kind):
+    jobs = [Job(str(number), {"do": "tell_in_a_thread", "is_first": number == 0}) for number in range(40)]
+    with make(kind, num_workers=1) as executor:
+        results = list(executor.run(jobs, on_progress=lambda job_id, told: None))
+    assert [len(result.value["value"]) for result in results] == [100_000] * 40

@@ -134,6 +134,21 @@ def test_a_search_of_a_table_is_whole(whole: Path, toy: Any) -> None:
         assert (whole / name).stat().st_size > 0, name
 
 
+@pytest.mark.parametrize("kind", ["inline", "processes"])
+def test_what_an_evaluator_tells_oddly_is_warned_about_once(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    class TellsOddly(evaluators.REGISTRY.get("toy")):  # type: ignore[misc]
+        evaluate = "toy_table:look_up_and_tell"
+
+    monkeypatch.setitem(evaluators.REGISTRY._parts, "toy", (TellsOddly, ""))
+    listener = Ending(never)
+    run = search(document(kind), name="run", logs=tmp_path, tell=listener).folder
+    assert content_of(run) == content_of(whole)
+    (told,) = listener.told
+    assert told.startswith("What evaluations tell is passed over, such as ") and "num_epochs" in told
+
+
 @pytest.mark.parametrize(
     "is_time",
     [

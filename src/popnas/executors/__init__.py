@@ -21,14 +21,16 @@ from popnas.executors._base import (
     create,
 )
 from popnas.executors._process import how_ended
-from popnas.executors._telling import Progress, tell
+from popnas.executors._telling import TELLING, Misread, Progress, tell
 from popnas.resources import available_cores
 
 __all__ = [
     "CPU",
     "REGISTRY",
+    "TELLING",
     "Executor",
     "Job",
+    "Misread",
     "OnProgress",
     "OnStart",
     "Progress",

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
 from popnas.executors._messages import Failure
-from popnas.executors._telling import Progress
+from popnas.executors._telling import Misread, Progress
 from popnas.records import Json, Record
 from popnas.registry import Registry
 from popnas.resources import available_cores
@@ -83,7 +83,7 @@ OnStart = Callable[[str], None]
 """Called with a job's id when the job is handed out (again, after a worker died)."""
 
 
-OnProgress = Callable[[str, Progress], None]
+OnProgress = Callable[[str, Progress | Misread], None]
 """Called with a job's id and what its evaluate function told with `executors.tell`, now and then."""
 
 

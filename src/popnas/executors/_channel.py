@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import struct
+import threading
 
 from popnas.records import Json
 
@@ -18,6 +19,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
+        self._sends = threading.Lock()
         self._buffer = bytearray()
 
     def fileno(self) -> int:
@@ -25,13 +27,14 @@ class Channel:
         return self.connection.fileno()
 
     def send(self, message: Json) -> None:
-        """Send one message, waiting until the other end takes it.
+        """Send one message, waiting until the other end takes it; from any thread.
 
         Raises:
             OSError: the other end is gone.
         """
         data = json.dumps(message).encode()
-        self.connection.sendall(_LENGTH.pack(len(data)) + data)
+        with self._sends:  # what an evaluate function tells may come from a thread of its own
+            self.connection.sendall(_LENGTH.pack(len(data)) + data)
 
     def receive(self) -> Json | None:
         """Wait for the next message; None when the other end is gone."""

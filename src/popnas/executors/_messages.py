@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from popnas.executors._telling import Progress
+from popnas.executors._telling import Misread, Progress
 from popnas.records import Json, Record
 
 
@@ -43,7 +43,7 @@ class Stop(Record):
 class Advanced(Record):
     """From a worker: how far its job is."""
 
-    progress: Progress
+    progress: Progress | Misread
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from popnas.executors._base import checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
 from popnas.executors._messages import Advanced, Answer, Ended, Handed, Ready, SetupFailed, Stop, packed
 from popnas.executors._orders import Order, Surroundings
-from popnas.executors._telling import Progress
+from popnas.executors._telling import Misread, Progress
 from popnas.records import Json
 
 _PR_SET_PDEATHSIG = 1
@@ -78,7 +78,7 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
         channel.send(packed(answer))
 
 
-def _pass_on(channel: Channel, progress: Progress) -> None:
+def _pass_on(channel: Channel, progress: Progress | Misread) -> None:
     channel.send(packed(Advanced(progress)))
 
 

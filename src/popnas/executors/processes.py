@@ -183,8 +183,9 @@ class ProcessesExecutor(Executor):
                 self._num_start_failures = 0
                 return []
             case Advanced(progress):
-                if self._on_progress is not None:
-                    self._on_progress(self._running[number].job.id, progress)
+                told_by = self._running.get(number)  # a thread that a job has left may still tell
+                if self._on_progress is not None and told_by is not None:
+                    self._on_progress(told_by.job.id, progress)
                 return []
         attempt = self._running.pop(number)
         if answer.failure is not None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from popnas import executors
 from popnas.cells import Cell
 from popnas.errors import DataError
 from popnas.evaluation import CandidateJob, Measured
@@ -108,3 +109,10 @@ def look_up(context: tuple[Table, str | None], payload: dict[str, Any]) -> dict[
         note.write_text(f"{job.cell} was looked up\n")
         answer = found.to_json() | {"files": files.carried()}
     return answer | {"volatile": {"wall_seconds": time.perf_counter() - started}}
+
+
+def look_up_and_tell(context: tuple[Table, str | None], payload: dict[str, Any]) -> dict[str, Any]:
+    """As `look_up`, with a word on the way that says nothing of epochs."""
+    odd: Any = [{"rows": 3}, {"epoch": 1, "num_epochs": 7}, executors.Progress(9, 7), {"epoch": {3}}]
+    executors.tell(odd[CandidateJob.from_json(payload).index % len(odd)])
+    return look_up(context, payload)

@@ -3,11 +3,13 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 from popnas import executors
 from popnas.errors import CandidateFailed, DataError, StorageError
+from popnas.executors import _telling
 
 
 def setup(payload, worker):
@@ -150,6 +152,49 @@ def tell_often(context, payload):
     return {"told": 2001}
 
 
+class Unshown:
+    def __str__(self):
+        raise RuntimeError("not to be shown")
+
+
+ODD = {
+    "a dict": {"epoch": 1, "num_epochs": 2},
+    "an empty dict": {},
+    "nothing": None,
+    "texts": executors.Progress("1", "2"),
+    "flags": executors.Progress(True, True),
+    "parts of epochs": executors.Progress(1.0, 2.0),
+    "not a number": executors.Progress(float("nan"), 2),
+    "below the first": executors.Progress(-1, 2),
+    "beyond the last": executors.Progress(3, 2),
+    "huge": executors.Progress(1, 10**30),
+    "too many digits": executors.Progress(1, 10**5000),
+    "no JSON": executors.Progress({1}, {2}),
+    "long": {"note": "x" * 10**7},
+    "of several lines": "one\n\x1b[2Jtwo",
+    "what cannot be shown": Unshown(),
+}
+
+
+def tell_oddly(context, payload):
+    executors.tell(ODD[payload["what"]])
+    return {"done": True}
+
+
+def tell_in_a_thread(context, payload):
+    """While results go the same way."""
+
+    def go_on():
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            _telling._last = float("-inf")  # none is left out
+            executors.tell(executors.Progress(1, 2))
+
+    if payload.get("is_first"):
+        threading.Thread(target=go_on).start()
+    return {"value": "y" * 100_000}
+
+
 def return_nothing(context, payload):
     return None
 
@@ -189,6 +234,8 @@ ACTIONS = {
         describe,
         talk,
         tell_often,
+        tell_oddly,
+        tell_in_a_thread,
         return_nothing,
         return_no_json,
         return_much,

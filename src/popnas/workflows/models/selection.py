@@ -22,7 +22,6 @@ from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserErro
 from popnas.evaluators.training import fits, training_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import (
-    EpochFinished,
     Listen,
     ModelFinished,
     PhaseStarted,
@@ -48,6 +47,7 @@ from popnas.storage import write_json, write_table
 from popnas.training import EpochRecord, device
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
+from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.models import macro_variants, requests, search_state
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
@@ -209,6 +209,7 @@ class _Selection:
     def __init__(self, path: Path, config: RunConfig, dataset: Dataset, tell: Listen) -> None:
         self.path, self.config, self.dataset, self.tell = path, config, dataset, tell
         self.missing_views = RepeatedViews(tell)
+        self.epochs_heard = EpochsHeard(tell)
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
 
@@ -303,7 +304,7 @@ class _Selection:
             for model in sorted(pending, key=flops, reverse=True)
         ]
         with self._executor(len(jobs)) as executor:
-            for result in executor.run(jobs, on_progress=self._hear_epoch):
+            for result in executor.run(jobs, on_progress=self.epochs_heard):
                 folder = self.path / result.id
                 if result.value is None:
                     content = {"error": result.error, "error_kind": result.error_kind}
@@ -314,9 +315,6 @@ class _Selection:
                 self._write_table()
                 if self._is_time_up():
                     executor.drain()
-
-    def _hear_epoch(self, job_id: str, progress: Progress) -> None:
-        self.tell(EpochFinished(job_id, progress.epoch, progress.num_epochs))
 
     def _tell(self, trained: TrainedModel) -> None:
         stopped = ", stopped by max_hours" if trained.stopped else ""

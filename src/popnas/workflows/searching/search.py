@@ -23,7 +23,6 @@ from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators import Evaluator
 from popnas.events import (
     CandidateFinished,
-    EpochFinished,
     Listen,
     PhaseStarted,
     RunOpened,
@@ -32,7 +31,7 @@ from popnas.events import (
     Warned,
     nobody,
 )
-from popnas.executors import Executor, Job, Progress, Result, Work
+from popnas.executors import Executor, Job, Result, Work
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json
 from popnas.report.views import RepeatedViews, Views
@@ -50,6 +49,7 @@ from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
 from popnas.trackers import Scope, Trackers
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
+from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, max_networks, unused
@@ -171,6 +171,7 @@ class _Search:
         for evaluation in self.state.evaluations:
             self.strategy.record(evaluation)
         self.missing_views = RepeatedViews(tell)
+        self.epochs_heard = EpochsHeard(tell)
         self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
 
     def run(self) -> SearchResult:
@@ -293,7 +294,7 @@ class _Search:
             return not pending
         jobs = {proposed.index: self._job(proposed) for proposed in pending}
         handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
-        for result in executor.run(handed_out, on_start, self._hear_epoch):
+        for result in executor.run(handed_out, on_start, self.epochs_heard):
             index = int(result.id)
             running.pop(index, None)
             evaluation = self._record(proposals[index], jobs[index], result)
@@ -304,9 +305,6 @@ class _Search:
             if self._is_time_up():
                 executor.drain()
         return not self.state.pending(step)
-
-    def _hear_epoch(self, job_id: str, progress: Progress) -> None:
-        self.tell(EpochFinished(job_id, progress.epoch, progress.num_epochs))
 
     def _job(self, proposed: Proposed) -> CandidateJob:
         best = self.strategy.best()
