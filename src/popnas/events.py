@@ -123,6 +123,13 @@ class ModelFinished:
     text: str
 
 
+@dataclass(frozen=True)
+class JobLeft:
+    """Estimated wall seconds until the whole job is done of which this stage is a part."""
+
+    seconds: float
+
+
 JobEvent = (
     Told
     | Warned
@@ -137,6 +144,7 @@ JobEvent = (
     | ConfirmationFinished
     | TrainingsStarted
     | ModelFinished
+    | JobLeft
 )
 Listen = Callable[[JobEvent], None]
 

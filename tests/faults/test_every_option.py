@@ -165,8 +165,7 @@ def test_what_cannot_go_together_is_told_at_fit(
     def search(*_: Any, **__: Any) -> None:
         raise Trained
 
-    monkeypatch.setattr(stages, "search", search)
-    monkeypatch.setattr(stages, "_cut_search", lambda config, *_: config)
+    monkeypatch.setattr(stages.end_to_end, "start", search)
     with caplog.at_level(logging.WARNING, "popnas"):
         try:
             PopnasClassifier(**options).fit(X, Y)

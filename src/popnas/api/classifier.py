@@ -279,9 +279,9 @@ def _run(data: TrainingData, folder: Path, options: Options) -> ModelFiles:
     from popnas.api import stages
 
     partials = (options.selection_config, options.final_config)
-    job = stages.WholeJob(options.last_stage, options.num_selected, *partials, config.others.max_hours)
+    fit = stages.Fit(options.last_stage, options.num_selected, *partials)
     try:
-        return model_files.read(stages.run(config, folder, job))
+        return model_files.read(stages.run(config, folder, fit))
     except DataError as error:
         shutil.rmtree(data_folder, ignore_errors=True)
         text = str(error).replace(str(data_folder / "train.npz"), "X").replace(str(data_folder), "X")

@@ -10,12 +10,14 @@ import io
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from popnas.cli.terminal.ending import ENDING, Stopped
 from popnas.cli.terminal.help import HelpContext, dress
 from popnas.cli.terminal.output import TOLD_BY_JOB, echo
+from popnas.cli.terminal.part_of_job import EXPECTED
 from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
 from popnas.cli.terminal.usage import reword, with_options
@@ -118,17 +120,24 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None, *, is_stage: bool = False, told: Sequence[str] = ()) -> None:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    is_stage: bool = False,
+    told: Sequence[str] = (),
+    ahead: dict[str, Any] | None = None,
+) -> None:
     """Run the command line as this process and exit with its status.
 
-    `is_stage`: for a job that itself tells how it goes on after an interruption, and has `told` these
-    warnings.
+    `is_stage`: for a job that itself tells how it goes on after an interruption, has `told` these warnings,
+    and expects what is `ahead`.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     draw_with_own_settings()
     output = guard()
     ENDING.is_stage = is_stage
     TOLD_BY_JOB.update(told)
+    EXPECTED.update(ahead or {})
     ENDING.listen()
     status = run(arguments)
     sys.stdout.flush()

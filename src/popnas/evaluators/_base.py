@@ -72,6 +72,10 @@ class Forecast(ABC):
         """An epoch of training, the mean over these cells; None where nothing is trained."""
         return None
 
+    def once_seconds(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """Of the expected seconds of each cell, (N,), those that further epochs would not add."""
+        return np.zeros(len(cells_NB4))
+
     def memory_bytes(self, cells_NB4: np.ndarray) -> int | None:
         """All processes together while each worker evaluates one of these cells; None: not worth telling."""
         return None

@@ -188,7 +188,8 @@ def _sample_shape(path: Path, item: Input, shape: tuple[int, ...] | None) -> tup
         if None in own:
             raise UserError(
                 f"{path} leaves extents of its input '{item.name}' open: {item}. Give the shape of one "
-                f"sample, such as -i {'x'.join(str(n or 32) for n in own)}, or real samples with -d."
+                f"sample, such as `shapes` {'x'.join(str(n or 32) for n in own)}, or real samples with "
+                "`data`."
             )
         return tuple(n for n in own if n is not None)
     is_fitting = len(shape) == len(own) and all(
@@ -223,7 +224,8 @@ def _check_batches(path: Path, inputs: list[Input], batch_sizes: Sequence[int]) 
         wrong = [size for size in batch_sizes if fixed not in (None, size)]
         if wrong:
             raise UserError(
-                f"{path} takes batches of {fixed} only, not of {wrong[0]}. Measure it with -b {fixed}."
+                f"{path} takes batches of {fixed} only, not of {wrong[0]}. Measure it with "
+                f"`batch_sizes` {fixed}."
             )
 
 

@@ -86,7 +86,7 @@ def _parsed_shape(text: str, num_dims: int) -> tuple[int, ...]:
     if not all(is_number) or len(parts) != num_dims + 1:
         words, example = _SHAPES[num_dims]
         raise UserError(
-            f"--input-shape '{text}': must be {words} for this task, whole numbers, as in {example}"
+            f"`input_shape` '{text}': must be {words} for this task, whole numbers, as in {example}"
         )
     return tuple(int(part) for part in parts)
 
@@ -129,7 +129,7 @@ def _costs_in_order(costs: dict[str, float], cells: Sequence[Cell], space: Searc
     missing = sorted(used - set(costs))
     if missing:
         raise UserError(
-            f"--operator-costs has no cost for {', '.join(repr(name) for name in missing)}."
+            f"`operator_costs` has no cost for {', '.join(repr(name) for name in missing)}."
             f"{nearest(missing[0], costs)} It has: {', '.join(sorted(costs)) or 'none'}"
         )
     return np.array([costs.get(name, 0.0) for name in space.operators])

@@ -1,3 +1,4 @@
+import json
 import pickle
 import shutil
 
@@ -174,6 +175,10 @@ def test_all_stages(tmp_path, max_hours):
     assert (popnas.load(exported, backend="torch").predict(x) == classifier.predict(x)).all()
     assert (popnas.load(tmp_path / "run").predict_proba(x) == classifier.model_.predict_proba(x)).all()
     assert "model_selection" in popnas.Run(tmp_path / "run").tables
+    # The whole job's state, as `popnas e2e` has it.
+    job = json.loads((tmp_path / "run" / "e2e.json").read_text())
+    assert (list(job["finished"]), job["last"]) == (["search", "selection", "training"], "training")
+    assert (job["search_seconds"] is None) == (max_hours is None)
 
 
 def test_mistakes_of_later_stages_come_before_the_search(tmp_path):

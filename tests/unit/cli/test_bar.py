@@ -12,7 +12,6 @@ from rich.text import Text
 
 from popnas.cli.terminal import bar
 from popnas.cli.terminal.bar import Bar, Display, elapsed, flowed
-from popnas.cli.terminal.model_progress import Pace
 from popnas.cli.terminal.output import print_table
 from popnas.cli.terminal.progress import _SearchBar
 from popnas.evaluation import Evaluation
@@ -25,6 +24,7 @@ from popnas.events import (
     StepStarted,
 )
 from popnas.printable import printable
+from popnas.runs.stored.job_clock import Pace
 
 WIDTHS = [20, 40, 80, 200]
 

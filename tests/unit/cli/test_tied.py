@@ -7,11 +7,14 @@ import sys
 
 import pytest
 
-from popnas.cli.terminal import output
-from popnas.events import Told, Warned
+from popnas.cli.terminal import output, part_of_job
+from popnas.events import JobEvent, JobLeft, Told, Warned
+from popnas.runs.stored.job_clock import Ahead
 
 
-@pytest.mark.parametrize(("line", "status"), [(b'["odd data"]\n', 0), (b"", 137), (b'["odd', 137)])
+@pytest.mark.parametrize(
+    ("line", "status"), [(b'{"told": ["odd data"], "ahead": null}\n', 0), (b"", 137), (b'{"told', 137)]
+)
 def test_a_stage_begins_with_what_was_told_and_ends_with_its_job(line: bytes, status: int) -> None:
     command = [sys.executable, "-m", "popnas.cli.terminal.tied", "popnas", "--version"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -24,6 +27,17 @@ def test_a_stage_begins_with_what_was_told_and_ends_with_its_job(line: bytes, st
     assert process.stdout.read().startswith(b"popnas ") == (status == 0)
     process.stdout.close()
     process.stdin.close()
+
+
+def test_a_stage_tells_how_long_its_job_takes_and_another_process_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[JobEvent] = []
+    assert part_of_job.clocked(heard.append) == heard.append
+    monkeypatch.setattr(part_of_job, "EXPECTED", Ahead(1.0, 2.0, 3.0, 4.0, 5.0).to_json())
+    part_of_job.clocked(heard.append)(Told("odd data"))
+    assert isinstance(heard[1], JobLeft)
+    assert 14.0 < heard[1].seconds <= 15.0
 
 
 def test_what_a_job_has_told_its_stages_do_not_tell_again(monkeypatch: pytest.MonkeyPatch) -> None:

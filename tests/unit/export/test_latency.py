@@ -70,7 +70,7 @@ def test_real_samples_are_repeated_to_fill_a_batch(image_file: Path) -> None:
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        ({}, r"leaves extents of its input 'pixels' open.*-i 3x32x32"),
+        ({}, r"leaves extents of its input 'pixels' open.*`shapes` 3x32x32"),
         ({None: (1, 5, 6)}, r"does not take samples of the shape 1x5x6: .*\(any, 3, any, any\)"),
         ({None: (3, 5)}, "does not take samples of the shape 3x5"),
         ({"pixel": (3, 5, 5)}, "has no input 'pixel'. Did you mean 'pixels'"),
@@ -94,7 +94,7 @@ def test_a_shape_without_a_name_for_several_inputs(tmp_path: Path) -> None:
 
 def test_a_fixed_batch(tmp_path: Path) -> None:
     path = _file(tmp_path / "m.onnx", ("a", TensorProto.FLOAT, [4, 2]))
-    with pytest.raises(UserError, match=r"takes batches of 4 only, not of 1\. Measure it with -b 4"):
+    with pytest.raises(UserError, match=r"takes batches of 4 only, not of 1\. .* `batch_sizes` 4"):
         latency.measure(path)
     assert latency.measure(path, batch_sizes=(4,), num_runs=1).results
 

@@ -66,14 +66,16 @@ def command(
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli.terminal.model_progress import JobListener
     from popnas.workflows.whole import end_to_end as job
+    from popnas.workflows.whole.stage_processes import ChildStages
 
     listener = JobListener(is_quiet=is_json)
     with ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)):
+        stages = ChildStages(is_quiet=is_json)
         if config is None:
             assert run is not None
-            result = job.resume(run, is_quiet=is_json, tell=listener, began=began)
+            result = job.resume(run, stages, tell=listener, began=began)
         else:
-            result = job.end_to_end(config, request, name=name, is_quiet=is_json, tell=listener, began=began)
+            result = job.end_to_end(config, request, stages, name=name, tell=listener, began=began)
     if is_json:
         print_json(_as_json(result))
     else:

@@ -10,6 +10,7 @@ import click
 
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.output import echo, print_json_line
+from popnas.cli.terminal.part_of_job import clocked
 from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
 
@@ -74,9 +75,9 @@ def command(
         ENDING.going_on(lambda: None if listener.folder is None else kept("search", "-r", listener.folder)),
     ):
         if run is not None:
-            result = job.resume(run, sets=sets, tell=listener)
+            result = job.resume(run, sets=sets, tell=clocked(listener))
         else:
-            result = job.search(load_config(source or "run", sets=sets), name=name, tell=listener)
+            result = job.search(load_config(source or "run", sets=sets), name=name, tell=clocked(listener))
     if is_json:
         print_json_line(json.dumps(_as_json(result)))
     else:

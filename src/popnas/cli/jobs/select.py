@@ -21,6 +21,7 @@ from popnas.cli.terminal.options import (
     strategy_option,
 )
 from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.cli.terminal.part_of_job import clocked
 from popnas.command_lines import as_typed
 from popnas.workflows.models.choices import CellChoice, StageChanges
 
@@ -73,7 +74,7 @@ def command(
 
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         result = selection.select(
-            run, cells, partial=partial, changes=changes, name=name, renew=renew, tell=listener
+            run, cells, partial=partial, changes=changes, name=name, renew=renew, tell=clocked(listener)
         )
     if is_json:
         print_json(_as_json(result))

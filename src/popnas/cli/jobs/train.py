@@ -20,6 +20,7 @@ from popnas.cli.terminal.options import (
     strategy_option,
 )
 from popnas.cli.terminal.output import echo, print_json
+from popnas.cli.terminal.part_of_job import clocked
 from popnas.command_lines import as_argument
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
 
@@ -68,7 +69,7 @@ def command(
 
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         trained = final_training.train(
-            run, network, partial=partial, changes=changes, name=name, renew=renew, tell=listener
+            run, network, partial=partial, changes=changes, name=name, renew=renew, tell=clocked(listener)
         )
     if is_json:
         print_json(trained.to_json())

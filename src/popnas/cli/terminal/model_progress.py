@@ -10,11 +10,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from popnas import files
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.output import words_of
-from popnas.cli.terminal.progress import duration
-from popnas.events import JobEvent, Listen, ModelFinished, PhaseStarted, RunOpened, TrainingsStarted, nobody
+from popnas.cli.terminal.progress import duration, job_text
+from popnas.events import (
+    JobEvent,
+    JobLeft,
+    Listen,
+    ModelFinished,
+    PhaseStarted,
+    RunOpened,
+    TrainingsStarted,
+    nobody,
+)
+from popnas.runs.stored.job_clock import Pace, num_epochs_done
 
 _POLL_SECONDS = 1.0
 
@@ -78,6 +87,7 @@ class _ModelBar(_ModelLines):
         self.bar = bar
         self._stopped = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._job_end: float | None = None
 
     def __call__(self, event: JobEvent) -> None:
         match event:
@@ -86,6 +96,8 @@ class _ModelBar(_ModelLines):
                 self.bar.start(text)
             case TrainingsStarted(folders, num_epochs):
                 self._watch_from_now(folders, num_epochs)
+            case JobLeft(seconds):
+                self._job_end = time.monotonic() + seconds
             case _:
                 super().__call__(event)
 
@@ -114,48 +126,12 @@ class _ModelBar(_ModelLines):
             is_over = self._stopped.wait(_POLL_SECONDS)  # then once more, for the end as it was
             done = num_epochs_done(folders, num_epochs)
             left = pace.seconds_left(done, time.monotonic())
-            self.bar.update(done, "" if left is None else f"about {duration(left)} left")
+            self.bar.update(done, "" if left is None else f"about {duration(left)} left", self._job_left())
 
-
-class Pace:
-    """The time left of `total` equal pieces of work, from when each of them was seen to be done.
-
-    The first ones only start the clock: before them stands what is done once (processes, data). Between two
-    pieces the time left runs down with the clock.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self._seen: int | None = None
-        self._first: tuple[int, float] | None = None
-        self._end: float | None = None
-
-    def seconds_left(self, done: int, now: float) -> float | None:
-        """What is left at the clock time `now`; None while there is no honest estimate."""
-        if self._seen is not None and done != self._seen:
-            if self._first is None:
-                self._first = done, now
-            elif done > self._first[0]:
-                per_piece = (now - self._first[1]) / (done - self._first[0])
-                self._end = now + per_piece * (self.total - done)
-        self._seen = done
-        return None if self._end is None or done == self.total else max(self._end - now, 0.0)
+    def _job_left(self) -> str:
+        """In words, run down with the clock since it was heard."""
+        return "" if self._job_end is None else job_text(max(self._job_end - time.monotonic(), 0.0))
 
 
 def _models(folders: Sequence[Path]) -> str:
     return "1 model" if len(folders) == 1 else f"{len(folders)} models"
-
-
-def num_epochs_done(folders: Sequence[Path], num_epochs: int) -> int:
-    """Epochs that are over in all folders together."""
-    return sum(_epochs_done(folder, num_epochs) for folder in folders)
-
-
-def _epochs_done(folder: Path, num_epochs: int) -> int:
-    """Epochs of a model's training that are over; all, if it is finished or failed."""
-    if (folder / "model.json").exists() or (folder / "failed.json").exists():
-        return num_epochs
-    try:
-        return len(files.read_object(folder / "training.json")["epochs"])
-    except (OSError, KeyError, TypeError):  # not there yet, or whoever needs it says what is wrong
-        return 0

@@ -16,6 +16,7 @@ from popnas.events import (
     ConfirmationFinished,
     ConfirmationStarted,
     JobEvent,
+    JobLeft,
     PhaseAdvanced,
     PhaseStarted,
     RunOpened,
@@ -78,6 +79,7 @@ class _SearchBar(_SearchLines):
         super().__init__(console)
         self.bar = bar
         self.best: float | None = None
+        self.left, self.job = SecondsLeft(None, None), ""
 
     def __call__(self, event: JobEvent) -> None:
         match event:
@@ -90,9 +92,14 @@ class _SearchBar(_SearchLines):
             case ConfirmationStarted(num_networks):
                 self.bar.start(CONFIRMING, num_networks)
             case ConfirmationFinished():
-                self.bar.update(self.bar.done + 1)
+                self._show(self.bar.done + 1)
+            case JobLeft(seconds):
+                self.job = job_text(seconds)
+                self._show(self.bar.done)
             case _:
                 super().__call__(event)
+        if isinstance(event, PhaseStarted | StepStarted | ConfirmationStarted):
+            self.left = SecondsLeft(None, None)
         if isinstance(event, CandidateFinished):
             self._finished(event)
 
@@ -100,8 +107,12 @@ class _SearchBar(_SearchLines):
         evaluation = event.evaluation
         if evaluation.score is not None and evaluation.step > 0:
             self.best = max(self.best or 0.0, evaluation.score)
+        self.left = event.seconds_left
+        self._show(self.bar.done + 1)
+
+    def _show(self, done: int) -> None:
         best = f"best {self.best:.4f}" if self.best is not None else ""
-        self.bar.update(self.bar.done + 1, best, left_text(event.seconds_left))
+        self.bar.update(done, best, left_text(self.left), self.job)
 
 
 def step_title(step: int) -> str:
@@ -119,6 +130,11 @@ def left_text(left: SecondsLeft) -> str:
     if left.search is not None:
         parts.append(f"whole search: about {duration(left.search)} left")
     return ", ".join(parts)
+
+
+def job_text(seconds: float) -> str:
+    """The time left of the whole job in words."""
+    return f"whole job: about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:

@@ -39,8 +39,8 @@ class Geometry:
             came = "" if resized == (height, width) else f" (from {width}x{height})"
             raise DataError(
                 f"The image {name} is {resized[1]}x{resized[0]} (width x height){came}, too small for a crop "
-                f"of {self.crop}x{self.crop}. Give --crop {min(resized)} or less, or enlarge images with "
-                f"--resize {self.crop}."
+                f"of {self.crop}x{self.crop}. Give `crop` {min(resized)} or less, or enlarge images with "
+                f"`resize` {self.crop}."
             )
         return self.crop, self.crop
 

@@ -40,6 +40,10 @@ class TrainingForecast(Forecast):
         """See `Forecast`."""
         return float(self.model.costs(cells_NB4)[:, 0].mean()) * len(self.dataset.folds[0].train)
 
+    def once_seconds(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """See `Forecast`."""
+        return np.asarray(self.model.costs(cells_NB4)[:, 2] * len(self.dataset.folds))
+
     def memory_bytes(self, cells_NB4: np.ndarray) -> int:
         """See `Forecast`: with the largest of a few of the cells."""
         batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))

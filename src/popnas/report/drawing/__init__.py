@@ -33,7 +33,7 @@ def draw_cell(cell: Cell, path: Path, *, concatenates_only_unused: bool = True) 
     if suffix not in SUFFIXES:
         raise UserError(
             f"{path}: a drawing's file must end in one of {', '.join(SUFFIXES)}, but ends in "
-            f"'{path.suffix}'. Give another name with -o."
+            f"'{path.suffix}'. Give another name with `output`."
         )
     if suffix == ".dot":
         data = dot_text(cell, concatenates_only_unused=concatenates_only_unused).encode()

@@ -33,7 +33,7 @@ def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None
     """
     if len(folders) < 2:
         raise UserError(
-            "a comparison needs at least two runs; name more, or leave out -o for one run's report."
+            "a comparison needs at least two runs; name more, or leave out `output` for one run's report."
         )
     runs = [RunData.of(folder, folder.state()) for folder in folders]
     _check(runs)

@@ -23,6 +23,7 @@ from popnas.events import (
     ConfirmationStarted,
     EpochFinished,
     JobEvent,
+    JobLeft,
     Listen,
     ModelFinished,
     PhaseAdvanced,
@@ -32,6 +33,7 @@ from popnas.events import (
     Warned,
     both,
 )
+from popnas.runs.stored.job_clock import JobClock
 from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
 
@@ -47,7 +49,7 @@ def kept(path: Path, stage: str, tell: Listen) -> Iterator[Listen]:
     """
     file = _ProgressFile(path, stage)
     try:
-        yield both(file.hear, tell)
+        yield tell.joined_by(file.hear) if isinstance(tell, JobClock) else both(file.hear, tell)
     except KeyboardInterrupt:
         file.end("interrupted")
         raise
@@ -71,8 +73,9 @@ class _ProgressFile:
 
     `state`: "running", or how it ended; a process that was killed leaves "running" with its `pid`. `phase`:
     what is going on, in words; `done` and `total`: its pieces (None: not counted). `networks`: those that
-    train now, each with its epoch. `best_score`: of the search so far in this process. `seconds_left`: None
-    while there is no honest estimate.
+    train now, each with its epoch. `best_score`: of the search so far in this process. `seconds_left`: of a
+    search those of its "step" and of the whole "search", and where a whole job runs the stage those of the
+    "job"; None while there is no honest estimate.
     """
 
     def __init__(self, path: Path, stage: str) -> None:
@@ -89,9 +92,9 @@ class _ProgressFile:
             "total": None,
             "networks": {},
             "best_score": None,
-            "seconds_left": None,
             "warnings": [],
         }
+        self._left: dict[str, float | None] = {}
 
     def hear(self, event: JobEvent) -> None:
         """Take in what a job tells."""
@@ -100,7 +103,8 @@ class _ProgressFile:
 
     def end(self, state: str) -> None:
         """The stage is over."""
-        self._content |= {"state": state, "networks": {}, "seconds_left": None}
+        self._content |= {"state": state, "networks": {}}
+        self._left = {}
         self._write()
 
     def _take(self, event: JobEvent) -> bool:
@@ -118,9 +122,13 @@ class _ProgressFile:
                 self._content["done"] = done
             case CandidateFinished(evaluation, left):
                 self._finish(str(evaluation.index))
-                self._content["seconds_left"] = asdict(left)
+                self._left |= asdict(left)
                 if evaluation.score is not None and evaluation.step > 0:
                     self._content["best_score"] = max(self._content["best_score"] or 0.0, evaluation.score)
+            case JobLeft(seconds):
+                is_first = "job" not in self._left
+                self._left["job"] = seconds
+                return is_first
             case ConfirmationFinished():
                 self._content["done"] += 1
             case ModelFinished(folder):
@@ -132,7 +140,8 @@ class _ProgressFile:
         return False
 
     def _begin(self, phase: str, total: int | None, done: int = 0) -> bool:
-        self._content |= {"phase": phase, "total": total, "done": done, "networks": {}, "seconds_left": None}
+        self._content |= {"phase": phase, "total": total, "done": done, "networks": {}}
+        self._left = {name: left for name, left in self._left.items() if name == "job"}
         return True
 
     def _finish(self, network: str) -> None:
@@ -144,7 +153,7 @@ class _ProgressFile:
         if not self._path.parent.is_dir():
             return  # moved or removed meanwhile: it is not made again for this
         with suppress(StorageError):
-            write_json(self._path, {**self._content, "updated": _now()})
+            write_json(self._path, {**self._content, "seconds_left": self._left or None, "updated": _now()})
 
 
 def _now() -> str:

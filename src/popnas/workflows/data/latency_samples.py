@@ -39,8 +39,8 @@ def read_samples(data: str, inputs: list[Input]) -> dict[str, np.ndarray]:
     fitting = [name for name, part in tasks.REGISTRY.items() if part.num_dims == len(main.axes) - 2]
     if not fitting:
         raise UserError(
-            f"-d is for files that take images (4 axes) or series (3 axes), this one takes {main}. "
-            "Give the shape of its samples with -i."
+            f"`data` is for files that take images (4 axes) or series (3 axes), this one takes {main}. "
+            "Give the shape of its samples with `shapes`."
         )
     path = files.user_path(data)
     if path.suffix in (".npy", ".npz"):

@@ -98,9 +98,7 @@ def _refusal(data: str, errors: Mapping[str, DataError]) -> DataError:
     if len(set(map(str, errors.values()))) == 1:
         return first
     lines = [f"As {task}: {error}" for task, error in errors.items()]
-    tried = (
-        f"{data} was tried as {' and as '.join(errors)}, and is none of them; --type TASK says what it is."
-    )
+    tried = f"{data} was tried as {' and as '.join(errors)}, and is none of them; `task` says what it is."
     return DataError("\n  ".join([tried, *lines]))
 
 

@@ -79,7 +79,7 @@ class MaskReading:
                 f"The mask {path} holds the values {listed(labels[is_wrong])} "
                 f"({counts[is_wrong].sum() / y_HW.size:.1%} of its pixels); with {num_classes} classes "
                 f"labels are 0 to {num_classes - 1}{ignored}. Name the value that means unlabelled with "
-                "--ignore, give the number of classes with --classes, or mend the mask."
+                "`ignore`, give the number of classes with `num_classes`, or mend the mask."
             )
 
 
@@ -153,8 +153,8 @@ def _check_new(files: Sequence[Path], replaces: bool) -> None:
     existing = [str(file) for file in files if file.exists()]
     if existing and not replaces:
         raise UserError(
-            f"{', '.join(existing)} exist{'s' * (len(existing) == 1)}. Give another folder with -o, or "
-            "replace what is there with --force."
+            f"{', '.join(existing)} exist{'s' * (len(existing) == 1)}. Give another folder with "
+            "`output`, or replace what is there with `replaces`."
         )
 
 

@@ -105,7 +105,7 @@ def _data(folder: ModelFolder, split: str) -> tuple[Dataset, Split]:
     try:
         dataset = folder.load_dataset(need_test=split == "test")
     except MissingSplitError as lack:
-        raise MissingSplitError(f"{lack} Or look at validation data: --split validation.") from lack
+        raise MissingSplitError(f"{lack} Or look at validation data: `split` validation.") from lack
     check_same_data(folder, dataset)
     part = dataset.test if split == "test" else dataset.validation
     assert part is not None

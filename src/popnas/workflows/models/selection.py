@@ -313,6 +313,7 @@ class _Selection:
                 else:
                     self._tell(TrainedModel.from_json(result.value))
                 self._write_table()
+                # Those that train stop by themselves, at the same deadline.
                 if self._is_time_up():
                     executor.drain()
 

@@ -57,6 +57,10 @@ class StepPlan:
     params: tuple[int, int]
     seconds: float
 
+    def candidate_seconds(self, num_workers: int) -> float:
+        """Wall seconds of one of those expected, in its worker."""
+        return self.seconds * min(num_workers, max(self.expected, 1.0)) / self.expected
+
     @property
     def most_seconds(self) -> float:
         """Wall seconds if as many are trained as there may be."""
@@ -70,7 +74,8 @@ class Plan:
     `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker, None where
     nothing is trained; `seconds`: the
     whole search with `num_workers`, of which `confirmation_seconds` are for training the best cells again and
-    `fixed_seconds` for all that is no candidate (start, predictors, best model, report); `candidate_seconds`:
+    `fixed_seconds` for all that is no candidate (start, of which `start_seconds`, predictors, best model,
+    report); `candidate_seconds`:
     of all candidates and confirmations one after the other (CPU seconds, with one thread on a CPU);
     `memory_bytes`: all processes together, None where it is nothing to speak of.
     """
@@ -89,6 +94,11 @@ class Plan:
     warnings: list[str]
     shortened_by: str | None = None
     """What shortens a long search most, in a sentence."""
+    start_seconds: float = 0.0
+    typical: str | None = None
+    """A cell of the last step."""
+    once_share: float = 0.0
+    """Of the seconds of such cells those that further epochs would not add."""
 
 
 def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
@@ -116,10 +126,11 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     confirmed = forecast.confirmation(num_confirmed)
     workers = evaluator.num_workers
     confirmation_seconds = confirmed / min(workers, max(finish.NUM_SEEDS * num_confirmed, 1))
-    fixed = load_seconds + _START_SECONDS + forecast.predictor_seconds(steps) + _END_SECONDS
-    fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
+    start = load_seconds + _START_SECONDS
     if not evaluator.executor_class.is_in_driver:
-        fixed += load_seconds + _WORKER_SECONDS
+        start += load_seconds + _WORKER_SECONDS
+    fixed = start + forecast.predictor_seconds(steps) + _END_SECONDS
+    fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
     seconds = sum(item.seconds for item in steps) + confirmation_seconds + fixed
     return Plan(
         steps=steps,
@@ -134,6 +145,9 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
         device=evaluator.devices[0],
         data=evaluator.describe(),
         warnings=warnings,
+        start_seconds=start,
+        typical=forecast.typical,
+        once_share=forecast.once_share,
         shortened_by=_shortened_by(steps, config, forecast.space) if seconds > _LONG_SECONDS else None,
     )
 
@@ -215,6 +229,19 @@ class _PlayedSearch:
         params = sample.params
         wall = expected * mean / min(self.num_workers, max(expected, 1.0))
         return StepPlan(step, expansions, most, expected, (int(params.min()), int(params.max())), wall)
+
+    @property
+    def typical(self) -> str:
+        """Of the cells that the last step selects the one of the median cost."""
+        params_N = self.evaluator.costs(self.selected)["params"]
+        middle = np.argsort(params_N, kind="stable")[len(params_N) // 2]
+        return self.space.decode(self.selected[middle][None])[0].key
+
+    @property
+    def once_share(self) -> float:
+        """Of the seconds of the cells that the last step selects those that further epochs would not add."""
+        once = self.candidates.once_seconds(self.selected).sum()
+        return float(once / max(self.candidates.expect(self.selected).seconds.sum(), 1e-9))
 
     def confirmation(self, num_cells: int) -> float:
         """Seconds of training so many of the best cells again: of the last steps, and of one block."""

@@ -282,6 +282,7 @@ class _Search:
         for proposed in proposals:
             if (seconds := proposed.predictions.get("time")) is not None:
                 self.clock.predicted[step, proposed.index] = seconds
+        # Who waits and who runs is for the time left alone: what is done is known by the journal alone.
         waiting: list[int] = [proposed.index for proposed in pending]
         running: dict[int, float] = {}
 
@@ -290,7 +291,7 @@ class _Search:
                 waiting.remove(int(job_id))
             running[int(job_id)] = time.monotonic()
 
-        if self._is_time_up():
+        if self._is_time_up():  # before workers are started for nothing
             return not pending
         jobs = {proposed.index: self._job(proposed) for proposed in pending}
         handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
@@ -302,9 +303,11 @@ class _Search:
             since_start = {index: now - started for index, started in running.items()}
             left = self.clock.seconds_left(step, waiting, since_start)
             self.tell(CandidateFinished(evaluation, left))
+            # What runs is let finish, since it is paid for; nothing is handed out any more. Asked after each
+            # result, as a deadline cannot be seen sooner from here.
             if self._is_time_up():
                 executor.drain()
-        return not self.state.pending(step)
+        return not self.state.pending(step)  # what was never handed out: a failed candidate is done, too
 
     def _job(self, proposed: Proposed) -> CandidateJob:
         best = self.strategy.best()

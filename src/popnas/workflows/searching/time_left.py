@@ -49,9 +49,11 @@ class Clock:
             return SecondsLeft(None, None)
         mean = sum(walls) / len(walls)
         work = sum(self._expected(step, index, mean) for index in waiting)
+        # One that takes longer than expected is not done in the next moment: a tenth of a mean stays.
         work += sum(
             max(self._expected(step, index, mean) - since, 0.1 * mean) for index, since in running.items()
         )
+        # At the end of a step fewer candidates are left than there are workers.
         step_left = work / min(self.num_workers, max(len(waiting) + len(running), 1))
         return SecondsLeft(step_left, self._search_left(step, mean, step_left))
 
@@ -67,6 +69,7 @@ class Clock:
             # Single-block cells say nothing yet about how much dearer grown ones are.
             return None
         before = self.finished.get(step - 1)
+        # One more block at most doubles a cell of one; a front of cheap cells makes no later step cheaper.
         growth = min(max(mean / (sum(before) / len(before)), 1.0), 2.0) if before and sum(before) else 1.0
         work = sum(count * mean * growth ** (number - step) for number, count in later.items())
         work += self.num_confirmations * mean * growth ** (max(later, default=step) - step)

@@ -24,7 +24,8 @@ STAGE_END = 7.0
 MARGIN = 1.15
 """By so much probes come out too low: loading, checkpoints, two workers on one memory."""
 SEARCH_SHARE, SELECTION_SHARE = 0.4, 0.4
-"""What search (of the whole) and selection (of the rest) get at least, if later stages want everything."""
+"""What search (of the whole) and selection (of the rest) get at least, if later stages want everything.
+Chosen, not measured: what a search found counts for little if it is not trained, and the other way round."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def search_share(
     if planned <= seconds:
         return share
     count = children
-    while count > 1 and MARGIN * _search_seconds(steps, count / children) + STAGE_OVERHEAD > seconds:
+    while count > 1 and MARGIN * sum(cut_steps(steps, count / children)) + STAGE_OVERHEAD > seconds:
         count -= 1
     if count == children:
         return share
@@ -78,13 +79,14 @@ def search_share(
     return replace(share, max_children=count, max_exploration_children=fewer, cut=cut)
 
 
-def _search_seconds(steps: Sequence[StepCost], fraction: float) -> float:
-    """Steps 0 and 1 are always whole; of the others at least one network each."""
+def cut_steps(steps: Sequence[StepCost], fraction: float) -> list[float]:
+    """Seconds of each step with this fraction of its children: steps 0 and 1 are always whole; of the others
+    at least one network each."""
     later = (
         step.seconds * max(fraction, 1 / step.num_networks) if step.num_networks else 0.0
         for step in steps[2:]
     )
-    return sum(step.seconds for step in steps[:2]) + sum(later)
+    return [*(step.seconds for step in steps[:2]), *later]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from popnas.config import Source
 
+STAGES = ("search", "selection", "training", "evaluation")
+
 
 @dataclass(frozen=True)
 class JobRequest:
-    """The stages after the search; None: as these stages have it by themselves.
+    """The stages after the search, to the `last` one; None: as these stages have it by themselves.
 
     `selection_partial`, `training_partial`: their partial configurations; `num_cells`, `params`: as
     `CellChoice`; `batch_size`: of both, the learning rate is scaled with it.
@@ -22,3 +24,14 @@ class JobRequest:
     num_cells: int | None = None
     params: str | None = None
     batch_size: int | None = None
+    last: str = STAGES[-1]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """All that the job does, in their order."""
+        return stages_to(self.last)
+
+
+def stages_to(last: str) -> tuple[str, ...]:
+    """The stages up to the last one."""
+    return STAGES[: STAGES.index(last) + 1]

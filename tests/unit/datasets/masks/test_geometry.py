@@ -61,6 +61,6 @@ def test_the_edge_of_a_mask_stays_where_that_of_its_image_is():
 
 def test_a_crop_without_room_says_how_to_get_it():
     with pytest.raises(
-        DataError, match=r"a\.png is 40x20 \(width x height\) \(from 80x40\).*--crop 20 or less"
+        DataError, match=r"a\.png is 40x20 \(width x height\) \(from 80x40\).*`crop` 20 or less"
     ):
         Geometry(20, 21).size(40, 80, "a.png")

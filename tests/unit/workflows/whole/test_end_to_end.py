@@ -15,11 +15,16 @@ from popnas.evaluation import Evaluation
 from popnas.events import Told, Warned
 from popnas.runs import RunFolder
 from popnas.storage import write_json
+from popnas.workflows.searching.plan import Plan, StepPlan
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
-from popnas.workflows.whole import epoch_time
+from popnas.workflows.whole import epoch_time, stage_processes
 from popnas.workflows.whole.end_to_end import end_to_end, resume
-from popnas.workflows.whole.request import JobRequest
+from popnas.workflows.whole.job import WholeJob
+from popnas.workflows.whole.request import STAGES, JobRequest
+from popnas.workflows.whole.state import JobState
+
+CELL = "[(-1, identity, -1, identity)]"
 
 
 @pytest.fixture
@@ -31,13 +36,14 @@ def stages(monkeypatch):
         def __init__(self):
             super().__init__()
             self.statuses = {}
-            self.told, self.during = [], {}
+            self.told, self.ahead, self.during = [], [], {}
 
     calls = Stages()
 
-    def run_stage(arguments, on_beat, told):
-        on_beat()
-        calls.told.append(list(told))
+    def run_stage(arguments, stage):
+        stage.on_beat()
+        calls.told.append(list(stage.told))
+        calls.ahead.append(stage.ahead)
         calls.during.get(arguments[0], lambda: None)()
         calls.append(arguments)
         if arguments[0] == "train":
@@ -46,8 +52,22 @@ def stages(monkeypatch):
             write_json(calls.path / "final_training" / "deploy" / "model.json", content)
         return calls.statuses.get(arguments[0], 0)
 
-    monkeypatch.setattr(room, "run_stage", run_stage)
+    monkeypatch.setattr(stage_processes, "run_stage", run_stage)
+    monkeypatch.setattr(room.plan, "plan", planned)
+    monkeypatch.setattr(WholeJob, "_decide_selection", lambda self: None)
+    monkeypatch.setattr(WholeJob, "_decide_training", lambda self: None)
     return calls
+
+
+def planned(config, tell):
+    """Probes of some machine: the search takes 461 s, an epoch of one of its networks 1 s."""
+    steps = [
+        StepPlan(step, 1, count, count, (1, 2), seconds)
+        for step, count, seconds in [(0, 1, 1.0), (1, 10, 60.0)]
+    ]
+    steps.append(StepPlan(2, 1, 4, 4, (1, 2), 400.0))
+    found = Plan(steps, 15, 1.0, 461.0, 0.0, 0.0, 461.0, 0, 1, "cpu", {}, [])
+    return dataclasses.replace(found, typical=CELL)
 
 
 @pytest.fixture
@@ -78,7 +98,7 @@ def test_the_stages_run_in_order_each_with_its_own_configuration(start, stages, 
     # The child scales the rate by its -b: it must not be scaled twice.
     assert document["training_hyperparameters"]["learning_rate"] == 0.01
     assert result.deployed["measured"]["accuracy"] == 0.5
-    assert set(state_of(folder)["finished"]) == set(room.STAGES)
+    assert set(state_of(folder)["finished"]) == set(STAGES)
 
 
 @pytest.mark.parametrize("failing", ["search", "select", "train", "evaluate"])
@@ -169,23 +189,8 @@ def test_a_run_of_another_command_cannot_be_resumed(run):
 
 
 def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, config, partial):
-    from popnas.workflows.searching.plan import Plan, StepPlan
-
-    def plan(config, tell):
-        steps = [
-            StepPlan(step, 1, count, count, (1, 2), seconds)
-            for step, count, seconds in [(0, 1, 1), (1, 10, 60)]
-        ]
-        steps.append(StepPlan(2, 1, 4, 4, (1, 2), 400.0))
-        return Plan(steps, 15, 1.0, 461.0, 0.0, 0.0, 461.0, 0, 1, "cpu", {}, [])
-
-    monkeypatch.setattr(room.plan, "plan", plan)
-    monkeypatch.setattr(
-        room._EndToEnd, "_decide_selection", lambda self, found: self.state.update(selection_until=240)
-    )
-    monkeypatch.setattr(
-        room._EndToEnd, "_decide_training", lambda self, found: self.state.update(training_until=360)
-    )
+    monkeypatch.setattr(WholeJob, "_decide_selection", lambda self: self.state.until.update(selection=240))
+    monkeypatch.setattr(WholeJob, "_decide_training", lambda self: self.state.until.update(training=360))
     result = start(config=config(**{"others.max_hours": 0.1}))
     assert any("max_children 3 ->" in cut for cut in result.cuts)
     run_json = load_config(json.loads((stages.path / "restore" / "run.json").read_text()))
@@ -225,9 +230,6 @@ def test_what_the_job_or_a_stage_has_told_is_handed_to_the_stages_after_it(start
     assert "odd memory" in stages.told[1] and set(warned) <= set(stages.told[-1])
 
 
-CELL = "[(-1, identity, -1, identity)]"
-
-
 def searched(stages):
     """What a search leaves of its one cell."""
     folder = RunFolder.open(stages.path)
@@ -241,24 +243,57 @@ def searched(stages):
         log.append("evaluation", item.content(), {"wall_seconds": 2.0})
 
 
-@pytest.mark.parametrize("params", [None, "300;30000"])
-def test_the_job_tells_what_the_search_found_and_the_time_left(start, stages, params):
+def test_the_job_tells_what_the_search_found_and_the_time_left_before_every_stage(start, stages):
     stages.during = {"search": lambda: searched(stages)}
     heard = []
-    start(tell=heard.append, params=params)
+    start(tell=heard.append)
     told = [event.text for event in heard if isinstance(event, Told)]
-    assert told[:2] == ["[1/4] search", f"Best cell of the search: {CELL}, validation 0.7500"]
-    assert re.fullmatch(r"\[2/4\] selection; whole job: about \d+ (s|min) left", told[2])
-    assert not any("estimating" in text for text in told)
+    assert told[1] == f"Best cell of the search: {CELL}, validation 0.7500"
+    del told[1]
+    names = ["search", "selection", "training", "evaluation"]
+    for number, (text, name) in enumerate(zip(told, names, strict=True), start=1):
+        assert re.fullmatch(rf"\[{number}/4\] {name}; whole job: about \d+ (s|min) left", text)
+    left = [ahead.seconds for ahead in stages.ahead]
+    assert left == sorted(left, reverse=True)
+    assert [step.step for step in stages.ahead[0].steps] == [0, 1, 2]
+    assert stages.ahead[0].steps[2].candidate == pytest.approx(stages.ahead[0].steps[2].seconds / 4)
+    assert [ahead.later_trainings for ahead in stages.ahead[-2:]] == [0, 0]
 
 
-def test_more_networks_take_longer(start, stages):
-    left = {}
-    for params in (None, "300;300000"):
-        name = f"job{len(left)}"
-        stages.during = {"search": lambda: searched(stages)}
-        heard = []
-        start(tell=heard.append, params=params, name=name)
-        job = room._EndToEnd(RunFolder(stages.path), True, heard.append)
-        left[params] = job._whole_left("selection")
-    assert left["300;300000"] > left[None] > 0
+def test_more_networks_are_expected_to_take_longer(start, stages):
+    left = []
+    for name, params in (("few", None), ("many", "300;300000")):
+        stages.ahead.clear()
+        start(params=params, name=name)
+        left.append(stages.ahead[1].trainings)
+    assert left[1] > left[0] > 0
+
+
+def test_a_job_that_goes_on_expects_less_of_the_stage_that_was_interrupted(start, stages, monkeypatch):
+    stages.statuses = {"search": 130}
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    stages.statuses = {}
+    state = JobState.read(stages.path)
+    state.spent_seconds += 100.0
+    state.write(stages.path)
+    resume(stages.path)
+    first, second = stages.ahead[:2]
+    assert second.trainings == pytest.approx(first.trainings - 100.0, abs=1.0)
+    assert second.later_trainings == first.later_trainings
+    assert second.steps == first.steps
+
+
+def test_a_job_of_an_earlier_version_goes_on_without_an_estimate(start, stages):
+    stages.statuses = {"search": 130}
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    stages.statuses = {}
+    content = state_of(stages.path)
+    for name in ("last", "started", "expected", "sha256"):
+        del content[name]
+    write_json(stages.path / "e2e.json", content)
+    heard = []
+    resume(stages.path, tell=heard.append)
+    assert next(event.text for event in heard if isinstance(event, Told)) == "[1/4] search"
+    assert stages.ahead[-1] is None

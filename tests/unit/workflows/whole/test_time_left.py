@@ -1,66 +1,95 @@
-"""The time left of a whole job: from what the search and the selection have measured, or no number at all."""
+"""What stages take and how long a job still does: from what was measured, or no number at all."""
 
-from functools import partial
+import dataclasses
 
 import pytest
 
+from popnas import tasks
 from popnas.cells import Cell
 from popnas.evaluation import Evaluation
 from popnas.runs import RunState
 from popnas.runs.journal import Event
 from popnas.workflows.settings import load_config
-from popnas.workflows.whole import time_left
+from popnas.workflows.whole import costs, time_left
+from popnas.workflows.whole.costs import NetworkCosts, Startup
 
-CELL = "[(-1, identity, -1, identity)]"
-FIXED = time_left.from_training(0.0) + time_left.STAGE_OVERHEAD
-
-
-def state(wall):
-    item = Evaluation(cell=CELL, step=1, index=0, is_exploration=False, seed=1, score=0.5)
-    found = RunState()
-    for event, content in (
-        ("data", {"sizes": {"train": 80, "validation": 20}}),
-        ("proposals", {"step": 1, "cells": [{"cell": CELL}]}),
-        ("evaluation", item.content()),
-    ):
-        found.apply(Event(1, event, content, {} if wall is None else {"wall_seconds": wall}))
-    return found
+CELL = Cell.parse("[(-1, 3x3 conv, -1, 3x3 conv)]")
 
 
-def estimate(config, wall, epochs=(5, 10), folds=1, flops=(7.0,)):
-    searched = {"training_hyperparameters": {"epochs": 2}, "dataset": {"folds": folds}}
-    configs = []
-    for number in epochs:
-        document = config()
-        document["training_hyperparameters"]["epochs"] = number
-        configs.append(load_config(document))
-    return time_left.from_selection(state(wall), searched, {Cell.parse(CELL): flops}, *configs)
-
-
-def test_epochs_after_the_search_take_as_long_as_in_it(config):
-    # 20 s an epoch: 5 in selection, 10 in training with a quarter more data.
-    assert estimate(config, 40.0) == pytest.approx(5 * 20 + 10 * 20 * 1.25 + FIXED)
-    assert estimate(config, 40.0, folds=2) == pytest.approx(5 * 10 + 10 * 10 * 1.25 + FIXED)
-
-
-def test_what_was_not_measured_is_not_guessed(config):
-    assert estimate(config, None) is None
-    assert time_left.words(None) is None
+@pytest.fixture
+def loaded(config):
+    run_config = load_config(config())
+    return run_config, tasks.get(run_config.dataset.type).load(run_config)
 
 
 def test_without_an_estimate_the_limit_is_what_is_known():
+    assert time_left.words(None) is None
     assert time_left.words(None, 7200.0) == "whole job: at most 120 min left (max_hours)"
     assert time_left.words(24.0, 7200.0) == "whole job: about 24 s left"
-
-
-def test_wider_and_deeper_networks_take_longer_as_they_have_more_flops(config):
-    config_of_one_worker = partial(config, **{"others.executor": {"kind": "inline", "workers": 1}})
-    found = estimate(config_of_one_worker, 40.0, flops=(10.0, 20.0, 30.0, 1.0))
-    shares = [1.0, 2.0, 3.0, 0.3]  # the smallest is not as fast as its FLOPs are few
-    training = 10 * 20 * 1.25 * sum(shares) / 4
-    assert found == pytest.approx(5 * 20 * sum(shares) + training + FIXED)
 
 
 def test_the_time_is_told_in_seconds_where_minutes_would_be_false():
     assert time_left.words(24.0) == "whole job: about 24 s left"
     assert time_left.words(400.0) == "whole job: about 7 min left"
+
+
+def test_networks_share_workers_and_the_largest_is_not_shared(loaded):
+    _, dataset = loaded
+    networks = NetworkCosts.of(dataset, 0.5, [10.0, 20.0, 30.0, 1.0])
+    first = networks.epochs[0]
+    assert first > 0.5 * len(dataset.train)
+    # The smallest is not as fast as its FLOPs are few.
+    assert networks.epochs == pytest.approx([first, 2 * first, 3 * first, costs.LEAST_SHARE * first])
+    assert networks.selection_epoch(1) == pytest.approx(6.3 * first)
+    assert networks.selection_epoch(2) == pytest.approx(6.3 * first / 2)
+    assert networks.selection_epoch(99) == pytest.approx(3 * first)
+    assert networks.training_epoch == pytest.approx(0.5 * len(dataset.full_train) * 6.3 / 4)
+    assert networks.repeated(3).selection_epoch(1) == pytest.approx(3 * networks.selection_epoch(1))
+
+
+def state(wall, folds=1):
+    item = Evaluation(CELL.key, 1, 0, False, 1, {}, 0.5, 1.0, 0.1)
+    found = RunState()
+    config = {"training_hyperparameters": {"epochs": 2}, "dataset": {"folds": folds}}
+    for event, content in (
+        ("proposals", {"step": 1, "cells": [{"cell": CELL.key}]}),
+        ("evaluation", item.content()),
+    ):
+        found.apply(Event(1, event, content, {} if wall is None else {"wall_seconds": wall}))
+    found.config = config
+    return found
+
+
+def test_epochs_after_the_search_take_as_long_as_in_it():
+    flops = {CELL: [10.0, 30.0]}
+    found = costs.searched_networks(state(50.0), 0.2, flops, 1.25)
+    assert found.epochs == pytest.approx([20.0, 60.0])  # what candidates do once is no epoch
+    assert found.training_epoch == pytest.approx(1.25 * 40.0)
+    assert costs.searched_networks(state(50.0, folds=2), 0.2, flops, 1.25).epochs[0] == pytest.approx(10.0)
+
+
+def test_what_was_not_measured_is_not_guessed():
+    assert costs.searched_networks(state(None), 0.2, {CELL: [10.0]}, 1.25) is None
+    assert costs.searched_networks(state(1.0), 0.2, {Cell(): [10.0]}, 1.25) is None
+
+
+def test_wider_and_deeper_networks_take_longer(loaded):
+    config, dataset = loaded
+    spec = costs.spec_of(config, dataset)
+    alone, many = (costs.flops_of(CELL, spec, params) for params in (None, "300;300000"))
+    assert len(alone) == 1 and many[0] == alone[0]
+    few, several = (NetworkCosts.of(dataset, 0.5, flops) for flops in (alone, many))
+    assert several.selection_epoch(1) > several.training_epoch > few.training_epoch
+
+
+def test_a_stage_with_workers_starts_twice(config):
+    startup, inline = Startup(4.0, 2.0), load_config(config(**{"others.executor": {"kind": "inline"}}))
+    workers = load_config(config(**{"others.executor": {"kind": "processes", "workers": 2}}))
+    assert startup.selection(inline, 9.0, 4).start == 6.0
+    assert startup.selection(workers, 9.0, 4).start == 12.0
+    assert startup.selection(inline, 9.0, 4).end > startup.selection(workers, 9.0, 4).end
+    assert startup.training(9.0).seconds == pytest.approx(9.0 + 6.0 + startup.training(0.0).end)
+    slow = Startup(8.0, 2.0)
+    for stage in (Startup.evaluation, lambda found: found.training(1.0)):
+        assert stage(slow).end == pytest.approx(2 * stage(startup).end)
+    assert dataclasses.asdict(startup.evaluation())["trainings"] == 0.0

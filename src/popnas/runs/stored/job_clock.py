@@ -1,0 +1,231 @@
+"""How long a whole job still takes, told by the stage of it that runs: on its terminal and in its
+`progress.json`.
+
+Before a stage its job says what it expects (`Ahead`); from then on the stage's own events correct that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from popnas import files
+from popnas.events import (
+    CandidateFinished,
+    EpochFinished,
+    JobEvent,
+    JobLeft,
+    Listen,
+    ModelFinished,
+    SecondsLeft,
+    StepStarted,
+    TrainingsStarted,
+    both,
+)
+from popnas.records import Record
+
+_MIN_FINISHED = 5
+"""Below so many candidates or epochs the machine's pace is not judged by them, as in a search's own clock."""
+_MOST_PACE = 4.0
+"""How far a measured pace may change what was expected of later stages, either way: a few slow networks are
+no slow machine."""
+
+
+@dataclass(frozen=True)
+class StepAhead(Record):
+    """What a step of a search is expected to take: one of its candidates in a worker, and all of them."""
+
+    step: int
+    candidate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ahead(Record):
+    """What a job expects as one of its stages begins, in wall seconds.
+
+    `start`: until its first network trains; `trainings`: of all its networks; `end`: after the last of them;
+    `steps`: of a search;
+    `later_trainings`, `later_beside`: of the stages that follow, their networks and all else;
+    `stage_limit`, `job_limit`: when they are ended whatever is done by then (None: never).
+    """
+
+    start: float
+    trainings: float
+    end: float
+    later_trainings: float
+    later_beside: float
+    steps: tuple[StepAhead, ...] = ()
+    stage_limit: float | None = None
+    job_limit: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Until the job is done."""
+        found = _at_most(self.start + self.trainings + self.end, self.stage_limit)
+        return _at_most(found + self.later_trainings + self.later_beside, self.job_limit)
+
+
+class Pace:
+    """The time left of `total` equal pieces of work, from when each of them was seen to be done.
+
+    The first ones only start the clock: before them stands what is done once (processes, data). Between two
+    pieces the time left runs down with the clock.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.per_piece: float | None = None
+        self._seen: int | None = None
+        self._first: tuple[int, float] | None = None
+        self._end: float | None = None
+
+    def seconds_left(self, done: int, now: float) -> float | None:
+        """What is left at the clock time `now`; None while there is no honest estimate."""
+        if self._seen is not None and done != self._seen:
+            if self._first is None:
+                self._first = done, now
+            elif done > self._first[0]:
+                self.per_piece = (now - self._first[1]) / (done - self._first[0])
+                self._end = now + self.per_piece * (self.total - done)
+        self._seen = done
+        return None if self._end is None or done == self.total else max(self._end - now, 0.0)
+
+
+def num_epochs_done(folders: Sequence[Path], num_epochs: int) -> int:
+    """Epochs that are over in all folders of models together."""
+    return sum(_epochs_done(folder, num_epochs) for folder in folders)
+
+
+def _epochs_done(folder: Path, num_epochs: int) -> int:
+    """Epochs of a model's training that are over; all, if it is finished or failed."""
+    if (folder / "model.json").exists() or (folder / "failed.json").exists():
+        return num_epochs
+    try:
+        return len(files.read_object(folder / "training.json")["epochs"])
+    except (OSError, KeyError, TypeError):  # not there yet, or whoever needs it says what is wrong
+        return 0
+
+
+class JobClock:
+    """A listener to one stage: tells on what it hears, and after each event how long the job still takes."""
+
+    def __init__(self, ahead: Ahead, tell: Listen, now: Callable[[], float] = time.monotonic) -> None:
+        self.ahead, self.tell, self.now = ahead, tell, now
+        self.began = now()
+        self._work: _Searched | _Trained | None = None
+
+    def joined_by(self, listener: Listen) -> JobClock:
+        """The same clock, which `listener` hears before those that heard it until now."""
+        joined = JobClock(self.ahead, both(listener, self.tell), self.now)
+        joined.began = self.began
+        return joined
+
+    def __call__(self, event: JobEvent) -> None:
+        """Hear one event."""
+        self.tell(event)
+        self._take(event)
+        self.tell(JobLeft(self._left()))
+
+    def _take(self, event: JobEvent) -> None:
+        match event:
+            case StepStarted(step):
+                if not isinstance(self._work, _Searched):
+                    self._work = _Searched(self.ahead, self.now)
+                self._work.begin(step)
+            case CandidateFinished(evaluation, left) if isinstance(self._work, _Searched):
+                self._work.finish(evaluation.wall_seconds, left)
+            case TrainingsStarted(folders, num_epochs):
+                self._work = _Trained(self.ahead, self.now, folders, num_epochs)
+            case EpochFinished(what, epoch) if isinstance(self._work, _Trained):
+                self._work.epoch(what, epoch)
+            case ModelFinished(folder) if isinstance(self._work, _Trained):
+                self._work.epoch(folder.name, self._work.num_epochs)
+
+    def _left(self) -> float:
+        ahead, elapsed = self.ahead, self.now() - self.began
+        if self._work is None:
+            stage, pace = max(ahead.start - elapsed, 0.0) + ahead.trainings, 1.0
+        else:
+            stage, pace = self._work.seconds_left(), self._work.pace()
+        stage = _at_most(stage + ahead.end, ahead.stage_limit, elapsed)
+        job = stage + pace * ahead.later_trainings + ahead.later_beside
+        return max(_at_most(job, ahead.job_limit, elapsed), 0.0)
+
+
+class _Searched:
+    """The steps of a search that goes on."""
+
+    def __init__(self, ahead: Ahead, now: Callable[[], float]) -> None:
+        self.ahead, self.now = ahead, now
+        self.measured = self.expected = 0.0
+        self.num_finished = 0
+        self.begin(0)
+
+    def begin(self, step: int) -> None:
+        self.step, self.heard, self.left = step, self.now(), SecondsLeft(None, None)
+
+    def finish(self, wall_seconds: float | None, left: SecondsLeft) -> None:
+        self.heard, self.left = self.now(), left
+        expected = next((item.candidate for item in self.ahead.steps if item.step == self.step), None)
+        if wall_seconds is not None and expected is not None:
+            self.num_finished += 1
+            self.measured += wall_seconds
+            self.expected += expected
+
+    def pace(self) -> float:
+        """How much longer candidates take than was expected."""
+        if self.num_finished < _MIN_FINISHED or self.expected <= 0:
+            return 1.0
+        return _bounded(self.measured / self.expected)
+
+    def seconds_left(self) -> float:
+        since = self.now() - self.heard
+        if self.left.search is not None:
+            return max(self.left.search - since, 0.0)
+        # What the step itself cannot tell yet is as it was planned, at the pace that was measured.
+        planned = {item.step: self.pace() * item.seconds for item in self.ahead.steps}
+        own = planned.get(self.step, 0.0) if self.left.step is None else self.left.step
+        later = sum(seconds for step, seconds in planned.items() if step > self.step)
+        return max(own - since, 0.0) + later
+
+
+class _Trained:
+    """Trainings after the search, by their epochs."""
+
+    def __init__(
+        self, ahead: Ahead, now: Callable[[], float], folders: Sequence[Path], num_epochs: int
+    ) -> None:
+        self.now, self.num_epochs = now, num_epochs
+        self.done = {folder.name: _epochs_done(folder, num_epochs) for folder in folders}
+        self.clock, self.began = Pace(num_epochs * len(folders)), now()
+        self.expected, self.num_before = ahead.trainings, sum(self.done.values())
+        self.clock.seconds_left(self.num_before, now())
+
+    def epoch(self, what: str, epoch: int) -> None:
+        self.done[what] = epoch
+        self.clock.seconds_left(sum(self.done.values()), self.now())
+
+    def pace(self) -> float:
+        """How much longer epochs take than was expected: those of final training are of the same networks."""
+        num_expected = self.clock.total - self.num_before
+        if self.clock.per_piece is None or sum(self.done.values()) - self.num_before < _MIN_FINISHED:
+            return 1.0
+        return _bounded(self.clock.per_piece * num_expected / max(self.expected, 1e-9))
+
+    def seconds_left(self) -> float:
+        done = sum(self.done.values())
+        if done >= self.clock.total:
+            return 0.0
+        left = self.clock.seconds_left(done, self.now())
+        return max(self.expected - (self.now() - self.began), 0.0) if left is None else left
+
+
+def _bounded(pace: float) -> float:
+    return min(max(pace, 1 / _MOST_PACE), _MOST_PACE)
+
+
+def _at_most(seconds: float, limit: float | None, elapsed: float = 0.0) -> float:
+    return seconds if limit is None else min(seconds, limit - elapsed)

@@ -1,0 +1,201 @@
+"""What the stages of a whole job take, from what was measured so far: probes before the search, a probe of
+the best cell's network after it, the log of the best network's training after the selection.
+
+Seconds are wall seconds. What is cut to keep a limit (`budget`) and the time left that is told both rest on
+these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from popnas import executors, tasks
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.evaluators.training.forecast import epoch_samples
+from popnas.evaluators.training.placing import num_workers
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.records import Record
+from popnas.runs import RunState
+from popnas.runs.stored.job_clock import StepAhead
+from popnas.workflows.models import macro_variants
+from popnas.workflows.searching.plan import Plan
+from popnas.workflows.whole.budget import LEAST_SHARE, MARGIN
+
+# Beside training, in units of what it takes to start popnas (interpreter, torch, configuration): a busy or
+# slow machine is slow in both. Measured with that at 3 to 7 s: docs/log.md, 2026-11-27.
+_MODEL_FILES, _DEPLOYMENT, _JUDGING, _TABLES = 0.3, 0.6, 1.0, 0.4
+
+
+@dataclass(frozen=True)
+class StageCost(Record):
+    """What a stage is expected to take: `start` until its first network trains, `trainings` of its networks,
+    `end` after the last of them."""
+
+    start: float = 0.0
+    trainings: float = 0.0
+    end: float = 0.0
+
+    @property
+    def beside(self) -> float:
+        """All but the trainings."""
+        return self.start + self.end
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.beside + self.trainings
+
+
+@dataclass(frozen=True)
+class Expectation(Record):
+    """What a job expects of its stages (`costs`, by name) and of the `steps` of its search; `once_share`: of
+    a candidate's seconds those that further epochs would not add."""
+
+    costs: Mapping[str, StageCost] = field(default_factory=dict)
+    steps: tuple[StepAhead, ...] = ()
+    once_share: float = 0.0
+
+    def slower(self, factor: float) -> Expectation:
+        """The same where all trainings take so much longer."""
+        costs = {
+            stage: replace(cost, trainings=factor * cost.trainings) for stage, cost in self.costs.items()
+        }
+        steps = tuple(
+            replace(item, candidate=factor * item.candidate, seconds=factor * item.seconds)
+            for item in self.steps
+        )
+        return replace(self, costs=costs, steps=steps)
+
+    def with_trainings(self, stage: str, seconds: float) -> Expectation:
+        """The same with other seconds of a stage's trainings."""
+        return replace(self, costs={**self.costs, stage: replace(self.costs[stage], trainings=seconds)})
+
+    def with_beside(self, stages: Sequence[str], factor: float) -> Expectation:
+        """The same where all but the trainings takes so much longer in these stages."""
+        changed = {
+            stage: replace(cost, start=factor * cost.start, end=factor * cost.end)
+            for stage, cost in self.costs.items()
+            if stage in stages
+        }
+        return replace(self, costs={**self.costs, **changed})
+
+
+@dataclass(frozen=True)
+class Startup:
+    """What the job itself took until it could begin, and what its stages take again: starting popnas, and
+    loading the data."""
+
+    popnas: float
+    data: float
+
+    @property
+    def seconds(self) -> float:
+        """Both."""
+        return self.popnas + self.data
+
+    def search(self, config: RunConfig, planned: Plan, trainings: float) -> StageCost:
+        """The search, whose candidates and confirmations take `trainings`."""
+        end = max(planned.fixed_seconds - planned.start_seconds, 0.0)
+        return StageCost(self._with_workers(config), trainings, end)
+
+    def selection(self, config: RunConfig, trainings: float, num_networks: int) -> StageCost:
+        """Model selection; each network is exported twice, with the others or alone."""
+        rounds = -(-num_networks // num_workers(config))
+        return StageCost(
+            self._with_workers(config), trainings, (_TABLES + rounds * _MODEL_FILES) * self.popnas
+        )
+
+    def training(self, trainings: float) -> StageCost:
+        """Final training."""
+        return StageCost(self.seconds, trainings, _DEPLOYMENT * self.popnas)
+
+    def evaluation(self) -> StageCost:
+        """The evaluation and the report."""
+        return StageCost(self.seconds, 0.0, _JUDGING * self.popnas)
+
+    def _with_workers(self, config: RunConfig) -> float:
+        """The stage's process, then its workers, which begin as it did."""
+        is_in_driver = executors.REGISTRY.get(config.others.executor.kind).is_in_driver
+        return self.seconds * (1 if is_in_driver else 2)
+
+
+@dataclass(frozen=True)
+class NetworkCosts:
+    """What networks after the search take: the `epochs` of each in selection, one in seconds, and how much
+    longer one of final training is (`whole`), which has the validation examples, too."""
+
+    epochs: Sequence[float]
+    whole: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, sample: float, flops: Sequence[float]) -> NetworkCosts:
+        """By the seconds of a training sample of the first one, of others by their FLOPs."""
+        samples = epoch_samples(dataset)
+        epochs = [sample * samples * max(found / flops[0], LEAST_SHARE) for found in flops]
+        return cls(epochs, len(dataset.full_train) / samples)
+
+    def repeated(self, number: int) -> NetworkCosts:
+        """Of so many cells like that one."""
+        return replace(self, epochs=[*self.epochs] * number)
+
+    def selection_epoch(self, num_workers: int) -> float:
+        """Seconds of one epoch of all of them, so many at a time."""
+        return max(sum(self.epochs) / min(num_workers, len(self.epochs)), max(self.epochs))
+
+    @property
+    def training_epoch(self) -> float:
+        """Seconds of one epoch of final training; which of them will be the best is not known."""
+        return self.whole * sum(self.epochs) / len(self.epochs)
+
+
+def searched_networks(
+    state: RunState, once_share: float, flops: Mapping[Cell, Sequence[float]], whole: float
+) -> NetworkCosts | None:
+    """By the wall times of the search, which trained the first of each cell's networks beside others, on this
+    machine as busy as it is; without what was done once. None if it has no time of a cell."""
+    training, dataset = state.config["training_hyperparameters"], state.config["dataset"]
+    num_epochs = training["epochs"] * dataset["folds"]
+    epochs = []
+    for cell, networks in flops.items():
+        walls = [item.wall_seconds for item in state.evaluations if item.cell == cell.key]
+        if not walls or walls[0] is None:
+            return None
+        first = walls[0] * (1 - once_share) / num_epochs
+        epochs += [first * max(found / networks[0], LEAST_SHARE) for found in networks]
+    return NetworkCosts(epochs, whole)
+
+
+def epochs_of(config: RunConfig, epoch: float) -> float:
+    """Seconds of all epochs of a stage's configuration."""
+    return epoch * config.training_hyperparameters.epochs
+
+
+def planned_networks(
+    planned: Plan, config: RunConfig, dataset: Dataset, num_cells: int, params: str | None
+) -> NetworkCosts:
+    """Those of a typical cell of the search's last step, `num_cells` times, before any is known."""
+    assert planned.epoch_seconds is not None and planned.typical is not None, "the evaluator trains"
+    sample = MARGIN * planned.epoch_seconds / len(dataset.folds[0].train)
+    flops = flops_of(Cell.parse(planned.typical), spec_of(config, dataset), params)
+    return NetworkCosts.of(dataset, sample, flops).repeated(num_cells)
+
+
+def flops_of(cell: Cell, spec: NetworkSpec, params: str | None) -> list[float]:
+    """FLOPs of every network that selection trains of a cell, the original first."""
+    shapes = [macro_variants.original(cell, spec)]
+    if params is not None:
+        shapes += macro_variants.alternatives(cell, spec, macro_variants.parse_params_range(params))
+    specs = [
+        spec.replace(motifs=shape.motifs, normal_cells_per_motif=shape.normal_cells, filters=shape.filters)
+        for shape in shapes
+    ]
+    return [float(network_cost(cell, changed).flops) for changed in specs]
+
+
+def spec_of(config: RunConfig, dataset: Dataset) -> NetworkSpec:
+    """The networks of a stage's configuration."""
+    return tasks.get(config.dataset.type).network_spec(config, dataset)

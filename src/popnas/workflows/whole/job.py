@@ -1,0 +1,284 @@
+"""A whole job under way: its stages one after the other, each with its share of the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from popnas import config as configurations
+from popnas import report
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.errors import PopnasError
+from popnas.evaluators.training import training_data
+from popnas.evaluators.training.placing import num_workers
+from popnas.events import Listen, PhaseStarted, RunOpened, Told
+from popnas.report.views import Views
+from popnas.runs import RunFolder
+from popnas.runs.front import check_constraints
+from popnas.runs.stored import progress
+from popnas.runs.stored.job_clock import Ahead
+from popnas.storage import write_json
+from popnas.workflows.models import requests, selection
+from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.settings import load_config
+from popnas.workflows.whole import budget, costs, epoch_time, time_left
+from popnas.workflows.whole.budget import EpochShare
+from popnas.workflows.whole.costs import NetworkCosts
+from popnas.workflows.whole.stages import Stage, Stages
+from popnas.workflows.whole.state import JobState
+
+_MOST_BESIDE = 3.0
+"""How far what a stage took beside its trainings may change what is expected of later ones, either way."""
+
+
+class WholeJob:
+    """A job as its folder has it, under way or done. `began` (`time.monotonic()`): since when its time goes
+    on; `told`: the warnings that were."""
+
+    def __init__(
+        self, folder: RunFolder, stages: Stages, tell: Listen, began: float, told: Sequence[str] = ()
+    ) -> None:
+        self.folder, self.path, self.stages, self.tell = folder, folder.path, stages, tell
+        self.told = list(told)
+        self.state = JobState.read(self.path)
+        self.spent_before, self.began = self.state.spent_seconds, began
+
+    def run(self) -> None:
+        """Run what is not finished.
+
+        Raises:
+            PopnasError: a stage failed, or the search found no network.
+        """
+        self.tell(RunOpened(self.path))
+        for number, name in enumerate(self.state.stages, start=1):
+            if name in self.state.finished:
+                continue
+            self._run_stage(number, name)
+            if name == "search":
+                self._check_found()
+            if name == self.state.last != "search":
+                # The search's report knows neither the final network nor all cuts.
+                report.write(self.folder, self.folder.state(), Views(self.tell))
+            self.state.finished[name] = self._spent()
+            self._write()
+
+    def _run_stage(self, number: int, name: str) -> None:
+        work = {
+            "search": self._search,
+            "selection": self._selection,
+            "training": self._training,
+            "evaluation": self._evaluation,
+        }[name]()
+        if work is None:
+            return
+        ahead = self._ahead(name)
+        limit = None if self.state.max_hours is None else max(self._left(), 0.0)
+        left = time_left.words(None if ahead is None else ahead.seconds, limit)
+        self.tell(Told("; ".join(filter(None, [f"[{number}/{len(self.state.stages)}] {name}", left]))))
+        self.state.started.setdefault(name, self._spent())
+        self._write()
+        work(Stage(name, self.path, ahead, self.told, self._write))
+        self.told += progress.warnings(self.folder.progress_json)
+        self._write()
+
+    def _check_found(self) -> None:
+        """Tell the search's best cell: the other stages tell theirs, or the next one does."""
+        state = self.folder.state()
+        if state.best is not None:
+            self.tell(Told(f"Best cell of the search: {state.best.cell}, validation {state.best.score:.4f}"))
+        elif state.is_finished:
+            check_constraints(state)
+            if state.finish_reason == "max_hours":
+                raise PopnasError("the time was up before any network was trained; raise others.max_hours")
+            raise requests.no_network(self.path)
+
+    # --- the stages
+    # ------------------------------------------------------------------------------------------------
+
+    def _search(self) -> Callable[[Stage], None] | None:
+        hours, share = None, self.state.search_seconds
+        if share is not None:
+            left = share - self._spent()
+            if left <= 0 and self.folder.state().best is not None:
+                return None
+            hours = max(left - budget.STAGE_END, 1.0) / 3600
+        return lambda stage: self.stages.search(stage, hours)
+
+    def _selection(self) -> Callable[[Stage], None]:
+        if self.state.max_hours is not None and self.folder.state().finish_reason == "max_hours":
+            self._cut("search: ended by its share of max_hours before its last step")
+        if self._is_measured("selection"):
+            walls = [item.wall_seconds or 0.0 for item in self.folder.state().evaluations]
+            workers = num_workers(load_config(self.folder.config_json()))
+            self._learn_beside("search", sum(walls) / workers)
+            self._decide_selection()
+        cells = CellChoice(self.state.num_cells, params=self.state.params)
+        partial, changes = self._partial("selection"), StageChanges(self.state.batch_size)
+        return lambda stage: self.stages.select(stage, cells, partial, changes)
+
+    def _training(self) -> Callable[[Stage], None]:
+        if self._is_measured("training"):
+            self._decide_training()
+        partial, changes = self._partial("training"), StageChanges(self.state.batch_size)
+        return lambda stage: self.stages.train(stage, partial, changes)
+
+    def _evaluation(self) -> Callable[[Stage], None]:
+        if "evaluation" not in self.state.started:
+            self._learn_beside("training", _trained([self.folder.final_training]))
+        return lambda stage: self.stages.evaluate(stage, self.folder.final_training.name)
+
+    def _partial(self, name: str) -> Path:
+        """The stage's configuration as it was decided, in a file."""
+        config = self._config(name)
+        hours = config.others.max_hours  # of this stage alone
+        if self.state.max_hours is not None:
+            share = max(self.state.until[name] - self._spent(), 1.0) / 3600
+            hours = share if hours is None else min(hours, share)
+        searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
+        changes = {
+            f"search_strategy.{key}": searched[key] for key in ("max_children", "max_exploration_children")
+        }
+        path = self.folder.restore / f"e2e_{name}.json"
+        write_json(path, configurations.changed(config, {"others.max_hours": hours, **changes}).to_json())
+        return path
+
+    def _config(self, name: str) -> RunConfig:
+        """The stage's configuration as it was decided, with the data where they are now."""
+        place = self.folder.config_json()["dataset"]["path"]
+        return configurations.changed(load_config(self.state.configs[name]), {"dataset.path": place})
+
+    # --- what stages take, and what they get of the time limit
+    # ------------------------------------------------------------------------------------------------
+
+    def _is_measured(self, name: str) -> bool:
+        """Whether the stage is to be measured now: for a limit or somebody who waits, and only once, so that
+        a job goes on as it would have gone."""
+        if self.state.max_hours is not None:
+            return name not in self.state.until
+        return self.stages.tells_time_left and name not in self.state.started
+
+    def _decide_selection(self) -> None:
+        config = self._config("selection")
+        self.tell(PhaseStarted("probing the best cell's network"))
+        dataset = training_data.load(config, self.path)
+        cells = selection.chosen_cells(self.folder, self.state.num_cells, is_from_front=False)
+        spec, sample = costs.spec_of(config, dataset), epoch_time.probed(config, dataset, cells[0])
+        flops = {cell: costs.flops_of(cell, spec, self.state.params) for cell in cells}
+        networks = NetworkCosts.of(dataset, sample, [found for each in flops.values() for found in each])
+        if self.state.max_hours is not None:
+            epoch, later = networks.selection_epoch(num_workers(config)), 0.0
+            if "training" in self.state.stages:
+                later = costs.epochs_of(self._config("training"), networks.training_epoch)
+                later = budget.MARGIN * later + budget.STAGE_OVERHEAD
+            epochs = config.training_hyperparameters.epochs
+            share = budget.selection_share(self._left(), epochs, epoch, later)
+            self._decided("selection", config, share, budget.STAGE_END)
+        once, state = self.state.expected.once_share, self.folder.state()
+        measured = costs.searched_networks(state, once, flops, networks.whole) or networks
+        self._expect("selection", measured.selection_epoch(num_workers(config)))
+        self._expect("training", measured.training_epoch)
+
+    def _decide_training(self) -> None:
+        config = self._config("training")
+        models = selection.read_selection(self.folder.model_selection)
+        workers = min(num_workers(self._config("selection")), len(models))
+        self._learn_beside("selection", _trained([model.folder for model in models]) / workers)
+        best = selection.best_of(models)
+        assert best is not None, "a selection that ended well has a best model"
+        epoch = self._training_epoch(config, best)
+        if self.state.max_hours is not None:
+            late = self.state.finished["selection"] - self.state.until["selection"]
+            overhead = budget.measured_overhead(late)
+            epochs = config.training_hyperparameters.epochs
+            self._decided(
+                "training", config, budget.training_share(self._left(), epochs, epoch, overhead), overhead
+            )
+        self._expect("training", epoch)
+
+    def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
+        """Seconds of an epoch of final training."""
+        dataset = training_data.load(config, self.path)
+        found = epoch_time.logged(ModelFolder(best.folder).log())
+        if found is not None:
+            return found * len(dataset.full_train) / len(dataset.train)
+        changed = requests.with_macro(config, best.motifs, best.normal_cells, best.filters)
+        return epoch_time.probed(changed, dataset, Cell.parse(best.cell)) * len(dataset.full_train)
+
+    def _decided(self, name: str, config: RunConfig, share: EpochShare, end: float) -> None:
+        """Keep a decision, so that the job goes on as it would have gone; the stage stops training `end`
+        seconds before its share is over."""
+        self.state.configs[name] = budget.with_epochs(config, share.epochs).to_json()
+        self.state.until[name] = self._spent() + max(share.seconds - end, 1.0)
+        if share.cut is not None:
+            self._cut(share.cut)
+        self._write()
+
+    def _cut(self, text: str) -> None:
+        if text not in self.state.cuts:
+            self.state.cuts.append(text)
+            self.tell(Told(f"Cut to keep max_hours: {text}"))
+
+    # --- the time left
+    # ------------------------------------------------------------------------------------------------
+
+    def _expect(self, name: str, epoch: float) -> None:
+        """Another expectation of a stage's trainings, of which one epoch takes so long."""
+        if name in self.state.expected.costs:
+            trainings = costs.epochs_of(self._config(name), epoch)
+            self.state.expected = self.state.expected.with_trainings(name, trainings)
+
+    def _learn_beside(self, name: str, trained: float) -> None:
+        """What a finished stage took beside `trained` seconds of trainings counts for those that follow, too:
+        on a busy machine all of it takes longer."""
+        if name not in self.state.expected.costs or name not in self.state.started:
+            return
+        beside = self.state.finished[name] - self.state.started[name] - trained
+        ratio = beside / max(self.state.expected.costs[name].beside, 0.1)
+        ratio = min(max(ratio, 1 / _MOST_BESIDE), _MOST_BESIDE)
+        self.state.expected = self.state.expected.with_beside(self._stages_after(name), ratio)
+
+    def _ahead(self, name: str) -> Ahead | None:
+        """What is expected as a stage begins, or goes on; None where nothing was measured."""
+        expected = self.state.expected
+        if name not in expected.costs:
+            return None
+        cost, spent = expected.costs[name], self._spent()
+        later = [expected.costs[stage] for stage in self._stages_after(name)]
+        share = self.state.search_seconds if name == "search" else self.state.until.get(name)
+        is_limited = self.state.max_hours is not None
+        return Ahead(
+            start=cost.start,
+            trainings=max(cost.trainings - (spent - self.state.started.get(name, spent)), 0.0),
+            end=cost.end,
+            later_trainings=sum(item.trainings for item in later),
+            later_beside=sum(item.beside for item in later),
+            steps=expected.steps if name == "search" else (),
+            stage_limit=max(share - spent, 1.0) + cost.end if is_limited and share is not None else None,
+            job_limit=max(self._left(), 0.0) if is_limited else None,
+        )
+
+    def _stages_after(self, name: str) -> tuple[str, ...]:
+        return self.state.stages[self.state.stages.index(name) + 1 :]
+
+    # --- the state
+    # ------------------------------------------------------------------------------------------------
+
+    def _spent(self) -> float:
+        return self.spent_before + time.monotonic() - self.began
+
+    def _left(self) -> float:
+        assert self.state.max_hours is not None
+        return float(self.state.max_hours * 3600 - self._spent())
+
+    def _write(self) -> None:
+        self.state.spent_seconds = self._spent()
+        self.state.write(self.path)
+
+
+def _trained(models: Sequence[Path]) -> float:
+    """Seconds of all epochs of these models."""
+    logs = [model.log() for model in map(ModelFolder, models) if model.has_log]
+    return float(sum(sum(log.get("epoch_seconds", [])) for log in logs))

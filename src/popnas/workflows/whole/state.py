@@ -1,0 +1,146 @@
+"""What a whole job is, and how far it is: `e2e.json` in its run's folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from popnas.command_lines import as_typed
+from popnas.errors import RunFolderError
+from popnas.records import FormError
+from popnas.runs import identity
+from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.rules import (
+    has,
+    is_amount,
+    is_object,
+    is_text,
+    list_of,
+    mapping_of,
+    or_none,
+    whole,
+)
+from popnas.storage import write_json
+from popnas.workflows.whole.costs import Expectation
+from popnas.workflows.whole.request import STAGES, stages_to
+
+_RULES = {
+    "request": has({"num_cells": whole(1), "params": or_none(is_text), "batch_size": or_none(whole(1))}),
+    "max_hours": or_none(is_amount),
+    "spent_seconds": is_amount,
+    "search_seconds": or_none(is_amount),
+    "configs": lambda value: (
+        mapping_of(has({"dataset": is_object}))(value) and value.keys() <= {"selection", "training"}
+    ),
+    "finished": lambda value: mapping_of(is_amount)(value) and value.keys() <= set(STAGES),
+    "cuts": list_of(is_text),
+}
+
+
+def _is_expectation(value: Any) -> bool:
+    try:
+        return is_object(value) and Expectation.from_json(value).costs.keys() <= set(STAGES)
+    except FormError:
+        return False
+
+
+_MAY = {
+    "selection_until": is_amount,
+    "training_until": is_amount,
+    # Not there in jobs of earlier versions:
+    "last": lambda value: value in STAGES,
+    "started": lambda value: mapping_of(is_amount)(value) and value.keys() <= set(STAGES),
+    "expected": _is_expectation,
+}
+
+
+@dataclass
+class JobState:
+    """A job: what was asked, the configuration of each stage after the search (JSON, by stage), what is done.
+
+    `spent_seconds`: since its start, without the times between an interruption and its going on; in these
+    also when stages were `started` and `finished`, and how long they have (`until`); `search_seconds`: the
+    search's share of `max_hours`; `cuts`: what was cut to keep that; `expected`: how long all takes.
+    """
+
+    num_cells: int
+    params: str | None
+    batch_size: int | None
+    last: str
+    max_hours: float | None
+    configs: dict[str, dict[str, Any]]
+    spent_seconds: float = 0.0
+    search_seconds: float | None = None
+    started: dict[str, float] = field(default_factory=dict)
+    finished: dict[str, float] = field(default_factory=dict)
+    until: dict[str, float] = field(default_factory=dict)
+    expected: Expectation = field(default_factory=Expectation)
+    cuts: list[str] = field(default_factory=list)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """All that the job does, in their order."""
+        return stages_to(self.last)
+
+    def write(self, run: Path) -> None:
+        """Write it into a run's folder.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        content: dict[str, Any] = {
+            **asdict(self),
+            "request": {name: getattr(self, name) for name in ("num_cells", "params", "batch_size")},
+            "expected": self.expected.to_json(),
+            **{f"{stage}_until": seconds for stage, seconds in self.until.items()},
+            identity.KEY: identity.of(run),
+        }
+        for name in ("num_cells", "params", "batch_size", "until"):
+            del content[name]
+        write_json(place(run), content, is_durable=True, is_proven=True)
+
+    @classmethod
+    def read(cls, run: Path) -> JobState:
+        """The job of a run's folder.
+
+        Raises:
+            RunFolderError: none was started there, or none could have written this.
+        """
+        search, select, train = (
+            as_typed(*command, run) for command in (("search", "-r"), ("select", "-p"), ("train", "-p"))
+        )
+        if not is_there(place(run)):
+            raise RunFolderError(
+                f"{run} was not started by `popnas e2e`. Go on with `{search}`, then `{select}` and "
+                f"`{train}`."
+            )
+        remedy = f"go on without it: {search} and {select} and {train}"
+        found = read_json(place(run), must=_RULES, may=_MAY, remedy=remedy)
+        names = ("max_hours", "configs", "spent_seconds", "search_seconds", "finished", "cuts")
+        state = cls(
+            **found["request"],
+            **{name: found[name] for name in names},
+            last=found.get("last", STAGES[-1]),
+            started=found.get("started", {}),
+            until={stage: found[f"{stage}_until"] for stage in STAGES if f"{stage}_until" in found},
+            expected=Expectation.from_json(found.get("expected", {})),
+        )
+        if state._contradicts_itself():
+            raise RunFolderError(
+                f"{place(run)} contradicts itself. Put back a copy of the file; or {remedy}."
+            )
+        return state
+
+    def _contradicts_itself(self) -> bool:
+        is_decided = "selection" in self.until or "selection" not in self.finished
+        return (
+            (self.search_seconds is None) != (self.max_hours is None)
+            or (self.max_hours is not None and not is_decided)
+            or not {"selection", "training"} & set(self.stages) <= self.configs.keys()
+        )
+
+
+def place(run: Path) -> Path:
+    """Where the job's state lies in a run's folder."""
+    return run / "e2e.json"
