@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
+from popnas.config.optimizers import OptimizerSpec, SchedulerSpec
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
@@ -56,8 +56,8 @@ class TrainingSettings:
             epochs=training.epochs,
             learning_rate=training.learning_rate,
             weight_decay=training.weight_decay or 0.0,
-            optimizer=parse_optimizer(optimizer.type),
-            scheduler=parse_scheduler(optimizer.scheduler),
+            optimizer=optimizer.optimizer_spec,
+            scheduler=optimizer.scheduler_spec,
             warmup=optimizer.warmup,
             lookahead=lookahead,
             drop_path=training.drop_path,

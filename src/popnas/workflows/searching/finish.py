@@ -54,9 +54,10 @@ def confirm(
     executor: Executor,
     append: Append,
     tell: Listen,
-) -> None:
+    is_time_up: Callable[[], bool],
+) -> bool:
     """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
-    `confirmation`."""
+    `confirmation`. False if the time was up before all were trained."""
     done = {(item.cell, item.repetition) for item in state.confirmations}
     jobs = {}
     for evaluation in cells_to_confirm(state):
@@ -64,15 +65,20 @@ def confirm(
             if (evaluation.cell, repetition) not in done:
                 job = candidate_jobs.make(evaluation, root_seed, repetition=repetition)
                 jobs[f"{job.cell}#{repetition}"] = job
-    if not jobs:
-        return
-    tell(ConfirmationStarted(len(jobs)))
+    if not jobs or is_time_up():
+        return not jobs
+    num_left = len(jobs)
+    tell(ConfirmationStarted(num_left))
     for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
         job = jobs[result.id]
         found = Evaluation.of(job, candidate_jobs.received(result, job, folder.path), is_exploration=False)
         kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
         append("confirmation", {"cell": job.cell, "repetition": job.repetition, **kept}, found.volatile)
         tell(ConfirmationFinished())
+        num_left -= 1
+        if is_time_up():
+            executor.drain()
+    return num_left == 0
 
 
 def views(

@@ -185,8 +185,8 @@ class _Search:
             with self.folder.journal, self._executor() as executor, self._trackers() as self.trackers:
                 reason = self._search(executor)
                 self.missing_views.tell_counts()
-                if reason != "max_hours" and self.config.others.confirm:
-                    self._confirm(executor)
+                if reason != "max_hours" and self.config.others.confirm and not self._confirm(executor):
+                    reason = "max_hours"
                 best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
                 self._append("run_finished", {"reason": reason})
                 self.trackers.artifact(self.folder.path)
@@ -200,9 +200,10 @@ class _Search:
         finish.views(self.folder, self.state, stacked, self.space, self.tell, made)
         return self._result()
 
-    def _confirm(self, executor: Executor) -> None:
-        seed = self.config.others.seed
-        finish.confirm(self.folder, self.state, seed, executor, self._append, self.tell)
+    def _confirm(self, executor: Executor) -> bool:
+        """False if the time was up before all were confirmed."""
+        seed, is_time_up = self.config.others.seed, self._is_time_up
+        return finish.confirm(self.folder, self.state, seed, executor, self._append, self.tell, is_time_up)
 
     def _compare_data(self) -> None:
         if self.state.data is None:

@@ -231,17 +231,22 @@ def _cut_search(
     these are; the share goes into the job's state."""
     if state.max_hours is None:
         return config, 1.0
-    children = config.search_strategy.max_children
+    children, total = config.search_strategy.max_children, state.max_hours * 3600
+    wanted = sum(later[stage].trainings + budget.STAGE_OVERHEAD for stage in state.configs)
+    # Confirmations are as many whatever the children are: beside the steps the search gets time for them, as
+    # far as no later stage wants it.
+    confirmed = budget.MARGIN * planned.confirmation_seconds
     share = budget.search_share(
-        state.max_hours * 3600,
-        sum(later[stage].trainings + budget.STAGE_OVERHEAD for stage in state.configs),
+        total,
+        wanted + confirmed,
         [budget.StepCost(step.num_networks, step.most_seconds) for step in planned.steps],
         children,
         config.search_strategy.max_exploration_children,
     )
-    state.search_seconds = share.seconds
+    state.search_seconds = max(share.seconds, min(share.seconds + confirmed, total - wanted))
     state.cuts += [share.cut] if share.cut else []
-    return share.cut_search(config), share.max_children / children
+    changes = {"others.max_hours": state.search_seconds / 3600}
+    return configurations.changed(share.cut_search(config), changes), share.max_children / children
 
 
 def _expected(

@@ -112,8 +112,7 @@ class WholeJob:
             self._cut("search: ended by its share of max_hours before its last step")
         if self._is_measured("selection"):
             walls = [item.wall_seconds or 0.0 for item in self.folder.state().evaluations]
-            workers = num_workers(load_config(self.folder.config_json()))
-            self._learn_beside("search", sum(walls) / workers)
+            self._learn_beside("search", sum(walls) / num_workers(self._searched()))
             self._decide_selection()
         cells = CellChoice(self.state.num_cells, params=self.state.params)
         partial, changes = self._partial("selection"), StageChanges(self.state.batch_size)
@@ -137,18 +136,24 @@ class WholeJob:
         if self.state.max_hours is not None:
             share = max(self.state.until[name] - self._spent(), 1.0) / 3600
             hours = share if hours is None else min(hours, share)
-        searched = self.folder.config_json()["search_strategy"]  # cut, where the search had to be
+        strategy = self._searched().search_strategy  # cut, where the search had to be
         changes = {
-            f"search_strategy.{key}": searched[key] for key in ("max_children", "max_exploration_children")
+            "others.max_hours": hours,
+            "search_strategy.max_children": strategy.max_children,
+            "search_strategy.max_exploration_children": strategy.max_exploration_children,
         }
         path = self.folder.restore / f"e2e_{name}.json"
-        write_json(path, configurations.changed(config, {"others.max_hours": hours, **changes}).to_json())
+        write_json(path, configurations.changed(config, changes).to_json())
         return path
 
     def _config(self, name: str) -> RunConfig:
         """The stage's configuration as it was decided, with the data where they are now."""
-        place = self.folder.config_json()["dataset"]["path"]
+        place = self._searched().dataset.path
         return configurations.changed(load_config(self.state.configs[name]), {"dataset.path": place})
+
+    def _searched(self) -> RunConfig:
+        """The search's configuration, as it is now."""
+        return load_config(self.folder.config_json())
 
     # --- what stages take, and what they get of the time limit
     # ------------------------------------------------------------------------------------------------
