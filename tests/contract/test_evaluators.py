@@ -13,6 +13,7 @@ from popnas import evaluators, objectives
 from popnas.cells import Cell
 from popnas.errors import DataError
 from popnas.evaluation import CandidateJob, Evaluation, Measured
+from popnas.evaluators.nasbench201 import stored as nasbench201
 from popnas.evaluators.table import stored
 from popnas.events import nobody
 from popnas.executors import Job, Work, create
@@ -28,6 +29,7 @@ def evaluator(request, monkeypatch, tmp_path_factory) -> evaluators.Evaluator:
     """Each evaluator, for a tiny search that suits it."""
     name = request.param
     monkeypatch.syspath_prepend(TOY)
+    import made_nasbench201
     import made_tables
     import toy_table
 
@@ -40,13 +42,17 @@ def evaluator(request, monkeypatch, tmp_path_factory) -> evaluators.Evaluator:
     if name == "table":
         dataset["path"] = str(tmp_path_factory.mktemp("table") / "table.npz")
         stored.write(Path(dataset["path"]), made_tables.made())
+    if name.startswith("nasbench201"):
+        dataset |= {"name": "cifar10", "path": str(tmp_path_factory.mktemp("table") / "n.npz")}
+        nasbench201.write(Path(dataset["path"]), made_nasbench201.made())
+    is_of_one_input = name.startswith("nasbench201")
     document = {
         "search_space": {
             "blocks": 2,
-            "lookback_depth": 2,
+            "lookback_depth": 1 if is_of_one_input else 2,
             "operators": list(kind.operators or ("identity", "3x3 conv"))[:2],
         },
-        "training_hyperparameters": {"epochs": 1},
+        "training_hyperparameters": {"epochs": 12 if is_of_one_input else 1},
         "architecture_hyperparameters": {"filters": 2, "motifs": 1, "normal_cells_per_motif": 1},
         "dataset": dataset,
         "others": {"evaluator": name, "timing": "simulated", "executor": {"kind": "inline"}},
@@ -56,8 +62,10 @@ def evaluator(request, monkeypatch, tmp_path_factory) -> evaluators.Evaluator:
 
 def some_cells(evaluator: evaluators.Evaluator) -> list[Cell]:
     space = evaluator.space
-    cells_NB4 = space.random_cells(2, 2, np.random.default_rng(0))
-    return [Cell(), space.decode(space.new_blocks(1)[:1, None])[0], *space.decode(cells_NB4)]
+    cells_NB4 = space.random_cells(200, 2, np.random.default_rng(0))
+    singles_NB4 = space.new_blocks(1)[:, None]
+    known = [found[evaluator.knows(found)] for found in (singles_NB4, cells_NB4)]
+    return [Cell(), space.decode(known[0][:1])[0], *space.decode(known[1][:2])]
 
 
 def evaluated(

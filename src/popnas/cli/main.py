@@ -52,7 +52,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 _LEAVE_FILES = {
     *("search", "select", "train", "e2e", "evaluate", "export", "report", "draw", "init"),
-    *("dataset segmentation", "dataset masks", "bench build"),
+    *("dataset segmentation", "dataset masks"),
+    *("bench build", "bench nasbench201"),
 }
 """Commands whose work lies on disk when they end; all others are called for what they print."""
 

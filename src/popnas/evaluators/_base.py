@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from popnas import executors
+from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.evaluation import Evaluation
 from popnas.events import Listen
@@ -179,6 +180,10 @@ class Evaluator(ABC):
     def knows(self, cells_NB4: np.ndarray) -> np.ndarray:
         """(N,) bool: which cells can be evaluated at all; a search chooses among those. All, unless said."""
         return np.ones(len(cells_NB4), dtype=bool)
+
+    def cell_of_operator(self, name: str) -> Cell:
+        """The cell of one block whose times say what an operator costs (docs/search.md)."""
+        return Cell((Block(-1, name, -1, name),))
 
     @abstractmethod
     def cells_stacked(self, cells_NB4: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The evaluator that looks figures up in a table of cells, instead of training networks.
 
-`stored` is such a table and its file; `index` finds cells in it; `evaluator` is what the driver sees;
+`stored` is such a table and its file; `evaluator` is what the driver sees;
 `lookup` answers for one candidate. None imports torch: a search over a table takes seconds.
 """
 

@@ -13,14 +13,13 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, Problem, UserError, nearest
 from popnas.evaluators._base import REGISTRY, Evaluator, Expected, Forecast
+from popnas.evaluators._cell_index import CellIndex
+from popnas.evaluators._unused import WITHOUT_TRAINING
 from popnas.evaluators.table import stored
-from popnas.evaluators.table.index import CellIndex
 from popnas.evaluators.table.stored import CellTable
 from popnas.events import Listen
 from popnas.records import Json
 
-_NOTHING_TRAINED = "has no effect: a table trains nothing."
-_NO_DATA = "has no effect: a table holds figures and no data."
 _LOOKUP_SECONDS = 0.0005
 
 
@@ -33,33 +32,8 @@ class TableEvaluator(Evaluator):
     evaluate = "popnas.evaluators.table.lookup:evaluate"
     default_executor = "inline"
     unused_settings: ClassVar = {
-        **{
-            f"training_hyperparameters.{name}": _NOTHING_TRAINED
-            for name in (
-                *("learning_rate", "weight_decay", "drop_path", "softmax_dropout", "label_smoothing"),
-                "optimizer",
-            )
-        },
-        "architecture_hyperparameters": "has no effect: a table builds no networks.",
+        **WITHOUT_TRAINING,
         "dataset.name": "has no effect: the table is named by dataset.path.",
-        **{
-            f"dataset.{name}": _NO_DATA
-            for name in (
-                *("classes_count", "ignore_class", "batch_size", "val_test_batch_size"),
-                *("inference_batch_size", "validation_size", "cache", "folds", "samples"),
-                *("balance_class_losses", "class_labels_remapping", "data_augmentation.enabled"),
-                *("data_augmentation.use_cutout", "resize", "rescale", "normalize"),
-            )
-        },
-        **{
-            f"others.{name}": _NOTHING_TRAINED
-            for name in (
-                *("save_children_weights", "save_children_models", "train_strategy"),
-                *("enable_XLA_compilation", "use_mixed_precision", "max_candidate_seconds"),
-            )
-        },
-        "others.timing": "has no effect: times are those of the table.",
-        "others.executor.threads": "has no effect: looking up takes one thread.",
     }
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:

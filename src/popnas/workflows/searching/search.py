@@ -239,13 +239,20 @@ class _Search:
         """The step's candidates as the journal has them; made and written now if it has none yet."""
         if step not in self.state.proposals:
             if step < 2:
-                proposals = self.strategy.proposals(step)
+                proposals = self._firsts(step)
             else:
                 proposals = self._propose_grown(step)
             self._append(
                 "proposals", {"step": step, "cells": [_proposal_json(proposal) for proposal in proposals]}
             )
         return self.state.proposals[step]
+
+    def _firsts(self, step: int) -> list[Proposal]:
+        """The empty cell, then all of one block, that can be evaluated."""
+        proposals = self.strategy.proposals(step)
+        cells_NB4 = self.space.encode([proposal.cell for proposal in proposals], 1)
+        is_known_N = self.evaluator.knows(cells_NB4)
+        return [proposal for proposal, known in zip(proposals, is_known_N, strict=True) if known]
 
     def _propose_grown(self, step: int) -> list[Proposal]:
         parents = self.strategy.parents(step)
@@ -269,7 +276,8 @@ class _Search:
     def _finish_step(self, step: int) -> None:
         if step == 1:
             measured = objectives.measured(self.config.wanted_objectives)
-            costs = surrogates.operator_costs(self.state.evaluations, self.space, measured)
+            of_operator = self.evaluator.cell_of_operator
+            costs = surrogates.operator_costs(self.state.evaluations, self.space, measured, of_operator)
             self._append("operator_costs", costs)
         self._append("step_finished", {"step": step})
         self.tell(StepFinished(step))

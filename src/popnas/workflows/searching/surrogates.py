@@ -3,14 +3,14 @@ every expansion."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from popnas import objectives, predictors
-from popnas.cells import Cell, SearchSpace
+from popnas.cells import Block, Cell, SearchSpace
 from popnas.cells.bulk import Expansion, expand
 from popnas.evaluation import Evaluation
 from popnas.evaluators import Evaluator
@@ -36,14 +36,18 @@ class StepPredictions:
 
 
 def operator_costs(
-    evaluations: Sequence[Evaluation], space: SearchSpace, measured: Sequence[Objective] = TIMES
+    evaluations: Sequence[Evaluation],
+    space: SearchSpace,
+    measured: Sequence[Objective] = TIMES,
+    cell_of: Callable[[str], Cell] = lambda name: Cell((Block(-1, name, -1, name),)),
 ) -> dict[str, dict[str, float]]:
-    """Dynamic reindex: per measured objective, the cost of every operator (docs/search.md)."""
+    """Dynamic reindex: per measured objective, the cost of every operator (docs/search.md); `cell_of`: whose
+    time tells it."""
     by_cell = {evaluation.cell: evaluation for evaluation in evaluations if not evaluation.is_failed}
     costs = {}
     for row in measured:
         seconds = {
-            name: row.value(by_cell[key]) if (key := f"[(-1, {name}, -1, {name})]") in by_cell else None
+            name: row.value(by_cell[key]) if (key := cell_of(name).key) in by_cell else None
             for name in space.operators
         }
         empty = row.value(by_cell["[]"]) if "[]" in by_cell else None

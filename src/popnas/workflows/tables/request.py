@@ -1,10 +1,10 @@
-"""What a table is asked to hold."""
+"""What a table is asked to hold, and what a benchmark is asked to search."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from popnas.errors import UserError
 from popnas.records import Record
@@ -12,7 +12,8 @@ from popnas.records import Record
 if TYPE_CHECKING:
     from popnas.cells import SearchSpace
 
-MOST_SEEDS = 32
+MOST_SEEDS, MOST_RUNS = 32, 1000
+Mode = Literal["compatible", "native"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,27 @@ class TableRequest(Record):
             raise UserError(f"`seeds` {self.seeds}: must be 1 to {MOST_SEEDS}.")
         if self.repeated < 0:
             raise UserError(f"`repeated` {self.repeated}: must be 0 or more cells.")
+
+
+@dataclass(frozen=True)
+class BenchmarkRequest:
+    """Which searches are done: `runs` of them, with seeds from `seed` on; `epochs` is the signal."""
+
+    mode: Mode = "native"
+    data_set: str = "cifar10"
+    epochs: int = 12
+    runs: int = 3
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises UserError: something that cannot be."""
+        from popnas.evaluators.nasbench201.stored import DATA_SETS, EPOCHS
+
+        if self.data_set not in DATA_SETS:
+            raise UserError(f"`data_set` '{self.data_set}': must be one of {', '.join(DATA_SETS)}.")
+        if self.epochs not in EPOCHS:
+            raise UserError(f"`epochs` {self.epochs}: must be {' or '.join(map(str, EPOCHS))}.")
+        if not 1 <= self.runs <= MOST_RUNS:
+            raise UserError(f"`runs` {self.runs}: must be 1 to {MOST_RUNS}.")
+        if self.seed < 0:
+            raise UserError(f"`seed` {self.seed}: must be 0 or more.")

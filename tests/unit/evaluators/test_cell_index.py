@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popnas.cells import Block, Cell, SearchSpace
-from popnas.evaluators.table.index import ABSENT, CellIndex
+from popnas.evaluators._cell_index import ABSENT, CellIndex
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 from made_tables import OPERATORS, made, rows_of
 
 TABLE = made()

@@ -1,0 +1,135 @@
+"""The figures of NAS-Bench-201, and their file: an `.npz` of plain arrays, never unpickled.
+
+Axes: D data sets as in `DATA_SETS`, A architectures by their code (`architectures.codes`), R trainings.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from popnas.datasets.npz.members import NpzMembers
+from popnas.errors import DataError
+from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
+from popnas.records import Json
+from popnas.storage import arrays_sha256, write_bytes
+
+DATA_SETS = ("cifar10", "cifar100", "ImageNet16-120")
+EPOCHS = (12, 200)
+FORMAT = "popnas NAS-Bench-201 1"
+_REMEDY = "Make it again with `popnas bench nasbench201 -p FILES`."
+_NUM_TRAININGS = 3
+
+
+@dataclass(frozen=True)
+class NasBench201:
+    """What was measured of all architectures.
+
+    Attributes:
+        about: JSON of where the figures come from.
+        index: (A,) int64, the official number of each architecture.
+        validation_12: (D, A) float32, validation accuracy after 12 epochs, 0..100.
+        validation_200: (D, A, R) float32, after 200, of single trainings; NaN: not trained so often.
+        test_200: (D, A) float32, test accuracy after 200 epochs, the mean over trainings.
+        training_seconds: (D, A) float32, of 200 epochs; 12 epochs take 0.06 times as long.
+        params: (D, A) int64.
+    """
+
+    about: np.ndarray
+    index: np.ndarray
+    validation_12: np.ndarray
+    validation_200: np.ndarray
+    test_200: np.ndarray
+    training_seconds: np.ndarray
+    params: np.ndarray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays, by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of every array but `about`."""
+        return arrays_sha256({name: array for name, array in self.arrays().items() if name != "about"})
+
+    @cached_property
+    def provenance(self) -> Json:
+        """`about`, read."""
+        found: Json = json.loads(str(self.about))
+        return found
+
+    def trainings(self, data_set: str, epochs: int) -> np.ndarray:
+        """(A, trainings) float64: validation accuracies 0..1, NaN where there is none."""
+        place = DATA_SETS.index(data_set)
+        values = self.validation_12[place][:, None] if epochs == EPOCHS[0] else self.validation_200[place]
+        return np.asarray(values, dtype=np.float64) / 100
+
+    def seconds(self, data_set: str, epochs: int) -> np.ndarray:
+        """(A,) float64: of that many epochs of training."""
+        whole = self.training_seconds[DATA_SETS.index(data_set)].astype(np.float64)
+        return np.asarray(whole * (epochs / EPOCHS[-1]))
+
+
+_SHAPES: dict[str, tuple[tuple[int, ...], str]] = {
+    "about": ((), "U"),
+    "index": ((NUM_ARCHITECTURES,), "i"),
+    "validation_12": ((len(DATA_SETS), NUM_ARCHITECTURES), "f"),
+    "validation_200": ((len(DATA_SETS), NUM_ARCHITECTURES, _NUM_TRAININGS), "f"),
+    "test_200": ((len(DATA_SETS), NUM_ARCHITECTURES), "f"),
+    "training_seconds": ((len(DATA_SETS), NUM_ARCHITECTURES), "f"),
+    "params": ((len(DATA_SETS), NUM_ARCHITECTURES), "i"),
+}
+
+
+def write(path: Path, table: NasBench201) -> int:
+    """Write the figures, whole or not at all; returns the file's bytes.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    stream = io.BytesIO()
+    np.savez_compressed(stream, format=np.array(FORMAT), **table.arrays())  # type: ignore[arg-type]
+    write_bytes(path, stream.getvalue(), is_durable=True)
+    return len(stream.getvalue())
+
+
+def read(path: Path) -> NasBench201:
+    """Read figures that `write` wrote, and check them.
+
+    Raises:
+        DataError: no readable file, no such figures, or figures that cannot be.
+    """
+    members = NpzMembers(path, _REMEDY)
+    if "format" not in members.names or str(members.read("format")) != FORMAT:
+        raise DataError(f"{path} is no file of NAS-Bench-201 that popnas made ({FORMAT!r}). {_REMEDY}")
+    missing = [name for name in _SHAPES if name not in members.names]
+    if missing:
+        raise DataError(f"{path} lacks the arrays {', '.join(missing)}. {_REMEDY}")
+    table = NasBench201(**{name: members.read(name) for name in _SHAPES})
+    if (fault := fault_of(table)) is not None:
+        raise DataError(f"{path}: {fault} {_REMEDY}")
+    return table
+
+
+def fault_of(table: NasBench201) -> str | None:
+    """What is wrong with the figures, as a sentence; None if nothing is."""
+    for name, (shape, kind) in _SHAPES.items():
+        array = getattr(table, name)
+        if array.dtype.kind != kind or array.shape != shape:
+            return f"'{name}' must have the shape {shape}, but is {array.dtype} of {array.shape}."
+    if sorted(table.index.tolist()) != list(range(NUM_ARCHITECTURES)):
+        return "'index' must name every architecture once."
+    for name in ("validation_12", "validation_200", "test_200"):
+        values = getattr(table, name)
+        first = values[..., 0] if values.ndim == 3 else values
+        known = values[np.isfinite(values)]
+        if not np.isfinite(first).all() or known.min() < 0 or known.max() > 100:
+            return f"'{name}' must be accuracies of 0 to 100 of every architecture."
+    if not (table.training_seconds > 0).all() or (table.params < 0).any():
+        return "'training_seconds' must be above 0, and 'params' not below."
+    return None

@@ -1,0 +1,251 @@
+"""The files in which NAS-Bench-201 comes, read into popnas's own.
+
+- Official files of NATS-Bench's topology space (`NATS-tss-*.pickle.pbz2`, or a folder of them), through the
+  package `nats_bench`. They are pickles, and are read by an unpickler that makes plain containers and numpy's
+  numbers and refuses everything else: nothing that such a file names is ever called.
+- A `.parquet` file with a row per architecture: `index`, `arch`, and for each data set `val12_`, `test200_`,
+  `val200_s0_` to `_s2_`, `train_time_s_` (200 epochs) and `params_`, as `../shared/data/nasbench201` has it.
+- A file that was made here.
+
+Axes: as `evaluators.nasbench201.stored`.
+"""
+
+from __future__ import annotations
+
+import bz2
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from popnas import files
+from popnas.errors import DataError, MissingExtraError
+from popnas.evaluators.nasbench201 import architectures, stored
+from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
+from popnas.evaluators.nasbench201.stored import DATA_SETS, NasBench201
+from popnas.events import Listen, PhaseAdvanced, PhaseStarted, nobody
+from popnas.storage import compact_json
+
+if TYPE_CHECKING:
+    from nats_bench import NATStopology
+
+_PICKLES = ".pickle.pbz2"
+_VALIDATED_ON = {"cifar10": "cifar10-valid"}
+"""The official name of what is trained without the validation part, where it is another one."""
+_PORTION = 250
+_PARTS = ("validation_12", "test_200", "training_seconds", "params")
+
+Figures = dict[str, np.ndarray]
+"""By the names of `NasBench201`, with one architecture a column, (D, A') or (D, A', R)."""
+
+
+def read(path: Path, tell: Listen = nobody) -> NasBench201:
+    """The figures of files of any kind.
+
+    Raises:
+        DataError: no such files, not of all architectures, or not sound.
+        MissingExtraError: the package that reads them is not installed.
+    """
+    if not files.exists(path):
+        raise DataError(f"{path} does not exist.{files.near_hint(path)}")
+    if path.suffix == ".npz":
+        return stored.read(path)
+    if path.suffix == ".parquet":
+        return _ordered(*_of_parquet(path), source=path.name)
+    if files.is_folder(path) or path.name.endswith(_PICKLES):
+        return _ordered(*_of_nats_bench(path, tell), source=f"NATS-Bench, {path.name}")
+    raise DataError(
+        f"{path} is no file of NAS-Bench-201: give NATS-tss-*{_PICKLES}, a folder of such files, a .parquet "
+        "file, or an .npz file that popnas made."
+    )
+
+
+def _ordered(texts: list[str], index: np.ndarray, figures: Figures, *, source: str) -> NasBench201:
+    """In the order of codes; all architectures must be there."""
+    code = architectures.codes(np.array([architectures.parse(text) for text in texts], dtype=np.int64))
+    if len(np.unique(code)) < NUM_ARCHITECTURES or len(code) > NUM_ARCHITECTURES:
+        raise DataError(
+            f"{source} has {len(np.unique(code)):,} architectures in {len(code):,} rows, and must have all "
+            f"{NUM_ARCHITECTURES:,} once."
+        )
+    order = np.argsort(code)
+    table = NasBench201(
+        about=np.array(compact_json({"source": source})),
+        index=index[order],
+        **{name: values[:, order] for name, values in figures.items()},
+    )
+    if (fault := stored.fault_of(table)) is not None:
+        raise DataError(f"{source}: {fault}")
+    return table
+
+
+# --- parquet
+
+
+def _of_parquet(path: Path) -> tuple[list[str], np.ndarray, Figures]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise MissingExtraError(f"reading {path}", "bench", "pyarrow") from None
+    try:
+        columns = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as parquet: {str(error)[:200]}") from None
+
+    def numbers(name: str) -> np.ndarray:
+        if name not in columns.column_names:
+            raise DataError(f"{path} has no column '{name}'; it has: {', '.join(columns.column_names)}.")
+        return np.asarray(columns[name].to_numpy(), dtype=np.float64)
+
+    def of_data_sets(start: str) -> np.ndarray:
+        return np.stack([numbers(f"{start}{name}") for name in DATA_SETS])
+
+    index = numbers("index").astype(np.int64)
+    seeds = np.stack([of_data_sets(f"val200_s{number}_") for number in range(3)], axis=2)
+    return (
+        columns["arch"].to_pylist() if "arch" in columns.column_names else [],
+        index,
+        {
+            "validation_12": of_data_sets("val12_").astype(np.float32),
+            "validation_200": seeds.astype(np.float32),
+            "test_200": of_data_sets("test200_").astype(np.float32),
+            "training_seconds": of_data_sets("train_time_s_").astype(np.float32),
+            "params": of_data_sets("params_").round().astype(np.int64),
+        },
+    )
+
+
+# --- the official files
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Makes containers and numpy's numbers; whatever else a file names is refused before it is looked up."""
+
+    allowed = frozenset(
+        {
+            ("collections", "OrderedDict"),
+            ("collections", "defaultdict"),
+            ("builtins", "set"),
+            ("builtins", "list"),
+            ("builtins", "dict"),
+            ("numpy", "dtype"),
+            ("numpy", "ndarray"),
+            ("numpy._core.multiarray", "scalar"),
+            ("numpy._core.multiarray", "_reconstruct"),
+        }
+    )
+
+    def find_class(self, module: str, name: str) -> type:
+        """See `pickle.Unpickler`; numpy's parts have moved since such files were written."""
+        module = module.replace("numpy.core.", "numpy._core.")
+        if (module, name) not in self.allowed:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return cast("type", super().find_class(module, name))
+
+
+def unpickled(path: Path) -> object:
+    """What a pickle compressed with bz2 holds, of plain containers and numbers.
+
+    Raises:
+        DataError: it cannot be read, or asks for anything else.
+    """
+    try:
+        with files.open_binary(path) as raw, bz2.open(raw) as stream:
+            return _PlainUnpickler(stream).load()
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path} is not read: {error}, and only plain containers and numbers are made of a pickle here, "
+            "since anything else could run whatever the file says."
+        ) from None
+    except Exception as error:  # a damaged pickle raises many kinds
+        raise DataError(f"{path} cannot be read as a pickle compressed with bz2: {error}") from None
+
+
+def _of_nats_bench(path: Path, tell: Listen) -> tuple[list[str], np.ndarray, Figures]:
+    try:
+        import nats_bench
+    except ImportError:
+        raise MissingExtraError(f"reading {path}", "bench", "nats_bench") from None
+    tell(PhaseStarted(f"reading {path.name}"))
+    names, portions = _folder(path) if files.is_folder(path) else _file(path)
+    tell(PhaseStarted("looking up its architectures", len(names)))
+    found: list[Figures] = []
+    numbers: list[int] = []
+    for portion in portions:
+        # The package copies what it is given, so it is given a portion at a time.
+        content = {"meta_archs": names, "arch2infos": portion, "evaluated_indexes": [*portion]}
+        api = nats_bench.create(content, "tss", fast_mode=False, verbose=False)
+        found += [figures_of(api, number) for number in portion]
+        numbers += [*portion]
+        tell(PhaseAdvanced(len(numbers)))
+    if not numbers:
+        raise DataError(f"{path} has no architectures.")
+    figures = {name: np.stack([item[name] for item in found], axis=1) for name in found[0]}
+    return [names[number] for number in numbers], np.array(numbers, dtype=np.int64), figures
+
+
+Infos = Mapping[int, object]
+
+
+def _file(path: Path) -> tuple[list[str], Iterator[Infos]]:
+    content = unpickled(path)
+    if not isinstance(content, dict) or not {"meta_archs", "arch2infos"} <= content.keys():
+        raise DataError(f"{path} is no file of NATS-Bench: it lacks 'meta_archs' and 'arch2infos'.")
+    infos = content["arch2infos"]
+    numbers = sorted(infos)
+    portions = (
+        {number: infos[number] for number in numbers[first : first + _PORTION]}
+        for first in range(0, len(numbers), _PORTION)
+    )
+    return list(content["meta_archs"]), portions
+
+
+def _folder(path: Path) -> tuple[list[str], Iterator[Infos]]:
+    content = unpickled(path / f"meta{_PICKLES}")
+    if not isinstance(content, dict) or "meta_archs" not in content:
+        raise DataError(f"{path / f'meta{_PICKLES}'} is no file of NATS-Bench: it lacks 'meta_archs'.")
+    numbered = sorted(file for file in path.glob(f"[0-9]*{_PICKLES}"))
+    portions = (
+        {
+            int(file.name.removesuffix(_PICKLES)): unpickled(file)
+            for file in numbered[first : first + _PORTION]
+        }
+        for first in range(0, len(numbered), _PORTION)
+    )
+    return list(content["meta_archs"]), portions
+
+
+def figures_of(api: NATStopology, number: int) -> Figures:
+    """The figures of one architecture, (D,) or (D, R), from the package's own look-ups."""
+    rows = [_of_data_set(api, number, name) for name in DATA_SETS]
+    found = {name: np.array([row[place] for row in rows]) for place, name in enumerate(_PARTS)}
+    seeds = np.full((len(DATA_SETS), 3), np.nan, dtype=np.float32)
+    for place, name in enumerate(DATA_SETS):
+        trained = _VALIDATED_ON.get(name, name)
+        known = api.arch2infos_dict[number]["200"].get_dataset_seeds(trained)[:3]
+        for column, seed in enumerate(known):
+            info = api.get_more_info(number, trained, hp="200", is_random=int(seed))
+            seeds[place, column] = info["valid-accuracy"]
+    return {
+        "validation_12": found["validation_12"].astype(np.float32),
+        "validation_200": seeds,
+        "test_200": found["test_200"].astype(np.float32),
+        "training_seconds": found["training_seconds"].astype(np.float32),
+        "params": found["params"].astype(np.int64),
+    }
+
+
+def _of_data_set(api: NATStopology, number: int, name: str) -> tuple[float, float, float, int]:
+    """In the order of `_PARTS`; `params` are given in millions there."""
+    trained = _VALIDATED_ON.get(name, name)
+    short = api.get_more_info(number, trained, hp="12", is_random=False)
+    test = api.get_more_info(number, name, hp="200", is_random=False)
+    cost = api.get_cost_info(number, trained, hp="200")
+    return (
+        short["valid-accuracy"],
+        test["test-accuracy"],
+        cost["T-train@total"],
+        round(cost["params"] * 1e6),
+    )
