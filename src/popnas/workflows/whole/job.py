@@ -58,6 +58,8 @@ class WholeJob:
                 continue
             self._run_stage(number, name)
             if name == "search":
+                if self._is_worth_more():
+                    self._run_stage(number, name)
                 self._check_found()
             if name == self.state.last != "search":
                 # The search's report knows neither the final network nor all cuts.
@@ -84,12 +86,22 @@ class WholeJob:
         self.told += progress.warnings(self.folder.progress_json)
         self._write()
 
+    def _is_worth_more(self) -> bool:
+        """Whether the search has spent its share before any network was trained, as on a busy machine it may,
+        and there is more time: it then gets a share of that."""
+        state = self.folder.state()
+        if state.best is not None or state.finish_reason != "max_hours" or self.state.max_hours is None:
+            return False
+        more = budget.SEARCH_SHARE * self._left()
+        self.state.search_seconds = self._spent() + more
+        return more > budget.STAGE_OVERHEAD
+
     def _check_found(self) -> None:
         """Tell the search's best cell: the other stages tell theirs, or the next one does."""
         state = self.folder.state()
         if state.best is not None:
             self.tell(Told(f"Best cell of the search: {state.best.cell}, validation {state.best.score:.4f}"))
-        elif state.is_finished:
+        elif state.finish_reason is not None:
             check_constraints(state)
             if state.finish_reason == "max_hours":
                 raise PopnasError("the time was up before any network was trained; raise others.max_hours")

@@ -297,3 +297,24 @@ def test_a_job_of_an_earlier_version_goes_on_without_an_estimate(start, stages):
     resume(stages.path, tell=heard.append)
     assert next(event.text for event in heard if isinstance(event, Told)) == "[1/4] search"
     assert stages.ahead[-1] is None
+
+
+def ended(stages, reason):
+    """A search that has trained nothing and ended."""
+    with RunFolder.open(stages.path).journal as log:
+        log.append("run_finished", {"reason": reason})
+
+
+def test_a_search_that_found_nothing_in_its_share_gets_more_of_the_time_once(start, stages, config):
+    stages.during = {"search": lambda: ended(stages, "max_hours")}
+    with pytest.raises(PopnasError, match=r"before any network was trained; raise others\.max_hours"):
+        start(config=config(**{"others.max_hours": 1.0}))
+    assert [call[0] for call in stages] == ["search", "search"]
+    assert "search" not in state_of(stages.path)["finished"]
+
+
+def test_a_search_that_found_nothing_ends_the_job(start, stages):
+    stages.during = {"search": lambda: ended(stages, "no_candidates")}
+    with pytest.raises(UserError, match="no cell was trained successfully"):
+        start()
+    assert [call[0] for call in stages] == ["search"]
