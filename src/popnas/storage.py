@@ -21,6 +21,7 @@ import numpy as np
 from popnas import files
 from popnas.errors import RunFolderError, StorageError
 from popnas.printable import printable
+from popnas.records import Json
 
 _WRONG_PLACE = {
     errno.EROFS: "mount it writable, or copy the run to a place that is",
@@ -145,7 +146,7 @@ PROOF = "sha256"
 """The field of a JSON object with the checksum of all others."""
 
 
-def proof(value: Mapping[str, Any]) -> str:
+def proof(value: Json) -> str:
     """The checksum of a JSON object, however it is laid out."""
     return hashlib.sha256(compact_json(value).encode()).hexdigest()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from popnas import files, objectives
 from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
+from popnas.records import Json
 from popnas.report import markup
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.front import trained_front
@@ -56,7 +57,7 @@ class Run:
         return self.folder.path
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         """The resolved configuration, as the JSON file has it."""
         return self.folder.config_json()
 

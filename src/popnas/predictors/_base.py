@@ -8,30 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from popnas.cells import SearchSpace
 from popnas.errors import PredictorError
+from popnas.evaluation import FitReport
 from popnas.registry import Registry
 
 MIN_TARGETS = 3  # two to learn from while the third is held out
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """How a fit went, as plain JSON values.
-
-    `hyperparameters`: what was chosen; `loss_curve`: the training loss per epoch (empty where there are no
-    epochs); `cross_validation`: out-of-fold figures by name ("mape" in percent, "spearman", "r2"), None
-    where undefined.
-    """
-
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    loss_curve: list[float] = field(default_factory=list)
-    cross_validation: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

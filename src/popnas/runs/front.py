@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from popnas.evaluation import Evaluation
 from popnas.objectives import Objective
 from popnas.objectives.rows import INFERENCE_TIME
 from popnas.pareto import front
+from popnas.records import Json, part
 from popnas.runs.state import RunState
 
 
@@ -97,11 +97,11 @@ def check_constraints(state: RunState) -> None:
     )
 
 
-def train_command(run: Path, config_json: Mapping[str, Any], cell: str) -> str:
+def train_command(run: Path, config_json: Json, cell: str) -> str:
     """The shell command that trains a cell to the end in the network that the search used."""
-    shape = config_json.get("architecture_hyperparameters") or {}
+    shape = part(config_json, "architecture_hyperparameters")
     options = {
-        "-b": (config_json.get("dataset") or {}).get("batch_size"),
+        "-b": part(config_json, "dataset").get("batch_size"),
         "-f": shape.get("filters"),
         "-m": shape.get("motifs"),
         "-n": shape.get("normal_cells_per_motif"),

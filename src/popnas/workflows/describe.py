@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from popnas.config import RunConfig, jsonc
 from popnas.errors import UserError, nearest
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors.features import time_features
+from popnas.records import Json
 from popnas.training import schedules
 from popnas.training.settings import TrainingSettings
 
@@ -40,7 +41,7 @@ class CellDescription:
     partitions: dict[str, int]
     time_features: list[float] | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The fields, without `time_features` where there are none."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 

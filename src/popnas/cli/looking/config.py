@@ -10,6 +10,7 @@ import click
 from popnas.cli.terminal.options import config_option, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json, warning_line
 from popnas.errors import ConfigError
+from popnas.records import Json
 
 
 @click.group()
@@ -58,8 +59,8 @@ def _answer(
     *,
     problems: Sequence[Any] = (),
     warnings: Sequence[str] = (),
-    config: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+    config: Json | None = None,
+) -> Json:
     return {
         "source": source,
         "is_valid": not problems,

@@ -188,7 +188,7 @@ def _threads(job: ModelJob, dataset: Dataset) -> int:
     because results depend on them in their last bits."""
     folder = ModelFolder(job.folder)
     if folder.has_log:
-        return int(folder.log()["threads"])
+        return folder.log().threads
     spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
     flops = network_cost(Cell.parse(job.cell), spec).flops * job.config.dataset.batch_size
     most = min(len(executors.available_cores()), torch.get_num_threads())

@@ -268,9 +268,9 @@ class _Search:
         selection = self.strategy.select(step, predicted.expansion, predicted.values)
         known = self.state.predictions.get(step)
         if known is None or not predictions.is_intact(self.folder, known):
-            content = predictions.write(self.folder, step, predicted, selection, self.space)
+            written = predictions.write(self.folder, step, predicted, selection, self.space)
             if known is None:
-                self._append("predictions", content)
+                self._append("predictions", written.to_json())
         return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
 
     def _finish_step(self, step: int) -> None:
