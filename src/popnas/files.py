@@ -18,7 +18,6 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from popnas.errors import closest
-from popnas.records import JsonValue
 
 TEXT_LIMIT = 64 * 2**20
 """Bytes of a text or JSON file; what is larger was not meant."""
@@ -228,7 +227,7 @@ def _text_of(content: bytes) -> str:
         raise UnreadableError(errno.EILSEQ, f"{what}; save it as UTF-8") from None
 
 
-def read_object(path: Path) -> dict[str, JsonValue]:
+def read_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file that a program wrote.
 
     Raises:
@@ -237,7 +236,7 @@ def read_object(path: Path) -> dict[str, JsonValue]:
     return object_of(read_bytes(path, limit=TEXT_LIMIT))
 
 
-def object_of(data: bytes) -> dict[str, JsonValue]:
+def object_of(data: bytes) -> dict[str, Any]:
     """The object in the content of a JSON file that a program wrote.
 
     Raises:

@@ -11,7 +11,6 @@ from popnas import files
 from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError, UserError
 from popnas.export import description
-from popnas.export.model_values import ModelDescription
 from popnas.runs import identity
 
 DESCRIPTION = description.NAME
@@ -46,8 +45,8 @@ class ModelFiles:
             raise UserError(f"{self.place} has no file {name}; it holds {_listed(self.contents)}.{remedy}")
         return self.contents[name]
 
-    def description(self) -> ModelDescription:
-        """What `model.json` says.
+    def description(self) -> dict[str, Any]:
+        """`model.json`.
 
         Raises:
             UserError: it is damaged, or lacks what is needed.
@@ -123,7 +122,7 @@ _EXPECTED = (
 def _read(folder: Path, onnx_name: str = ONNX) -> ModelFiles:
     found = ModelFiles(str(folder), _contents(folder), onnx_name)
     if DESCRIPTION in found.contents:
-        identity.check(folder / DESCRIPTION, found.description().run)
+        identity.check(folder / DESCRIPTION, found.description())
     return found
 
 

@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from popnas.records import Record
-
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class EpochRecord(Record):
+class EpochRecord:
     """One epoch: mean training loss, the rate of its last step, validation metrics per head (the last is
     the main one).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,6 @@ from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.records import Json, JsonValue
     from popnas.workflows.data.look import Look
 
 _LARGEST_SIDE = 64
@@ -76,13 +75,10 @@ def _text(look: Look, data: str, output: Path) -> str:
     return commented_text(document, header=header, remarks=_remarks(look))
 
 
-def _document(look: Look) -> Json:
+def _document(look: Look) -> dict[str, Any]:
+
     is_small = look.num_training < 5000
-    strategy: Json = {
-        "max_children": 32,
-        "max_exploration_children": 8,
-        "additional_pareto_objectives": ["time"],
-    }
+    strategy = {"max_children": 32, "max_exploration_children": 8, "additional_pareto_objectives": ["time"]}
     optimizer = {"type": "adamW", "scheduler": "cd"}
     return {
         "search_space": {
@@ -105,10 +101,10 @@ def _document(look: Look) -> Json:
     }
 
 
-def _data_settings(look: Look) -> Json:
+def _data_settings(look: Look) -> dict[str, Any]:
     if look.task.is_per_pixel:
         return {"ignore_class": None, **look.section, **masks.settings(look.dataset)}
-    settings: dict[str, JsonValue] = {
+    settings: dict[str, Any] = {
         "classes_count": look.dataset.num_classes,
         "batch_size": next(
             size for size in (128, 64, 32, 16, 8) if size * 20 <= look.num_training or size == 8
@@ -141,8 +137,8 @@ def _num_motifs(look: Look) -> int:
 
 def _imbalance(look: Look) -> float:
     """How many times as many examples the largest class has as the smallest."""
-    counts_K = look.dataset.train.class_counts(look.dataset.num_classes)
-    return float(counts_K.max() / max(counts_K.min(), 1))
+    counts = look.dataset.describe()["class_counts"]["train"]
+    return max(counts) / max(min(counts), 1)
 
 
 def _remarks(look: Look) -> dict[str, str]:
@@ -174,7 +170,7 @@ def _shape(look: Look) -> str:
 
 def _summary(look: Look) -> str:
     """One line of what was found."""
-    kind = look.kind.replace("_", " ")
+    kind = look.section["type"].replace("_", " ")
     lengths = ", of different lengths" if look.dataset.has_lengths else ""
     if look.task.is_per_pixel and masks.differ_in_size(look.dataset):
         lengths = " at the median, of different sizes"

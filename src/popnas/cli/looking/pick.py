@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,6 @@ from popnas.cli.terminal.output import echo, print_json_line
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
-    from popnas.records import Json, JsonValue
     from popnas.report.confirmed import ConfirmedCell
 
 
@@ -71,7 +70,7 @@ def command(
     cells = confirmed_cells(RunData.of(folder, state))
     own = next((cell for cell in cells if cell.evaluation.cell == item.cell), None)
     figures = {row.field or row.name: row.figure(item) for row in state.figures}
-    fields: Json = {
+    fields: dict[str, Any] = {
         "cell": item.cell,
         "score": figures.pop("score"),
         "confirmed": None if own is None else _as_json(own),
@@ -82,18 +81,18 @@ def command(
     if is_json:
         print_json_line(json.dumps(fields))
         return
-    shown = {**fields, "score": f"{item.score:.4f}", "confirmed": None if own is None else own.words}
-    for name, found in shown.items():
-        if found is not None and found is not False:
-            echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(found)}")
+    fields |= {"score": f"{item.score:.4f}", "confirmed": None if own is None else own.words}
+    for name, value in fields.items():
+        if value is not None and value is not False:
+            echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(value)}")
 
 
-def _as_json(cell: ConfirmedCell) -> Json:
+def _as_json(cell: ConfirmedCell) -> dict[str, Any]:
     """The mean over other seeds and the half of its 95 % interval (null: one seed says nothing of that)."""
     return {"mean": cell.summary.mean, "half": cell.summary.half, "scores": list(cell.scores)}
 
 
-def _for_people(value: JsonValue) -> str:
+def _for_people(value: Any) -> str:
     if isinstance(value, bool):
         return "yes"
     if isinstance(value, int):
