@@ -214,10 +214,10 @@ def main() -> None:
     partial = {"training_hyperparameters": {"epochs": arguments.epochs}}
     trained = train(arguments.run, partial=partial, name=NAME)
     (judged,) = evaluate(arguments.run, trained.folder)
-    assert judged.content is not None, judged.skipped
-    params, seconds = judged.content["params"], trained.training_seconds
+    assert judged.result is not None, judged.skipped
+    params, seconds = judged.result.model.description.params, trained.training_seconds
     show("popnas", params, trained.num_epochs, seconds, judged.metrics)
-    print(f"    {judged.content['cell']}")
+    print(f"    {judged.result.model.description.cell}")
     for factor in (1, 2):
         equal, total = agreement(ModelFolder(trained.folder), factor)
         print(

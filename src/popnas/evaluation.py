@@ -1,13 +1,14 @@
 """One candidate as values: what a worker is told (`CandidateJob`), what it answers (`Measured`), and both
-joined, which the journal stores and the strategy learns from (`Evaluation`).
+joined, which the journal stores and the strategy learns from (`Evaluation`); how surrogates were fitted to
+them (`FitReport`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from popnas.records import Json, Record
+from popnas.records import Json, Record, without_nulls
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,21 @@ class Evaluation(Record):
 
         What is null was not measured, and is as what lacks.
         """
-        known = {name: value for name, value in content.items() if value is not None}
-        return cls.from_json({**known, "volatile": volatile})
+        return cls.from_json({**without_nulls(content), "volatile": volatile})
+
+
+@dataclass(frozen=True)
+class FitReport(Record):
+    """How the fit of a surrogate to evaluations went.
+
+    `hyperparameters`: what was chosen; `loss_curve`: the training loss per epoch (empty where there are no
+    epochs); `cross_validation`: out-of-fold figures by name ("mape" in percent, "spearman", "r2"), None
+    where undefined.
+    """
+
+    hyperparameters: Json = field(default_factory=dict)
+    loss_curve: Sequence[float | None] = ()
+    cross_validation: Mapping[str, float | None] | None = field(default_factory=dict)
 
 
 _SPELLED = {"f1": "F1", "iou": "IoU"}

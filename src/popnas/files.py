@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from popnas.errors import closest
+from popnas.records import JsonValue
 
 TEXT_LIMIT = 64 * 2**20
 """Bytes of a text or JSON file; what is larger was not meant."""
@@ -227,7 +228,7 @@ def _text_of(content: bytes) -> str:
         raise UnreadableError(errno.EILSEQ, f"{what}; save it as UTF-8") from None
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, JsonValue]:
     """The object in a JSON file that a program wrote.
 
     Raises:
@@ -236,7 +237,7 @@ def read_object(path: Path) -> dict[str, Any]:
     return object_of(read_bytes(path, limit=TEXT_LIMIT))
 
 
-def object_of(data: bytes) -> dict[str, Any]:
+def object_of(data: bytes) -> dict[str, JsonValue]:
     """The object in the content of a JSON file that a program wrote.
 
     Raises:

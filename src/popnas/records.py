@@ -14,8 +14,8 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
-Json: TypeAlias = "Mapping[str, JsonValue]"
+JsonValue: TypeAlias = bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
+Json: TypeAlias = Mapping[str, JsonValue]
 
 
 class FormError(ValueError):
@@ -63,12 +63,27 @@ class Record:
                 raise FormError("has no {}", (name,))
         return cls(**found)
 
+    @classmethod
+    def of_known(cls, content: Json) -> Self:
+        """As `from_json`, of an object that may say more, as one of a later version does."""
+        return cls.from_json({name: content[name] for name in _fields(cls) if name in content})
+
+
+def names_of(kind: type[Record]) -> Sequence[str]:
+    """The fields of a kind of record, in the order of their declaration."""
+    return list(_fields(kind))
+
 
 def part(content: Json, name: str) -> Json:
     """A field that is an object, as sections of a configuration that nobody has checked are; an empty one
     where it lacks or is something else."""
     found = content.get(name)
     return found if isinstance(found, Mapping) else {}
+
+
+def without_nulls(content: Json) -> Json:
+    """Of files in which null means what is not there."""
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def _written(value: Any) -> JsonValue:

@@ -21,6 +21,7 @@ import numpy as np
 from popnas import files
 from popnas.errors import RunFolderError, StorageError
 from popnas.printable import printable
+from popnas.records import Json
 
 _WRONG_PLACE = {
     errno.EROFS: "mount it writable, or copy the run to a place that is",
@@ -145,7 +146,7 @@ PROOF = "sha256"
 """The field of a JSON object with the checksum of all others."""
 
 
-def proof(value: Mapping[str, Any]) -> str:
+def proof(value: Json) -> str:
     """The checksum of a JSON object, however it is laid out."""
     return hashlib.sha256(compact_json(value).encode()).hexdigest()
 
@@ -227,7 +228,7 @@ def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
     except Exception as error:  # numpy raises many kinds for damaged archives
         reason = files.reason(error) if isinstance(error, OSError) else "it is damaged"
         raise RunFolderError(
-            f"cannot read {path}: {reason}. A run that has not finished makes it again when it is resumed."
+            f"cannot read {path}: {reason}. A run that has not finished makes it again when resumed with -r."
         ) from error
     if sha256 is not None and arrays_sha256(arrays) != sha256:
         raise RunFolderError(

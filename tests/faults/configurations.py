@@ -125,7 +125,7 @@ def _places() -> list[tuple[str, ...]]:
     pending: list[tuple[str, ...]] = [()]
     while pending:
         path = pending.pop()
-        for name in dict.fromkeys(messages._properties(messages.schema_at(path))):
+        for name in dict.fromkeys(messages.properties(messages.schema_at(path))):
             found.append((*path, name))
             pending.append((*path, name))
     return sorted(found)
@@ -157,18 +157,17 @@ def _valid(document: dict[str, Any], place: tuple[str, ...], rng: random.Random)
     for ending, values in _TEXTS.items():
         if name.endswith(ending):
             return _put(document, place, rng.choice(values))
-    options = messages._options(messages.schema_at(place))
-    node = rng.choice(options)
-    if "enum" in node:
-        return _put(document, place, rng.choice(node["enum"]))
-    if node.get("type") == "boolean":
+    node = rng.choice(messages.schema_at(place).alternatives)
+    if node.choices:
+        return _put(document, place, rng.choice(node.choices))
+    if node.kind == "boolean":
         return _put(document, place, rng.random() < 0.5)
-    if node.get("type") in ("integer", "number"):
-        low = node.get("minimum", node.get("exclusiveMinimum", 0))
-        high = node.get("maximum", node.get("exclusiveMaximum", 1))
-        near = [low, low + 1, low + 2, high, high - 1] if node["type"] == "integer" else [low, high, high / 2]
+    if node.kind in ("integer", "number"):
+        low = next((bound for bound in (node.least, node.above) if bound is not None), 0)
+        high = next((bound for bound in (node.most, node.below) if bound is not None), 1)
+        near = [low, low + 1, low + 2, high, high - 1] if node.kind == "integer" else [low, high, high / 2]
         return _put(document, place, rng.choice(near))
-    return _put(document, place, None if node.get("type") == "null" else {})
+    return _put(document, place, None if node.kind == "null" else {})
 
 
 def _typo(document: dict[str, Any], place: tuple[str, ...], rng: random.Random) -> str:

@@ -30,7 +30,7 @@ from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.cli.main import run as command_line
 from popnas.errors import PopnasError
-from popnas.evaluators.training.model_json import model_json
+from popnas.evaluators.training.describing import describe_model
 from popnas.export import description, save_onnx
 from popnas.networks import weights
 from popnas.runs import RunFolder, told
@@ -75,7 +75,7 @@ def make_run(path: Path, *, seed: int = 0) -> Path:
     write_bytes(best / "weights.safetensors", weights.to_bytes(network.state_dict()))
     save_onnx(network, dataset.preprocessing, best / "model.onnx")
     write_json(best / "config.json", config.to_json())
-    description.write(best, model_json(CELL, spec, config, dataset))
+    description.write(best, describe_model(CELL, spec, config, dataset))
     return path
 
 

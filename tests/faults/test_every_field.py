@@ -167,7 +167,7 @@ FIELDS: dict[str, Line] = {
 
 def leaves(path: tuple[str, ...] = ()) -> list[str]:
     """The places of all fields that the schema knows."""
-    names = list(dict.fromkeys(messages._properties(messages.schema_at(path))))
+    names = list(dict.fromkeys(messages.properties(messages.schema_at(path))))
     if not names:
         return [messages.place(path)]
     return [leaf for name in names for leaf in leaves((*path, name))]

@@ -146,7 +146,7 @@ def check_evaluation(run: Path, alone: list[np.ndarray], data: Path, model: popn
     confusion = np.zeros((CLASSES, CLASSES), int)
     for probabilities, true in zip(alone, y, strict=True):
         np.add.at(confusion, (true, probabilities.argmax(axis=0)), 1)
-    content = found.content
+    content = found.result.to_json()
     assert content is not None and content["confusion"] == confusion.tolist()
     accuracy = confusion.trace() / confusion.sum()
     assert content["metrics"]["accuracy"] == pytest.approx(accuracy)

@@ -23,7 +23,8 @@ from popnas.process_state import forks, torch_as_imported
 
 if TYPE_CHECKING:
     from popnas.datasets import Preprocessing
-    from popnas.networks import Network
+    from popnas.networks.answering import Answering
+    from popnas.networks.spec import Contract
 
 
 class Backend(ABC):
@@ -59,7 +60,7 @@ class OnnxBackend(Backend):
             raise UserError(f"{files.place}/{files.onnx_name} cannot be run: {reason}. {REMEDY}") from error
         _SESSIONS.add(self._session)
         self._file = f"{files.place}/{files.onnx_name}"
-        self.size = self._checked_size(files.description())
+        self.size = self._checked_size(files.description().contract)
 
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         """See `Backend`."""
@@ -70,19 +71,17 @@ class OnnxBackend(Backend):
             reason = str(error).splitlines()[0]
             raise UserError(f"{self._file} does not answer these examples: {reason}. {REMEDY}") from error
 
-    def _checked_size(self, description: dict[str, Any]) -> tuple[int | None, ...]:
+    def _checked_size(self, contract: Contract) -> tuple[int | None, ...]:
         """The spatial size that the file takes; raises UserError if it is another network's."""
-        network = description["network"]
         inputs = {item.name: item.shape for item in self._session.get_inputs()}
         outputs = {item.name: item.shape for item in self._session.get_outputs()}
-        wanted = {"input", "lengths"} if network.get("has_lengths") else {"input"}
         shape = inputs.get("input", [])
         if (
-            inputs.keys() != wanted
+            inputs.keys() != set(contract.input_names)
             or outputs.keys() != {"probabilities"}
-            or len(shape) != len(network["input_shape"]) + 1
-            or shape[1] != network["input_shape"][-1]
-            or outputs["probabilities"][1:2] not in ([network["num_classes"]], [])
+            or len(shape) != contract.num_dims + 2
+            or shape[1] != contract.num_channels
+            or outputs["probabilities"][1:2] not in ([contract.num_classes], [])
         ):
             raise UserError(
                 f"{self._file} is not the network that {DESCRIPTION} describes: it takes {inputs} and gives "
@@ -116,11 +115,8 @@ class TorchBackend(Backend):
         network, preprocessing = _rebuilt(files)
         self._device = device.choose("auto")
         self._network = DeployedNetwork(network, preprocessing).to(self._device)
-        spec = network.spec
-        output = files.description().get("output")  # models of other versions may say nothing of it
-        is_per_pixel = spec.macro != "classification" if output is None else len(output["shape"]) > 2
-        # Networks that answer per pixel, and those of series, take any extent.
-        self.size = spec.input_size if spec.num_dims == 2 and not is_per_pixel else (None,) * spec.num_dims
+        contract = network.contract
+        self.size = (None,) * contract.num_dims if contract.may_vary_in_size else contract.size
 
     @torch_as_imported()
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
@@ -133,19 +129,17 @@ class TorchBackend(Backend):
             return np.asarray(self._network(*inputs).cpu().numpy())
 
 
-def _rebuilt(files: ModelFiles) -> tuple[Network, Preprocessing]:
+def _rebuilt(files: ModelFiles) -> tuple[Answering, Preprocessing]:
     """The network with its weights, and its preprocessing; raises UserError."""
-    from popnas.datasets import Preprocessing
     from popnas.export.stored import network_of
 
-    description = files.description()
-    if description.get("preprocessing") is None:
+    model = files.description()
+    if model.preprocessing is None:
         raise UserError(
             f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
             'backend needs; use backend="onnx".'
         )
-    network = network_of(description, Path(files.place) / WEIGHTS, files[WEIGHTS])
-    return network, Preprocessing.from_json(description["preprocessing"])
+    return network_of(model, Path(files.place) / WEIGHTS, files[WEIGHTS]), model.preprocessing
 
 
 def _has_onnx(files: ModelFiles) -> bool:

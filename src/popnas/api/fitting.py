@@ -5,10 +5,9 @@ Workers read the data from a file in the run's neighbourhood, as any other run d
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from popnas.datasets import labels as class_labels
 from popnas.datasets import splits
 from popnas.datasets.findings import Notes
 from popnas.errors import DataError
+from popnas.records import Json, JsonValue, part, without_nulls
 from popnas.workflows.settings import load_config
 
 # Compact enough for minutes on a laptop; a configuration of one's own names others.
@@ -72,10 +72,10 @@ class TrainingData:
     def save(self, folder: Path) -> None:
         """Write `train.npz` as the `.npz` sources read it."""
         folder.mkdir(parents=True)
-        content: dict[str, Any] = {"x": arrays.as_stored(self.examples, self.num_dims), "y": self.texts}
+        content = {"x": arrays.as_stored(self.examples, self.num_dims), "y": self.texts}
         if self.examples.lengths is not None:
             content["lengths"] = self.examples.lengths
-        np.savez(folder / "train.npz", **content)
+        np.savez(folder / "train.npz", **content)  # type: ignore[arg-type]
 
 
 def configuration(data: TrainingData, folder: Path, options: Options) -> RunConfig:
@@ -89,21 +89,17 @@ def configuration(data: TrainingData, folder: Path, options: Options) -> RunConf
         ConfigError: with all mistakes of the configuration.
     """
     task = options.task_of(data.num_dims)
-    given = copy.deepcopy(options.document)
+    given = options.document
     document = given if options.is_whole else _merged(_defaults(data), given)
-    dataset = _section(document, "dataset")
-    for unused in OF_THE_DATA:
-        dataset.pop(unused, None)
-    dataset |= {"type": task, "path": str(folder)}
-    others = _section(document, "others")
+    dataset: Json = {**dict.fromkeys(OF_THE_DATA), "type": task, "path": str(folder)}
+    others: dict[str, JsonValue] = {}
     if options.seed is not None:
         others["seed"] = options.seed
     if options.max_hours is not None:
         others["max_hours"] = options.max_hours
     if options.n_jobs is not None:
-        executor = others.get("executor")
-        others["executor"] = executor_of(options.n_jobs, executor if isinstance(executor, dict) else {})
-    return load_config(document)
+        others["executor"] = executor_of(options.n_jobs, part(part(document, "others"), "executor"))
+    return load_config(_laid_over(_laid_over(document, "dataset", dataset), "others", others))
 
 
 def check_enough(data: TrainingData, config: RunConfig) -> None:
@@ -161,13 +157,17 @@ def _named(classes: np.ndarray) -> np.ndarray:
     return np.array(list(spellings)) if classes.dtype.kind in "OT" else classes
 
 
-def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """A section to change; one that is no object is left to `load_config`, which reports it."""
-    section = document.setdefault(name, {})
-    return section if isinstance(section, dict) else {}
+def _laid_over(document: Json, name: str, changes: Json) -> Json:
+    """With a section changed, fields that become null left out; one that is no object is left to
+    `load_config`, which reports it."""
+    section = document.get(name, {})
+    if not isinstance(section, Mapping):
+        return document
+    kept = {field: value for field, value in section.items() if field not in changes}
+    return {**document, name: {**kept, **without_nulls(changes)}}
 
 
-def _defaults(data: TrainingData) -> dict[str, Any]:
+def _defaults(data: TrainingData) -> Json:
     num_examples = len(data.examples)
     batch_size = next(
         (size for size in _BATCH_SIZES if size * _BATCHES_PER_EPOCH <= num_examples), _BATCH_SIZES[-1]
@@ -200,11 +200,11 @@ def _validation_size(data: TrainingData) -> float:
     return float(min(max(usual, needed), 0.9))
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: Json, over: Json) -> Json:
     """`over` laid over `base`, section by section; an optimizer is replaced whole, as in partial files."""
     merged = dict(base)
     for name, value in over.items():
         below = merged.get(name)
-        is_open = name != "optimizer" and isinstance(value, dict) and isinstance(below, dict)
-        merged[name] = _merged(below, value) if is_open and below is not None else value
+        is_open = name != "optimizer" and isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[name] = _merged(part(base, name), part(over, name)) if is_open else value
     return merged

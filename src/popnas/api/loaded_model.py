@@ -52,7 +52,7 @@ class LoadedModel:
     files' bytes, so it can be pickled; the session that computes is made on first use.
 
     Attributes:
-        description: `model.json`: cell, network, input contract, metrics, versions.
+        description: `model.json` as an object: cell, network, input contract, metrics, versions.
         classes_: the class labels in order of their probabilities; integers if all names are whole numbers.
         backend: "onnx" or "torch".
         batch_size: examples per call of the network.
@@ -64,11 +64,11 @@ class LoadedModel:
         self.backend = backends.check_name(backend)
         self.batch_size = batch_size
         self.files = files
-        self.description = files.description()
-        self.classes_ = _labels(self.description["class_names"])
-        network = self.description["network"]
-        self._shape = tuple(int(extent) for extent in network["input_shape"])
-        self._has_lengths = bool(network.get("has_lengths", False))
+        self._model = files.description()
+        self.description = dict(self._model.to_json())
+        self.classes_ = _labels(self._model.class_names)
+        self._shape = self._model.contract.input_shape
+        self._has_lengths = self._model.contract.has_lengths
         self._ready: Backend | None = None
         self._pid = os.getpid()
 
@@ -159,13 +159,13 @@ class LoadedModel:
 
     def _zero_input(self) -> np.ndarray:
         """The raw value of each channel (C,) that is zero after normalisation."""
-        preprocessing = self.description.get("preprocessing")
+        preprocessing = self._model.preprocessing
         if preprocessing is None:
             raise InputError(
                 f"this model takes series of at least {self._shape[0]} timesteps: {self.files.place} was "
                 "written by popnas 0.1.0 and does not say what shorter ones are filled up with."
             )
-        return np.array(preprocessing["offset"], dtype=np.float32)
+        return np.array(preprocessing.offset, dtype=np.float32)
 
     def _of_known_shape(self, examples: Examples, size: tuple[int | None, ...]) -> Examples:
         channels = self._shape[-1]

@@ -11,6 +11,7 @@ from popnas import files
 from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError, UserError
 from popnas.export import description
+from popnas.export.model_values import ModelDescription
 from popnas.runs import identity
 
 DESCRIPTION = description.NAME
@@ -45,8 +46,8 @@ class ModelFiles:
             raise UserError(f"{self.place} has no file {name}; it holds {_listed(self.contents)}.{remedy}")
         return self.contents[name]
 
-    def description(self) -> dict[str, Any]:
-        """`model.json`.
+    def description(self) -> ModelDescription:
+        """What `model.json` says.
 
         Raises:
             UserError: it is damaged, or lacks what is needed.
@@ -122,7 +123,7 @@ _EXPECTED = (
 def _read(folder: Path, onnx_name: str = ONNX) -> ModelFiles:
     found = ModelFiles(str(folder), _contents(folder), onnx_name)
     if DESCRIPTION in found.contents:
-        identity.check(folder / DESCRIPTION, found.description())
+        identity.check(folder / DESCRIPTION, found.description().run)
     return found
 
 

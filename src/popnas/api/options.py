@@ -21,6 +21,7 @@ from popnas.api.arrays import InputError
 from popnas.config import Source
 from popnas.config.messages import show
 from popnas.errors import nearest
+from popnas.records import Json, part
 
 STAGES = ("search", "model_selection", "final_training")
 NUM_SELECTED = 5
@@ -36,10 +37,10 @@ class Options:
     that are laid over the defaults."""
 
     task: str | None
-    document: dict[str, Any]
+    document: Json
     is_whole: bool
-    selection_config: str | Path | dict[str, Any] | None
-    final_config: str | Path | dict[str, Any] | None
+    selection_config: Source | None
+    final_config: Source | None
     num_selected: int
     last_stage: str
     max_hours: float | None
@@ -80,7 +81,7 @@ class Options:
         Raises:
             InputError: the configuration is for another task.
         """
-        named = _section(self.document, "dataset").get("type")
+        named = part(self.document, "dataset").get("type")
         task = self.task or (named if named in _one_label(num_dims) else tasks.for_arrays()[num_dims])
         if named not in (None, task):
             raise InputError(
@@ -97,7 +98,7 @@ class Options:
             if is_given and place < stage:
                 yield f"{name}: has no effect with last_stage {self.last_stage!r}, which comes before."
         yield from self._over_the_configuration()
-        dataset = _section(self.document, "dataset")
+        dataset = part(self.document, "dataset")
         for name in OF_THE_DATA:
             is_replaced = self.is_whole and name in ("name", "path")  # a whole configuration has to have one
             if dataset.get(name) is not None and not is_replaced:
@@ -111,7 +112,7 @@ class Options:
         if self.seed is not None and self._others("seed") is not None:
             yield f"config: others.seed ({self._others('seed')}): has no effect beside random_state."
         executor = self._others("executor")
-        if self.n_jobs is not None and isinstance(executor, dict):
+        if self.n_jobs is not None and isinstance(executor, Mapping):
             wanted = executor_of(self.n_jobs, {})
             for name in ("kind", "workers"):
                 value = executor.get(name)
@@ -123,7 +124,7 @@ class Options:
 
     def _others(self, name: str) -> Any:
         """A field of `others` as the configuration gives it; None where a whole one has the default."""
-        value = _section(self.document, "others").get(name)
+        value = part(self.document, "others").get(name)
         if not self.is_whole:
             return value
         default = configurations.OthersConfig().model_dump(mode="json")[name]
@@ -136,13 +137,13 @@ def _one_label(num_dims: int) -> list[str]:
     return [name for name, task in found if task.num_dims == num_dims and not task.is_per_pixel]
 
 
-def executor_of(n_jobs: int, executor: Mapping[str, Any]) -> dict[str, Any]:
+def executor_of(n_jobs: int, executor: Json) -> Json:
     """The executor for so many networks at the same time; what else `executor` says stays."""
     kind, workers = ("inline", None) if n_jobs == 1 else ("processes", None if n_jobs < 0 else n_jobs)
     return {**executor, "kind": kind, "workers": workers}
 
 
-def _document(source: Source | None) -> tuple[dict[str, Any], bool]:
+def _document(source: Source | None) -> tuple[Json, bool]:
     if source is None:
         return {}, False
     if isinstance(source, Mapping):
@@ -152,11 +153,11 @@ def _document(source: Source | None) -> tuple[dict[str, Any], bool]:
     return configurations.load(_checked_source("config", source)).to_json(), True
 
 
-def _partial(name: str, source: Source | None) -> str | Path | dict[str, Any] | None:
+def _partial(name: str, source: Source | None) -> Source | None:
     return None if source is None else _checked_source(name, source)
 
 
-def _checked_source(name: str, source: Any) -> str | Path | dict[str, Any]:
+def _checked_source(name: str, source: Any) -> Source:
     if isinstance(source, Mapping):
         return configurations.plain(source)
     if isinstance(source, PathLike):
@@ -217,9 +218,9 @@ def _folder(given: Any) -> Path | None:
     return Path(value).expanduser().resolve()
 
 
-def _seed(random_state: Any, document: dict[str, Any]) -> int | None:
+def _seed(random_state: Any, document: Json) -> int | None:
     """The seed of this fit; None where the configuration has one and `random_state` is None."""
-    if random_state is None and _section(document, "others").get("seed") is not None:
+    if random_state is None and part(document, "others").get("seed") is not None:
         return None
     value = configurations.plain(random_state)
     try:
@@ -232,22 +233,16 @@ def _seed(random_state: Any, document: dict[str, Any]) -> int | None:
     return int(generator.randint(2**31 - 1))
 
 
-def _refuse_masks(task: Any, document: dict[str, Any]) -> None:
+def _refuse_masks(task: Any, document: Json) -> None:
     """Refuse a task that answers with masks, asked for by name or in a configuration: an estimator's answers
     are labels."""
-    for name in (task, _section(document, "dataset").get("type")):
+    for name in (task, part(document, "dataset").get("type")):
         if isinstance(name, str) and name in tasks.REGISTRY.names() and tasks.get(name).is_per_pixel:
             raise InputError(
                 f"PopnasClassifier learns one label per example and cannot be fitted for {name!r}, whose "
                 "labels are masks. Write images and masks into .npz files or folders, search with "
                 "popnas.search(config), and predict with popnas.load(run_folder)."
             )
-
-
-def _section(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A section of a configuration that is not checked yet."""
-    section = document.get(name)
-    return section if isinstance(section, dict) else {}
 
 
 def _shown(value: Any) -> str:

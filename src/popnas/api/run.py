@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from popnas import files, objectives
 from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
-from popnas.printable import counted
+from popnas.records import Json
 from popnas.report import markup
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.front import trained_front
@@ -57,7 +57,7 @@ class Run:
         return self.folder.path
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         """The resolved configuration, as the JSON file has it."""
         return self.folder.config_json()
 
@@ -155,7 +155,7 @@ class Run:
         failed = f" ({num_failed} failed)" if num_failed else ""
         best = f", best score {self.best.score:.4f}" if self.best and self.best.score is not None else ""
         end = self.state.finish_reason or f"in step {self.state.next_step}"
-        return f"{end}, {counted(len(evaluations), 'network')}{failed}{best}"
+        return f"{end}, {len(evaluations)} networks{failed}{best}"
 
     @cached_property
     def _data(self) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from popnas.api.arrays import InputError
 from popnas.api.options import OF_THE_DATA
-from popnas.config import RunConfig
+from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError
 from popnas.events import JobEvent, ModelFinished, PhaseStarted, Told, Warned
 from popnas.workflows.models import final_training, selection
@@ -44,8 +44,8 @@ class Fit:
 
     last: str
     num_selected: int
-    selection: str | Path | dict[str, Any] | None
-    final: str | Path | dict[str, Any] | None
+    selection: Source | None
+    final: Source | None
 
     @property
     def request(self) -> JobRequest:

@@ -6,11 +6,12 @@ since the same file serves both and POPNAS's own files do; what a stage does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem
+from popnas.records import Json, JsonValue
 
 Stage = Literal["model_selection", "final_training"]
 
@@ -67,11 +68,11 @@ def reason_ignored(place: str, stage: Stage) -> str | None:
     return None
 
 
-def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(node: Json, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
     """Every field with its value; a mapping of the user's own keys counts as one value."""
     for key, value in node.items():
         place = f"{prefix}{key}"
-        if isinstance(value, dict) and place not in _MAPPINGS:
+        if isinstance(value, Mapping) and place not in _MAPPINGS:
             yield from _leaves(value, f"{place}.")
         else:
             yield place, value

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from popnas.config import messages
+from popnas.records import Json
 
 _WIDTH = 100
 
 
 def commented_text(
-    document: Mapping[str, Any], *, header: Sequence[str] = (), remarks: Mapping[str, str] | None = None
+    document: Json, *, header: Sequence[str] = (), remarks: Mapping[str, str] | None = None
 ) -> str:
     """JSON with `//` comments that `load` reads back as `document`.
 
@@ -25,7 +26,7 @@ def commented_text(
     return "\n".join(lines) + "\n"
 
 
-def _members(fields: Mapping[str, Any], path: messages.Path, remarks: Mapping[str, str]) -> Iterator[str]:
+def _members(fields: Json, path: messages.Path, remarks: Mapping[str, str]) -> Iterator[str]:
     indent = "  " * (len(path) + 1)
     for index, (key, value) in enumerate(fields.items()):
         inner = (*path, key)

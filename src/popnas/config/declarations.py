@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotated_types import Ge, Le
@@ -18,6 +19,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from popnas.errors import ConfigError
+from popnas.records import Json, JsonValue, part
 
 
 class Section(BaseModel):
@@ -71,6 +73,104 @@ def bounds(section: type[Section], name: str) -> tuple[int, int]:
     found = section.model_fields[name].metadata
     least = next(rule.ge for rule in found if isinstance(rule, Ge))
     return int(least), int(next(rule.le for rule in found if isinstance(rule, Le)))  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What may stand at a place of a configuration, read from the JSON Schema of its declaration.
+
+    Attributes:
+        kind: JSON's word for it ("integer", "object", ...); None where there are `options`, or nothing is
+            known.
+        choices: the only texts.
+        least, above, most, below: bounds of a number, with and without the bound itself.
+        has_entries: a list must have one at least.
+        pair: what the entries of a list of that length are; `entries`: those of any other.
+        properties: the keys of an object; `others`: what further ones hold.
+        options: alternatives, null among them.
+        reason: why the bounds are where they are; `is_of_both` if not only the upper one.
+        description: what it is for.
+    """
+
+    kind: str | None = None
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+    has_entries: bool = False
+    pair: tuple[Declared, ...] = ()
+    entries: Declared | None = None
+    properties: Mapping[str, Declared] = field(default_factory=dict)
+    others: Declared | None = None
+    options: tuple[Declared, ...] = ()
+    reason: str = ""
+    is_of_both: bool = False
+    description: str = ""
+
+    @classmethod
+    def of(cls, node: Json, definitions: Json) -> Declared:
+        """A node of a schema, whose references lead into `definitions`."""
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            meant = cls.of(part(definitions, reference.removeprefix("#/$defs/")), definitions)
+            return replace(meant, description=_text(node, "description") or meant.description)
+        inner = {name: part(part(node, "properties"), name) for name in part(node, "properties")}
+        return cls(
+            kind=_text(node, "type") or None,
+            choices=tuple(map(str, _list(node, "enum"))),
+            least=_number(node, "minimum"),
+            above=_number(node, "exclusiveMinimum"),
+            most=_number(node, "maximum"),
+            below=_number(node, "exclusiveMaximum"),
+            has_entries=bool(node.get("minItems")),
+            pair=tuple(cls.of(item, definitions) for item in _nodes(node, "prefixItems")),
+            entries=cls.of(part(node, "items"), definitions) if "items" in node else None,
+            properties={name: cls.of(each, definitions) for name, each in inner.items()},
+            others=cls.of(part(node, "additionalProperties"), definitions)
+            if part(node, "additionalProperties")
+            else None,
+            options=tuple(cls.of(item, definitions) for item in _nodes(node, "anyOf")),
+            reason=_text(node, "$comment"),
+            is_of_both="x-comment-on-both-bounds" in node,
+            description=_text(node, "description"),
+        )
+
+    @property
+    def alternatives(self) -> list[Declared]:
+        """All that it may be, null among it, without nesting."""
+        if not self.options:
+            return [self]
+        return [inner for option in self.options for inner in option.alternatives]
+
+    def child(self, step: str | int) -> Declared | None:
+        """What an entry or a key of it may be; None where there is no such one."""
+        if isinstance(step, int):
+            return self.pair[step] if step < len(self.pair) else self.entries
+        return self.properties.get(step) or self.others
+
+
+NOTHING = Declared()
+"""Of a place that no configuration has."""
+
+
+def _text(node: Json, name: str) -> str:
+    found = node.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _number(node: Json, name: str) -> float | None:
+    found = node.get(name)
+    return found if isinstance(found, int | float) else None
+
+
+def _list(node: Json, name: str) -> Sequence[JsonValue]:
+    found = node.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _nodes(node: Json, name: str) -> list[Json]:
+    return [item for item in _list(node, name) if isinstance(item, dict)]
 
 
 NAMES_OF = "x-names-of"

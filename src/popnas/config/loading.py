@@ -19,8 +19,9 @@ from popnas.config.names import NameRules
 from popnas.config.plain import plain
 from popnas.config.run_config import RunConfig
 from popnas.errors import ConfigError, Problem, closest
+from popnas.records import Json, part
 
-Source = str | Path | Mapping[str, Any] | RunConfig
+Source = str | Path | Json | RunConfig
 
 _MAX_FILE_BYTES = 1 << 20
 # Stands in for a malformed text so that the rules can look at the rest; what it causes is not reported.
@@ -37,10 +38,10 @@ class _Document:
     set_paths: set[tuple[str, ...]] = field(default_factory=set)
 
     def with_origin(self, path: messages.Path, problem: Problem) -> Problem:
-        """The problem with the line, or the change, that it comes from."""
+        """The problem with the line, or the --set, that it comes from."""
         if any(path[: len(changed)] == changed for changed in self.set_paths):
             hint = messages.quoting_hint(path, problem.value)
-            return Problem(problem.place, problem.value, f"{problem.message}{hint} (from `sets`)")
+            return Problem(problem.place, problem.value, f"{problem.message}{hint} (from --set)")
         line = self.lines.get(path)
         return Problem(problem.place, problem.value, f"{problem.message} (line {line})") if line else problem
 
@@ -89,7 +90,7 @@ def merge(
     return _check(document, problems, names)
 
 
-def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+def changed(config: RunConfig, changes: Json) -> RunConfig:
     """The configuration with fields ("section.key", deeper with more dots) set to other values.
 
     Raises:
@@ -102,7 +103,7 @@ def changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     return _check(document, [], None)
 
 
-def schema(names: NameRules | None = None) -> dict[str, Any]:
+def schema(names: NameRules | None = None) -> Json:
     """The JSON Schema of a configuration, for editors: they complete the registries' `names`, and accept
     others.
     """
@@ -191,7 +192,7 @@ def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
         path = tuple(key.strip().split("."))
         if not equals or not all(path):
             message = f"must be written section.key=value, got '{messages.shorten(change)}'."
-            problems.append(Problem("`sets`", change, message))
+            problems.append(Problem("--set", change, message))
             continue
         document.set_paths.add(path)
         problems.extend(_set(document.value, path, _given(path, text)))
@@ -199,7 +200,7 @@ def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
 
 
 def _given(path: tuple[str, ...], text: str) -> Any:
-    """What a change says: JSON, else a text; a field that holds a text takes whatever else as it stands."""
+    """What a --set says: JSON, else a text; a field that holds a text takes whatever else as it stands."""
     try:
         value = jsonc.parse(text).value
     except jsonc.JsonError:
@@ -215,9 +216,9 @@ def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
         outer = path[: depth + 1]
         if not messages.exists(outer):
             unknown = messages.unknown_key(outer)
-            return [Problem(unknown.place, unknown.value, f"{unknown.message} (from `sets`)")]
+            return [Problem(unknown.place, unknown.value, f"{unknown.message} (from --set)")]
         if not messages.is_section(outer):
-            return [Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from `sets`)")]
+            return [Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from --set)")]
         if node.get(key) is None:
             node[key] = {}
         node = node[key]
@@ -226,16 +227,16 @@ def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
     return []
 
 
-def _merged(base: BaseModel, whole: dict[str, Any], partial: dict[str, Any]) -> dict[str, Any]:
-    whole = dict(whole)
+def _merged(base: BaseModel, whole: Json, partial: Json) -> Json:
+    merged = dict(whole)
     for key, value in partial.items():
         current = getattr(base, key, None)
         is_replaced = key == "optimizer" and isinstance(value, dict) and "type" in value
         if isinstance(current, BaseModel) and isinstance(value, dict) and not is_replaced:
-            whole[key] = _merged(current, whole[key], value)
+            merged[key] = _merged(current, part(whole, key), value)
         else:
-            whole[key] = value
-    return whole
+            merged[key] = value
+    return merged
 
 
 def _check(document: _Document, problems: list[Problem], names: NameRules | None) -> RunConfig:
@@ -317,7 +318,7 @@ def _leave_out(document: dict[str, Any], path: messages.Path) -> None:
     node, last = parents[-1], path[len(parents) - 1]
     if len(parents) < len(path):
         return  # it went with a value around it
-    if isinstance(node, list) and isinstance(last, int) and messages.schema_at(path).get("type") == "string":
+    if isinstance(node, list) and isinstance(last, int) and messages.schema_at(path).kind == "string":
         node[last] = _PLACEHOLDER
     elif isinstance(node, dict) and last in node:
         node.pop(last)
@@ -328,14 +329,14 @@ def _leave_out(document: dict[str, Any], path: messages.Path) -> None:
 def _path_of(place: str) -> messages.Path:
     """The path of a place that a rule reports; rules use plain keys and one index at most."""
     steps: list[str | int] = []
-    for part in place.split("."):
-        key, bracket, index = part.partition("[")
+    for step in place.split("."):
+        key, bracket, index = step.partition("[")
         steps.append(key)
         if bracket and index[:-1].isdigit():
             steps.append(int(index[:-1]))
     return tuple(steps)
 
 
-def to_text(document: dict[str, Any]) -> str:
+def to_text(document: Json) -> str:
     """A configuration's JSON as files hold it."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from popnas.config import jsonc, leftovers
+from popnas.config.declarations import NOTHING, Declared
 from popnas.config.plain import Foreign
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem, nearest
+from popnas.records import Json, part
 
 Path = tuple[str | int, ...]
-Schema = dict[str, Any]
 
 _LONGEST_HINT = 400
 _TOO_LARGE = ("less_than", "less_than_equal")
@@ -67,7 +68,7 @@ def unknown_key(path: Path, value: Any = None) -> Problem:
     key = str(path[-1])
     if (old := leftovers.instead(path, value, _places_with)) is not None:
         return Problem(place(path), key, f"unknown key '{key}': {old}")
-    choices = list(_properties(schema_at(path[:-1])))
+    choices = list(properties(schema_at(path[:-1])))
     homes = _places_with(key)
     if homes:
         hint = f" It belongs in {' or '.join(home or 'the top level' for home in homes)}."
@@ -82,7 +83,7 @@ def wrong_value(path: Path, value: Any, *, error: str = "") -> Problem:
     reason = _reason(node, error)
     message = f"must be {rule(node)}, got {show(value)}{': ' * bool(reason)}{reason}."
     if isinstance(value, str):
-        message += nearest(value, _enum(node)) or _unquote_hint(node, value)
+        message += nearest(value, _choices(node)) or _unquote_hint(node, value)
     elif is_text(path) and isinstance(value, int | float):
         message += f" Write it in double quotes: {json.dumps(show(value))}."
     elif isinstance(value, Foreign) and value.remedy:
@@ -130,42 +131,42 @@ def rule_at(path: Path) -> str:
     return rule(schema_at(path))
 
 
-def rule(node: Schema) -> str:
+def rule(node: Declared) -> str:
     """What a schema asks for, in words: "a whole number, at least 1, or null"."""
-    options = _options(node)
-    solid = [option for option in options if option.get("type") != "null"]
+    options = node.alternatives
+    solid = [option for option in options if option.kind != "null"]
     words = _rule_of_one(solid[-1]) if solid else "null"
     if len(solid) == len(options):
         return words
     return f"{words}, or null" if "," in words else f"{words} or null"
 
 
-def _rule_of_one(node: Schema) -> str:
-    if "enum" in node:
-        return "one of " + ", ".join(f"'{choice}'" for choice in node["enum"])
-    kind = node.get("type")
+def _rule_of_one(node: Declared) -> str:
+    if node.choices:
+        return "one of " + ", ".join(f"'{choice}'" for choice in node.choices)
+    kind = node.kind
     if kind in ("integer", "number"):
         bounds = _bounds(node)
         words = "a whole number" if kind == "integer" else "a number"
         return f"{words}, {bounds}" if bounds else words
-    if kind == "array" and "prefixItems" in node:
+    if kind == "array" and node.pair:
         return "a list [min, max] of two numbers"
     if kind == "array":
-        return "a list of texts" + (" with at least one entry" if node.get("minItems") else "")
+        return "a list of texts" + (" with at least one entry" if node.has_entries else "")
     if kind == "object":
-        keys = ", ".join(node.get("properties", {}))
+        keys = ", ".join(node.properties)
         return f"an object with keys of {keys}" if keys else "an object"
     return {"boolean": "true or false", "string": "a text that is not empty"}.get(str(kind), "a value")
 
 
-def _bounds(node: Schema) -> str:
+def _bounds(node: Declared) -> str:
     words = []
-    for key, phrase in (("minimum", "at least"), ("exclusiveMinimum", "above")):
-        if key in node:
-            words.append(f"{phrase} {node[key]:g}")
-    for key, phrase in (("maximum", "at most"), ("exclusiveMaximum", "below")):
-        if key in node:
-            words.append(f"{phrase} {_figure(node[key])}")
+    for bound, phrase in ((node.least, "at least"), (node.above, "above")):
+        if bound is not None:
+            words.append(f"{phrase} {bound:g}")
+    for bound, phrase in ((node.most, "at most"), (node.below, "below")):
+        if bound is not None:
+            words.append(f"{phrase} {_figure(bound)}")
     return " and ".join(words)
 
 
@@ -176,8 +177,8 @@ def _figure(value: float) -> str:
     return f"{value:g}" if value < 1e4 or value >= 1e9 else f"{value:,.0f}"
 
 
-def _unquote_hint(node: Schema, value: str) -> str:
-    kinds = {option.get("type") for option in _options(node)}
+def _unquote_hint(node: Declared, value: str) -> str:
+    kinds = {option.kind for option in node.alternatives}
     try:
         unquoted = jsonc.parse(value).value
     except jsonc.JsonError:
@@ -193,7 +194,7 @@ def quoting_hint(path: Path, value: Any) -> str:
     """How a list or an object is written on a command line, whose quotes a shell takes away; "" where the
     field wants neither, or has it.
     """
-    kinds = {option.get("type") for option in _options(schema_at(path))}
+    kinds = {option.kind for option in schema_at(path).alternatives}
     field = place(path)
     if not isinstance(value, str) or not kinds & {"array", "object"}:
         return ""
@@ -203,52 +204,37 @@ def quoting_hint(path: Path, value: Any) -> str:
         given = f"'{field}={json.dumps([item for item in items if item], ensure_ascii=False)}'"
     if len(given) > _LONGEST_HINT or "'" in given[1:-1] or not given.isprintable():
         given = f'\'{field}=["a", "b"]\''
-    return f" A shell takes the quotes away: put single quotes around the whole argument, `sets` {given}."
+    return f" A shell takes the quotes away: put single quotes around the whole argument, --set {given}."
 
 
 @cache
-def whole_schema() -> Schema:
+def whole_schema() -> Json:
     """The JSON Schema of a configuration, with references."""
     return RunConfig.model_json_schema()
 
 
-def schema_at(path: Path) -> Schema:
-    """The schema of the value at `path`; empty where nothing is known."""
-    node: Schema = whole_schema()
+@cache
+def _declared() -> Declared:
+    return Declared.of(whole_schema(), part(whole_schema(), "$defs"))
+
+
+def schema_at(path: Path) -> Declared:
+    """What may stand at `path`; `NOTHING` where no configuration has that."""
+    node = _declared()
     for step in path:
-        node = next((child for option in _options(node) if (child := _child(option, step))), {})
-    return _resolve(node)
+        found = (option.child(step) for option in node.alternatives)
+        node = next((child for child in found if child is not None), NOTHING)
+    return node
 
 
-def _child(node: Schema, step: str | int) -> Schema:
-    if isinstance(step, int):
-        items = node.get("prefixItems", [])
-        return items[step] if step < len(items) else node.get("items", {})
-    extra = node.get("additionalProperties")
-    return node.get("properties", {}).get(step) or (extra if isinstance(extra, dict) else {})
+def properties(node: Declared) -> Iterator[str]:
+    """The keys that an object may have, of all alternatives."""
+    for option in node.alternatives:
+        yield from option.properties
 
 
-def _resolve(node: Schema) -> Schema:
-    if "$ref" not in node:
-        return node
-    return whole_schema()["$defs"][node["$ref"].removeprefix("#/$defs/")]
-
-
-def _options(node: Schema) -> list[Schema]:
-    """The alternatives of a node, null among them, without references and nesting."""
-    node = _resolve(node)
-    if "anyOf" not in node:
-        return [node]
-    return [inner for option in node["anyOf"] for inner in _options(option)]
-
-
-def _properties(node: Schema) -> Iterator[str]:
-    for option in _options(node):
-        yield from option.get("properties", {})
-
-
-def _enum(node: Schema) -> list[str]:
-    return [choice for option in _options(node) for choice in option.get("enum", [])]
+def _choices(node: Declared) -> list[str]:
+    return [choice for option in node.alternatives for choice in option.choices]
 
 
 def _places_with(key: str) -> list[str]:
@@ -257,7 +243,7 @@ def _places_with(key: str) -> list[str]:
     pending: list[Path] = [()]
     while pending:
         path = pending.pop(0)
-        names = list(_properties(schema_at(path)))
+        names = list(properties(schema_at(path)))
         if key in names:
             found.append(place(path))
         pending.extend((*path, name) for name in names)
@@ -271,7 +257,7 @@ def fields() -> tuple[str, ...]:
     pending: list[Path] = [()]
     while pending:
         path = pending.pop(0)
-        names = list(_properties(schema_at(path)))
+        names = list(properties(schema_at(path)))
         if path and not names:
             found.append(place(path))
         pending.extend((*path, name) for name in names)
@@ -280,33 +266,32 @@ def fields() -> tuple[str, ...]:
 
 def is_text(path: Path) -> bool:
     """Whether the value at `path` can only be a text (or null)."""
-    kinds = {option.get("type", "string") for option in _options(schema_at(path))}
+    kinds = {option.kind or "string" for option in schema_at(path).alternatives}
     return exists(path) and kinds <= {"string", "null"} and "string" in kinds
 
 
-def _reason(node: Schema, error: str) -> str:
+def _reason(node: Declared, error: str) -> str:
     """Why the bound that a number breaks is where it is; "" where that needs no words."""
-    for option in _options(node):
-        if error in _TOO_LARGE or (error in _TOO_SMALL and "x-comment-on-both-bounds" in option):
-            return str(option.get("$comment", ""))
+    for option in node.alternatives:
+        if error in _TOO_LARGE or (error in _TOO_SMALL and option.is_of_both):
+            return option.reason
     return ""
 
 
 def exists(path: Path) -> bool:
     """Whether a configuration can have a value at `path`."""
-    return bool(schema_at(path))
+    return schema_at(path) != NOTHING
 
 
 def is_section(path: Path) -> bool:
     """Whether the value at `path` is an object."""
-    node = schema_at(path)
-    return any(option.get("type") == "object" for option in _options(node))
+    return any(option.kind == "object" for option in schema_at(path).alternatives)
 
 
 def description_at(path: Path) -> str:
     """What a field or a section is for, as its declaration says."""
-    field: Schema = {}
-    for option in _options(schema_at(path[:-1])):
-        field = option.get("properties", {}).get(path[-1], field)
-    texts = [field.get("description"), *(option.get("description") for option in _options(field))]
-    return next((str(text) for text in texts if text), "")
+    field = NOTHING
+    for option in schema_at(path[:-1]).alternatives:
+        field = option.properties.get(str(path[-1]), field)
+    texts = [field.description, *(option.description for option in field.alternatives)]
+    return next((text for text in texts if text), "")

@@ -17,6 +17,7 @@ from popnas.config.sections import (
     SearchStrategyConfig,
     TrainingConfig,
 )
+from popnas.records import Json
 
 
 class RunConfig(Section):
@@ -44,12 +45,12 @@ class RunConfig(Section):
     def _fill_dependent_defaults(cls, document: Any) -> Any:
         return resolve(document)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The configuration as JSON values, every field filled in; loads back equal.
 
         One that was made without the names of `load` leaves out what only its task can fill in.
         """
-        content = self.model_dump(mode="json")
+        content: dict[str, Any] = self.model_dump(mode="json")
         for section, key in (("search_space", "operators"), ("search_strategy", "score_metric")):
             if not content[section][key]:
                 del content[section][key]

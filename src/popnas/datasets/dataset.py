@@ -11,6 +11,7 @@ import numpy as np
 
 from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.datasets.ragged import sizes_of
+from popnas.records import Json
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +171,7 @@ class Dataset:
         """Whether series end at different times, so that networks take a second input `lengths`."""
         return self.preprocessing.has_lengths
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Json:
         """A summary as plain JSON values: shapes, sizes, classes with their numbers of examples
         (segmentation: pixels), warnings.
         """

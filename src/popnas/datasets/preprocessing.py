@@ -7,17 +7,17 @@ Torch-free values, so that they travel to workers, into `model.json` and into an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from popnas.errors import DataError
+from popnas.records import Record
 
 ORIGINS = ("image file", "image array", "series")
 
 
 @dataclass(frozen=True)
-class Origin:
+class Origin(Record):
     """From what a source made its raw values: what users must do with an example of their own.
 
     `kind`: one of `ORIGINS`; image files are decoded with Pillow. `white`: what the data have where
@@ -28,25 +28,9 @@ class Origin:
     white: int = 255
     resized: tuple[int, int] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "kind": self.kind,
-            "white": self.white,
-            "resized": None if self.resized is None else list(self.resized),
-        }
-
-    @staticmethod
-    def from_json(content: dict[str, Any]) -> Origin:
-        """The inverse of `to_json`."""
-        resized = content["resized"]
-        return Origin(
-            content["kind"], content["white"], None if resized is None else (resized[0], resized[1])
-        )
-
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(Record):
     """Per-channel `offset` and `scale`; with `has_lengths` whatever lies after a series' end becomes zero."""
 
     offset: tuple[float, ...]
@@ -65,15 +49,6 @@ class Preprocessing:
         if lengths is not None:
             ready[np.arange(x.shape[1]) >= lengths[:, None]] = 0
         return ready
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {"offset": list(self.offset), "scale": list(self.scale), "has_lengths": self.has_lengths}
-
-    @staticmethod
-    def from_json(content: dict[str, Any]) -> Preprocessing:
-        """The inverse of `to_json`."""
-        return Preprocessing(tuple(content["offset"]), tuple(content["scale"]), content["has_lengths"])
 
 
 def fit_series(

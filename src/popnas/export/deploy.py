@@ -8,39 +8,38 @@ smaller or faster),
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from popnas.datasets import Split
-from popnas.datasets.preprocessing import Preprocessing
 from popnas.export import description
 from popnas.export.folder_readme import readme
-from popnas.export.int8 import Int8Report, write_int8
+from popnas.export.int8 import write_int8
+from popnas.export.model_values import Deployment, MeasuredFile, ModelDescription, OnnxCheck, Outcome
 from popnas.export.onnx_file import save_onnx
-from popnas.networks import Network, weights
-from popnas.storage import plain, storage_errors, write_bytes, write_text
+from popnas.networks import weights
+from popnas.networks.answering import Answering
+from popnas.networks.spec import Contract
+from popnas.storage import storage_errors, write_bytes, write_text
 
 ONNX, INT8, WEIGHTS, README = "model.onnx", "model.int8.onnx", "weights.safetensors", "README.md"
 
 
 def write_deployment(
-    network: Network,
-    preprocessing: Preprocessing,
-    model: dict[str, Any],
+    network: Answering,
+    model: ModelDescription,
     folder: Path,
     *,
     calibration: Split,
     judged_on: Split,
     judged_name: str,
-) -> dict[str, Any]:
-    """Write the deployment folder of a trained network; returns the content of its `model.json`.
+) -> ModelDescription:
+    """Write the deployment folder of a trained network; returns its description.
 
-    `model` is what is known of the network (cell, input contract, class names, figures...); `calibration`:
-    raw training samples; `judged_on`: raw samples on which the exported files are judged by ONNX Runtime,
-    `judged_name` says which they are ("test", or another split where there is no test data). Repeated, it
-    gives the same files, times (in `int8.times`) apart.
+    `model` is what is known of the network; `calibration`: raw training samples; `judged_on`: raw samples on
+    which the exported files are judged by ONNX Runtime, `judged_name` says which they are ("test", or another
+    split where there is no test data). Repeated, it gives the same files, times (in `int8.times`) apart.
 
     Raises:
         ExportError: no ONNX file reproduces the network; the folder has no `model.onnx` then.
@@ -49,43 +48,22 @@ def write_deployment(
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / description.NAME).unlink(missing_ok=True)  # what has none is not whole
-    check = save_onnx(network, preprocessing, folder / ONNX)
+    assert model.preprocessing is not None and model.input is not None, "the model says how inputs are made"
+    check = save_onnx(network, model.preprocessing, folder / ONNX)
     int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on)
     write_bytes(folder / WEIGHTS, weights.to_bytes(network.state_dict()))
-    content: dict[str, Any] = plain(
-        {
-            **model,
-            # Without the place of the data: it is this machine's, and the folder goes elsewhere.
-            "dataset": {name: value for name, value in model["dataset"].items() if name != "path"},
-            "input": model["input"] | {"shape": _input_shape(network, check.has_dynamic_size)},
-            "preprocessing": preprocessing.to_json(),
-            "onnx": asdict(check),
-            "measured": {"file": ONNX, "split": judged_name, **_measured(int8)},
-            "int8": _int8_json(int8),
-            "versions": model.get("versions", {}) | {"onnxruntime": metadata.version("onnxruntime")},
-        }
+    measured = MeasuredFile(ONNX, judged_name, int8.num_samples, int8.fp32_accuracy, int8.fp32_bytes)
+    model = replace(
+        model,
+        input=replace(model.input, shape=_input_shape(network.contract, check)),
+        outcome=replace(model.outcome or Outcome(), onnx=check),
+        deployment=Deployment(measured, int8.summary(INT8)),
+        versions={**model.versions, "onnxruntime": metadata.version("onnxruntime")},
     )
-    write_text(folder / README, readme(content))
-    description.write(folder, content)
-    return content
+    write_text(folder / README, readme(model))
+    return description.write(folder, model)
 
 
-def _input_shape(network: Network, has_dynamic_size: bool) -> list[str | int]:
-    size: list[str | int] = list(network.spec.input_size)
-    if has_dynamic_size:
-        size = ["timesteps"] if len(size) == 1 else ["height", "width"]
-    return ["batch", network.spec.input_channels, *size]
-
-
-def _measured(int8: Int8Report) -> dict[str, Any]:
-    return {"num_samples": int8.num_samples, "accuracy": int8.fp32_accuracy, "bytes": int8.fp32_bytes}
-
-
-def _int8_json(int8: Int8Report) -> dict[str, Any]:
-    content = asdict(int8) | {"accuracy_loss": int8.accuracy_loss, "file": INT8 if int8.is_kept else None}
-    times = {
-        "batch_size": content.pop("batch_size"),
-        "fp32_milliseconds": content.pop("fp32_milliseconds"),
-        "int8_milliseconds": content.pop("milliseconds"),
-    }
-    return {name: content[name] for name in content if not name.startswith("fp32")} | {"times": times}
+def _input_shape(contract: Contract, check: OnnxCheck) -> list[str | int]:
+    size = contract.size_names if check.has_dynamic_size else contract.size
+    return ["batch", contract.num_channels, *size]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.networks import Network
+from popnas.networks.answering import Answering
 
 
 class DeployedNetwork(nn.Module):
@@ -18,10 +18,10 @@ class DeployedNetwork(nn.Module):
     offset: Tensor
     scale: Tensor
 
-    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
+    def __init__(self, network: Answering, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.network = network
-        shape = (1, -1, *[1] * network.spec.num_dims)
+        shape = (1, -1, *[1] * network.contract.num_dims)
         self.register_buffer("offset", torch.tensor(preprocessing.offset, dtype=torch.float32).reshape(shape))
         self.register_buffer("scale", torch.tensor(preprocessing.scale, dtype=torch.float32).reshape(shape))
         self.eval()

@@ -8,8 +8,7 @@ without that proof; what they say is checked by type and range all the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,9 @@ from popnas.cells import Cell
 from popnas.config import ArchitectureConfig, bounds
 from popnas.datasets.preprocessing import ORIGINS
 from popnas.errors import CellSyntaxError, RunFolderError
+from popnas.export.model_values import FORMAT, ModelDescription
 from popnas.networks.spec import NetworkSpec
+from popnas.records import FormError, Json, part
 from popnas.runs import identity
 from popnas.runs.stored.rules import (
     LONGEST,
@@ -47,17 +48,20 @@ MOST_CLASSES, MOST_BLOCKS = 65_536, 64
 
 REMEDY = (
     "Put back this model's own copy of it; or move the model's folder away, and the command that made it "
-    "(popnas search -r, select, train or export) makes it again."
+    "(search -r, select, train, export) makes it again."
 )
 
 
-def write(folder: Path, content: Mapping[str, Any], *, is_durable: bool = False) -> None:
-    """Write a model's description: last, when its other files are whole. Raises StorageError."""
+def write(folder: Path, model: ModelDescription, *, is_durable: bool = False) -> ModelDescription:
+    """Write a model's description, last, when its other files are whole; returns it with their checksums.
+    Raises StorageError."""
     sums = {name: _sum((folder / name).read_bytes()) for name in SIGNED if (folder / name).is_file()}
-    write_json(folder / NAME, {**content, FILES_KEY: sums}, is_durable=is_durable, is_proven=True)
+    model = replace(model, files=sums)
+    write_json(folder / NAME, model.to_json(), is_durable=is_durable, is_proven=True)
+    return model
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> ModelDescription:
     """The description in a model's folder.
 
     Raises:
@@ -70,12 +74,12 @@ def read(folder: Path) -> dict[str, Any]:
         data = files.read_bytes(path, limit=files.TEXT_LIMIT)
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {files.reason(error)}. {REMEDY}") from error
-    content = parse(data, path)
-    identity.check(path, content)
-    return content
+    found = parse(data, path)
+    identity.check(path, found.run)
+    return found
 
 
-def parse(data: bytes, path: Path) -> dict[str, Any]:
+def parse(data: bytes, path: Path) -> ModelDescription:
     """The description in the content of the file at `path`; raises RunFolderError."""
     try:
         content = files.object_of(data)
@@ -86,30 +90,39 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
             f"{path} was changed or damaged outside popnas: it does not have its checksum. {REMEDY} If it "
             f"was changed on purpose, remove the line '{PROOF}' in it."
         )
+    _check_fields(path, content)
+    try:
+        model = ModelDescription.from_json(content)
+    except FormError as error:
+        raise RunFolderError(f"{path} {error}, as no model has it. {REMEDY}") from None
+    _check_together(path, model)
+    return model
+
+
+def _check_fields(path: Path, content: Json) -> None:
+    """Raises RunFolderError unless every field is what a model can have there."""
     missing = [name for name in _MUST if name not in content]
     if missing:
         raise RunFolderError(f"{path} is not a model's: it has no {', '.join(missing)}. {REMEDY}")
+    if not whole(0, FORMAT)(content.get("format", 0)):
+        raise RunFolderError(
+            f"{path} has the format {shown(content['format'])}, and this popnas knows {FORMAT} and those "
+            "before. Install the popnas that wrote it, or a newer one."
+        )
     for name, rule in (_MUST | _MAY).items():
         if name in content and not rule(content[name]):
             raise _impossible(path, name, content[name])
-    network = content["network"]
+    network = part(content, "network")
     for name, value in network.items():
         if not _NETWORK.get(name, _never)(value):
             raise _impossible(path, f"network.{name}", value)
     if lacking := {"macro", "input_shape", "num_classes"} - network.keys():
         raise RunFolderError(f"{path} has no 'network.{min(lacking)}'. {REMEDY}")
-    _check_together(path, content)
-    return content
 
 
-def spec_of(content: Mapping[str, Any]) -> NetworkSpec:
-    """The network that a description tells of."""
-    return NetworkSpec(**content["network"])
-
-
-def check_file(content: Mapping[str, Any], path: Path, data: bytes) -> None:
+def check_file(model: ModelDescription, path: Path, data: bytes) -> None:
     """Raises RunFolderError unless `data`, of the file at `path`, are those that the model was saved with."""
-    known = content.get(FILES_KEY, {}).get(path.name)
+    known = model.files.get(path.name)
     if known is not None and known != _sum(data):
         raise RunFolderError(
             f"{path} is damaged, or another model's: it does not have the checksum that {NAME} beside it has "
@@ -123,11 +136,11 @@ def check_beside(path: Path) -> None:
     if not files.is_file(path.parent / NAME):
         return
     try:
-        content = read(path.parent)
+        model = read(path.parent)
     except RunFolderError:
         return  # whoever needs the model says so; the file by itself may be any
     identity.check_place(path)
-    check_file(content, path, files.read_bytes(path))
+    check_file(model, path, files.read_bytes(path))
 
 
 def _sum(data: bytes) -> str:
@@ -138,22 +151,22 @@ def _impossible(path: Path, name: str, value: Any) -> RunFolderError:
     return RunFolderError(f"{path} has {shown(value)} as its '{name}', which no model has. {REMEDY}")
 
 
-def _check_together(path: Path, content: Mapping[str, Any]) -> None:
+def _check_together(path: Path, model: ModelDescription) -> None:
     """What one field says of another."""
-    network, names = content["network"], content["class_names"]
+    names, spec = model.class_names, model.network
     try:
-        cell = Cell.parse(content["cell"])
+        cell = Cell.parse(model.cell)
     except CellSyntaxError as error:
         raise RunFolderError(f"{path}: {error} {REMEDY}") from None
     if len(cell.blocks) > MOST_BLOCKS:
-        raise _impossible(path, "cell", content["cell"])
-    if len(names) != network["num_classes"]:
-        raise RunFolderError(f"{path} has {len(names)} names of {network['num_classes']} classes. {REMEDY}")
-    given = content.get("preprocessing")
-    if given is not None and {len(given["offset"]), len(given["scale"])} != {network["input_shape"][-1]}:
-        raise _impossible(path, "preprocessing", given)
-    if given is not None and given["has_lengths"] != network.get("has_lengths", False):
-        raise _impossible(path, "preprocessing.has_lengths", given["has_lengths"])
+        raise _impossible(path, "cell", model.cell)
+    if len(names) != spec.num_classes:
+        raise RunFolderError(f"{path} has {len(names)} names of {spec.num_classes} classes. {REMEDY}")
+    given = model.preprocessing
+    if given is not None and {len(given.offset), len(given.scale)} != {spec.input_channels}:
+        raise _impossible(path, "preprocessing", given.to_json())
+    if given is not None and given.has_lengths != spec.has_lengths:
+        raise _impossible(path, "preprocessing.has_lengths", given.has_lengths)
 
 
 def _never(value: Any) -> bool:

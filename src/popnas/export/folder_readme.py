@@ -3,21 +3,21 @@ it. No torch here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from popnas.export import making
+from popnas.export.model_values import Int8Summary, ModelDescription
 from popnas.printable import printable
 
 
-def readme(model: dict[str, Any]) -> str:
-    """Markdown, from the content of the folder's `model.json`."""
+def readme(model: ModelDescription) -> str:
+    """Markdown, of the description of a deployment."""
     lines = "\n".join(
         [
             f"# {_title(model)}",
             "",
-            f"A network found and trained by popnas: `{model['cell']}`, {model['params']:,} parameters, "
-            f"{model['flops']:,} FLOPs a sample.",
+            f"A network found and trained by popnas: `{model.cell}`, {model.params:,} parameters, "
+            f"{model.flops:,} FLOPs a sample.",
             "",
             *_files(model),
             *_contract(model),
@@ -25,7 +25,7 @@ def readme(model: dict[str, Any]) -> str:
             *_usage(model),
             *_making(model),
             "",
-            model.get("licence", ""),
+            model.licence or "",
             "",
         ]
     )
@@ -35,19 +35,19 @@ def readme(model: dict[str, Any]) -> str:
 _NUM_NAMED = 5
 
 
-def _title(model: dict[str, Any]) -> str:
+def _title(model: ModelDescription) -> str:
     """The data's name if it has one, the task, and the classes: those who unpack it have nothing else."""
-    dataset, names = model["dataset"], model["class_names"]
-    task = str(dataset.get("type") or "classification").replace("_", " ")
+    dataset, names = model.dataset, model.class_names
+    task = "classification" if dataset is None else dataset.type.replace("_", " ")
     classes = ", ".join(names) if len(names) <= _NUM_NAMED else f"{len(names)} classes"
-    named = f"{dataset['name']}, {task}" if dataset.get("name") else task.capitalize()
+    named = f"{dataset.name}, {task}" if dataset is not None and dataset.name else task.capitalize()
     return " ".join(f"{named}: {classes}".split())
 
 
-def _files(model: dict[str, Any]) -> list[str]:
-    int8 = model["int8"]
+def _files(model: ModelDescription) -> list[str]:
+    assert model.deployment is not None
     lines = ["| file | is |", "|---|---|", "| `model.onnx` | the model, float32 |"]
-    if int8["is_kept"]:
+    if model.deployment.int8.is_kept:
         lines.append("| `model.int8.onnx` | the same with 8-bit convolutions and dense layers |")
     return [
         *lines,
@@ -57,35 +57,32 @@ def _files(model: dict[str, Any]) -> list[str]:
     ]
 
 
-def _contract(model: dict[str, Any]) -> list[str]:
-    shape = model["input"]["shape"]
-    is_image = len(shape) == 4
+def _contract(model: ModelDescription) -> list[str]:
+    assert model.input is not None and model.output is not None
+    shape, contract = model.input.shape, model.contract
+    is_image = contract.num_dims == 2
     axes = "batch, channels, height, width" if is_image else "batch, channels, timesteps"
     lines = [
         "## Input and output",
         "",
-        f"- `input`: float32 ({axes}) = `{_shape(shape)}`, values {model['input']['values']}.",
+        f"- `input`: float32 ({axes}) = `{_shape(shape)}`, values {model.input.values}.",
     ]
     if "timesteps" in shape:
-        trained = model["network"]["input_shape"][0]
-        done = (
-            "cut longer series"
-            if model["network"]["has_lengths"]
-            else "cut longer series, fill up shorter ones"
-        )
+        (trained,) = contract.size
+        done = "cut longer series" if contract.has_lengths else "cut longer series, fill up shorter ones"
         lines.append(
             f"- It was trained on {trained} timesteps and takes any number of them "
             f"(`popnas evaluate` and `popnas.load` {done})."
         )
     if "height" in shape:
-        height, width, _ = model["network"]["input_shape"]
+        height, width = contract.size
         lines.append(f"- It was trained on images of {width}x{height} pixels and takes any size.")
-    if model["network"]["has_lengths"]:
+    if contract.has_lengths:
         lines.append(
             "- `lengths`: int64 (batch,), the number of timesteps of each series before its padding, "
             "which is ignored."
         )
-    output = model["output"]["shape"]
+    output = model.output.shape
     return [
         *lines,
         f"- `probabilities`: float32 `{_shape(output)}`, in the order of `class_names` in `model.json`.",
@@ -93,34 +90,35 @@ def _contract(model: dict[str, Any]) -> list[str]:
     ]
 
 
-def _shape(shape: list[Any]) -> str:
+def _shape(shape: Sequence[str | int]) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _figures(model: dict[str, Any]) -> list[str]:
-    measured, int8 = model["measured"], model["int8"]
+def _figures(model: ModelDescription) -> list[str]:
+    assert model.deployment is not None
+    measured, int8 = model.deployment.measured, model.deployment.int8
     lines = [
         "## Measured",
         "",
-        f"On {measured['num_samples']:,} samples ({measured['split']}), by ONNX Runtime on these files:",
+        f"On {measured.num_samples:,} samples ({measured.split}), by ONNX Runtime on these files:",
         "",
         "| file | accuracy | bytes | ms a batch |",
         "|---|---|---|---|",
     ]
-    times = int8["times"]
-    lines.append(_row("model.onnx", measured["accuracy"], measured["bytes"], times["fp32_milliseconds"]))
-    if int8["is_kept"]:
-        lines.append(_row("model.int8.onnx", int8["accuracy"], int8["bytes"], times["int8_milliseconds"]))
+    times = int8.times
+    lines.append(_row("model.onnx", measured.accuracy, measured.bytes, times.fp32_milliseconds))
+    if int8.is_kept:
+        lines.append(_row("model.int8.onnx", int8.accuracy, int8.bytes, times.int8_milliseconds))
         lines += [
             "",
-            f"Times: median, batches of {times['batch_size']}, one thread of the machine that exported it.",
+            f"Times: median, batches of {times.batch_size}, one thread of the machine that exported it.",
         ]
     else:
         lines += ["", f"There is no int8 file: {why_none(int8)}."]
     return [*lines, ""]
 
 
-def _row(name: str, accuracy: float, size: int, milliseconds: float | None) -> str:
+def _row(name: str, accuracy: float | None, size: int | None, milliseconds: float | None) -> str:
     time = "" if milliseconds is None else f"{milliseconds:.2f}"
     return f"| `{name}` | {accuracy:.4f} | {size:,} | {time} |"
 
@@ -159,26 +157,26 @@ if __name__ == "__main__":
 ```'''
 
 
-def _usage(model: dict[str, Any]) -> list[str]:
-    shape = model["input"]["shape"]
-    has_lengths = model["network"]["has_lengths"]
-    length, width = model["network"]["input_shape"][:2]
-    extents = {"batch": 2, "timesteps": length, "height": length, "width": width}
-    example = [extents.get(extent, extent) for extent in shape]
+def _usage(model: ModelDescription) -> list[str]:
+    assert model.input is not None and model.output is not None
+    shape, contract = model.input.shape, model.contract
+    length = contract.size[0]
+    extents = {"batch": 2, **dict(zip(contract.size_names, contract.size, strict=True))}
+    example = [extents[extent] if isinstance(extent, str) else extent for extent in shape]
     inputs = ['"input": np.asarray(x, np.float32)']
     arguments = ["x"]
     call = "x"
-    if has_lengths:
+    if contract.has_lengths:
         inputs.append('"lengths": np.asarray(lengths, np.int64)')
         arguments.append("lengths")
         call = f"x, [{length}, {length}]"
-    if len(model["output"]["shape"]) > 2:
+    if contract.is_per_pixel:
         printed = f"predict({call}).argmax(axis=1)"
     else:
         printed = f"[class_names[index] for index in predict({call}).argmax(axis=1)]"
     program = _PROGRAM.format(
         arguments=", ".join(arguments),
-        doc=f"Probabilities {_shape(model['output']['shape'])} of x {_shape(shape)}.",
+        doc=f"Probabilities {_shape(model.output.shape)} of x {_shape(shape)}.",
         inputs="{" + ", ".join(inputs) + "}",
         example=f"({', '.join(map(str, example))})",
         printed=printed,
@@ -186,8 +184,9 @@ def _usage(model: dict[str, Any]) -> list[str]:
     return program.splitlines()
 
 
-def _making(model: dict[str, Any]) -> list[str]:
-    steps = [f"{number}. {step}" for number, step in enumerate(model["input"]["how_to_make"], start=1)]
+def _making(model: ModelDescription) -> list[str]:
+    assert model.input is not None
+    steps = [f"{number}. {step}" for number, step in enumerate(model.input.how_to_make or [], start=1)]
     return [
         "",
         "## How to make an input",
@@ -204,12 +203,12 @@ def _making(model: dict[str, Any]) -> list[str]:
     ]
 
 
-def why_none(int8: Mapping[str, Any]) -> str:
-    """Why a deployment has no int8 file, with the figures, from `int8` in its `model.json`."""
-    times = int8["times"]
-    if times["int8_milliseconds"] is None:
-        return str(int8["reason"])
+def why_none(int8: Int8Summary) -> str:
+    """Why a deployment has no int8 file, with the figures."""
+    times = int8.times
+    if times.int8_milliseconds is None:
+        return str(int8.reason)
     return (
-        f"{int8['reason']} ({times['int8_milliseconds']:.2f} ms a batch of {times['batch_size']}, "
-        f"{times['fp32_milliseconds']:.2f} in float32)"
+        f"{int8.reason} ({times.int8_milliseconds:.2f} ms a batch of {times.batch_size}, "
+        f"{times.fp32_milliseconds:.2f} in float32)"
     )

@@ -28,6 +28,7 @@ from onnxruntime.quantization import (
 
 from popnas.datasets import Split
 from popnas.errors import ExportError
+from popnas.export.model_values import Int8Summary, Int8Times
 from popnas.export.running import accuracy, feeds, open_session
 from popnas.process_state import Shared, without_warnings
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
@@ -68,6 +69,20 @@ class Int8Report:
     def accuracy_loss(self) -> float | None:
         """The accuracy lost to 8 bits; negative where it gained."""
         return None if self.accuracy is None else self.fp32_accuracy - self.accuracy
+
+    def summary(self, name: str) -> Int8Summary:
+        """As the deployment's description has it; `name`: the file's."""
+        return Int8Summary(
+            is_kept=self.is_kept,
+            reason=self.reason,
+            num_calibration=self.num_calibration,
+            num_samples=self.num_samples,
+            bytes=self.bytes,
+            accuracy=self.accuracy,
+            accuracy_loss=self.accuracy_loss,
+            file=name if self.is_kept else None,
+            times=Int8Times(self.batch_size, self.fp32_milliseconds, self.milliseconds),
+        )
 
     def judged(self) -> Int8Report:
         """The same with `is_kept` and `reason`, once all is measured."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,6 +15,7 @@ from popnas import files
 from popnas.errors import DataError, UserError, nearest
 from popnas.export import description
 from popnas.export.running import open_session
+from popnas.records import Record
 
 PROVIDERS = {
     "CPU": "CPUExecutionProvider",
@@ -48,7 +48,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Record):
     """Wall milliseconds per batch of one provider ("CPU", "CUDA", "TensorRT") and batch size."""
 
     provider: str
@@ -61,7 +61,7 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class LatencyReport:
+class LatencyReport(Record):
     """What was measured, and which providers this machine has, in use or not."""
 
     file: str
@@ -69,10 +69,6 @@ class LatencyReport:
     providers: list[str]
     unusable: dict[str, str]
     results: list[Latency]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
 
 
 def measure(

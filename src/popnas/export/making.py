@@ -7,10 +7,10 @@ the numbers that it was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from popnas.datasets.preprocessing import Origin, Preprocessing
+from popnas.export.model_values import ModelDescription, ModelInput
 
 _STRETCHED = (
     "with Pillow's bilinear filter (which averages where it shrinks), whatever the ratio of the sides was "
@@ -18,17 +18,20 @@ _STRETCHED = (
 )
 
 
-def described(origin: Origin, preprocessing: Preprocessing, shape: tuple[int, ...] | None) -> dict[str, Any]:
-    """The part of a model's `input` that tells of this; `shape`: the (height, width, channels) or (timesteps,
+def told(
+    given: ModelInput, origin: Origin, preprocessing: Preprocessing, shape: tuple[int, ...] | None
+) -> ModelInput:
+    """A model's input with what tells of this; `shape`: the (height, width, channels) or (timesteps,
     channels) that it takes, None if images of any size.
     """
     numbers = "0 to 255" if origin.kind != "series" else "as in the files of the training data"
     turned = "" if origin.white == 255 else f" (of the data's own 0 to {origin.white}, see how_to_make)"
-    return {
-        "values": f"{numbers}{turned}; scaling and normalisation are inside the model",
-        "origin": origin.to_json(),
-        "how_to_make": sentences(origin, preprocessing, shape),
-    }
+    return replace(
+        given,
+        values=f"{numbers}{turned}; scaling and normalisation are inside the model",
+        origin=origin,
+        how_to_make=sentences(origin, preprocessing, shape),
+    )
 
 
 def sentences(origin: Origin, preprocessing: Preprocessing, shape: tuple[int, ...] | None) -> list[str]:
@@ -100,15 +103,15 @@ def _of_series(num_timesteps: int, preprocessing: Preprocessing) -> list[str]:
     ]
 
 
-def program(model: Mapping[str, Any]) -> str:
-    """Lines of Python that define `make_input`, from the content of a `model.json` with an `input.origin`."""
-    origin = Origin.from_json(model["input"]["origin"])
-    preprocessing = Preprocessing.from_json(model["preprocessing"])
-    height, *others, num_channels = model["network"]["input_shape"]
+def program(model: ModelDescription) -> str:
+    """Lines of Python that define `make_input`, of a model whose input tells its origin."""
+    assert model.input is not None and model.input.origin is not None and model.preprocessing is not None
+    origin = model.input.origin
+    height, *others, num_channels = model.network.input_shape
     if origin.kind == "series":
-        return _series_program(height, preprocessing)
+        return _series_program(height, model.preprocessing)
     size = origin.resized
-    is_any_size = "height" in model["input"]["shape"]
+    is_any_size = "height" in model.input.shape
     wanted = None if is_any_size or size is not None else (height, others[0])
     if origin.kind == "image file":
         return _file_program(size, wanted, num_channels)

@@ -14,7 +14,6 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,9 @@ from torch import Tensor
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ExportError
 from popnas.export.deployed import DeployedNetwork
+from popnas.export.model_values import OnnxCheck
 from popnas.export.running import open_session
-from popnas.networks import Network
+from popnas.networks.answering import Answering
 from popnas.process_state import logger_at, torch_random_in_turn, without_warnings
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
@@ -39,25 +39,7 @@ _QUIET = logger_at("torch.onnx", logging.CRITICAL)
 Sample = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class OnnxCheck:
-    """What was compared before the file was called saved.
-
-    `max_difference`: the largest absolute difference of a probability between ONNX Runtime and PyTorch;
-    `batch_sizes`, `sizes`: at which it was measured ((height, width) or (timesteps,)); `has_dynamic_size`:
-    whether series of any length, or images of any size (segmentation), may be given; `exporter`: "trace" or
-    "export".
-    """
-
-    max_difference: float
-    batch_sizes: list[int]
-    sizes: list[list[int]]
-    has_dynamic_size: bool
-    exporter: str
-    opset: int = OPSET
-
-
-def save_onnx(network: Network, preprocessing: Preprocessing, path: Path) -> OnnxCheck:
+def save_onnx(network: Answering, preprocessing: Preprocessing, path: Path) -> OnnxCheck:
     """Write the network with its preprocessing as ONNX: `input` [and `lengths`] -> `probabilities`, any
     batch size.
 
@@ -81,7 +63,7 @@ def save_onnx(network: Network, preprocessing: Preprocessing, path: Path) -> Onn
 
 
 def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
-    may_vary = deployed.network.spec.num_dims == 1 or _is_per_pixel(deployed)
+    may_vary = deployed.network.contract.may_vary_in_size
     attempts = [
         (name, write, is_dynamic)
         for is_dynamic in ([True, False] if may_vary else [False])
@@ -110,14 +92,14 @@ def _first_that_holds(deployed: DeployedNetwork, path: Path) -> OnnxCheck:
                 os.replace(part, path)  # noqa: PTH105 - both names in one call shows the atomic step
                 return check
     raise ExportError(
-        f"no ONNX file reproduces the network {deployed.network.cell}; tried:\n  " + "\n  ".join(failures)
+        f"no ONNX file reproduces the network {deployed.network}; tried:\n  " + "\n  ".join(failures)
     )
 
 
 def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_size: bool) -> OnnxCheck:
     """Compare with PyTorch; an ExportError if any probability differs by more than `TOLERANCE`."""
     session = open_session(path)
-    size = deployed.network.spec.input_size
+    size = deployed.network.contract.size
     # Half as long again, plus one: odd extents at every level of the network.
     larger = tuple(extent + extent // 2 + 1 for extent in size)
     sizes = [size, larger] if has_dynamic_size else [size]
@@ -140,18 +122,18 @@ def _check(deployed: DeployedNetwork, path: Path, exporter: str, has_dynamic_siz
             f"probabilities of ONNX Runtime and PyTorch differ by {worst:.2g}, more than {TOLERANCE:g}"
         )
     return OnnxCheck(
-        worst, list(_CHECKED_BATCHES), [list(extent) for extent in sizes], has_dynamic_size, exporter
+        worst, list(_CHECKED_BATCHES), [list(extent) for extent in sizes], has_dynamic_size, exporter, OPSET
     )
 
 
 def _sample(deployed: DeployedNetwork, batch: int, size: tuple[int, ...], seed: int) -> Sample:
     """Raw input that looks like data: standard normal (images: uniform) after preprocessing."""
     generator = torch.Generator().manual_seed(seed)
-    shape = (batch, deployed.network.spec.input_channels, *size)
-    is_image = deployed.network.spec.num_dims == 2
+    shape = (batch, deployed.network.contract.num_channels, *size)
+    is_image = deployed.network.contract.num_dims == 2
     ready = torch.rand(shape, generator=generator) if is_image else torch.randn(shape, generator=generator)
     x = ready / deployed.scale + deployed.offset
-    if not deployed.network.spec.has_lengths:
+    if not deployed.network.contract.has_lengths:
         return (x,)
     # The longest sample fills the tensor, as it does in training.
     lengths = torch.randint(1, size[0] + 1, (batch,), generator=generator)
@@ -159,19 +141,12 @@ def _sample(deployed: DeployedNetwork, batch: int, size: tuple[int, ...], seed: 
     return x, lengths
 
 
-@torch.no_grad()
-def _is_per_pixel(deployed: DeployedNetwork) -> bool:
-    """Whether the network answers images with a class per pixel."""
-    sample = _sample(deployed, 1, deployed.network.spec.input_size, seed=0)
-    return deployed.network.spec.num_dims == 2 and deployed(*sample).dim() == 4
-
-
 def _axes(deployed: DeployedNetwork, has_dynamic_size: bool) -> dict[str, dict[int, str]]:
     """The axes of inputs and output that may have any extent."""
     axes: dict[str, dict[int, str]] = {
         name: {0: "batch"} for name in [*_input_names(deployed), "probabilities"]
     }
-    if has_dynamic_size and deployed.network.spec.num_dims == 1:
+    if has_dynamic_size and deployed.network.contract.num_dims == 1:
         axes["input"][2] = "timesteps"
     elif has_dynamic_size:
         for name in ("input", "probabilities"):
@@ -180,14 +155,14 @@ def _axes(deployed: DeployedNetwork, has_dynamic_size: bool) -> dict[str, dict[i
 
 
 def _input_names(deployed: DeployedNetwork) -> list[str]:
-    return ["input", "lengths"] if deployed.network.spec.has_lengths else ["input"]
+    return list(deployed.network.contract.input_names)
 
 
 def _trace(deployed: DeployedNetwork, path: Path, has_dynamic_size: bool) -> None:
     names = _input_names(deployed)
     torch.onnx.export(
         deployed,
-        _sample(deployed, 2, deployed.network.spec.input_size, seed=0),
+        _sample(deployed, 2, deployed.network.contract.size, seed=0),
         str(path),
         dynamo=False,
         input_names=names,
@@ -204,7 +179,7 @@ def _export(deployed: DeployedNetwork, path: Path, has_dynamic_size: bool) -> No
     shapes = tuple(dict.fromkeys(axes[name], torch.export.Dim.DYNAMIC) for name in names)
     torch.onnx.export(
         deployed,
-        _sample(deployed, 2, deployed.network.spec.input_size, seed=0),
+        _sample(deployed, 2, deployed.network.contract.size, seed=0),
         str(path),
         dynamo=True,
         input_names=names,

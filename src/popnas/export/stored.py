@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,19 +12,20 @@ from popnas import networks
 from popnas.cells import Cell
 from popnas.errors import PopnasError, RunFolderError
 from popnas.export import description
+from popnas.export.model_values import ModelDescription
 from popnas.networks import Network, weights
 from popnas.process_state import torch_random_in_turn
 
 
-def network_of(content: Mapping[str, Any], path: Path, data: bytes) -> Network:
-    """The network on the CPU, in eval mode. `content`: what `description.read` gives; `data`: the content of
-    the weights file `path`, which is for messages.
+def network_of(model: ModelDescription, path: Path, data: bytes) -> Network:
+    """The network on the CPU, in eval mode. `data`: the content of the weights file `path`, which is for
+    messages.
 
     Raises:
         RunFolderError: the weights are damaged, another model's, or do not fit the network.
     """
-    description.check_file(content, path, data)
-    cell, spec = Cell.parse(content["cell"]), description.spec_of(content)
+    description.check_file(model, path, data)
+    cell, spec = Cell.parse(model.cell), model.network
     try:
         tensors = weights.from_bytes(data)
         # On no device first: a description that asks for more than any memory holds must not get it.

@@ -1,12 +1,13 @@
 """Networks of cells: a cell as a module, macro-architectures, heads, the plan of built cells and shapes,
 and costs.
 
-From the ground up: `spec`, `plan` and `decoder_plan` (shapes), the modules made of them (`heads`, `decoder`,
-`cell`, `network`, `segmentation`) beside the cost of a stack (`tables`), `macros`, and what asks these for
-any network: `building`, `measured`, `memory`, `cost`. Only modules, `measured`, `memory` and `weights`
-import torch; the rest never does, so that plans and costs are known without it and the names here are
-resolved on first use. Nothing here may know of data, training or configuration files. To add a
-macro-architecture see `popnas.networks.macros`.
+From the ground up: `spec` (and the `Contract` of any network that answers), `plan` and `decoder_plan`
+(shapes), the modules made of them (`answering`, `heads`, `decoder`, `cell`, `network`, `segmentation`)
+beside the cost of a stack (`tables`), `macros`, and what asks these for any network: `building`,
+`measured`, `memory`, `cost`. Only modules, `measured`, `memory` and `weights` import torch; the rest never
+does, so that plans and costs are known without it and the names here are resolved on first use. Nothing
+here may know of data, training or configuration files. To add a macro-architecture see
+`popnas.networks.macros`.
 """
 
 from __future__ import annotations

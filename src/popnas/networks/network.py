@@ -4,20 +4,22 @@ padding.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from popnas.cells import Cell
 from popnas.layers import Ends, drop_paths
+from popnas.networks.answering import Answering
 from popnas.networks.cell import CellModule
 from popnas.networks.heads import ClassificationHead
 from popnas.networks.plan import StackPlan, head_dropouts, head_positions, head_weights, plan_sources
-from popnas.networks.spec import NetworkSpec
+from popnas.networks.spec import Contract, NetworkSpec
 
 
-class Network(nn.Module, ABC):
+class Network(Answering):
     """A network of cells: preprocessed input -> one logits tensor per head, the last being the main one.
 
     `head_weights` are the heads' weights in the loss. `cells_stacked` is the number of built cells.
@@ -31,9 +33,25 @@ class Network(nn.Module, ABC):
         self.head_weights = weights
         self._scheduled: list[Any] | None = None
 
-    @abstractmethod
-    def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
-        """(B, C, H, W) or (B, C, L) float32; `lengths_B` if and only if `spec.has_lengths`."""
+    def __str__(self) -> str:
+        return str(self.cell)
+
+    @cached_property
+    def contract(self) -> Contract:
+        """See `Answering`. Whether it answers per pixel is seen from an answer: a macro-architecture of
+        somebody else's need not say."""
+        spec = self.spec
+        is_per_pixel = spec.num_dims == 2 and self._num_answer_axes() == 4
+        return Contract(spec.input_shape, spec.num_classes, spec.has_lengths, is_per_pixel)
+
+    @torch.no_grad()
+    def _num_answer_axes(self) -> int:
+        was_training, device = self.training, next(self.parameters()).device
+        sample = torch.zeros(1, self.spec.input_channels, *self.spec.input_size, device=device)
+        try:
+            return self.eval()(sample)[-1].dim()
+        finally:
+            self.train(was_training)
 
     def set_progress(self, fraction: float) -> None:
         """How much of the training is over, 0 to 1: the schedule of drop path."""

@@ -1,5 +1,5 @@
-"""What a network is made from beside its cell: input, macro-architecture and flags, as one torch-free
-value.
+"""What a network is made from beside its cell (input, macro-architecture, flags), and what any network takes
+and gives, as torch-free values.
 """
 
 from __future__ import annotations
@@ -7,12 +7,61 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from popnas.records import Record
+
 if TYPE_CHECKING:
     from popnas.config import RunConfig
 
 
 @dataclass(frozen=True)
-class NetworkSpec:
+class Contract:
+    """What a network that answers takes and gives, whatever it is made of: all that export, evaluation and
+    the Python API know of one.
+
+    `input_shape` is channels-last as users write it, (height, width, channels) or (timesteps, channels), and
+    as the network was trained. `has_lengths`: it takes the timesteps of each series before its padding, too.
+    `is_per_pixel`: it answers images of any height and width with a class for each pixel.
+    """
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    has_lengths: bool = False
+    is_per_pixel: bool = False
+
+    @property
+    def num_dims(self) -> int:
+        """Spatial dimensions: 2 for images, 1 for series."""
+        return len(self.input_shape) - 1
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Spatial size of the input: (height, width) or (timesteps,)."""
+        return self.input_shape[:-1]
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of the input."""
+        return self.input_shape[-1]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Of an exported file's inputs."""
+        return ("input", "lengths") if self.has_lengths else ("input",)
+
+    @property
+    def size_names(self) -> tuple[str, ...]:
+        """Of the axes of `size`."""
+        return ("height", "width") if self.num_dims == 2 else ("timesteps",)
+
+    @property
+    def may_vary_in_size(self) -> bool:
+        """Whether other sizes than that of the training make sense: of series, and where pixels are
+        answered."""
+        return self.num_dims == 1 or self.is_per_pixel
+
+
+@dataclass(frozen=True)
+class NetworkSpec(Record):
     """Everything that determines a network together with a cell.
 
     `input_shape` is channels-last as users write it: (height, width, channels) or (timesteps, channels).

@@ -8,31 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from popnas.cells import SearchSpace
 from popnas.errors import PredictorError
-from popnas.printable import counted
+from popnas.evaluation import FitReport
 from popnas.registry import Registry
 
 MIN_TARGETS = 3  # two to learn from while the third is held out
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """How a fit went, as plain JSON values.
-
-    `hyperparameters`: what was chosen; `loss_curve`: the training loss per epoch (empty where there are no
-    epochs); `cross_validation`: out-of-fold figures by name ("mape" in percent, "spearman", "r2"), None
-    where undefined.
-    """
-
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    loss_curve: list[float] = field(default_factory=list)
-    cross_validation: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,8 +73,7 @@ class Predictor(ABC):
         self._check(cells_NB4)
         if targets_N.shape != cells_NB4.shape[:1]:
             raise PredictorError(
-                f"{counted(len(cells_NB4), 'cell')} need as many targets. Got shape "
-                f"{targets_N.shape} instead."
+                f"{len(cells_NB4)} cells need as many targets. Got shape {targets_N.shape} instead."
             )
         if len(targets_N) < MIN_TARGETS:
             raise PredictorError(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +11,20 @@ from popnas import objectives
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation, metric_title
 from popnas.export import description
+from popnas.export.model_values import ModelDescription
 from popnas.objectives import Objective
 from popnas.objectives.rows import ROWS
+from popnas.records import Json, Record, part
 from popnas.runs import RunFolder, RunState
-from popnas.runs.stored.reading import read_json
+from popnas.runs.stored.reading import read_record
 from popnas.runs.stored.rules import is_text, list_of
+
+
+@dataclass(frozen=True)
+class _Cuts(Record):
+    """Of the state of a whole job what a report tells."""
+
+    cuts: list[str]
 
 
 @dataclass
@@ -33,8 +40,8 @@ class RunData:
 
     path: Path
     state: RunState
-    config: Mapping[str, Any] = field(default_factory=dict)
-    sessions: list[dict[str, Any]] = field(default_factory=list)
+    config: Json = field(default_factory=dict)
+    sessions: list[Json] = field(default_factory=list)
 
     @classmethod
     def of(cls, folder: RunFolder, state: RunState) -> RunData:
@@ -64,25 +71,60 @@ class RunData:
     @property
     def score_name(self) -> str:
         """The metric that is the score, in words."""
-        metric = (self.config.get("search_strategy") or {}).get("score_metric") or "score"
-        return metric_title(str(metric))
+        return metric_title(self.score_metric or "score")
+
+    @property
+    def score_metric(self) -> str | None:
+        """Its name in the configuration."""
+        return self._text("search_strategy", "score_metric")
+
+    @property
+    def task(self) -> str | None:
+        """What the data are for (`dataset.type`)."""
+        return self._text("dataset", "type")
+
+    @property
+    def data_name(self) -> str | None:
+        """The data's name, else where they are."""
+        return self._text("dataset", "name") or self._text("dataset", "path")
+
+    @property
+    def operators(self) -> list[str]:
+        """Those of the search."""
+        found = part(self.config, "search_space").get("operators")
+        return [str(name) for name in found] if isinstance(found, list | tuple) else []
+
+    @property
+    def lookback_depth(self) -> int:
+        """How far back cells may read."""
+        found = part(self.config, "search_space").get("lookback_depth")
+        return found if isinstance(found, int) else 1
+
+    @property
+    def joins_only_unused(self) -> bool:
+        """Whether a cell's output joins only the blocks that no other reads."""
+        return part(self.config, "architecture_hyperparameters").get("concat_only_unused_blocks") is not False
+
+    def _text(self, section: str, name: str) -> str | None:
+        found = part(self.config, section).get(name)
+        return found if isinstance(found, str) else None
 
     @property
     def cuts(self) -> list[str]:
         """What `popnas e2e` cut to keep `max_hours`, in words."""
         try:
-            return list(read_json(self.path / "e2e.json", must={"cuts": list_of(is_text)})["cuts"])
+            return read_record(self.path / "e2e.json", _Cuts, must={"cuts": list_of(is_text)}).cuts
         except PopnasError:  # not there, or as for `predictions`
             return []
 
     @property
-    def final_network(self) -> dict[str, Any]:
-        """`model.json` of the final network's deployment; empty if there is none (yet)."""
+    def final_network(self) -> ModelDescription | None:
+        """The description of the final network's deployment; None if there is none (yet)."""
         return _described(self.path / "final_training" / "deploy")
 
     @property
-    def best_model(self) -> dict[str, Any]:
-        """`model.json` of the search's best network, likewise."""
+    def best_model(self) -> ModelDescription | None:
+        """The description of the search's best network, likewise."""
         return _described(self.path / "best_model")
 
     def predictions(self, step: int) -> dict[str, np.ndarray] | None:
@@ -91,15 +133,15 @@ class RunData:
         A report of what is there is worth more than none, so a damaged file is no error here.
         """
         try:
-            known = self.state.predictions[step]["sha256"]
+            known = self.state.predictions[step].sha256
             arrays = RunFolder(self.path).load_predictions(step, known)
         except (PopnasError, KeyError):
             return None
         return {name: values for name, values in arrays.items() if name not in ("cells", "operators")}
 
 
-def _described(folder: Path) -> dict[str, Any]:
+def _described(folder: Path) -> ModelDescription | None:
     try:
         return description.read(folder)
     except PopnasError:
-        return {}
+        return None

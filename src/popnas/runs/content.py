@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
+from popnas.records import Json
 from popnas.runs.journal import RESUMING, STOPPED, Event
 from popnas.storage import compact_json
 
@@ -23,7 +23,7 @@ _COSTS_STEP = 1
 def search_content(events: Iterable[Event]) -> list[str]:
     """The lines of the search content; two runs searched the same exactly if these are equal."""
     lines: dict[tuple[object, ...], str] = {}
-    finish: dict[str, Any] | None = None
+    finish: Json | None = None
     for event in events:
         if event.event == "run_finished":
             finish = event.content

@@ -11,12 +11,11 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -25,7 +24,7 @@ from popnas import files
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
-from popnas.printable import counted
+from popnas.records import Json, part
 from popnas.runs import artifacts, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan, ending
 from popnas.runs.lock import RunLock
@@ -72,9 +71,9 @@ class RunFolder:
     def create(
         cls,
         path: str | Path,
-        config_json: Mapping[str, Any],
+        config_json: Json,
         *,
-        volatile: Mapping[str, Any] | None = None,
+        volatile: Json | None = None,
         fill: Callable[[Path], None] = lambda folder: None,
     ) -> RunFolder:
         """Make the folder of a new run, with `restore/run.json` and the journal's first event `run_started`.
@@ -146,7 +145,7 @@ class RunFolder:
                 + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
             )
 
-    def config_json(self) -> dict[str, Any]:
+    def config_json(self) -> Json:
         """The run's resolved configuration (`restore/run.json`), with the place of the data as an absolute
         path, where they were found last.
 
@@ -158,16 +157,17 @@ class RunFolder:
         """
         self._take_in()
         config = self._stored_config()
-        if self._data_path is not None and isinstance(config.get("dataset"), dict):
-            config["dataset"]["path"] = self._data_path
-        return config
+        dataset = config.get("dataset")
+        if self._data_path is None or not isinstance(dataset, Mapping):
+            return config
+        return {**config, "dataset": {**dataset, "path": self._data_path}}
 
     def _places(self) -> list[Path]:
         """The folders of a run, into which its commands write."""
         own = [self.restore, self.csv, self.best_model, self.sampled_models, self.predictors, self.plots]
         return [*own, self.model_selection, self.final_training]
 
-    def _stored_config(self) -> dict[str, Any]:
+    def _stored_config(self) -> Json:
         identity.check_place(self.run_json)
         try:
             return files.read_object(self.run_json)
@@ -197,7 +197,7 @@ class RunFolder:
                 "was changed or damaged outside popnas. Put back a copy of the file, or start a new run.",
                 1,
             )
-        others, known = config.get("others") or {}, start.volatile.get("execution") or {}
+        others, known = part(config, "others"), part(start.volatile, "execution")
         for name in sorted(known.keys() & others.keys()):
             if others[name] != known[name]:
                 told.warning(
@@ -234,14 +234,14 @@ class RunFolder:
         self._data_path = _last_data_path(events) or self._data_path
         return found
 
-    def _fill(self, config_json: Mapping[str, Any], volatile: Mapping[str, Any]) -> None:
+    def _fill(self, config_json: Json, volatile: Json) -> None:
         self.restore.mkdir()
         config = plain(config_json)
         write_json(self.run_json, config, is_durable=True)
         with self.journal as journal:
             unique = {"token": secrets.token_hex(8)}
             journal.append(
-                "run_started", _start_content(config), {**volatile, **_start_volatile(config), **unique}
+                "run_started", dict(_start_content(config)), {**volatile, **_start_volatile(config), **unique}
             )
         fsync_directory(self.path)
 
@@ -339,27 +339,29 @@ class RunFolder:
         return self.path / "final_training"
 
 
-def search_part(config_json: Mapping[str, Any]) -> dict[str, Any]:
+def search_part(config_json: Json) -> Json:
     """The configuration without `EXECUTION_FIELDS`: what two runs of equal search content share."""
-    config = plain(config_json)
-    if isinstance(config.get("others"), dict):
-        config["others"] = {
-            key: value for key, value in config["others"].items() if key not in EXECUTION_FIELDS
-        }
-    return config
+    return without(plain(config_json), "others", EXECUTION_FIELDS)
 
 
-def same_search(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same_search(one: Json, other: Json) -> bool:
     """Whether two configurations search the same: they may differ in `EXECUTION_FIELDS` and in where the data
     are. What an earlier version did not have is as its default."""
-    parts = [search_part(_completed(one)), search_part(_completed(other))]
-    for part in parts:
-        if isinstance(part.get("dataset"), dict):
-            part["dataset"].pop("path", None)
-    return parts[0] == parts[1]
+    first, second = (
+        without(search_part(_completed(config)), "dataset", ("path",)) for config in (one, other)
+    )
+    return first == second
 
 
-def _completed(config_json: Mapping[str, Any]) -> dict[str, Any]:
+def without(config_json: Json, section: str, names: Collection[str]) -> Json:
+    """Without some fields of a section; as it is, where that is none."""
+    fields = config_json.get(section)
+    if not isinstance(fields, Mapping):
+        return config_json
+    return {**config_json, section: {name: fields[name] for name in fields if name not in names}}
+
+
+def _completed(config_json: Json) -> Json:
     """With the defaults of fields that are not there; as it is, where it is no whole configuration."""
     try:
         return RunConfig.model_validate(plain(config_json)).to_json()
@@ -367,15 +369,15 @@ def _completed(config_json: Mapping[str, Any]) -> dict[str, Any]:
         return plain(config_json)
 
 
-def _search_sha256(config_json: Mapping[str, Any]) -> str:
+def _search_sha256(config_json: Json) -> str:
     return hashlib.sha256(compact_json(search_part(config_json)).encode()).hexdigest()
 
 
-def _start_content(config: dict[str, Any]) -> dict[str, Any]:
+def _start_content(config: Json) -> Json:
     return {
         "version": FORMAT,
         "config_sha256": _search_sha256(config),
-        "seed": (config.get("others") or {}).get("seed"),
+        "seed": part(config, "others").get("seed"),
         "config": search_part(config),
     }
 
@@ -388,12 +390,12 @@ def _make_readable(folder: Path) -> None:
         os.close(handle)
 
 
-def _start_volatile(config: dict[str, Any]) -> dict[str, Any]:
+def _start_volatile(config: Json) -> Json:
     """What of the configuration is no part of the search: `EXECUTION_FIELDS`, and where its data are."""
-    others = config.get("others") or {}
-    found: dict[str, Any] = {"execution": {name: others[name] for name in EXECUTION_FIELDS if name in others}}
-    path = (config.get("dataset") or {}).get("path")
-    return found if path is None else {**found, DATA_PATH: absolute(path)}
+    others = part(config, "others")
+    found: Json = {"execution": {name: others[name] for name in EXECUTION_FIELDS if name in others}}
+    path = part(config, "dataset").get("path")
+    return {**found, DATA_PATH: absolute(path)} if isinstance(path, str) else found
 
 
 def absolute(path: str) -> str:
@@ -407,12 +409,12 @@ def _last_data_path(events: Sequence[Event]) -> str | None:
     )
 
 
-def _config_of(start: Event) -> dict[str, Any]:
+def _config_of(start: Event) -> Json:
     """The configuration that a run was started with, as its journal has it."""
-    config: dict[str, Any] = plain(start.content.get("config") or {})
-    if isinstance(config.get("others"), dict):
-        config["others"] |= start.volatile.get("execution") or {}
-    return config
+    config: Json = plain(start.content.get("config") or {})
+    if not isinstance(config.get("others"), Mapping):
+        return config
+    return {**config, "others": {**part(config, "others"), **part(start.volatile, "execution")}}
 
 
 def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
@@ -421,7 +423,7 @@ def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
     if found.num_unproven:
         told.warning(
             f"{path} was begun by popnas 0.1.0, whose lines have no checksums: nobody would notice a change "
-            f"to its first {counted(found.num_unproven, 'line')}"
+            f"to its first {found.num_unproven} lines"
         )
     if found.damaged and found.has_newline:
         told.warning(
@@ -431,8 +433,7 @@ def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
     note = ending.read(path)
     if note is not None and note.num_lines > count and not found.damaged:
         told.warning(
-            f"{path} ends with line {count}, but {counted(note.num_lines, 'line')} were written: "
-            "the last are missing, "
+            f"{path} ends with line {count}, but {note.num_lines} lines were written: the last are missing, "
             "as in a copy that was made while the search ran. A search that goes on does again what they said"
         )
 

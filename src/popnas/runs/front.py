@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from popnas.evaluation import Evaluation
 from popnas.objectives import Objective
 from popnas.objectives.rows import INFERENCE_TIME
 from popnas.pareto import front
-from popnas.printable import counted
+from popnas.records import Json, part
 from popnas.runs.state import RunState
 
 
@@ -74,7 +73,7 @@ def pick(state: RunState, limits: Limits) -> Evaluation:
     points = trained_front(state, list(dict.fromkeys([*state.objectives, *limits.worst])))
     if not points:
         check_constraints(state)
-        raise UserError("no cell was trained successfully in this run yet. Go on with the search.")
+        raise UserError("no cell was trained successfully in this run yet. Resume the search with -r.")
     fitting = [item for item in points if limits.fits(item)]
     if not fitting:
         raise UserError(_nothing_fits(points, limits))
@@ -98,11 +97,11 @@ def check_constraints(state: RunState) -> None:
     )
 
 
-def train_command(run: Path, config_json: Mapping[str, Any], cell: str) -> str:
+def train_command(run: Path, config_json: Json, cell: str) -> str:
     """The shell command that trains a cell to the end in the network that the search used."""
-    shape = config_json.get("architecture_hyperparameters") or {}
+    shape = part(config_json, "architecture_hyperparameters")
     options = {
-        "-b": (config_json.get("dataset") or {}).get("batch_size"),
+        "-b": part(config_json, "dataset").get("batch_size"),
         "-f": shape.get("filters"),
         "-m": shape.get("motifs"),
         "-n": shape.get("normal_cells_per_motif"),
@@ -123,7 +122,7 @@ def _nothing_fits(points: list[Evaluation], limits: Limits) -> str:
         values = [value for item in points if (value := row.value(item)) is not None]
         best, bound = (max(values), "least") if row.is_maximized else (min(values), "most")
         rules.append(f"{row.title} of at {bound} {_shown(row, limit)} (the best has {_shown(row, best)})")
-    return f"of the front's {counted(len(points), 'cell')} none has {' and '.join(rules)}. Loosen a limit."
+    return f"none of the front's {len(points)} cells has {' and '.join(rules)}. Loosen a limit."
 
 
 def _shown(row: Objective, value: float) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from popnas import files
 from popnas.errors import PopnasError, RunFolderError
+from popnas.records import Json, JsonValue
 from popnas.runs.journal import Event, Scan, ending, scan
 
 KEY = "run"
@@ -86,15 +87,15 @@ def of_enclosing(folder: Path) -> str | None:
     return None if run is None else of(run)
 
 
-def check(path: Path, content: Mapping[str, Any]) -> None:
-    """Compare what a file says of its run with the run in whose folder it lies, if it lies in one.
+def check(path: Path, said: object) -> None:
+    """Compare the run that a file says it is of with the one in whose folder it lies, if it lies in one.
 
     Raises:
         RunFolderError: it is another run's.
     """
-    run = enclosing(path.parent) if content.get(KEY) is not None else None
+    run = enclosing(path.parent) if said is not None else None
     own = None if run is None else of(run)
-    if run is not None and own is not None and content[KEY] != own:
+    if run is not None and own is not None and said != own:
         raise RunFolderError(
             f"{path} is of another run than {run / _JOURNAL}. Put back this run's own copy of the one that "
             f"is wrong, or move {path.parent} out of the run's folder."
@@ -108,8 +109,8 @@ class Opened:
 
     path: Path
     found: Scan
-    config: Mapping[str, Any]
-    started: Mapping[str, Any]
+    config: Json
+    started: Json
 
     @property
     def journal(self) -> Path:
@@ -209,7 +210,7 @@ def _other_configuration(opened: Opened, *, is_journal_known: bool) -> RunFolder
     )
 
 
-def _differences(started: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def _differences(started: Json, config: Json) -> str:
     """Where the journal's configuration differs from that of `run.json`, in words; empty if nowhere."""
     one, other = dict(_fields(started)), dict(_fields(config))
     places = [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
@@ -221,7 +222,7 @@ def _differences(started: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return "; ".join(shown + ([f"and {more} more"] if more > 0 else []))
 
 
-def _fields(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _fields(value: Json, before: str = "") -> Iterator[tuple[str, JsonValue]]:
     for name, item in value.items():
         if isinstance(item, Mapping):
             yield from _fields(item, f"{before}{name}.")

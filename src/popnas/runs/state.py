@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
 from popnas import objectives, ranking
-from popnas.evaluation import Evaluation
+from popnas.evaluation import Evaluation, FitReport
 from popnas.objectives import Objective
+from popnas.records import Json, Record, part, without_nulls
 from popnas.runs.journal import RESUMING, STOPPED, Event
 
 _SESSIONS = frozenset({"run_started", "run_resumed"})
 
 
 @dataclass(frozen=True)
-class Proposed:
+class Proposed(Record):
     """A cell chosen for training: its canonical text and the position among the proposals of its step."""
 
     cell: str
@@ -32,7 +32,7 @@ class Proposed:
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class Confirmation(Record):
     """A cell trained again with another seed; `repetition` counts from 1."""
 
     cell: str
@@ -50,6 +50,28 @@ class Confirmation:
         return self.error_kind is not None
 
 
+@dataclass(frozen=True)
+class StepPredicted(Record):
+    """A step's predictions: the file of all, and its digest; how many cells were predicted, of how many
+    expansions; how many the front has; by objective how its predictor was fitted."""
+
+    step: int
+    file: str
+    sha256: str
+    num_candidates: int | None = None
+    num_expansions: int | None = None
+    front_size: int | None = None
+    predictors: Mapping[str, FitReport] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _StrategyRead(Record):
+    """Of `search_strategy` what a state is judged by."""
+
+    constraints: Mapping[str, tuple[float, float]] | None = None
+    additional_pareto_objectives: list[str] | None = None
+
+
 @dataclass
 class RunState:
     """The state of a search.
@@ -61,18 +83,18 @@ class RunState:
         proposals: per step the cells to train, in order.
         operator_costs: {"time": {operator: cost}, "inference_time": {...}}, one for each objective that is
             measured; None before step 1 is finished.
-        predictions: per step the content of its event `predictions`.
+        predictions: per step where its predictions lie, and what they were made with.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
         confirmations: cells trained again with other seeds, in order of cell and repetition.
         finish_reason: why the run ended ("completed", "max_hours", ...); None while it has not.
     """
 
-    config: dict[str, Any] = field(default_factory=dict)
+    config: Json = field(default_factory=dict)
     seed: int | None = None
-    data: dict[str, Any] | None = None
+    data: Json | None = None
     proposals: dict[int, list[Proposed]] = field(default_factory=dict)
     operator_costs: dict[str, dict[str, float]] | None = None
-    predictions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    predictions: dict[int, StepPredicted] = field(default_factory=dict)
     finished_steps: set[int] = field(default_factory=set)
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
@@ -97,11 +119,13 @@ class RunState:
         elif event.event == "operator_costs":
             self.operator_costs = self.operator_costs or content
         elif event.event == "predictions":
-            self.predictions.setdefault(content["step"], content)
+            self.predictions.setdefault(content["step"], StepPredicted.of_known(content))
         elif event.event == "step_finished":
             self.finished_steps.add(content["step"])
         elif event.event == "confirmation":
-            self._confirmed.setdefault((content["cell"], content["repetition"]), _confirmation(content))
+            self._confirmed.setdefault(
+                (content["cell"], content["repetition"]), Confirmation.of_known(without_nulls(content))
+            )
         elif event.event == "run_finished":
             self.finish_reason = content["reason"]
         if event.event in RESUMING and not self.is_finished:
@@ -113,17 +137,11 @@ class RunState:
             # Sorted as they come: who watches a long run asks after every one.
             bisect.insort(self._in_order, evaluation, key=_place)
 
-    def _propose(self, step: int, cells: list[dict[str, Any]]) -> None:
+    def _propose(self, step: int, cells: list[Json]) -> None:
         self.proposals.setdefault(
             step,
             [
-                Proposed(
-                    item["cell"],
-                    step,
-                    index,
-                    item.get("is_exploration", False),
-                    item.get("predictions") or {},
-                )
+                Proposed.of_known({**without_nulls(item), "step": step, "index": index})
                 for index, item in enumerate(cells)
             ],
         )
@@ -171,16 +189,16 @@ class RunState:
         return self.finish_reason is not None and self.finish_reason not in STOPPED
 
     @property
-    def constraints(self) -> dict[str, list[float]]:
+    def constraints(self) -> Mapping[str, tuple[float, float]]:
         """The least and greatest values that the search allows, by objective."""
-        return self._strategy.get("constraints") or {}
+        return self._asked.constraints or {}
 
     @property
     def objectives(self) -> list[str]:
         """The objectives of the search, score first."""
-        if (self.config.get("others") or {}).get("pnas_mode"):
+        if part(self.config, "others").get("pnas_mode"):
             return ["score"]
-        return ["score", *(self._strategy.get("additional_pareto_objectives") or [])]
+        return ["score", *(self._asked.additional_pareto_objectives or [])]
 
     @property
     def figures(self) -> tuple[Objective, ...]:
@@ -198,8 +216,8 @@ class RunState:
         return list(dict.fromkeys([*self.objectives, *self.constraints]))
 
     @property
-    def _strategy(self) -> dict[str, Any]:
-        return self.config.get("search_strategy") or {}
+    def _asked(self) -> _StrategyRead:
+        return _StrategyRead.of_known(part(self.config, "search_strategy"))
 
     @property
     def allowed(self) -> list[Evaluation]:
@@ -224,9 +242,3 @@ class RunState:
 
 def _place(evaluation: Evaluation) -> tuple[int, int]:
     return evaluation.step, evaluation.index
-
-
-def _confirmation(content: Mapping[str, Any]) -> Confirmation:
-    known = {item.name for item in fields(Confirmation)}
-    given = {name: value for name, value in content.items() if name in known}
-    return Confirmation(**{**given, "metrics": given.get("metrics") or {}})

@@ -15,6 +15,7 @@ from popnas.cells import Cell
 from popnas.config import OthersConfig
 from popnas.errors import CandidateFailed
 from popnas.objectives.rows import COSTS, TIMES
+from popnas.records import Json, part
 from popnas.runs.journal import REASONS, Event
 from popnas.runs.state import RunState
 from popnas.runs.stored.rules import (
@@ -123,13 +124,13 @@ def check(event: Event, state: RunState) -> None:
         if name in event.volatile:
             _check_value(name, event.volatile[name], rule)
     if event.event in _MORE:
-        _MORE[event.event](content, state)
+        _MORE[event.event](event, state)
     if not event.is_proven:
         for text, num_blocks in _cells(event, state):
             _check_cell(text, num_blocks, state)
 
 
-def _check_fields(content: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+def _check_fields(content: Json, rules: Mapping[str, Rule]) -> None:
     for name, rule in rules.items():
         if name not in content:
             raise ValueError(f"has no '{name}'")
@@ -165,12 +166,12 @@ def _check_cell(text: str, num_blocks: int | None, state: RunState) -> None:
 
 
 def _operators(state: RunState) -> set[str]:
-    space = state.config.get("search_space")
-    names = space.get("operators") if isinstance(space, dict) else None
+    names: Any = part(state.config, "search_space").get("operators")
     return set(names) if isinstance(names, list) and list_of(_is_text)(names) else set()
 
 
-def _check_proposals(content: dict[str, Any], state: RunState) -> None:
+def _check_proposals(event: Event, state: RunState) -> None:
+    content = event.content
     rules = {"is_exploration": or_none(is_flag), "predictions": or_none(mapping_of(is_number))}
     texts = []
     for item in content["cells"]:
@@ -182,7 +183,8 @@ def _check_proposals(content: dict[str, Any], state: RunState) -> None:
         raise ValueError("proposes a cell twice")
 
 
-def _check_evaluation(content: dict[str, Any], state: RunState) -> None:
+def _check_evaluation(event: Event, state: RunState) -> None:
+    content = event.content
     step, index = content["step"], content["index"]
     proposed = state.proposals.get(step)
     if proposed is not None and (index >= len(proposed) or proposed[index].cell != content["cell"]):
@@ -193,7 +195,8 @@ def _check_evaluation(content: dict[str, Any], state: RunState) -> None:
                 raise ValueError(f"has no '{name}', though it did not fail")
 
 
-def _check_costs(content: dict[str, Any], state: RunState) -> None:
+def _check_costs(event: Event, state: RunState) -> None:
+    content = event.content
     foreign = objectives.unknown(state.wanted)  # by packages that are not installed here
     kinds = [row.name for row in objectives.measured(name for name in state.wanted if name not in foreign)]
     for kind in [*kinds, *(name for name in foreign if name in content)]:
@@ -206,25 +209,26 @@ def _check_costs(content: dict[str, Any], state: RunState) -> None:
         raise ValueError(f"has costs of unknown kind: '{min(unknown)}'")
 
 
-def _check_data(content: dict[str, Any], state: RunState) -> None:
+def _check_data(event: Event, state: RunState) -> None:
     """Evaluators other than training remember what they like of what stands behind their figures."""
-    others = state.config.get("others")
     trains = OthersConfig.model_fields["evaluator"].default
-    if not isinstance(others, dict) or others.get("evaluator", trains) == trains:
-        _check_fields(content, _OF_A_DATASET)
+    if part(state.config, "others").get("evaluator", trains) == trains:
+        _check_fields(event.content, _OF_A_DATASET)
 
 
-def _check_predictions(content: dict[str, Any], state: RunState) -> None:
+def _check_predictions(event: Event, state: RunState) -> None:
+    content = event.content
     if content["file"] != f"predictions_B{content['step']}.npz":
         raise ValueError(f"has '{content['file']}' as its 'file'")
 
 
-def _check_confirmation(content: dict[str, Any], state: RunState) -> None:
+def _check_confirmation(event: Event, state: RunState) -> None:
+    content = event.content
     if content.get("error_kind") is None and content.get("score") is None:
         raise ValueError("has no 'score', though it did not fail")
 
 
-_MORE: dict[str, Callable[[dict[str, Any], RunState], None]] = {
+_MORE: dict[str, Callable[[Event, RunState], None]] = {
     "proposals": _check_proposals,
     "evaluation": _check_evaluation,
     "operator_costs": _check_costs,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from torch import Tensor, nn
+
+from popnas.records import Json
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits, y) -> mean loss of the batch, a scalar."""
@@ -15,8 +17,22 @@ class SnapshotError(Exception):
     """What a training was to go on from is not of this training."""
 
 
-Snapshot = Callable[[], dict[str, Any]]
-"""Returns everything that a training needs to go on later, as tensors and plain values."""
+class TrainingSnapshot(TypedDict):
+    """Everything that a training needs to go on later, as tensors and plain values: what `torch.save` writes
+    and `torch.load(..., weights_only=True)` reads. `epochs` are `EpochRecord`s as JSON; `optimizer` is what
+    torch makes of one.
+    """
+
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    scaler: dict[str, float] | None
+    epochs: list[Json]
+    best_epoch: int
+    best_state: dict[str, Tensor]
+
+
+Snapshot = Callable[[], TrainingSnapshot]
+"""Makes one, as copies."""
 
 
 class TrainableNetwork(nn.Module):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ from popnas.training.interfaces import (
     Snapshot,
     SnapshotError,
     TrainableNetwork,
+    TrainingSnapshot,
 )
 from popnas.training.memory import freed_memory_kept
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
@@ -66,7 +67,7 @@ class Course:
     simulated_cost: NetworkCost | None = None
     max_seconds: float | None = None
     on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
-    resume: dict[str, Any] | None = None
+    resume: TrainingSnapshot | None = None
 
 
 def fit(
@@ -170,20 +171,19 @@ class _Training:
             training_seconds=sum(record.training_seconds for record in self.epochs),
         )
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> TrainingSnapshot:
         """Everything that `load` needs, as copies."""
-        return copy.deepcopy(
-            {
-                "network": self.network.state_dict(),
-                "optimizer": self.stepper.optimizer.state_dict(),
-                "scaler": self.stepper.scaler.state_dict() if self.stepper.scaler else None,
-                "epochs": [asdict(record) for record in self.epochs],
-                "best_epoch": self.best_epoch,
-                "best_state": self.best_state,
-            }
+        found = TrainingSnapshot(
+            network=self.network.state_dict(),
+            optimizer=self.stepper.optimizer.state_dict(),
+            scaler=self.stepper.scaler.state_dict() if self.stepper.scaler else None,
+            epochs=[record.to_json() for record in self.epochs],
+            best_epoch=self.best_epoch,
+            best_state=self.best_state,
         )
+        return copy.deepcopy(found)
 
-    def load(self, snapshot: dict[str, Any]) -> None:
+    def load(self, snapshot: TrainingSnapshot) -> None:
         """Go back to where a snapshot was taken.
 
         Raises:
@@ -194,12 +194,12 @@ class _Training:
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
             raise SnapshotError(f"{type(error).__name__}: {error}") from error
 
-    def _load(self, snapshot: dict[str, Any]) -> None:
+    def _load(self, snapshot: TrainingSnapshot) -> None:
         self.network.load_state_dict(snapshot["network"])
         self.stepper.optimizer.load_state_dict(snapshot["optimizer"])
         if self.stepper.scaler is not None and snapshot["scaler"] is not None:
             self.stepper.scaler.load_state_dict(snapshot["scaler"])
-        self.epochs = [EpochRecord(**record) for record in snapshot["epochs"]]
+        self.epochs = [EpochRecord.from_json(record) for record in snapshot["epochs"]]
         self.best_epoch = snapshot["best_epoch"]
         if not self.best_epoch < len(self.epochs) <= self.settings.epochs:
             raise ValueError("its epochs are not those of this training")

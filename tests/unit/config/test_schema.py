@@ -16,7 +16,7 @@ from popnas.workflows.settings import load_config, name_rules
 
 def fields(path=()):
     """Paths of all fields and sections."""
-    for name in dict.fromkeys(messages._properties(messages.schema_at(path))):
+    for name in dict.fromkeys(messages.properties(messages.schema_at(path))):
         yield (*path, name)
         yield from fields((*path, name))
 

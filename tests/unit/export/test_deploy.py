@@ -3,9 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from popnas.datasets import Split
 from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.errors import ExportError
 from popnas.export import deploy, int8, making
+from popnas.export.model_values import DataOfModel, ModelDescription, ModelInput, ModelOutput
 from popnas.export.running import feeds, open_session, probabilities
 
 # Only numpy and onnxruntime (with what they bring) may be imported, as on a bare machine.
@@ -38,23 +37,25 @@ print(json.dumps(float((program["predict"](*inputs).argmax(axis=1) == y).mean())
 """
 
 
-def _model(network: networks.Network) -> dict[str, Any]:
+def _model(network: networks.Network, preprocessing: Preprocessing) -> ModelDescription:
     spec = network.spec
     origin = Origin("series" if spec.num_dims == 1 else "image array")
-    channels = (0.0,) * spec.input_channels
-    made = making.described(origin, Preprocessing(channels, channels, spec.has_lengths), spec.input_shape)
-    return {
-        "cell": str(network.cell),
-        "network": asdict(spec),
-        "input": {"name": "input", "dtype": "float32", "shape": [], "has_lengths": spec.has_lengths, **made},
-        "output": {"name": "probabilities", "shape": ["batch", spec.num_classes]},
-        "class_names": ["ant", "bee", "cow"],
-        "params": 12,
-        "flops": 34,
-        "dataset": {"name": None, "path": "/home/somebody/beasts", "type": "image_classification"},
-        "versions": {"popnas": "0"},
-        "licence": "Take it.",
-    }
+    given = making.told(
+        ModelInput(shape=[], has_lengths=spec.has_lengths), origin, preprocessing, spec.input_shape
+    )
+    return ModelDescription(
+        cell=str(network.cell),
+        network=spec,
+        input=given,
+        output=ModelOutput(shape=["batch", spec.num_classes]),
+        preprocessing=preprocessing,
+        class_names=["ant", "bee", "cow"],
+        params=12,
+        flops=34,
+        dataset=DataOfModel(path="/home/somebody/beasts", type="image_classification"),
+        versions={"popnas": "0"},
+        licence="Take it.",
+    )
 
 
 def _images(n: int) -> Split:
@@ -89,17 +90,16 @@ def test_the_folder_runs_with_numpy_and_onnxruntime_only(
     test, folder = make_split(40), tmp_path / "deploy"
     content = deploy.write_deployment(
         network,
-        preprocessing,
-        _model(network),
+        _model(network, preprocessing),
         folder,
         calibration=make_split(30),
         judged_on=test,
         judged_name="test",
-    )
+    ).to_json()
     names = {"README.md", "model.int8.onnx", "model.json", "model.onnx", "weights.safetensors"}
     assert {item.name for item in folder.iterdir()} == names
     described = json.loads((folder / "model.json").read_text())
-    assert described.pop("files").keys() == names - {"README.md", "model.json"}
+    assert described["files"].keys() == names - {"README.md", "model.json"}
     assert len(described.pop("sha256")) == 64
     assert described == content
     assert content["measured"]["split"] == "test" and content["measured"]["num_samples"] == 40
@@ -144,8 +144,8 @@ def test_repeated_it_gives_the_same_files(make_network, tmp_path: Path) -> None:
         network = make_network("[(-1, 3x3 dconv, -2, identity)]", (6, 5, 1))
         arguments = {"calibration": _images(30), "judged_on": _images(20), "judged_name": "test"}
         content = deploy.write_deployment(
-            network, Preprocessing.of_images(1), _model(network), tmp_path / name, **arguments
-        )
+            network, _model(network, Preprocessing.of_images(1)), tmp_path / name, **arguments
+        ).to_json()
         content["int8"].pop("times")
         files = [f for f in (tmp_path / name).iterdir() if f.name not in ("model.json", "README.md")]
         found.append((content, {f.name: f.read_bytes() for f in files}))
@@ -159,13 +159,12 @@ def test_the_readme_says_why_there_is_no_int8_file(
     network = make_network("[(-1, 3x3 conv, -2, identity)]", (6, 5, 1))
     content = deploy.write_deployment(
         network,
-        Preprocessing.of_images(1),
-        _model(network),
+        _model(network, Preprocessing.of_images(1)),
         tmp_path,
         calibration=_images(30),
         judged_on=_images(20),
         judged_name="validation",
-    )
+    ).to_json()
     assert content["int8"]["file"] is None and content["int8"]["accuracy"] is not None
     readme = (tmp_path / "README.md").read_text()
     assert "no int8 file: it loses" in readme and "(validation)" in readme
@@ -183,8 +182,7 @@ def test_a_mismatch_ends_the_deployment(
     with pytest.raises(ExportError, match="no ONNX file reproduces the network"):
         deploy.write_deployment(
             network,
-            Preprocessing.of_images(1),
-            _model(network),
+            _model(network, Preprocessing.of_images(1)),
             tmp_path,
             calibration=_images(9),
             judged_on=_images(9),

@@ -10,7 +10,7 @@ import pytest
 from popnas import export
 from popnas.datasets import Split
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.export import deploy, int8
+from popnas.export import int8
 from popnas.export.folder_readme import why_none
 from popnas.export.running import open_session, probabilities
 
@@ -138,6 +138,6 @@ def test_of_a_small_network_there_is_no_int8_file_and_the_reason_has_the_figures
     report = int8.write_int8(fp32, path, _split(40, (8, 8, 1)), _judged_by_itself(fp32))
     assert report.bytes > fp32.stat().st_size, "or this network is no example of it"
     assert not report.is_kept and not path.exists()
-    told = why_none(deploy._int8_json(report))
+    told = why_none(report.summary("model.int8.onnx"))
     assert f"neither smaller ({report.bytes:,} bytes, {report.fp32_bytes:,} in float32)" in told
     assert told.endswith("(1.50 ms a batch of 32, 1.00 in float32)")

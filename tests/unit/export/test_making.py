@@ -12,7 +12,9 @@ from popnas import datasets
 from popnas.config import DatasetConfig, ResizeConfig
 from popnas.datasets.images import decoding
 from popnas.export import making
+from popnas.export.model_values import ModelDescription, ModelInput
 from popnas.export.running import feeds
+from popnas.networks.spec import NetworkSpec
 
 RESIZED = ResizeConfig(width=7, height=4)
 
@@ -26,13 +28,15 @@ def load(path=None, kind="image_classification", **options):
 def content_of(dataset, *, is_any_size=False):
     *size, channels = dataset.input_shape
     shape = None if is_any_size else dataset.input_shape
-    told = making.described(dataset.origin, dataset.preprocessing, shape)
     axes = ["height", "width"] if is_any_size else size
-    return {
-        "input": {"shape": ["batch", channels, *axes], **told},
-        "preprocessing": dataset.preprocessing.to_json(),
-        "network": {"input_shape": list(dataset.input_shape)},
-    }
+    given = ModelInput(shape=["batch", channels, *axes])
+    return ModelDescription(
+        cell="[]",
+        network=NetworkSpec("classification", dataset.input_shape, dataset.num_classes),
+        class_names=dataset.class_names,
+        input=making.told(given, dataset.origin, dataset.preprocessing, shape),
+        preprocessing=dataset.preprocessing,
+    )
 
 
 def make_input_of(content):
@@ -94,7 +98,7 @@ def test_image_files(tmp_path, kind, resize):
     make_input = make_input_of(content)
     for file, feed in zip(files, loaded(dataset), strict=True):
         np.testing.assert_array_equal(make_input(file), feed["input"], strict=True)
-    told = " ".join(content["input"]["how_to_make"])
+    told = " ".join(content.input.how_to_make)
     assert ("7x4 pixels" in told and "bilinear" in told) == (resize is not None)
     assert ("red, green, blue" in told) == (channels == 3) and "transparency is dropped" in told
 
@@ -133,8 +137,8 @@ def test_digits_are_brought_from_16_to_255(resize):
     made = {make_input(image).tobytes() for image in originals}
     assert {feed["input"].tobytes() for feed in loaded(dataset)} <= made
     assert dataset.test.x.max() == 255
-    told = " ".join(content["input"]["how_to_make"])
-    assert "0 to 16" in told and "x * 255 / 16" in told and "0 to 16" in content["input"]["values"]
+    told = " ".join(content.input.how_to_make)
+    assert "0 to 16" in told and "x * 255 / 16" in told and "0 to 16" in content.input.values
 
 
 @pytest.mark.parametrize("resize", [None, RESIZED], ids=["plain", "resized"])
@@ -184,7 +188,7 @@ def test_images_with_masks_have_any_size(tmp_path, are_grey):
     for i, feed in enumerate(loaded(dataset)):
         file = tmp_path / "test" / "images" / f"{i}.png"
         np.testing.assert_array_equal(make_input_of(content)(file), feed["input"], strict=True)
-    assert "any size" in " ".join(content["input"]["how_to_make"])
+    assert "any size" in " ".join(content.input.how_to_make)
 
 
 def test_every_source_of_images_says_whether_it_decodes_files():

@@ -113,7 +113,7 @@ def test_no_prediction_is_left_out(make_run: MakeRun) -> None:
     info = predictions.compute(run)
     assert info is not None
     (step,) = info.steps
-    assert step.counts.sum() == step.num_candidates == run.state.predictions[2]["num_candidates"]
+    assert step.counts.sum() == step.num_candidates == run.state.predictions[2].num_candidates
     assert len(step.front) == 8 and len(step.exploration) == 0
     folder.predictions_npz(2).unlink()
     assert predictions.compute(run) is None

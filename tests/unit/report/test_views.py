@@ -14,8 +14,11 @@ from matplotlib.figure import Figure
 from popnas import report
 from popnas.errors import StorageError
 from popnas.events import Warned
+from popnas.export.model_values import ModelDescription
+from popnas.networks.spec import NetworkSpec
 from popnas.report import canvas, confusion
 from popnas.report.figures import FIGURES, Plot
+from popnas.report.model_results import Calibration, ClassFigures, EvaluatedModel, EvaluationResult
 from popnas.report.pages import evaluation_page
 from popnas.report.views import RepeatedViews, Views
 
@@ -157,18 +160,20 @@ def test_a_figure_that_fails_costs_only_itself(tmp_path, make_run, monkeypatch):
 
 
 def test_a_part_of_a_page_that_fails_is_left_out(monkeypatch):
-    content = {
-        "model": "m", "dataset": None, "metrics": {"accuracy": 0.5}, "num_samples": 2, "params": 1,
-        "cell": "[]", "file": "model.onnx", "heads": [{}],
-        "calibration": {"expected_calibration_error": 0.1, "bins": None},
-        "classes": [
-            {"name": name, "is_unseen": False, "precision": 1.0, "recall": 1.0, "f1_score": 1.0, "support": 1}
-            for name in HOSTILE
-        ],
-        "confusion": np.eye(len(HOSTILE), dtype=int).tolist(),
-    }  # fmt: skip
+    network = NetworkSpec("classification", (8, 8, 1), len(HOSTILE))
+    result = EvaluationResult(
+        model=EvaluatedModel("m", "model.onnx", ModelDescription("[]", network, list(HOSTILE), params=1)),
+        num_samples=2,
+        test_lengths=None,
+        metrics={"accuracy": 0.5},
+        heads=[],
+        classes=[ClassFigures(name, 1.0, 1.0, 1.0, None, 1) for name in HOSTILE],
+        unseen=[],
+        calibration=Calibration(0.1, bins=[]),  # of which nothing can be drawn
+        confusion=np.eye(len(HOSTILE), dtype=int).tolist(),
+    )
     told = []
-    page = evaluation_page.html(content, Views(told.append))
+    page = evaluation_page.html(result, Views(told.append))
     assert [event.text.partition(" is missing")[0] for event in told] == [
         "the part 'Calibration' of the page of m"
     ]

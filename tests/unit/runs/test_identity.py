@@ -157,12 +157,12 @@ def test_a_later_stages_file_knows_the_run_in_whose_folder_it_lies(runs):
     mine, other = runs
     path = mine.path / "best_model" / "model.json"
     own, foreign = (json.loads((run.path / "best_model/model.json").read_text()) for run in runs)
-    identity.check(path, own)
-    identity.check(path, {})  # of a popnas that did not say
+    identity.check(path, own["run"])
+    identity.check(path, None)  # of a popnas that did not say
     with pytest.raises(RunFolderError, match=r"model.json is of another run than .*journal.jsonl. Put back"):
-        identity.check(path, foreign)
+        identity.check(path, foreign["run"])
     alone = other.path.parent / "model.json"
-    identity.check(alone, foreign)
+    identity.check(alone, foreign["run"])
 
 
 def test_a_foreign_note_beside_a_journal_without_checksums_is_told_as_what_it_is(tmp_path):

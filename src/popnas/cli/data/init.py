@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
+    from popnas.records import Json, JsonValue
     from popnas.workflows.data.look import Look
 
 _LARGEST_SIDE = 64
@@ -75,10 +76,13 @@ def _text(look: Look, data: str, output: Path) -> str:
     return commented_text(document, header=header, remarks=_remarks(look))
 
 
-def _document(look: Look) -> dict[str, Any]:
-
+def _document(look: Look) -> Json:
     is_small = look.num_training < 5000
-    strategy = {"max_children": 32, "max_exploration_children": 8, "additional_pareto_objectives": ["time"]}
+    strategy: Json = {
+        "max_children": 32,
+        "max_exploration_children": 8,
+        "additional_pareto_objectives": ["time"],
+    }
     optimizer = {"type": "adamW", "scheduler": "cd"}
     return {
         "search_space": {
@@ -101,10 +105,10 @@ def _document(look: Look) -> dict[str, Any]:
     }
 
 
-def _data_settings(look: Look) -> dict[str, Any]:
+def _data_settings(look: Look) -> Json:
     if look.task.is_per_pixel:
         return {"ignore_class": None, **look.section, **masks.settings(look.dataset)}
-    settings: dict[str, Any] = {
+    settings: dict[str, JsonValue] = {
         "classes_count": look.dataset.num_classes,
         "batch_size": next(
             size for size in (128, 64, 32, 16, 8) if size * 20 <= look.num_training or size == 8
@@ -137,8 +141,8 @@ def _num_motifs(look: Look) -> int:
 
 def _imbalance(look: Look) -> float:
     """How many times as many examples the largest class has as the smallest."""
-    counts = look.dataset.describe()["class_counts"]["train"]
-    return max(counts) / max(min(counts), 1)
+    counts_K = look.dataset.train.class_counts(look.dataset.num_classes)
+    return float(counts_K.max() / max(counts_K.min(), 1))
 
 
 def _remarks(look: Look) -> dict[str, str]:
@@ -170,7 +174,7 @@ def _shape(look: Look) -> str:
 
 def _summary(look: Look) -> str:
     """One line of what was found."""
-    kind = look.section["type"].replace("_", " ")
+    kind = look.kind.replace("_", " ")
     lengths = ", of different lengths" if look.dataset.has_lengths else ""
     if look.task.is_per_pixel and masks.differ_in_size(look.dataset):
         lengths = " at the median, of different sizes"

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from popnas.datasets import Dataset
+    from popnas.records import Json
 
 LARGEST_CROP = 224
 _SMALLEST_CROP = 16
 
 
-def settings(dataset: Dataset) -> dict[str, Any]:
+def settings(dataset: Dataset) -> Json:
     """Fields of the `dataset` section.
 
     `classes_count` is left out: it would mean the labels 0 to N-1, and masks may hold others.
     """
     num_training = len(dataset.train)
-    found: dict[str, Any] = {
+    found: Json = {
         "batch_size": next(size for size in (16, 8, 4) if size * 20 <= num_training or size == 4),
         "balance_class_losses": False,
         "data_augmentation": {"enabled": False},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,9 @@ from popnas.cli.terminal.options import json_option, set_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table, warning_line
 from popnas.command_lines import as_argument
 from popnas.errors import UserError
+
+if TYPE_CHECKING:
+    from popnas.report.data_facts import Inspected, SplitFacts
 
 
 @click.command("inspect")
@@ -76,47 +79,47 @@ def inspect(
             write_page(look, facts, output, Views(echo_events, are_the_job=True))
     except UserError:
         if is_json:
-            print_json({**facts, "page": None})
+            print_json({**facts.to_json(), "page": None})
         raise
     if is_json:
-        print_json({**facts, "page": str(output)})
+        print_json({**facts.to_json(), "page": str(output)})
     else:
         echo(f"\nPage: {as_argument(output)}")
 
 
-def _show(facts: dict[str, Any]) -> None:
-    from popnas.report.pages.data_page import size_words
-
-    splits, unusable = facts["splits"], facts["unusable_splits"]
-    is_per_pixel = splits["train"]["unlabelled_share"] is not None
-    is_resized = any(split["sizes"] != split["original_sizes"] for split in splits.values())
-    seen = f", shown at {size_words(splits['train']['sizes'])}" if is_resized else ""
-    echo(f"{facts['place']}: {facts['type'].replace('_', ' ')}, {facts['num_classes']} classes{seen}\n")
+def _show(facts: Inspected) -> None:
+    splits, is_per_pixel = facts.splits, facts.is_per_pixel
+    is_resized = any(split.sizes != split.original_sizes for split in splits.values())
+    seen = f", shown at {facts.train.sizes}" if is_resized else ""
+    echo(f"{facts.place}: {facts.type.replace('_', ' ')}, {facts.num_classes} classes{seen}\n")
     print_table(
         ["split", "examples", "size", *["unlabelled"] * is_per_pixel],
         [
-            [name, f"{split['num_examples']:,}", size_words(split["original_sizes"])]
-            + [f"{split['unlabelled_share'] or 0:.1%}"] * is_per_pixel
+            [name, f"{split.num_examples:,}", str(split.original_sizes)]
+            + [f"{split.unlabelled_share or 0:.1%}"] * is_per_pixel
             for name, split in splits.items()
         ]
-        + [[name, "?", "cannot be used: see the warnings", *["?"] * is_per_pixel] for name in unusable],
+        + [
+            [name, "?", "cannot be used: see the warnings", *["?"] * is_per_pixel]
+            for name in facts.unusable_splits
+        ],
     )
     echo()
     print_table(
         ["class", *(f"{name} {'pixels' if is_per_pixel else 'examples'}" for name in splits)],
         [
             [label, *(_share(split, k) for split in splits.values())]
-            for k, label in enumerate(facts["class_names"])
+            for k, label in enumerate(facts.class_names)
         ],
     )
-    for note in facts["notes"]:
+    for note in facts.notes:
         echo(f"\nNote: {note}")
-    if not facts["warnings"]:
+    if not facts.warnings:
         echo("\nNothing was found that would hurt a search.")
-    for number, line in enumerate(facts["warnings"]):
+    for number, line in enumerate(facts.warnings):
         echo(f"{'' if number else chr(10)}{warning_line(line)}")
 
 
-def _share(split: dict[str, Any], k: int) -> str:
-    share = f"{split['class_shares'][k]:.2%}"
-    return share if split["unlabelled_share"] is not None else f"{split['class_counts'][k]:,} ({share})"
+def _share(split: SplitFacts, k: int) -> str:
+    share = f"{split.class_shares[k]:.2%}"
+    return share if split.unlabelled_share is not None else f"{split.class_counts[k]:,} ({share})"

@@ -43,19 +43,20 @@ def masks(
 ) -> None:
     """Show a segmentation network's masks: image, truth, prediction and error, worst images first."""
     # A workflow loads torch: only once the command line is known to be right.
+    from popnas.storage import plain
     from popnas.workflows.models.predicted_masks import show
 
     with written_to_option("-o"):
         page = show(run, model, split=split, num_shown=num_shown, output=output, tell=echo_events)
     if is_json:
-        print_json({"path": str(page.path), **page.content})
+        print_json(plain({"path": str(page.path), **page.result.to_json()}))
         return
     print_table(
         ["mean IoU", "pixel accuracy", "image"],
-        [[f"{i['mean_iou']:.4f}", f"{i['accuracy']:.4f}", i["name"]] for i in page.content["images"]],
+        [[f"{item.mean_iou:.4f}", f"{item.accuracy:.4f}", item.name] for item in page.result.images],
     )
-    metrics = page.content["metrics"]
+    metrics = page.result.metrics
     echo(
-        f"\nAll {page.content['num_images']:,} {split} images: mean IoU {metrics['mean_iou']:.4f}, pixel "
+        f"\nAll {page.result.num_images:,} {split} images: mean IoU {metrics['mean_iou']:.4f}, pixel "
         f"accuracy {metrics['accuracy']:.4f}\nPage: {page.path}"
     )

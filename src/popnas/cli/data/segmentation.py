@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ from popnas.command_lines import as_typed
 from popnas.errors import DataError, UserError
 
 if TYPE_CHECKING:
+    from popnas.records import Json
     from popnas.workflows.data.segmentation_files import BuiltSplit, MaskReading
 
 _MODES = ("grey", "rgb", "red", "green", "blue")
@@ -179,7 +180,7 @@ def _reading(folder: Path | None, making: _Making) -> tuple[MaskReading, list[st
     return MaskReading(table, CHANNELS.get(mode), count, making.ignore), names
 
 
-def _content(item: BuiltSplit) -> dict[str, Any]:
+def _content(item: BuiltSplit) -> Json:
     return {
         "name": item.name,
         "file": str(item.path),

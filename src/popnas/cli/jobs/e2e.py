@@ -16,6 +16,8 @@ from popnas.errors import UserError
 from popnas.workflows.whole.request import JobRequest
 
 if TYPE_CHECKING:
+    from popnas.export.model_values import MeasuredFile
+    from popnas.records import Json
     from popnas.workflows.whole.end_to_end import EndToEndResult
 
 
@@ -82,23 +84,28 @@ def command(
         echo(_as_text(result))
 
 
-def _as_json(result: EndToEndResult) -> dict[str, object]:
+def _as_json(result: EndToEndResult) -> Json:
     return {
         "folder": str(result.folder),
         "model": str(result.model),
-        "cell": result.deployed["cell"],
-        "measured": result.deployed["measured"],
+        "cell": result.deployed.cell,
+        "measured": _measured(result).to_json(),
         "cuts": result.cuts,
         "seconds": result.seconds,
     }
 
 
+def _measured(result: EndToEndResult) -> MeasuredFile:
+    assert result.deployed.deployment is not None
+    return result.deployed.deployment.measured
+
+
 def _as_text(result: EndToEndResult) -> str:
-    measured = result.deployed["measured"]
+    measured = _measured(result)
     lines = [
-        f"Best cell:  {result.deployed['cell']}",
-        f"Params:     {result.deployed['params']:,}",
-        f"Accuracy:   {measured['accuracy']:.4f} on {measured['num_samples']} samples ({measured['split']})",
+        f"Best cell:  {result.deployed.cell}",
+        f"Params:     {result.deployed.params:,}",
+        f"Accuracy:   {measured.accuracy:.4f} on {measured.num_samples} samples ({measured.split})",
         f"Time:       {result.seconds / 60:.1f} min",
         f"To deploy:  {as_argument(result.model / 'deploy')}",
     ]

@@ -40,7 +40,14 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
         found = evaluate(run, model, top=top, sets=sets, tell=said.append)
         if is_json:
             print_json(
-                [{"path": str(item.path), "skipped": item.skipped, "eval": item.content} for item in found]
+                [
+                    {
+                        "path": str(item.path),
+                        "skipped": item.skipped,
+                        "eval": None if item.result is None else item.result.to_json(),
+                    }
+                    for item in found
+                ]
             )
         else:
             _print(found)
@@ -50,16 +57,18 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
 
 
 def _print(found: Sequence[ModelEvaluation]) -> None:
-    done = [item for item in found if item.content is not None]
+    done = [item for item in found if item.result is not None]
     if not done:
         return
     names = list(done[0].metrics)
     rows = []
     for item in done:
-        assert item.content is not None
+        assert item.result is not None
         figures = [f"{item.metrics[name]:.4f}" for name in names]
-        error = item.content["calibration"]["expected_calibration_error"]
-        rows.append([as_argument(item.path), *figures, f"{error:.4f}", f"{item.content['params']:,}"])
+        error = item.result.calibration.expected_calibration_error
+        rows.append(
+            [as_argument(item.path), *figures, f"{error:.4f}", f"{item.result.model.description.params:,}"]
+        )
     print_table(["model", *names, "calibration error", "params"], rows)
     pages = [as_argument(item.page) for item in done if item.page is not None]
     if pages:

@@ -45,7 +45,8 @@ def command(
         echo(f"Written: {as_argument(path)}. Its weights: {as_argument(folder.weights)}")
         return
     with written_to_option("-o"):
-        content = deployment.deploy(folder, output, tell=echo_events)
-    measured = content["measured"]
+        deployed = deployment.deploy(folder, output, tell=echo_events).deployment
+    assert deployed is not None
+    measured = deployed.measured
     echo(f"Written: {as_argument(output or folder.deploy)}")
-    echo(f"Accuracy of {measured['file']} on {measured['split']} data: {measured['accuracy']:.4f}")
+    echo(f"Accuracy of {measured.file} on {measured.split} data: {measured.accuracy:.4f}")

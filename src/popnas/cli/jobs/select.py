@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +26,7 @@ from popnas.command_lines import as_typed
 from popnas.workflows.models.choices import CellChoice, StageChanges
 
 if TYPE_CHECKING:
+    from popnas.records import Json
     from popnas.workflows.models.selection import SelectedModel, SelectionResult
 
 
@@ -82,7 +83,7 @@ def command(
         _print(run, name, result)
 
 
-def _as_json(result: SelectionResult) -> dict[str, Any]:
+def _as_json(result: SelectionResult) -> Json:
     return {
         "folder": str(result.folder),
         "reason": result.reason,
@@ -91,7 +92,7 @@ def _as_json(result: SelectionResult) -> dict[str, Any]:
     }
 
 
-def _fields(model: SelectedModel) -> dict[str, Any]:
+def _fields(model: SelectedModel) -> Json:
     return {
         "folder": str(model.folder),
         "cell": model.cell,

@@ -9,8 +9,8 @@ import click
 
 from popnas.cli.terminal.options import config_option, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json, warning_line
-from popnas.cli.terminal.usage import with_options
 from popnas.errors import ConfigError
+from popnas.records import Json
 
 
 @click.group()
@@ -59,18 +59,13 @@ def _answer(
     *,
     problems: Sequence[Any] = (),
     warnings: Sequence[str] = (),
-    config: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    command = click.get_current_context().command
+    config: Json | None = None,
+) -> Json:
     return {
         "source": source,
         "is_valid": not problems,
         "problems": [
-            {
-                "place": with_options(problem.place, command),
-                "value": problem.value,
-                "message": with_options(problem.message, command),
-            }
+            {"place": problem.place, "value": problem.value, "message": problem.message}
             for problem in problems
         ],
         "warnings": list(warnings),

@@ -6,8 +6,9 @@ import os
 import platform
 import re
 import time
+from collections.abc import Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 
+Facts = dict[str, str | int | float | None]
+"""What is known, by name; None: nothing is."""
+
 
 @click.command("doctor")
 @json_option
 def command(is_json: bool) -> None:
     """Versions, device, threads and speed of this machine; paste it into bug reports."""
-    facts = {"system": system(), "device": device(), "packages": packages()}
+    facts: dict[str, Mapping[str, str | int | float | None]] = {
+        "system": system(),
+        "device": device(),
+        "packages": packages(),
+    }
     if is_json:
         print_json(facts)
         return
@@ -36,7 +44,7 @@ def command(is_json: bool) -> None:
             echo(f"  {name.ljust(width)}  {'none' if value is None else value}")
 
 
-def system() -> dict[str, Any]:
+def system() -> Facts:
     """Versions of popnas and Python, platform, cores and memory."""
     return {
         "popnas": metadata.version("popnas"),
@@ -49,7 +57,7 @@ def system() -> dict[str, Any]:
     }
 
 
-def device() -> dict[str, Any]:
+def device() -> Facts:
     """The device that `train_strategy: auto` takes, and how fast two-byte floats are on it."""
     import torch
 
@@ -84,12 +92,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _memory() -> dict[str, Any]:
+def _memory() -> Facts:
     """How much memory may be used here, and what says so."""
     smallest = next(iter(resources.memory_limits()), None)
     return {
-        "memory_gib": smallest and round(smallest.num_bytes / _GIB, 1),
-        "memory_limit": smallest and smallest.what,
+        "memory_gib": None if smallest is None else round(smallest.num_bytes / _GIB, 1),
+        "memory_limit": None if smallest is None else smallest.what,
     }
 
 

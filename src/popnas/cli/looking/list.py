@@ -12,11 +12,12 @@ from popnas import files
 from popnas.cli.terminal.options import json_option
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.command_lines import as_typed
+from popnas.records import Json, part
 
 if TYPE_CHECKING:
     from popnas.runs import RunFolder
 
-Row = dict[str, Any]
+Row = Json
 
 
 @click.group()
@@ -195,24 +196,23 @@ def _run_row(path: Path) -> Row:
     from popnas.errors import PopnasError
     from popnas.runs import RunFolder
 
-    row: Row = dict.fromkeys(
-        ("run", "data", "steps", "trained", "failed", "best_score", "best_cell", "state")
-    )
-    row["run"] = path.name
+    names = ("run", "data", "steps", "trained", "failed", "best_score", "best_cell", "state")
+    row: Row = {**dict.fromkeys(names), "run": path.name}
     try:
-        row.update(_run_facts(RunFolder.open(path)))
+        return {**row, **_run_facts(RunFolder.open(path))}
     except PopnasError as error:
-        row["state"] = f"unreadable: {error}"
-    return row
+        return {**row, "state": f"unreadable: {error}"}
 
 
 def _run_facts(folder: RunFolder) -> Row:
     state = folder.state()
     config = folder.config_json()
-    dataset, best = config.get("dataset", {}), state.best
+    dataset, best = part(config, "dataset"), state.best
+    blocks = part(config, "search_space").get("blocks")
+    num_steps = blocks + 1 if isinstance(blocks, int) else 1
     return {
         "data": dataset.get("name") or dataset.get("path"),
-        "steps": f"{len(state.finished_steps)} of {config.get('search_space', {}).get('blocks', 0) + 1}",
+        "steps": f"{len(state.finished_steps)} of {num_steps}",
         "trained": len(state.successes),
         "failed": len(state.evaluations) - len(state.successes),
         "best_score": best.score if best else None,

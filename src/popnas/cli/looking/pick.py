@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from popnas.cli.terminal.output import echo, print_json_line
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
+    from popnas.records import Json, JsonValue
     from popnas.report.confirmed import ConfirmedCell
 
 
@@ -70,7 +71,7 @@ def command(
     cells = confirmed_cells(RunData.of(folder, state))
     own = next((cell for cell in cells if cell.evaluation.cell == item.cell), None)
     figures = {row.field or row.name: row.figure(item) for row in state.figures}
-    fields: dict[str, Any] = {
+    fields: Json = {
         "cell": item.cell,
         "score": figures.pop("score"),
         "confirmed": None if own is None else _as_json(own),
@@ -81,18 +82,18 @@ def command(
     if is_json:
         print_json_line(json.dumps(fields))
         return
-    fields |= {"score": f"{item.score:.4f}", "confirmed": None if own is None else own.words}
-    for name, value in fields.items():
-        if value is not None and value is not False:
-            echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(value)}")
+    shown = {**fields, "score": f"{item.score:.4f}", "confirmed": None if own is None else own.words}
+    for name, found in shown.items():
+        if found is not None and found is not False:
+            echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(found)}")
 
 
-def _as_json(cell: ConfirmedCell) -> dict[str, Any]:
+def _as_json(cell: ConfirmedCell) -> Json:
     """The mean over other seeds and the half of its 95 % interval (null: one seed says nothing of that)."""
     return {"mean": cell.summary.mean, "half": cell.summary.half, "scores": list(cell.scores)}
 
 
-def _for_people(value: Any) -> str:
+def _for_people(value: JsonValue) -> str:
     if isinstance(value, bool):
         return "yes"
     if isinstance(value, int):

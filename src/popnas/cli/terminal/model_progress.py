@@ -23,7 +23,6 @@ from popnas.events import (
     TrainingsStarted,
     nobody,
 )
-from popnas.printable import counted
 from popnas.runs.stored.job_clock import Pace, num_epochs_done
 
 _POLL_SECONDS = 1.0
@@ -74,8 +73,7 @@ class _ModelLines:
     def _line(self, event: JobEvent) -> str | None:
         match event:
             case TrainingsStarted(folders, num_epochs):
-                epochs = counted(num_epochs, "epoch")
-                return f"training {_models(folders)}, {epochs} each, in {folders[0].parent}"
+                return f"training {_models(folders)}, {num_epochs} epochs each, in {folders[0].parent}"
             case ModelFinished(folder, text):
                 return f"{folder.name}: {text}"
         return words_of(event)
@@ -136,4 +134,4 @@ class _ModelBar(_ModelLines):
 
 
 def _models(folders: Sequence[Path]) -> str:
-    return counted(len(folders), "model")
+    return "1 model" if len(folders) == 1 else f"{len(folders)} models"

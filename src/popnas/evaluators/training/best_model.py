@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 
@@ -15,9 +14,10 @@ from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
 from popnas.evaluators._base import BestModel
 from popnas.evaluators.training import candidate_files
-from popnas.evaluators.training.model_json import model_json
+from popnas.evaluators.training.describing import describe_model
 from popnas.events import Listen, Told, Warned
 from popnas.export import description
+from popnas.export.model_values import OnnxCheck, Outcome
 from popnas.networks.spec import NetworkSpec
 from popnas.process_state import torch_random_in_turn
 from popnas.runs import identity
@@ -45,21 +45,20 @@ def write(model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Datas
     from popnas import export
 
     try:
-        checked: dict[str, Any] | None = asdict(
-            export.save_onnx(network, dataset.preprocessing, model.folder / "model.onnx")
+        checked: OnnxCheck | None = export.save_onnx(
+            network, dataset.preprocessing, model.folder / "model.onnx"
         )
     except ExportError as error:
         checked = None
         tell(Warned(f"the best model was not exported as ONNX: {error}. Its weights are saved."))
-    content = model_json(Cell.parse(best.cell), spec, config, dataset) | {
-        "stage": "search",
-        "validation_metrics": best.metrics,
-        "score": best.score,
-        "seed": best.seed,
-        "onnx": checked,
-        identity.KEY: model.run,
-    }
-    description.write(model.folder, content)
+    described = replace(
+        describe_model(Cell.parse(best.cell), spec, config, dataset),
+        run=model.run,
+        stage="search",
+        validation_metrics=best.metrics,
+        outcome=Outcome(best.score, best.seed, checked),
+    )
+    description.write(model.folder, described)
 
 
 def _load(network: networks.Network, path: Path) -> bool:

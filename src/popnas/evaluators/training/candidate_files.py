@@ -3,6 +3,7 @@ was asked for."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,12 +12,12 @@ from popnas import networks
 from popnas.errors import ExportError
 from popnas.evaluation import CandidateJob
 from popnas.evaluators.training.context import CandidateContext
-from popnas.evaluators.training.model_json import model_json
+from popnas.evaluators.training.describing import describe_model
 from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import partitions
 from popnas.report.views import Views
-from popnas.runs import artifacts, identity
+from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
 from popnas.storage import write_bytes, write_text
 from popnas.trackers import Scope, Trackers, epoch_figures
@@ -84,10 +85,11 @@ def write(
                     folder / "cell.svg",
                     concatenates_only_unused=context.spec.concat_only_unused_blocks,
                 )
-        content = model_json(network.cell, context.spec, context.config, context.dataset)
-        content |= {"stage": "search", "validation_metrics": folds[0].metrics}
-        content |= {identity.KEY: context.run}
-        description.write(folder, content)
+        described = describe_model(network.cell, context.spec, context.config, context.dataset)
+        metrics = folds[0].metrics
+        description.write(
+            folder, replace(described, run=context.run, stage="search", validation_metrics=metrics)
+        )
     return views.missing
 
 

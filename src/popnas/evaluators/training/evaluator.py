@@ -91,7 +91,7 @@ class TrainingEvaluator(Evaluator):
     def stacking(cls, config: RunConfig, run: Path) -> CellsStacked:
         """See `Evaluator`: the best model's description says what networks are built of, too."""
         try:
-            spec = description.spec_of(description.read(RunFolder(run).best_model))
+            spec = description.read(RunFolder(run).best_model).network
         except RunFolderError:
             task = tasks.get(config.dataset.type)
             spec = task.network_spec(config, task.load(config))

@@ -27,7 +27,7 @@ def compute(run: RunData) -> HeadScores | None:
     """Only for networks with the usual number of outputs (few stacked cells may have fewer) and more than
     one.
     """
-    metric = (run.config.get("search_strategy") or {}).get("score_metric") or "accuracy"
+    metric = run.score_metric or "accuracy"
     found = [
         [head.get(metric) for head in item.head_metrics] for item in run.cells if len(item.head_metrics) > 1
     ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def compute(run: RunData) -> Usage | None:
     """Shares of every lookback and of earlier blocks, as far as the search went."""
-    depth = (run.config.get("search_space") or {}).get("lookback_depth") or 1
+    depth = run.lookback_depth
     farthest = max(run.state.proposals, default=0)
     inputs = [*range(-depth, 0), *range(max(farthest - 1, 0))]
     return compute_usage(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def compute(run: RunData) -> Usage | None:
     """Shares of every operator of the search space."""
-    names = sorted((run.config.get("search_space") or {}).get("operators") or [])
+    names = sorted(run.operators)
     return compute_usage(run, "operators", names, lambda block: (block.op1, block.op2))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from popnas.errors import UserError
 from popnas.objectives import Objective
-from popnas.printable import counted
 from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
@@ -50,16 +49,19 @@ def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None
     for title, part in parts.items():
         with views.view(f"the comparison's part '{title}'"):
             sections.append((title, part()))
-    headline = f"{counted(len(runs), 'run')} compared"
+    headline = f"{len(runs)} runs compared"
     write_text(path, document(headline, ", ".join(names), [item for item in sections if item[1]]))
 
 
 def _check(runs: Sequence[RunData]) -> None:
-    for what, section, field in (("tasks", "dataset", "type"), ("scores", "search_strategy", "score_metric")):
-        found = {str((run.config.get(section) or {}).get(field)): run for run in runs}
+    for what, field, values in (
+        ("tasks", "dataset.type", [run.task for run in runs]),
+        ("scores", "search_strategy.score_metric", [run.score_metric for run in runs]),
+    ):
+        found = dict(zip(map(str, values), runs, strict=True))
         if len(found) > 1:
             listed = ", ".join(f"{run.path} has {value}" for value, run in found.items())
-            raise UserError(f"runs of different {what} ({section}.{field}) cannot be compared: {listed}.")
+            raise UserError(f"runs of different {what} ({field}) cannot be compared: {listed}.")
 
 
 def _distinct_names(runs: Sequence[RunData]) -> list[str]:
@@ -74,11 +76,10 @@ def _overview(runs: Sequence[RunData], names: Sequence[str]) -> str:
     for run, name in zip(runs, names, strict=True):
         best = run.state.best
         own = [cell for cell in confirmed.confirmed_cells(run) if best and cell.evaluation.cell == best.cell]
-        dataset = run.config.get("dataset") or {}
         rows.append(
             [
                 name,
-                str(dataset.get("name") or dataset.get("path")),
+                str(run.data_name),
                 markup.count(len(run.state.evaluations)),
                 markup.count(sum(item.is_failed for item in run.state.evaluations)),
                 markup.score(best.score if best else None),

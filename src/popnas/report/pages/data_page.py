@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from popnas.report import markup, pictures
+from popnas.report.data_facts import Inspected
 from popnas.report.markup import Value
 from popnas.report.pages._base import document, figure_html
 from popnas.report.views import Views
@@ -34,30 +35,19 @@ class ShownExamples:
     items: Sequence[tuple[np.ndarray, ...]]
 
 
-def html(facts: dict[str, Any], examples: ShownExamples, views: Views) -> str:
-    """The whole page, everything inside; `facts` as `popnas dataset inspect --json` prints them."""
+def html(facts: Inspected, examples: ShownExamples, views: Views) -> str:
+    """The whole page, everything inside."""
     show = {"masks": _masks, "images": _images, "series": _series}[examples.kind]
     sections = [
-        ("What will hurt", _warnings(facts["warnings"])),
-        ("Splits", _notes(facts["notes"]) + _splits(facts)),
+        ("What will hurt", _warnings(facts.warnings)),
+        ("Splits", _notes(facts.notes) + _splits(facts)),
         ("Classes", _classes(facts, has_colours=examples.kind == "masks")),
     ]
     with views.view("the page's part 'Examples'"):
         sections.append(("Examples", show(facts, examples)))
-    kind = facts["type"].replace("_", " ")
-    subtitle = f"{kind} · {facts['num_classes']} classes · networks see {_shape(facts['input_shape'])}"
-    return document(facts["place"], subtitle, sections)
-
-
-def size_words(sizes: dict[str, Any]) -> str:
-    """Sizes of a split in words: 240x180; 64x64 to 80x70, median 72x65; 30 to 45 timesteps, median 40."""
-    smallest, median, largest = (
-        "x".join(map(str, reversed(sizes[key]))) for key in ("smallest", "median", "largest")
-    )
-    unit = "" if len(sizes["smallest"]) == 2 else " timesteps"
-    if sizes["num_distinct"] == 1:
-        return smallest + unit
-    return f"{smallest} to {largest}{unit}, median {median}"
+    kind = facts.type.replace("_", " ")
+    subtitle = f"{kind} · {facts.num_classes} classes · networks see {_shape(facts.input_shape)}"
+    return document(facts.place, subtitle, sections)
 
 
 def _warnings(warnings: Sequence[str]) -> str:
@@ -70,35 +60,35 @@ def _notes(notes: Sequence[str]) -> str:
     return "".join(f"<p>{markup.text(note)}</p>" for note in notes)
 
 
-def _splits(facts: dict[str, Any]) -> str:
-    is_per_pixel = facts["splits"]["train"]["unlabelled_share"] is not None
+def _splits(facts: Inspected) -> str:
+    is_per_pixel = facts.is_per_pixel
     rows: list[list[Value | str]] = []
-    for name, split in facts["splits"].items():
+    for name, split in facts.splits.items():
         cells: list[Value | str] = [
             name,
-            markup.count(split["num_examples"]),
-            size_words(split["original_sizes"]),
-            markup.count(split["num_repeated"]),
+            markup.count(split.num_examples),
+            str(split.original_sizes),
+            markup.count(split.num_repeated),
         ]
-        rows.append(cells + [markup.percent(split["unlabelled_share"])] * is_per_pixel)
-    for name in facts["unusable_splits"]:
+        rows.append(cells + [markup.percent(split.unlabelled_share)] * is_per_pixel)
+    for name in facts.unusable_splits:
         rows.append([name, "?", "cannot be used: see what will hurt", "?", *["?"] * is_per_pixel])
-    header = ["split", "examples", "size (width x height)" if len(facts["input_shape"]) == 3 else "length"]
+    header = ["split", "examples", "size (width x height)" if len(facts.input_shape) == 3 else "length"]
     return markup.table([*header, "equal to an earlier one", *["unlabelled"] * is_per_pixel], rows)
 
 
-def _classes(facts: dict[str, Any], *, has_colours: bool) -> str:
-    colours_K3 = pictures.class_colours(facts["num_classes"])
-    largest = max(max(split["class_shares"]) for split in facts["splits"].values())
+def _classes(facts: Inspected, *, has_colours: bool) -> str:
+    colours_K3 = pictures.class_colours(facts.num_classes)
+    largest = max(max(split.class_shares) for split in facts.splits.values())
     rows: list[list[Value | str]] = []
-    for k, name in enumerate(facts["class_names"]):
+    for k, name in enumerate(facts.class_names):
         swatch = pictures.swatch(colours_K3[k]) if has_colours else ""
         row: list[Value | str] = [Value(f'<span class="name">{swatch}{markup.text(name)}</span>', name)]
-        for split in facts["splits"].values():
-            row += [markup.count(split["num_with_class"][k]), _bar(split["class_shares"][k], largest)]
+        for split in facts.splits.values():
+            row += [markup.count(split.num_with_class[k]), _bar(split.class_shares[k], largest)]
         rows.append(row)
     what = ("images", "pixels") if has_colours else ("examples", "share")
-    header = [f"{split}, {word}" for split in facts["splits"] for word in what]
+    header = [f"{split}, {word}" for split in facts.splits for word in what]
     return markup.table(["class", *header], rows)
 
 
@@ -108,8 +98,8 @@ def _bar(share: float, largest: float) -> Value:
     return Value(f'<span class="bar" style="width:{width:.0f}px"></span>{100 * share:.{digits}f} %', share)
 
 
-def _masks(facts: dict[str, Any], examples: ShownExamples) -> str:
-    colours_K3 = pictures.class_colours(facts["num_classes"])
+def _masks(facts: Inspected, examples: ShownExamples) -> str:
+    colours_K3 = pictures.class_colours(facts.num_classes)
     cards = []
     for name, (x_HWC, y_HW) in zip(examples.names, examples.items, strict=True):
         image = pictures.shrunk(pictures.as_rgb(x_HWC), is_smooth=True)
@@ -122,14 +112,14 @@ def _masks(facts: dict[str, Any], examples: ShownExamples) -> str:
         caption = f"<figcaption>{markup.code(name)}</figcaption>"
         cards.append(f'<figure class="mask"><div class="masks two">{shown}</div>{caption}</figure>')
     has_unlabelled = any((y_HW >= len(colours_K3)).any() for _, y_HW in examples.items)
-    legend = pictures.legend(facts["class_names"], colours_K3, has_unlabelled=has_unlabelled)
+    legend = pictures.legend(facts.class_names, colours_K3, has_unlabelled=has_unlabelled)
     told = (
         "<p>Training images that show most of each class, the same under their masks, and a few others.</p>"
     )
     return f'{told}{legend}<div class="cards wide">{"".join(cards)}</div>'
 
 
-def _images(facts: dict[str, Any], examples: ShownExamples) -> str:
+def _images(facts: Inspected, examples: ShownExamples) -> str:
     rows = []
     for name, images in list(zip(examples.names, examples.items, strict=True))[:_MAX_CLASSES]:
         shown = "".join(
@@ -143,11 +133,11 @@ def _images(facts: dict[str, Any], examples: ShownExamples) -> str:
     return "".join(rows) + _more(examples, _MAX_CLASSES)
 
 
-def _series(facts: dict[str, Any], examples: ShownExamples) -> str:
+def _series(facts: Inspected, examples: ShownExamples) -> str:
     from popnas.report import canvas
 
     groups = list(zip(examples.names, examples.items, strict=True))[:_MAX_SERIES]
-    num_channels = facts["input_shape"][-1]
+    num_channels = facts.input_shape[-1]
     channel = "" if num_channels == 1 else f", channel 0 of {num_channels}"
     caption = f"Up to three training series of each class{channel}."
     return figure_html(canvas.encode_painted(partial(_paint_series, groups)), caption) + _more(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from popnas.printable import counted
 from popnas.report import markup, pictures
 from popnas.report.markup import Value
+from popnas.report.model_results import MasksResult
 from popnas.report.pages._base import document
 
 NUM_IN_REPORT = 4
@@ -29,18 +28,14 @@ class ShownMask:
     accuracy: float
 
 
-def html(content: dict[str, Any], shown: Sequence[ShownMask]) -> str:
-    """The whole page, everything inside.
-
-    `content`: model, split, num_images, metrics, classes (name, iou, support), note.
-    """
-    names = [item["name"] for item in content["classes"]]
-    colours_K3 = pictures.class_colours(len(names))
+def html(result: MasksResult, shown: Sequence[ShownMask]) -> str:
+    """The whole page, everything inside."""
+    colours_K3 = pictures.class_colours(len(result.classes))
     sections = [
-        ("Worst images", _explained(content, shown, colours_K3) + _rows(shown, colours_K3)),
-        ("Classes", _classes(content, colours_K3)),
+        ("Worst images", _explained(result, shown, colours_K3) + _rows(shown, colours_K3)),
+        ("Classes", _classes(result, colours_K3)),
     ]
-    return document(f"Masks of {content['model']}", _subtitle(content), sections)
+    return document(f"Masks of {result.model}", _subtitle(result), sections)
 
 
 def montage(shown: Sequence[ShownMask], num_classes: int) -> bytes:
@@ -49,21 +44,19 @@ def montage(shown: Sequence[ShownMask], num_classes: int) -> bytes:
     return pictures.png(pictures.montage([_panels(item, colours_K3) for item in shown[:NUM_IN_REPORT]]))
 
 
-def _subtitle(content: dict[str, Any]) -> str:
-    metrics = content["metrics"]
+def _subtitle(result: MasksResult) -> str:
+    metrics = result.metrics
     return (
-        f"{content['split'].capitalize()} split, {counted(content['num_images'], 'image')}: mean IoU "
+        f"{result.split.capitalize()} split, {result.num_images:,} images: mean IoU "
         f"{metrics['mean_iou']:.4f}, pixel accuracy {metrics['accuracy']:.4f}"
     )
 
 
-def _explained(content: dict[str, Any], shown: Sequence[ShownMask], colours_K3: np.ndarray) -> str:
-    names = [item["name"] for item in content["classes"]]
+def _explained(result: MasksResult, shown: Sequence[ShownMask], colours_K3: np.ndarray) -> str:
+    names = result.class_names
     has_unlabelled = any((item.y >= len(names)).any() for item in shown)
-    note = f"<p class=note>{markup.text(content['note'])}</p>" if content.get("note") else ""
-    some = (
-        f"The {len(shown)} of {counted(content['num_images'], 'image')}" if shown else "No image has labels."
-    )
+    note = f"<p class=note>{markup.text(result.note)}</p>" if result.note else ""
+    some = f"The {len(shown)} of {result.num_images:,} images" if shown else "No image has labels."
     told = (
         f"{some} whose own mean IoU (over the classes that the image or its prediction has) is lowest. "
         "Errors are vermilion; striped pixels are unlabelled and count nowhere."
@@ -103,16 +96,16 @@ def _panels(item: ShownMask, colours_K3: np.ndarray) -> list[np.ndarray]:
     return [pictures.shrunk(panel, is_smooth=place == 0) for place, panel in enumerate(panels)]
 
 
-def _classes(content: dict[str, Any], colours_K3: np.ndarray) -> str:
-    total = max(sum(item["support"] for item in content["classes"]), 1)
+def _classes(result: MasksResult, colours_K3: np.ndarray) -> str:
+    total = max(sum(item.support for item in result.classes), 1)
     rows: list[list[Value | str]] = [
         [
-            Value(pictures.swatch(colour) + markup.text(item["name"]), item["name"]),
-            markup.score(item["iou"]),
-            markup.score(item["recall"]),
-            markup.score(item["precision"]),
-            markup.percent(item["support"] / total),
+            Value(pictures.swatch(colour) + markup.text(item.name), item.name),
+            markup.score(item.iou),
+            markup.score(item.recall),
+            markup.score(item.precision),
+            markup.percent(item.support / total),
         ]
-        for item, colour in zip(content["classes"], colours_K3, strict=True)
+        for item, colour in zip(result.classes, colours_K3, strict=True)
     ]
     return markup.table(["class", "IoU", "recall", "precision", "share of pixels"], rows)

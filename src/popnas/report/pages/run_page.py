@@ -69,10 +69,9 @@ def figure(item: Painted) -> str:
 
 
 def _subtitle(run: RunData) -> str:
-    dataset = run.config.get("dataset") or {}
     words = [
-        f"Search on {dataset.get('name') or dataset.get('path') or 'unknown data'}",
-        str(dataset.get("type", "")).replace("_", " "),
+        f"Search on {run.data_name or 'unknown data'}",
+        (run.task or "").replace("_", " "),
         " and ".join(item.title for item in run.objectives),
         _date(run),
     ]

@@ -9,6 +9,4 @@ from popnas.report.run_data import RunData
 
 def cell_svg(cell: str, run: RunData) -> str:
     """The drawing of a cell, with the output that the run's networks have."""
-    shape = run.config.get("architecture_hyperparameters") or {}
-    is_only_unused = shape.get("concat_only_unused_blocks", True) is not False
-    return svg_text(lay_out(Cell.parse(cell), concatenates_only_unused=is_only_unused))
+    return svg_text(lay_out(Cell.parse(cell), concatenates_only_unused=run.joins_only_unused))

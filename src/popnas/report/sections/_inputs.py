@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from popnas.export.model_values import ModelDescription
 from popnas.report import markup
 
 
-def how_to_make(content: dict[str, Any]) -> str:
-    """How an input of the network with that `model.json` is made; "" if it does not say (popnas 0.1.0)."""
-    steps = content.get("input", {}).get("how_to_make") or []
+def how_to_make(model: ModelDescription | None) -> str:
+    """How an input of a model is made; "" if it does not say (popnas 0.1.0)."""
+    steps = model.input.how_to_make if model is not None and model.input is not None else None
     if not steps:
         return ""
     items = "".join(f"<li>{markup.text(step)}</li>" for step in steps)

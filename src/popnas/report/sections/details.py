@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from popnas.records import Json
 from popnas.report import durations, hypervolumes, markup
 from popnas.report.markup import Value
 from popnas.report.run_data import RunData
@@ -49,21 +50,21 @@ def fits(run: RunData) -> str:
     """How each predictor was fitted in each step."""
     rows: list[list[Value | str]] = []
     for step, content in sorted(run.state.predictions.items()):
-        for name, report in (content.get("predictors") or {}).items():
+        for name, report in content.predictors.items():
             rows.append(
                 [
                     markup.count(step),
                     str(name),
-                    _figures(report.get("cross_validation") or {}),
-                    _figures(report.get("hyperparameters") or {}),
-                    markup.count(content.get("num_candidates")),
+                    _figures(report.cross_validation or {}),
+                    _figures(report.hyperparameters),
+                    markup.count(content.num_candidates),
                 ]
             )
     header = ["step", "predicts", "cross-validation", "hyper-parameters", "candidates predicted"]
     return markup.table(header, rows)
 
 
-def _figures(values: Mapping[str, Any]) -> str:
+def _figures(values: Json) -> str:
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in values.items()}
     return ", ".join(f"{name} {value}" for name, value in shown.items()) or "–"
 

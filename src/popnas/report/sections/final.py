@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from popnas.export.model_values import ModelDescription
 from popnas.report import markup
 from popnas.report.run_data import RunData
 from popnas.report.sections._inputs import how_to_make
@@ -14,19 +13,19 @@ def render(run: RunData) -> str:
     return _network(run.final_network) + _cuts(run.cuts)
 
 
-def _network(content: dict[str, Any]) -> str:
-    measured = content.get("measured")
-    if not measured:
+def _network(model: ModelDescription | None) -> str:
+    if model is None or model.deployment is None:
         return ""
-    samples = f"{measured['num_samples']:,} {measured['split']} samples"
+    measured = model.deployment.measured
+    samples = f"{measured.num_samples:,} {measured.split} samples"
     figures = [
-        (f"accuracy on {samples}", f"{measured['accuracy']:.4f}"),
-        ("parameters", markup.count(content["params"]).html),
-        ("FLOPs of a sample", markup.large(content["flops"]).html),
-        ("epochs", markup.count(content["num_epochs"]).html),
+        (f"accuracy on {samples}", f"{measured.accuracy:.4f}"),
+        ("parameters", markup.count(model.params).html),
+        ("FLOPs of a sample", markup.large(model.flops).html),
+        ("epochs", markup.count(None if model.training is None else model.training.num_epochs).html),
     ]
     place = "<p>To deploy: <code>final_training/deploy</code>.</p>"
-    return f"<p>{markup.code(content['cell'])}</p>{markup.tiles(figures)}{place}{how_to_make(content)}"
+    return f"<p>{markup.code(model.cell)}</p>{markup.tiles(figures)}{place}{how_to_make(model)}"
 
 
 def _cuts(cuts: list[str]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from popnas import files
 from popnas.errors import PopnasError
+from popnas.records import FormError
 from popnas.report import markup, pictures
+from popnas.report.model_results import MasksResult
 from popnas.report.run_data import RunData
 from popnas.runs import identity
 from popnas.runs.stored.reading import read_json
@@ -42,7 +43,7 @@ def _pages(path: Path) -> Iterator[Path]:
     yield from (folder / name for folder in folders for name in ("masks.html", "masks_validation.html"))
 
 
-def _read(page: Path) -> tuple[dict[str, Any], bytes] | None:
+def _read(page: Path) -> tuple[MasksResult, bytes] | None:
     """What lies beside a page; None if it cannot be read: a report of what is there is worth more than
     none.
     """
@@ -50,19 +51,20 @@ def _read(page: Path) -> tuple[dict[str, Any], bytes] | None:
         return None
     try:
         content = read_json(page.with_suffix(".json"), must=_CONTENT)
+        result = MasksResult.of_known(content)
         identity.check_place(page.with_suffix(".png"))
         png = files.read_bytes(page.with_suffix(".png"))
-    except (OSError, PopnasError):
+    except (OSError, PopnasError, FormError):
         return None
-    return content, png
+    return result, png
 
 
-def _shown(page: Path, content: dict[str, Any], png: bytes) -> str:
-    names = [item["name"] for item in content["classes"]]
-    worst = ", ".join(f"{item['mean_iou']:.3f}" for item in content["images"][: content["num_in_report"]])
+def _shown(page: Path, result: MasksResult, png: bytes) -> str:
+    names = result.class_names
+    worst = ", ".join(f"{item.mean_iou:.3f}" for item in result.images[: result.num_in_report])
     caption = (
-        f"The {content['split']} images that {page.parent} does worst on, by their own mean IoU: {worst}. "
-        f"All {content['num_images']:,} together have {content['metrics']['mean_iou']:.4f}. Errors are "
+        f"The {result.split} images that {page.parent} does worst on, by their own mean IoU: {worst}. "
+        f"All {result.num_images:,} together have {result.metrics['mean_iou']:.4f}. Errors are "
         "vermilion; striped pixels are unlabelled."
     )
     legend = pictures.legend(names, pictures.class_colours(len(names)), has_unlabelled=True)

@@ -104,8 +104,9 @@ def _epochs_done(folder: Path, num_epochs: int) -> int:
     if (folder / "model.json").exists() or (folder / "failed.json").exists():
         return num_epochs
     try:
-        return len(files.read_object(folder / "training.json")["epochs"])
-    except (OSError, KeyError, TypeError):  # not there yet, or whoever needs it says what is wrong
+        epochs = files.read_object(folder / "training.json").get("epochs")
+        return len(epochs) if isinstance(epochs, list) else 0
+    except OSError:  # not there yet, or whoever needs it says what is wrong
         return 0
 
 

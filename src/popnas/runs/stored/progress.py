@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from popnas.events import (
     Warned,
     both,
 )
+from popnas.records import Record
 from popnas.runs.stored.job_clock import JobClock
 from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
@@ -68,32 +69,47 @@ def warnings(path: Path) -> list[str]:
     return list(found) if list_of(is_text)(found) else []
 
 
-class _ProgressFile:
+@dataclass(frozen=True)
+class EpochsOver(Record):
+    """How far the training of a network is."""
+
+    epoch: int
+    num_epochs: int
+
+
+@dataclass(frozen=True)
+class HowFar(Record):
     """What stands in the file.
 
     `state`: "running", or how it ended; a process that was killed leaves "running" with its `pid`. `phase`:
     what is going on, in words; `done` and `total`: its pieces (None: not counted). `networks`: those that
     train now, each with its epoch. `best_score`: of the search so far in this process. `seconds_left`: of a
     search those of its "step" and of the whole "search", and where a whole job runs the stage those of the
-    "job"; None while there is no honest estimate.
+    "job"; None while there is no honest estimate. `updated`: when it was written.
     """
+
+    format: int
+    stage: str
+    state: str
+    pid: int
+    started: str
+    phase: str = "starting"
+    done: int = 0
+    total: int | None = None
+    networks: Mapping[str, EpochsOver] = field(default_factory=dict)
+    best_score: float | None = None
+    seconds_left: Mapping[str, float | None] | None = None
+    warnings: Sequence[str] = ()
+    updated: str = ""
+
+
+class _ProgressFile:
+    """Takes in what a job tells, and writes it down now and then."""
 
     def __init__(self, path: Path, stage: str) -> None:
         self._path = path
         self._written = float("-inf")
-        self._content: dict[str, Any] = {
-            "format": FORMAT,
-            "stage": stage,
-            "state": "running",
-            "pid": os.getpid(),
-            "started": _now(),
-            "phase": "starting",
-            "done": 0,
-            "total": None,
-            "networks": {},
-            "best_score": None,
-            "warnings": [],
-        }
+        self._note = HowFar(FORMAT, stage, "running", os.getpid(), _now())
         self._left: dict[str, float | None] = {}
 
     def hear(self, event: JobEvent) -> None:
@@ -103,7 +119,7 @@ class _ProgressFile:
 
     def end(self, state: str) -> None:
         """The stage is over."""
-        self._content |= {"state": state, "networks": {}}
+        self._change(state=state, networks={})
         self._left = {}
         self._write()
 
@@ -119,41 +135,45 @@ class _ProgressFile:
             case TrainingsStarted(folders):
                 return self._begin("training", len(folders))
             case PhaseAdvanced(done):
-                self._content["done"] = done
+                self._change(done=done)
             case CandidateFinished(evaluation, left):
                 self._finish(str(evaluation.index))
                 self._left |= asdict(left)
                 if evaluation.score is not None and evaluation.step > 0:
-                    self._content["best_score"] = max(self._content["best_score"] or 0.0, evaluation.score)
+                    self._change(best_score=max(self._note.best_score or 0.0, evaluation.score))
             case JobLeft(seconds):
                 is_first = "job" not in self._left
                 self._left["job"] = seconds
                 return is_first
             case ConfirmationFinished():
-                self._content["done"] += 1
+                self._change(done=self._note.done + 1)
             case ModelFinished(folder):
                 self._finish(folder.name)
             case EpochFinished(what, epoch, num_epochs):
-                self._content["networks"][what] = {"epoch": epoch, "num_epochs": num_epochs}
+                self._change(networks={**self._note.networks, what: EpochsOver(epoch, num_epochs)})
             case Warned(text):
-                self._content["warnings"] = [*self._content["warnings"], text][-_MOST_WARNINGS:]
+                self._change(warnings=[*self._note.warnings, text][-_MOST_WARNINGS:])
         return False
 
     def _begin(self, phase: str, total: int | None, done: int = 0) -> bool:
-        self._content |= {"phase": phase, "total": total, "done": done, "networks": {}}
+        self._change(phase=phase, total=total, done=done, networks={})
         self._left = {name: left for name, left in self._left.items() if name == "job"}
         return True
 
     def _finish(self, network: str) -> None:
-        self._content["networks"].pop(network, None)
-        self._content["done"] += 1
+        others = {name: epochs for name, epochs in self._note.networks.items() if name != network}
+        self._change(networks=others, done=self._note.done + 1)
+
+    def _change(self, **fields: Any) -> None:
+        self._note = replace(self._note, **fields)
 
     def _write(self) -> None:
         self._written = time.monotonic()
         if not self._path.parent.is_dir():
             return  # moved or removed meanwhile: it is not made again for this
         with suppress(StorageError):
-            write_json(self._path, {**self._content, "seconds_left": self._left or None, "updated": _now()})
+            note = replace(self._note, seconds_left=self._left or None, updated=_now())
+            write_json(self._path, note.to_json())
 
 
 def _now() -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from popnas import files
 from popnas.errors import RunFolderError
+from popnas.records import FormError, Json, JsonValue, Record
 from popnas.runs import identity
 from popnas.runs.stored.rules import Rule, shown
 from popnas.storage import PROOF, proof
+
+Kind = TypeVar("Kind", bound=Record)
 
 _MEND = "Put back a copy of the file"
 
@@ -31,7 +34,7 @@ def read_json(
     must: Mapping[str, Rule] | None = None,
     may: Mapping[str, Rule] | None = None,
     remedy: str = "",
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     """The object in a JSON file.
 
     Args:
@@ -55,13 +58,30 @@ def read_json(
             f"{path} was changed or damaged outside popnas: it does not have its checksum. {mend} If it was "
             f"changed on purpose, remove the line '{PROOF}' in it."
         )
-    identity.check(path, content)
+    identity.check(path, content.get(identity.KEY))
     _check_fields(path, content, must or {}, may or {}, mend)
     return content
 
 
+def read_record(
+    path: Path,
+    kind: type[Kind],
+    *,
+    must: Mapping[str, Rule] | None = None,
+    may: Mapping[str, Rule] | None = None,
+    remedy: str = "",
+) -> Kind:
+    """The record in a JSON file that may say more; arguments and errors as of `read_json`."""
+    content = read_json(path, must=must, may=may, remedy=remedy)
+    try:
+        return kind.of_known(content)
+    except FormError as error:
+        mend = f"{_MEND}; or {remedy}." if remedy else f"{_MEND}."
+        raise RunFolderError(f"{path} {error}: popnas does not write that. {mend}") from None
+
+
 def _check_fields(
-    path: Path, content: Mapping[str, Any], must: Mapping[str, Rule], may: Mapping[str, Rule], mend: str
+    path: Path, content: Json, must: Mapping[str, Rule], may: Mapping[str, Rule], mend: str
 ) -> None:
     for name, rule in {**must, **may}.items():
         if name not in content and name in must:

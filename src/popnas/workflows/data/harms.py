@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from popnas.datasets.images import decoding
 from popnas.datasets.npz import names as npz_names
+from popnas.report.data_facts import Inspected
 from popnas.workflows.data.look import Look
 
 LARGE_UNLABELLED = 0.2
@@ -20,7 +20,7 @@ _NUM_NAMED = 8
 _MEANS_UNLABELLED = frozenset({"unlabelled", "unlabeled", "void", "ignore", "ignored", "unknown"})
 
 
-def warnings_of(facts: dict[str, Any], look: Look) -> list[str]:
+def warnings_of(facts: Inspected, look: Look) -> list[str]:
     """All warnings about data with these facts (as `inspection.inspect` gathers them), the worst first."""
     found = [*look.problems, *look.guesses]
     found += _leaks(facts)
@@ -45,9 +45,9 @@ def _is_moot(line: str, look: Look) -> bool:
     return look.needs_resize and decoding.STRETCHED[1:] in line
 
 
-def _leaks(facts: dict[str, Any]) -> Iterator[str]:
+def _leaks(facts: Inspected) -> Iterator[str]:
     """The same examples in two splits, or twice in one."""
-    for pair, num_shared in facts["shared"].items():
+    for pair, num_shared in facts.shared.items():
         if num_shared:
             first, second = pair.split("/")
             yield (
@@ -55,32 +55,31 @@ def _leaks(facts: dict[str, Any]) -> Iterator[str]:
                 f"{_are(num_shared)} in the {first} split too, equal in every value: scores on it are too "
                 "good. Remove them from one of the two."
             )
-    if facts["num_contradictory"]:
+    if facts.num_contradictory:
         yield (
-            f"{_counted(facts['num_contradictory'], 'example')} equal another one in every value and bear "
+            f"{_counted(facts.num_contradictory, 'example')} equal another one in every value and bear "
             "another class: one of the labels is wrong, or says nothing. Mend or remove them."
         )
-    for name, split in facts["splits"].items():
-        if split["num_repeated"]:
+    for name, split in facts.splits.items():
+        if split.num_repeated:
             drawn = " Some may be drawn into validation." if name == "train" else ""
-            num_examples = split["num_examples"]
             yield (
-                f"{split['num_repeated']:,} of the {num_examples:,} examples of the {name} split repeat "
+                f"{split.num_repeated:,} of the {split.num_examples:,} examples of the {name} split repeat "
                 f"another one of it in every value.{drawn} Remove them, if they are not meant."
             )
 
 
-def _of_classes(facts: dict[str, Any], look: Look) -> Iterator[str]:
-    names, train = facts["class_names"], facts["splits"]["train"]
+def _of_classes(facts: Inspected, look: Look) -> Iterator[str]:
+    names, train = facts.class_names, facts.train
     unit = "pixel" if look.task.is_per_pixel else "example"
-    for name, split in facts["splits"].items():
-        missing = [label for label, count in zip(names, split["class_counts"], strict=True) if not count]
+    for name, split in facts.splits.items():
+        missing = [label for label, count in zip(names, split.class_counts, strict=True) if not count]
         # Segmentation tells of the other two by itself.
         if missing and (name == "test" or not look.task.is_per_pixel):
             effect = "it cannot be learnt" if name == "train" else "scores on this split say nothing about it"
             yield f"No {name} {unit} has the class {_named(missing)}: {effect}."
     yield from _rare(facts, look)
-    present = [count for count in train["class_counts"] if count]
+    present = [count for count in train.class_counts if count]
     ratio = max(present) / min(present)
     if ratio > IMBALANCE:
         usual, even = (look.task.metric_for(is_uneven=flag) for flag in (False, True))
@@ -96,20 +95,20 @@ def _of_classes(facts: dict[str, Any], look: Look) -> Iterator[str]:
     yield from _shifts(facts)
 
 
-def _rare(facts: dict[str, Any], look: Look) -> Iterator[str]:
+def _rare(facts: Inspected, look: Look) -> Iterator[str]:
     """Classes that too little is known of to be learnt."""
-    names, train = facts["class_names"], facts["splits"]["train"]
+    names, train = facts.class_names, facts.train
     if look.task.is_per_pixel:
         rare = [
             f"{name} ({share:.2%})"
-            for name, share in zip(names, train["class_shares"], strict=True)
+            for name, share in zip(names, train.class_shares, strict=True)
             if 0 < share < RARE_PIXELS
         ]
         if rare:
             yield f"Hardly any training pixel has the class {_named(rare)}: its IoU will be low and noisy."
     few = [
         f"{name} ({count})"
-        for name, count in zip(names, train["num_with_class"], strict=True)
+        for name, count in zip(names, train.num_with_class, strict=True)
         if 0 < count < FEW_EXAMPLES
     ]
     if few:
@@ -120,14 +119,14 @@ def _rare(facts: dict[str, Any], look: Look) -> Iterator[str]:
         )
 
 
-def _shifts(facts: dict[str, Any]) -> Iterator[str]:
+def _shifts(facts: Inspected) -> Iterator[str]:
     """Classes of quite another share in the test split."""
-    if "test" not in facts["splits"]:
+    if "test" not in facts.splits:
         return
-    train, test = (facts["splits"][name]["class_shares"] for name in ("train", "test"))
+    train, test = (facts.splits[name].class_shares for name in ("train", "test"))
     shifted = [
         f"{name} ({before:.1%} to {after:.1%})"
-        for name, before, after in zip(facts["class_names"], train, test, strict=True)
+        for name, before, after in zip(facts.class_names, train, test, strict=True)
         if max(before, after) > 0.01 and before and after and not 1 / SHIFT < after / before < SHIFT
     ]
     if shifted:
@@ -137,15 +136,15 @@ def _shifts(facts: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _unlabelled(facts: dict[str, Any]) -> Iterator[str]:
-    for name in facts["class_names"]:
-        if facts["splits"]["train"]["unlabelled_share"] is not None and name.lower() in _MEANS_UNLABELLED:
+def _unlabelled(facts: Inspected) -> Iterator[str]:
+    for name in facts.class_names:
+        if facts.is_per_pixel and name.lower() in _MEANS_UNLABELLED:
             yield (
                 f"The class '{name}' is learnt and counted as any other. If it means that nothing is known "
                 "of a pixel, give its label as dataset.ignore_class."
             )
-    for name, split in facts["splits"].items():
-        share = split["unlabelled_share"]
+    for name, split in facts.splits.items():
+        share = split.unlabelled_share
         if share is not None and share > LARGE_UNLABELLED:
             yield (
                 f"{share:.1%} of the pixels of the {name} split are unlabelled: they are computed but count "
@@ -153,11 +152,11 @@ def _unlabelled(facts: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def _sizes(facts: dict[str, Any], look: Look) -> Iterator[str]:
-    sizes = facts["splits"]["train"]["sizes"]
-    if len(sizes["smallest"]) != 2:
+def _sizes(facts: Inspected, look: Look) -> Iterator[str]:
+    sizes = facts.train.sizes
+    if sizes.num_axes != 2:
         return
-    smallest, limit = min(sizes["smallest"]), TINY_MASKED_SIDE if look.task.is_per_pixel else TINY_SIDE
+    smallest, limit = min(sizes.smallest), TINY_MASKED_SIDE if look.task.is_per_pixel else TINY_SIDE
     if smallest < limit:
         yield (
             f"The smallest training image has a side of {smallest} pixels: each reduction halves it, so few "

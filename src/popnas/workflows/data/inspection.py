@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from popnas.datasets import Dataset, Split
 from popnas.datasets.ragged import sizes_of
+from popnas.report.data_facts import Inspected, SizeRange, SplitFacts
 from popnas.report.pages import data_page
 from popnas.report.pages.data_page import ShownExamples
 from popnas.report.views import Views
-from popnas.storage import plain, write_text
+from popnas.storage import write_text
 from popnas.workflows.data.harms import notes_of, warnings_of
 from popnas.workflows.data.look import Look
 
@@ -24,33 +25,29 @@ _NUM_MASKS = 10
 _NUM_PER_CLASS = 8
 
 
-def inspect(look: Look) -> dict[str, Any]:
-    """What the data hold, as plain JSON values: splits, classes, sizes, duplicates, and `warnings`;
-    `notes` hurt nothing."""
+def inspect(look: Look) -> Inspected:
+    """What the data hold, and what of it will hurt."""
     dataset = look.dataset
     splits = _splits(dataset)
     digests = {name: _digests(split) for name, split in splits.items()}
-    facts = {
-        "place": dataset.place,
-        "type": look.section["type"],
-        "input_shape": list(dataset.input_shape),
-        "num_classes": dataset.num_classes,
-        "class_names": dataset.class_names,
-        "splits": {name: _facts(split, dataset.num_classes, digests[name]) for name, split in splits.items()},
-        "shared": {
+    facts = Inspected(
+        place=dataset.place,
+        type=look.kind,
+        input_shape=dataset.input_shape,
+        num_classes=dataset.num_classes,
+        class_names=dataset.class_names,
+        splits={name: _facts(split, dataset.num_classes, digests[name]) for name, split in splits.items()},
+        shared={
             f"{first}/{second}": len(set(digests[first]) & set(digests[second]))
             for first, second in combinations(splits, 2)
         },
-        "unusable_splits": ["test"] if look.lacks_test else [],
-        "num_contradictory": _num_contradictory(splits, digests),
-    }
-    found: dict[str, Any] = plain(facts)
-    found["warnings"] = warnings_of(found, look)
-    found["notes"] = notes_of(look)
-    return found
+        unusable_splits=["test"] if look.lacks_test else [],
+        num_contradictory=_num_contradictory(splits, digests),
+    )
+    return replace(facts, warnings=warnings_of(facts, look), notes=notes_of(look))
 
 
-def write_page(look: Look, facts: dict[str, Any], path: Path, views: Views) -> None:
+def write_page(look: Look, facts: Inspected, path: Path, views: Views) -> None:
     """Write the page with examples of the training split; what cannot be drawn is missing.
 
     Raises:
@@ -88,37 +85,36 @@ def _num_contradictory(splits: Mapping[str, Split], digests: Mapping[str, Sequen
     return sum(labels.total() for labels in classes.values() if len(labels) > 1)
 
 
-def _facts(split: Split, num_classes: int, digests: Sequence[bytes]) -> dict[str, Any]:
-    counts_K = split.class_counts(num_classes)
-    facts: dict[str, Any] = {
-        "num_examples": len(split),
-        "class_counts": counts_K,
-        "class_shares": counts_K / max(counts_K.sum(), 1),
-        "num_with_class": counts_K,
-        "num_repeated": len(digests) - len(set(digests)),
-        "unlabelled_share": None,
-    }
+def _facts(split: Split, num_classes: int, digests: Sequence[bytes]) -> SplitFacts:
+    counts_K = with_class_K = split.class_counts(num_classes)
+    unlabelled_share = None
     if split.pixel_counts is not None:
-        facts["num_with_class"] = (split.pixel_counts[:, :num_classes] > 0).sum(axis=0)
-        facts["unlabelled_share"] = split.pixel_counts[:, -1].sum() / max(split.pixel_counts.sum(), 1)
+        with_class_K = (split.pixel_counts[:, :num_classes] > 0).sum(axis=0)
+        unlabelled_share = float(split.pixel_counts[:, -1].sum() / max(split.pixel_counts.sum(), 1))
     if split.x.ndim == 4:
-        facts["sizes"] = _extents(sizes_of(split.x))
+        sizes = _range(sizes_of(split.x))
     else:
         lengths = np.full(len(split), split.x.shape[1]) if split.lengths is None else split.lengths
-        facts["sizes"] = _extents(lengths[:, None])
-    original = split.original_sizes
-    facts["original_sizes"] = facts["sizes"] if original is None else _extents(original)
-    return facts
+        sizes = _range(lengths[:, None])
+    return SplitFacts(
+        num_examples=len(split),
+        class_counts=counts_K.tolist(),
+        class_shares=(counts_K / max(counts_K.sum(), 1)).tolist(),
+        num_with_class=with_class_K.tolist(),
+        num_repeated=len(digests) - len(set(digests)),
+        unlabelled_share=unlabelled_share,
+        sizes=sizes,
+        original_sizes=sizes if split.original_sizes is None else _range(split.original_sizes),
+    )
 
 
-def _extents(sizes: np.ndarray) -> dict[str, Any]:
-    """Smallest, median and largest extent per axis (height, width; or timesteps), and how many sizes."""
-    return {
-        "smallest": sizes.min(axis=0),
-        "median": np.median(sizes, axis=0).astype(int),
-        "largest": sizes.max(axis=0),
-        "num_distinct": len(np.unique(sizes, axis=0)),
-    }
+def _range(sizes_ND: np.ndarray) -> SizeRange:
+    return SizeRange(
+        smallest=tuple(sizes_ND.min(axis=0).tolist()),
+        median=tuple(np.median(sizes_ND, axis=0).astype(int).tolist()),
+        largest=tuple(sizes_ND.max(axis=0).tolist()),
+        num_distinct=len(np.unique(sizes_ND, axis=0)),
+    )
 
 
 def _examples(look: Look) -> ShownExamples:

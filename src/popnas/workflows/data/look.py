@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
@@ -19,6 +18,7 @@ from popnas.errors import (
     TooFewError,
     nearest,
 )
+from popnas.records import Json, part
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
 from popnas.workflows.data.readings import Choose, Readings, tasks_by_shape
@@ -39,7 +39,7 @@ class Look:
     that cannot be used, so that `dataset` is without it.
     """
 
-    section: dict[str, Any]
+    section: Json
     dataset: Dataset
     problems: tuple[str, ...] = ()
     guesses: tuple[str, ...] = ()
@@ -52,9 +52,14 @@ class Look:
         return list(dict.fromkeys([*self.problems, *self.guesses, *self.dataset.told]))
 
     @property
+    def kind(self) -> str:
+        """The name of the section's task."""
+        return _kind(self.section)
+
+    @property
     def task(self) -> Task:
         """The task of the section."""
-        return tasks.get(self.section["type"])
+        return tasks.get(self.kind)
 
     @property
     def num_training(self) -> int:
@@ -72,6 +77,10 @@ class Look:
         return self.dataset.input_shape[:-1]
 
 
+def _kind(section: Json) -> str:
+    return str(section["type"])
+
+
 def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
     """Load the data at a path or of a known name, with the test split if there is one, as the task that can
     read them; what would stop a search is noted where the data can be looked at all the same.
@@ -85,9 +94,9 @@ def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
     looks: dict[str, Look | DataError] = {}
     for section in sections:
         try:
-            looks[section["type"]] = _load(section)
+            looks[_kind(section)] = _load(section)
         except DataError as error:
-            looks[section["type"]] = error
+            looks[_kind(section)] = error
     readings = Readings.of(
         data, {name: look if isinstance(look, DataError) else look.dataset for name, look in looks.items()}
     )
@@ -100,11 +109,11 @@ def look_at(data: str, choose: Choose, *, task: str | None = None) -> Look:
 
 def look_with(config: RunConfig) -> Look:
     """All data of a configuration, as `look_at`."""
-    section = config.to_json()["dataset"]
+    section = part(config.to_json(), "dataset")
     return _all_of(section, config.dataset, derive_seed(config.others.seed, "data"), _ReadOnce())
 
 
-def _candidates(data: str, task: str | None) -> Iterator[dict[str, Any]]:
+def _candidates(data: str, task: str | None) -> Iterator[Json]:
     """`dataset` sections that might read the data."""
     sources = [source() for _, source in SOURCES.items()]
     path = files.user_path(data)
@@ -163,7 +172,7 @@ class _ReadOnce:
         return self._kept[1]
 
 
-def _load(section: dict[str, Any]) -> Look:
+def _load(section: Json) -> Look:
     """Load with a validation split of its own if there is one, else with a share of the training data."""
     guesses: list[str] = []
     read = _ReadOnce()
@@ -188,8 +197,8 @@ def _load(section: dict[str, Any]) -> Look:
     return replace(look, guesses=(*look.guesses, *guesses))
 
 
-def _loaded(section: dict[str, Any], read: _ReadOnce) -> Look:
-    look = _all_of(section, DatasetConfig(**section), 0, read)
+def _loaded(section: Json, read: _ReadOnce) -> Look:
+    look = _all_of(section, DatasetConfig.model_validate(section), 0, read)
     may_be_unlabelled = str(UNLABELLED) in look.dataset.class_names
     if not look.task.is_per_pixel or not may_be_unlabelled or "ignore_class" in section:
         return look
@@ -201,7 +210,7 @@ def _loaded(section: dict[str, Any], read: _ReadOnce) -> Look:
     return replace(look, guesses=(*look.guesses, f"The mask value {UNLABELLED} is {guess}"))
 
 
-def _all_of(section: dict[str, Any], config: DatasetConfig, seed: int, read: _ReadOnce) -> Look:
+def _all_of(section: Json, config: DatasetConfig, seed: int, read: _ReadOnce) -> Look:
     """Load what can be loaded, with the test split if there is one; what failed on the way is a problem."""
     problems: dict[str, None] = {}  # an ordered set
     attempts = [config]

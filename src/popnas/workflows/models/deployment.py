@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from popnas import tasks
 from popnas.config import RunConfig
-from popnas.datasets import Dataset, Preprocessing
+from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError
-from popnas.evaluators.training import training_data
+from popnas.evaluators.training import describing, training_data
 from popnas.events import Listen, Told, Warned, nobody
-from popnas.export import making
 from popnas.export.folder_readme import why_none
+from popnas.export.model_values import ModelDescription
 from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
@@ -26,8 +25,8 @@ def deploy(
     *,
     tell: Listen = nobody,
     told: Collection[str] = (),
-) -> dict[str, Any]:
-    """Write the deployment folder of a model (default: `deploy/` inside its own); returns its `model.json`.
+) -> ModelDescription:
+    """Write the deployment folder of a model (default: `deploy/` inside its own); returns its description.
 
     Without a test split the files are judged on validation data, which `tell` hears.
 
@@ -42,27 +41,27 @@ def deploy(
     # The ONNX libraries take seconds to import: only once everything else is well.
     from popnas.export.deploy import write_deployment
 
-    preprocessing = model.preprocessing()
-    content = write_deployment(
+    deployed = write_deployment(
         network,
-        preprocessing,
-        # Of the data themselves: models of earlier versions do not say how their inputs are made.
-        model.content() | _with_making(model, dataset, preprocessing),
+        _with_making(model, dataset),
         folder or model.deploy,
         calibration=dataset.train,
         judged_on=judged_on,
         judged_name=name,
     )
-    if not content["int8"]["is_kept"]:
-        tell(Told(f"No int8 file: {why_none(content['int8'])}."))
-    return content
+    assert deployed.deployment is not None
+    if not (int8 := deployed.deployment.int8).is_kept:
+        tell(Told(f"No int8 file: {why_none(int8)}."))
+    return deployed
 
 
-def _with_making(model: ModelFolder, dataset: Dataset, preprocessing: Preprocessing) -> dict[str, Any]:
-    is_per_pixel = tasks.get(model.config().dataset.type).is_per_pixel
-    shape = None if is_per_pixel else model.spec().input_shape
-    told = making.described(dataset.origin, preprocessing, shape)
-    return {"input": model.content().get("input", {}) | told}
+def _with_making(model: ModelFolder, dataset: Dataset) -> ModelDescription:
+    """The model's description with how its inputs are made, of the data themselves: models of earlier
+    versions do not say."""
+    known, preprocessing = model.description(), model.preprocessing()
+    made = describing.model_input(known.network, model.config(), dataset)
+    given = replace(known.input or made, values=made.values, origin=made.origin, how_to_make=made.how_to_make)
+    return replace(known, input=given, preprocessing=preprocessing)
 
 
 def load_with_test(config: RunConfig, run: Path | None = None) -> Dataset:
@@ -93,10 +92,11 @@ def load_for_judging(model: ModelFolder, tell: Listen, told: Collection[str] = (
 
 def check_same_data(model: ModelFolder, dataset: Dataset) -> None:
     """Raises DataError if the data are no longer those that the model was trained on."""
-    spec, names = model.spec(), model.class_names()
-    if tuple(dataset.input_shape) != spec.input_shape or dataset.class_names != names:
+    known = model.description()
+    names, shape = known.class_names, known.contract.input_shape
+    if tuple(dataset.input_shape) != shape or dataset.class_names != names:
         raise DataError(
-            f"{model.path} was trained on samples {spec.input_shape} of the classes {_listed(names)}, but "
+            f"{model.path} was trained on samples {shape} of the classes {_listed(names)}, but "
             f"{dataset.place} now has samples {tuple(dataset.input_shape)} of the classes "
             f"{_listed(dataset.class_names)}. Put the data back, or train on the new ones."
         )

@@ -3,10 +3,10 @@ read and `eval.json` for programs, in the model's folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,17 +21,19 @@ from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.placement import Placement
 from popnas.process_state import forks, torch_as_imported
+from popnas.records import part
 from popnas.report import confusion
+from popnas.report.model_results import EvaluatedModel, EvaluationResult, HeadResult
 from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
 from popnas.resources import available_cores
 from popnas.runs import RunFolder
 from popnas.runs.stored.reading import is_there
-from popnas.storage import plain, write_json, write_text
+from popnas.storage import write_json, write_text
 from popnas.workflows.models import requests, worst_masks
 from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.folder import ModelFolder, read_data_from
-from popnas.workflows.models.tally import Tally
+from popnas.workflows.models.tally import Tally, class_figures
 from popnas.workflows.models.worst_masks import WorstMasks
 
 if TYPE_CHECKING:
@@ -43,18 +45,18 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class ModelEvaluation:
-    """One model on test data: `content` as in its `eval.json`, or None and why it was `skipped`; `page` is
+    """One model on test data: the `result` as in its `eval.json`, or None and why it was `skipped`; `page` is
     None if none was written."""
 
     path: Path
-    content: dict[str, Any] | None
+    result: EvaluationResult | None
     skipped: str | None = None
     page: Path | None = None
 
     @property
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> Mapping[str, float]:
         """The main head's test metrics; none of a skipped model."""
-        return {} if self.content is None else self.content["metrics"]
+        return {} if self.result is None else self.result.metrics
 
 
 @torch_as_imported()
@@ -149,7 +151,7 @@ def _listed(run: RunFolder) -> str:
 
 
 def _check_task(run: RunFolder, folder: ModelFolder) -> None:
-    wanted, found = run.config_json()["dataset"]["type"], folder.content()["dataset"].get("type")
+    wanted, found = part(run.config_json(), "dataset").get("type"), folder.kind()
     if wanted != found:
         raise RunFolderError(
             f"{folder.path} holds a model for {found}, but the run {run.path} is for {wanted}. "
@@ -172,7 +174,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         if warning not in told:
             tell(Warned(warning))
             told.add(warning)
-    tally = Tally(dataset.num_classes, has_iou=task.is_per_pixel)
+    tally = Tally(dataset.num_classes)
     metrics = task.metrics(dataset.num_classes)
     worst = WorstMasks(dataset.num_classes) if task.is_per_pixel else None
     for probabilities_NK, y_N in answers(folder, network, dataset.test):
@@ -183,25 +185,26 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
     # The figures are the job and are printed: a folder that may only be read keeps nobody from them.
     views = Views(tell)
-    content = plain(
-        {
-            **_model(folder),
-            "num_samples": len(dataset.test),
-            "test_lengths": None if dataset.test_lengths is None else asdict(dataset.test_lengths),
-            "metrics": metrics.compute(),
-            "heads": _head_metrics(network, config, dataset, placement(config, network.spec)),
-            "classes": _classes(tally, dataset),
-            "calibration": tally.calibration(),
-            "confusion": tally.confusion.counts_KK,
-            **({} if worst is None else {"masks": _write_masks(folder, worst, dataset, views)}),
-        }
+    counts_KK = tally.confusion.counts_KK
+    result = EvaluationResult(
+        model=_model(folder),
+        num_samples=len(dataset.test),
+        test_lengths=dataset.test_lengths,
+        metrics=metrics.compute(),
+        heads=_head_metrics(network, config, dataset, placement(config, network.spec)),
+        classes=class_figures(counts_KK, dataset.class_names),
+        unseen=_unseen(dataset, counts_KK),
+        calibration=tally.calibration(),
+        confusion=counts_KK.tolist(),
+        is_per_pixel=task.is_per_pixel,
+        masks=None if worst is None else _write_masks(folder, worst, dataset, views),
     )
-    page = _write(folder, content, dataset.class_names, views)
-    for name in (item["name"] for item in content["classes"] if item["is_unseen"]):
+    page = _write(folder, result, views)
+    for name in result.unseen:
         what = "pixel" if task.is_per_pixel else "sample"
         unseen = f"No training {what} has the class '{name}', but test {what}s have"
         tell(Told(f"{unseen}: they cannot be recognised."))
-    return ModelEvaluation(folder.path, content, page=page)
+    return ModelEvaluation(folder.path, result, page=page)
 
 
 def answers(
@@ -238,7 +241,7 @@ def _ask(
     except Exception as error:  # as for opening it
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunFolderError(f"{folder.onnx} does not answer test examples: {reason}. {REMEDY}") from error
-    wanted = (len(feed["input"]), folder.spec().num_classes)
+    wanted = (len(feed["input"]), folder.description().contract.num_classes)
     if found.shape[:2] != wanted:
         raise RunFolderError(
             f"{folder.onnx} is another network's: it answers {found.shape} where {wanted} was expected. "
@@ -250,7 +253,7 @@ def _ask(
 @torch.inference_mode()
 def _head_metrics(
     network: networks.Network, config: RunConfig, dataset: Dataset, place: Placement
-) -> list[dict[str, Any]]:
+) -> list[HeadResult]:
     """Metrics of every head by PyTorch, in float32, with its weight in the loss."""
     assert dataset.test is not None
     task = tasks.get(config.dataset.type)
@@ -264,27 +267,21 @@ def _head_metrics(
             metrics.update(logits, batch.y)
     network.cpu()
     return [
-        {"weight": weight} | metrics.compute()
+        HeadResult(weight, metrics.compute())
         for weight, metrics in zip(network.head_weights, found, strict=True)
     ]
 
 
-def _classes(tally: Tally, dataset: Dataset) -> list[dict[str, Any]]:
+def _unseen(dataset: Dataset, confusion_KK: np.ndarray) -> list[str]:
+    """Classes that test data have and training data have not."""
     seen_K = dataset.full_train.class_counts(dataset.num_classes)
-    return [
-        {"name": name, **figures, "is_unseen": bool(seen == 0 and figures["support"])}
-        for name, figures, seen in zip(dataset.class_names, tally.classes(), seen_K, strict=True)
-    ]
+    is_unseen_K = (seen_K == 0) & (confusion_KK.sum(axis=1) > 0)
+    return [name for name, is_unseen in zip(dataset.class_names, is_unseen_K, strict=True) if is_unseen]
 
 
-def _model(folder: ModelFolder) -> dict[str, Any]:
-    content = folder.content()
-    return {
-        "model": folder.path.name,
-        "split": "test",
-        "file": (folder.onnx if folder.onnx.is_file() else folder.weights).name,
-        **{name: content.get(name) for name in ("cell", "params", "flops", "dataset", "validation_metrics")},
-    }
+def _model(folder: ModelFolder) -> EvaluatedModel:
+    file = (folder.onnx if folder.onnx.is_file() else folder.weights).name
+    return EvaluatedModel(folder.path.name, file, folder.description())
 
 
 def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset, views: Views) -> str | None:
@@ -292,20 +289,20 @@ def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset, views
     assert dataset.test is not None
     with views.view(f"the page of the masks of {folder.path}"):
         shown = worst.shown(dataset.test)
-        content = worst_masks.content_of(
+        result = worst_masks.result_of(
             worst, shown, dataset.class_names, model=folder.path.name, split="test"
         )
-        return worst_masks.write(folder.path, content, shown).name
+        return worst_masks.write(folder.path, result, shown).name
     return None
 
 
-def _write(folder: ModelFolder, content: dict[str, Any], class_names: list[str], views: Views) -> Path | None:
+def _write(folder: ModelFolder, result: EvaluationResult, views: Views) -> Path | None:
     """The files of an evaluation; its page, None if it is missing."""
     with views.view(str(folder.path / "eval.json")):
-        write_json(folder.path / "eval.json", content)
-    confusion.write(folder.path, STEM, content["confusion"], class_names, views)
+        write_json(folder.path / "eval.json", result.to_json())
+    confusion.write(folder.path, STEM, result.confusion, [item.name for item in result.classes], views)
     page = folder.path / "eval.html"
     with views.view(str(page)):
-        write_text(page, evaluation_page.html(content, views))
+        write_text(page, evaluation_page.html(result, views))
         return page
     return None

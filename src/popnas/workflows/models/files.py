@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from popnas import networks
 from popnas.datasets.loader import BatchLoader
 from popnas.datasets.preprocessing import Preprocessing
+from popnas.export.model_values import OnnxCheck
 from popnas.placement import Placement
 from popnas.report.views import Views
 from popnas.workflows.models.tally import Confusion
 
 
-def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: Path) -> dict[str, Any]:
+def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: Path) -> OnnxCheck:
     """Write the network as ONNX and return what was checked; raises ExportError."""
     # The ONNX libraries take seconds to import: not for those who only read a model's folder.
     from popnas import export
 
-    return asdict(export.save_onnx(network, preprocessing, path))
+    return export.save_onnx(network, preprocessing, path)
 
 
 @torch.inference_mode()

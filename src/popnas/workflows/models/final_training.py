@@ -25,7 +25,6 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
-from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
@@ -154,7 +153,7 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
 
     with torch_in_turn(_threads(job, dataset)):
         trained = train_model(job, dataset, on_epoch)
-    tell(ModelFinished(job.folder, f"trained for {counted(trained.num_epochs, 'epoch')}"))
+    tell(ModelFinished(job.folder, f"trained for {trained.num_epochs} epochs"))
     for missing in trained.missing_views:
         tell(Warned(missing))
     folder = ModelFolder(job.folder)
@@ -189,7 +188,7 @@ def _threads(job: ModelJob, dataset: Dataset) -> int:
     because results depend on them in their last bits."""
     folder = ModelFolder(job.folder)
     if folder.has_log:
-        return int(folder.log()["threads"])
+        return folder.log().threads
     spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
     flops = network_cost(Cell.parse(job.cell), spec).flops * job.config.dataset.batch_size
     most = min(len(executors.available_cores()), torch.get_num_threads())

@@ -8,22 +8,22 @@ which is written last.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from popnas import config as configurations
 from popnas import files, networks
-from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.errors import ConfigError, RunFolderError, UserError
 from popnas.evaluators.training import training_data
 from popnas.export import description
+from popnas.export.model_values import ModelDescription
 from popnas.export.stored import network_of
-from popnas.networks.spec import NetworkSpec
+from popnas.records import Json, Record
 from popnas.runs import RunFolder, identity
-from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.reading import is_there, read_json, read_record
 from popnas.runs.stored.rules import is_amount, is_object, is_text, list_of, whole
 from popnas.workflows.data import run_data
 
@@ -39,6 +39,25 @@ _LOG_MAY = {
     "epoch_seconds": list_of(is_amount),
     "epochs": list_of(is_object),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingLog(Record):
+    """How a training goes, or went: `training_seconds` as the run's timing has them; `wall_seconds` in all,
+    and `epoch_seconds` of each epoch with all that belongs to it; `epochs`: what each brought. popnas 0.1.0
+    may not say what is None."""
+
+    run: str | None = None
+    cell: str | None = None
+    stage: str | None = None
+    num_epochs: int | None = None
+    device: str | None = None
+    threads: int
+    metrics_are_of: str | None = None
+    training_seconds: float
+    wall_seconds: float | None = None
+    epoch_seconds: list[float] = field(default_factory=list)
+    epochs: list[Json] = field(default_factory=list)
 
 
 class ModelFolder:
@@ -63,14 +82,18 @@ class ModelFolder:
         """Whether the network is trained and its files are written."""
         return self.model_json.is_file()
 
-    def content(self) -> dict[str, Any]:
+    def description(self) -> ModelDescription:
         """`model.json`: cell, network, input contract, classes, figures."""
         if not is_there(self.model_json):
             raise RunFolderError(_unfinished(self))
-        content = description.read(self.path)
-        if "dataset" not in content:
+        return description.read(self.path)
+
+    def kind(self) -> str:
+        """The task that the network is for."""
+        dataset = self.description().dataset
+        if dataset is None:
             raise RunFolderError(f"{self.model_json} is not a model's of a run: it has no dataset.")
-        return content
+        return dataset.type
 
     def config(self) -> RunConfig:
         """The configuration that the network was trained with: the folder's own, or that of the training or
@@ -83,14 +106,14 @@ class ModelFolder:
         is_runs = source.name == "run.json" and run.journal_path.is_file()
         document = RunFolder.open(run.path).config_json() if is_runs else read_json(source)
         if source == self.config_json and self.is_finished:
-            description.check_file(self.content(), source, self._read(source))
+            description.check_file(self.description(), source, self._read(source))
         try:
             found = configurations.load(document)
             if self.data_path is not None:
                 found = configurations.changed(found, {run_data.FIELD: self.data_path})
         except ConfigError as error:
             raise RunFolderError(f"{source} is not a run's configuration: {error}") from error
-        if self.is_finished and (kind := self.content()["dataset"].get("type")) != found.dataset.type:
+        if self.is_finished and (kind := self.kind()) != found.dataset.type:
             raise RunFolderError(
                 f"{self.path} holds a model for {kind}, but its configuration {source} is for "
                 f"{found.dataset.type}. Put the folder's own files back, or train it again."
@@ -102,39 +125,28 @@ class ModelFolder:
         """Whether a training was begun here, though its log may be damaged."""
         return is_there(self.training_json)
 
-    def log(self) -> dict[str, Any]:
+    def log(self) -> TrainingLog:
         """`training.json`: how the training goes, or went."""
-        return read_json(
+        return read_record(
             self.training_json,
+            TrainingLog,
             must=_LOG_MUST,
             may=_LOG_MAY,
             remedy=f"remove {self.path}, and the command that made it trains this network anew",
         )
 
-    def spec(self) -> NetworkSpec:
-        """What the network is made from beside its cell."""
-        return description.spec_of(self.content())
-
-    def cell(self) -> Cell:
-        """The network's cell, in canonical form."""
-        return Cell.parse(self.content()["cell"]).canonical()
-
-    def class_names(self) -> list[str]:
-        """The classes in the order of the outputs."""
-        return [str(name) for name in self.content()["class_names"]]
-
     def preprocessing(self) -> Preprocessing:
         """The numbers between raw values and the network's input."""
-        content = self.content().get("preprocessing")
-        return self.load_dataset().preprocessing if content is None else Preprocessing.from_json(content)
+        known = self.description().preprocessing
+        return self.load_dataset().preprocessing if known is None else known
 
     def load_network(self) -> networks.Network:
         """The network with its weights, on the CPU, in eval mode."""
-        return network_of(self.content(), self.weights, self._read(self.weights))
+        return network_of(self.description(), self.weights, self._read(self.weights))
 
     def check_onnx(self) -> None:
         """Raises RunFolderError unless `model.onnx` is as it was saved."""
-        description.check_file(self.content(), self.onnx, self._read(self.onnx))
+        description.check_file(self.description(), self.onnx, self._read(self.onnx))
 
     def _read(self, path: Path) -> bytes:
         identity.check_place(path)

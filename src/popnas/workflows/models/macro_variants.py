@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from popnas.cells import Cell
 from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import UserError
-from popnas.evaluators.training.model_json import one_head
+from popnas.evaluators.training.describing import one_head
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 

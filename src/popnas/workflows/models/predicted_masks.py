@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from popnas.command_lines import as_typed
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
 from popnas.events import Listen, Warned, nobody
+from popnas.report.model_results import MasksResult
 from popnas.report.pages import masks_page
 from popnas.storage import write_text
 from popnas.workflows.models import worst_masks
@@ -28,10 +28,10 @@ NUM_SAMPLED = 32
 
 @dataclass(frozen=True)
 class MasksPage:
-    """The page that was written, and what is on it as plain JSON values."""
+    """The page that was written, and what is on it."""
 
     path: Path
-    content: dict[str, Any]
+    result: MasksResult
 
 
 def show(
@@ -67,13 +67,13 @@ def show(
     for probabilities_NK, y_N in answers(folder, folder.load_network(), part):
         worst.update(probabilities_NK, y_N)
     shown = worst.shown(part)
-    content = worst_masks.content_of(
+    result = worst_masks.result_of(
         worst, shown, dataset.class_names, model=folder.path.name, split=split, note=_note(folder, split)
     )
     if output is None:
-        return MasksPage(worst_masks.write(folder.path, content, shown), content)
-    write_text(output, masks_page.html(content, shown))
-    return MasksPage(output, content)
+        return MasksPage(worst_masks.write(folder.path, result, shown), result)
+    write_text(output, masks_page.html(result, shown))
+    return MasksPage(output, result)
 
 
 def write_sample(folder: ModelFolder) -> Path:
@@ -95,10 +95,10 @@ def write_sample(folder: ModelFolder) -> Path:
         command = as_typed("dataset", "masks", "-p", folder.path.parent, "--split", "validation")
         note = f"{len(chosen)} of {num_all:,} validation images were looked at. All of them: {command}"
     shown = worst.shown(part)
-    content = worst_masks.content_of(
+    result = worst_masks.result_of(
         worst, shown, dataset.class_names, model=folder.path.name, split="validation", note=note
     )
-    return worst_masks.write(folder.path, content, shown)
+    return worst_masks.write(folder.path, result, shown)
 
 
 def _data(folder: ModelFolder, split: str) -> tuple[Dataset, Split]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from popnas import config as configurations
 from popnas import executors, tasks
@@ -33,16 +32,15 @@ from popnas.events import (
 from popnas.executors import Executor, Job, Progress, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json, Record
 from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
-from popnas.runs.folder import same_search, search_part
+from popnas.runs.folder import search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.stored import progress
-from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
 from popnas.training import EpochRecord, device
@@ -53,8 +51,9 @@ from popnas.workflows.models import macro_variants, requests, search_state
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
+from popnas.workflows.models.search_state import SearchSnapshot
 from popnas.workflows.models.stored import selection_plan
-from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan
+from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan, SelectionRequest
 from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
 from popnas.workflows.settings import unused
 
@@ -87,6 +86,14 @@ class SelectedModel:
     def score(self) -> float | None:
         """The best epoch's score on validation data."""
         return self.trained.score if self.trained else None
+
+
+@dataclass(frozen=True)
+class FailedModel(Record):
+    """Why a model of a selection could not be trained, `failed.json` in its folder."""
+
+    error: str | None = None
+    error_kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,12 +150,13 @@ def select(
         ignored = configurations.after_search.warnings(base, config, SELECTION)
         for warning in [*ignored, *unused(config), *dataset.told]:
             tell(Warned(warning))
-        request = {
-            "cell": None if given is None else given.key,
-            "num_cells": None if given is not None else cells.number,
-            "is_from_front": cells.is_from_front,
-            "params": None if allowed is None else str(allowed),
-        }
+        request = SelectionRequest(
+            cell=None if given is None else given.key,
+            num_cells=None if given is not None else cells.number,
+            is_from_front=cells.is_from_front,
+            params=None if allowed is None else str(allowed),
+            config=search_part(config.to_json()),
+        )
         state = folder.state()
         made_from = None if given is not None else search_state.of(state)
         if made_from is not None and not state.is_finished:
@@ -216,16 +224,15 @@ class _Selection:
 
     def run(
         self,
-        request: dict[str, Any],
-        made_from: dict[str, Any] | None,
+        request: SelectionRequest,
+        made_from: SearchSnapshot | None,
         cells: list[Cell],
         allowed: macro_variants.ParamsRange | None,
         *,
         renew: bool,
     ) -> SelectionResult:
-        request |= {"config": search_part(self.config.to_json())}
         known = selection_plan.read(self.path)
-        if known is not None and not _same_request(known.request, request):
+        if known is not None and not known.request.is_same(request):
             raise RunFolderError(
                 f"{self.path} holds a model selection of other settings. Choose another `name`, or remove "
                 "the folder to select anew."
@@ -234,7 +241,7 @@ class _Selection:
             kept = () if known is None else self._worth_keeping(known.models)
             planned = self._planned(cells, allowed, kept)
             self._check_fits(planned)
-            selection_plan.write(self.path, SelectionPlan(request, made_from, planned))
+            selection_plan.write(self.path, SelectionPlan(request, planned, search=made_from))
         models = read_selection(self.path)
         pending = [
             model
@@ -308,8 +315,8 @@ class _Selection:
             for result in executor.run(jobs, on_progress=self.epochs_heard):
                 folder = self.path / result.id
                 if result.value is None:
-                    content = {"error": result.error, "error_kind": result.error_kind}
-                    write_json(folder / "failed.json", content, is_durable=True, is_proven=True)
+                    failure = FailedModel(result.error, result.error_kind).to_json()
+                    write_json(folder / "failed.json", failure, is_durable=True, is_proven=True)
                     self.tell(ModelFinished(folder, f"failed: {result.error}"))
                 else:
                     self._tell(TrainedModel.from_json(result.value))
@@ -360,7 +367,7 @@ class _Selection:
         if best is None:
             reasons = sorted({model.error for model in models if model.error})
             raise PopnasError(
-                f"of {counted(len(models), 'model')} none could be trained. Reasons:\n  "
+                f"none of the {len(models)} models could be trained. Reasons:\n  "
                 + "\n  ".join(reasons or ["max_hours"])
                 + f"\nWhat helps:\n{advice.for_kinds(model.error_kind for model in models)}"
                 + f"\nTheir folders are in {self.path}; with another `name` other settings can be tried."
@@ -372,25 +379,18 @@ class _Selection:
         return SelectionResult(self.path, models, best, "max_hours" if is_cut else "completed")
 
 
-def _same_request(one: Any, other: dict[str, Any]) -> bool:
-    """Whether two requests ask for the same, wherever the data are."""
-    if not isinstance(one, dict):
-        return False
-    first, second = ({**request, "config": None} for request in (one, other))
-    return first == second and same_search(one.get("config") or {}, other["config"])
-
-
 def _as_it_is(path: Path, planned: PlannedModel) -> SelectedModel:
     folder = ModelFolder(path / planned.folder)
     identity.check_place(folder.path)
-    failed, failure = folder.path / "failed.json", dict[str, Any]()
+    failed, failure = folder.path / "failed.json", FailedModel()
     if is_there(failed):
-        failure = read_json(failed, must=_FAILURE, remedy="remove it, and popnas select trains it again")
+        remedy = "remove it, and popnas select trains it again"
+        failure = read_record(failed, FailedModel, must=_FAILURE, remedy=remedy)
     return SelectedModel(
         **{**asdict(planned), "folder": folder.path},
         trained=read_trained(folder) if is_there(folder.model_json) else None,
-        error=failure.get("error"),
-        error_kind=failure.get("error_kind"),
+        error=failure.error,
+        error_kind=failure.error_kind,
     )
 
 

@@ -5,9 +5,11 @@ Axes: N samples (segmentation: with pixels behind), K classes.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+
+from popnas.report.model_results import Calibration, ClassFigures, ConfidenceBin
 
 NUM_BINS = 15
 
@@ -27,11 +29,10 @@ class Confusion:
 
 
 class Tally:
-    """Counts answers batch by batch; `has_iou`: classes have an intersection over union (segmentation)."""
+    """Counts answers batch by batch."""
 
-    def __init__(self, num_classes: int, *, has_iou: bool = False) -> None:
+    def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self.has_iou = has_iou
         self.confusion = Confusion(num_classes)
         self._bins = np.zeros((3, NUM_BINS))  # answers, sum of confidences, right answers
 
@@ -46,41 +47,37 @@ class Tally:
         for row, weights_N in enumerate((None, confidence_N, predicted_N == y_N)):
             self._bins[row] += np.bincount(bins_N, weights_N, minlength=NUM_BINS)
 
-    def classes(self) -> list[dict[str, float | None]]:
-        """See `class_figures`."""
-        return class_figures(self.confusion.counts_KK, has_iou=self.has_iou)
-
-    def calibration(self) -> dict[str, Any]:
-        """Expected calibration error over 15 equal bins of confidence (Guo et al. 2017, eq. 3), and the
-        bins: mean confidence and accuracy of the answers in each."""
+    def calibration(self) -> Calibration:
+        """See `Calibration`; the bins are 15."""
         counts, confidences, rights = self._bins
         error = np.abs(confidences - rights).sum() / max(counts.sum(), 1)
         bins = [
-            {
-                "low": number / NUM_BINS,
-                "high": (number + 1) / NUM_BINS,
-                "count": int(counts[number]),
-                "confidence": _ratio(confidences[number], counts[number]),
-                "accuracy": _ratio(rights[number], counts[number]),
-            }
+            ConfidenceBin(
+                low=number / NUM_BINS,
+                high=(number + 1) / NUM_BINS,
+                count=int(counts[number]),
+                confidence=_ratio(confidences[number], counts[number]),
+                accuracy=_ratio(rights[number], counts[number]),
+            )
             for number in range(NUM_BINS)
         ]
-        return {"expected_calibration_error": float(error), "bins": bins}
+        return Calibration(float(error), bins)
 
 
-def class_figures(confusion_KK: np.ndarray, *, has_iou: bool) -> list[dict[str, float | None]]:
-    """Precision, recall, F1 [, IoU] and support of each class; None where nothing is to divide by."""
+def class_figures(confusion_KK: np.ndarray, class_names: Sequence[str]) -> list[ClassFigures]:
+    """The figures of each class, None where nothing is to divide by."""
     right_K = confusion_KK.diagonal()
     support_K, predicted_K = confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
     return [
-        {
-            "precision": _ratio(right, predicted),
-            "recall": _ratio(right, support),
-            "f1_score": _ratio(2 * right, support + predicted),
-            **({"iou": _ratio(right, support + predicted - right)} if has_iou else {}),
-            "support": int(support),
-        }
-        for right, support, predicted in zip(right_K, support_K, predicted_K, strict=True)
+        ClassFigures(
+            name=name,
+            precision=_ratio(right, predicted),
+            recall=_ratio(right, support),
+            f1_score=_ratio(2 * right, support + predicted),
+            iou=_ratio(right, support + predicted - right),
+            support=int(support),
+        )
+        for name, right, support, predicted in zip(class_names, right_K, support_K, predicted_K, strict=True)
     ]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,28 +20,28 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, RunFolderError
-from popnas.evaluators.training.model_json import model_json
+from popnas.evaluators.training.describing import describe_model
 from popnas.evaluators.training.placing import placement
 from popnas.export import description
+from popnas.export.model_values import HowTrained, OnnxCheck, Outcome
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
 from popnas.records import Record
 from popnas.report.views import Views
 from popnas.runs import identity
-from popnas.runs.folder import same_search, search_part
+from popnas.runs.folder import same_search, search_part, without
 from popnas.runs.stored.reading import is_there, read_json
 from popnas.seeds import derive_seed
 from popnas.storage import proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import EpochRecord, SnapshotError, TrainingSettings
-from popnas.training.interfaces import Snapshot
+from popnas.training.interfaces import Snapshot, TrainingSnapshot
 from popnas.workflows.models import files
-from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.stored.checkpoint import Checkpoint
+from popnas.workflows.models.folder import ModelFolder, TrainingLog
+from popnas.workflows.models.stored.checkpoint import Checkpoint, Checkpointed
 
 SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"
-_RESULT = ("best_epoch", "num_epochs", "score", "stopped", "validation_metrics", "onnx_warning")
 _REMEDIES = {
     SELECTION: "Choose another `name`, or remove the folder to train anew.",
     FINAL: "Choose another `name`, or train anew with `renew`, which keeps the old one beside the new.",
@@ -126,8 +126,10 @@ def train_model(
     """
     folder = ModelFolder(job.folder)
     check_same_job(job)
-    if folder.is_finished and (folder.content().get("stopped") is None or job.is_time_up):
-        return read_trained(folder)
+    if folder.is_finished:
+        how = folder.description().training
+        if how is None or how.stopped is None or job.is_time_up:
+            return read_trained(folder)
     write_json(folder.config_json, job.config.to_json())
     task = tasks.get(job.config.dataset.type)
     return _ModelTraining(job, folder, dataset or task.load(job.config), on_epoch).run()
@@ -147,8 +149,8 @@ def check_same_job(job: ModelJob) -> None:
         return
     remedy = f"remove {folder.path}, and the same command trains anew"
     is_same = same_search(read_json(folder.config_json, remedy=remedy), job.config.to_json())
-    started = folder.log() if folder.has_log else {}
-    if not is_same or started.get("cell", Cell.parse(job.cell).key) != Cell.parse(job.cell).key:
+    begun = folder.log().cell if folder.has_log else None
+    if not is_same or begun not in (None, Cell.parse(job.cell).key):
         what = "model" if folder.is_finished else "unfinished training"
         raise OtherTrainingError(
             f"{folder.path} holds the {what} of other settings or another cell. {_REMEDIES[job.stage]}"
@@ -157,17 +159,20 @@ def check_same_job(job: ModelJob) -> None:
 
 def read_trained(folder: ModelFolder) -> TrainedModel:
     """The result that a finished folder tells of."""
-    content = folder.content()
-    if missing := [name for name in _RESULT if name not in content]:
-        raise RunFolderError(f"{folder.model_json} has no '{missing[0]}'. {description.REMEDY}")
-    fields = {name: content[name] for name in ("best_epoch", "num_epochs", "score", "stopped")}
+    model = folder.description()
+    how = model.training
+    if how is None:
+        raise RunFolderError(f"{folder.model_json} has no 'best_epoch'. {description.REMEDY}")
     return TrainedModel(
         folder.path,
-        metrics=content["validation_metrics"] or {},
-        training_seconds=folder.log()["training_seconds"],
-        warning=content["onnx_warning"],
-        missing_views=tuple(content.get("missing_views", ())),
-        **fields,
+        best_epoch=how.best_epoch,
+        num_epochs=how.num_epochs,
+        metrics=model.validation_metrics or {},
+        score=None if model.outcome is None else model.outcome.score,
+        training_seconds=folder.log().training_seconds,
+        stopped=how.stopped,
+        warning=how.onnx_warning,
+        missing_views=tuple(how.missing_views),
     )
 
 
@@ -187,13 +192,16 @@ class _ModelTraining:
         self.views = Views()
         self.placement = placement(job.config, self.spec, job.device)
         self.checkpoint = Checkpoint(folder.checkpoint, self._training())
-        self.snapshot: dict[str, Any] | None = self.checkpoint.load()
-        started = self.snapshot or {}
-        self.records: list[EpochRecord] = [EpochRecord(**record) for record in started.get("epochs", ())]
-        self.wall_seconds: float = started.get("wall_seconds", 0.0)
-        self.epoch_seconds: list[float] = list(started.get("epoch_seconds", []))
+        self.snapshot = self.checkpoint.load()
+        self.records: list[EpochRecord] = []
+        self.wall_seconds, self.epoch_seconds = 0.0, list[float]()
+        self.stopped: str | None = None
+        if (known := self.snapshot) is not None:
+            self.records = [EpochRecord.from_json(record) for record in known["epochs"]]
+            self.wall_seconds = known.get("wall_seconds", 0.0)
+            self.epoch_seconds = list(known.get("epoch_seconds", []))
+            self.stopped = known.get("stopped") if job.is_time_up else None
         self.resumed_at = time.monotonic()
-        self.stopped: str | None = started.get("stopped") if job.is_time_up else None
 
     def run(self) -> TrainedModel:
         self._reopen()
@@ -285,43 +293,42 @@ class _ModelTraining:
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
 
-    def _save_checkpoint(self, snapshot: dict[str, Any]) -> None:
+    def _save_checkpoint(self, snapshot: TrainingSnapshot) -> None:
         self.checkpoint.save(
-            {
+            Checkpointed(
                 **snapshot,
-                "wall_seconds": self._wall_seconds(),
-                "epoch_seconds": self.epoch_seconds,
-                "stopped": self.stopped,
-            }
+                wall_seconds=self._wall_seconds(),
+                epoch_seconds=self.epoch_seconds,
+                stopped=self.stopped,
+            )
         )
 
     def _training(self) -> str:
         """Which training a checkpoint is of: run, cell and all that it is trained with."""
         config = search_part(self.job.config.to_json())
-        config["dataset"].pop("path")
-        # No part of a training, and not there in checkpoints of earlier versions.
-        for name in ("predictors", "evaluator"):
-            config["others"].pop(name)
+        # No part of a training, and the others not there in checkpoints of earlier versions.
+        for section, names in (("dataset", ("path",)), ("others", ("predictors", "evaluator"))):
+            config = without(config, section, names)
         return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
 
     def _wall_seconds(self) -> float:
         return self.wall_seconds + time.monotonic() - self.resumed_at
 
     def _write_log(self) -> None:
-        content = {
-            identity.KEY: self.run_id,
-            "cell": self.cell.key,
-            "stage": self.job.stage,
-            "num_epochs": self.settings.epochs,
-            "device": str(self.placement.device),
-            "threads": torch.get_num_threads(),
-            "metrics_are_of": "training batches" if self.is_final else "validation data",
-            "training_seconds": sum(record.training_seconds for record in self.records),
-            "wall_seconds": self._wall_seconds(),
-            "epoch_seconds": self.epoch_seconds,
-            "epochs": [asdict(record) for record in self.records],
-        }
-        write_json(self.folder.training_json, content, is_proven=True)
+        log = TrainingLog(
+            run=self.run_id,
+            cell=self.cell.key,
+            stage=self.job.stage,
+            num_epochs=self.settings.epochs,
+            device=str(self.placement.device),
+            threads=torch.get_num_threads(),
+            metrics_are_of="training batches" if self.is_final else "validation data",
+            training_seconds=sum(record.training_seconds for record in self.records),
+            wall_seconds=self._wall_seconds(),
+            epoch_seconds=self.epoch_seconds,
+            epochs=[record.to_json() for record in self.records],
+        )
+        write_json(self.folder.training_json, log.to_json(), is_proven=True)
 
     def _finish(
         self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
@@ -339,27 +346,28 @@ class _ModelTraining:
             files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx)
         self._end_trackers()
-        content = model_json(self.cell, self.spec, self.job.config, self.dataset)
-        content |= {
-            identity.KEY: self.run_id,
-            "stage": self.job.stage,
-            "origin": self.job.origin or None,
-            "validation_metrics": metrics or None,
-            "score": metrics.get(self.settings.score_metric),
-            "best_epoch": best_epoch + 1,
-            "num_epochs": len(self.records),
-            "stopped": self.stopped,
-            "seed": self.job.seed,
-            "onnx": check,
-            "onnx_warning": warning,
-            "missing_views": self.views.missing,
-        }
-        description.write(self.folder.path, content, is_durable=True)
+        how = HowTrained(
+            best_epoch=best_epoch + 1,
+            num_epochs=len(self.records),
+            origin=self.job.origin or None,
+            stopped=self.stopped,
+            onnx_warning=warning,
+            missing_views=list(self.views.missing),
+        )
+        model = replace(
+            describe_model(self.cell, self.spec, self.job.config, self.dataset),
+            run=self.run_id,
+            stage=self.job.stage,
+            validation_metrics=metrics or None,
+            outcome=Outcome(metrics.get(self.settings.score_metric), self.job.seed, check),
+            training=how,
+        )
+        description.write(self.folder.path, model, is_durable=True)
         if self.stopped is None:  # else it may go on
             self.folder.checkpoint.unlink(missing_ok=True)
         return read_trained(self.folder)
 
-    def _export(self, network: networks.Network, path: Path) -> tuple[dict[str, Any] | None, str | None]:
+    def _export(self, network: networks.Network, path: Path) -> tuple[OnnxCheck | None, str | None]:
         """What was checked of the ONNX file, or why there is none: the weights count without it too."""
         try:
             return files.export_onnx(network, self.dataset.preprocessing, path), None

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from popnas.datasets import Split
+from popnas.report.model_results import MaskScores, MasksResult
 from popnas.report.pages import masks_page
 from popnas.report.pages.masks_page import ShownMask
 from popnas.storage import write_bytes, write_json, write_text
@@ -79,7 +80,7 @@ class WorstMasks:
         ]
 
 
-def content_of(
+def result_of(
     worst: WorstMasks,
     shown: list[ShownMask],
     class_names: list[str],
@@ -87,34 +88,31 @@ def content_of(
     model: str,
     split: str,
     note: str | None = None,
-) -> dict[str, Any]:
+) -> MasksResult:
     """What pages and programs read: figures of the split, of each class and of the worst images."""
-    by_class = class_figures(worst.confusion_KK, has_iou=True)
-    return {
-        "model": model,
-        "split": split,
-        "num_images": worst.num_images,
-        "metrics": figures(worst.confusion_KK),
-        "classes": [{"name": name, **found} for name, found in zip(class_names, by_class, strict=True)],
-        "images": [
-            {"name": item.name, "mean_iou": item.mean_iou, "accuracy": item.accuracy} for item in shown
-        ],
-        "num_in_report": masks_page.NUM_IN_REPORT,
-        "note": note,
-    }
+    return MasksResult(
+        model=model,
+        split=split,
+        num_images=worst.num_images,
+        metrics=figures(worst.confusion_KK),
+        classes=class_figures(worst.confusion_KK, class_names),
+        images=[MaskScores(item.name, item.mean_iou, item.accuracy) for item in shown],
+        num_in_report=masks_page.NUM_IN_REPORT,
+        note=note,
+    )
 
 
-def write(folder: Path, content: dict[str, Any], shown: list[ShownMask]) -> Path:
+def write(folder: Path, result: MasksResult, shown: list[ShownMask]) -> Path:
     """Write the page into a model's folder, and beside it what the run's report shows; returns the page.
 
     Raises:
         StorageError: the disk refused.
     """
-    page = folder / page_name(content["split"])
+    page = folder / page_name(result.split)
     if shown:
-        write_bytes(page.with_suffix(".png"), masks_page.montage(shown, len(content["classes"])))
-    write_json(page.with_suffix(".json"), content)
-    write_text(page, masks_page.html(content, shown))
+        write_bytes(page.with_suffix(".png"), masks_page.montage(shown, len(result.classes)))
+    write_json(page.with_suffix(".json"), result.to_json())
+    write_text(page, masks_page.html(result, shown))
     return page
 
 

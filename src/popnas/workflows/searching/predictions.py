@@ -10,6 +10,7 @@ import numpy as np
 from popnas.cells import SearchSpace
 from popnas.errors import RunFolderError
 from popnas.runs import RunFolder, RunState, write_table
+from popnas.runs.state import StepPredicted
 from popnas.runs.views import predicted_columns
 from popnas.storage import save_arrays
 from popnas.strategy import Selection
@@ -24,8 +25,8 @@ def write(
     predicted: StepPredictions,
     selection: Selection,
     space: SearchSpace,
-) -> dict[str, Any]:
-    """Write the arrays of a step; returns the content of its journal event.
+) -> StepPredicted:
+    """Write the arrays of a step; returns what the journal says of them.
 
     Raises:
         StorageError: the disk refused.
@@ -39,21 +40,21 @@ def write(
         arrays["score_spread"] = predicted.score_spread
     path = folder.predictions_npz(step)
     digest = save_arrays(path, arrays)
-    return {
-        "step": step,
-        "file": path.name,
-        "sha256": digest,
-        "num_candidates": len(predicted.expansion.canonical),
-        "num_expansions": predicted.expansion.num_expansions,
-        "front_size": selection.front_size,
-        "predictors": predicted.reports,
-    }
+    return StepPredicted(
+        step=step,
+        file=path.name,
+        sha256=digest,
+        num_candidates=len(predicted.expansion.canonical),
+        num_expansions=predicted.expansion.num_expansions,
+        front_size=selection.front_size,
+        predictors=predicted.reports,
+    )
 
 
-def is_intact(folder: RunFolder, content: dict[str, Any]) -> bool:
-    """Whether the arrays that a journal's event `predictions` names are there as they were written."""
+def is_intact(folder: RunFolder, known: StepPredicted) -> bool:
+    """Whether the arrays that the journal names are there as they were written."""
     try:
-        folder.load_predictions(content["step"], content["sha256"])
+        folder.load_predictions(known.step, known.sha256)
     except RunFolderError:
         return False
     return True
@@ -65,7 +66,7 @@ def write_csv(folder: RunFolder, state: RunState, step: int) -> None:
     Raises:
         RunFolderError: the arrays are missing, damaged or not those that the journal means.
     """
-    arrays = folder.load_predictions(step, state.predictions[step]["sha256"])
+    arrays = folder.load_predictions(step, state.predictions[step].sha256)
     # Canonical order decides among equal scores, as everywhere.
     cells_NB4 = arrays["cells"]
     keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]

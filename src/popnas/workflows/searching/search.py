@@ -32,7 +32,6 @@ from popnas.events import (
     nobody,
 )
 from popnas.executors import Executor, Job, Result, Work
-from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json
 from popnas.report.views import RepeatedViews, Views
@@ -259,16 +258,19 @@ class _Search:
         parents = self.strategy.parents(step)
         if not parents:
             return []
-        cells = counted(len(parents), "cell")
-        self.tell(PhaseStarted(f"step {step}: fitting predictors and scoring every expansion of {cells}"))
+        self.tell(
+            PhaseStarted(
+                f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
+            )
+        )
         costs = self.state.operator_costs or {}
         predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
         selection = self.strategy.select(step, predicted.expansion, predicted.values)
         known = self.state.predictions.get(step)
         if known is None or not predictions.is_intact(self.folder, known):
-            content = predictions.write(self.folder, step, predicted, selection, self.space)
+            written = predictions.write(self.folder, step, predicted, selection, self.space)
             if known is None:
-                self._append("predictions", content)
+                self._append("predictions", written.to_json())
         return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
 
     def _finish_step(self, step: int) -> None:

@@ -4,15 +4,14 @@ every expansion."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from popnas import objectives, predictors
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.cells.bulk import Expansion, expand
-from popnas.evaluation import Evaluation
+from popnas.evaluation import Evaluation, FitReport
 from popnas.evaluators import Evaluator
 from popnas.objectives import Objective
 from popnas.objectives.rows import TIMES
@@ -26,13 +25,13 @@ class StepPredictions:
     """All expansions of a step with their predicted objectives, rounded as the selection compares them.
 
     `values`: objective name to (N,), int64 where computed; `score_spread` (N,) or None; `reports`:
-    predictor's objective to its fit as JSON.
+    predictor's objective to how its fit went.
     """
 
     expansion: Expansion
     values: dict[str, np.ndarray]
     score_spread: np.ndarray | None
-    reports: dict[str, dict[str, Any]]
+    reports: dict[str, FitReport]
 
 
 def operator_costs(
@@ -74,7 +73,7 @@ def predict_step(
     expansion = expand(space.encode(list(parents), step - 1), space)
     expansion = expansion.only(evaluator.knows(expansion.canonical))
     values: dict[str, np.ndarray] = {}
-    reports: dict[str, dict[str, Any]] = {}
+    reports: dict[str, FitReport] = {}
     wanted = config.wanted_objectives
     if not len(expansion):
         nothing = {objective: np.zeros(0) for objective in wanted} | evaluator.costs(expansion.cells)
@@ -85,7 +84,7 @@ def predict_step(
     scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
     seed = derive_seed(config.others.seed, "predictor", "score", step)
     # The empty cell has no graph: nothing of it carries over to the score of a cell.
-    reports["score"] = asdict(score_predictor.fit(known_NB4[is_cell_N], scores[is_cell_N], seed=seed))
+    reports["score"] = score_predictor.fit(known_NB4[is_cell_N], scores[is_cell_N], seed=seed)
     prediction = score_predictor.predict(expansion.cells, parents=expansion.parent)
     values["score"] = round_significant(prediction.mean, 6)
 
@@ -93,7 +92,7 @@ def predict_step(
         time_predictor = _predictor("time", costs[objective.name], evaluator)
         seconds = np.array([objective.value(evaluation) for evaluation in successes])
         seed = derive_seed(config.others.seed, "predictor", objective.name, step)
-        reports[objective.name] = asdict(time_predictor.fit(known_NB4, seconds, seed=seed))
+        reports[objective.name] = time_predictor.fit(known_NB4, seconds, seed=seed)
         values[objective.name] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
 
     if wanted != ("score",):

@@ -49,8 +49,9 @@ def write_features(
 def write_predictors(folder: RunFolder, state: RunState) -> None:
     """`predictors/B{b}.json`: per step and objective the hyper-parameters, loss curve and cross-validation
     figures of the fit."""
-    for step, content in state.predictions.items():
-        write_json(folder.predictors / f"B{step}.json", (content.get("predictors") or {}))
+    for step, known in state.predictions.items():
+        fits = {name: report.to_json() for name, report in known.predictors.items()}
+        write_json(folder.predictors / f"B{step}.json", fits)
 
 
 def _write(

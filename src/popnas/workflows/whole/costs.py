@@ -18,7 +18,7 @@ from popnas.evaluators.training.forecast import epoch_samples
 from popnas.evaluators.training.placing import num_workers
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.records import Record
+from popnas.records import Record, part
 from popnas.runs import RunState
 from popnas.runs.stored.job_clock import StepAhead
 from popnas.workflows.models import macro_variants
@@ -157,8 +157,7 @@ def searched_networks(
 ) -> NetworkCosts | None:
     """By the wall times of the search, which trained the first of each cell's networks beside others, on this
     machine as busy as it is; without what was done once. None if it has no time of a cell."""
-    training, dataset = state.config["training_hyperparameters"], state.config["dataset"]
-    num_epochs = training["epochs"] * dataset["folds"]
+    num_epochs = _num_epochs(state)
     epochs = []
     for cell, networks in flops.items():
         walls = [item.wall_seconds for item in state.evaluations if item.cell == cell.key]
@@ -167,6 +166,14 @@ def searched_networks(
         first = walls[0] * (1 - once_share) / num_epochs
         epochs += [first * max(found / networks[0], LEAST_SHARE) for found in networks]
     return NetworkCosts(epochs, whole)
+
+
+def _num_epochs(state: RunState) -> int:
+    """Of a candidate of a search, all folds together."""
+    epochs = part(state.config, "training_hyperparameters").get("epochs")
+    folds = part(state.config, "dataset").get("folds")
+    assert isinstance(epochs, int) and isinstance(folds, int), "a configuration of a run is whole"
+    return epochs * folds
 
 
 def epochs_of(config: RunConfig, epoch: float) -> float:

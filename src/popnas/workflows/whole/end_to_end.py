@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from popnas import config as configurations
 from popnas import executors
@@ -21,11 +20,10 @@ from popnas.datasets import Dataset
 from popnas.evaluators.training import fits
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
+from popnas.export.model_values import ModelDescription
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
-from popnas.runs.stored.reading import read_json
-from popnas.runs.stored.rules import has, is_share, is_text, whole
 from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
@@ -45,21 +43,16 @@ _FIT = "fit the whole job into max_hours"
 _MOST_BUSY = 4.0
 """What a machine that was busy for a moment may add to what is expected of hours."""
 _USUAL, _CHILDREN = JobRequest(), ChildStages()
-_DEPLOYED = {
-    "cell": is_text,
-    "params": whole(0),
-    "measured": has({"split": is_text, "accuracy": is_share, "num_samples": whole(1)}),
-}
 
 
 @dataclass(frozen=True)
 class EndToEndResult:
-    """`folder`: the run; `model`: the final model's folder; `deployed`: `model.json` of its deployment, with
-    the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words."""
+    """`folder`: the run; `model`: the final model's folder; `deployed`: the description of its deployment,
+    with the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words."""
 
     folder: Path
     model: Path
-    deployed: dict[str, Any]
+    deployed: ModelDescription
     cuts: list[str]
     seconds: float
 
@@ -71,7 +64,7 @@ class EndToEndResult:
             RunFolderError: the deployment's description cannot be read.
         """
         model = ModelFolder(job.folder.final_training)
-        deployed = read_json(ModelFolder(model.deploy).model_json, must=_DEPLOYED)
+        deployed = ModelFolder(model.deploy).description()
         return cls(job.path, model.path, deployed, job.state.cuts, job.state.finished[job.state.last])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any
 
 from popnas import tasks
 from popnas.cells import Cell
@@ -14,12 +13,13 @@ from popnas.evaluators.training import probing
 from popnas.evaluators.training.context import TrainingContext
 from popnas.evaluators.training.placing import placement
 from popnas.process_state import torch_in_turn
+from popnas.workflows.models.folder import TrainingLog
 
 
-def logged(log: dict[str, Any]) -> float | None:
+def logged(log: TrainingLog) -> float | None:
     """The median epoch of a `training.json`; None if it has fewer than two beside the first, which takes
     longer: it starts threads and plans convolutions."""
-    seconds = log.get("epoch_seconds", [])[1:]
+    seconds = log.epoch_seconds[1:]
     return statistics.median(seconds) if len(seconds) > 1 else None
 
 

@@ -298,4 +298,4 @@ class WholeJob:
 def _trained(models: Sequence[Path]) -> float:
     """Seconds of all epochs of these models."""
     logs = [model.log() for model in map(ModelFolder, models) if model.has_log]
-    return float(sum(sum(log.get("epoch_seconds", [])) for log in logs))
+    return float(sum(sum(log.epoch_seconds) for log in logs))

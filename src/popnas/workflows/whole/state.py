@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError
-from popnas.records import FormError
+from popnas.records import FormError, Json, Record
 from popnas.runs import identity
-from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import (
     has,
     is_amount,
@@ -55,6 +56,38 @@ _MAY = {
 }
 
 
+@dataclass(frozen=True)
+class _Asking(Record):
+    """What of the request is asked for again when a stage begins."""
+
+    num_cells: int
+    params: str | None = None
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StoredJob(Record):
+    """`e2e.json`. Jobs of earlier versions do not say what has a default."""
+
+    last: str = STAGES[-1]
+    max_hours: float | None
+    configs: Mapping[str, Json]
+    spent_seconds: float
+    search_seconds: float | None
+    started: Mapping[str, float] = field(default_factory=dict)
+    finished: Mapping[str, float]
+    expected: Expectation = field(default_factory=Expectation)
+    cuts: list[str]
+    request: _Asking
+    selection_until: float | None = None
+    training_until: float | None = None
+    run: str | None = None
+
+
+_LIMITED = ("selection", "training")
+"""Stages that have a limit of their own once it is decided."""
+
+
 @dataclass
 class JobState:
     """A job: what was asked, the configuration of each stage after the search (JSON, by stage), what is done.
@@ -69,7 +102,7 @@ class JobState:
     batch_size: int | None
     last: str
     max_hours: float | None
-    configs: dict[str, dict[str, Any]]
+    configs: dict[str, Json]
     spent_seconds: float = 0.0
     search_seconds: float | None = None
     started: dict[str, float] = field(default_factory=dict)
@@ -89,15 +122,23 @@ class JobState:
         Raises:
             StorageError: the disk refused.
         """
-        content: dict[str, Any] = {
-            **asdict(self),
-            "request": {name: getattr(self, name) for name in ("num_cells", "params", "batch_size")},
-            "expected": self.expected.to_json(),
-            **{f"{stage}_until": seconds for stage, seconds in self.until.items()},
-            identity.KEY: identity.of(run),
-        }
-        for name in ("num_cells", "params", "batch_size", "until"):
-            del content[name]
+        stored = _StoredJob(
+            last=self.last,
+            max_hours=self.max_hours,
+            configs=self.configs,
+            spent_seconds=self.spent_seconds,
+            search_seconds=self.search_seconds,
+            started=self.started,
+            finished=self.finished,
+            expected=self.expected,
+            cuts=self.cuts,
+            request=_Asking(self.num_cells, self.params, self.batch_size),
+            selection_until=self.until.get("selection"),
+            training_until=self.until.get("training"),
+            run=identity.of(run),
+        )
+        undecided = {f"{stage}_until" for stage in _LIMITED if stage not in self.until}
+        content = {name: value for name, value in stored.to_json().items() if name not in undecided}
         write_json(place(run), content, is_durable=True, is_proven=True)
 
     @classmethod
@@ -116,15 +157,22 @@ class JobState:
                 f"`{train}`."
             )
         remedy = f"go on without it: {search} and {select} and {train}"
-        found = read_json(place(run), must=_RULES, may=_MAY, remedy=remedy)
-        names = ("max_hours", "configs", "spent_seconds", "search_seconds", "finished", "cuts")
+        found = read_record(place(run), _StoredJob, must=_RULES, may=_MAY, remedy=remedy)
+        until = dict(zip(_LIMITED, (found.selection_until, found.training_until), strict=True))
         state = cls(
-            **found["request"],
-            **{name: found[name] for name in names},
-            last=found.get("last", STAGES[-1]),
-            started=found.get("started", {}),
-            until={stage: found[f"{stage}_until"] for stage in STAGES if f"{stage}_until" in found},
-            expected=Expectation.from_json(found.get("expected", {})),
+            num_cells=found.request.num_cells,
+            params=found.request.params,
+            batch_size=found.request.batch_size,
+            last=found.last,
+            max_hours=found.max_hours,
+            configs=dict(found.configs),
+            spent_seconds=found.spent_seconds,
+            search_seconds=found.search_seconds,
+            started=dict(found.started),
+            finished=dict(found.finished),
+            until={stage: seconds for stage, seconds in until.items() if seconds is not None},
+            expected=found.expected,
+            cuts=found.cuts,
         )
         if state._contradicts_itself():
             raise RunFolderError(

@@ -153,9 +153,9 @@ def test_of_a_sampled_step_only_what_is_there_is_chosen(
     table = stored.read(tables["sampled"])
     known = {cell.key for cell in table.space.decode(table.cells)}
     assert {item.cell for item in state.evaluations} <= known
-    predicted = RunFolder.open(run).load_predictions(3, state.predictions[3]["sha256"])["cells"]
+    predicted = RunFolder.open(run).load_predictions(3, state.predictions[3].sha256)["cells"]
     assert {cell.key for cell in table.space.decode(predicted)} <= known
-    assert len(predicted) < state.predictions[3]["num_expansions"]
+    assert len(predicted) < state.predictions[3].num_expansions
 
 
 @pytest.mark.usefixtures("no_views")

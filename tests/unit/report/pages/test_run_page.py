@@ -14,6 +14,16 @@ import pytest
 from popnas import report
 from popnas.cli.main import COMMANDS
 from popnas.errors import UserError
+from popnas.export import description
+from popnas.export.model_values import (
+    Deployment,
+    HowTrained,
+    Int8Summary,
+    Int8Times,
+    MeasuredFile,
+    ModelDescription,
+)
+from popnas.networks.spec import NetworkSpec
 from popnas.report import markup
 from popnas.report.run_data import RunData
 from popnas.report.sections import details, final, front
@@ -58,16 +68,22 @@ def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
     (folder.path / "e2e.json").write_text(json.dumps({"cuts": ["search: max_children 9 -> 3 (<1 s)"]}))
     deploy = folder.path / "final_training" / "deploy"
     deploy.mkdir(parents=True)
-    measured = {"file": "model.onnx", "accuracy": 0.98765, "num_samples": 1234, "split": "test"}
-    network = {"macro": "classification", "input_shape": [8, 8, 1], "num_classes": 2}
-    content = {"cell": "[]", "class_names": ["a", "b"], "network": network, "params": 5, "flops": 6}
-    (deploy / "model.json").write_text(json.dumps(content | {"num_epochs": 7, "measured": measured}))
+    description.write(deploy, deployed(accuracy=0.98765, num_samples=1234))
     report.write(folder, folder.state())
     page = folder.report_html.read_text()
     assert "search: max_children 9 -&gt; 3 (&lt;1 s)" in page
     assert "accuracy on 1,234 test samples" in page and "0.9877" in page
     (folder.path / "e2e.json").write_text("[")
     assert final.render(data(folder)).count("<li>") == 0
+
+
+def deployed(accuracy: float, num_samples: int) -> ModelDescription:
+    """A final network's deployment."""
+    int8 = Int8Summary(False, "none is made here", 9, 8, None, None, None, None, Int8Times(None, None, None))
+    measured = MeasuredFile("model.onnx", "test", num_samples, accuracy, 99)
+    network = NetworkSpec("classification", (8, 8, 1), 2)
+    how, deployment = HowTrained(best_epoch=7, num_epochs=7), Deployment(measured, int8)
+    return ModelDescription("[]", network, ["a", "b"], params=5, flops=6, training=how, deployment=deployment)
 
 
 @pytest.mark.parametrize("place", ["best_model", "final_training/deploy"])
@@ -77,10 +93,7 @@ def test_how_an_input_of_a_network_is_made_is_told_as_its_model_json_says(
     folder = make_run(blocks=2)
     (model := folder.path / place).mkdir(parents=True)
     (model / "model.onnx").write_bytes(b"onnx")
-    network = {"macro": "classification", "input_shape": [8, 8, 1], "num_classes": 2}
-    measured = {"file": "model.onnx", "accuracy": 0.5, "num_samples": 9, "split": "test"}
-    content = {"cell": "[]", "class_names": ["a", "b"], "network": network, "params": 5, "flops": 6}
-    content |= {"num_epochs": 7, "measured": measured}
+    content = deployed(accuracy=0.5, num_samples=9).to_json()
     show = front.next_steps if place == "best_model" else final.render
     for given, steps in (({}, []), ({"how_to_make": ["bring <16> to 255"]}, ["bring &lt;16&gt; to 255"])):
         described = content | {"input": {"shape": ["batch", 1, 8, 8], **given}}

@@ -50,7 +50,7 @@ def test_a_search_goes_on_from_another_folder_and_with_data_that_were_moved(plac
     monkeypatch.chdir(place)
     assert RunFolder.open(run).config_json()["dataset"]["path"].endswith("moved")  # it remembers
     (found,) = evaluate(run)
-    assert found.content["num_samples"] == 8
+    assert found.result.num_samples == 8
 
 
 def test_other_data_are_refused_wherever_they_are_named(place):
@@ -69,4 +69,4 @@ def test_other_data_are_refused_wherever_they_are_named(place):
         resume(run, sets=["dataset.batch_size=1"])
     (place / "data").rename(place / "moved")
     (found,) = evaluate(run, sets=["dataset.path=moved"])
-    assert found.content["num_samples"] == 8
+    assert found.result.num_samples == 8

@@ -7,6 +7,7 @@ import torch
 
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.events import Told, Warned
+from popnas.export.model_values import OnnxCheck
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes, write_json
 from popnas.workflows.models import final_training, selection, training
@@ -25,7 +26,7 @@ def cheap_files(monkeypatch):
 
     def export(network, preprocessing, path):
         write_bytes(path, b"onnx")
-        return {}
+        return OnnxCheck(0.0, [1], [[8, 8]], False, "trace", 18)
 
     def deploy(model, tell, told):
         deployed.append(model.path)
@@ -38,14 +39,14 @@ def cheap_files(monkeypatch):
 
 
 def shape_of(folder):
-    spec = ModelFolder(folder).spec()
+    spec = ModelFolder(folder).description().network
     return spec.motifs, spec.normal_cells_per_motif, spec.filters
 
 
 def test_without_a_selection_the_best_of_the_search_is_trained(run, partial, cheap_files):
     trained = train(run, partial=partial)
     assert trained.folder == run / "final_training"
-    assert str(ModelFolder(trained.folder).cell()) == BEST
+    assert ModelFolder(trained.folder).description().cell == BEST
     assert shape_of(trained.folder) == (2, 1, 4)
     assert trained.num_epochs == trained.best_epoch == 3
     assert cheap_files == [trained.folder]
@@ -54,7 +55,7 @@ def test_without_a_selection_the_best_of_the_search_is_trained(run, partial, che
 def test_the_best_of_the_selection_comes_with_its_macro_architecture(run, partial):
     selected = selection.select(run, CellChoice(cell=OTHER, params="700;1400"), partial=partial)
     trained = train(run, partial=partial)
-    assert str(ModelFolder(trained.folder).cell()) == OTHER
+    assert ModelFolder(trained.folder).description().cell == OTHER
     best = selected.best
     assert shape_of(trained.folder) == (best.motifs, best.normal_cells, best.filters)
 
@@ -70,7 +71,7 @@ def test_what_is_given_overrides_what_the_cell_comes_with(run, partial):
     )
     folder = ModelFolder(trained.folder)
     assert trained.folder == run / "final_training" / "mine"
-    assert str(folder.cell()) == BEST
+    assert folder.description().cell == BEST
     assert shape_of(trained.folder) == (1, 2, 5)
     config = folder.config()
     assert config.dataset.batch_size == 16
@@ -204,7 +205,7 @@ def test_renewing_trains_anew_and_keeps_the_old_network_beside(run, partial):
     assert f"The training that was there is kept in {folder / 'earlier-1'}." in heard.told
     assert shape_of(folder) == (2, 1, 8)
     old = ModelFolder(folder / "earlier-1")
-    assert (old.spec().filters, old.weights.read_bytes()) == (4, weights)
+    assert (old.description().network.filters, old.weights.read_bytes()) == (4, weights)
     old.load_network()
     assert old.config().architecture_hyperparameters.filters == 4
 

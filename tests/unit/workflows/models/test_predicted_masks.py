@@ -21,11 +21,11 @@ from popnas import networks, report, tasks
 from popnas.cells import Cell
 from popnas.cli.main import run as popnas
 from popnas.datasets import Split
-from popnas.evaluators.training.model_json import model_json
+from popnas.evaluators.training.describing import describe_model
+from popnas.export import description
 from popnas.report.run_data import RunData
 from popnas.report.sections import masks as section
 from popnas.runs import RunFolder
-from popnas.storage import write_json
 from popnas.tasks.image_segmentation import figures
 from popnas.workflows.models import predicted_masks
 from popnas.workflows.models.folder import ModelFolder
@@ -109,8 +109,7 @@ def put_run(path: Path, data: Path) -> Path:
     network = networks.build(CELL, spec).eval()
     folder.best_model.mkdir()
     save_file(network.state_dict(), folder.best_model / "weights.safetensors")
-    content = model_json(CELL, spec, config, dataset)
-    write_json(folder.best_model / "model.json", content)
+    description.write(folder.best_model, describe_model(CELL, spec, config, dataset))
     return path
 
 
@@ -193,7 +192,7 @@ def test_a_run_without_masks(run: Path, capsys: Any) -> None:
     dataset = task.load(config)
     cell, spec = Cell.parse("[(-1, 3x3 conv, -1, identity)]"), task.network_spec(config, dataset)
     (run / "best_model").mkdir(exist_ok=True)
-    write_json(run / "best_model" / "model.json", model_json(cell, spec, config, dataset))
+    description.write(run / "best_model", describe_model(cell, spec, config, dataset))
     assert popnas(["dataset", "masks", "-p", str(run)]) == 2
     assert "is a model for image_classification" in capsys.readouterr().err
 

@@ -10,6 +10,7 @@ from popnas.cells import Cell
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
 from popnas.evaluation import Evaluation
 from popnas.events import ModelFinished, Told, Warned
+from popnas.export.model_values import OnnxCheck
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
 from popnas.workflows.models import requests, selection, training
@@ -24,7 +25,7 @@ BEST = "[(-2, 3x3 conv, -1, 3x3 conv)]"
 def cheap_files(monkeypatch):
     def export(network, preprocessing, path):
         write_bytes(path, b"onnx")
-        return {}
+        return OnnxCheck(0.0, [1], [[8, 8]], False, "trace", 18)
 
     monkeypatch.setattr(training.files, "export_onnx", export)
     monkeypatch.setattr(training.files, "write_confusion", lambda *arguments: None)

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from popnas.workflows.models.tally import NUM_BINS, Confusion, Tally
+from popnas.report.model_results import ClassFigures
+from popnas.workflows.models.tally import NUM_BINS, Confusion, Tally, class_figures
+
+
+def classes_of(tally: Tally) -> list[ClassFigures]:
+    return class_figures(tally.confusion.counts_KK, [str(k) for k in range(tally.num_classes)])
 
 
 def _answers(n: int = 200, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +28,7 @@ def test_classes_agree_with_scikit_learn() -> None:
     np.testing.assert_array_equal(tally.confusion.counts_KK, confusion_matrix(y, predicted))
     expected = precision_recall_fscore_support(y, predicted)
     for name, values in zip(("precision", "recall", "f1_score", "support"), expected, strict=True):
-        np.testing.assert_allclose([item[name] for item in tally.classes()], values)
+        np.testing.assert_allclose([getattr(item, name) for item in classes_of(tally)], values)
 
 
 def test_calibration_error_worked_out_by_hand() -> None:
@@ -31,18 +36,18 @@ def test_calibration_error_worked_out_by_hand() -> None:
     tally = Tally(2)
     tally.update(np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.6, 0.4]]), np.array([0, 1, 1, 0]))
     calibration = tally.calibration()
-    assert calibration["expected_calibration_error"] == pytest.approx((3 * (0.9 - 2 / 3) + 0.4) / 4)
-    assert [item["count"] for item in calibration["bins"] if item["count"]] == [1, 3]
-    assert calibration["bins"][0]["accuracy"] is None
-    full = next(item for item in calibration["bins"] if item["count"] == 3)
-    assert full["low"] < 0.9 <= full["high"] and full["accuracy"] == pytest.approx(2 / 3)
+    assert calibration.expected_calibration_error == pytest.approx((3 * (0.9 - 2 / 3) + 0.4) / 4)
+    assert [item.count for item in calibration.bins if item.count] == [1, 3]
+    assert calibration.bins[0].accuracy is None
+    full = next(item for item in calibration.bins if item.count == 3)
+    assert full.low < 0.9 <= full.high and full.accuracy == pytest.approx(2 / 3)
 
 
 def test_certain_answers_are_in_the_last_bin() -> None:
     tally = Tally(2)
     tally.update(np.array([[1.0, 0.0]]), np.array([0]))
-    assert tally.calibration()["bins"][NUM_BINS - 1]["count"] == 1
-    assert tally.calibration()["expected_calibration_error"] == 0.0
+    assert tally.calibration().bins[NUM_BINS - 1].count == 1
+    assert tally.calibration().expected_calibration_error == 0.0
 
 
 def test_ignored_pixels_and_absent_classes() -> None:
@@ -51,8 +56,7 @@ def test_ignored_pixels_and_absent_classes() -> None:
     probabilities[:, 1] = 1.0
     tally.update(probabilities, np.array([[[1, 0], [255, -1]]]))
     assert tally.confusion.counts_KK.tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
-    absent = tally.classes()[2]
-    assert absent == {"precision": None, "recall": None, "f1_score": None, "support": 0}
+    assert classes_of(tally)[2] == ClassFigures("2", None, None, None, None, 0)
 
 
 def test_iou_of_pixels_counted_by_hand() -> None:
@@ -60,11 +64,10 @@ def test_iou_of_pixels_counted_by_hand() -> None:
     probabilities = np.zeros((1, 3, 1, 5), np.float32)
     for pixel, predicted in enumerate((0, 0, 1, 1, 2)):
         probabilities[0, predicted, 0, pixel] = 1
-    tally = Tally(3, has_iou=True)
+    tally = Tally(3)
     tally.update(probabilities, np.array([[[0, 0, 0, 1, 255]]], np.uint8))
-    assert [item["iou"] for item in tally.classes()] == [2 / 3, 1 / 2, None]
+    assert [item.iou for item in classes_of(tally)] == [2 / 3, 1 / 2, None]
     assert tally.confusion.counts_KK.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
-    assert "iou" not in Tally(3).classes()[0]
 
 
 def test_confusion_counts_what_is_true_in_rows_and_leaves_out_what_is_no_class():

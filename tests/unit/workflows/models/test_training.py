@@ -10,6 +10,7 @@ import torch
 
 from popnas import config as configurations
 from popnas.errors import RunFolderError, StorageError
+from popnas.export.model_values import OnnxCheck
 from popnas.storage import write_bytes
 from popnas.workflows.models import training
 from popnas.workflows.models.folder import ModelFolder
@@ -32,7 +33,7 @@ def cheap_files(monkeypatch):
 
     def export(network, preprocessing, path):
         write_bytes(path, b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
-        return {"max_difference": 0.0}
+        return OnnxCheck(0.0, [1], [[8, 8]], False, "trace", 18)
 
     def write_confusion(folder, counts, class_names, views):
         write_bytes(folder / "confusion_matrix.csv", str(counts).encode())
@@ -73,12 +74,12 @@ def test_a_model_folder_tells_what_was_trained(job):
     folder = ModelFolder(trained.folder)
 
     assert folder.is_finished
-    assert str(folder.cell()) == CELL
-    spec = folder.spec()
+    assert folder.description().cell == CELL
+    spec = folder.description().network
     assert spec.is_post_search
     assert spec.drop_path == 0.3
     assert folder.config().training_hyperparameters.label_smoothing == 0.1
-    assert folder.class_names() == [str(digit) for digit in range(10)]
+    assert folder.description().class_names == [str(digit) for digit in range(10)]
     network, dataset = folder.load_network(), folder.load_dataset()
     assert not network.training
     assert network.head_weights == (0.25, 0.75)
@@ -103,7 +104,7 @@ def test_selection_keeps_the_best_epoch_and_final_training_the_last(job):
     final = train_model(job(FINAL, "final"))
     assert final.best_epoch == final.num_epochs == 3
     assert final.score is None
-    assert ModelFolder(final.folder).content()["validation_metrics"] is None
+    assert ModelFolder(final.folder).description().validation_metrics is None
 
 
 def test_the_confusion_matrix_counts_every_validation_sample(job, monkeypatch):
@@ -269,10 +270,10 @@ def test_a_full_disk_is_told(job, monkeypatch):
 
 def test_a_folder_that_is_no_model_is_told(tmp_path, job):
     with pytest.raises(RunFolderError, match="does not exist"):
-        ModelFolder(tmp_path / "nowhere").content()
+        ModelFolder(tmp_path / "nowhere").description()
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunFolderError, match=r"no model\.json"):
-        ModelFolder(tmp_path / "empty").spec()
+        ModelFolder(tmp_path / "empty").description()
     with pytest.raises(KilledError):
         train_model(job(), on_epoch=kill_at(1))
     with pytest.raises(RunFolderError, match="not finished"):
@@ -302,7 +303,8 @@ def test_damaged_files_are_told(job, name, content, expected):
 
 def test_a_configuration_of_another_task_is_told(job):
     folder = ModelFolder(train_model(job()).folder)
-    content = folder.content()
+    content = json.loads(folder.model_json.read_text())
+    del content["sha256"]
     content["dataset"]["type"] = "time_series_classification"
     folder.model_json.write_text(json.dumps(content))
     with pytest.raises(RunFolderError, match="time_series_classification"):

@@ -67,7 +67,7 @@ def test_those_that_the_configuration_names_are_told_the_same(plug_ins):
     costs = {"time": {"identity": 0.1, "3x3 conv": 1.0}}
     found = surrogates.predict_step(2, parents, evaluations, costs, evaluators.create(config))
     assert set(found.values["score"]) == set(found.values["time"]) == {0.25}
-    assert found.reports["time"]["hyperparameters"] == {"of": "time"}
+    assert found.reports["time"].hyperparameters == {"of": "time"}
     for predictor in _Constant.made:
         assert predictor.context.num_models == 3
         assert predictor.context.operator_costs.tolist() == [costs["time"][name] for name in SPACE.operators]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +14,12 @@ from popnas.cells import Cell
 from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
 from popnas.evaluation import Evaluation
 from popnas.events import Told, Warned
+from popnas.export import description
+from popnas.export.model_values import Deployment, Int8Summary, Int8Times, MeasuredFile, ModelDescription
+from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder
 from popnas.storage import write_json
+from popnas.workflows.models.folder import TrainingLog
 from popnas.workflows.searching.plan import Plan, StepPlan
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
@@ -47,9 +52,15 @@ def stages(monkeypatch):
         calls.during.get(arguments[0], lambda: None)()
         calls.append(arguments)
         if arguments[0] == "train":
-            measured = {"accuracy": 0.5, "num_samples": 8, "split": "test"}
-            content = {"cell": "[]", "params": 1, "flops": 2, "num_epochs": 3, "measured": measured}
-            write_json(calls.path / "final_training" / "deploy" / "model.json", content)
+            network = NetworkSpec("classification", (8, 8, 1), 2)
+            times = Int8Times(None, None, None)
+            int8 = Int8Summary(False, "none is made here", 9, 8, None, None, None, None, times)
+            deployment = Deployment(MeasuredFile("model.onnx", "test", 8, 0.5, 99), int8)
+            (calls.path / "final_training" / "deploy").mkdir(parents=True, exist_ok=True)
+            description.write(
+                calls.path / "final_training" / "deploy",
+                ModelDescription("[]", network, ["a", "b"], params=1, flops=2, deployment=deployment),
+            )
         return calls.statuses.get(arguments[0], 0)
 
     monkeypatch.setattr(stage_processes, "run_stage", run_stage)
@@ -97,7 +108,7 @@ def test_the_stages_run_in_order_each_with_its_own_configuration(start, stages, 
     assert document["training_hyperparameters"]["epochs"] == 3
     # The child scales the rate by its -b: it must not be scaled twice.
     assert document["training_hyperparameters"]["learning_rate"] == 0.01
-    assert result.deployed["measured"]["accuracy"] == 0.5
+    assert result.deployed.deployment.measured.accuracy == 0.5
     assert set(state_of(folder)["finished"]) == set(STAGES)
 
 
@@ -208,9 +219,10 @@ def test_the_time_before_the_job_s_start_counts(start):
 
 
 def test_an_epoch_is_timed_without_the_first_or_probed(config):
-    assert epoch_time.logged({"epoch_seconds": [9.0, 1.0, 2.0, 1.5]}) == 1.5
-    assert epoch_time.logged({"epoch_seconds": [9.0, 1.0]}) is None
-    assert epoch_time.logged({}) is None
+    log = partial(TrainingLog, threads=1, training_seconds=1.0)
+    assert epoch_time.logged(log(epoch_seconds=[9.0, 1.0, 2.0, 1.5])) == 1.5
+    assert epoch_time.logged(log(epoch_seconds=[9.0, 1.0])) is None
+    assert epoch_time.logged(log()) is None
     run_config = load_config(config())
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     seconds = epoch_time.probed(run_config, dataset, Cell.parse("[(-1, 3x3 conv, -1, identity)]"))

@@ -31,7 +31,7 @@ def test_all_stages_run_here_and_tell_no_warning_twice(tmp_path, document, reque
         document, request_, OwnStages(heard.append), name="job", logs=tmp_path, tell=heard.append
     )
     assert result.folder == tmp_path / "job"
-    assert result.deployed["measured"]["split"] == "test"
+    assert result.deployed.deployment.measured.split == "test"
     assert set(JobState.read(result.folder).finished) == set(STAGES)
     told = [event.text for event in heard if isinstance(event, Warned)]
     assert len(told) == len(set(told)) and set(noted_data) <= set(told)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,8 +17,19 @@ from popnas.runs.stored.reading import is_there
 from popnas.runs.stored.rules import Rule, has, is_amount, is_object, is_text, list_of, or_none, whole
 from popnas.storage import write_bytes
 from popnas.training import EpochRecord
+from popnas.training.interfaces import TrainingSnapshot
 
 _ZIP = b"PK"
+
+
+class Checkpointed(TrainingSnapshot, total=False):
+    """What the file holds: where the training stands; the wall seconds that it took in all, and of each epoch
+    with all that belongs to it; why it was stopped, and which training it is of."""
+
+    wall_seconds: float
+    epoch_seconds: list[float]
+    stopped: str | None
+    training: str
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Checkpoint:
     path: Path
     training: str
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> Checkpointed | None:
         """What was saved; None if nothing was.
 
         Raises:
@@ -54,7 +64,7 @@ class Checkpoint:
             )
         return found
 
-    def save(self, snapshot: Mapping[str, Any]) -> None:
+    def save(self, content: Checkpointed) -> None:
         """Replace the file.
 
         Not synced: with epochs of a second that would cost as much as it saves when the power fails.
@@ -63,7 +73,7 @@ class Checkpoint:
             StorageError: the disk refused.
         """
         stream = io.BytesIO()
-        torch.save({**snapshot, "training": self.training}, stream)
+        torch.save({**content, "training": self.training}, stream)
         # The checksum stands before it: torch reads changed values without a word.
         data = stream.getvalue()
         write_bytes(self.path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
@@ -72,7 +82,7 @@ class Checkpoint:
         """The error for what cannot be gone on from."""
         return RunFolderError(f"the checkpoint {self.path} is damaged. Remove it to train this network anew.")
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Checkpointed:
         data = files.read_bytes(self.path)
         if not data.startswith(_ZIP):  # as popnas 0.1.0 wrote it
             digest, _, data = data.partition(b"\n")
@@ -83,7 +93,7 @@ class Checkpoint:
             rule(found[name]) if name in found else name not in _MUST for name, rule in _RULES.items()
         ):
             raise ValueError("it is not what a training saves")
-        return found
+        return cast(Checkpointed, found)
 
 
 def _is_state(value: Any) -> bool:

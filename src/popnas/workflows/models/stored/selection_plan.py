@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,13 @@ from popnas.cells import Cell
 from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import CellSyntaxError
 from popnas.export.description import MOST_BLOCKS
+from popnas.records import Json, Record
 from popnas.runs import identity
-from popnas.runs.stored.reading import is_there, read_json
+from popnas.runs.folder import same_search
+from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import has, is_object, is_text, list_of, or_none, whole
 from popnas.storage import write_json
+from popnas.workflows.models.search_state import SearchSnapshot
 
 NAME = "selection.json"
 
@@ -23,7 +25,7 @@ _FOLDER = re.compile(r"\d{1,9}-m\d{1,9}-n\d{1,9}-f\d{1,9}")
 
 
 @dataclass(frozen=True)
-class PlannedModel:
+class PlannedModel(Record):
     """One model: the name of its folder, its canonical cell, its macro-architecture, its params with one
     head."""
 
@@ -41,13 +43,32 @@ class PlannedModel:
 
 
 @dataclass(frozen=True)
-class SelectionPlan:
-    """`request`: what was asked for; `search`: the state of the search that it was made from, None if a cell
-    was given; `models` in the order of their numbers."""
+class SelectionRequest(Record):
+    """What was asked for: a `cell`, or how many of the run's best or of its front; the range of params of
+    other macro-architectures ("LOW;HIGH"); and the configuration, without where it runs."""
 
-    request: Mapping[str, Any]
-    search: dict[str, Any] | None
+    cell: str | None = None
+    num_cells: int | None = None
+    is_from_front: bool = False
+    params: str | None = None
+    config: Json = field(default_factory=dict)
+
+    def is_same(self, other: SelectionRequest) -> bool:
+        """Whether the other asks for the same, wherever the data are."""
+        first, second = (replace(request, config={}) for request in (self, other))
+        return first == second and same_search(self.config, other.config)
+
+
+@dataclass(frozen=True)
+class SelectionPlan(Record):
+    """`request`: what was asked for; `search`: the state of the search that it was made from, None if a cell
+    was given, or popnas 0.1.0 did not say; `models` in the order of their numbers; `run`: which run it is of
+    (`runs.identity`)."""
+
+    request: SelectionRequest
+    search: SearchSnapshot | None = field(default=None, kw_only=True)
     models: tuple[PlannedModel, ...]
+    run: str | None = None
 
 
 def read(folder: Path) -> SelectionPlan | None:
@@ -60,19 +81,12 @@ def read(folder: Path) -> SelectionPlan | None:
     if not is_there(path):
         return None
     remedy = "remove it, and the same popnas select plans anew and goes on with what was trained"
-    content = read_json(path, must=_MUST, may=_MAY, remedy=remedy)
-    models = tuple(PlannedModel(**fields) for fields in content["models"])
-    return SelectionPlan(content["request"], content.get("search"), models)
+    return read_record(path, SelectionPlan, must=_MUST, may=_MAY, remedy=remedy)
 
 
 def write(folder: Path, plan: SelectionPlan) -> None:
     """Write the plan into a selection's folder; raises StorageError."""
-    content = {
-        "request": plan.request,
-        "search": plan.search,
-        "models": [asdict(model) for model in plan.models],
-        identity.KEY: identity.of_enclosing(folder),
-    }
+    content = replace(plan, run=identity.of_enclosing(folder)).to_json()
     write_json(folder / NAME, content, is_durable=True, is_proven=True)
 
 
