@@ -80,8 +80,10 @@ def test_workers_of_the_command_run_nothing_either(all_shadows):
 
 
 STAGE = """
+from pathlib import Path
 from popnas.workflows.whole.stage_processes import run_stage
-print(run_stage(["list", "operators"], lambda: None))
+from popnas.workflows.whole.stages import Stage
+print(run_stage(["list", "operators"], Stage("list", Path(), None, (), lambda: None)))
 """
 
 
@@ -93,10 +95,11 @@ def test_stages_of_a_whole_job_run_nothing_either(all_shadows):
 
 # A program of the user's own, which starts a worker that needs a module of his and Python's `random`.
 DRIVER = """
+from popnas.executors import Work, Worker
+from popnas.executors._orders import Order
 from popnas.executors._process import WorkerProcess
-order = {"work": {"setup": "own_part:setup", "evaluate": "own_part:setup"}, "worker": {}, "threads": 1}
-worker = WorkerProcess(order, [], None)
-print(worker.channel.receive()["kind"])
+worker = WorkerProcess(Order(Work("own_part:setup", "own_part:setup"), Worker(), 1), [], None)
+print(*worker.channel.receive())
 worker.end()
 """
 
