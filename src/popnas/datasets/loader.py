@@ -108,8 +108,10 @@ class DeviceLoader(EpochLoader):
     (`shuffle`) of a single example joins the one before it, because batch normalisation cannot train on one
     value per channel.
 
-    `is_cached` keeps the prepared data on the device; otherwise batches are made from the arrays in
-    memory (or on disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches.
+    `is_cached` keeps the data on the device; otherwise batches are made from the arrays in memory (or on
+    disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches. On a CPU arrays
+    that lie channels first (`prepared`) are kept as they are, without a copy of one's own: so what is kept is
+    raw, and each batch is made ready for the network.
     """
 
     def __init__(
@@ -131,9 +133,9 @@ class DeviceLoader(EpochLoader):
         self._size = split.x.shape[1:-1]
         self._scale, self._offset = self._constants()
         self._y = torch.tensor(split.y, device=self.device)
-        has_lengths = preprocessing.has_lengths and split.lengths is not None
-        self._lengths = torch.tensor(split.lengths, device=self.device) if has_lengths else None
-        self._cached = self._upscaled(self._raw(slice(None)).to(self.device)) if is_cached else None
+        self._ends = None if split.lengths is None else torch.tensor(split.lengths, device=self.device)
+        self._lengths = self._ends if preprocessing.has_lengths else None
+        self._cached = self._kept() if is_cached else None
 
     def __iter__(self) -> Iterator[Batch]:
         generator = self._next_epoch()
@@ -149,9 +151,10 @@ class DeviceLoader(EpochLoader):
         indices = order.to(self.device)
         for (start, stop), x in zip(self._bounds, self._stored_batches(order, indices), strict=True):
             chosen = indices[start:stop]
-            lengths = None if self._lengths is None else self._lengths.index_select(0, chosen)
+            ends = None if self._ends is None else self._ends.index_select(0, chosen)
             part = None if draws is None else draws.part(start, stop)
-            yield Batch(self._finished(x, part), self._y.index_select(0, chosen), lengths)
+            lengths = None if self._lengths is None else ends
+            yield Batch(self._finished(x, part, ends), self._y.index_select(0, chosen), lengths)
 
     def _stored_batches(self, order: Tensor, indices: Tensor) -> Iterator[Tensor]:
         """What is stored of each batch's examples, on the device, upscaled if there is augmentation."""
@@ -172,33 +175,49 @@ class DeviceLoader(EpochLoader):
     def _arrived(self, batch: Future[Tensor]) -> Tensor:
         return self._upscaled(batch.result().to(self.device, non_blocking=True))
 
+    def _kept(self) -> Tensor:
+        """All examples as batches are picked from them."""
+        is_upscaled = self.augmentation is not None
+        kept = self.split.upscaled if is_upscaled else np.moveaxis(self.split.x, -1, 1)
+        if kept is not None and self.device.type == "cpu" and _can_be_kept(kept):
+            # Of one channel numpy's strides may be those of either layout, and convolutions go by strides.
+            return torch.from_numpy(kept.reshape(-1)).view(kept.shape)
+        return self._upscaled(self._raw(slice(None)).to(self.device))
+
     def _raw(self, indices: np.ndarray | slice) -> Tensor:
-        """Examples with the channels first: images as bytes, series ready for the network."""
-        part = self.split.take(indices)
-        x = part.x if part.x.dtype == np.uint8 else self.preprocessing.apply(part.x, part.lengths)
+        """Examples with the channels first, as the data have them."""
         # A copy, always: the arrays may be read-only, memory-mapped, or the caller's.
-        tensor = torch.from_numpy(np.array(np.moveaxis(x, -1, 1), order="C"))
+        tensor = torch.from_numpy(np.array(np.moveaxis(self.split.x[indices], -1, 1), order="C"))
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def _upscaled(self, x: Tensor) -> Tensor:
         return x if self.augmentation is None else self.augmentation.upscale(x)
 
-    def _finished(self, x: Tensor, draws: Draws | None) -> Tensor:
+    def _finished(self, x: Tensor, draws: Draws | None, ends: Tensor | None) -> Tensor:
+        """As `Preprocessing.apply` makes it, to the bit. `x` is a batch's own: it may be changed."""
         if self.augmentation is not None and draws is not None:
             height, width = self._size
             x = self.augmentation.apply(x, draws, (height, width))
-        if x.dtype == torch.uint8:
-            x = x.float()
-            x = x.mul_(self._scale) if self._offset is None else x.sub_(self._offset).mul_(self._scale)
+        x = x.float()
+        x = x.mul_(self._scale) if self._offset is None else x.sub_(self._offset).mul_(self._scale)
+        if ends is not None:
+            x.masked_fill_(torch.arange(x.shape[2], device=x.device) >= ends[:, None, None], 0.0)
         return x if self.memory_format is None else x.contiguous(memory_format=self.memory_format)
 
     def _constants(self) -> tuple[Tensor, Tensor | None]:
-        """Scale and offset of bytes, (C, 1, 1); no offset if it is zero, as for all images today."""
-        scale = torch.tensor(self.preprocessing.scale, dtype=torch.float32, device=self.device)[:, None, None]
-        offset = torch.tensor(self.preprocessing.offset, dtype=torch.float32, device=self.device)[
-            :, None, None
-        ]
+        """Scale and offset, (C, 1, 1) or (C, 1); no offset if it is zero, as for all images today."""
+        per_channel = (-1, *[1] * len(self._size))
+        scale, offset = (
+            torch.tensor(values, dtype=torch.float32, device=self.device).view(per_channel)
+            for values in (self.preprocessing.scale, self.preprocessing.offset)
+        )
         return scale, offset if any(self.preprocessing.offset) else None
+
+
+def _can_be_kept(array: np.ndarray) -> bool:
+    """Whether torch can take it as it lies; it warns of arrays that must not be written to."""
+    is_plain = array.dtype in (np.dtype(np.uint8), np.dtype(np.float32))
+    return is_plain and array.flags.c_contiguous and array.flags.writeable
 
 
 def batch_bounds(num_samples: int, batch_size: int, *, joins_single: bool) -> list[tuple[int, int]]:

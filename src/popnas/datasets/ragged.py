@@ -12,7 +12,8 @@ class Ragged:
 
     It is indexed as an array of them would be: a number gives one, a slice or an array of numbers gives a
     `Ragged` of those, and nothing is read or copied until one is asked for. `sizes` (n, 2) are heights and
-    widths. Where all are of one size, `numpy.asarray` stacks them.
+    widths; `is_in_memory`: what is read lies there already. Where all are of one size, `numpy.asarray` stacks
+    them.
     """
 
     def __init__(
@@ -22,11 +23,13 @@ class Ragged:
         *,
         num_channels: int | None,
         positions: np.ndarray | None = None,
+        is_in_memory: bool = False,
     ) -> None:
         self._read = read
         self._positions = np.arange(len(sizes)) if positions is None else positions
         self.sizes = np.asarray(sizes, dtype=np.int64).reshape(-1, 2)
         self.num_channels = num_channels
+        self.is_in_memory = is_in_memory
         self.dtype = np.dtype(np.uint8)
 
     @staticmethod
@@ -37,7 +40,12 @@ class Ragged:
         else:
             sizes = np.array([array.shape[:2] for array in arrays])
             num_channels = arrays[0].shape[2] if arrays[0].ndim == 3 else None
-        return Ragged(lambda i: np.asarray(arrays[i]), sizes, num_channels=num_channels)
+        return Ragged(
+            lambda i: np.asarray(arrays[i]),
+            sizes,
+            num_channels=num_channels,
+            is_in_memory=not isinstance(arrays, np.memmap),
+        )
 
     @property
     def ndim(self) -> int:
@@ -56,7 +64,11 @@ class Ragged:
         if isinstance(index, (int, np.integer)):
             return self._read(int(self._positions[index]))
         return Ragged(
-            self._read, self.sizes[index], num_channels=self.num_channels, positions=self._positions[index]
+            self._read,
+            self.sizes[index],
+            num_channels=self.num_channels,
+            positions=self._positions[index],
+            is_in_memory=self.is_in_memory,
         )
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -72,12 +84,21 @@ class Ragged:
         """The same arrays, each as `change` makes it; sizes stay."""
         read = self._read
         return Ragged(
-            lambda i: change(read(i)), self.sizes, num_channels=num_channels, positions=self._positions
+            lambda i: change(read(i)),
+            self.sizes,
+            num_channels=num_channels,
+            positions=self._positions,
+            is_in_memory=self.is_in_memory,
         )
 
 
 Stored = np.ndarray | Ragged
 """Images or masks: one array (n, h, w[, c]), or a `Ragged`."""
+
+
+def is_in_memory(stored: Stored) -> bool:
+    """Whether all examples are there at once; those that are read one by one stay on disk."""
+    return stored.is_in_memory if isinstance(stored, Ragged) else not isinstance(stored, np.memmap)
 
 
 def sizes_of(stored: Stored) -> np.ndarray:
@@ -101,4 +122,5 @@ def joined(first: Stored, second: Stored) -> Stored:
         lambda i: np.asarray(parts[0][i] if i < length else parts[1][i - length]),
         np.concatenate([sizes_of(first), sizes_of(second)]),
         num_channels=channels,
+        is_in_memory=is_in_memory(first) and is_in_memory(second),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,7 @@ import numpy as np
 from popnas import executors
 from popnas.cells import Block, Cell
 from popnas.config import RunConfig
+from popnas.datasets import Dataset
 from popnas.evaluation import Evaluation
 from popnas.events import Listen
 from popnas.executors import Executor
@@ -100,6 +102,7 @@ class Evaluator(ABC):
         unused_settings: by place ("training_hyperparameters", "dataset.folds") what has no effect, with the
             sentence that a configuration is told.
         config, space: what it was made for.
+        dataset: what networks are trained on; None where none are.
         told: what is to be said of what was read, as sentences.
     """
 
@@ -110,6 +113,7 @@ class Evaluator(ABC):
     operators: ClassVar[tuple[str, ...] | None] = None
     default_executor: ClassVar[str] = "processes"
     unused_settings: ClassVar[Mapping[str, str]] = {}
+    dataset: Dataset | None = None
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:
         """`run`: the folder of the run that goes on, None for one to come.
@@ -153,6 +157,11 @@ class Evaluator(ABC):
     def payload(self, artifacts: str | None, run: str | None) -> Json:
         """What every worker's `setup` is told: a `WorkerSetup` at least."""
         return WorkerSetup(self.config.to_json(), artifacts, run).to_json()
+
+    def sharing(self, folder: Path, tell: Listen) -> AbstractContextManager[None]:
+        """While the block runs, what all workers read lies ready for them: in `folder`, where they see the
+        driver's disk. `payload`, asked for in the block, says where; `tell` hears what cannot be had so."""
+        return nullcontext()
 
     @abstractmethod
     def facts(self) -> Json:

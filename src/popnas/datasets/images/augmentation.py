@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -60,6 +61,10 @@ class ImageAugmentation:
             for chunk in x_BCHW.split(_CHUNK)
         ]
         return torch.cat(chunks)
+
+    def upscale_array(self, x_BCHW: np.ndarray) -> np.ndarray:
+        """`upscale` of an array."""
+        return self.upscale(torch.from_numpy(x_BCHW)).numpy()
 
     def draw(self, num_images: int, size: tuple[int, int], generator: torch.Generator) -> Draws:
         """The random choices of an epoch for images whose network input has the `size` (h, w)."""

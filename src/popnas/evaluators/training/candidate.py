@@ -18,7 +18,7 @@ from popnas.cells import Cell
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
 from popnas.evaluators._base import WorkerSetup
-from popnas.evaluators.training import candidate_files, fits
+from popnas.evaluators.training import candidate_files, fits, shared_data
 from popnas.evaluators.training.context import CandidateContext
 from popnas.evaluators.training.placing import placement
 from popnas.executors import Progress, Worker
@@ -34,16 +34,18 @@ from popnas.training.interfaces import Snapshot
 
 @dataclass(frozen=True)
 class CandidateSetup(WorkerSetup):
-    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand."""
+    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand; `data`:
+    the place for `shared_data.of_worker`."""
 
     judges_memory: bool
+    data: str | None = None
 
 
 def setup(payload: Json, worker: Worker) -> CandidateContext:
-    """Load the data; `payload` is a `CandidateSetup`."""
+    """Get the data; `payload` is a `CandidateSetup`."""
     told = CandidateSetup.from_json(payload)
     run_config = config.load(told.config)
-    dataset = tasks.get(run_config.dataset.type).load(run_config)
+    dataset = shared_data.of_worker(run_config, told.data)
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
     place = placement(run_config, spec, worker.device)
     # What earlier candidates left in the process is used again: the room is what there is before the first.

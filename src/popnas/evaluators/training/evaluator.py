@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from popnas import objectives, tasks
 from popnas.config import RunConfig
+from popnas.datasets import Dataset
 from popnas.errors import RunFolderError
 from popnas.evaluators._base import REGISTRY, BestModel, CellsStacked, Evaluator, Forecast
 from popnas.evaluators.training import training_data
@@ -29,6 +31,7 @@ class TrainingEvaluator(Evaluator):
     evaluate = "popnas.evaluators.training.candidate:evaluate"
     has_weights = True
     needs_dataset = True
+    dataset: Dataset
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:
         super().__init__(config, run)
@@ -38,6 +41,7 @@ class TrainingEvaluator(Evaluator):
         self.dataset = training_data.load(config, run)
         self.spec = tasks.get(config.dataset.type).network_spec(config, self.dataset)
         self.told = self.dataset.told
+        self._shared_at: str | None = None
 
     @classmethod
     def objectives(cls) -> Sequence[str]:
@@ -61,7 +65,19 @@ class TrainingEvaluator(Evaluator):
         from popnas.evaluators.training.candidate import CandidateSetup
 
         judges_memory = fits.may_outgrow(self.config, self.dataset)
-        return CandidateSetup(self.config.to_json(), artifacts, run, judges_memory).to_json()
+        return CandidateSetup(self.config.to_json(), artifacts, run, judges_memory, self._shared_at).to_json()
+
+    @contextmanager
+    def sharing(self, folder: Path, tell: Listen) -> Iterator[None]:
+        """See `Evaluator`: the prepared data."""
+        from popnas.evaluators.training import shared_data
+
+        with shared_data.shared(self.config, self.dataset, folder, tell) as found:
+            self.dataset, self._shared_at = found.dataset, found.place
+            try:
+                yield
+            finally:
+                self._shared_at = None
 
     def facts(self) -> Json:
         """See `Evaluator`."""

@@ -18,6 +18,7 @@ from popnas.cells import Block, Cell, SearchSpace
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
+from popnas.evaluators.training import shared_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
@@ -252,14 +253,21 @@ class Room:
         workers = num_workers(config)
         is_inline = is_here or executors.REGISTRY.get(config.others.executor.kind).is_in_driver
         data = data_bytes(dataset.full_train)
-        copies = data if config.dataset.cache else 0
         place = device.choose(config.others.train_strategy)
         if place.type == "cuda":
             total = torch.cuda.get_device_properties(place).total_memory
+            copies = data if config.dataset.cache else 0
             # The workers take the GPUs in turn: so many share the first.
             sharing = math.ceil(workers / len(device.names(config.others.train_strategy)))
             return cls(((MemoryLimit(total, f"the memory of {place}"), copies),), sharing, copies)
-        per_worker = copies if is_inline else WORKER_BYTES + data + copies
+        is_shared = is_mapped(dataset.full_train) or (
+            not is_inline and shared_data.can_be_shared(config, dataset)
+        )
+        # Of what is mapped batches are picked as it lies there; other folds than the first have copies.
+        is_copied = config.dataset.cache and not (is_shared and len(dataset.folds) == 1)
+        copies = data if is_copied else 0
+        own = 0 if is_shared else data
+        per_worker = copies if is_inline else WORKER_BYTES + own + copies
         limits = []
         for limit in resources.memory_limits():
             if limit.is_per_process:
@@ -307,12 +315,13 @@ class Room:
 
 
 def data_bytes(split: Split) -> int:
-    """Bytes of a split's examples and labels that lie in memory, not on disk."""
-    found = 0
-    for array in (split.x, split.y):
-        if isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
-            found += array.nbytes
-    return found
+    """Bytes of a split's examples and labels, where they are arrays and not read one by one."""
+    return sum(array.nbytes for array in (split.x, split.y) if isinstance(array, np.ndarray))
+
+
+def is_mapped(split: Split) -> bool:
+    """Whether the examples lie on disk, and in memory as far as they are used, once for all processes."""
+    return isinstance(split.x, np.memmap)
 
 
 def _refusal(config: RunConfig, room: Room, need: Need, num_too_large: int) -> str:

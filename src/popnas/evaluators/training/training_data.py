@@ -3,22 +3,17 @@ run notices that they are others."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from popnas import tasks
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
-from popnas.datasets import Dataset, Split
+from popnas.datasets import Dataset, prepared
 from popnas.errors import DataError
 from popnas.records import Json, Record
-
-_NUM_SAMPLED = 64
 
 
 def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dataset:
@@ -53,7 +48,7 @@ class DataFacts(Record):
     def of(cls, dataset: Dataset) -> DataFacts:
         """What a run remembers of its data."""
         sizes = {"train": len(dataset.train), "validation": len(dataset.validation)}
-        return cls(dataset.input_shape, dataset.class_names, sizes, _digest(dataset.full_train))
+        return cls(dataset.input_shape, dataset.class_names, sizes, prepared.digest(dataset.full_train))
 
 
 def compare(known: Json, facts: DataFacts, place: str) -> str | None:
@@ -78,17 +73,6 @@ def compare(known: Json, facts: DataFacts, place: str) -> str | None:
             "changed, results from before and after cannot be compared: start a new run."
         )
     return None
-
-
-def _digest(split: Split) -> str:
-    """Of evenly spaced examples: large data need not be read whole."""
-    digest = hashlib.sha256()
-    for index in np.unique(np.linspace(0, len(split) - 1, _NUM_SAMPLED).astype(int)).tolist():
-        for values in (split.x[index], split.y[index]):
-            array = np.ascontiguousarray(values)
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _shown(value: Any) -> str:

@@ -76,14 +76,14 @@ def show(
     return MasksPage(output, result)
 
 
-def write_sample(folder: ModelFolder) -> Path:
+def write_sample(folder: ModelFolder, dataset: Dataset) -> Path:
     """Write the page of the worst of `NUM_SAMPLED` validation images, spread over the split: what the report
-    of a search shows. Whole images of a large split would take longer than a candidate's training.
+    of a search shows; `dataset`: that of the search. Whole images of a large split would take longer than a
+    candidate's training.
 
     Raises:
         StorageError: the disk refused.
     """
-    dataset = folder.load_dataset()
     num_all = len(dataset.validation)
     chosen = np.unique(np.linspace(0, num_all - 1, NUM_SAMPLED).round().astype(int))
     part = dataset.validation.take(chosen)

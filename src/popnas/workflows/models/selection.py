@@ -7,7 +7,8 @@ from its own checkpoint. `training_results.csv` is a view of those folders.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
-from popnas.evaluators.training import fits, training_data
+from popnas.evaluators.training import fits, shared_data, training_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import (
     Listen,
@@ -337,15 +338,19 @@ class _Selection:
         shape = (model.motifs, model.normal_cells, model.filters)
         return SelectionJob(str(model.folder.resolve()), model.cell, *shape, deadline=self.deadline)
 
-    def _executor(self, num_jobs: int) -> Executor:
+    @contextmanager
+    def _executor(self, num_jobs: int) -> Iterator[Executor]:
         settings = self.config.others.executor
-        return executors.create(
-            settings.kind,
-            Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json()).to_json()),
-            num_workers=min(num_workers(self.config), num_jobs),
-            threads=settings.threads,
-            devices=device.names(self.config.others.train_strategy),
-        )
+        with shared_data.shared(self.config, self.dataset, self.path, self.tell) as shared:
+            self.dataset = shared.dataset
+            with executors.create(
+                settings.kind,
+                Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json(), shared.place).to_json()),
+                num_workers=min(num_workers(self.config), num_jobs),
+                threads=settings.threads,
+                devices=device.names(self.config.others.train_strategy),
+            ) as executor:
+                yield executor
 
     def _is_time_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
@@ -400,9 +405,11 @@ def _as_it_is(path: Path, planned: PlannedModel) -> SelectedModel:
 
 @dataclass(frozen=True)
 class SelectionSetup(Record):
-    """What every worker of a selection is told: its resolved configuration."""
+    """What every worker of a selection is told: its resolved configuration, and the place of the data for
+    `shared_data.of_worker`."""
 
     config: Json
+    data: str | None
 
 
 @dataclass(frozen=True)
@@ -427,9 +434,10 @@ class SelectionContext:
 
 
 def setup(payload: Json, worker: Worker) -> SelectionContext:
-    """Load the data; `payload` is a `SelectionSetup`."""
-    config = configurations.load(SelectionSetup.from_json(payload).config)
-    return SelectionContext(config, tasks.get(config.dataset.type).load(config), worker.device)
+    """Get the data; `payload` is a `SelectionSetup`."""
+    told = SelectionSetup.from_json(payload)
+    config = configurations.load(told.config)
+    return SelectionContext(config, shared_data.of_worker(config, told.data), worker.device)
 
 
 def evaluate(context: SelectionContext, payload: Json) -> Json:

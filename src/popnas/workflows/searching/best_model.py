@@ -41,13 +41,13 @@ def write(folder: RunFolder, state: RunState, evaluator: Evaluator, executor: Ex
         lambda: _evaluate_again(folder, best, executor),
     )
     evaluator.write_best(model, tell)
-    if tasks.get(evaluator.config.dataset.type).is_per_pixel:
+    if evaluator.dataset is not None and tasks.get(evaluator.config.dataset.type).is_per_pixel:
         # Only now: it imports the figures of evaluation.
         from popnas.workflows.models import predicted_masks
         from popnas.workflows.models.folder import ModelFolder
 
         with Views(tell).view("the page of predicted validation masks"):
-            predicted_masks.write_sample(ModelFolder(folder.best_model))
+            predicted_masks.write_sample(ModelFolder(folder.best_model), evaluator.dataset)
 
 
 def _evaluate_again(folder: RunFolder, best: Evaluation, executor: Executor) -> None:

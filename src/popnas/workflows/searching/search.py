@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -351,20 +352,23 @@ class _Search:
     def _append(self, event: str, content: Json, volatile: Json | None = None) -> None:
         self.state.apply(self.folder.journal.append(event, dict(content), dict(volatile or {})))
 
-    def _executor(self) -> Executor:
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
         evaluator = self.evaluator
         run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
-        payload = evaluator.payload(run, identity.of(self.folder.path))
-        return executors.create(
-            settings.kind,
-            Work(evaluator.setup, evaluator.evaluate, payload),
-            num_workers=settings.workers,
-            threads=settings.threads,
-            devices=evaluator.devices,
-            log_path=self.folder.debug_log,
-            hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
-        )
+        with evaluator.sharing(self.folder.restore, self.tell):
+            payload = evaluator.payload(run, identity.of(self.folder.path))
+            with executors.create(
+                settings.kind,
+                Work(evaluator.setup, evaluator.evaluate, payload),
+                num_workers=settings.workers,
+                threads=settings.threads,
+                devices=evaluator.devices,
+                log_path=self.folder.debug_log,
+                hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
+            ) as executor:
+                yield executor
 
     def _trackers(self) -> Trackers:
         """Of the run; candidates that were evaluated before an interruption are told again."""
