@@ -153,10 +153,11 @@ def main() -> None:
                     answer = subprocess.run([*command, task], check=True, capture_output=True, text=True)
                     found.append(json.loads(answer.stdout))
                 whole, few = found
+                extra = (whole["highest"] - few["highest"]) / size
                 print(
                     f"{count} workers, {'one copy' if is_shared else 'each loads'}: the first trains after "
                     f"{whole['first']:.1f} s ({whole['cpu']:.1f} of CPU time), the last after "
-                    f"{whole['last']:.1f}; memory {(whole['highest'] - few['highest']) / size:.2f} times the data",
+                    f"{whole['last']:.1f}; memory {extra:.2f} times the data",
                     flush=True,
                 )
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from popnas import evaluators, objectives
+from popnas import evaluators, executors, objectives
 from popnas.cells import Cell
+from popnas.config import changed
 from popnas.errors import DataError
 from popnas.evaluation import CandidateJob, Evaluation, Measured
 from popnas.evaluators.nasbench201 import stored as nasbench201
 from popnas.evaluators.table import stored
 from popnas.events import nobody
 from popnas.executors import Job, Work, create
+from popnas.executors.inline import InlineExecutor
 from popnas.runs import artifacts
 from popnas.workflows.settings import load_config
 
@@ -115,6 +118,30 @@ def test_the_same_job_gives_the_same(evaluator, tmp_path):
     cells = some_cells(evaluator)[1:2]
     once, again = (evaluated(evaluator, cells, tmp_path / name)[0][1] for name in ("a", "b"))
     assert once == again  # but for what is volatile
+
+
+@pytest.mark.parametrize("sees_disk", [True, False])
+def test_what_workers_share_changes_no_figure_and_is_gone_afterwards(
+    evaluator, tmp_path, monkeypatch, sees_disk
+):
+    """Whether their executor is in this process, sees its disk, or neither."""
+    kinds = {"inline": InlineExecutor, "afar": type("Afar", (InlineExecutor,), {"shares_disk": False})}
+    kinds["near"] = type("Near", (InlineExecutor,), {"is_in_driver": False})
+    executors.REGISTRY.names()
+    parts = {name: (kind, "of the tests") for name, kind in kinds.items()}
+    monkeypatch.setattr(executors.REGISTRY, "_parts", executors.REGISTRY._parts | parts)
+    cells, shared, heard = some_cells(evaluator)[1:2], tmp_path / "shared", []
+    shared.mkdir()
+    root = tmp_path / "run" if sees_disk else None
+    alone = evaluated(evaluator, cells, tmp_path / "alone")[0][1]
+    for kind in kinds:
+        changes = {"others.executor.kind": kind}
+        again = evaluators.create(changed(evaluator.config, changes))
+        with again.sharing(shared, heard.append):
+            assert list(shared.iterdir()) == [] or kind == "near"
+            found = evaluated(again, cells, root)[0][1]
+        assert replace(found, files={}) == alone
+        assert list(shared.iterdir()) == [] and heard == []
 
 
 def test_arrays_in_give_arrays_out(evaluator):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,7 +20,9 @@ from popnas.cli.main import run
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, UserError
 from popnas.events import CandidateFinished, JobEvent, StepFinished, Told, Warned
+from popnas.executors import Work
 from popnas.executors.inline import InlineExecutor
+from popnas.executors.processes import ProcessesExecutor
 from popnas.runs import RunFolder, search_content
 from popnas.workflows.models import final_training, selection
 from popnas.workflows.models.evaluation import evaluate
@@ -39,6 +41,17 @@ class Elsewhere(InlineExecutor):
     shares_disk = False
 
 
+class Afar(ProcessesExecutor):
+    """The same in processes of their own, as those of a cluster are."""
+
+    shares_disk = False
+    told: ClassVar[list[str]] = []
+
+    def __init__(self, work: Work, **options: Any) -> None:
+        super().__init__(work, **options)
+        self.told.append(json.dumps(work.payload))
+
+
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(TOY)  # workers that start are told this path, too
@@ -47,6 +60,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
     for registry, name, part in (
         (evaluators.REGISTRY, "toy", toy_table.ToyTable),
         (executors.REGISTRY, "elsewhere", Elsewhere),
+        (executors.REGISTRY, "afar", Afar),
     ):
         registry.names()
         monkeypatch.setattr(registry, "_parts", registry._parts | {name: (part, "of the tests")})
@@ -168,7 +182,7 @@ def test_a_search_that_was_ended_goes_on_to_the_same(
     assert content_of(tmp_path / "run") == content_of(whole)
 
 
-@pytest.mark.parametrize("kind", ["processes", "elsewhere"])
+@pytest.mark.parametrize("kind", ["processes", "elsewhere", "afar"])
 def test_where_it_is_evaluated_changes_nothing(kind: str, whole: Path, tmp_path: Path) -> None:
     run = search(document(kind), name="run", logs=tmp_path).folder
     assert content_of(run) == content_of(whole)
@@ -177,6 +191,8 @@ def test_where_it_is_evaluated_changes_nothing(kind: str, whole: Path, tmp_path:
         for folder in (run, whole)
     ]
     assert notes[0] and notes[0] == notes[1]
+    if kind == "afar":
+        assert not any(str(tmp_path) in payload for payload in Afar.told)  # where they could not look
 
 
 def test_it_is_planned(toy: Any) -> None:

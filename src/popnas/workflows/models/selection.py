@@ -16,7 +16,7 @@ from popnas import config as configurations
 from popnas import executors, tasks
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
-from popnas.config import RunConfig, Source
+from popnas.config import ExecutorConfig, RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
 from popnas.evaluators.training import fits, shared_data, training_data
@@ -139,7 +139,7 @@ def select(
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
     path = requests.stage_folder(folder.model_selection, name)
-    config = requests.stage_config(base, partial, changes)
+    config = _on_this_disk(requests.stage_config(base, partial, changes), tell)
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
     given = None if cells.cell is None else requests.given_cell(cells.cell, base)
@@ -167,6 +167,22 @@ def select(
             tell(Warned(stale))
         running = _Selection(path, config, dataset, tell)
         return running.run(request, made_from, chosen, allowed, renew=renew and stale is not None)
+
+
+def _on_this_disk(config: RunConfig, tell: Listen) -> RunConfig:
+    """With an executor whose workers reach the folders of models, where trainings go on when interrupted."""
+    kind = config.others.executor.kind
+    if executors.REGISTRY.get(kind).shares_disk:
+        return config
+    here = ExecutorConfig()
+    tell(
+        Warned(
+            f"others.executor.kind '{kind}': its workers do not see this disk, where models are written while"
+            f" they train. They are trained here, by '{here.kind}'"
+        )
+    )
+    changes = {"others.executor.kind": here.kind, "others.executor.workers": here.workers}
+    return configurations.changed(config, changes)
 
 
 def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list[Cell]:

@@ -10,6 +10,7 @@ import pytest
 from popnas import executors
 from popnas.events import JobEvent, Told, Warned
 from popnas.executors.inline import InlineExecutor
+from popnas.executors.processes import ProcessesExecutor
 from popnas.runs import RunFolder, search_content
 from popnas.trackers import REGISTRY, Tracker
 from popnas.workflows.searching.search import resume, search
@@ -17,6 +18,12 @@ from popnas.workflows.searching.search import resume, search
 
 class Elsewhere(InlineExecutor):
     """Whose workers see no run folder."""
+
+    shares_disk = False
+
+
+class Afar(ProcessesExecutor):
+    """The same in processes, as those of a cluster are."""
 
     shares_disk = False
 
@@ -36,7 +43,11 @@ class Broken(Tracker):
 
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for registry, name, part in ((executors.REGISTRY, "elsewhere", Elsewhere), (REGISTRY, "broken", Broken)):
+    for registry, name, part in (
+        (executors.REGISTRY, "elsewhere", Elsewhere),
+        (executors.REGISTRY, "afar", Afar),
+        (REGISTRY, "broken", Broken),
+    ):
         registry.names()
         monkeypatch.setattr(registry, "_parts", registry._parts | {name: (part, "of the tests")})
 
@@ -73,6 +84,20 @@ def test_all_that_workers_write_comes_home(config: Any, tmp_path: Path) -> None:
     # Where a log is missing is told by the place in the run folder, wherever it was to be written.
     assert any("the log of broken of RUN/sampled_models/B0/0 is missing" in text for text in told["inline"])
     assert told["inline"] == told["elsewhere"]
+
+
+@pytest.mark.slow
+def test_processes_that_see_no_disk_hand_over_the_same(config: Any, tmp_path: Path) -> None:
+    runs = {}
+    for kind in ("inline", "afar"):
+        changes = {"search_space.blocks": 1, "others.executor": {"kind": kind, "workers": None}}
+        if kind == "afar":
+            changes["others.executor"]["workers"] = 2
+        runs[kind] = search(config(**changes), name=kind, logs=tmp_path).folder
+    contents = [search_content(RunFolder.open(run).journal.events()) for run in runs.values()]
+    assert contents[0] == contents[1]
+    here, there = (files_of(run) for run in runs.values())
+    assert here == there
 
 
 def test_lost_weights_are_trained_again_elsewhere_too(config: Any, tmp_path: Path) -> None:

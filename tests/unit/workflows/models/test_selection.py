@@ -6,10 +6,12 @@ import re
 
 import pytest
 
+from popnas import executors
 from popnas.cells import Cell
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
 from popnas.evaluation import Evaluation
 from popnas.events import ModelFinished, Told, Warned
+from popnas.executors.inline import InlineExecutor
 from popnas.export.model_values import OnnxCheck
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
@@ -308,3 +310,18 @@ def test_renewing_never_takes_other_settings_for_the_same(run, partial):
 def test_a_choice_that_contradicts_itself_is_refused(choice, expected):
     with pytest.raises(UserError, match=re.escape(expected)):
         CellChoice(**choice)
+
+
+def test_models_are_trained_where_their_folders_are(run, partial, monkeypatch):
+    class Elsewhere(InlineExecutor):
+        shares_disk = False
+
+    executors.REGISTRY.names()
+    parts = {"elsewhere": (Elsewhere, "of the tests"), "processes": (InlineExecutor, "here, at once")}
+    monkeypatch.setattr(executors.REGISTRY, "_parts", executors.REGISTRY._parts | parts)
+    heard = Heard()
+    partial["others"] = {**partial.get("others", {}), "executor": {"kind": "elsewhere", "workers": 100}}
+    result = select(run, partial=partial, cells=CellChoice(num_cells=1), tell=heard)
+    assert (result.best.folder / "weights.safetensors").is_file()
+    told = [text for text in heard.messages if "executor" in text]
+    assert [text.split(":")[0] for text in told] == ["others.executor.kind 'elsewhere'"]
