@@ -13,8 +13,8 @@ What lives here, from source to batch:
 - `variation.py`   what does not vary in training examples, so that nothing can be learnt from it
 - `splits.py`, `folds.py`   stratified draws: sample limit, validation split, folds
 - `preprocessing.py`   the per-channel numbers between raw values and network input
-- `dataset.py`    `Split`, `Fold`, `Dataset`; `prepared.py` keeps a prepared `Dataset` as memory-mapped files
-  for workers
+- `dataset.py`    `Split`, `Fold`, `Dataset`; `prepared.py` lays a prepared `Dataset` down once for all who
+  train on it
 - `loader.py`     batches on the device (with `images/augmentation.py` and `masks/loader.py` the only files
   here that import torch)
 
