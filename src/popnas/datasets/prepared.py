@@ -49,7 +49,7 @@ def write(dataset: Dataset, folder: Path, upscale: Upscale | None = None) -> Non
     from is laid down, too.
 
     Raises:
-        OSError: the disk refused.
+        OSError, StorageError: the disk refused.
     """
     folder.mkdir(parents=True)
     pool = dataset.full_train

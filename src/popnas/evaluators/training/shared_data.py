@@ -12,7 +12,7 @@ from popnas import executors, files, tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, prepared
 from popnas.datasets.ragged import is_in_memory
-from popnas.errors import DataError
+from popnas.errors import DataError, StorageError
 from popnas.events import Listen, Warned
 from popnas.runs import told
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
@@ -66,11 +66,11 @@ def _laid_down(config: RunConfig, dataset: Dataset, place: Path, tell: Listen) -
     try:
         prepared.write(dataset, place, None if augmentation is None else augmentation.upscale_array)
         return SharedData(prepared.read(str(place.resolve())), str(place.resolve()))
-    except (OSError, DataError) as error:
+    except (OSError, StorageError, DataError) as error:
         shutil.rmtree(place, ignore_errors=True)
         tell(
             Warned(
-                f"the data could not be laid down for all workers in {place.parent}: {files.reason(error)}. "
+                f"the data could not be laid down for all workers in {place.parent}: {files.reason(error).rstrip('.')}. "
                 "Each worker loads them for itself, which takes longer and more memory."
             )
         )
