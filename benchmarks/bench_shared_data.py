@@ -5,7 +5,7 @@
 JPEG files of 96x96 in class folders, which `dataset.resize` brings to 128x128: 10,900 of them are 0.5 GiB.
 A tiny network trains one epoch in every worker. Seconds are those until the first and the last worker train,
 by the clock, and of CPU time of all processes until the first does. Memory is that of driver and workers
-together (proportional set sizes, Linux) at its highest while they train, above that of the same with 400
+together (proportional set sizes, Linux) at its highest while they train, above that of as many steps with 400
 images; in times of the images' own bytes.
 """
 
@@ -50,10 +50,13 @@ def make(folder: Path, count: int) -> None:
         Image.fromarray(image.astype(np.uint8)).save(place / f"{number}.jpg")
 
 
-def config_of(folder: Path, num_workers: int, samples: int | None, *, is_augmented: bool) -> dict[str, Any]:
+def config_of(
+    folder: Path, num_workers: int, num_images: int, samples: int | None, *, is_augmented: bool
+) -> dict[str, Any]:
     return {
         "search_space": {"blocks": 1, "operators": ["identity"]},
-        "training_hyperparameters": {"epochs": 1},
+        # As many steps whatever the samples: so all workers train at once.
+        "training_hyperparameters": {"epochs": 1 if samples is None else num_images // samples},
         "architecture_hyperparameters": {"filters": 2, "motifs": 1, "normal_cells_per_motif": 1},
         "dataset": {
             "type": "image_classification",
@@ -147,7 +150,9 @@ def main() -> None:
             for is_shared in (False, True):
                 found = []
                 for samples in (None, FEW):
-                    config = config_of(Path(folder), count, samples, is_augmented=arguments.augmented)
+                    config = config_of(
+                        Path(folder), count, arguments.images, samples, is_augmented=arguments.augmented
+                    )
                     command = [sys.executable, __file__, "--measure"]
                     task = json.dumps({"config": config, "is_shared": is_shared})
                     answer = subprocess.run([*command, task], check=True, capture_output=True, text=True)

@@ -68,9 +68,10 @@ def _laid_down(config: RunConfig, dataset: Dataset, place: Path, tell: Listen) -
         return SharedData(prepared.read(str(place.resolve())), str(place.resolve()))
     except (OSError, StorageError, DataError) as error:
         shutil.rmtree(place, ignore_errors=True)
+        why = files.reason(error).removesuffix(".")
         tell(
             Warned(
-                f"the data could not be laid down for all workers in {place.parent}: {files.reason(error).rstrip('.')}. "
+                f"the data could not be laid down for all workers in {place.parent}: {why}. "
                 "Each worker loads them for itself, which takes longer and more memory."
             )
         )
