@@ -28,6 +28,11 @@ def shortened(text: str, limit: int = 60) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 network", "1,234 networks"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable_json(document: str) -> str:
     """A JSON document with harmful characters escaped as JSON does it: its values are the same."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

@@ -228,7 +228,7 @@ def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
     except Exception as error:  # numpy raises many kinds for damaged archives
         reason = files.reason(error) if isinstance(error, OSError) else "it is damaged"
         raise RunFolderError(
-            f"cannot read {path}: {reason}. A run that has not finished makes it again when resumed with -r."
+            f"cannot read {path}: {reason}. A run that has not finished makes it again when it is resumed."
         ) from error
     if sha256 is not None and arrays_sha256(arrays) != sha256:
         raise RunFolderError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from popnas import files, objectives
 from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
+from popnas.printable import counted
 from popnas.records import Json
 from popnas.report import markup
 from popnas.runs import RunFolder, RunState, identity
@@ -155,7 +156,7 @@ class Run:
         failed = f" ({num_failed} failed)" if num_failed else ""
         best = f", best score {self.best.score:.4f}" if self.best and self.best.score is not None else ""
         end = self.state.finish_reason or f"in step {self.state.next_step}"
-        return f"{end}, {len(evaluations)} networks{failed}{best}"
+        return f"{end}, {counted(len(evaluations), 'network')}{failed}{best}"
 
     @cached_property
     def _data(self) -> Any:

@@ -38,10 +38,10 @@ class _Document:
     set_paths: set[tuple[str, ...]] = field(default_factory=set)
 
     def with_origin(self, path: messages.Path, problem: Problem) -> Problem:
-        """The problem with the line, or the --set, that it comes from."""
+        """The problem with the line, or the change, that it comes from."""
         if any(path[: len(changed)] == changed for changed in self.set_paths):
             hint = messages.quoting_hint(path, problem.value)
-            return Problem(problem.place, problem.value, f"{problem.message}{hint} (from --set)")
+            return Problem(problem.place, problem.value, f"{problem.message}{hint} (from `sets`)")
         line = self.lines.get(path)
         return Problem(problem.place, problem.value, f"{problem.message} (line {line})") if line else problem
 
@@ -192,7 +192,7 @@ def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
         path = tuple(key.strip().split("."))
         if not equals or not all(path):
             message = f"must be written section.key=value, got '{messages.shorten(change)}'."
-            problems.append(Problem("--set", change, message))
+            problems.append(Problem("`sets`", change, message))
             continue
         document.set_paths.add(path)
         problems.extend(_set(document.value, path, _given(path, text)))
@@ -200,7 +200,7 @@ def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
 
 
 def _given(path: tuple[str, ...], text: str) -> Any:
-    """What a --set says: JSON, else a text; a field that holds a text takes whatever else as it stands."""
+    """What a change says: JSON, else a text; a field that holds a text takes whatever else as it stands."""
     try:
         value = jsonc.parse(text).value
     except jsonc.JsonError:
@@ -216,9 +216,9 @@ def _set(document: Any, path: tuple[str, ...], value: Any) -> list[Problem]:
         outer = path[: depth + 1]
         if not messages.exists(outer):
             unknown = messages.unknown_key(outer)
-            return [Problem(unknown.place, unknown.value, f"{unknown.message} (from --set)")]
+            return [Problem(unknown.place, unknown.value, f"{unknown.message} (from `sets`)")]
         if not messages.is_section(outer):
-            return [Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from --set)")]
+            return [Problem(messages.place(path), value, f"'{key}' has no keys of its own. (from `sets`)")]
         if node.get(key) is None:
             node[key] = {}
         node = node[key]

@@ -204,7 +204,7 @@ def quoting_hint(path: Path, value: Any) -> str:
         given = f"'{field}={json.dumps([item for item in items if item], ensure_ascii=False)}'"
     if len(given) > _LONGEST_HINT or "'" in given[1:-1] or not given.isprintable():
         given = f'\'{field}=["a", "b"]\''
-    return f" A shell takes the quotes away: put single quotes around the whole argument, --set {given}."
+    return f" A shell takes the quotes away: put single quotes around the whole argument, `sets` {given}."
 
 
 @cache

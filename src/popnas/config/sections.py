@@ -408,7 +408,9 @@ class OthersConfig(Section):
         Annotated[float, Field(gt=0, le=87_600), Because("that is ten years; null = no limit")] | None
     ) = Field(
         default=None,
-        description="Stop after so many hours; running candidates finish first. null = no limit.",
+        description="Stop after so many hours; running candidates finish first. A search, selection or "
+        "training that is resumed has as many again; a whole job (`popnas e2e`) has them in all. null = no "
+        "limit.",
     )
     max_candidate_seconds: (
         Annotated[float, Field(gt=0, le=31_536_000), Because("that is a year; null = no limit")] | None

@@ -48,7 +48,7 @@ MOST_CLASSES, MOST_BLOCKS = 65_536, 64
 
 REMEDY = (
     "Put back this model's own copy of it; or move the model's folder away, and the command that made it "
-    "(search -r, select, train, export) makes it again."
+    "(popnas search -r, select, train or export) makes it again."
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
+from popnas.printable import counted
 from popnas.registry import Registry
 
 Compute = Callable[[np.ndarray, Any, Any], np.ndarray]
@@ -114,7 +115,7 @@ class Objective:
         if len(wrong := np.flatnonzero(~np.isfinite(found_N))):
             raise PopnasError(
                 f"the objective '{self.name}' must give finite numbers, got {found_N[wrong[0]]} for "
-                f"{len(wrong)} of {len(found_N)} cells."
+                f"{len(wrong)} of {counted(len(found_N), 'cell')}."
             )
         return found_N
 

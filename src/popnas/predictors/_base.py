@@ -16,6 +16,7 @@ import numpy as np
 from popnas.cells import SearchSpace
 from popnas.errors import PredictorError
 from popnas.evaluation import FitReport
+from popnas.printable import counted
 from popnas.registry import Registry
 
 MIN_TARGETS = 3  # two to learn from while the third is held out
@@ -73,7 +74,8 @@ class Predictor(ABC):
         self._check(cells_NB4)
         if targets_N.shape != cells_NB4.shape[:1]:
             raise PredictorError(
-                f"{len(cells_NB4)} cells need as many targets. Got shape {targets_N.shape} instead."
+                f"{counted(len(cells_NB4), 'cell')} need as many targets. Got shape "
+                f"{targets_N.shape} instead."
             )
         if len(targets_N) < MIN_TARGETS:
             raise PredictorError(

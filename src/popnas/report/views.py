@@ -10,6 +10,7 @@ from pathlib import Path
 
 from popnas.errors import PopnasError, StorageError
 from popnas.events import Listen, Warned, nobody
+from popnas.printable import counted
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,5 +82,5 @@ class RepeatedViews:
         """What was missing more than once, at the end."""
         for kind, count in self._counts.items():
             if count > 1:
-                self._tell(Warned(f"of {count} networks {kind}"))
+                self._tell(Warned(f"of {counted(count, 'network')} {kind}"))
         self._counts.clear()

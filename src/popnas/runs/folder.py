@@ -24,6 +24,7 @@ from popnas import files
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
+from popnas.printable import counted
 from popnas.records import Json, part
 from popnas.runs import artifacts, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan, ending
@@ -423,7 +424,7 @@ def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
     if found.num_unproven:
         told.warning(
             f"{path} was begun by popnas 0.1.0, whose lines have no checksums: nobody would notice a change "
-            f"to its first {found.num_unproven} lines"
+            f"to its first {counted(found.num_unproven, 'line')}"
         )
     if found.damaged and found.has_newline:
         told.warning(
@@ -433,7 +434,8 @@ def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
     note = ending.read(path)
     if note is not None and note.num_lines > count and not found.damaged:
         told.warning(
-            f"{path} ends with line {count}, but {note.num_lines} lines were written: the last are missing, "
+            f"{path} ends with line {count}, but {counted(note.num_lines, 'line')} were written: "
+            "the last are missing, "
             "as in a copy that was made while the search ran. A search that goes on does again what they said"
         )
 

@@ -15,6 +15,7 @@ from popnas.evaluation import Evaluation
 from popnas.objectives import Objective
 from popnas.objectives.rows import INFERENCE_TIME
 from popnas.pareto import front
+from popnas.printable import counted
 from popnas.records import Json, part
 from popnas.runs.state import RunState
 
@@ -73,7 +74,7 @@ def pick(state: RunState, limits: Limits) -> Evaluation:
     points = trained_front(state, list(dict.fromkeys([*state.objectives, *limits.worst])))
     if not points:
         check_constraints(state)
-        raise UserError("no cell was trained successfully in this run yet. Resume the search with -r.")
+        raise UserError("no cell was trained successfully in this run yet. Go on with the search.")
     fitting = [item for item in points if limits.fits(item)]
     if not fitting:
         raise UserError(_nothing_fits(points, limits))
@@ -122,7 +123,7 @@ def _nothing_fits(points: list[Evaluation], limits: Limits) -> str:
         values = [value for item in points if (value := row.value(item)) is not None]
         best, bound = (max(values), "least") if row.is_maximized else (min(values), "most")
         rules.append(f"{row.title} of at {bound} {_shown(row, limit)} (the best has {_shown(row, best)})")
-    return f"none of the front's {len(points)} cells has {' and '.join(rules)}. Loosen a limit."
+    return f"of the front's {counted(len(points), 'cell')} none has {' and '.join(rules)}. Loosen a limit."
 
 
 def _shown(row: Objective, value: float) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from popnas import pareto
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import PredictorError
+from popnas.printable import counted
 from popnas.strategy.exploration import explore
 from popnas.strategy.rounding import round_significant
 from popnas.strategy.settings import StrategySettings
@@ -95,7 +96,7 @@ def _check_finite(name: str, values: np.ndarray, canonical_NB4: np.ndarray, spac
     if len(wrong):
         cell = space.decode(canonical_NB4[wrong[:1]])[0]
         raise PredictorError(
-            f"the predicted {name} of {len(wrong)} of {len(values)} candidates is not finite: "
+            f"the predicted {name} of {len(wrong)} of {counted(len(values), 'candidate')} is not finite: "
             f"{values[wrong[0]]} for {cell}"
         )
 

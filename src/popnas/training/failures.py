@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
+from popnas import files
 from popnas.errors import CandidateFailed
 from popnas.layers.activations import Exponential
 
 _CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory")
+_ASKED = re.compile(r"ried to allocate ([\d.]+) (bytes|KiB|MiB|GiB)")
+_UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 @contextmanager
@@ -21,11 +25,11 @@ def memory_errors_named(device: torch.device) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(device) from error
+        raise _out_of_memory(device, str(error)) from error
     except RuntimeError as error:
         # The CPU allocator has no error class of its own.
         if any(words in str(error) for words in _CPU_OUT_OF_MEMORY):
-            raise _out_of_memory(device) from error
+            raise _out_of_memory(device, str(error)) from error
         raise
 
 
@@ -50,7 +54,18 @@ def time_limit(max_seconds: float, epoch: int, num_epochs: int) -> CandidateFail
     )
 
 
-def _out_of_memory(device: torch.device) -> CandidateFailed:
+def _out_of_memory(device: torch.device, message: str) -> CandidateFailed:
+    """How much was asked for last depends on the network alone; what was taken before and what was free
+    differ from run to run, and equal failures have equal messages."""
+    asked = _ASKED.search(message)
+    figure = (
+        f" (a tensor of {files.size_text(int(float(asked[1]) * _UNITS[asked[2]]))} was asked for)"
+        if asked
+        else ""
+    )
     return CandidateFailed(
-        "out_of_memory", f"the network does not fit into the memory of {device} at this batch size"
+        "out_of_memory",
+        f"the network does not fit into the memory of {device} at this batch size{figure}: lower "
+        "dataset.batch_size or architecture_hyperparameters.filters, or train fewer at a time "
+        "(others.executor.workers)",
     )

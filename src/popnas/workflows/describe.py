@@ -16,6 +16,7 @@ from popnas.config import RunConfig, jsonc
 from popnas.errors import UserError, nearest
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors.features import time_features
+from popnas.printable import counted
 from popnas.records import Json
 from popnas.training import schedules
 from popnas.training.settings import TrainingSettings
@@ -143,7 +144,7 @@ def read_cells(path: Path, num_dims: int) -> list[Cell]:
         UserError: an unreadable file, or lines that are no cell; the message numbers them from 1.
     """
     cells, mistakes = [], []
-    for number, line in enumerate(_text(path, "--specs").rstrip().split("\n"), start=1):
+    for number, line in enumerate(_text(path, "specs").rstrip().split("\n"), start=1):
         try:
             cells.append(read_cell(line, num_dims))
         except UserError as error:
@@ -175,7 +176,7 @@ def read_operator_costs(path: Path) -> dict[str, float]:
     """
     rule = f'{path} must be a JSON object of operators and finite numbers, as in {{"3x3 conv": 0.37}}'
     try:
-        costs = jsonc.parse(_text(path, "--operator-costs")).value
+        costs = jsonc.parse(_text(path, "operator_costs")).value
     except jsonc.JsonError as error:
         where = f"line {error.line}, column {error.column}"
         raise UserError(f"{rule}; it is no JSON ({where}: {error.message})") from None
@@ -187,13 +188,13 @@ def read_operator_costs(path: Path) -> dict[str, float]:
     return {name: float(cost) for name, cost in costs.items()}
 
 
-def _text(path: Path, option: str) -> str:
+def _text(path: Path, argument: str) -> str:
     try:
         return files.read_text(path, may_be_stream=True)
     except OSError as error:
         if files.trouble(path) == "it does not exist":
-            raise UserError(f"{option} {path} {files.missing(path)}") from None
-        raise UserError(f"{option} {path} cannot be read: {files.reason(error)}.") from None
+            raise UserError(f"`{argument}` {path} {files.missing(path)}") from None
+        raise UserError(f"`{argument}` {path} cannot be read: {files.reason(error)}.") from None
 
 
 def new_blocks(config: RunConfig) -> list[int]:
@@ -210,7 +211,8 @@ def schedule(config: RunConfig, steps_per_epoch: int) -> tuple[list[float], list
     num_steps = config.training_hyperparameters.epochs * steps_per_epoch
     if num_steps > _MOST_STEPS:
         raise UserError(
-            f"--schedule {steps_per_epoch}: {config.training_hyperparameters.epochs:,} epochs make "
-            f"{num_steps:,} steps, and at most {_MOST_STEPS:,} are listed. Give fewer steps or epochs."
+            f"`steps_per_epoch` {steps_per_epoch}: {config.training_hyperparameters.epochs:,} epochs make "
+            f"{counted(num_steps, 'step')}, and at most {_MOST_STEPS:,} are listed. Give fewer "
+            "steps or epochs."
         )
     return schedules.per_step(TrainingSettings.from_config(config), steps_per_epoch)

@@ -153,7 +153,7 @@ def test_the_good_part_is_kept_and_the_whole_stays_beside_it(run, capsys):
     assert run.journal_path.with_name("journal.damaged-1.jsonl").read_bytes() == damaged
     assert answer(["journal", "--content"], run, capsys)[0] == 0
     status, output, _ = answer(["journal", "--repair"], run, capsys)
-    assert (status, output) == (0, "Nothing is damaged: all 20 lines are kept.\n")
+    assert (status, output) == (0, "Nothing is damaged: 20 lines, all kept.\n")
 
 
 def test_a_first_line_that_is_damaged_leaves_nothing_to_keep(run, capsys):

@@ -168,25 +168,25 @@ def test_lines_of_a_file(tmp_path):
     [
         (
             "search_space.blocks=0",
-            "search_space.blocks: must be a whole number, at least 1 and at most 32, got 0. (from --set)",
+            "search_space.blocks: must be a whole number, at least 1 and at most 32, got 0. (from `sets`)",
         ),
         (
             "search_space.bloks=2",
-            "search_space.bloks: unknown key 'bloks'. Did you mean 'blocks'? (from --set)",
+            "search_space.bloks: unknown key 'bloks'. Did you mean 'blocks'? (from `sets`)",
         ),
         (
             "search_spce.blocks=2",
-            "search_spce: unknown key 'search_spce'. Did you mean 'search_space'? (from --set)",
+            "search_spce: unknown key 'search_spce'. Did you mean 'search_space'? (from `sets`)",
         ),
         (
             "search_space.blocks.max=2",
-            "search_space.blocks.max: 'blocks' has no keys of its own. (from --set)",
+            "search_space.blocks.max: 'blocks' has no keys of its own. (from `sets`)",
         ),
-        ("search_space.blocks", "--set: must be written section.key=value, got 'search_space.blocks'."),
-        (".blocks=2", "--set: must be written section.key=value, got '.blocks=2'."),
+        ("search_space.blocks", "`sets`: must be written section.key=value, got 'search_space.blocks'."),
+        (".blocks=2", "`sets`: must be written section.key=value, got '.blocks=2'."),
         (
             "others.seed=NaN",
-            "others.seed: must be a whole number, at least 0 and below 2^63, got 'NaN'. (from --set)",
+            "others.seed: must be a whole number, at least 0 and below 2^63, got 'NaN'. (from `sets`)",
         ),
     ],
 )

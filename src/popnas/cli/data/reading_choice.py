@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.output import echo
+from popnas.cli.terminal.usage import with_options
 from popnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def looked_at(data: str, task: str | None, choose: Callable[[str, Sequence[str]]
             end()
             return choose(sentence, tasks)
 
-        return look_at(data, choose_alone, task=task)
+        look = look_at(data, choose_alone, task=task)
+    command = click.get_current_context().command
+    return replace(look, guesses=tuple(with_options(guess, command) for guess in look.guesses))
 
 
 def ask(sentence: str, tasks: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from popnas.cli.terminal.output import echo, print_json_line
 from popnas.cli.terminal.part_of_job import clocked
 from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
+from popnas.printable import counted
 
 if TYPE_CHECKING:
     from popnas.workflows.searching.search import SearchResult
@@ -101,13 +102,13 @@ def _as_text(result: SearchResult) -> str:
     go_on = as_typed("search", "-r", result.folder)
     reasons = {
         "completed": "Search completed",
-        "max_hours": f"Time limit reached (go on with: {go_on})",
+        "max_hours": f"Time limit reached (go on, for max_hours again, with: {go_on})",
         "no_parents": "Search ended early: every candidate of a step failed",
         "no_candidates": "Search ended early: no expansion can be evaluated and is predicted to meet "
         "search_strategy.constraints",
     }
     failed = f", {result.num_failed} of them failed" if result.num_failed else ""
-    lines = [f"{reasons[result.reason]}: {result.num_evaluated} networks trained{failed}."]
+    lines = [f"{reasons[result.reason]}: {counted(result.num_evaluated, 'network')} trained{failed}."]
     if result.was_finished:
         lines.insert(0, "This search was finished already; its tables and report were written again.")
     if best is not None:

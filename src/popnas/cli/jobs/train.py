@@ -22,6 +22,7 @@ from popnas.cli.terminal.options import (
 from popnas.cli.terminal.output import echo, print_json
 from popnas.cli.terminal.part_of_job import clocked
 from popnas.command_lines import as_argument
+from popnas.printable import counted
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
 
 
@@ -76,5 +77,6 @@ def command(
         return
     if trained.stopped is not None:
         echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
-    echo(f"Trained for {trained.num_epochs} epochs. Model: {as_argument(trained.folder / 'model.onnx')}")
+    model = as_argument(trained.folder / "model.onnx")
+    echo(f"Trained for {counted(trained.num_epochs, 'epoch')}. Model: {model}")
     echo(f"To deploy: {as_argument(trained.folder / 'deploy')}")

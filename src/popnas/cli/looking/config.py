@@ -9,6 +9,7 @@ import click
 
 from popnas.cli.terminal.options import config_option, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json, warning_line
+from popnas.cli.terminal.usage import with_options
 from popnas.errors import ConfigError
 from popnas.records import Json
 
@@ -61,11 +62,16 @@ def _answer(
     warnings: Sequence[str] = (),
     config: Json | None = None,
 ) -> Json:
+    command = click.get_current_context().command
     return {
         "source": source,
         "is_valid": not problems,
         "problems": [
-            {"place": problem.place, "value": problem.value, "message": problem.message}
+            {
+                "place": with_options(problem.place, command),
+                "value": problem.value,
+                "message": with_options(problem.message, command),
+            }
             for problem in problems
         ],
         "warnings": list(warnings),

@@ -10,6 +10,7 @@ import click
 
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.command_lines import as_typed
+from popnas.printable import counted
 
 if TYPE_CHECKING:
     from popnas.runs.repair import Repaired
@@ -59,7 +60,7 @@ def _repaired(done: Repaired, run: Path) -> Iterator[str]:
     if done.form is not None:
         yield f"The journal {done.form}: it is a file as popnas writes it now."
     if done.num_kept == done.num_lines:
-        yield f"Nothing is damaged: all {done.num_kept} lines are kept."
+        yield f"Nothing is damaged: {counted(done.num_kept, 'line')}, all kept."
     else:
         yield f"Kept: lines 1 to {done.num_kept}."
     if done.copy is not None:

@@ -14,6 +14,7 @@ from popnas.cli.terminal.options import gathered, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.command_lines import as_argument, as_typed
 from popnas.errors import UserError
+from popnas.printable import counted
 from popnas.workflows.tables.request import TableRequest
 
 if TYPE_CHECKING:
@@ -144,12 +145,16 @@ def _as_text(result: BuildResult) -> str:
     if result.table is None or result.num_bytes is None:
         go_on = as_typed("bench", "build", "-r", result.folder)
         return (
-            f"Time limit reached: {result.num_trained:,} of {result.num_jobs:,} trainings are done{failed} "
+            f"Time limit reached: {result.num_trained:,} of {counted(result.num_jobs, 'training')} "
+            f"are done{failed} "
             f"(go on with: {go_on})"
         )
     return "\n".join(
         [
-            f"Table built: {result.num_trained:,} trainings{failed}, {result.num_bytes / 1e6:.2f} MB.",
+            (
+                f"Table built: {counted(result.num_trained, 'training')}{failed}, "
+                f"{result.num_bytes / 1e6:.2f} MB."
+            ),
             f"Table:  {as_argument(result.table)}",
             f"Look:   {as_typed('bench', 'show', result.table)}",
         ]

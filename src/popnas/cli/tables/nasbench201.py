@@ -10,6 +10,7 @@ import click
 from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, print_json
 from popnas.command_lines import as_argument
+from popnas.printable import counted
 from popnas.workflows.tables.request import BenchmarkRequest
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _as_text(result: BenchmarkResult, request: BenchmarkRequest) -> str:
     return "\n".join(
         [
             f"NAS-Bench-201, {request.data_set}, {request.mode}, {request.epochs} epochs seen:",
-            f"Test:     {result.mean:.2f}{deviation} % over {len(result.runs)} runs",
+            f"Test:     {result.mean:.2f}{deviation} % over {counted(len(result.runs), 'run')}",
             f"Cost:     {queries:.0f} queries, {hours:.1f} h of training each",
             f"Ceiling:  {result.ceiling:.2f} % of {result.reach:,} architectures that this mode reaches; "
             f"{result.optimum:.2f} % of all",

@@ -23,6 +23,7 @@ from popnas.events import (
     TrainingsStarted,
     nobody,
 )
+from popnas.printable import counted
 from popnas.runs.stored.job_clock import Pace, num_epochs_done
 
 _POLL_SECONDS = 1.0
@@ -73,7 +74,8 @@ class _ModelLines:
     def _line(self, event: JobEvent) -> str | None:
         match event:
             case TrainingsStarted(folders, num_epochs):
-                return f"training {_models(folders)}, {num_epochs} epochs each, in {folders[0].parent}"
+                epochs = counted(num_epochs, "epoch")
+                return f"training {_models(folders)}, {epochs} each, in {folders[0].parent}"
             case ModelFinished(folder, text):
                 return f"{folder.name}: {text}"
         return words_of(event)
@@ -134,4 +136,4 @@ class _ModelBar(_ModelLines):
 
 
 def _models(folders: Sequence[Path]) -> str:
-    return "1 model" if len(folders) == 1 else f"{len(folders)} models"
+    return counted(len(folders), "model")

@@ -23,6 +23,7 @@ from popnas.events import (
     SecondsLeft,
     StepStarted,
 )
+from popnas.printable import counted
 
 CONFIRMING = "confirming the best cells with other seeds"
 
@@ -66,11 +67,11 @@ class _SearchLines(TerminalListener):
                 return None if ENDING.is_stage else f"Run folder: {folder}"  # else the job has told it
             case StepStarted(step, num_candidates, num_done):
                 done = f", {num_done} of them trained before" if num_done else ""
-                return f"{step_title(step)}: {num_candidates} networks{done}"
+                return f"{step_title(step)}: {counted(num_candidates, 'network')}{done}"
             case CandidateFinished(evaluation) if evaluation.is_failed:
                 return f"failed: {evaluation.cell}: {evaluation.error}"
             case ConfirmationStarted(num_networks):
-                return f"{CONFIRMING}: {num_networks} networks"
+                return f"{CONFIRMING}: {counted(num_networks, 'network')}"
         return words_of(event)
 
 

@@ -20,6 +20,7 @@ from popnas.datasets.findings import Findings, Notes, shown
 from popnas.datasets.images.pixel_arrays import as_bytes, notes_of_channels
 from popnas.datasets.preprocessing import Origin, Preprocessing
 from popnas.errors import DataError, SizesDifferError
+from popnas.printable import counted
 from popnas.resources import free_memory
 
 if TYPE_CHECKING:
@@ -372,7 +373,7 @@ def _check_fits(resize: ResizeConfig, num_images: int, num_channels: int) -> Non
     needed, free = 2 * num_images * resize.width * resize.height * num_channels, free_memory()
     if needed > free:
         raise DataError(
-            f"dataset.resize: {num_images:,} images of {resize.width} x {resize.height} take "
+            f"dataset.resize: {counted(num_images, 'image')} of {resize.width} x {resize.height} take "
             f"{needed / 2**30:.1f} GiB while they are made, and {free / 2**30:.1f} GiB are free. "
             "Give a smaller size."
         )

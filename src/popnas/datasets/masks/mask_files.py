@@ -171,7 +171,8 @@ def _of_colours(
     raise DataError(
         f"The mask {shown(path)} is in colours, and nothing says which colour is which class. Put a file "
         f"{COLOUR_FILE} into the data's folder ({_COLOUR_RULE}), or build the data set with "
-        f"`{_converter(*_RGB)}`; if one channel holds the labels, with `--masks red`."
+        f"`{_converter(*_RGB)}`; if one channel holds the labels, with "
+        f"`{_converter('--masks', 'red')}`."
     )
 
 

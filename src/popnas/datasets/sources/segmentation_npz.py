@@ -20,6 +20,7 @@ from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
+from popnas.printable import counted
 
 _LAYOUT = f"{names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
 
@@ -92,7 +93,8 @@ def _check_pair(members: NpzMembers, x_key: str, y_key: str) -> None:
     num_images, num_masks = ((*members.header(key).shape, 0)[0] for key in (x_key, y_key))
     if num_images != num_masks:
         raise DataError(
-            f"{members.file}: '{x_key}' holds {num_images} images and '{y_key}' {num_masks} masks; each "
+            f"{members.file}: '{x_key}' holds {counted(num_images, 'image')} and '{y_key}' "
+            f"{num_masks} masks; each "
             "image needs a mask."
         )
     reading.check_number(members.file, y_key, num_masks, _BYTES_PER_MASK)

@@ -18,6 +18,7 @@ from popnas.evaluators._unused import WITHOUT_TRAINING
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
 from popnas.events import Listen
+from popnas.printable import counted
 from popnas.records import Json
 
 _LOOKUP_SECONDS = 0.0005
@@ -68,7 +69,8 @@ class TableEvaluator(Evaluator):
         if len(absent):
             named = ", ".join(str(cell) for cell in self.space.decode(absent[:3]))
             raise UserError(
-                f"search_space: {self.path} lacks {len(absent)} of the {len(firsts)} cells of at most one "
+                f"search_space: {self.path} lacks {len(absent)} of the "
+                f"{counted(len(firsts), 'cell')} of at most one "
                 f"block, with which a search begins ({named}{', ...' if len(absent) > 3 else ''}). Build "
                 "the table whole for cells of 0 and 1 blocks."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from popnas.printable import counted
 from popnas.report import canvas, confirmed
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -60,7 +61,7 @@ def _rank(place: int) -> str:
 
 
 def _blocks(count: int) -> str:
-    return "1 block" if count == 1 else f"{count} blocks"
+    return counted(count, "block")
 
 
 FIGURES.register("confirmations", description="the best cells trained again with other seeds")(

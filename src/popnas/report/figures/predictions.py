@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas.printable import counted
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.fronts import Dimension, dimensions, label_axis
@@ -108,7 +109,7 @@ def paint(info: PredictionGrids) -> Figure:
             axes.legend(loc="lower right", handletextpad=0.2)
             label_axis(axes.xaxis, info.x)
             label_axis(axes.yaxis, info.y)
-        axes.set_title(f"step {item.step}: {item.num_candidates:,} candidates")
+        axes.set_title(f"step {item.step}: {counted(item.num_candidates, 'candidate')}")
     for axes in places[len(info.steps) :]:
         axes.set_visible(False)
     return figure

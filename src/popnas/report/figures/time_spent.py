@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas.printable import counted
 from popnas.report import canvas, durations
 from popnas.report.figures import FIGURES, Plot
 from popnas.report.run_data import RunData
@@ -43,7 +44,7 @@ def paint(info: list[durations.StepTime]) -> Figure:
             axes.barh(places, seconds, left=left, color=colour, label=label, height=0.66)
             left += seconds
     for place, item in enumerate(info):
-        count = "1 network" if item.num_networks == 1 else f"{item.num_networks} networks"
+        count = counted(item.num_networks, "network")
         axes.text(left[place] + 0.01 * left.max(), place, count, va="center", size=8.5, color=canvas.MUTED)
     axes.set_yticks(places, [f"step {item.step}" for item in info])
     axes.set(ylim=(len(info) - 0.5, -0.5), xlabel="time over all workers")

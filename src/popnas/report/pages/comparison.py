@@ -10,6 +10,7 @@ import numpy as np
 
 from popnas.errors import UserError
 from popnas.objectives import Objective
+from popnas.printable import counted
 from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
@@ -49,7 +50,7 @@ def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None
     for title, part in parts.items():
         with views.view(f"the comparison's part '{title}'"):
             sections.append((title, part()))
-    headline = f"{len(runs)} runs compared"
+    headline = f"{counted(len(runs), 'run')} compared"
     write_text(path, document(headline, ", ".join(names), [item for item in sections if item[1]]))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from popnas.printable import counted
 from popnas.report import markup, pictures
 from popnas.report.markup import Value
 from popnas.report.model_results import MasksResult
@@ -47,7 +48,7 @@ def montage(shown: Sequence[ShownMask], num_classes: int) -> bytes:
 def _subtitle(result: MasksResult) -> str:
     metrics = result.metrics
     return (
-        f"{result.split.capitalize()} split, {result.num_images:,} images: mean IoU "
+        f"{result.split.capitalize()} split, {counted(result.num_images, 'image')}: mean IoU "
         f"{metrics['mean_iou']:.4f}, pixel accuracy {metrics['accuracy']:.4f}"
     )
 
@@ -56,7 +57,7 @@ def _explained(result: MasksResult, shown: Sequence[ShownMask], colours_K3: np.n
     names = result.class_names
     has_unlabelled = any((item.y >= len(names)).any() for item in shown)
     note = f"<p class=note>{markup.text(result.note)}</p>" if result.note else ""
-    some = f"The {len(shown)} of {result.num_images:,} images" if shown else "No image has labels."
+    some = f"The {len(shown)} of {counted(result.num_images, 'image')}" if shown else "No image has labels."
     told = (
         f"{some} whose own mean IoU (over the classes that the image or its prediction has) is lowest. "
         "Errors are vermilion; striped pixels are unlabelled and count nowhere."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
+from popnas.printable import counted
 from popnas.report import confirmed, markup
 from popnas.report.confirmed import ConfirmedCell, Verdict
 from popnas.report.run_data import RunData
@@ -13,7 +14,7 @@ from popnas.runs.front import check_constraints, train_command
 
 _ENDS = {
     "completed": "The search is complete.",
-    "max_hours": "The search was stopped by its time limit (max_hours); it can go on with -r.",
+    "max_hours": "The search was stopped by its time limit (max_hours); popnas search -r RUN goes on.",
     "no_parents": "The search ended early: no candidate of a step could be trained.",
     "no_candidates": "The search ended early: no expansion is predicted to meet the constraints.",
 }
@@ -37,11 +38,13 @@ def render(run: RunData) -> str:
 def _status(run: RunData) -> str:
     evaluations = run.state.evaluations
     num_failed = sum(item.is_failed for item in evaluations)
-    end = _ENDS.get(run.state.finish_reason or "", "The search is not finished; it goes on with -r.")
+    end = _ENDS.get(
+        run.state.finish_reason or "", "The search is not finished; popnas search -r RUN goes on."
+    )
     failed = f", {num_failed} of them failed" if num_failed else ""
     steps = sorted(run.state.finished_steps)
     until = f" Finished steps: {', '.join(map(str, steps))}." if not run.state.is_finished and steps else ""
-    networks = "1 network was" if len(evaluations) == 1 else f"{len(evaluations):,} networks were"
+    networks = f"{counted(len(evaluations), 'network')} {'was' if len(evaluations) == 1 else 'were'}"
     return markup.text(f"{end} {networks} trained{failed}.{until}")
 
 

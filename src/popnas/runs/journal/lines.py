@@ -287,8 +287,8 @@ def corrupt(path: Path, number: int, what: str) -> JournalError:
     else:
         kept = "line 1" if number == 2 else f"lines 1 to {number - 1}"
         remedy = (
-            f"keep {kept} with: {repair_command(path)} (a copy of all is kept beside it, and -r does "
-            "again what came later)"
+            f"keep {kept} with: {repair_command(path)} (a copy of all is kept beside it, and the "
+            "search, gone on with, does again what came later)"
         )
     return JournalError(
         f"{path}, line {number} {what}. The journal was changed or damaged outside popnas. "

@@ -86,7 +86,7 @@ class Readings:
         """What is told where another than the chosen `task` would do."""
         if len(self.words) == 1:
             return ()
-        return (f"{self._sentence()} It is read as {task}; --type chooses.",)
+        return (f"{self._sentence()} It is read as {task}; `task` chooses.",)
 
     def _sentence(self) -> str:
         return f"{self.data} may be read as {' or as '.join(f'{t} ({w})' for t, w in self.words.items())}."

@@ -28,6 +28,7 @@ from popnas.datasets.masks.npz_writing import NpzWriter, npz_writer
 from popnas.datasets.sources.segmentation_folders import paired, turned_alone, with_channels
 from popnas.errors import DataError, UserError
 from popnas.events import Listen, PhaseStarted, Warned, nobody
+from popnas.printable import counted
 from popnas.resources import available_cores
 from popnas.storage import write_text
 
@@ -138,7 +139,7 @@ def build(
     built = []
     for part in scanned:
         file = files[part.name]
-        tell(PhaseStarted(f"writing {len(part.pairs)} images: {as_argument(file)}"))
+        tell(PhaseStarted(f"writing {counted(len(part.pairs), 'image')}: {as_argument(file)}"))
         with npz_writer(file) as writer:
             _write(writer, part, reading, geometry, num_channels, findings)
         built.append(BuiltSplit(part.name, file, np.array(part.sizes), part.pixels))

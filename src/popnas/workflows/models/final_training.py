@@ -25,6 +25,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
+from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
@@ -153,7 +154,7 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
 
     with torch_in_turn(_threads(job, dataset)):
         trained = train_model(job, dataset, on_epoch)
-    tell(ModelFinished(job.folder, f"trained for {trained.num_epochs} epochs"))
+    tell(ModelFinished(job.folder, f"trained for {counted(trained.num_epochs, 'epoch')}"))
     for missing in trained.missing_views:
         tell(Warned(missing))
     folder = ModelFolder(job.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from popnas.printable import counted
 from popnas.records import Record
 from popnas.runs import RunState
 from popnas.storage import compact_json
@@ -34,7 +35,7 @@ def words(known: SearchSnapshot) -> str:
         "max_hours": "had been stopped by its time limit",
     }
     end = ends.get(known.finish_reason, "had ended")
-    return f"the search had trained {known.num_trained} networks and {end}"
+    return f"the search had trained {counted(known.num_trained, 'network')} and {end}"
 
 
 def change(known: SearchSnapshot | None, state: RunState) -> str | None:

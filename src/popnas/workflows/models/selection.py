@@ -33,6 +33,7 @@ from popnas.events import (
 from popnas.executors import Executor, Job, Progress, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
+from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json, Record
 from popnas.report.views import RepeatedViews
@@ -388,7 +389,7 @@ class _Selection:
         if best is None:
             reasons = sorted({model.error for model in models if model.error})
             raise PopnasError(
-                f"none of the {len(models)} models could be trained. Reasons:\n  "
+                f"of {counted(len(models), 'model')} none could be trained. Reasons:\n  "
                 + "\n  ".join(reasons or ["max_hours"])
                 + f"\nWhat helps:\n{advice.for_kinds(model.error_kind for model in models)}"
                 + f"\nTheir folders are in {self.path}; with another `name` other settings can be tried."

@@ -33,6 +33,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.executors import Executor, Job, Result, Work
+from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json
 from popnas.report.views import RepeatedViews, Views
@@ -259,11 +260,8 @@ class _Search:
         parents = self.strategy.parents(step)
         if not parents:
             return []
-        self.tell(
-            PhaseStarted(
-                f"step {step}: fitting predictors and scoring every expansion of {len(parents)} cells"
-            )
-        )
+        cells = counted(len(parents), "cell")
+        self.tell(PhaseStarted(f"step {step}: fitting predictors and scoring every expansion of {cells}"))
         costs = self.state.operator_costs or {}
         predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
         selection = self.strategy.select(step, predicted.expansion, predicted.values)

@@ -27,6 +27,7 @@ from popnas.evaluators import Evaluator
 from popnas.evaluators.table import stored
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, RunOpened, Told, Warned, nobody
 from popnas.executors import Executor, Job, Result, Work
+from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
 from popnas.runs.folder import place_of_run
 from popnas.workflows.searching.candidate_jobs import candidate_seed
@@ -133,7 +134,7 @@ class _Building:
                 self.tell(Warned(warning))
             with self._executor() as executor:
                 firsts = [(key, 0) for key in self.keys]
-                is_whole = self._train(f"training {len(firsts):,} cells", firsts, executor)
+                is_whole = self._train(f"training {counted(len(firsts), 'cell')}", firsts, executor)
                 again = self._repetitions() if is_whole else []
                 is_whole = is_whole and self._train(
                     f"training {len(again):,} times with other seeds", again, executor
