@@ -180,39 +180,47 @@ def test_ctrl_c_is_exit_130_and_says_how_to_go_on(popnas):
     popnas.run("search", "-r", "logs/run")
 
 
-def test_kill_9_at_any_instant_loses_nothing(popnas):
-    _kill_and_resume(popnas, num_kills=3, seed=0)
+def test_kill_9_at_any_instant_loses_nothing(popnas, searched_run):
+    _kill_and_resume(popnas, searched_run, num_kills=3, seed=0)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_kill_9_at_twenty_instants_loses_nothing(popnas):
-    _kill_and_resume(popnas, num_kills=20, seed=1)
+def test_kill_9_at_twenty_instants_loses_nothing(popnas, searched_run):
+    _kill_and_resume(popnas, searched_run, num_kills=20, seed=1)
 
 
-def _kill_and_resume(popnas, num_kills, seed):
-    """One undisturbed run; then runs that are killed at an instant and resumed have equal content."""
+def _kill_and_resume(popnas, searched_run, num_kills, seed):
+    """A run that is killed and resumed again and again has the content of one that nobody disturbed."""
+    calm = popnas.run("journal", searched_run, "--content")
     config = popnas.write_config(**{"others.executor": {"kind": "processes", "workers": 2}})
-    began = time.monotonic()
-    popnas.run("search", "-j", config, "--name", "calm")
-    duration = time.monotonic() - began
-    calm = popnas.run("journal", "logs/calm", "--content")
-    rng = random.Random(seed)
+    run, rng = popnas.folder / "logs" / "killed", random.Random(seed)
+    journal = run / "restore" / "journal.jsonl"
+    process = popnas.start("search", "-j", config, "--name", "killed")
     for number in range(num_kills):
-        name = f"killed{number}"
-        process = popnas.start("search", "-j", config, "--name", name)
-        # Spread over the whole run, the first seconds (imports only) left out.
-        time.sleep(duration * (0.2 + 0.75 * (number + rng.random()) / num_kills))
+        # Spread over the whole run, each at some instant after an event.
+        least = 1 + int(calm.count("\n") * (number + rng.random()) / num_kills)
+        _wait_for_lines(process, journal, least)
+        time.sleep(0.2 * rng.random())
         process.kill()
         process.communicate(timeout=30)
-        run = popnas.folder / "logs" / name
-        if not run.exists():
-            continue
-        popnas.run("search", "-r", run)
-        assert popnas.run("journal", run, "--content") == calm, name
-        events = [json.loads(line) for line in (run / "restore" / "journal.jsonl").read_text().splitlines()]
-        trained = [event["content"]["cell"] for event in events if event["event"] == "evaluation"]
-        assert len(trained) == len(set(trained)), "a finished candidate was trained twice"
+        process = popnas.start("search", "-r", run)
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert popnas.run("journal", run, "--content") == calm
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    trained = [event["content"]["cell"] for event in events if event["event"] == "evaluation"]
+    assert len(trained) == len(set(trained)), "a finished candidate was trained twice"
+
+
+def _wait_for_lines(process, journal, least):
+    """Until the journal has so many lines, or the run is over."""
+    deadline = time.monotonic() + 180
+    while process.poll() is None and time.monotonic() < deadline:
+        if journal.exists() and journal.read_bytes().count(b"\n") >= least:
+            return
+        time.sleep(0.01)
+    assert process.returncode == 0, process.communicate()[1]
 
 
 def test_kill_9_while_the_best_model_is_written_is_told_and_healed(popnas):
