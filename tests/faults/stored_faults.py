@@ -264,12 +264,14 @@ DAMAGES = [
 
 @contextlib.contextmanager
 def opening(look: Callable[[str], None]) -> Iterator[None]:
-    """`look` is told of every file that this process opens, and may raise."""
+    """`look` is told of every file that this process opens, and may raise; not of links where the system is
+    told to refuse them."""
     opens = {(os, "open"): os.open, (io, "open"): io.open, (builtins, "open"): builtins.open}
 
     def looked_at(open_as_ever: Callable[..., Any]) -> Callable[..., Any]:
         def open_it(file: Any, *arguments: Any, **keywords: Any) -> Any:
-            if isinstance(file, str | Path):
+            refuses_links = open_as_ever is opens[os, "open"] and arguments[0] & os.O_NOFOLLOW
+            if isinstance(file, str | Path) and not (refuses_links and os.path.islink(file)):  # noqa: PTH114
                 look(os.path.abspath(file))  # noqa: PTH100 - a link is what is looked for
             return open_as_ever(file, *arguments, **keywords)
 
