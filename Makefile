@@ -5,16 +5,19 @@ BIN := $(VENV)/bin
 # Every dependency is pinned, so that an install today and next year give the same environment.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet -c constraints.txt
 
+# The long tests stand at the end: a worker that has none left takes some of the other's.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+
 .PHONY: search test test-all lint bench clean
 
 search: $(VENV)/.runtime  ## create .venv, install, run the default search
 	$(BIN)/popnas search
 
 test: $(VENV)/.tests lint  ## lint, types, import contract, tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not slow and not gpu"
 
 test-all: $(VENV)/.all lint  ## slow tests and all extras too
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(PYTEST)
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
