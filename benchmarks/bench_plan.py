@@ -124,7 +124,7 @@ def compare(name: str, preset: str, changes: dict[str, Any], folder: Path) -> No
     done = [event for event in events if event["event"] in ("evaluation", "confirmation")]
     cpu = sum(event["volatile"]["cpu_seconds"] for event in done)
     expected = sum(step["expected"] for step in planned["steps"])
-    expected += 15 * (planned["confirmation_seconds"] > 0)
+    expected += 18 * (planned["confirmation_seconds"] > 0)
     after = plan()["candidate_seconds"] / planned["candidate_seconds"] - 1
     said, per_network = planned["candidate_seconds"], planned["candidate_seconds"] / expected
     mean = cpu / len(done)

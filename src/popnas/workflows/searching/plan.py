@@ -8,6 +8,7 @@ cells are somewhat better, over costs that are real.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,10 +123,9 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
             )
             break
         steps.append(planned)
-    num_confirmed = _num_confirmed(steps) if config.others.confirm else 0
-    confirmed = forecast.confirmation(num_confirmed)
+    num_confirmations, confirmed = forecast.confirmations(steps) if config.others.confirm else (0, 0.0)
     workers = evaluator.num_workers
-    confirmation_seconds = confirmed / min(workers, max(finish.NUM_SEEDS * num_confirmed, 1))
+    confirmation_seconds = confirmed / min(workers, max(num_confirmations, 1))
     start = load_seconds + _START_SECONDS
     if not evaluator.executor_class.is_in_driver:
         start += load_seconds + _WORKER_SECONDS
@@ -180,11 +180,6 @@ def _shortened_by(steps: list[StepPlan], config: RunConfig, space: SearchSpace) 
     )
 
 
-def _num_confirmed(steps: list[StepPlan]) -> int:
-    """How many cells are trained again at the end: no more than there are beside the empty one."""
-    return min(finish.NUM_CONFIRMED, int(sum(item.expected for item in steps[1:])))
-
-
 @dataclass(frozen=True)
 class _Sample:
     """Cells that a step may train, with the seconds and params of each, and objectives to compare."""
@@ -205,6 +200,7 @@ class _PlayedSearch:
         self.candidates = evaluator.forecast(tell)
         self.selected = np.zeros((0, 1, 4), dtype=np.int16)
         self.work = 0.0
+        self.single = 0.0
         self.dearest: list[float] = []
 
     def step(self, step: int) -> StepPlan | None:
@@ -218,7 +214,7 @@ class _PlayedSearch:
             sample, expected = self._sample(self.space.new_blocks(1)[:, None]), float(most)
             mean = float(sample.seconds.mean())
             self.selected = sample.cells
-            self.dearest = [mean]
+            self.single, self.dearest = mean, [mean]
         else:
             grown = self._grown(step)
             if not len(grown):
@@ -243,9 +239,15 @@ class _PlayedSearch:
         once = self.candidates.once_seconds(self.selected).sum()
         return float(once / max(self.candidates.expect(self.selected).seconds.sum(), 1e-9))
 
-    def confirmation(self, num_cells: int) -> float:
-        """Seconds of training so many of the best cells again: of the last steps, and of one block."""
-        return finish.NUM_SEEDS * num_cells * float(np.mean(self.dearest)) if self.dearest else 0.0
+    def confirmations(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
+        """(number, seconds) of training the best cells again: of the last steps, and where cells grow the
+        best one of a single block, which may be among them."""
+        num_best = min(finish.NUM_CONFIRMED, int(sum(item.expected for item in steps[1:])))
+        if not num_best:
+            return 0, 0.0
+        singles = [self.single] if len(steps) > 2 else []
+        seconds = finish.NUM_SEEDS * (num_best * float(np.mean(self.dearest)) + sum(singles))
+        return finish.NUM_SEEDS * (num_best + len(singles)), seconds
 
     def predictor_seconds(self, steps: list[StepPlan]) -> float:
         """Seconds of fitting the predictors and predicting all expansions, in all steps."""

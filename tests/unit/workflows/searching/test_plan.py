@@ -42,7 +42,7 @@ def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
     folds = planned(steady, **{"dataset.folds": 2})
     assert folds.steps[1].seconds == pytest.approx(2 * found.steps[1].seconds)
     confirmed = planned(steady, **{"others.confirm": True})
-    assert confirmed.confirmation_seconds == pytest.approx(15 * one)
+    assert confirmed.confirmation_seconds == pytest.approx((15 + 3) * one)  # the best five, the best single
     assert confirmed.seconds > found.seconds + 0.9 * confirmed.confirmation_seconds
     exported = planned(lambda cell: ProbedCost(0.01, 0.002, 3.0))
     assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
