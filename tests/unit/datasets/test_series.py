@@ -153,7 +153,7 @@ def test_damaged_and_misnamed_arrays(tmp_path):
     with pytest.raises(DataError, match=r"cannot be read as an .npz file"):
         datasets.load(config(tmp_path), 0)
     (tmp_path / "train.npz").write_bytes(b"hello")
-    with pytest.raises(DataError, match=r"as an .npz file: it is none. Write it anew"):
+    with pytest.raises(DataError, match=r"as an .npz file: it is none. Write the file anew"):
         datasets.load(config(tmp_path), 0)
     (tmp_path / "train.npz").unlink()
     np.savez(tmp_path / "test.npz", x=np.zeros((3, 2, 1)), y=np.zeros(3))

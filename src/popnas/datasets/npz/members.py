@@ -56,23 +56,27 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+REWRITE = "Write the file anew with numpy.savez(path, x=..., y=...)."
+
+
 class NpzMembers:
-    """The arrays of `file`, by name; never unpickled (`pickle_remedy` says what to do with such).
+    """The arrays of `file`, by name; never unpickled (`pickle_remedy` says what to do with such). `rewrite`
+    says how a damaged file comes to be anew.
 
     Raises:
         DataError: no readable file, or (from each method) a damaged array, one of Python objects, or one that
             does not fit into memory.
     """
 
-    def __init__(self, file: Path, pickle_remedy: str) -> None:
-        self.file, self.pickle_remedy = file, pickle_remedy
+    def __init__(self, file: Path, pickle_remedy: str, rewrite: str = REWRITE) -> None:
+        self.file, self.pickle_remedy, self.rewrite = file, pickle_remedy, rewrite
         infos = self._table()
         self.names = [info.filename.removesuffix(".npy") for info in infos]
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise DataError(
                 f"{file} holds {twice[0]!r} {self.names.count(twice[0])} times, and only one can be meant. "
-                "Write it anew with numpy.savez."
+                f"{rewrite}"
             )
         self._infos = dict(zip(self.names, infos, strict=True))
 
@@ -128,8 +132,8 @@ class NpzMembers:
                 begin = stream.read(len(_MAGIC))
                 if begin == _MAGIC:
                     raise DataError(
-                        f"{self.file} holds a single array and no names; save it with numpy.savez(path, "
-                        "x=..., y=...)."
+                        f"{self.file} holds a single array and no names, as numpy.save writes it. "
+                        f"{self.rewrite}"
                     )
                 with zipfile.ZipFile(stream) as archive:
                     return archive.infolist()
@@ -139,9 +143,7 @@ class NpzMembers:
             raise DataError(f"{self.file} cannot be read: {files.reason(error)}.") from error
         except Exception as error:  # zipfile raises many kinds for damaged archives, not one base of them
             what = "it is damaged or cut off" if begin.startswith(b"PK") else "it is none"
-            raise DataError(
-                f"{self.file} cannot be read as an .npz file: {what}. Write it anew with numpy.savez."
-            ) from error
+            raise DataError(f"{self.file} cannot be read as an .npz file: {what}. {self.rewrite}") from error
 
     def _checked(self, name: str, read: Callable[[], Result]) -> Result:
         try:
@@ -157,10 +159,7 @@ class NpzMembers:
             reason = files.reason(error)
         except zlib.error:
             reason = "its compressed bytes make no sense"
-        raise DataError(
-            f"The array '{name}' of {self.file} cannot be read: {reason}. Write the file anew with "
-            "numpy.savez."
-        )
+        raise DataError(f"The array '{name}' of {self.file} cannot be read: {reason}. {self.rewrite}")
 
     def _read(self, info: zipfile.ZipInfo, header: Header) -> np.ndarray:
         content = np.empty(info.file_size, np.uint8)

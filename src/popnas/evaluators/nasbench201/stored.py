@@ -104,7 +104,7 @@ def read(path: Path) -> NasBench201:
     Raises:
         DataError: no readable file, no such figures, or figures that cannot be.
     """
-    members = NpzMembers(path, _REMEDY)
+    members = NpzMembers(path, _REMEDY, _REMEDY)
     if "format" not in members.names or str(members.read("format")) != FORMAT:
         raise DataError(f"{path} is no file of NAS-Bench-201 that popnas made ({FORMAT!r}). {_REMEDY}")
     missing = [name for name in _SHAPES if name not in members.names]

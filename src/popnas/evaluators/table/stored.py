@@ -120,7 +120,7 @@ def read(path: Path) -> CellTable:
     Raises:
         DataError: no readable file, no table, or one whose arrays contradict one another.
     """
-    members = NpzMembers(path, _REMEDY)
+    members = NpzMembers(path, _REMEDY, _REMEDY)
     names = [item.name for item in fields(CellTable)]
     missing = [name for name in ("format", *names) if name not in members.names]
     if "format" in missing or str(members.read("format")) != FORMAT:
