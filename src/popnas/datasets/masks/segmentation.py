@@ -112,8 +112,12 @@ class SegmentationData:
         if config.validation_size is None:
             return folds.with_held_out(train, parts["validation"])
         if len(train) < 2:
+            is_limited = config.samples is not None and config.samples <= len(train)
+            kept = f", as dataset.samples {config.samples} keeps no more" if is_limited else ""
             raise DataError(
-                f"{self.place} has {len(train)} training image, of which none can be spared for validation."
+                f"{self.place} has {len(train)} training image{kept}, of which none can be spared for "
+                f"validation. Give two at least, or a separate validation split with dataset.validation_size "
+                "null."
             )
         # One stratum: a mask has no class of its own to be drawn by.
         strata = _one_stratum(train)

@@ -151,7 +151,10 @@ def test_255_as_a_class_is_doubted(made):
         ({"class_labels_remapping": {"1": 0, "2": 0}}, "hold 1 class "),
         ({"validation_size": 0.01}, "makes 0 for validation, needed is one. Give at least 0.084"),
         ({"validation_size": None}, "must have a separate validation split"),
-        ({"samples": 1}, "1 training image, of which none can be spared"),
+        (
+            {"samples": 1},
+            r"1 training image, as dataset\.samples 1 keeps no more, of which none can be spared",
+        ),
     ],
 )
 def test_settings_that_do_not_suit_the_data(made, settings, message):
