@@ -5,19 +5,15 @@ Axes: D data sets as in `DATA_SETS`, A architectures by their code (`architectur
 
 from __future__ import annotations
 
-import io
-import json
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import DataError
+from popnas.evaluators._stored_arrays import StoredArrays
 from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
-from popnas.records import Json
-from popnas.storage import arrays_sha256, write_bytes
 
 DATA_SETS = ("cifar10", "cifar100", "ImageNet16-120")
 EPOCHS = (12, 200)
@@ -27,7 +23,7 @@ _NUM_TRAININGS = 3
 
 
 @dataclass(frozen=True)
-class NasBench201:
+class NasBench201(StoredArrays):
     """What was measured of all architectures.
 
     Attributes:
@@ -40,28 +36,12 @@ class NasBench201:
         params: (D, A) int64.
     """
 
-    about: np.ndarray
     index: np.ndarray
     validation_12: np.ndarray
     validation_200: np.ndarray
     test_200: np.ndarray
     training_seconds: np.ndarray
     params: np.ndarray
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays, by name."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
-
-    @cached_property
-    def sha256(self) -> str:
-        """Digest of every array but `about`."""
-        return arrays_sha256({name: array for name, array in self.arrays().items() if name != "about"})
-
-    @cached_property
-    def provenance(self) -> Json:
-        """`about`, read."""
-        found: Json = json.loads(str(self.about))
-        return found
 
     def trainings(self, data_set: str, epochs: int) -> np.ndarray:
         """(A, trainings) float64: validation accuracies 0..1, NaN where there is none."""
@@ -92,10 +72,7 @@ def write(path: Path, table: NasBench201) -> int:
     Raises:
         StorageError: the disk refused.
     """
-    stream = io.BytesIO()
-    np.savez_compressed(stream, format=np.array(FORMAT), **table.arrays())  # type: ignore[arg-type]
-    write_bytes(path, stream.getvalue(), is_durable=True)
-    return len(stream.getvalue())
+    return table.write(path, FORMAT)
 
 
 def read(path: Path) -> NasBench201:

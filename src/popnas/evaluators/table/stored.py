@@ -6,7 +6,6 @@ metrics, S the steps 0..B.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -18,8 +17,7 @@ import numpy as np
 from popnas.cells import SearchSpace, bulk
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import CandidateFailed, DataError, PopnasError, UserError
-from popnas.records import Json
-from popnas.storage import arrays_sha256, write_bytes
+from popnas.evaluators._stored_arrays import StoredArrays
 
 FORMAT = "popnas table of cells 1"
 WORKED = -1
@@ -29,7 +27,7 @@ _MOST_BLOCKS, _MOST_LOOKBACKS = 32, 16
 
 
 @dataclass(frozen=True)
-class CellTable:
+class CellTable(StoredArrays):
     """What was measured of cells.
 
     Attributes:
@@ -49,7 +47,6 @@ class CellTable:
         cells_stacked: (N,) int64, how many cells are really stacked in the network.
     """
 
-    about: np.ndarray
     operators: np.ndarray
     cells: np.ndarray
     space_sizes: np.ndarray
@@ -64,21 +61,6 @@ class CellTable:
     params: np.ndarray
     flops: np.ndarray
     cells_stacked: np.ndarray
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays, by name."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
-
-    @cached_property
-    def sha256(self) -> str:
-        """Digest of all that figures depend on: of every array but `about`."""
-        return arrays_sha256({name: array for name, array in self.arrays().items() if name != "about"})
-
-    @cached_property
-    def provenance(self) -> Json:
-        """`about`, read."""
-        found: Json = json.loads(str(self.about))
-        return found
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -107,11 +89,7 @@ def write(path: Path, table: CellTable) -> int:
     Raises:
         StorageError: the disk refused.
     """
-    stream = io.BytesIO()
-    np.savez_compressed(stream, format=np.array(FORMAT), **table.arrays())  # type: ignore[arg-type]
-    data = stream.getvalue()
-    write_bytes(path, data, is_durable=True)
-    return len(data)
+    return table.write(path, FORMAT)
 
 
 def read(path: Path) -> CellTable:
