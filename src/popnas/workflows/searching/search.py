@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from popnas import evaluators, executors, objectives
+from popnas import evaluators, executors
+from popnas.cells import Cell
 from popnas.config import Source
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import CandidateJob, Evaluation
@@ -27,7 +28,6 @@ from popnas.events import (
     Listen,
     PhaseStarted,
     RunOpened,
-    StepFinished,
     StepStarted,
     Warned,
     nobody,
@@ -47,12 +47,12 @@ from popnas.runs.folder import (
 )
 from popnas.runs.stored import progress
 from popnas.storage import storage_errors
-from popnas.strategy import ProgressiveSearch, Proposal, StrategySettings
+from popnas.strategy import Proposal
 from popnas.trackers import Scope, Trackers
-from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
+from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions
+from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, max_networks, unused
 
@@ -159,22 +159,11 @@ class _Search:
         self.config, self.space = evaluator.config, evaluator.space
         self.state: RunState = folder.state()
         self.was_finished = self.state.is_finished
-        config, strategy = self.config, self.config.search_strategy
-        self.strategy = ProgressiveSearch(
-            self.space,
-            StrategySettings(
-                max_children=strategy.max_children,
-                max_exploration_children=strategy.max_exploration_children,
-                objectives=("score", *strategy.additional_pareto_objectives),
-                is_pnas=config.others.pnas_mode,
-                constraints=dict(strategy.constraints),
-            ),
-        )
-        for evaluation in self.state.evaluations:
-            self.strategy.record(evaluation)
+        self.steps = SearchSteps(evaluator, self.state, self._append, tell)
         self.missing_views = RepeatedViews(tell)
         self.epochs_heard = EpochsHeard(tell)
-        self.deadline = time.monotonic() + config.others.max_hours * 3600 if config.others.max_hours else None
+        hours = self.config.others.max_hours
+        self.deadline = time.monotonic() + hours * 3600 if hours else None
 
     def run(self) -> SearchResult:
         if self.state.proposals or self.data_path is not None:
@@ -223,68 +212,28 @@ class _Search:
         for evaluation in self.state.evaluations:
             self.clock.record(evaluation)
         executor.prestart()
-        for step in range(self.space.num_blocks + 1):
-            proposals = self._proposals(step)
-            if not proposals:
-                return "no_parents" if not self.strategy.parents(step) else "no_candidates"
-            if not self._evaluate(step, proposals, executor):
-                return "max_hours"
-            if step not in self.state.finished_steps:
-                self._finish_step(step)
-            if step == 1 and (told := advice.too_few(self.state.evaluations, self.space.num_blocks)):
-                raise PopnasError(
-                    f"{told}\nThe run is kept in {self.folder.path}. Start a new one with other settings."
-                )
-        return "completed"
+        try:
+            return self.steps.run(lambda step, cells: self._evaluate(step, cells, executor), self._grow)
+        except TooFewGrowError as error:
+            raise PopnasError(
+                f"{error}\nThe run is kept in {self.folder.path}. Start a new one with other settings."
+            ) from None
 
-    def _proposals(self, step: int) -> list[Proposed]:
-        """The step's candidates as the journal has them; made and written now if it has none yet."""
-        if step not in self.state.proposals:
-            if step < 2:
-                proposals = self._firsts(step)
-            else:
-                proposals = self._propose_grown(step)
-            self._append(
-                "proposals", {"step": step, "cells": [_proposal_json(proposal) for proposal in proposals]}
-            )
-        return self.state.proposals[step]
-
-    def _firsts(self, step: int) -> list[Proposal]:
-        """The empty cell, then all of one block, that can be evaluated."""
-        proposals = self.strategy.proposals(step)
-        cells_NB4 = self.space.encode([proposal.cell for proposal in proposals], 1)
-        is_known_N = self.evaluator.knows(cells_NB4)
-        return [proposal for proposal, known in zip(proposals, is_known_N, strict=True) if known]
-
-    def _propose_grown(self, step: int) -> list[Proposal]:
-        parents = self.strategy.parents(step)
-        if not parents:
-            return []
+    def _grow(self, step: int, parents: Sequence[Cell]) -> list[Proposal]:
         cells = counted(len(parents), "cell")
         self.tell(PhaseStarted(f"step {step}: fitting predictors and scoring every expansion of {cells}"))
-        costs = self.state.operator_costs or {}
-        predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
-        selection = self.strategy.select(step, predicted.expansion, predicted.values)
+        predicted, selection = self.steps.select(step, parents)
         known = self.state.predictions.get(step)
         if known is None or not predictions.is_intact(self.folder, known):
             written = predictions.write(self.folder, step, predicted, selection, self.space)
             if known is None:
                 self._append("predictions", written.to_json())
-        return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
-
-    def _finish_step(self, step: int) -> None:
-        if step == 1:
-            measured = objectives.measured(self.config.wanted_objectives)
-            of_operator = self.evaluator.cell_of_operator
-            costs = surrogates.operator_costs(self.state.evaluations, self.space, measured, of_operator)
-            self._append("operator_costs", costs)
-        self._append("step_finished", {"step": step})
-        self.tell(StepFinished(step))
+        return self.steps.proposed(predicted, selection)
 
     # --- candidates ---
 
-    def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> bool:
-        """Evaluate what is not evaluated yet; False if the time was up before all were."""
+    def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> str | None:
+        """Evaluate what is not evaluated yet; "max_hours" if the time was up before all were."""
         pending = self.state.pending(step)
         self.tell(StepStarted(step, len(proposals), len(proposals) - len(pending)))
         for proposed in proposals:
@@ -300,7 +249,7 @@ class _Search:
             running[int(job_id)] = time.monotonic()
 
         if self._is_time_up():  # before workers are started for nothing
-            return not pending
+            return "max_hours" if pending else None
         jobs = {proposed.index: self._job(proposed) for proposed in pending}
         handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
         for result in executor.run(handed_out, on_start, self.epochs_heard):
@@ -315,10 +264,11 @@ class _Search:
             # result, as a deadline cannot be seen sooner from here.
             if self._is_time_up():
                 executor.drain()
-        return not self.state.pending(step)  # what was never handed out: a failed candidate is done, too
+        # What was never handed out is pending: a failed candidate is done, too.
+        return "max_hours" if self.state.pending(step) else None
 
     def _job(self, proposed: Proposed) -> CandidateJob:
-        best = self.strategy.best()
+        best = self.steps.strategy.best()
         return candidate_jobs.make(
             proposed, self.config.others.seed, keeps_weights_from=best.score if best else None
         )
@@ -332,8 +282,7 @@ class _Search:
             self._log_failure(evaluation, result.traceback)
         place = RunFolder(run).candidate(proposed.step, proposed.index)
         self.missing_views.lost(place, measured.missing_views)
-        self._append("evaluation", evaluation.content(), evaluation.volatile)
-        self.strategy.record(evaluation)
+        self.steps.record(evaluation)
         self.trackers.metrics(self._figures(evaluation), len(self.state.evaluations))
         self.clock.record(evaluation)
         finish.keep_only_best_weights(self.folder, self.state)
@@ -407,12 +356,4 @@ def environment() -> dict[str, str | int]:
         "python": platform.python_version(),
         "torch": metadata.version("torch"),
         "popnas": metadata.version("popnas"),
-    }
-
-
-def _proposal_json(proposal: Proposal) -> Json:
-    return {
-        "cell": proposal.cell.key,
-        "is_exploration": proposal.is_exploration,
-        "predictions": proposal.predictions,
     }

@@ -54,6 +54,13 @@ def operator_costs(
     return costs
 
 
+def expanded(step: int, parents: Sequence[Cell], evaluator: Evaluator) -> Expansion:
+    """All that a step can grow of its parents and that can be evaluated."""
+    space = evaluator.space
+    expansion = expand(space.encode(list(parents), step - 1), space)
+    return expansion.only(evaluator.knows(expansion.canonical))
+
+
 def predict_step(
     step: int,
     parents: Sequence[Cell],
@@ -70,8 +77,7 @@ def predict_step(
     space, config = evaluator.space, evaluator.config
     successes = [evaluation for evaluation in evaluations if not evaluation.is_failed]
     known_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes])
-    expansion = expand(space.encode(list(parents), step - 1), space)
-    expansion = expansion.only(evaluator.knows(expansion.canonical))
+    expansion = expanded(step, parents, evaluator)
     values: dict[str, np.ndarray] = {}
     reports: dict[str, FitReport] = {}
     wanted = config.wanted_objectives

@@ -1,0 +1,134 @@
+"""The steps of a search, whoever keeps what comes of them: what each proposes, and when the search ends.
+
+`SearchSteps` remembers nothing beside its `RunState`, and changes that only by events that it hands to
+`append`: a search in a run folder writes them to its journal first (`search`), one in memory does not
+(`in_memory`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from popnas import objectives
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.errors import PopnasError
+from popnas.evaluation import Evaluation
+from popnas.evaluators import Evaluator
+from popnas.events import Listen, StepFinished, nobody
+from popnas.records import Json
+from popnas.runs import Proposed, RunState
+from popnas.strategy import ProgressiveSearch, Proposal, Selection, StrategySettings
+from popnas.workflows import advice
+from popnas.workflows.searching import surrogates
+from popnas.workflows.searching.surrogates import StepPredictions
+
+Append = Callable[[str, Json, Json], None]
+"""Takes an event's name, its content and its volatile part into the state."""
+
+Evaluate = Callable[[int, list[Proposed]], str | None]
+"""Evaluates what a step proposes, by `SearchSteps.record`; why the search ends before all are, or None."""
+
+Grow = Callable[[int, Sequence[Cell]], list[Proposal]]
+"""What a step from 2 on proposes, of its parents."""
+
+
+class TooFewGrowError(PopnasError):
+    """So many single-block cells failed that nothing can be grown."""
+
+
+class SearchSteps:
+    """One search's steps 0 to B. What its state has already is not proposed anew."""
+
+    def __init__(self, evaluator: Evaluator, state: RunState, append: Append, tell: Listen = nobody) -> None:
+        self.evaluator, self.state, self.append, self.tell = evaluator, state, append, tell
+        self.space = evaluator.space
+        self.strategy = ProgressiveSearch(self.space, _settings(evaluator.config))
+        for evaluation in state.evaluations:
+            self.strategy.record(evaluation)
+
+    def run(self, evaluate: Evaluate, grow: Grow) -> str:
+        """Every step; why the search ended: "completed", "no_parents", "no_candidates" or what `evaluate`
+        gave.
+
+        Raises:
+            TooFewGrowError: too few of the first step's cells are left.
+            PredictorError: as `surrogates.predict_step`.
+        """
+        for step in range(self.space.num_blocks + 1):
+            proposals = self._proposals(step, grow)
+            if not proposals:
+                return "no_parents" if not self.strategy.parents(step) else "no_candidates"
+            if (reason := evaluate(step, proposals)) is not None:
+                return reason
+            if step not in self.state.finished_steps:
+                self._finish(step)
+            if step == 1 and (told := advice.too_few(self.state.evaluations, self.space.num_blocks)):
+                raise TooFewGrowError(told)
+        return "completed"
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Take the result of a proposal."""
+        self.append("evaluation", evaluation.content(), evaluation.volatile)
+        self.strategy.record(evaluation)
+
+    def select(self, step: int, parents: Sequence[Cell]) -> tuple[StepPredictions, Selection]:
+        """The parents' expansions with their predictions, and which of them the search would train.
+
+        Raises:
+            PredictorError: as `surrogates.predict_step`.
+        """
+        costs = self.state.operator_costs or {}
+        predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
+        return predicted, self.strategy.select(step, predicted.expansion, predicted.values)
+
+    def proposed(self, predicted: StepPredictions, selection: Selection) -> list[Proposal]:
+        """What was selected, as proposals."""
+        return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
+
+    def _proposals(self, step: int, grow: Grow) -> list[Proposed]:
+        """The step's candidates as the state has them; made now if it has none yet."""
+        if step not in self.state.proposals:
+            if step < 2:
+                proposals = self._firsts(step)
+            else:
+                parents = self.strategy.parents(step)
+                proposals = grow(step, parents) if parents else []
+            cells = [_proposal_json(proposal) for proposal in proposals]
+            self.append("proposals", {"step": step, "cells": cells}, {})
+        return self.state.proposals[step]
+
+    def _firsts(self, step: int) -> list[Proposal]:
+        """The empty cell, then all of one block, that can be evaluated."""
+        proposals = self.strategy.proposals(step)
+        cells_NB4 = self.space.encode([proposal.cell for proposal in proposals], 1)
+        is_known_N = self.evaluator.knows(cells_NB4)
+        return [proposal for proposal, known in zip(proposals, is_known_N, strict=True) if known]
+
+    def _finish(self, step: int) -> None:
+        if step == 1:
+            measured = objectives.measured(self.evaluator.config.wanted_objectives)
+            of_operator = self.evaluator.cell_of_operator
+            costs = surrogates.operator_costs(self.state.evaluations, self.space, measured, of_operator)
+            self.append("operator_costs", costs, {})
+        self.append("step_finished", {"step": step}, {})
+        self.tell(StepFinished(step))
+
+
+def _settings(config: RunConfig) -> StrategySettings:
+    strategy = config.search_strategy
+    return StrategySettings(
+        max_children=strategy.max_children,
+        max_exploration_children=strategy.max_exploration_children,
+        objectives=("score", *strategy.additional_pareto_objectives),
+        is_pnas=config.others.pnas_mode,
+        constraints=dict(strategy.constraints),
+    )
+
+
+def _proposal_json(proposal: Proposal) -> Json:
+    return {
+        "cell": proposal.cell.key,
+        "is_exploration": proposal.is_exploration,
+        "predictions": proposal.predictions,
+    }
