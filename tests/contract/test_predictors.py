@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,7 +16,16 @@ from popnas.workflows.settings import load_config
 
 SPACE = SearchSpace(["1x1 conv", "2x2 maxpool", "3x3 conv", "identity"], 4, 2)
 COSTS = np.array([0.4, 0.1, 1.0, 0.02])
-NAMES = REGISTRY.names()
+NAMES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            (library := kind.library) is not None and find_spec(library) is None,
+            reason=f'needs {library}: pip install "popnas[predictors]"',
+        ),
+    )
+    for name, kind in REGISTRY.items()
+]
 
 
 def stacked(cells_NB4: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import ClassVar
 
 import numpy as np
 
 from popnas.cells import SearchSpace
-from popnas.errors import PredictorError
+from popnas.errors import MissingExtraError, PredictorError
 from popnas.evaluation import FitReport
 from popnas.printable import counted
 from popnas.registry import Registry
@@ -36,13 +37,16 @@ class PredictorContext:
 
     `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the network really stacks; `operator_costs`
     (num_operators,): what `features.operator_costs` made of the times of the kind that is predicted (score:
-    training time), in the order of `space.operators`; `num_models`: the size of an ensemble.
+    training time), in the order of `space.operators`; `num_models`: the size of an ensemble;
+    `passing_operators`, `zero_operators`: names of those that pass their input on, and that give zeros.
     """
 
     space: SearchSpace
     cells_stacked: Callable[[np.ndarray], np.ndarray]
     operator_costs: np.ndarray
     num_models: int = 5
+    passing_operators: frozenset[str] = frozenset({"identity"})
+    zero_operators: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         assert self.operator_costs.shape == (len(self.space.operators),), self.operator_costs.shape
@@ -58,10 +62,18 @@ class Predictor(ABC):
     """
 
     objective: ClassVar[str]  # "score" or "time"
+    library: ClassVar[str | None] = None  # of the extra "predictors", that it cannot do without
 
     def __init__(self, context: PredictorContext) -> None:
+        self.check_library()
         self.context, self.space = context, context.space
         self._is_fitted = False
+
+    @classmethod
+    def check_library(cls) -> None:
+        """Raises MissingExtraError: a package that it needs is not installed."""
+        if cls.library is not None and find_spec(cls.library) is None:
+            raise MissingExtraError(f"the predictor '{name_of(cls)}'", "predictors", cls.library)
 
     def fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, *, seed: int) -> FitReport:
         """Learn from evaluated cells (successful ones only), forgetting any earlier fit.
@@ -145,3 +157,8 @@ REGISTRY: Registry[type[Predictor]] = Registry("predictor", "popnas.predictors",
 def names_of(objective: str) -> list[str]:
     """The predictors of "score" or "time"."""
     return [name for name, predictor in REGISTRY.items() if predictor.objective == objective]
+
+
+def name_of(kind: type[Predictor]) -> str:
+    """The name by which a configuration chooses a predictor."""
+    return next((name for name, predictor in REGISTRY.items() if predictor is kind), kind.__name__)

@@ -19,7 +19,7 @@ def figures(predicted_N: np.ndarray, targets_N: np.ndarray) -> dict[str, float |
     has_mape = bool((targets_N != 0).all())
     return {
         "mape": float(100 * np.abs(residuals_N / targets_N).mean()) if has_mape else None,
-        "spearman": _correlation(_ranks(predicted_N), _ranks(targets_N)),
+        "spearman": _correlation(ranks(predicted_N), ranks(targets_N)),
         "r2": 1 - float(np.square(residuals_N).sum()) / total if total > 0 else None,
     }
 
@@ -30,7 +30,7 @@ def _correlation(first_N: np.ndarray, second_N: np.ndarray) -> float | None:
     return float(np.corrcoef(first_N, second_N)[0, 1])
 
 
-def _ranks(values_N: np.ndarray) -> np.ndarray:
+def ranks(values_N: np.ndarray) -> np.ndarray:
     """Ranks from 1, equal values sharing their mean rank (scipy.stats takes half a second to import)."""
     _, place_N, counts = np.unique(values_N, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place_N]

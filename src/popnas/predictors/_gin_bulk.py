@@ -20,11 +20,11 @@ models; tensors of activations are (rows, M * width), so that one look-up fetche
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 
+from popnas.predictors._families import families
 from popnas.predictors._gin_network import NetworkWeights, NodeTypes
 
 _ROWS = 256  # rows of one matrix product: the activations of five models stay in the processor's cache
@@ -37,39 +37,12 @@ def predict_outputs(
     """The networks' outputs before the sigmoid: (N, M) float32; `parents_N` as in `Predictor.predict`."""
     network = _Network(weights, types, cells_NB4.shape[1])
     outputs = np.empty((len(cells_NB4), weights.num_models), dtype=np.float32)
-    num_blocks_N = np.count_nonzero(cells_NB4[:, :, 1] >= 0, axis=1)
-    for num_blocks in np.unique(num_blocks_N):
-        rows = np.flatnonzero(num_blocks_N == num_blocks)
+    for num_blocks, rows, family in families(cells_NB4, parents_N, _PARENTS):
         if num_blocks == 0:
             outputs[rows] = network.empty_output()
-            continue
-        cells = cells_NB4[rows, :num_blocks]
-        hint = None if parents_N is None else np.asarray(parents_N)[rows]
-        first_P, parent_N = _families(cells, hint)
-        # Children in order of their parent: a batch of parents has its children side by side.
-        order = np.argsort(parent_N, kind="stable")
-        bounds = np.searchsorted(parent_N[order], np.arange(0, len(first_P) + _PARENTS, _PARENTS))
-        for batch, (start, stop) in enumerate(pairwise(bounds)):
-            first = batch * _PARENTS
-            members = order[start:stop]
-            parents = cells[first_P[first : first + _PARENTS], :-1]
-            family = _Family(network, parents, cells[members, -1], parent_N[members] - first)
-            outputs[rows[members]] = family.outputs()
+        else:
+            outputs[rows] = _GraphFamily(network, family.parents, family.new, family.parent).outputs()
     return outputs
-
-
-def _families(cells: np.ndarray, hint: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Position of one child per parent (P,), and the number of each child's parent (N,)."""
-    prefixes = np.ascontiguousarray(cells[:, :-1]).reshape(len(cells), -1)
-    if hint is not None:
-        _, first_P, parent_N = np.unique(hint, return_index=True, return_inverse=True)
-        assert np.array_equal(prefixes[first_P][parent_N], prefixes), "siblings share all blocks but the last"
-    elif prefixes.shape[1] == 0:
-        return np.zeros(1, dtype=np.int64), np.zeros(len(cells), dtype=np.int64)
-    else:
-        words = prefixes.view(np.dtype((np.void, prefixes.dtype.itemsize * prefixes.shape[1]))).ravel()
-        _, first_P, parent_N = np.unique(words, return_index=True, return_inverse=True)
-    return first_P, parent_N
 
 
 class _Network:
@@ -136,7 +109,7 @@ class _Joins:
     pair: torch.Tensor
 
 
-class _Family:
+class _GraphFamily:
     """Some parents of equal length, all their children, and the activations that the children share.
 
     `parents_PB4` (P, B-1, 4), `new_N4` the children's last blocks, `parent_N` the row of each child's
