@@ -98,6 +98,8 @@ class Evaluator(ABC):
             exported, and the stages after the search can train its cell.
         needs_dataset: the configuration must name data (`dataset.name` or `dataset.path`).
         operators: the only names of operators that it knows; None: all those registered for the data.
+        passing_operators, zero_operators: names of those that pass their input on, and that give zeros, for
+            predictors.
         default_executor: the kind of executor of a configuration that names none.
         unused_settings: by place ("training_hyperparameters", "dataset.folds") what has no effect, with the
             sentence that a configuration is told.
@@ -111,6 +113,8 @@ class Evaluator(ABC):
     has_weights: ClassVar[bool] = False
     needs_dataset: ClassVar[bool] = False
     operators: ClassVar[tuple[str, ...] | None] = None
+    passing_operators: ClassVar[frozenset[str]] = frozenset({"identity"})
+    zero_operators: ClassVar[frozenset[str]] = frozenset()
     default_executor: ClassVar[str] = "processes"
     unused_settings: ClassVar[Mapping[str, str]] = {}
     dataset: Dataset | None = None

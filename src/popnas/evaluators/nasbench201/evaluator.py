@@ -141,6 +141,8 @@ class NativeEvaluator(NasBench201Evaluator):
     """See `mapping`: all that the benchmark has, grown block by block."""
 
     operators = tuple(sorted(mapping.OPERATIONS))
+    passing_operators = frozenset({"skip_connect"})
+    zero_operators = frozenset({"none"})
 
     @classmethod
     def mapped(cls) -> Mapping:

@@ -5,8 +5,8 @@ A tree asks the same question in all nodes of a level (Kohavi and Li, 1995; boos
 trees of depth 4 takes two seconds where trees of nodes take ten. Rows and columns are sampled for each tree
 (Friedman, 2002).
 
-Residuals are rounded to a grid, so that sums over rows have no rounding: the same data and seed give the same
-trees on every machine, whatever the order in which they are added.
+Targets and leaves lie on a grid, so that sums over rows have no rounding: the same data and seed give the
+same trees on every machine, whatever the order in which they are added.
 
 Axes: N rows, F columns, C questions (a column is above a threshold), D levels, T trees.
 """
@@ -65,11 +65,11 @@ class Trees:
     @cached_property
     def _pairs(self) -> list[tuple[list[int], np.ndarray]]:
         """Two trees at a time as one of twice the levels: half as many values to look up."""
-        num_trees = len(self.asked) // 2 * 2
-        asked = self.asked[:num_trees].reshape(num_trees // 2, -1)
-        values = (self.values[:num_trees:2, :, None] + self.values[1:num_trees:2, None, :]).reshape(
-            num_trees // 2, -1
-        )
+        num_pairs = len(self.asked) // 2
+        num_trees = 2 * num_pairs
+        asked = self.asked[:num_trees].reshape(num_pairs, 2 * self.asked.shape[1])
+        values = self.values[:num_trees:2, :, None] + self.values[1:num_trees:2, None, :]
+        values = values.reshape(num_pairs, self.values.shape[1] ** 2)
         single = zip(self.asked[num_trees:].tolist(), self.values[num_trees:], strict=True)
         return [*zip(asked.tolist(), values, strict=True), *single]
 
@@ -93,7 +93,8 @@ def grow(table_NF: np.ndarray, targets_N: np.ndarray, settings: BoostingSettings
     """Boost trees for the squared error, from targets whose deviation is about 1."""
     rng = np.random.default_rng(seed)
     columns, thresholds = _questions(table_NF, settings.most_thresholds)
-    base = float(np.round(targets_N.mean() / _GRID) * _GRID)
+    targets_N = _on_grid(np.asarray(targets_N, dtype=np.float64))
+    base = float(_on_grid(targets_N.sum() / len(targets_N)))
     if not len(columns):
         nothing = np.zeros((0, settings.levels), dtype=np.int64)
         return Trees(base, columns, thresholds, nothing, np.zeros((0, 2**settings.levels)))
@@ -101,19 +102,23 @@ def grow(table_NF: np.ndarray, targets_N: np.ndarray, settings: BoostingSettings
     predicted_N = np.full(len(targets_N), base)
     asked, values = [], []
     for _ in range(settings.trees):
-        residual_N = np.round((targets_N - predicted_N) / _GRID) * _GRID
+        residual_N = targets_N - predicted_N
         is_seen_N = (rng.random(len(targets_N)) < settings.share_of_rows).astype(np.float64)
         choices = _some(columns, settings.share_of_columns, rng)
         questions, leaf_N = _tree(answers_NC, choices, residual_N * is_seen_N, is_seen_N, settings)
         sums = np.bincount(leaf_N, residual_N * is_seen_N, 2**settings.levels)
         counts = np.bincount(leaf_N, is_seen_N, 2**settings.levels)
-        values.append(np.round(settings.rate * sums / (counts + settings.penalty) / _GRID) * _GRID)
+        values.append(_on_grid(settings.rate * sums / (counts + settings.penalty)))
         predicted_N += values[-1][leaf_N]
         asked.append(questions)
     used, place = np.unique(np.array(asked), return_inverse=True)
     return Trees(
         base, columns[used], thresholds[used], place.reshape(len(asked), settings.levels), np.array(values)
     )
+
+
+def _on_grid(values: np.ndarray) -> np.ndarray:
+    return np.round(values / _GRID) * _GRID
 
 
 def _questions(table_NF: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from popnas.evaluators import Evaluator
 from popnas.events import Listen, PhaseStarted, nobody
 from popnas.records import Json
 from popnas.seeds import derive_seed
-from popnas.workflows.searching import finish
+from popnas.workflows.searching import finish, surrogates
 from popnas.workflows.settings import max_networks, unused
 
 _NUM_SAMPLED = 2000
@@ -112,6 +112,7 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     tell(PhaseStarted("loading the data"))
     began = time.monotonic()
     evaluator = evaluators.create(config)
+    surrogates.check_libraries(evaluator)
     load_seconds = time.monotonic() - began
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, tell)

@@ -51,7 +51,7 @@ from popnas.strategy import Proposal
 from popnas.trackers import Scope, Trackers
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions
+from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
 from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, max_networks, unused
@@ -99,6 +99,7 @@ def search(
     run_config = load_config(config)
     check_place_of_run(logs, name)  # loading torch and data takes seconds
     evaluator = evaluators.create(run_config)
+    surrogates.check_libraries(evaluator)
     for warning in [*unused(run_config), *evaluator.told]:
         tell(Warned(warning))
     for warning in evaluator.check():
@@ -172,6 +173,7 @@ class _Search:
         made = Views(self.tell)
         if not self.state.is_finished:
             self.evaluator.check()  # a run may go on elsewhere than it began
+            surrogates.check_libraries(self.evaluator)
             self._compare_data()
             with self.folder.journal, self._executor() as executor, self._trackers() as self.trackers:
                 reason = self._search(executor)

@@ -114,5 +114,18 @@ def _predictor(objective: str, costs: dict[str, float], evaluator: Evaluator) ->
         cells_stacked=evaluator.cells_stacked,
         operator_costs=np.array([costs[name] for name in evaluator.space.operators]),
         num_models=others.accuracy_predictor_ensemble_units,
+        passing_operators=evaluator.passing_operators,
+        zero_operators=evaluator.zero_operators,
     )
     return predictors.REGISTRY.get(getattr(others.predictors, objective))(context)
+
+
+def check_libraries(evaluator: Evaluator) -> None:
+    """Refuse predictors that cannot work here, before anything is evaluated for them.
+
+    Raises:
+        MissingExtraError: a package that one of them needs is not installed.
+    """
+    chosen = evaluator.config.others.predictors
+    for name in (chosen.score, chosen.time):
+        predictors.REGISTRY.get(name).check_library()
