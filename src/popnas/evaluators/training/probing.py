@@ -1,9 +1,8 @@
 """What candidates cost on this machine, from a few that are trained on a few batches.
 
-For every operator the cell of one block that uses it twice is probed, and a few larger cells. A cell's cost
-is then taken as a sum: what the empty cell costs, and what each of its operators adds, which is more or less
-by a share for each further block; the part of its cells shrinks with the network where fewer are built
-(nearest lookback -2, ...).
+For every operator the cell of one block that uses it twice is probed. A cell's cost is then taken as a sum:
+what the empty cell costs, and what each of its operators adds, more or less by how its blocks are wired
+(`wiring`); the part of its cells shrinks with the network where fewer are built (nearest lookback -2, ...).
 """
 
 from __future__ import annotations
@@ -24,9 +23,10 @@ from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.evaluation import CandidateJob
-from popnas.evaluators.training import candidate, candidate_files, fits
+from popnas.evaluators.training import candidate, candidate_files
 from popnas.evaluators.training.context import CandidateContext, TrainingContext
 from popnas.evaluators.training.placing import placement
+from popnas.evaluators.training.wiring import Wiring, reckoned
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted
 from popnas.networks.cost import network_cost
 from popnas.networks.macros import MACROS
@@ -45,9 +45,7 @@ _LEAST_EPOCHS, _MOST_EPOCHS, _PROBE_SECONDS, _LONG_PROBE_SECONDS = 3, 8, 0.2, 1.
 """Epochs of a probe beside the first, which warms up: at least 3, as a single one is off by up to 80 % where
 other work shares the caches, and more until so many seconds are spent. What takes long goes without."""
 _BUDGET_SECONDS = 20.0
-"""After so long the remaining operators are reckoned from the rough costs of their networks, and one larger
-cell is enough."""
-_NUM_LARGE = 3
+"""After so long the remaining operators are reckoned from the rough costs of their networks."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,14 @@ class ProbedCost:
 @dataclass(frozen=True)
 class CostModel:
     """Costs of any cells of a space; rows are those of `ProbedCost`. `empty` (3,), `operators`
-    (3, operators + 1), the last for none, `block` (3,) the share of what its operators add that each further
-    block adds to it; `built` (L + 1,) the share of the network that is built by nearest lookback (0: none).
+    (3, operators + 1), the last for none; `wiring`, what a larger cell costs against the sum of its
+    operators, None for cells of one block only; `built` (L + 1,) the share of the network that is built by
+    nearest lookback (0: none).
     """
 
     empty: np.ndarray
     operators: np.ndarray
-    block: np.ndarray
+    wiring: Wiring | None
     built: np.ndarray
 
     def costs(self, cells_NB4: np.ndarray) -> np.ndarray:
@@ -86,8 +85,9 @@ class CostModel:
             ),
             np.zeros((3, len(cells_NB4))),
         )
-        further_N = np.maximum(bulk.num_blocks(cells_NB4) - 1, 0)
-        added_3N = np.maximum(added_3N, 0.0) * np.maximum(1 + self.block[:, None] * further_N, 0.0)
+        added_3N = np.maximum(added_3N, 0.0)
+        if self.wiring is not None:
+            added_3N = added_3N * self.wiring.shares(cells_NB4)
         return np.asarray((self.empty[:, None] + share_N * added_3N).T)
 
 
@@ -96,20 +96,18 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
     space = config.space
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
         prober = _Prober(config, dataset, spec, Path(folder))
-        num_large = _NUM_LARGE if space.num_blocks > 1 else 0
-        tell(PhaseStarted("probing operators and cells", len(space.operators) + num_large))
+        tell(PhaseStarted("probing operators", len(space.operators)))
         prober.cost(Cell())  # what is loaded and prepared once belongs to no cell
         empty = prober.cost(Cell()).as_array()
-        deadline = time.monotonic() + _BUDGET_SECONDS
-        single = _operators(prober, space, empty, tell, deadline)
-        model = CostModel(empty, single, np.zeros(3), _built_shares(space, spec))
-        return _with_blocks(model, prober, space, tell, deadline) if num_large else model
+        single = _operators(prober, space, empty, tell)
+        built = _built_shares(space, spec)
+        wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
+        return CostModel(empty, single, wiring, built)
 
 
-def _operators(
-    prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Listen, deadline: float
-) -> np.ndarray:
+def _operators(prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Listen) -> np.ndarray:
     """(3, operators + 1): what one use of each operator adds."""
+    deadline = time.monotonic() + _BUDGET_SECONDS
     cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
     rough = np.array([rough_seconds(cell, prober.spec) for cell in cells])
     added = np.zeros((3, len(cells) + 1))
@@ -124,36 +122,13 @@ def _operators(
         probed.append(place)
     for place in set(order) - set(probed):
         added[:, place] = [np.interp(rough[place], *_line(rough[probed], row[probed])) for row in added]
+    tell(PhaseAdvanced(len(cells)))
     return added
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(x)
     return x[order], y[order]
-
-
-def _with_blocks(
-    model: CostModel, prober: _Prober, space: SearchSpace, tell: Listen, deadline: float
-) -> CostModel:
-    """The model with what a further block adds, from larger cells that fit into memory. As a share: in
-    seconds the dearest of them would decide about cells of cheap operators."""
-    rng = np.random.default_rng(0)
-    found: list[np.ndarray] = []
-    for number, num_blocks in enumerate(np.linspace(space.num_blocks, 2, _NUM_LARGE).astype(int)):
-        if found and time.monotonic() > deadline:
-            break
-        tell(PhaseAdvanced(len(space.operators) + number, f"a cell of {num_blocks} blocks"))
-        cells_NB4 = space.random_cells(50, num_blocks, rng)
-        cells_NB4 = cells_NB4[np.argsort(bulk.nearest_lookback(cells_NB4) != -1, kind="stable")][:1]
-        cell = space.decode(cells_NB4)[0]
-        if not prober.may_train(cell):
-            continue
-        summed = np.maximum(model.costs(cells_NB4)[0] - model.empty, 1e-9)
-        added = prober.cost(cell).as_array() - model.empty
-        found.append((added / summed - 1) / (num_blocks - 1))
-    tell(PhaseAdvanced(len(space.operators) + _NUM_LARGE))
-    block = np.median(found, axis=0) if found else np.zeros(3)
-    return CostModel(model.empty, model.operators, block, model.built)
 
 
 def _built_shares(space: SearchSpace, spec: NetworkSpec) -> np.ndarray:
@@ -173,15 +148,9 @@ class _Prober:
         self.config, self.dataset, self.spec = config, dataset, spec
         self.context = CandidateContext(config, dataset, spec, placement(config, spec), None, None)
         self.folder = folder
-        self.room = fits.Room.of(config, dataset)
         is_one_thread = self.context.placement.device.type == "cpu" and config.others.executor.threads == 1
         # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
         self.clock = time.thread_time if is_one_thread else time.perf_counter
-
-    def may_train(self, cell: Cell) -> bool:
-        """Whether training it is expected to fit into memory."""
-        batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
-        return self.room.may_hold(fits.need_of(cell, self.spec, batch_size))
 
     def cost(self, cell: Cell) -> ProbedCost:
         """What training it costs."""

@@ -9,6 +9,7 @@ import pytest
 from popnas.cells import SearchSpace
 from popnas.evaluators.training import probing
 from popnas.evaluators.training.probing import CostModel, ProbedCost
+from popnas.evaluators.training.wiring import Wiring
 from popnas.events import PhaseAdvanced, PhaseStarted
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.search import search
@@ -111,7 +112,7 @@ def test_a_cost_model_adds_up_and_shrinks_with_what_is_built():
     model = CostModel(
         empty=np.array([1.0, 1.0, 1.0]),
         operators=np.array([[2.0, 5.0, 0.0]] * 3),
-        block=np.array([0.5, 0.5, 0.5]),
+        wiring=Wiring(np.array([10.0, 20.0, 0.0]), np.array([1.0, 0.5, 15.0]), only_unused=True),
         built=np.array([0.0, 1.0, 0.5]),
     )
     cells_NB4 = np.array(
@@ -120,10 +121,13 @@ def test_a_cost_model_adds_up_and_shrinks_with_what_is_built():
             [(-1, 0, -1, 1), (0, -1, 0, -1)],
             [(-2, 0, -2, 1), (0, -1, 0, -1)],
             [(-1, 0, -1, 1), (0, 1, -2, 1)],
+            [(-1, 0, -1, 1), (-1, 1, -2, 1)],
         ],
         dtype=np.int16,
     )
-    assert model.costs(cells_NB4)[:, 0] == pytest.approx([1.0, 8.0, 4.5, 1 + 17 * 1.5])
+    assert model.costs(cells_NB4)[:, 0] == pytest.approx(
+        [1.0, 8.0, 4.5, 1 + 17 * (80 / 70), 1 + 17 * (85 / 70)]
+    )
     assert space.num_operators == 2
 
 
