@@ -1,8 +1,8 @@
 """How much of what its operators cost alone a larger cell costs, by how its blocks are wired.
 
 A training's time goes mostly with the bytes that its forward pass keeps for the backward pass. These are
-known without training anything (`networks.memory`), but slowly, so a few cells are reckoned and a line is laid
-through them: operators that read blocks keep more or less than those that read lookbacks, as they stand
+known without training anything (`networks.memory`), but slowly, so a few cells are reckoned and a line is
+laid through them: operators that read blocks keep more or less than those that read lookbacks, as they stand
 behind a reduction, and every further output keeps its share of the concatenation. Over 130 probed cells of
 two and three blocks of three search spaces the logarithm of said over taken scattered by 0.16 so, by
 0.20 to 0.27 as a sum over operators alone, where probes of one and the same cell scatter by 0.13 to 0.2.
