@@ -16,9 +16,6 @@ from popnas.config import RunConfig, changed
 STAGE_OVERHEAD = 18.0
 """Seconds that a stage takes beside training: start-up, data, exports; after the final training deployment,
 evaluation and the report."""
-LEAST_SHARE = 0.3
-"""So much of another network's time a network takes at least, however few FLOPs it has: layers and batches
-cost something in themselves."""
 STAGE_END = 7.0
 """The part of them that comes after training."""
 MARGIN = 1.15

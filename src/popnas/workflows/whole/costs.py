@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from popnas import executors, tasks
+from popnas import executors
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.evaluators.training.forecast import epoch_samples
 from popnas.evaluators.training.placing import num_workers
-from popnas.networks.cost import network_cost
-from popnas.networks.spec import NetworkSpec
 from popnas.records import Record, part
 from popnas.runs import RunState
 from popnas.runs.stored.job_clock import StepAhead
-from popnas.workflows.models import macro_variants
 from popnas.workflows.searching.plan import Plan
-from popnas.workflows.whole.budget import LEAST_SHARE, MARGIN
+from popnas.workflows.whole import epoch_time
+from popnas.workflows.whole.epoch_time import NetworkSize, SampleCost
 
 # Beside training, in units of what it takes to start popnas (interpreter, torch, configuration): a busy or
 # slow machine is slow in both. Measured with that at 3 to 7 s: docs/log.md, 2026-11-27.
@@ -69,6 +67,10 @@ class Expectation(Record):
             for item in self.steps
         )
         return replace(self, costs=costs, steps=steps)
+
+    def with_stages(self, costs: Mapping[str, StageCost]) -> Expectation:
+        """The same with those of further stages."""
+        return replace(self, costs={**self.costs, **costs})
 
     def with_trainings(self, stage: str, seconds: float) -> Expectation:
         """The same with other seconds of a stage's trainings."""
@@ -132,10 +134,10 @@ class NetworkCosts:
     whole: float
 
     @classmethod
-    def of(cls, dataset: Dataset, sample: float, flops: Sequence[float]) -> NetworkCosts:
-        """By the seconds of a training sample of the first one, of others by their FLOPs."""
+    def of(cls, dataset: Dataset, cost: SampleCost, sizes: Sequence[NetworkSize]) -> NetworkCosts:
+        """Of networks of these sizes."""
         samples = epoch_samples(dataset)
-        epochs = [sample * samples * max(found / flops[0], LEAST_SHARE) for found in flops]
+        epochs = [samples * cost.seconds(size) for size in sizes]
         return cls(epochs, len(dataset.full_train) / samples)
 
     def repeated(self, number: int) -> NetworkCosts:
@@ -153,18 +155,19 @@ class NetworkCosts:
 
 
 def searched_networks(
-    state: RunState, once_share: float, flops: Mapping[Cell, Sequence[float]], whole: float
+    state: RunState, once_share: float, relative: Mapping[Cell, Sequence[float]], whole: float
 ) -> NetworkCosts | None:
     """By the wall times of the search, which trained the first of each cell's networks beside others, on this
-    machine as busy as it is; without what was done once. None if it has no time of a cell."""
+    machine as busy as it is; without what was done once. `relative`: how much longer than the first each of a
+    cell's networks takes. None if it has no time of a cell."""
     num_epochs = _num_epochs(state)
     epochs = []
-    for cell, networks in flops.items():
+    for cell, shares in relative.items():
         walls = [item.wall_seconds for item in state.evaluations if item.cell == cell.key]
         if not walls or walls[0] is None:
             return None
         first = walls[0] * (1 - once_share) / num_epochs
-        epochs += [first * max(found / networks[0], LEAST_SHARE) for found in networks]
+        epochs += [first * share for share in shares]
     return NetworkCosts(epochs, whole)
 
 
@@ -184,25 +187,10 @@ def epochs_of(config: RunConfig, epoch: float) -> float:
 def planned_networks(
     planned: Plan, config: RunConfig, dataset: Dataset, num_cells: int, params: str | None
 ) -> NetworkCosts:
-    """Those of a typical cell of the search's last step, `num_cells` times, before any is known."""
-    assert planned.epoch_seconds is not None and planned.typical is not None, "the evaluator trains"
-    sample = MARGIN * planned.epoch_seconds / len(dataset.folds[0].train)
-    flops = flops_of(Cell.parse(planned.typical), spec_of(config, dataset), params)
-    return NetworkCosts.of(dataset, sample, flops).repeated(num_cells)
-
-
-def flops_of(cell: Cell, spec: NetworkSpec, params: str | None) -> list[float]:
-    """FLOPs of every network that selection trains of a cell, the original first."""
-    shapes = [macro_variants.original(cell, spec)]
-    if params is not None:
-        shapes += macro_variants.alternatives(cell, spec, macro_variants.parse_params_range(params))
-    specs = [
-        spec.replace(motifs=shape.motifs, normal_cells_per_motif=shape.normal_cells, filters=shape.filters)
-        for shape in shapes
-    ]
-    return [float(network_cost(cell, changed).flops) for changed in specs]
-
-
-def spec_of(config: RunConfig, dataset: Dataset) -> NetworkSpec:
-    """The networks of a stage's configuration."""
-    return tasks.get(config.dataset.type).network_spec(config, dataset)
+    """Those of a typical cell of the search's last step, `num_cells` times, before any is known: they are
+    probed."""
+    assert planned.typical is not None, "the evaluator trains"
+    cell = Cell.parse(planned.typical)
+    cost = epoch_time.sample_cost(config, dataset, cell, params)
+    sizes = epoch_time.sizes_of(cell, epoch_time.spec_of(config, dataset), params)
+    return NetworkCosts.of(dataset, cost, sizes).repeated(num_cells)

@@ -156,7 +156,8 @@ def start(
         planned, busy = _planned(config, tell)
         later = _later_costs(planned, configs, dataset, startup, state)
         config, fraction = _cut_search(planned, config, later, state)
-        state.expected = _expected(planned, config, startup, later, fraction).slower(busy)
+        searched = _expected(planned, config, startup, fraction).slower(busy)
+        state.expected = searched.with_stages(later)
     state.spent_seconds = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
     return WholeJob(folder, stages, tell, time.monotonic(), told)
@@ -203,7 +204,7 @@ def _later_costs(
     startup: Startup,
     state: JobState,
 ) -> dict[str, StageCost]:
-    """What the stages after the search are expected to take, by what the plan probed."""
+    """What the stages after the search are expected to take, by probes of what may come out of it."""
     found = {}
     for stage, config in configs.items():
         networks = costs.planned_networks(planned, config, dataset, state.num_cells, state.params)
@@ -225,7 +226,7 @@ def _cut_search(
     if state.max_hours is None:
         return config, 1.0
     children, total = config.search_strategy.max_children, state.max_hours * 3600
-    wanted = sum(later[stage].trainings + budget.STAGE_OVERHEAD for stage in state.configs)
+    wanted = sum(budget.MARGIN * later[stage].trainings + budget.STAGE_OVERHEAD for stage in state.configs)
     # Confirmations are as many whatever the children are: beside the steps the search gets time for them, as
     # far as no later stage wants it.
     confirmed = budget.MARGIN * planned.confirmation_seconds
@@ -242,10 +243,8 @@ def _cut_search(
     return configurations.changed(share.cut_search(config), changes), share.max_children / children
 
 
-def _expected(
-    planned: Plan, config: RunConfig, startup: Startup, later: Mapping[str, StageCost], fraction: float
-) -> Expectation:
-    """What all stages are expected to take, with this fraction of the children that were planned."""
+def _expected(planned: Plan, config: RunConfig, startup: Startup, fraction: float) -> Expectation:
+    """What the search is expected to take, with this fraction of the children that were planned."""
     costs = [budget.StepCost(step.num_networks, budget.MARGIN * step.seconds) for step in planned.steps]
     steps = tuple(
         StepAhead(step.step, budget.MARGIN * step.candidate_seconds(planned.num_workers), seconds)
@@ -253,4 +252,4 @@ def _expected(
     )
     trainings = sum(item.seconds for item in steps) + planned.confirmation_seconds
     search = startup.search(config, planned, trainings)
-    return Expectation({"search": search, **later}, steps, planned.once_share)
+    return Expectation({"search": search}, steps, planned.once_share)

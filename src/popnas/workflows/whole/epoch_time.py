@@ -4,16 +4,70 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from popnas import tasks
+import numpy as np
+from scipy.optimize import nnls
+
+from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.evaluators.training import probing
+from popnas.evaluators.training import fits, probing
 from popnas.evaluators.training.context import TrainingContext
 from popnas.evaluators.training.placing import placement
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
 from popnas.process_state import torch_in_turn
+from popnas.workflows.models import macro_variants, requests
 from popnas.workflows.models.folder import TrainingLog
+from popnas.workflows.models.macro_variants import Macro
+
+_UNTOLD = 0.1
+"""How much it counts, against a probe, that layers and arithmetic take half of the time each: one network
+alone does not tell them apart."""
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """What a network's time goes by: how many cells are stacked, and the FLOPs of a sample."""
+
+    cells: int
+    flops: float
+
+
+@dataclass(frozen=True)
+class SampleCost:
+    """Seconds of a training sample for every stacked cell and for every FLOP. Small networks of equal depth
+    take equally long, whatever their FLOPs: of a network of 6 filters those of 12 have four times the FLOPs
+    and took 0.7 to 1.0 times as long."""
+
+    per_cell: float
+    per_flop: float
+
+    @classmethod
+    def of(cls, probed: Sequence[tuple[NetworkSize, float]]) -> SampleCost:
+        """That of probed networks, with their seconds; the first is the one that others are like."""
+        first, seconds = probed[0]
+        scale = np.array([first.cells, first.flops]) / seconds
+        # Relative to what each took, or the largest alone would decide.
+        rows = [[size.cells / taken, size.flops / taken] / scale for size, taken in probed]
+        coefficients, _ = nnls(
+            np.array([*rows, [_UNTOLD, 0.0], [0.0, _UNTOLD]]),
+            np.array([*(1.0 for _ in rows), _UNTOLD / 2, _UNTOLD / 2]),
+        )
+        per_cell, per_flop = coefficients / scale
+        return cls(float(per_cell), float(per_flop))
+
+    def seconds(self, size: NetworkSize) -> float:
+        """Those of a training sample of such a network."""
+        return self.per_cell * size.cells + self.per_flop * size.flops
+
+
+def sizes_of(cell: Cell, spec: NetworkSpec, params: str | None) -> list[NetworkSize]:
+    """Those of every network that selection trains of a cell, the original first."""
+    return [_size(cell, _shaped(spec, shape)) for shape in _shapes(cell, spec, params)]
 
 
 def logged(log: TrainingLog) -> float | None:
@@ -23,9 +77,27 @@ def logged(log: TrainingLog) -> float | None:
     return statistics.median(seconds) if len(seconds) > 1 else None
 
 
+def sample_cost(config: RunConfig, dataset: Dataset, cell: Cell, params: str | None) -> SampleCost:
+    """What training samples take here in the networks that selection trains of a cell: the original and the
+    dearest that fits into memory are probed."""
+    spec, room = spec_of(config, dataset), fits.Room.of(config, dataset)
+    batch_size = min(config.dataset.batch_size, len(dataset.train))
+    first, *others = _shapes(cell, spec, params)
+    shapes = [first]
+    for shape in sorted(others, key=lambda shape: _size(cell, _shaped(spec, shape)).flops, reverse=True):
+        if room.may_hold(fits.need_of(cell, _shaped(spec, shape), batch_size)):
+            shapes.append(shape)
+            break
+    found = []
+    for shape in shapes:
+        changed = requests.with_macro(config, shape.motifs, shape.normal_cells, shape.filters)
+        found.append((_size(cell, _shaped(spec, shape)), probed(changed, dataset, cell)))
+    return SampleCost.of(found)
+
+
 def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
     """Seconds a sample that training a cell's post-search network takes here."""
-    spec = tasks.get(config.dataset.type).network_spec(config, dataset).replace(is_post_search=True)
+    spec = spec_of(config, dataset).replace(is_post_search=True)
     context = TrainingContext(config, dataset, spec, placement(config, spec))
     few, validation = probing.few_samples(context, cell)
     with torch_in_turn(config.others.executor.threads):
@@ -33,3 +105,23 @@ def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
         result, _ = probing.probe_epochs(context, cell, splits, time.perf_counter)
     records = result.epochs[1:] or result.epochs
     return statistics.median(record.training_seconds for record in records) / len(few)
+
+
+def spec_of(config: RunConfig, dataset: Dataset) -> NetworkSpec:
+    """The networks of a stage's configuration."""
+    return tasks.get(config.dataset.type).network_spec(config, dataset)
+
+
+def _shapes(cell: Cell, spec: NetworkSpec, params: str | None) -> list[Macro]:
+    shapes = [macro_variants.original(cell, spec)]
+    if params is not None:
+        shapes += macro_variants.alternatives(cell, spec, macro_variants.parse_params_range(params))
+    return shapes
+
+
+def _shaped(spec: NetworkSpec, shape: Macro) -> NetworkSpec:
+    return spec.replace(motifs=shape.motifs, normal_cells_per_motif=shape.normal_cells, filters=shape.filters)
+
+
+def _size(cell: Cell, spec: NetworkSpec) -> NetworkSize:
+    return NetworkSize(int(networks.num_cells_stacked(cell, spec)[0]), float(network_cost(cell, spec).flops))

@@ -182,9 +182,10 @@ class WholeJob:
         self.tell(PhaseStarted("probing the best cell's network"))
         dataset = training_data.load(config, self.path)
         cells = selection.chosen_cells(self.folder, self.state.num_cells, is_from_front=False)
-        spec, sample = costs.spec_of(config, dataset), epoch_time.probed(config, dataset, cells[0])
-        flops = {cell: costs.flops_of(cell, spec, self.state.params) for cell in cells}
-        networks = NetworkCosts.of(dataset, sample, [found for each in flops.values() for found in each])
+        spec, params = epoch_time.spec_of(config, dataset), self.state.params
+        cost = epoch_time.sample_cost(config, dataset, cells[0], params)
+        sizes = {cell: epoch_time.sizes_of(cell, spec, params) for cell in cells}
+        networks = NetworkCosts.of(dataset, cost, [size for each in sizes.values() for size in each])
         if self.state.max_hours is not None:
             epoch, later = networks.selection_epoch(num_workers(config)), 0.0
             if "training" in self.state.stages:
@@ -194,7 +195,11 @@ class WholeJob:
             share = budget.selection_share(self._left(), epochs, epoch, later)
             self._decided("selection", config, share, budget.STAGE_END)
         once, state = self.state.expected.once_share, self.folder.state()
-        measured = costs.searched_networks(state, once, flops, networks.whole) or networks
+        relative = {
+            cell: [cost.seconds(size) / cost.seconds(each[0]) for size in each]
+            for cell, each in sizes.items()
+        }
+        measured = costs.searched_networks(state, once, relative, networks.whole) or networks
         self._expect("selection", measured.selection_epoch(num_workers(config)))
         self._expect("training", measured.training_epoch)
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from popnas import tasks
 from popnas.cells import Cell
@@ -10,8 +12,9 @@ from popnas.evaluation import Evaluation
 from popnas.runs import RunState
 from popnas.runs.journal import Event
 from popnas.workflows.settings import load_config
-from popnas.workflows.whole import costs, time_left
+from popnas.workflows.whole import costs, epoch_time, time_left
 from popnas.workflows.whole.costs import NetworkCosts, Startup
+from popnas.workflows.whole.epoch_time import NetworkSize, SampleCost
 
 CELL = Cell.parse("[(-1, 3x3 conv, -1, 3x3 conv)]")
 
@@ -35,15 +38,16 @@ def test_the_time_is_told_in_seconds_where_minutes_would_be_false():
 
 def test_networks_share_workers_and_the_largest_is_not_shared(loaded):
     _, dataset = loaded
-    networks = NetworkCosts.of(dataset, 0.5, [10.0, 20.0, 30.0, 1.0])
+    sizes = [NetworkSize(2, 10.0), NetworkSize(4, 20.0), NetworkSize(2, 60.0), NetworkSize(2, 1.0)]
+    networks = NetworkCosts.of(dataset, SampleCost(0.2, 0.01), sizes)
     first = networks.epochs[0]
     assert first > 0.5 * len(dataset.train)
     # The smallest is not as fast as its FLOPs are few.
-    assert networks.epochs == pytest.approx([first, 2 * first, 3 * first, costs.LEAST_SHARE * first])
-    assert networks.selection_epoch(1) == pytest.approx(6.3 * first)
-    assert networks.selection_epoch(2) == pytest.approx(6.3 * first / 2)
-    assert networks.selection_epoch(99) == pytest.approx(3 * first)
-    assert networks.training_epoch == pytest.approx(0.5 * len(dataset.full_train) * 6.3 / 4)
+    assert networks.epochs == pytest.approx([first, 2 * first, 2 * first, 0.82 * first])
+    assert networks.selection_epoch(1) == pytest.approx(5.82 * first)
+    assert networks.selection_epoch(2) == pytest.approx(5.82 * first / 2)
+    assert networks.selection_epoch(99) == pytest.approx(2 * first)
+    assert networks.training_epoch == pytest.approx(0.5 * len(dataset.full_train) * 5.82 / 4)
     assert networks.repeated(3).selection_epoch(1) == pytest.approx(3 * networks.selection_epoch(1))
 
 
@@ -61,25 +65,55 @@ def state(wall, folds=1):
 
 
 def test_epochs_after_the_search_take_as_long_as_in_it():
-    flops = {CELL: [10.0, 30.0]}
-    found = costs.searched_networks(state(50.0), 0.2, flops, 1.25)
+    relative = {CELL: [1.0, 3.0]}
+    found = costs.searched_networks(state(50.0), 0.2, relative, 1.25)
     assert found.epochs == pytest.approx([20.0, 60.0])  # what candidates do once is no epoch
     assert found.training_epoch == pytest.approx(1.25 * 40.0)
-    assert costs.searched_networks(state(50.0, folds=2), 0.2, flops, 1.25).epochs[0] == pytest.approx(10.0)
+    assert costs.searched_networks(state(50.0, folds=2), 0.2, relative, 1.25).epochs[0] == pytest.approx(10.0)
 
 
 def test_what_was_not_measured_is_not_guessed():
-    assert costs.searched_networks(state(None), 0.2, {CELL: [10.0]}, 1.25) is None
-    assert costs.searched_networks(state(1.0), 0.2, {Cell(): [10.0]}, 1.25) is None
+    assert costs.searched_networks(state(None), 0.2, {CELL: [1.0]}, 1.25) is None
+    assert costs.searched_networks(state(1.0), 0.2, {Cell(): [1.0]}, 1.25) is None
 
 
 def test_wider_and_deeper_networks_take_longer(loaded):
     config, dataset = loaded
-    spec = costs.spec_of(config, dataset)
-    alone, many = (costs.flops_of(CELL, spec, params) for params in (None, "300;300000"))
+    spec = epoch_time.spec_of(config, dataset)
+    alone, many = (epoch_time.sizes_of(CELL, spec, params) for params in (None, "300;300000"))
     assert len(alone) == 1 and many[0] == alone[0]
-    few, several = (NetworkCosts.of(dataset, 0.5, flops) for flops in (alone, many))
+    few, several = (NetworkCosts.of(dataset, SampleCost(0.2, 1e-6), sizes) for sizes in (alone, many))
     assert several.selection_epoch(1) > several.training_epoch > few.training_epoch
+
+
+def test_layers_and_arithmetic_are_told_apart_by_two_networks():
+    first, wide = NetworkSize(3, 10.0), NetworkSize(5, 90.0)
+    cost = SampleCost.of([(first, 0.3), (wide, 0.5)])  # as many layers more as seconds: FLOPs cost nothing
+    assert cost.seconds(NetworkSize(11, 500.0)) == pytest.approx(1.1, rel=0.1)
+    cost = SampleCost.of([(first, 1.0), (wide, 9.0)])  # as many FLOPs more
+    assert cost.seconds(NetworkSize(3, 500.0)) == pytest.approx(50.0, rel=0.1)
+    alone = SampleCost.of([(first, 1.0)])
+    assert alone.seconds(first) == pytest.approx(1.0)
+    assert alone.seconds(NetworkSize(3, 20.0)) == pytest.approx(1.5)
+
+
+@hypothesis.given(
+    cells=st.lists(st.integers(1, 40), min_size=1, max_size=3),
+    flops=st.lists(st.floats(1e3, 1e12), min_size=3, max_size=3),
+    seconds=st.lists(st.floats(1e-6, 1e3), min_size=3, max_size=3),
+)
+def test_costs_are_never_negative_nor_nothing(cells, flops, seconds):
+    sizes = [NetworkSize(*size) for size in zip(cells, flops, strict=False)]
+    cost = SampleCost.of(list(zip(sizes, seconds, strict=False)))
+    assert cost.per_cell >= 0 and cost.per_flop >= 0
+    assert all(0 < cost.seconds(size) < float("inf") for size in sizes)
+
+
+def test_the_networks_that_selection_may_train_are_probed(loaded):
+    config, dataset = loaded
+    cost = epoch_time.sample_cost(config, dataset, CELL, "300;300000")
+    sizes = epoch_time.sizes_of(CELL, epoch_time.spec_of(config, dataset), "300;300000")
+    assert all(0 < cost.seconds(size) < 1 for size in sizes)
 
 
 def test_a_stage_with_workers_starts_twice(config):
