@@ -17,7 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from popnas.process_state import in_turn, without_warnings
 
@@ -57,6 +57,8 @@ STYLE: dict[str, Any] = {
     "path.simplify": True,
     # No text is a formula: names of users may hold dollar signs.
     "text.parse_math": False,
+    # Names of parts in an SVG are drawn from it, and not at random: equal figures are equal files.
+    "svg.hashsalt": "popnas",
 }
 # What belongs to the whole process and not to a look.
 _NOT_OF_A_LOOK = ("backend", "interactive", "toolbar", "webagg", "tk.", "keymap", "date.epoch", "docstring")
@@ -142,6 +144,14 @@ def scale_axis(axis: Axis, unit: str) -> None:
     """Ticks like 250 ms or 1.2 M for an axis of values in `unit` ("s" for seconds, "" for counts)."""
     axis.set_major_formatter(_Scaled(unit))
     axis.set_major_locator(MaxNLocator(5))
+
+
+def log_scale_y(axes: Axes) -> None:
+    """A logarithmic y axis with ticks like 0.02, 0.05, 0.1 (matplotlib's own are formulas)."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def build(
     job.tell_warnings()
     folder.make()
     with folder.lock():
-        folder.start(Started(VERSION, config.to_json(), request, command), environment())
+        folder.start(Started(VERSION, config.to_json(), request, command).to_json(), environment())
         return job.run(folder.read())
 
 

@@ -5,22 +5,16 @@ It is no run's folder: a search cannot be resumed in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
-from popnas import files
-from popnas.errors import JournalError, RunFolderError
 from popnas.evaluation import Curve
-from popnas.records import FormError, Json, Record
-from popnas.runs.journal import Event, Journal, damaged_event
-from popnas.runs.lock import RunLock
-from popnas.storage import storage_errors
+from popnas.records import Json, Record
+from popnas.runs.journal import Event
+from popnas.workflows.tables.journal_folder import JournalFolder
 from popnas.workflows.tables.request import TableRequest
 
 VERSION = 1
-_BUILD = "build"
 
 
 @dataclass(frozen=True)
@@ -63,83 +57,21 @@ class Built:
             self.trained.setdefault((found.cell, found.repetition), found.curve)
 
 
-class BuildFolder:
-    """Its paths, its lock and its journal."""
+class BuildFolder(JournalFolder[Built]):
+    """Its table, and what every such folder has."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    place, first, version = "build", "table_started", VERSION
+    begun, kept = "`popnas bench build` began a table", "tables being built"
 
     @property
     def table(self) -> Path:
         """The table, once it is whole."""
         return self.path / "table.npz"
 
-    @property
-    def debug_log(self) -> Path:
-        """What workers print."""
-        return self.path / "debug.log"
+    def of_start(self, event: Event) -> Built:
+        """See `JournalFolder`."""
+        return Built(Started.from_json(event.content))
 
-    @cached_property
-    def journal(self) -> Journal:
-        """Append only while the lock is held."""
-        return Journal(self.path / _BUILD / "journal.jsonl")
-
-    def lock(self) -> RunLock:
-        """Keeps a second process out."""
-        return RunLock(self.path / _BUILD / "lock")
-
-    def make(self) -> None:
-        """Make the folder.
-
-        Raises:
-            RunFolderError: something is there already.
-            StorageError: the disk refused.
-        """
-        with storage_errors(self.path):
-            try:
-                (self.path / _BUILD).mkdir(parents=True)
-            except FileExistsError:
-                raise RunFolderError(f"{self.path} exists already: choose another `name`.") from None
-
-    def start(self, started: Started, volatile: Mapping[str, str]) -> None:
-        """Write the first event, if there is none yet; the lock is held."""
-        if not files.is_named(self.journal.path) or not self.journal.events():
-            self.journal.append("table_started", dict(started.to_json()), dict(volatile))
-
-    def read(self) -> Built:
-        """What the journal says.
-
-        Raises:
-            RunFolderError: no table is being built there, or by another version.
-            JournalError: the journal is damaged.
-        """
-        if not files.is_named(self.journal.path):
-            raise RunFolderError(
-                f"{self.path} is no folder in which `popnas bench build` began a table"
-                + (": it does not exist." if not files.exists(self.path) else ".")
-            )
-        events = self.journal.events()
-        if not events or events[0].event != "table_started":
-            raise RunFolderError(
-                f"{self.journal.path} does not begin with 'table_started': nothing is trained there yet. "
-                "Start again with another `name`."
-            )
-        if events[0].content.get("version") != VERSION:
-            raise RunFolderError(
-                f"{self.path} was written in version {events[0].content.get('version')!r} of the format of "
-                f"tables being built; this popnas goes on with version {VERSION}."
-            )
-        return self._replayed(events)
-
-    def _replayed(self, events: list[Event]) -> Built:
-        event = events[0]
-        try:
-            built = Built(Started.from_json(event.content))
-            for event in events:
-                built.apply(event)
-        except FormError as error:
-            raise self._damaged(event, error) from error
-        return built
-
-    def _damaged(self, event: Event, error: Exception) -> JournalError:
-        return damaged_event(self.journal.path, event, error)
+    def apply(self, done: Built, event: Event) -> None:
+        """See `JournalFolder`."""
+        done.apply(event)

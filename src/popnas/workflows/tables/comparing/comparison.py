@@ -1,0 +1,211 @@
+"""A comparison of searches over one table, resumable after any interruption.
+
+Every trial (a method with one seed) is one event of a journal, on disk before the next result is waited for;
+what is made of them does not depend on the order in which they ended, nor on how many workers did them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from popnas import evaluators, executors
+from popnas.errors import PopnasError
+from popnas.evaluators import Evaluator
+from popnas.evaluators.nasbench201 import stored
+from popnas.events import Listen, PhaseAdvanced, PhaseStarted, RunOpened, Warned, nobody
+from popnas.executors import Executor, Job, Work
+from popnas.process_state import forks, torch_as_imported
+from popnas.report import canvas
+from popnas.report.views import Views
+from popnas.runs.folder import place_of_run
+from popnas.storage import write_bytes, write_json
+from popnas.strategy import round_significant
+from popnas.workflows.tables import nasbench201_files
+from popnas.workflows.tables.building import environment
+from popnas.workflows.tables.comparing import curves, nsga2, progressive, trial
+from popnas.workflows.tables.comparing.folder import (
+    VERSION,
+    Compared,
+    ComparisonFolder,
+    ComparisonStarted,
+    TrialDone,
+)
+from popnas.workflows.tables.comparing.ground import ground_of
+from popnas.workflows.tables.comparing.judging import Judge
+from popnas.workflows.tables.comparing.request import WALKS, CompareRequest
+from popnas.workflows.tables.comparing.results import ComparisonResult, Results
+from popnas.workflows.tables.comparing.trial import Trial, TrialSetup, Tried, num_firsts
+
+_SECONDS_DIGITS = 3
+
+
+@torch_as_imported()
+def compare(
+    source: Path,
+    request: CompareRequest,
+    *,
+    name: str | None = None,
+    logs: Path | str = "logs",
+    workers: int | None = None,
+    tell: Listen = nobody,
+) -> ComparisonResult:
+    """Compare over a table of cells, or over figures of NAS-Bench-201 in any of their files, which are kept
+    in the folder `logs/name` (default: date and time); `workers`: None for one per core.
+
+    Raises:
+        UserError: a mistake in the request, the table or a configuration, or a name that is taken.
+        PopnasError: a search failed.
+    """
+    forks.check("a comparison")
+    request.check()
+    if "nsga2" in request.methods:
+        nsga2.check_installed()
+    folder = ComparisonFolder(place_of_run(logs, name))
+    with tempfile.TemporaryDirectory() as scratch:
+        table = _as_arrays(source, Path(scratch), tell)
+        evaluator = _checked(table, request, tell)
+        folder.make()
+        if table.parent == Path(scratch):
+            write_bytes(folder.nasbench201, table.read_bytes(), is_durable=True)
+            table = folder.nasbench201
+    request = _with_seconds(request, evaluator)
+    with folder.lock():
+        started = ComparisonStarted(VERSION, str(table.absolute()), evaluator.facts(), request)
+        folder.start(started.to_json(), environment())
+        return _Comparison(folder, folder.read(), evaluator, tell).run(workers)
+
+
+@torch_as_imported()
+def resume(path: Path | str, *, workers: int | None = None, tell: Listen = nobody) -> ComparisonResult:
+    """Go on with a comparison; of a finished one tables and plots are written again.
+
+    Raises:
+        UserError: no such folder, locked by another process, or another table.
+        PopnasError: a search failed.
+    """
+    forks.check("a comparison")
+    folder = ComparisonFolder(Path(path))
+    with folder.lock():
+        compared = folder.read()
+        evaluator = _checked(Path(compared.started.table), compared.started.request, tell)
+        evaluator.compare(compared.started.facts)
+        return _Comparison(folder, compared, evaluator, tell).run(workers)
+
+
+def _as_arrays(source: Path, scratch: Path, tell: Listen) -> Path:
+    """The file itself if it holds plain arrays; else figures of NAS-Bench-201, read and kept as such."""
+    if source.suffix == ".npz":
+        return source
+    path = scratch / "nasbench201.npz"
+    stored.write(path, nasbench201_files.read(source, tell))
+    return path
+
+
+def _checked(table: Path, request: CompareRequest, tell: Listen) -> Evaluator:
+    """The evaluator of the table's own search, after a look at every configuration.
+
+    Raises:
+        UserError: a table or a configuration that cannot be searched.
+    """
+    tell(PhaseStarted("reading the table"))
+    config = progressive.default_config(table, request, request.seed)
+    evaluator = evaluators.create(config)
+    for sentence in [*evaluator.told, *evaluator.check()]:
+        tell(Warned(sentence))
+    firsts = num_firsts(evaluator)
+    if min(request.networks) <= firsts:
+        tell(
+            Warned(
+                f"a search begins with the {firsts} cells of at most one block: with {min(request.networks)} "
+                "networks it ends there."
+            )
+        )
+    for named in request.configs:
+        evaluators.create(progressive.planned(config, named, max(request.networks), firsts)).check()
+    return evaluator
+
+
+def _with_seconds(request: CompareRequest, evaluator: Evaluator) -> CompareRequest:
+    """With budgets in seconds: what so many networks of the median training time take."""
+    if request.seconds:
+        return request
+    ground = ground_of(evaluator, request.objective)
+    median = np.nanmedian(ground.seconds[ground.open_rows])
+    seconds = round_significant(median * np.array(request.networks), _SECONDS_DIGITS)
+    return dataclasses.replace(request, seconds=tuple(seconds.tolist()))
+
+
+class _Comparison:
+    """One comparison under way."""
+
+    def __init__(
+        self, folder: ComparisonFolder, compared: Compared, evaluator: Evaluator, tell: Listen
+    ) -> None:
+        self.folder, self.compared, self.evaluator, self.tell = folder, compared, evaluator, tell
+        self.request = compared.started.request
+
+    def run(self, workers: int | None) -> ComparisonResult:
+        """Do the trials that are not done yet, and write what they came to."""
+        self.tell(RunOpened(self.folder.path))
+        trials = _trials(self.request)
+        pending = [trial for trial in trials if trial.name not in self.compared.tried]
+        self.tell(PhaseStarted("searching", len(trials)))
+        if pending:
+            with self.folder.journal, self._executor(workers) as executor:
+                self._search(pending, len(trials), executor)
+        return self._written()
+
+    def _search(self, pending: Sequence[Trial], num_all: int, executor: Executor) -> None:
+        jobs = {trial.name: trial for trial in pending}
+        began, first = time.monotonic(), num_all - len(pending)
+        handed_out = [Job(name, trial.to_json()) for name, trial in jobs.items()]
+        for number, result in enumerate(executor.run(handed_out), start=1):
+            if result.value is None:
+                raise PopnasError(f"{result.id}: {result.error}\n{result.traceback or ''}".rstrip())
+            done = TrialDone(jobs[result.id], Tried.from_json(result.value))
+            self.folder.apply(self.compared, self.folder.journal.append("tried", dict(done.to_json())))
+            left = (time.monotonic() - began) / number * (len(pending) - number)
+            self.tell(PhaseAdvanced(first + number, f"about {left / 60:.0f} min left"))
+
+    def _executor(self, workers: int | None) -> Executor:
+        setup = TrialSetup(self.compared.started.table, self.request)
+        return executors.create(
+            "inline" if workers == 1 else "processes",
+            Work(f"{trial.__name__}:setup", f"{trial.__name__}:evaluate", setup.to_json()),
+            num_workers=workers,
+            log_path=self.folder.debug_log,
+        )
+
+    def _written(self) -> ComparisonResult:
+        self.tell(PhaseStarted("judging what was found"))
+        judge = Judge(ground_of(self.evaluator, self.request.objective))
+        results = Results(self.compared, self.request, judge)
+        result = results.result(str(self.folder.path), self.evaluator.facts())
+        # Two equal comparisons have equal files, wherever they lie.
+        write_json(
+            self.folder.result, {name: value for name, value in result.to_json().items() if name != "folder"}
+        )
+        found = results.curves()
+        curves.write_points(self.folder.csv, found)
+        views = Views(self.tell)
+        for kind in ("svg", "png"):
+            path = self.folder.curves(kind)
+            with views.view(str(path)):
+                write_bytes(path, canvas.encode_painted(lambda: curves.paint(result, found), kind))
+        return result
+
+
+def _trials(request: CompareRequest) -> list[Trial]:
+    """All, those of one seed together, so that an interrupted comparison has whole seeds."""
+    return [
+        Trial(name, seed, networks)
+        for seed in range(request.seed, request.seed + request.seeds)
+        for name in request.names
+        for networks in ([None] if name in WALKS else request.networks)
+    ]

@@ -1,0 +1,135 @@
+"""Searches of popnas, and a random choice in place of their predictors: planned for a number of networks."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from popnas import config as configurations
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets.npz.members import NpzMembers
+from popnas.evaluation import Evaluation
+from popnas.evaluators import Evaluator
+from popnas.evaluators.table import stored
+from popnas.records import Json, part
+from popnas.seeds import derive_seed
+from popnas.strategy import Proposal
+from popnas.tasks.image_classification import ImageClassification
+from popnas.workflows.searching import surrogates
+from popnas.workflows.searching.in_memory import MemorySearch
+from popnas.workflows.searching.steps import Grow, SearchSteps
+from popnas.workflows.settings import load_config, max_networks, name_rules
+from popnas.workflows.tables import nasbench201
+from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfig
+from popnas.workflows.tables.request import BenchmarkRequest
+
+_SECTIONS = ("search_space", "search_strategy", "others")
+"""Of a configuration's sections those in which searches over one table can differ."""
+
+
+def is_cells(path: Path) -> bool:
+    """Whether a file is a table of cells, and not of NAS-Bench-201."""
+    try:
+        members = NpzMembers(path, "", "")
+        return "format" in members.names and str(members.read("format")) == stored.FORMAT
+    except Exception:  # whoever reads it next tells what is wrong
+        return False
+
+
+def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig:
+    """The search over a table: of cells as it was built for, over its whole space; of NAS-Bench-201 as
+    `popnas bench nasbench201` does it natively.
+
+    Raises:
+        UserError: a table that cannot be read, or has no such fidelity.
+    """
+    if not is_cells(table):
+        asked = BenchmarkRequest("native", request.data_set, request.epochs or 12, seed=seed)
+        config = nasbench201.configuration(table, asked, seed)
+        changes: Json = {"search_strategy.additional_pareto_objectives": [request.objective]}
+        return configurations.changed(config, changes)
+    found = stored.read(table)
+    built = part(found.provenance, "configuration")
+    space = found.space
+    document: Json = {
+        "search_space": {
+            "blocks": space.num_blocks,
+            "lookback_depth": space.lookback_depth,
+            "operators": list(space.operators),
+        },
+        "search_strategy": {
+            "score_metric": found.metric_names.tolist()[0],
+            **part(built, "search_strategy"),
+            "additional_pareto_objectives": [request.objective],
+        },
+        "training_hyperparameters": {"epochs": request.epochs or int(found.epochs[-1])},
+        "dataset": {"type": part(built, "dataset").get("type", ImageClassification.name), "path": str(table)},
+        "others": {"evaluator": "table", "seed": seed, "trackers": []},
+    }
+    return load_config(document)
+
+
+def planned(base: RunConfig, named: NamedConfig | None, networks: int, firsts: int) -> RunConfig:
+    """A search's configuration for so many networks, `firsts` of them in the first two steps: K and the
+    exploration cells in the ratio that they have, as many as fit, unless the named configuration says.
+
+    Raises:
+        ConfigError: the named configuration is none over `base`.
+    """
+    strategy = _merged(base, named).search_strategy
+    share = strategy.max_exploration_children / strategy.max_children
+
+    def with_children(children: int) -> RunConfig:
+        changes: Json = {
+            "search_strategy.max_children": children,
+            "search_strategy.max_exploration_children": round(share * children),
+        }
+        return _merged(configurations.changed(base, changes), named)
+
+    def most(children: int) -> int:
+        config = with_children(children)
+        return firsts + sum(max_networks(config, step) for step in range(2, config.search_space.blocks + 1))
+
+    fitting = bisect.bisect_right(range(1, networks + 1), networks, key=most)
+    return with_children(max(fitting, 1))
+
+
+def _merged(base: RunConfig, named: NamedConfig | None) -> RunConfig:
+    """With what a named configuration says of the search; the table, its fidelity and the seed stay."""
+    if named is None:
+        return base
+    partial: Json = {name: part(named.partial, name) for name in _SECTIONS}
+    merged = configurations.merge(base, partial, sets=named.sets, names=name_rules())
+    kept = {name: getattr(base.others, name) for name in ("evaluator", "seed")}
+    return configurations.changed(merged, {f"others.{name}": value for name, value in kept.items()})
+
+
+def search(evaluator: Evaluator, networks: int) -> list[Evaluation]:
+    """What a search evaluates, at most so many."""
+    return MemorySearch(evaluator, networks).run()
+
+
+def random_choice(evaluator: Evaluator, networks: int) -> list[Evaluation]:
+    """The same steps, in which as many expansions are drawn evenly as a search may train."""
+    return MemorySearch(evaluator, networks, _growing_at_random).run()
+
+
+def _growing_at_random(steps: SearchSteps) -> Grow:
+    config = steps.evaluator.config
+
+    def grow(step: int, parents: Sequence[Cell]) -> list[Proposal]:
+        expansion = surrogates.expanded(step, parents, steps.evaluator)
+        rng = np.random.default_rng(derive_seed(config.others.seed, "random choice", step))
+        drawn = rng.permutation(len(expansion))[: max_networks(config, step)]
+        return [Proposal(cell) for cell in steps.space.decode(expansion.canonical[drawn])]
+
+    return grow
+
+
+def in_pnas_mode(config: RunConfig) -> RunConfig:
+    """The same search by predicted scores alone."""
+    return configurations.changed(config, {"others.pnas_mode": True})
