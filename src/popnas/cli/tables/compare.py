@@ -141,6 +141,7 @@ def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig
     metavar="N",
     help="What searches see.  [default: the table's last; of a benchmark 12]",
 )
+@click.option("--blocks", type=click.IntRange(min=1), metavar="N", help="Only cells of up to so many.")
 @click.option("--data-set", metavar="NAME", default="cifar10", show_default=True, help="Of NAS-Bench-201.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="At once.  [default: one per core]")
 @click.option("--name", metavar="NAME", help="Name of the folder below logs/.  [default: date and time]")
@@ -188,7 +189,7 @@ def compare(
     if is_json:
         print_json(result.to_json())
     else:
-        echo(_as_text(result))
+        echo(as_text(result))
 
 
 def _given_beside() -> list[str]:
@@ -202,7 +203,8 @@ def _given_beside() -> list[str]:
     ]
 
 
-def _as_text(result: ComparisonResult) -> str:
+def as_text(result: ComparisonResult) -> str:
+    """A table for each budget."""
     request = result.request
     readings = [(reading.axis, reading.at) for reading in result.readings]
     lines = [f"Means over {counted(request.seeds, 'seed')} with 95 % intervals (Student's t)."]

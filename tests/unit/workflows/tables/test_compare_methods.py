@@ -252,6 +252,17 @@ def test_genes_reach_every_candidate(contexts: dict[str, TrialContext], kind: st
     assert space.num_operators == ground.choices[2] and NO_BLOCK[1] == -1
 
 
+@pytest.mark.parametrize("method", ["progressive-random", *WALKS])
+def test_cells_may_be_of_fewer_blocks(tables: dict[str, Path], method: str) -> None:
+    needed(method)
+    request = CompareRequest(networks=(30,), blocks=2)
+    context = TrialContext(TrialSetup(str(tables["sampled"]), request))
+    blocks = bulk.num_blocks(stored.read(tables["sampled"]).cells)
+    tried = context.tried(trial_of(method, 1))
+    assert set(blocks[list(tried.rows)]) - {0} == {1, 2}
+    assert (blocks[context.ground.open_rows] <= 2).all()
+
+
 # --- what the methods are ---
 
 

@@ -219,15 +219,25 @@ def test_figures_are_those_of_the_table(table: Path, tmp_path: Path) -> None:
     assert written["readings"] == [item.to_json() for item in result.readings]
 
 
-def test_a_named_configuration_is_compared_under_its_name(table: Path, tmp_path: Path) -> None:
+def test_a_named_configuration_is_compared_under_its_name(
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "wide.json").write_text('{"search_strategy": {"max_children": 4}}')
     status = run(
         ["bench", "compare", "-p", str(table), "--method", "progressive-random", "-j",
          f"wide={tmp_path / 'wide.json'}", "--set", "wide:others.accuracy_predictor_ensemble_units=1",
          "--set", "few:search_space.blocks=1", "--seeds", "1", "--networks", "12", "--workers", "1",
-         "--name", "named"]
+         "--name", "named", "--json"]
     )  # fmt: skip
     assert status == 0
+    result = json.loads(capsys.readouterr().out)
+    used = {item["method"]: item["networks"] for item in result["readings"] if item["axis"] == "networks"}
+    # Seven cells of at most one block; K = 4 says how many more; of one block there are no more.
+    assert used == {"progressive-random": 12, "wide": 11, "few": 7}
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class CellGround(Ground):
     """The cells of a table that `popnas bench build` made.
 
     Genes: the number of blocks, then of every block its inputs and operators. Of a cell that the table lacks
-    the last block is left out, until it has it. `evaluator` must be of the table's whole space.
+    the last block is left out, until it has it. Cells may be of fewer blocks than the table's.
     """
 
     first_is_chosen_by = True
@@ -80,15 +80,17 @@ class CellGround(Ground):
     def __init__(self, evaluator: TableEvaluator, objective: str) -> None:
         super().__init__()
         table = self.table = evaluator.table
-        assert evaluator.space.num_blocks == table.space.num_blocks
+        self.space = evaluator.space
+        assert self.space.operators == table.space.operators
         self.keys = [cell.key for cell in table.space.decode(table.cells)]
         self.num_trainings = table.repetitions
         metric = table.metric_names.tolist().index(evaluator.config.search_strategy.score_metric)
         self.scores = table.metrics[:, :, evaluator.epoch, metric].astype(np.float64)
         self.seconds = table.training_seconds[:, :, evaluator.epoch].astype(np.float64)
         self.costs = self._costs(objective)
-        self.open_rows = np.flatnonzero(table.num_blocks > 0)
-        self.choices = [table.space.num_blocks, *(len(values) for values in self._values())]
+        is_open = (table.num_blocks > 0) & (table.num_blocks <= self.space.num_blocks)
+        self.open_rows = np.flatnonzero(is_open)
+        self.choices = [self.space.num_blocks, *(len(values) for values in self._values())]
         self._index = evaluator.index
 
     def _costs(self, objective: str) -> np.ndarray:
@@ -101,7 +103,7 @@ class CellGround(Ground):
 
     def _values(self) -> list[Sequence[int]]:
         """Of every gene after the first what it may mean: an input or an operator."""
-        space = self.table.space
+        space = self.space
         return [
             values
             for index in range(space.num_blocks)
@@ -109,7 +111,9 @@ class CellGround(Ground):
         ]
 
     def _neighbours(self, row: int) -> np.ndarray:
-        rows = np.unique(self._index.rows(neighbours(self.table.cells[row], self.table.space)))
+        rows = np.unique(
+            self._index.rows(neighbours(self.table.cells[row, : self.space.num_blocks], self.space))
+        )
         return rows[np.isin(rows, self.open_rows) & (rows != row)]
 
     def decode(self, genes: Sequence[int]) -> int:

@@ -12,6 +12,7 @@ from popnas import config as configurations
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets.npz.members import NpzMembers
+from popnas.errors import UserError
 from popnas.evaluation import Evaluation
 from popnas.evaluators import Evaluator
 from popnas.evaluators.table import stored
@@ -48,6 +49,8 @@ def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig
         UserError: a table that cannot be read, or has no such fidelity.
     """
     if not is_cells(table):
+        if request.blocks is not None:
+            raise UserError(f"`blocks` {request.blocks}: NAS-Bench-201 is searched whole. Leave it out.")
         asked = BenchmarkRequest("native", request.data_set, request.epochs or 12, seed=seed)
         config = nasbench201.configuration(table, asked, seed)
         changes: Json = {"search_strategy.additional_pareto_objectives": [request.objective]}
@@ -57,7 +60,7 @@ def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig
     space = found.space
     document: Json = {
         "search_space": {
-            "blocks": space.num_blocks,
+            "blocks": request.blocks or space.num_blocks,
             "lookback_depth": space.lookback_depth,
             "operators": list(space.operators),
         },

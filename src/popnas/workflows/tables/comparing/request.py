@@ -55,6 +55,7 @@ class CompareRequest(Record):
         seconds: budgets in seconds of simulated training; empty: the median training times `networks`.
         objective: what is optimised beside the score, and spans the hypervolume with it.
         epochs: the fidelity that searches see; None: the table's last (NAS-Bench-201: 12).
+        blocks: only cells of up to so many blocks; None: all of the table.
         data_set: of NAS-Bench-201.
     """
 
@@ -66,6 +67,7 @@ class CompareRequest(Record):
     seconds: tuple[float, ...] = ()
     objective: str = "time"
     epochs: int | None = None
+    blocks: int | None = None
     data_set: str = "cifar10"
 
     @property

@@ -1,0 +1,140 @@
+"""Searches over tables: this one against others with the same seeds and budgets; means with 95 % intervals.
+
+At 60, 100 and 150 networks: over our own tables (`benchmarks/tables/*.npz`) with seeds 0 to 199; over
+NAS-Bench-201 (`data/nasbench201` in the folder that POPNAS_SHARED names, default ../shared; left out without
+it) with seeds 0 to 29:
+
+- cifar10-12, cifar100-12, ImageNet16-120-12: validation accuracies after 12 epochs are the only signal;
+- cifar10-200: those after 200.
+
+    python benchmarks/bench_tables.py [NAME ...] [--seeds N] [--networks N,N] [--workers N] [--folder FOLDER]
+
+Every finished search is kept in FOLDER (default: logs/bench_tables), so the same command goes on after an
+interruption; tables and plots lie there, too. What is demanded is said beside what was measured, misses among
+it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from popnas.cli.tables.compare import as_text
+from popnas.events import JobEvent, PhaseAdvanced, Warned
+from popnas.workflows.tables.comparing import comparison
+from popnas.workflows.tables.comparing.request import CompareRequest
+from popnas.workflows.tables.comparing.results import ComparisonResult
+
+HERE = Path(__file__).parent
+SHARED = Path(os.environ.get("POPNAS_SHARED", HERE.parent.parent / "shared"))
+OTHERS = ("random", "progressive-random", "evolution", "nsga2")
+OWN = CompareRequest(seeds=200)
+BLOCKS = {"fashion_mnist": 2}
+"""Of tables that are whole for fewer blocks than they have cells of: the others are for predictors."""
+PUBLISHED = CompareRequest(seeds=30)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table with what is compared over it."""
+
+    name: str
+    table: Path
+    request: CompareRequest
+
+
+def cases() -> Iterator[Case]:
+    for table in sorted((HERE / "tables").glob("*.npz")):
+        yield Case(table.stem, table, replace(OWN, blocks=BLOCKS.get(table.stem)))
+    benchmark = SHARED / "data" / "nasbench201" / "nasbench201.parquet"
+    if not benchmark.is_file():
+        print(f"NAS-Bench-201 is left out: there is no {benchmark}")
+        return
+    for data_set in ("cifar10", "cifar100", "ImageNet16-120"):
+        yield Case(f"{data_set}-12", benchmark, replace(PUBLISHED, data_set=data_set, epochs=12))
+    yield Case("cifar10-200", benchmark, replace(PUBLISHED, epochs=200))
+
+
+def hear(event: JobEvent) -> None:
+    if isinstance(event, Warned):
+        print(event.text, file=sys.stderr)
+    elif isinstance(event, PhaseAdvanced) and event.done % 20 == 0:
+        print(f"  {event.done} searches done, {event.what}", file=sys.stderr)
+
+
+def compared(case: Case, folder: Path, workers: int | None) -> ComparisonResult:
+    place = folder / case.name
+    if (place / "comparison").is_dir():
+        return comparison.resume(place, workers=workers, tell=hear)
+    return comparison.compare(
+        case.table, case.request, name=case.name, logs=folder, workers=workers, tell=hear
+    )
+
+
+def regrets(result: ComparisonResult, figure: str, networks: float) -> dict[str, float]:
+    return {
+        item.method: item.figures[figure].mean
+        for item in result.readings
+        if item.axis == "networks" and item.at == networks and figure in item.figures
+    }
+
+
+def verdicts(case: Case, result: ComparisonResult) -> Iterator[str]:
+    """What is demanded of the best search of popnas, and what it came to."""
+    ours = [name for name in result.request.names if name not in (*OTHERS, "local-search")]
+    for networks in result.request.networks:
+        for figure in ("score_regret", "hypervolume_regret"):
+            found = regrets(result, figure, networks)
+            known = [found[name] for name in OTHERS if name in found]
+            mine = {name: found[name] for name in ours if name in found}
+            if known and mine:
+                best = min(mine, key=mine.__getitem__)
+                ratio = mine[best] / min(known) if min(known) > 0 else float("inf")
+                is_met = "met" if ratio <= 0.5 else "missed"
+                yield (
+                    f"{networks} networks, {figure}: {best} has {ratio:.2f} of the best of "
+                    f"{', '.join(OTHERS)} (at most 0.5 of each is demanded: {is_met})"
+                )
+    if case.name == "cifar10-12":
+        tests = {name: test for name, test in regrets(result, "test", 100).items() if name in ours}
+        best = max(tests, key=tests.__getitem__, default=None)
+        if best is not None:
+            is_met = "met" if tests[best] >= 94.2 else "missed"
+            yield f"test after 100 networks: {best} {tests[best]:.2f} % (94.2 is demanded: {is_met})"
+    if case.name == "cifar10-200":
+        needed = {name: number for name in ours if (number := result.networks_to_best.get(name)) is not None}
+        shown = ", ".join(f"{name} {number:.0f}" for name, number in needed.items()) or "none of ours"
+        is_met = "met" if min(needed.values(), default=1e9) <= 60 else "missed"
+        yield f"networks until the optimum, median: {shown} (60 are demanded: {is_met})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--seeds", type=int, help="fewer than are demanded, for a look")
+    parser.add_argument("--networks", help="other budgets, as in 60,100")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--folder", type=Path, default=Path("logs/bench_tables"))
+    asked = parser.parse_args()
+    known = list(cases())
+    if unknown := set(asked.names) - {case.name for case in known}:
+        parser.error(f"no {', '.join(sorted(unknown))}; there are: {', '.join(case.name for case in known)}")
+    for case in known:
+        if asked.names and case.name not in asked.names:
+            continue
+        request = case.request if asked.seeds is None else replace(case.request, seeds=asked.seeds)
+        if asked.networks:
+            request = replace(request, networks=tuple(map(int, asked.networks.split(","))))
+        result = compared(replace(case, request=request), asked.folder, asked.workers)
+        print(f"\n## {case.name}\n\n{as_text(result)}\n")
+        for verdict in verdicts(case, result):
+            print(f"- {verdict}")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
