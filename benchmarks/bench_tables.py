@@ -26,6 +26,7 @@ from pathlib import Path
 from popnas.cli.tables.compare import as_text
 from popnas.events import JobEvent, PhaseAdvanced, Warned
 from popnas.workflows.tables.comparing import comparison
+from popnas.workflows.tables.comparing.folder import ComparisonFolder
 from popnas.workflows.tables.comparing.request import CompareRequest
 from popnas.workflows.tables.comparing.results import ComparisonResult
 
@@ -69,6 +70,9 @@ def hear(event: JobEvent) -> None:
 def compared(case: Case, folder: Path, workers: int | None) -> ComparisonResult:
     place = folder / case.name
     if (place / "comparison").is_dir():
+        begun = ComparisonFolder(place).read().started.request
+        if replace(begun, seconds=()) != case.request:
+            sys.exit(f"{place} was begun with other seeds, budgets or methods: take another --folder.")
         return comparison.resume(place, workers=workers, tell=hear)
     return comparison.compare(
         case.table, case.request, name=case.name, logs=folder, workers=workers, tell=hear

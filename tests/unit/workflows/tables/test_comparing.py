@@ -16,8 +16,10 @@ from scipy import stats
 
 from popnas.cli.main import run
 from popnas.errors import DataError, MissingExtraError, UserError
+from popnas.evaluators.nasbench201 import stored as stored_nasbench201
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
+from popnas.events import Warned
 from popnas.workflows.tables.comparing import comparison
 from popnas.workflows.tables.comparing.ground import Ground
 from popnas.workflows.tables.comparing.judging import Judge, SeedMean
@@ -25,6 +27,7 @@ from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfi
 from popnas.workflows.tables.comparing.trial import TrialContext, TrialSetup, Tried
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "evaluators"))
+import made_nasbench201
 from made_tables import made
 
 FILES = ("comparison.json", "curves.csv", "curves.svg", "curves.png")
@@ -280,6 +283,53 @@ def test_without_optuna_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r'pip install "popnas\[bench\]"'):
         comparison.compare(table, CompareRequest(), name="wrong", logs=tmp_path)
+    assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"objective": "flops"}, "has no figures of it. It has: time, params."),
+        ({"blocks": 2}, "searched whole"),
+        ({"epochs": 13}, "must be 12 or 200"),
+        ({"data_set": "cifar99"}, "Did you mean 'cifar10'"),
+    ],
+)
+def test_mistakes_about_a_benchmark_are_told_before_anything_is_made(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    stored_nasbench201.write(tmp_path / "nasbench201.npz", made_nasbench201.made())
+    request = CompareRequest(**{"methods": ("random",), **changes})  # type: ignore[arg-type]
+    with pytest.raises(UserError) as caught:
+        comparison.compare(tmp_path / "nasbench201.npz", request, name="wrong", logs=tmp_path)
+    assert words in str(caught.value)
+    assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize("objective", ["params", "flops", "inference_time"])
+def test_the_hypervolume_is_of_the_objective_that_is_named(table: Path, objective: str) -> None:
+    ground = TrialContext(TrialSetup(str(table), CompareRequest(objective=objective))).ground
+    known = stored.read(table)
+    named = {"inference_time": known.inference_seconds}.get(objective)
+    expected = known.__dict__[objective][:, None] * np.ones((1, 3)) if named is None else named
+    is_there = np.isfinite(ground.scores)
+    np.testing.assert_array_equal(ground.costs[is_there], expected[is_there].astype(np.float64))
+    assert np.isnan(ground.costs[~is_there]).all()
+
+
+def test_a_setting_without_effect_is_told(table: Path, tmp_path: Path) -> None:
+    told: list[object] = []
+    request = CompareRequest(methods=("random",), seeds=1, networks=(5,), data_set="cifar100")
+    comparison.compare(table, request, name="one", logs=tmp_path, workers=1, tell=told.append)
+    warnings = [event.text for event in told if isinstance(event, Warned)]
+    assert any("`data_set` cifar100: has no effect" in text for text in warnings)
+    assert any("begins with the 7 cells of at most one block: with 5 networks" in text for text in warnings)
+
+
+def test_a_file_that_is_no_table_is_answered_with_both_that_are(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"bench build.*bench nasbench201"):
+        comparison.compare(tmp_path / "x.npz", FAST, name="wrong", logs=tmp_path)
     assert not (tmp_path / "wrong").exists()
 
 

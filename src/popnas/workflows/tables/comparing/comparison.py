@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from popnas import evaluators, executors
-from popnas.errors import PopnasError
+from popnas.errors import PopnasError, UserError
 from popnas.evaluators import Evaluator
 from popnas.evaluators.nasbench201 import stored
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, RunOpened, Warned, nobody
@@ -70,11 +70,11 @@ def compare(
     with tempfile.TemporaryDirectory() as scratch:
         table = _as_arrays(source, Path(scratch), tell)
         evaluator = _checked(table, request, tell)
+        request = _with_seconds(request, evaluator)
         folder.make()
         if table.parent == Path(scratch):
             write_bytes(folder.nasbench201, table.read_bytes(), is_durable=True)
             table = folder.nasbench201
-    request = _with_seconds(request, evaluator)
     with folder.lock():
         started = ComparisonStarted(VERSION, str(table.absolute()), evaluator.facts(), request)
         folder.start(started.to_json(), environment())
@@ -116,6 +116,11 @@ def _checked(table: Path, request: CompareRequest, tell: Listen) -> Evaluator:
     tell(PhaseStarted("reading the table"))
     config = progressive.default_config(table, request, request.seed)
     evaluator = evaluators.create(config)
+    if request.objective not in (known := evaluator.objectives()):
+        costs = ", ".join(name for name in known if name != "score")
+        raise UserError(f"`objective` '{request.objective}': {table} has no figures of it. It has: {costs}.")
+    if progressive.is_cells(table) and request.data_set != CompareRequest.data_set:
+        tell(Warned(f"`data_set` {request.data_set}: has no effect: {table} is of one data set."))
     for sentence in [*evaluator.told, *evaluator.check()]:
         tell(Warned(sentence))
     firsts = num_firsts(evaluator)

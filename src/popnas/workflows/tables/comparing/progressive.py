@@ -28,17 +28,19 @@ from popnas.workflows.tables import nasbench201
 from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfig
 from popnas.workflows.tables.request import BenchmarkRequest
 
+_REMEDY = "Give a table of `popnas bench build`, or figures that `popnas bench nasbench201` made."
 _SECTIONS = ("search_space", "search_strategy", "others")
 """Of a configuration's sections those in which searches over one table can differ."""
 
 
 def is_cells(path: Path) -> bool:
-    """Whether a file is a table of cells, and not of NAS-Bench-201."""
-    try:
-        members = NpzMembers(path, "", "")
-        return "format" in members.names and str(members.read("format")) == stored.FORMAT
-    except Exception:  # whoever reads it next tells what is wrong
-        return False
+    """Whether a file is a table of cells, and not of NAS-Bench-201.
+
+    Raises:
+        DataError: no readable file of arrays.
+    """
+    members = NpzMembers(path, _REMEDY, _REMEDY)
+    return "format" in members.names and str(members.read("format")) == stored.FORMAT
 
 
 def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig:
