@@ -7,5 +7,6 @@ Adding one: a file with a `TablePredictor`, and its name below.
 """
 
 from popnas.predictors.tabular import boosters, linear, trees
+from popnas.predictors.tabular._tables import Explained
 
-__all__ = ["boosters", "linear", "trees"]
+__all__ = ["Explained", "boosters", "linear", "trees"]

@@ -32,20 +32,28 @@ class Regression(Protocol):
     def predict(self, table_NF: np.ndarray, /) -> np.ndarray: ...
 
 
-class TablePredictor(Predictor):
+class Explained(Predictor):
+    """A predictor of a table, which can be asked by which columns it goes."""
+
+    @abstractmethod
+    def table(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """(N, F), the same for equivalent cells."""
+
+    @abstractmethod
+    def feature_names(self) -> list[str]:
+        """The columns of `table`."""
+
+    @abstractmethod
+    def predict_table(self, table_NF: np.ndarray) -> np.ndarray:
+        """(N,) for rows as `table` makes them."""
+
+
+class TablePredictor(Explained):
     """Learns from a row of numbers per cell. Targets are handed on with mean 0 and deviation 1."""
 
     def __init__(self, context: PredictorContext) -> None:
         super().__init__(context)
         self._learnt: Regression | None = None
-
-    @abstractmethod
-    def table(self, cells_NB4: np.ndarray) -> np.ndarray:
-        """(N, F) float64, the same for equivalent cells."""
-
-    @abstractmethod
-    def feature_names(self) -> list[str]:
-        """The columns of `table`."""
 
     @abstractmethod
     def learn(self, table_NF: np.ndarray, targets_N: np.ndarray, seed: int) -> Regression:
@@ -82,12 +90,16 @@ class TablePredictor(Predictor):
         return {}
 
     def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
-        assert self._learnt is not None
         values_N = np.empty(len(cells_NB4))
         for start in range(0, len(cells_NB4), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            values_N[rows] = self._learnt.predict(self.table(cells_NB4[rows]))
-        return Prediction(self._unscaled(values_N))
+            values_N[rows] = self.predict_table(self.table(cells_NB4[rows]))
+        return Prediction(values_N)
+
+    def predict_table(self, table_NF: np.ndarray) -> np.ndarray:
+        """See `Explained`."""
+        assert self._learnt is not None
+        return self._unscaled(self._learnt.predict(table_NF))
 
     def _unscaled(self, values_N: np.ndarray) -> np.ndarray:
         return np.asarray(values_N * self._scale + self._offset)

@@ -7,12 +7,13 @@ from scipy.special import ndtri
 
 from popnas.predictors._base import REGISTRY, FitReport, Prediction, PredictorContext, ScorePredictor
 from popnas.predictors._cross_validation import figures, folds, ranks
+from popnas.predictors.tabular._tables import Explained
 from popnas.predictors.tabular.boosted_trees import BoostingSettings, Trees, grow
 from popnas.predictors.tabular.graph_counts import GraphCounts
 
 
 @REGISTRY.register("trees", description="boosted trees over paths and operators of the cell's graph (score)")
-class TreesPredictor(ScorePredictor):
+class TreesPredictor(ScorePredictor, Explained):
     """An ensemble of boosted trees, each fitted to a different fold's training part.
 
     What is learnt is the rank of a score among those known, as a normal deviate: selection needs the order, a
@@ -30,7 +31,7 @@ class TreesPredictor(ScorePredictor):
         settings = BoostingSettings()
         self._curve = ScoreCurve(targets_N)
         deviates_N = self._curve.deviates(targets_N)
-        table_NF = self._made.table(cells_NB4)
+        table_NF = self.table(cells_NB4)
         fold_N = folds(len(targets_N), self.num_models, np.random.default_rng(seed))
         held_out_N = np.full(len(targets_N), np.nan)
         self._models = []
@@ -52,6 +53,19 @@ class TreesPredictor(ScorePredictor):
                 else dict.fromkeys(("mape", "spearman", "r2"))
             ),
         )
+
+    def table(self, cells_NB4: np.ndarray) -> np.ndarray:
+        """See `Explained`."""
+        return self._made.table(cells_NB4)
+
+    def feature_names(self) -> list[str]:
+        """See `Explained`."""
+        return self._made.names()
+
+    def predict_table(self, table_NF: np.ndarray) -> np.ndarray:
+        """See `Explained`."""
+        deviates = [trees.predict(table_NF[:, trees.used_columns]) for trees in self._models]
+        return self._curve.scores(_sum(deviates) / self.num_models)
 
     def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
         columns = np.unique(np.concatenate([trees.used_columns for trees in self._models]))
