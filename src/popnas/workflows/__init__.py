@@ -1,6 +1,8 @@
-"""Whole jobs composed from the parts, in four rooms. The only place that wires the other rooms together.
+"""Whole jobs composed from the parts, in rooms. The only place that wires the other rooms together.
 
 - `whole`: search, model selection, final training and evaluation as one budgeted job;
+- `studies`: predictors compared on what runs and tables know of cells;
+- `tables`: tables of trained cells, and NAS-Bench-201;
 - `searching`: the search itself, its plan, the views of a run; what evaluates its cells it does not know;
 - `models`: what becomes of its cells: model selection, final training, evaluation, deployment;
 - `data`: data looked at before a run, and the data of a run.

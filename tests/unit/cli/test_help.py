@@ -43,7 +43,9 @@ def help_at(monkeypatch):
 
 def words(text):
     """All pieces in their order; the columns of names and texts fall together in one stream."""
-    return sorted(piece for line in text.splitlines() for piece in pieces(line.removeprefix("Usage: popnas")))
+    return sorted(
+        piece for line in re.sub(r"^Usage:\s+popnas", "", text).splitlines() for piece in pieces(line)
+    )
 
 
 @pytest.mark.parametrize("width", [36, 40, 80])

@@ -24,8 +24,10 @@ class HelpFormatter(click.HelpFormatter):
         super().__init__(width=min(width, max_width or width) if width else None, max_width=max_width)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """The command on a line, what it takes beside or below it."""
+        """The command on a line, what it takes beside or below it; a long command below the first word."""
         begin = f"{prefix or 'Usage: '}{prog}"
+        if columns_of(begin) > self.width:
+            begin = f"{(prefix or 'Usage: ').rstrip()}\n{'':{_GAP}}{prog}"
         if columns_of(f"{begin} {args}") <= self.width:
             self.write(f"{begin} {args}".rstrip() + "\n")
         else:

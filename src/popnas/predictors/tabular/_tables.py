@@ -65,7 +65,7 @@ class TablePredictor(Explained):
 
     def _fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, seed: int) -> FitReport:
         rng = np.random.default_rng(seed)
-        kept_N = _fenced(targets_N)
+        kept_N = fenced(targets_N)
         self._offset, self._scale = float(kept_N.mean()), float(kept_N.std())
         self._shortest = max(float(targets_N.min()), 0.0)
         if self._scale < 1e-12 * abs(self._offset) + 1e-300:
@@ -146,7 +146,7 @@ class TimeTablePredictor(TablePredictor, TimePredictor):
         return np.maximum(super()._unscaled(values_N), self._shortest)
 
 
-def _fenced(targets_N: np.ndarray) -> np.ndarray:
+def fenced(targets_N: np.ndarray) -> np.ndarray:
     """Targets, those moved in that went astray; as they are where most are equal."""
     low, high = np.percentile(targets_N, [25, 75])
     reach = _FENCE * (high - low)

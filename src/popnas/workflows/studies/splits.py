@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from popnas.errors import UserError
+from popnas.printable import counted
 from popnas.records import Record
 from popnas.workflows.studies.known import KnownCells
 
@@ -38,7 +39,7 @@ class StudyRequest(Record):
 
 
 @dataclass(frozen=True)
-class Split:
+class StudySplit:
     """`step` that is asked for (0: cells of any size); rows to learn from and to ask for; which ones these
     are."""
 
@@ -48,7 +49,7 @@ class Split:
     kind: Asked
 
 
-def splits(known: KnownCells, request: StudyRequest, rng: np.random.Generator) -> Iterator[Split]:
+def splits(known: KnownCells, request: StudyRequest, rng: np.random.Generator) -> Iterator[StudySplit]:
     """All of one seed: each step from 2 on, or one at random.
 
     Raises:
@@ -58,19 +59,19 @@ def splits(known: KnownCells, request: StudyRequest, rng: np.random.Generator) -
     if request.random is not None:
         if request.random + _FEWEST_ASKED > num_cells:
             raise UserError(
-                f"`random` {request.random}: {known.name} has {num_cells:,} cells, and at least "
+                f"`random` {request.random}: {known.name} has {counted(num_cells, 'cell')}, and at least "
                 f"{_FEWEST_ASKED} must be left to ask for."
             )
         order = rng.permutation(num_cells)
         asked = order[request.random :][: request.sample]
-        yield Split(0, order[: request.random], asked, "sample")
+        yield StudySplit(0, order[: request.random], asked, "sample")
         return
     for step in range(2, int(num_blocks_N.max()) + 1):
         smaller = [np.flatnonzero(num_blocks_N < 2)]
         smaller += [_some(np.flatnonzero(num_blocks_N == b), known, request, rng) for b in range(2, step)]
         asked, kind = _asked(np.flatnonzero(num_blocks_N == step), known, request, rng)
         if len(asked) >= _FEWEST_ASKED:
-            yield Split(step, np.concatenate(smaller), asked, kind)
+            yield StudySplit(step, np.concatenate(smaller), asked, kind)
 
 
 def _some(rows: np.ndarray, known: KnownCells, request: StudyRequest, rng: np.random.Generator) -> np.ndarray:

@@ -18,7 +18,7 @@ from popnas.seeds import derive_seed
 from popnas.workflows.studies import sources
 from popnas.workflows.studies.figures import NAMES, Figures, figures, interval
 from popnas.workflows.studies.known import KnownCells
-from popnas.workflows.studies.splits import Split, StudyRequest, splits
+from popnas.workflows.studies.splits import StudyRequest, StudySplit, splits
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Asked:
 
     source: str
     predictor: str
-    split: Split
+    split: StudySplit
     seed: int
     predicted: np.ndarray
     real: np.ndarray
