@@ -4,6 +4,8 @@ set in torch reaches nothing of ours."""
 from __future__ import annotations
 
 import logging
+import pickle
+import re
 import sys
 import threading
 import warnings
@@ -15,6 +17,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.parallel import Parallel, delayed
 
 import popnas
 from popnas import PopnasClassifier, process_state
@@ -131,6 +134,15 @@ def test_warnings_are_silent_in_one_thread_and_heard_in_others():
         tell("something else")
     tell("after it")
     assert heard == ["in another thread", "something else", "after it"]
+
+
+def test_filters_can_be_rebuilt_and_sent_elsewhere():
+    """scikit-learn does both with those of the caller, in searches for parameters."""
+    with process_state.without_warnings():
+        pass
+    assert silence.FILTER in warnings.filters
+    assert Parallel(n_jobs=1)(delayed(int)("7") for _ in range(2)) == [7, 7]
+    assert [one[1] for one in pickle.loads(pickle.dumps(warnings.filters))[:1]] == [re.compile("(?!)")]
 
 
 def test_two_fits_in_threads_are_as_two_in_a_row(capsys):

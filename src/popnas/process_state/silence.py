@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 
 class _OfThisThread(threading.local):
     """The messages that a thread ignores now. Stands in a filter of Python's warnings in place of a regular
-    expression, and matches as one does."""
+    expression, and matches as one does. Who carries the filters to other processes or rebuilds them there, as
+    scikit-learn's searches do, takes along an expression that matches nothing."""
+
+    pattern = "(?!)"
 
     def __init__(self) -> None:
         self.ignored: list[re.Pattern[str]] = []
@@ -20,6 +23,9 @@ class _OfThisThread(threading.local):
     def match(self, text: str) -> bool:
         """Whether this thread ignores that warning."""
         return any(pattern.match(text) for pattern in self.ignored)
+
+    def __reduce__(self) -> tuple[Callable[[str], re.Pattern[str]], tuple[str]]:
+        return re.compile, (self.pattern,)
 
 
 _IGNORED = _OfThisThread()
