@@ -29,6 +29,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from popnas.printable import shortened
+
 
 class PopnasError(Exception):
     """Base of all errors raised on purpose."""
@@ -191,4 +193,4 @@ def closest(value: object, choices: Iterable[str]) -> str | None:
 def nearest(value: object, choices: Iterable[str]) -> str:
     """ " Did you mean 'x'?" for the closest choice, or "" if none is near."""
     match = closest(value, choices)
-    return "" if match is None else f" Did you mean '{match}'?"
+    return "" if match is None else f" Did you mean '{shortened(match, 80)}'?"

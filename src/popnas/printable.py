@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 
 # Control characters move the cursor, change colours and titles; these others turn the direction of writing.
 # Lone surrogates stand for bytes of file names that are no UTF-8.
@@ -26,6 +28,23 @@ def shortened(text: str, limit: int = 60) -> str:
     """`text` as `one_line`, cut to `limit` characters."""
     line = one_line(text)
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def quoted(path: object) -> str:
+    """A path as one word of a sentence and of a command: in quotes where it holds spaces or what means
+    something to a shell; what `one_line` escapes as bash and zsh read it, $'a\\nb'."""
+    text = str(path)
+    if one_line(text) == text:
+        return shlex.quote(text)
+    return "$'" + "".join(map(_ansi_c, text)) + "'"
+
+
+def _ansi_c(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if (shown := one_line(character)) == character or character in "\n\t":
+        return shown
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def counted(number: int, noun: str) -> str:

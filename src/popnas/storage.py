@@ -20,7 +20,7 @@ import numpy as np
 
 from popnas import files
 from popnas.errors import RunFolderError, StorageError
-from popnas.printable import printable
+from popnas.printable import printable, quoted
 from popnas.records import Json
 
 _WRONG_PLACE = {
@@ -58,7 +58,7 @@ def storage_errors(path: Path, *, remedy: str = "") -> Iterator[None]:
     except OSError as error:
         helps = _REMEDIES.get(error.errno or 0, "check the disk") + (f", {remedy}" if remedy else "")
         raise StorageError(
-            f"cannot write {path}: {files.reason(error)}; {helps}.",
+            f"cannot write {quoted(path)}: {files.reason(error)}; {helps}.",
             is_wrong_place=error.errno in _WRONG_PLACE,
         ) from error
 
@@ -228,11 +228,12 @@ def load_arrays(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
     except Exception as error:  # numpy raises many kinds for damaged archives
         reason = files.reason(error) if isinstance(error, OSError) else "it is damaged"
         raise RunFolderError(
-            f"cannot read {path}: {reason}. A run that has not finished makes it again when it is resumed."
+            f"cannot read {quoted(path)}: {reason}. A run that has not finished makes it again when it is "
+            "resumed."
         ) from error
     if sha256 is not None and arrays_sha256(arrays) != sha256:
         raise RunFolderError(
-            f"{path} does not hold what the journal says (its digest differs from {sha256})."
+            f"{quoted(path)} does not hold what the journal says (its digest differs from {sha256})."
         )
     return arrays
 

@@ -29,3 +29,24 @@ def test_no_message_below_the_command_line_speaks_in_flags():
         if " " in text.strip() and FLAG.search(text) and not COMMAND.search(text)
     }
     assert found == set()
+
+
+# What a call tells people, and the names under which paths stand in it.
+TOLD = re.compile(r"(Error|Warned|Told|PhaseStarted|Problem|echo|warning|lost|view|add_note|bar_if_slow)$")
+PATH = re.compile(r"(\w+\.)*(\w*(path|folder)|file|run_json|model_json|onnx|weights|journal|csv)$")
+NO_PATHS = {"context.command_path", "measured.file"}
+
+
+def test_paths_in_messages_are_one_word():
+    """A path with a space or a line end is quoted (`printable.quoted`), in sentences as in commands."""
+    bare = {
+        (str(path.relative_to(SOURCE)), ast.unparse(value.value))
+        for path in SOURCE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and TOLD.search(ast.unparse(call.func))
+        for text in ast.walk(call)
+        if isinstance(text, ast.JoinedStr)
+        for value in text.values
+        if isinstance(value, ast.FormattedValue) and PATH.match(ast.unparse(value.value))
+    }
+    assert {found for found in bare if found[1] not in NO_PATHS} == set()

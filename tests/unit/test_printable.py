@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
 
 import pytest
 
 from popnas.cli.terminal.output import echo_events, shown
 from popnas.events import Warned
-from popnas.printable import one_line, printable, printable_json
+from popnas.printable import one_line, printable, printable_json, quoted, shortened
 from popnas.report import canvas, markup
 from popnas.storage import write_table
 
@@ -55,3 +57,39 @@ def test_a_warning_is_one_line_whatever_names_are_in_it(name, capsys):
         shown.count("\n") == 1 and shown.startswith("Warning: The class 'a") and shown.endswith("examples.\n")
     )
     assert one_line(name).isprintable()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a/b-1_c.npz",
+        "my run",
+        "it's",
+        'a "b"',
+        "a$b;c",
+        "é",
+        "a\nb",
+        "a\tb",
+        "\x1b[2J'\\",
+        "\u202e",
+        "\udcff",
+        "",
+    ],
+)
+def test_a_path_is_one_word_for_people_and_for_a_shell(path):
+    word = quoted(path)
+    assert one_line(word) == word
+    read = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout
+    assert read == os.fsencode(path)
+
+
+def test_a_plain_path_is_as_it_is():
+    assert quoted("logs/run_1/best-model.onnx") == "logs/run_1/best-model.onnx"
+
+
+def test_a_class_of_thousands_of_characters_takes_no_more_than_a_line():
+    name = "c" * 5000
+    assert len(shortened(name)) == 60
+    shown = markup.name(name)
+    assert name in shown.split(">")[0] and name not in shown.split(">")[1]
+    assert markup.name("<cat>") == "&lt;cat&gt;"

@@ -19,6 +19,7 @@ import numpy as np
 from popnas.api.model_files import DESCRIPTION, ONNX, WEIGHTS, ModelFiles
 from popnas.errors import ExportError, UserError, nearest
 from popnas.export.description import REMEDY
+from popnas.printable import quoted
 from popnas.process_state import forks, torch_as_imported
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class OnnxBackend(Backend):
             )
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             reason = str(error).splitlines()[0]
-            raise UserError(f"{files.place}/{files.onnx_name} cannot be run: {reason}. {REMEDY}") from error
+            raise UserError(
+                f"{quoted(Path(files.place) / files.onnx_name)} cannot be run: {reason}. {REMEDY}"
+            ) from error
         _SESSIONS.add(self._session)
-        self._file = f"{files.place}/{files.onnx_name}"
+        self._file = Path(files.place) / files.onnx_name
         self.size = self._checked_size(files.description().contract)
 
     def probabilities(self, x: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
@@ -69,7 +72,9 @@ class OnnxBackend(Backend):
             return np.asarray(self._session.run(["probabilities"], feed)[0])
         except Exception as error:  # as above
             reason = str(error).splitlines()[0]
-            raise UserError(f"{self._file} does not answer these examples: {reason}. {REMEDY}") from error
+            raise UserError(
+                f"{quoted(self._file)} does not answer these examples: {reason}. {REMEDY}"
+            ) from error
 
     def _checked_size(self, contract: Contract) -> tuple[int | None, ...]:
         """The spatial size that the file takes; raises UserError if it is another network's."""
@@ -84,8 +89,8 @@ class OnnxBackend(Backend):
             or outputs["probabilities"][1:2] not in ([contract.num_classes], [])
         ):
             raise UserError(
-                f"{self._file} is not the network that {DESCRIPTION} describes: it takes {inputs} and gives "
-                f"{outputs}. {REMEDY}"
+                f"{quoted(self._file)} is not the network that {DESCRIPTION} describes: it takes {inputs} "
+                f"and gives {outputs}. {REMEDY}"
             )
         return tuple(extent if isinstance(extent, int) else None for extent in shape[2:])
 
@@ -136,7 +141,8 @@ def _rebuilt(files: ModelFiles) -> tuple[Answering, Preprocessing]:
     model = files.description()
     if model.preprocessing is None:
         raise UserError(
-            f"{files.place}/{DESCRIPTION} does not say how input is preprocessed, which the torch "
+            f"{quoted(Path(files.place) / DESCRIPTION)} does not say how input is preprocessed, which the "
+            "torch "
             'backend needs; use backend="onnx".'
         )
     return network_of(model, Path(files.place) / WEIGHTS, files[WEIGHTS]), model.preprocessing
@@ -158,7 +164,9 @@ def _exported(files: ModelFiles) -> bytes:
         try:
             save_onnx(network, preprocessing, path)
         except ExportError as error:
-            raise UserError(f'{error}\n{files.place} has no {ONNX} either: use backend="torch".') from error
+            raise UserError(
+                f'{error}\n{quoted(files.place)} has no {ONNX} either: use backend="torch".'
+            ) from error
         return path.read_bytes()
 
 

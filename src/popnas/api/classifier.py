@@ -24,6 +24,7 @@ from popnas.api.options import NUM_SELECTED, Options
 from popnas.api.targets import scikit_learn_errors
 from popnas.config import Source
 from popnas.errors import DataError, PopnasError, RunFolderError, StorageError, UserError
+from popnas.printable import quoted
 from popnas.process_state import forks
 
 logger = logging.getLogger("popnas")
@@ -257,8 +258,8 @@ def _run_apart(data: TrainingData, options: Options) -> ModelFiles:
         is_kept = folder.exists() and not isinstance(error, (UserError, StorageError))
         if is_kept:
             error.add_note(
-                f"The run's folder is {folder}; remove {temporary} once it is not needed. With "
-                "run_folder=FOLDER fit keeps its run in a place of your choice."
+                f"The run's folder is {quoted(folder)}; remove {quoted(temporary)} once it is not needed. "
+                "With run_folder=FOLDER fit keeps its run in a place of your choice."
             )
         raise
     finally:
@@ -271,7 +272,8 @@ def _run(data: TrainingData, folder: Path, options: Options) -> ModelFiles:
     config = fitting.configuration(data, data_folder, options)
     if folder.exists() or data_folder.exists():
         raise RunFolderError(
-            f"run_folder {folder} (or {data_folder.name} beside it) exists already; give another at each fit."
+            f"run_folder {quoted(folder)} (or {data_folder.name} beside it) exists already; give another at "
+            "each fit."
         )
     fitting.check_enough(data, config)
     data.save(data_folder)
@@ -284,7 +286,7 @@ def _run(data: TrainingData, folder: Path, options: Options) -> ModelFiles:
         return model_files.read(stages.run(config, folder, fit))
     except DataError as error:
         shutil.rmtree(data_folder, ignore_errors=True)
-        text = str(error).replace(str(data_folder / "train.npz"), "X").replace(str(data_folder), "X")
+        text = str(error).replace(quoted(data_folder / "train.npz"), "X").replace(quoted(data_folder), "X")
         raise InputError(text) from error
     except BaseException:
         if not folder.exists():  # a mistake was found before the run began

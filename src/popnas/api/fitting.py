@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas import config as configurations
 from popnas.api import arrays
 from popnas.api.arrays import Examples, InputError
 from popnas.api.options import OF_THE_DATA, Options, executor_of
@@ -20,7 +21,7 @@ from popnas.datasets import splits
 from popnas.datasets.findings import Notes
 from popnas.errors import DataError
 from popnas.records import Json, JsonValue, part, without_nulls
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import name_rules
 
 # Compact enough for minutes on a laptop; a configuration of one's own names others.
 _OPERATORS = {
@@ -99,7 +100,9 @@ def configuration(data: TrainingData, folder: Path, options: Options) -> RunConf
         others["max_hours"] = options.max_hours
     if options.n_jobs is not None:
         others["executor"] = executor_of(options.n_jobs, part(part(document, "others"), "executor"))
-    return load_config(_laid_over(_laid_over(document, "dataset", dataset), "others", others))
+    # Commands look whether the data are there, too: these are laid down once all else is checked.
+    whole = _laid_over(_laid_over(document, "dataset", dataset), "others", others)
+    return configurations.load(whole, names=name_rules())
 
 
 def check_enough(data: TrainingData, config: RunConfig) -> None:

@@ -15,6 +15,7 @@ from popnas.api.backends import Backend
 from popnas.api.model_files import ModelFiles
 from popnas.datasets.dataset import FittedLengths
 from popnas.errors import UserError
+from popnas.printable import quoted
 
 _OF_CALLER = 5
 """Frames from a warning to the caller of `predict`."""
@@ -77,7 +78,10 @@ class LoadedModel:
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self._shape))
-        return f"<popnas model of {self.files.place}: {shape}, {len(self.classes_)} classes, {self.backend}>"
+        return (
+            f"<popnas model of {quoted(self.files.place)}: {shape}, {len(self.classes_)} classes, "
+            f"{self.backend}>"
+        )
 
     @property
     def num_dims(self) -> int:
@@ -162,8 +166,9 @@ class LoadedModel:
         preprocessing = self._model.preprocessing
         if preprocessing is None:
             raise InputError(
-                f"this model takes series of at least {self._shape[0]} timesteps: {self.files.place} was "
-                "written by popnas 0.1.0 and does not say what shorter ones are filled up with."
+                f"this model takes series of at least {self._shape[0]} timesteps: "
+                f"{quoted(self.files.place)} was written by popnas 0.1.0 and does not say what shorter ones "
+                "are filled up with."
             )
         return np.array(preprocessing.offset, dtype=np.float32)
 

@@ -12,6 +12,7 @@ from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError, UserError
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
+from popnas.printable import quoted
 from popnas.runs import identity
 
 DESCRIPTION = description.NAME
@@ -43,7 +44,9 @@ class ModelFiles:
             remedy = ""
             if other in self.contents:
                 remedy = f' Use backend="{"torch" if other == WEIGHTS else "onnx"}", which reads {other}.'
-            raise UserError(f"{self.place} has no file {name}; it holds {_listed(self.contents)}.{remedy}")
+            raise UserError(
+                f"{quoted(self.place)} has no file {name}; it holds {_listed(self.contents)}.{remedy}"
+            )
         return self.contents[name]
 
     def description(self) -> ModelDescription:
@@ -71,13 +74,13 @@ class ModelFiles:
             UserError: the folder holds files, or cannot be written.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is no empty folder. Give another, or remove it.")
+            raise UserError(f"{quoted(folder)} exists and is no empty folder. Give another, or remove it.")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, content in self.contents.items():
                 (folder / name).write_bytes(content)
         except OSError as error:
-            raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from error
+            raise UserError(f"{quoted(folder)} cannot be written: {error.strerror or error}.") from error
 
 
 def read(path: Path | str) -> ModelFiles:
@@ -91,18 +94,20 @@ def read(path: Path | str) -> ModelFiles:
     place = files.user_path(path)
     if place.suffix == ".onnx":
         if not place.is_file():
-            raise RunFolderError(f"the ONNX file {place} {files.missing(place)}")
+            raise RunFolderError(f"the ONNX file {quoted(place)} {files.missing(place)}")
         return _read(place.parent, place.name)
     if not place.is_dir():
         what = "is a file." if files.exists(place) else files.missing(place)
-        raise RunFolderError(f"{place} {what} {_EXPECTED}")
+        raise RunFolderError(f"{quoted(place)} {what} {_EXPECTED}")
     for folder in (place, *(place / name for name in _IN_A_RUN)):
         if (folder / DESCRIPTION).is_file():
             return _read(folder)
     names = sorted(child.name for child in place.iterdir())
     run = place if (place / "restore").is_dir() else identity.enclosing(place)
     unfinished = "" if run is None else _unfinished(place, run)
-    raise RunFolderError(f"{place} holds no {DESCRIPTION}, only {_listed(names)}. {_EXPECTED}{unfinished}")
+    raise RunFolderError(
+        f"{quoted(place)} holds no {DESCRIPTION}, only {_listed(names)}. {_EXPECTED}{unfinished}"
+    )
 
 
 def _unfinished(place: Path, run: Path) -> str:
@@ -138,7 +143,9 @@ def _content(path: Path) -> bytes:
     try:
         return files.read_bytes(path)
     except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {files.reason(error)}. {description.REMEDY}") from error
+        raise RunFolderError(
+            f"cannot read {quoted(path)}: {files.reason(error)}. {description.REMEDY}"
+        ) from error
 
 
 def _listed(names: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from popnas import files, objectives
 from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, nearest
 from popnas.evaluation import Evaluation
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.records import Json
 from popnas.report import markup
 from popnas.runs import RunFolder, RunState, identity
@@ -195,8 +195,8 @@ def _text_of(path: Path) -> str:
             raise csv.Error("its lines are not of one table")
     except (OSError, csv.Error) as error:
         raise RunFolderError(
-            f"cannot read the table {path}: {files.reason(error)}. Remove it: popnas report writes those of "
-            "the search again, the same popnas select that of the selection."
+            f"cannot read the table {quoted(path)}: {files.reason(error)}. Remove it: popnas report writes "
+            "those of the search again, the same popnas select that of the selection."
         ) from error
     return text
 

@@ -19,6 +19,7 @@ from popnas.config.names import NameRules
 from popnas.config.plain import plain
 from popnas.config.run_config import RunConfig
 from popnas.errors import ConfigError, Problem, closest
+from popnas.printable import quoted
 from popnas.records import Json, part
 
 Source = str | Path | Json | RunConfig
@@ -159,13 +160,15 @@ def _text_of(source: str | PathLike[str], *, is_whole: bool) -> tuple[str, str]:
         return preset_files.preset_text(source) or "", f"the preset '{source}'"
     path = files.user_path(name)
     try:
-        return files.read_text(path, limit=_MAX_FILE_BYTES, may_be_stream=True), name
+        return files.read_text(path, limit=_MAX_FILE_BYTES, may_be_stream=True), quoted(name)
     except OSError as error:
         is_missing = files.trouble(path) == "it does not exist"
         problem = f"cannot be read: {files.reason(error)}. Give a JSON file or a preset's name."
     if is_missing:
         problem = _nothing_there(name, presets, is_whole=is_whole)
-    raise ConfigError([Problem(messages.shorten(name, 200), name, problem)], "the choice of a configuration")
+    raise ConfigError(
+        [Problem(quoted(messages.shorten(name, 200)), name, problem)], "the choice of a configuration"
+    )
 
 
 def _nothing_there(name: str, presets: list[str], *, is_whole: bool) -> str:

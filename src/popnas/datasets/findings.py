@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from popnas.errors import DataError
+from popnas.printable import quoted
 from popnas.process_state import without_warnings
 from popnas.resources import available_cores
 
@@ -255,9 +256,9 @@ def _ending(ending: str, folders: Counter[str]) -> str:
 
 def shown(name: object) -> str:
     """A name that any terminal and JSON can take: bytes of file names that are no text become '?', and a very
-    long path is cut in the middle.
+    long one is cut in the middle. A path is one word, as `quoted` has it.
     """
     text = str(name).encode("utf-8", "replace").decode("utf-8")
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[:_KEPT]}[... {len(text) - 2 * _KEPT:,} characters ...]{text[-_KEPT:]}"
+    if len(text) > _LONGEST:
+        return f"{text[:_KEPT]}[... {len(text) - 2 * _KEPT:,} characters ...]{text[-_KEPT:]}"
+    return quoted(text) if isinstance(name, Path) else text

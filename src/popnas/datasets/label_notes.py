@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from popnas.datasets.findings import Notes, first_of
+from popnas.printable import shortened
 
 _MISSING = frozenset({"", "nan", "null", "?", "n/a", "<na>"})
 
@@ -65,7 +66,9 @@ def _of_texts(texts: list[str]) -> list[str]:
     for text in texts:
         alike[_reading(text)].append(text)
     notes = []
-    groups = [" and ".join(f"'{text}'" for text in found) for found in alike.values() if len(found) > 1]
+    groups = [
+        " and ".join(f"'{shortened(text)}'" for text in found) for found in alike.values() if len(found) > 1
+    ]
     if groups:
         notes.append(f"labels that only look alike are different classes: {first_of(groups)}")
     missing = [f"'{text}'" for text in texts if text.casefold() in _MISSING]

@@ -11,6 +11,7 @@ import numpy as np
 from popnas.datasets import label_notes
 from popnas.datasets.findings import Notes, explained
 from popnas.errors import DataError, nearest
+from popnas.printable import shortened
 
 _NUM_SHOWN = 12
 
@@ -52,7 +53,9 @@ def encode(
     found = sorted({mapping[label] for label in originals["train"]}, key=_order)
     merged = label_notes.merged([values for split, values in labels.items() if split != "test"])
     if remapping and len(found) < len(originals["train"]):
-        shown = ", ".join(f"{label} to {new}" for label, new in list(remapping.items())[:_NUM_SHOWN])
+        shown = ", ".join(
+            f"{shortened(label)} to {new}" for label, new in list(remapping.items())[:_NUM_SHOWN]
+        )
         merged.append(f"dataset.class_labels_remapping maps {shown}{', ...' * (len(remapping) > _NUM_SHOWN)}")
     with explained(merged):
         classes = _classes(found, classes_count, place, notes.learnt)
@@ -144,23 +147,27 @@ def _order(label: str) -> tuple[int, float, str]:
 
 
 def _shown(labels: Sequence[str], limit: int = _NUM_SHOWN) -> str:
-    return ", ".join(labels[:limit]) + (f", ... ({len(labels)} in all)" if len(labels) > limit else "")
+    return ", ".join(map(shortened, labels[:limit])) + (
+        f", ... ({len(labels)} in all)" if len(labels) > limit else ""
+    )
 
 
 def _check_remapping(remapping: Mapping[str, int], known: Mapping[str, str], place: str) -> None:
     unknown = [label for label in remapping if label not in known]
     if unknown:
         raise DataError(
-            f"dataset.class_labels_remapping names the label '{unknown[0]}', which does not occur in {place}."
-            f"{nearest(unknown[0], known)} Its labels are: {_shown(sorted(known, key=_order))}"
+            f"dataset.class_labels_remapping names the label '{shortened(unknown[0])}', which does not "
+            f"occur in {place}.{nearest(unknown[0], known)} Its labels are: "
+            f"{_shown(sorted(known, key=_order))}"
         )
 
 
 def _classes(found: list[str], classes_count: int | None, place: str, notes: list[str]) -> list[str]:
     if len(found) < 2:
         raise DataError(
-            f"The training data of {place} have a single class ('{found[0]}'); classification needs at least "
-            "two. Look at the labels, at dataset.class_labels_remapping and at dataset.samples."
+            f"The training data of {place} have a single class ('{shortened(found[0])}'); classification "
+            "needs at least two. Look at the labels, at dataset.class_labels_remapping and at "
+            "dataset.samples."
         )
     if classes_count is None or len(found) == classes_count:
         return found

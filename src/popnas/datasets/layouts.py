@@ -13,6 +13,7 @@ from popnas.datasets.images import decoding
 from popnas.datasets.masks.mask_files import COLOUR_FILE
 from popnas.errors import DataError
 from popnas.files import is_file, is_folder
+from popnas.printable import quoted
 
 SPLIT_NAMES = {
     "train": ("train", "training", "keras_training"),
@@ -225,7 +226,9 @@ def label_names(path: Path) -> list[str] | None:
     try:
         names = [line.strip() for line in files.read_text(file).splitlines()]
     except OSError as error:
-        raise DataError(f"The names of labels in {file} cannot be read: {files.reason(error)}.") from error
+        raise DataError(
+            f"The names of labels in {quoted(file)} cannot be read: {files.reason(error)}."
+        ) from error
     while names and not names[-1]:
         names.pop()
     return [name or str(i) for i, name in enumerate(names)] or None

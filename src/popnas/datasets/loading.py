@@ -13,6 +13,7 @@ from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, RawData, Request, Source
 from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
 from popnas.files import is_file, is_folder
+from popnas.printable import quoted
 from popnas.resources import free_memory
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def load(
     try:
         return _loaded(config, request, seed, read)
     except OSError as error:  # vanished, or its permissions were taken away, since it was looked at
-        raise DataError(f"{error.filename or path} cannot be read: {files.reason(error)}.") from error
+        raise DataError(f"{quoted(error.filename or path)} cannot be read: {files.reason(error)}.") from error
     except MemoryError as error:
         raise DataError(
-            f"The data at {path} (dataset.path) do not fit into memory ({files.size_text(free_memory())} are "
-            "free). Give fewer or smaller examples."
+            f"The data at {quoted(path)} (dataset.path) do not fit into memory "
+            f"({files.size_text(free_memory())} are free). Give fewer or smaller examples."
         ) from error
 
 
@@ -69,7 +70,9 @@ def check_path(path: Path) -> None:
     if found is not None and not files.is_named(path) and not files.exists(path):
         raise DataError(_missing(path, found))
     if found is not None:
-        raise DataError(f"{path} (dataset.path) cannot be read: {found}. Give a file or a folder of data.")
+        raise DataError(
+            f"{quoted(path)} (dataset.path) cannot be read: {found}. Give a file or a folder of data."
+        )
 
 
 def _loaded(config: DatasetConfig, request: Request, seed: int, read: Read) -> Dataset:
@@ -133,15 +136,15 @@ def _source_of_path(task: str, path: Path) -> Source:
     if fitting:
         layouts = "; or ".join(source.layout for source in fitting)
         raise DataError(
-            f"{path} (dataset.path) holds data in several layouts, and only one can be meant: {layouts}. Put "
-            "what is not meant into another folder, or give the path of the file that is."
+            f"{quoted(path)} (dataset.path) holds data in several layouts, and only one can be meant: "
+            f"{layouts}. Put what is not meant into another folder, or give the path of the file that is."
         )
     known = [source for source in sources if task in source.tasks]
     if (near := nearly(path, known)) is not None:
-        raise DataError(f"{path} (dataset.path) holds no data for {task} as it is: {near}.")
+        raise DataError(f"{quoted(path)} (dataset.path) holds no data for {task} as it is: {near}.")
     layouts = "; ".join(source.layout for source in known if source.layout)
     raise DataError(
-        f"{path} (dataset.path) holds no data for {task}: {_content(path)}. Looked for: "
+        f"{quoted(path)} (dataset.path) holds no data for {task}: {_content(path)}. Looked for: "
         f"{layouts}.{_other_task(task, path)}"
     )
 
@@ -166,9 +169,9 @@ def _missing(path: Path, trouble: str) -> str:
     what = trouble.removeprefix("it ") if trouble.startswith("it does") else f"cannot be read: {trouble}"
     complaint = files.not_here(str(path))
     if complaint is not None:
-        return f"{path} (dataset.path) {complaint}."
+        return f"{quoted(path)} (dataset.path) {complaint}."
     return (
-        f"{path} (dataset.path) {what}; it exists up to {existing}.{shown}"
+        f"{quoted(path)} (dataset.path) {what}; it exists up to {quoted(existing)}.{shown}"
         f"{files.near_hint(path)} Correct the path, or leave it out and give dataset.name for a known "
         "data set."
     )

@@ -19,6 +19,7 @@ from popnas.datasets.preprocessing import ORIGINS
 from popnas.errors import CellSyntaxError, RunFolderError
 from popnas.export.model_values import FORMAT, ModelDescription
 from popnas.networks.spec import NetworkSpec
+from popnas.printable import quoted
 from popnas.records import FormError, Json, part
 from popnas.runs import identity
 from popnas.runs.stored.rules import (
@@ -73,7 +74,7 @@ def read(folder: Path) -> ModelDescription:
     try:
         data = files.read_bytes(path, limit=files.TEXT_LIMIT)
     except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {files.reason(error)}. {REMEDY}") from error
+        raise RunFolderError(f"cannot read {quoted(path)}: {files.reason(error)}. {REMEDY}") from error
     found = parse(data, path)
     identity.check(path, found.run)
     return found
@@ -84,17 +85,17 @@ def parse(data: bytes, path: Path) -> ModelDescription:
     try:
         content = files.object_of(data)
     except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {files.reason(error)}. {REMEDY}") from error
+        raise RunFolderError(f"cannot read {quoted(path)}: {files.reason(error)}. {REMEDY}") from error
     if content.pop(PROOF, None) not in (None, proof(content)):
         raise RunFolderError(
-            f"{path} was changed or damaged outside popnas: it does not have its checksum. {REMEDY} If it "
-            f"was changed on purpose, remove the line '{PROOF}' in it."
+            f"{quoted(path)} was changed or damaged outside popnas: it does not have its checksum. {REMEDY} "
+            f"If it was changed on purpose, remove the line '{PROOF}' in it."
         )
     _check_fields(path, content)
     try:
         model = ModelDescription.from_json(content)
     except FormError as error:
-        raise RunFolderError(f"{path} {error}, as no model has it. {REMEDY}") from None
+        raise RunFolderError(f"{quoted(path)} {error}, as no model has it. {REMEDY}") from None
     _check_together(path, model)
     return model
 
@@ -103,11 +104,11 @@ def _check_fields(path: Path, content: Json) -> None:
     """Raises RunFolderError unless every field is what a model can have there."""
     missing = [name for name in _MUST if name not in content]
     if missing:
-        raise RunFolderError(f"{path} is not a model's: it has no {', '.join(missing)}. {REMEDY}")
+        raise RunFolderError(f"{quoted(path)} is not a model's: it has no {', '.join(missing)}. {REMEDY}")
     if not whole(0, FORMAT)(content.get("format", 0)):
         raise RunFolderError(
-            f"{path} has the format {shown(content['format'])}, and this popnas knows {FORMAT} and those "
-            "before. Install the popnas that wrote it, or a newer one."
+            f"{quoted(path)} has the format {shown(content['format'])}, and this popnas knows {FORMAT} and "
+            "those before. Install the popnas that wrote it, or a newer one."
         )
     for name, rule in (_MUST | _MAY).items():
         if name in content and not rule(content[name]):
@@ -117,7 +118,7 @@ def _check_fields(path: Path, content: Json) -> None:
         if not _NETWORK.get(name, _never)(value):
             raise _impossible(path, f"network.{name}", value)
     if lacking := {"macro", "input_shape", "num_classes"} - network.keys():
-        raise RunFolderError(f"{path} has no 'network.{min(lacking)}'. {REMEDY}")
+        raise RunFolderError(f"{quoted(path)} has no 'network.{min(lacking)}'. {REMEDY}")
 
 
 def check_file(model: ModelDescription, path: Path, data: bytes) -> None:
@@ -125,9 +126,9 @@ def check_file(model: ModelDescription, path: Path, data: bytes) -> None:
     known = model.files.get(path.name)
     if known is not None and known != _sum(data):
         raise RunFolderError(
-            f"{path} is damaged, or another model's: it does not have the checksum that {NAME} beside it has "
-            f"of it. {REMEDY} If it was changed on purpose, remove '{PROOF}' and its entry in '{FILES_KEY}' "
-            f"of {NAME}."
+            f"{quoted(path)} is damaged, or another model's: it does not have the checksum that {NAME} "
+            f"beside it has of it. {REMEDY} If it was changed on purpose, remove '{PROOF}' and its entry in "
+            f"'{FILES_KEY}' of {NAME}."
         )
 
 
@@ -148,7 +149,7 @@ def _sum(data: bytes) -> str:
 
 
 def _impossible(path: Path, name: str, value: Any) -> RunFolderError:
-    return RunFolderError(f"{path} has {shown(value)} as its '{name}', which no model has. {REMEDY}")
+    return RunFolderError(f"{quoted(path)} has {shown(value)} as its '{name}', which no model has. {REMEDY}")
 
 
 def _check_together(path: Path, model: ModelDescription) -> None:
@@ -157,11 +158,11 @@ def _check_together(path: Path, model: ModelDescription) -> None:
     try:
         cell = Cell.parse(model.cell)
     except CellSyntaxError as error:
-        raise RunFolderError(f"{path}: {error} {REMEDY}") from None
+        raise RunFolderError(f"{quoted(path)}: {error} {REMEDY}") from None
     if len(cell.blocks) > MOST_BLOCKS:
         raise _impossible(path, "cell", model.cell)
     if len(names) != spec.num_classes:
-        raise RunFolderError(f"{path} has {len(names)} names of {spec.num_classes} classes. {REMEDY}")
+        raise RunFolderError(f"{quoted(path)} has {len(names)} names of {spec.num_classes} classes. {REMEDY}")
     given = model.preprocessing
     if given is not None and {len(given.offset), len(given.scale)} != {spec.input_channels}:
         raise _impossible(path, "preprocessing", given.to_json())

@@ -15,6 +15,7 @@ from popnas import files
 from popnas.errors import DataError, UserError, nearest
 from popnas.export import description
 from popnas.export.running import open_session
+from popnas.printable import quoted
 from popnas.records import Record
 
 PROVIDERS = {
@@ -121,7 +122,8 @@ def read_inputs(path: Path) -> list[Input]:
     for item in session.get_inputs():
         if item.type not in _TYPES:
             raise UserError(
-                f"{path}: its input '{item.name}' is a {item.type}; only tensors of numbers can be fed."
+                f"{quoted(path)}: its input '{item.name}' is a {item.type}; only tensors of numbers can be "
+                "fed."
             )
         axes = tuple(extent if isinstance(extent, int) and extent > 0 else None for extent in item.shape)
         inputs.append(Input(item.name, np.dtype(_TYPES[item.type]), axes))
@@ -131,9 +133,9 @@ def read_inputs(path: Path) -> list[Input]:
 def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
     trouble = files.trouble(path)
     if trouble == "it does not exist":
-        raise UserError(f"{path} {files.missing(path)} Give an ONNX file.")
+        raise UserError(f"{quoted(path)} {files.missing(path)} Give an ONNX file.")
     if trouble is not None:
-        raise UserError(f"{path} cannot be read: {trouble}. Give an ONNX file.")
+        raise UserError(f"{quoted(path)} cannot be read: {trouble}. Give an ONNX file.")
     description.check_beside(path)
     try:
         session = open_session(path, num_threads=None, providers=[PROVIDERS[provider]])
@@ -141,7 +143,7 @@ def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
         if provider != "CPU":
             return None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is not an ONNX file that ONNX Runtime can run: {reason}") from error
+        raise UserError(f"{quoted(path)} is not an ONNX file that ONNX Runtime can run: {reason}") from error
     # A provider that cannot start is replaced by the CPU without an exception.
     return session if session.get_providers()[0] == PROVIDERS[provider] else None
 
@@ -155,7 +157,7 @@ def _random_samples(
     for name in shapes:
         known = [item.name for item in inputs]
         if name not in known:
-            raise UserError(f"{path} has no input '{name}'.{nearest(name, known)} {_takes(inputs)}")
+            raise UserError(f"{quoted(path)} has no input '{name}'.{nearest(name, known)} {_takes(inputs)}")
     data = {}
     for item in inputs:
         shape = _sample_shape(path, item, shapes.get(item.name))
@@ -173,7 +175,7 @@ def _nameless(path: Path, inputs: list[Input]) -> str:
     names = [item.name for item in inputs if len(item.axes) > 1]
     if len(names) != 1:
         raise UserError(
-            f"{path} has several inputs: say which shape is whose, as NAME=SHAPE. {_takes(inputs)}"
+            f"{quoted(path)} has several inputs: say which shape is whose, as NAME=SHAPE. {_takes(inputs)}"
         )
     return names[0]
 
@@ -183,8 +185,8 @@ def _sample_shape(path: Path, item: Input, shape: tuple[int, ...] | None) -> tup
     if shape is None:
         if None in own:
             raise UserError(
-                f"{path} leaves extents of its input '{item.name}' open: {item}. Give the shape of one "
-                f"sample, such as `shapes` {'x'.join(str(n or 32) for n in own)}, or real samples with "
+                f"{quoted(path)} leaves extents of its input '{item.name}' open: {item}. Give the shape of "
+                f"one sample, such as `shapes` {'x'.join(str(n or 32) for n in own)}, or real samples with "
                 "`data`."
             )
         return tuple(n for n in own if n is not None)
@@ -193,8 +195,8 @@ def _sample_shape(path: Path, item: Input, shape: tuple[int, ...] | None) -> tup
     )
     if not is_fitting:
         raise UserError(
-            f"{path} does not take samples of the shape {'x'.join(map(str, shape))}: its input is {item}, "
-            "the first axis being the batch."
+            f"{quoted(path)} does not take samples of the shape {'x'.join(map(str, shape))}: its input is "
+            f"{item}, the first axis being the batch."
         )
     return shape
 
@@ -205,7 +207,7 @@ def _fitting(path: Path, inputs: list[Input], samples: Mapping[str, np.ndarray])
     for item in inputs:
         if item.name not in samples:
             raise DataError(
-                f"{path} takes the input '{item.name}', for which the data have nothing (they give "
+                f"{quoted(path)} takes the input '{item.name}', for which the data have nothing (they give "
                 f"{', '.join(samples)}). {_takes(inputs)}"
             )
         values = samples[item.name]
@@ -220,7 +222,7 @@ def _check_batches(path: Path, inputs: list[Input], batch_sizes: Sequence[int]) 
         wrong = [size for size in batch_sizes if fixed not in (None, size)]
         if wrong:
             raise UserError(
-                f"{path} takes batches of {fixed} only, not of {wrong[0]}. Measure it with "
+                f"{quoted(path)} takes batches of {fixed} only, not of {wrong[0]}. Measure it with "
                 f"`batch_sizes` {fixed}."
             )
 
@@ -248,7 +250,7 @@ def _time(
             session.run(None, feed)
         except Exception as error:  # see `_open`
             raise UserError(
-                f"{path} cannot be run on a batch of {batch_size}: {str(error).splitlines()[0]}"
+                f"{quoted(path)} cannot be run on a batch of {batch_size}: {str(error).splitlines()[0]}"
             ) from error
         seconds[index] = time.perf_counter() - started
     seconds = seconds[NUM_WARM_UP:]

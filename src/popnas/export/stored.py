@@ -14,6 +14,7 @@ from popnas.errors import PopnasError, RunFolderError
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
 from popnas.networks import Network, weights
+from popnas.printable import quoted
 from popnas.process_state import torch_random_in_turn
 
 
@@ -40,11 +41,11 @@ def network_of(model: ModelDescription, path: Path, data: bytes) -> Network:
         if isinstance(error, RunFolderError):
             raise
         raise RunFolderError(
-            f"{path.with_name(description.NAME)} tells of no network of this popnas: {error}"
+            f"{quoted(path.with_name(description.NAME))} tells of no network of this popnas: {error}"
         ) from error
     except (SafetensorError, RuntimeError, ValueError, TypeError, AssertionError, OverflowError) as error:
         raise RunFolderError(
-            f"{path} does not hold the weights of the network in {description.NAME} beside it: "
+            f"{quoted(path)} does not hold the weights of the network in {description.NAME} beside it: "
             f"{(str(error) or type(error).__name__).splitlines()[0]}. {description.REMEDY}"
         ) from error
     return network.eval()
@@ -61,6 +62,6 @@ def _misfit(path: Path, wanted: Mapping[str, str], found: Mapping[str, str]) -> 
     name = min(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
     have, want = found.get(name, "no place"), wanted.get(name, "no place")
     return (
-        f"{path} does not hold the weights of the network in {description.NAME} beside it: '{name}' is "
-        f"{have} there and {want} in the network. {description.REMEDY}"
+        f"{quoted(path)} does not hold the weights of the network in {description.NAME} beside it: '{name}' "
+        f"is {have} there and {want} in the network. {description.REMEDY}"
     )

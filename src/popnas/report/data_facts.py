@@ -29,7 +29,7 @@ class SizeRange(Record):
         )
         unit = "" if self.num_axes == 2 else " timesteps"
         if self.num_distinct == 1:
-            return smallest + unit
+            return smallest + (unit.removesuffix("s") if smallest == "1" else unit)
         return f"{smallest} to {largest}{unit}, median {median}"
 
 

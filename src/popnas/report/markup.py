@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from popnas.printable import printable
+from popnas.printable import printable, shortened
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,15 @@ class Value:
 def text(value: object) -> str:
     """Any text, escaped; what would turn or hide letters is shown as \\u202e."""
     return escape(printable(str(value)))
+
+
+def name(value: str) -> str:
+    """A user's name of a class; of a very long one its beginning, and the whole where the mouse points."""
+    return (
+        text(value)
+        if shortened(value) == value
+        else f'<span title="{text(value)}">{text(shortened(value))}</span>'
+    )
 
 
 def code(value: object) -> str:

@@ -24,7 +24,7 @@ from popnas import files
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.records import Json, part
 from popnas.runs import artifacts, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan, ending
@@ -126,8 +126,10 @@ class RunFolder:
         found = folder._take_in()
         if not found.events or found.events[0].event != "run_started":
             raise RunFolderError(
-                f"the journal {folder.journal_path} does not begin with a whole event 'run_started', so "
-                f"nothing can be resumed. Remove {folder.path} and start again, or put back the journal."
+                f"the journal {quoted(folder.journal_path)} does not begin with a whole event "
+                "'run_started', so "
+                f"nothing can be resumed. Remove {quoted(folder.path)} and start again, or put back the "
+                "journal."
             )
         folder._check_config(found)
         _tell_of_the_journal(folder, found)
@@ -142,7 +144,7 @@ class RunFolder:
         if not files.is_named(self.journal_path):
             listed = _runs_in(self.path)
             raise RunFolderError(
-                f"{self.path} is not the folder of a run: it has no restore/journal.jsonl."
+                f"{quoted(self.path)} is not the folder of a run: it has no restore/journal.jsonl."
                 + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
             )
 
@@ -176,11 +178,12 @@ class RunFolder:
             is_damaged = error.errno == errno.EILSEQ or not files.is_named(self.run_json)
             if not is_damaged:
                 raise RunFolderError(
-                    f"cannot read the run's configuration {self.run_json}: {files.reason(error)}. Put back a "
-                    "copy of the file; or move it away: the journal has the configuration, too."
+                    f"cannot read the run's configuration {quoted(self.run_json)}: {files.reason(error)}. "
+                    "Put back a copy of the file; or move it away: the journal has the configuration, too."
                 ) from error
         told.warning(
-            f"{self.run_json} is missing or damaged: the configuration is taken from the run's journal"
+            f"{quoted(self.run_json)} is missing or damaged: the configuration is taken from the run's "
+            "journal"
         )
         return _config_of(self._start or self.journal.events()[0])
 
@@ -194,16 +197,17 @@ class RunFolder:
         )
         if _search_sha256(started) != known_sha256:
             raise JournalError(
-                f"{self.journal_path}, line 1 has another configuration than {self.run_json}: the journal "
-                "was changed or damaged outside popnas. Put back a copy of the file, or start a new run.",
+                f"{quoted(self.journal_path)}, line 1 has another configuration than "
+                f"{quoted(self.run_json)}: the journal was changed or damaged outside popnas. Put back a "
+                "copy of the file, or start a new run.",
                 1,
             )
         others, known = part(config, "others"), part(start.volatile, "execution")
         for name in sorted(known.keys() & others.keys()):
             if others[name] != known[name]:
                 told.warning(
-                    f"{self.run_json} has others.{name} = {json.dumps(others[name])}, where the run was "
-                    f"started with {json.dumps(known[name])}: what stands in the file counts"
+                    f"{quoted(self.run_json)} has others.{name} = {json.dumps(others[name])}, where the run "
+                    f"was started with {json.dumps(known[name])}: what stands in the file counts"
                 )
 
     def lock(self) -> RunLock:
@@ -423,18 +427,18 @@ def _tell_of_the_journal(folder: RunFolder, found: Scan) -> None:
     path, count = folder.journal_path, found.num_lines
     if found.num_unproven:
         told.warning(
-            f"{path} was begun by popnas 0.1.0, whose lines have no checksums: nobody would notice a change "
-            f"to its first {counted(found.num_unproven, 'line')}"
+            f"{quoted(path)} was begun by popnas 0.1.0, whose lines have no checksums: nobody would notice "
+            f"a change to its first {counted(found.num_unproven, 'line')}"
         )
     if found.damaged and found.has_newline:
         told.warning(
-            f"{path}, line {count + 1} is only half written, as after a power cut or while another process "
-            "writes it: it is passed over, and a search that goes on does again what it was to say"
+            f"{quoted(path)}, line {count + 1} is only half written, as after a power cut or while another "
+            "process writes it: it is passed over, and a search that goes on does again what it was to say"
         )
     note = ending.read(path)
     if note is not None and note.num_lines > count and not found.damaged:
         told.warning(
-            f"{path} ends with line {count}, but {counted(note.num_lines, 'line')} were written: "
+            f"{quoted(path)} ends with line {count}, but {counted(note.num_lines, 'line')} were written: "
             "the last are missing, "
             "as in a copy that was made while the search ran. A search that goes on does again what they said"
         )
@@ -465,7 +469,7 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
         )
     if name in ("", ".", "..") or name != Path(name).name:
         raise RunFolderError(
-            f"`name` '{name}' cannot be a run's folder in {logs}: take one name without '/', such as "
+            f"`name` '{name}' cannot be a run's folder in {quoted(logs)}: take one name without '/', such as "
             f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."
         )
     wrong = wrong_with(name)
@@ -515,20 +519,22 @@ def _check_place(path: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise RunFolderError(
-            f"no run folder can be made at {path}: {reason}. Choose another `name`."
+            f"no run folder can be made at {quoted(path)}: {reason}. Choose another `name`."
         ) from None
     if is_taken:
         raise _exists(path)
     in_the_way = [parent for parent in path.parents if parent.is_file()]
     if in_the_way:
         raise RunFolderError(
-            f"no run folder can be made at {path}: {in_the_way[-1]} is a file. Choose another `name`."
+            f"no run folder can be made at {quoted(path)}: {quoted(in_the_way[-1])} is a file. Choose "
+            "another `name`."
         )
 
 
 def _exists(path: Path) -> RunExistsError:
     return RunExistsError(
-        f"{path} exists already. Resume it with {as_typed('search', '-r', path)}, or choose another `name`."
+        f"{quoted(path)} exists already. Resume it with {as_typed('search', '-r', path)}, or choose another "
+        "`name`."
     )
 
 
@@ -542,7 +548,7 @@ def _missing(path: Path) -> RunFolderError:
     place = str(path.parent / near) if near is not None else _in_logs(path) or files.near(path)
     meant = f" Did you mean '{place}'?" if place is not None else ""
     listed = f" {_runs_in(path.parent)}" if names else ""
-    return RunFolderError(f"the run folder {path} {what}.{meant}{listed} A new search takes `name`.")
+    return RunFolderError(f"the run folder {quoted(path)} {what}.{meant}{listed}")
 
 
 def _in_logs(path: Path) -> str | None:
@@ -560,4 +566,4 @@ def _run_names(folder: Path) -> list[str]:
 
 def _runs_in(folder: Path) -> str:
     names = _run_names(folder)
-    return f"Runs in {folder}: {', '.join(names[-10:])}." if names else ""
+    return f"Runs in {quoted(folder)}: {', '.join(names[-10:])}." if names else ""

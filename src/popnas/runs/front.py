@@ -19,6 +19,9 @@ from popnas.printable import counted
 from popnas.records import Json, part
 from popnas.runs.state import RunState
 
+_TRAINING = "training"
+"""The evaluator whose candidates are networks (`evaluators/training`, which lies above this room)."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -98,8 +101,17 @@ def check_constraints(state: RunState) -> None:
     )
 
 
-def train_command(run: Path, config_json: Json, cell: str) -> str:
-    """The shell command that trains a cell to the end in the network that the search used."""
+def has_networks(config_json: Json) -> bool:
+    """Whether candidates were networks that training built, which the other stages train on; figures that a
+    table gave are refused there."""
+    return part(config_json, "others").get("evaluator", _TRAINING) == _TRAINING
+
+
+def train_command(run: Path, config_json: Json, cell: str) -> str | None:
+    """The shell command that trains a cell to the end in the network that the search used; None if there was
+    none."""
+    if not has_networks(config_json):
+        return None
     shape = part(config_json, "architecture_hyperparameters")
     options = {
         "-b": part(config_json, "dataset").get("batch_size"),

@@ -18,6 +18,7 @@ from typing import Any
 
 from popnas import files
 from popnas.errors import PopnasError, RunFolderError
+from popnas.printable import quoted
 from popnas.records import Json, JsonValue
 from popnas.runs.journal import Event, Scan, ending, scan
 
@@ -75,9 +76,9 @@ def check_inside(run: Path, path: Path) -> None:
     if files.exists(path) and not target.is_relative_to(os.path.realpath(run)):
         at = next(place for place in (path, *path.parents) if place.is_symlink())
         raise RunFolderError(
-            f"{at} is a link that leads out of the run's folder, to {os.path.realpath(at)}: what belongs to "
-            f"a run lies in its folder. Put there what it leads to: rm {shlex.quote(str(at))} && cp -r "
-            f"{shlex.quote(os.path.realpath(at))} {shlex.quote(str(at))}"
+            f"{quoted(at)} is a link that leads out of the run's folder, to {quoted(os.path.realpath(at))}: "
+            "what belongs to a run lies in its folder. Put there what it leads to: rm "
+            f"{shlex.quote(str(at))} && cp -r {shlex.quote(os.path.realpath(at))} {shlex.quote(str(at))}"
         )
 
 
@@ -97,8 +98,8 @@ def check(path: Path, said: object) -> None:
     own = None if run is None else of(run)
     if run is not None and own is not None and said != own:
         raise RunFolderError(
-            f"{path} is of another run than {run / _JOURNAL}. Put back this run's own copy of the one that "
-            f"is wrong, or move {path.parent} out of the run's folder."
+            f"{quoted(path)} is of another run than {quoted(run / _JOURNAL)}. Put back this run's own copy "
+            f"of the one that is wrong, or move {quoted(path.parent)} out of the run's folder."
         )
 
 
@@ -136,8 +137,9 @@ def check_opened(opened: Opened, *, is_same_search: bool) -> None:
     if note is not None and note.first_sum != own:
         if with_it:
             raise RunFolderError(
-                f"{ending.path_beside(opened.journal)} is of another run than {opened.journal} and "
-                f"{_listed(with_it)}: remove it, it only notes how far the journal was written."
+                f"{quoted(ending.path_beside(opened.journal))} is of another run than "
+                f"{quoted(opened.journal)} and {_listed(with_it)}: remove it, it only notes how far the "
+                "journal was written."
             )
         if opened.found.num_unproven and is_same_search and not against:
             raise _foreign_note(opened)
@@ -148,15 +150,18 @@ def check_opened(opened: Opened, *, is_same_search: bool) -> None:
         raise _other_configuration(opened, is_journal_known=note is not None or bool(with_it))
     if against:
         raise RunFolderError(
-            f"{_listed(against)} in {opened.path} {'is' if len(against) == 1 else 'are'} of another run than "
-            f"its journal {opened.journal} ({_origin(opened.found.events[0])}). Put back this run's own copy "
-            f"of what is wrong, or move {_listed(_folders(opened.path, against))} out of the run's folder."
+            f"{_listed(against)} in {quoted(opened.path)} {'is' if len(against) == 1 else 'are'} of another "
+            f"run than its journal {quoted(opened.journal)} ({_origin(opened.found.events[0])}). Put back "
+            "this run's "
+            f"own copy of what is wrong, or move {_listed(_folders(opened.path, against))} out of the run's "
+            "folder."
         )
     if note is not None and _went_another_way(opened.found, note):
         raise RunFolderError(
-            f"{opened.journal} is of a copy of this run that went on by itself: line {note.num_lines} is not "
-            f"the one that was written here. Put back this folder's own copy of it; or, if an older copy was "
-            f"put back on purpose, remove {ending.path_beside(opened.journal)}."
+            f"{quoted(opened.journal)} is of a copy of this run that went on by itself: line "
+            f"{note.num_lines} is not the one that was written here. Put back this folder's own copy of it; "
+            "or, if an older copy was put back on purpose, remove "
+            f"{quoted(ending.path_beside(opened.journal))}."
         )
 
 
@@ -179,7 +184,8 @@ def _went_another_way(found: Scan, note: ending.Note) -> bool:
 def _foreign_journal(opened: Opened, verb: str, others: Sequence[Path]) -> RunFolderError:
     differing = _differences(opened.started, opened.config)
     return RunFolderError(
-        f"{opened.journal} {verb} of another run ({_origin(opened.found.events[0])}) than {_listed(others)}"
+        f"{quoted(opened.journal)} {verb} of another run ({_origin(opened.found.events[0])}) than "
+        f"{_listed(others)}"
         + (f": {differing}" if differing else "")
         + ". Put back this run's own copy; the other files are sound."
     )
@@ -189,16 +195,19 @@ def _foreign_note(opened: Opened) -> RunFolderError:
     """A journal of popnas 0.1.0, and a note of another: nothing else here says which is the stranger."""
     note = ending.path_beside(opened.journal)
     return RunFolderError(
-        f"{note} is of another journal than {opened.journal}, which popnas 0.1.0 began "
+        f"{quoted(note)} is of another journal than {quoted(opened.journal)}, which popnas 0.1.0 began "
         f"({_origin(opened.found.events[0])}) and which has the configuration of {opened.run_json.name}. If "
-        f"that is this run's own journal, remove {note}, it only notes how far a journal was written; "
-        "otherwise put back this run's own journal."
+        f"that is this run's own journal, remove {quoted(note)}, it only notes how far a journal was "
+        "written; otherwise put back this run's own journal."
     )
 
 
 def _other_configuration(opened: Opened, *, is_journal_known: bool) -> RunFolderError:
     differing = _differences(opened.started, opened.config)
-    what = f"{opened.run_json} is not the configuration that {opened.journal} was started with: {differing}. "
+    what = (
+        f"{opened.run_json} is not the configuration that {quoted(opened.journal)} was started with: "
+        f"{differing}. "
+    )
     if not is_journal_known:
         return RunFolderError(
             f"{what}One of the two was changed, or is of another run: put back this run's own copy of it."

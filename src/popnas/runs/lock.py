@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from popnas.errors import RunFolderError
+from popnas.printable import quoted
 from popnas.runs import told
 from popnas.storage import NOT_OFFERED, storage_errors
 
@@ -44,7 +45,9 @@ class RunLock:
         """
         assert self._handle is None, "the lock is held already"
         if self.path.is_symlink():
-            raise RunFolderError(f"{self.path} is a link, and what it leads to is never written: remove it.")
+            raise RunFolderError(
+                f"{quoted(self.path)} is a link, and what it leads to is never written: remove it."
+            )
         with storage_errors(self.path):
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             try:
@@ -58,8 +61,9 @@ class RunLock:
                     os.close(handle)
                     raise
                 told.warning(
-                    f"the file system of {self.path.parent} cannot lock files ({error.strerror or error}): "
-                    "nothing keeps a second process out of this run. Take care not to start one"
+                    f"the file system of {quoted(self.path.parent)} cannot lock files "
+                    f"({error.strerror or error}): nothing keeps a second process out of this run. Take "
+                    "care not to start one"
                 )
             self._handle = handle
             try:
@@ -88,7 +92,7 @@ class RunLock:
             who = f"process {fields['pid']} on {fields['host']} (since {fields['since']})"
         except (ValueError, KeyError, TypeError, RecursionError):
             who = "another process"
-        return f"the run {run} is in use by {who}. Wait until it ends, or stop it, then try again."
+        return f"the run {quoted(run)} is in use by {who}. Wait until it ends, or stop it, then try again."
 
 
 def _identity() -> bytes:

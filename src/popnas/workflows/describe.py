@@ -16,7 +16,7 @@ from popnas.config import RunConfig, jsonc
 from popnas.errors import UserError, nearest
 from popnas.networks.spec import NetworkSpec
 from popnas.predictors.features import time_features
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.records import Json
 from popnas.training import schedules
 from popnas.training.settings import TrainingSettings
@@ -151,7 +151,9 @@ def read_cells(path: Path, num_dims: int) -> list[Cell]:
             mistakes.append(f"line {number}: {error}")
     if mistakes:
         shown = [*mistakes[:10], f"... and {len(mistakes) - 10} more"] if len(mistakes) > 10 else mistakes
-        raise UserError("\n".join([f"{path} has lines that are no cells:", *(f"  {line}" for line in shown)]))
+        raise UserError(
+            "\n".join([f"{quoted(path)} has lines that are no cells:", *(f"  {line}" for line in shown)])
+        )
     return cells
 
 
@@ -193,8 +195,8 @@ def _text(path: Path, argument: str) -> str:
         return files.read_text(path, may_be_stream=True)
     except OSError as error:
         if files.trouble(path) == "it does not exist":
-            raise UserError(f"`{argument}` {path} {files.missing(path)}") from None
-        raise UserError(f"`{argument}` {path} cannot be read: {files.reason(error)}.") from None
+            raise UserError(f"`{argument}` {quoted(path)} {files.missing(path)}") from None
+        raise UserError(f"`{argument}` {quoted(path)} cannot be read: {files.reason(error)}.") from None
 
 
 def new_blocks(config: RunConfig) -> list[int]:

@@ -10,6 +10,7 @@ from popnas.config import EvaluatorFacts, NameRules, RunConfig, Source
 from popnas.datasets import SOURCES
 from popnas.errors import ConfigError, DataError, Problem
 from popnas.networks.macros import MACROS
+from popnas.printable import quoted
 
 
 def name_rules() -> NameRules:
@@ -68,7 +69,7 @@ def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
         if trouble is None:
             raise
         # Whoever has mistakes to mend hears of this one now and not in the next round.
-        message = trouble.removeprefix(f"{files.user_path(str(path))} (dataset.path) ")
+        message = trouble.removeprefix(f"{quoted(files.user_path(str(path)))} (dataset.path) ")
         problem = Problem("dataset.path", path, message)
         raise ConfigError([*error.problems, problem], error.source) from None
 

@@ -688,3 +688,27 @@ def test_type_of_data_that_are_not_of_it(tmp_path, capsys):
         assert said in capsys.readouterr().err
     assert run(["dataset", "inspect", "-j", "run", "--type", "image_segmentation"]) == 2
     assert "a configuration says its dataset.type itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("labels", [["c" * 5000, "d" * 5000], ["e" * 4000 + "1", "e" * 4000 + "2"]])
+def test_classes_of_thousands_of_characters_are_shortened_wherever_they_are_told(tmp_path, capsys, labels):
+    path, page = tmp_path / "my data.npz", tmp_path / "a page.html"
+    x = noise(12, 8, 8, 3)
+    np.savez(
+        path,
+        x_train=x,
+        y_train=np.array(labels * 6),
+        x_test=x[:2] + 1,
+        y_test=np.array([labels[0], "f" * 5000]),
+    )
+    assert run(["dataset", "inspect", str(path), "-o", str(page)]) == 0
+    told = capsys.readouterr()
+    assert max(map(len, re.findall(r"[c-f]+", told.out + told.err))) < 80
+    assert f"'{path}': image classification" in told.out and f"Page: '{page}'" in told.out
+    assert not re.search(r">[c-f]{100}", page.read_text())
+
+
+def test_a_path_with_a_line_end_is_one_line(tmp_path, capsys):
+    data = folders(tmp_path / "a b\nError: c", counts=(("test", 2),))
+    assert run(["dataset", "inspect", str(data)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -88,12 +88,12 @@ def test_every_family_of_operators_stays_whole():
 
 @pytest.mark.parametrize("folder", ["my runs", "my runs/" + "a long name " * 9])
 def test_a_path_on_a_line_of_its_own_stays_whole_and_can_be_typed(folder):
-    from popnas.command_lines import as_argument
+    from popnas.printable import quoted
 
     path = f"logs/{folder}/best_model/model.onnx"
-    assert shlex.split(as_argument(path)) == [path]
-    assert as_argument("logs/run/model.onnx") == "logs/run/model.onnx"
-    lines = wrap(f"Model:      {as_argument(path)}", 40).split("\n")
+    assert shlex.split(quoted(path)) == [path]
+    assert quoted("logs/run/model.onnx") == "logs/run/model.onnx"
+    lines = wrap(f"Model:      {quoted(path)}", 40).split("\n")
     assert lines[-1].strip() == f"'{path}'"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,6 +16,8 @@ from popnas.cli.looking.draw import command as draw
 from popnas.cli.looking.report import command as report
 from popnas.cli.main import cli
 from popnas.errors import CellSyntaxError, OperatorError, RunFolderError, UserError
+from popnas.report.run_data import RunData
+from popnas.report.sections import front
 from popnas.runs import RunFolder
 from popnas.workflows.searching.rebuild import rebuild
 
@@ -81,3 +85,15 @@ def test_draw(tmp_path: Path) -> None:
         invoke(draw, "--spec", "[(-2, identity, -1, 3x3 conf)]", "-o", path)
     with pytest.raises(UserError, match=r"\.gif"):
         invoke(draw, "--spec", "[]", "-o", tmp_path / "cell.gif")
+
+
+def test_a_search_over_a_table_offers_no_training(make_run: MakeRun) -> None:
+    """`select` and `train` refuse it: it has no networks."""
+    folder = make_run(blocks=1, operators=["identity"])
+    trained = invoke(report, folder.path) and folder.report_html.read_text()
+    assert "popnas select" in trained and "popnas train" in trained
+    config = json.loads(folder.run_json.read_text())
+    config["others"]["evaluator"] = "table"
+    run = replace(RunData.of(folder, folder.state()), config=config)
+    assert "popnas train" not in front.front_table(run) + front.next_steps(run)
+    assert "popnas select" not in front.next_steps(run) and "popnas pick" in front.next_steps(run)

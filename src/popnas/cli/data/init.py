@@ -10,8 +10,9 @@ import click
 from popnas.cli.data import init_masks as masks
 from popnas.cli.data.reading_choice import ask, looked_at, type_option
 from popnas.cli.terminal.output import echo, warning_line
-from popnas.command_lines import as_argument, as_typed
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
+from popnas.printable import quoted
 
 if TYPE_CHECKING:
     from popnas.records import Json, JsonValue
@@ -39,16 +40,18 @@ def command(data: str, output: Path, task: str | None) -> None:
     a known data set.
     """
     if output.exists():
-        raise UserError(f"{output} exists; give another file with -o, or remove it.")
+        raise UserError(f"{quoted(output)} exists; give another file with -o, or remove it.")
     look = looked_at(data, task, ask)
     text = _text(look, data, output)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror}. Give another file with -o.") from None
+        raise UserError(
+            f"{quoted(output)} cannot be written: {error.strerror}. Give another file with -o."
+        ) from None
     for line in _told(look):
         echo(warning_line(line), err=True)
-    echo(f"{_summary(look)}\nWrote {as_argument(output)}. Next: {as_typed('plan', '-j', output)}")
+    echo(f"{_summary(look)}\nWrote {quoted(output)}. Next: {as_typed('plan', '-j', output)}")
 
 
 def _told(look: Look) -> list[str]:
@@ -67,7 +70,7 @@ def _text(look: Look, data: str, output: Path) -> str:
     document = _document(look)
     load_config(document)
     header = [
-        f"Configuration for {data}, written by `popnas init`. {_summary(look)}",
+        f"Configuration for {quoted(data)}, written by `popnas init`. {_summary(look)}",
         "Comments like these are allowed. A field that is left out takes its default; `popnas config schema` "
         "lists all fields.",
         f"`{as_typed('plan', '-j', output)}` says how long the search will take, "

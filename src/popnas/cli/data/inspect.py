@@ -12,8 +12,8 @@ from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, set_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table, warning_line
-from popnas.command_lines import as_argument
 from popnas.errors import UserError
+from popnas.printable import quoted, shortened
 
 if TYPE_CHECKING:
     from popnas.report.data_facts import Inspected, SplitFacts
@@ -65,7 +65,7 @@ def inspect(
 
     if source is not None:
         config = load_config(source, sets=sets)
-        with bar_if_slow(f"looking at the data of {source}"):
+        with bar_if_slow(f"looking at the data of {quoted(source)}"):
             look = look_with(config)
     else:
         look = looked_at(str(data), task, ask_or_take_likeliest)
@@ -84,7 +84,7 @@ def inspect(
     if is_json:
         print_json({**facts.to_json(), "page": str(output)})
     else:
-        echo(f"\nPage: {as_argument(output)}")
+        echo(f"\nPage: {quoted(output)}")
 
 
 def _show(facts: Inspected) -> None:
@@ -108,7 +108,7 @@ def _show(facts: Inspected) -> None:
     print_table(
         ["class", *(f"{name} {'pixels' if is_per_pixel else 'examples'}" for name in splits)],
         [
-            [label, *(_share(split, k) for split in splits.values())]
+            [shortened(label), *(_share(split, k) for split in splits.values())]
             for k, label in enumerate(facts.class_names)
         ],
     )

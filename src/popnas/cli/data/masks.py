@@ -9,6 +9,7 @@ import click
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, model_option, run_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
+from popnas.printable import quoted
 
 
 @click.command("masks")
@@ -58,5 +59,5 @@ def masks(
     metrics = page.result.metrics
     echo(
         f"\nAll {page.result.num_images:,} {split} images: mean IoU {metrics['mean_iou']:.4f}, pixel "
-        f"accuracy {metrics['accuracy']:.4f}\nPage: {page.path}"
+        f"accuracy {metrics['accuracy']:.4f}\nPage: {quoted(page.path)}"
     )

@@ -13,6 +13,7 @@ from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.output import echo
 from popnas.cli.terminal.usage import with_options
 from popnas.errors import DataError
+from popnas.printable import quoted
 
 if TYPE_CHECKING:
     from popnas.workflows.data.look import Look
@@ -34,7 +35,7 @@ def looked_at(data: str, task: str | None, choose: Callable[[str, Sequence[str]]
     """
     from popnas.workflows.data.look import look_at
 
-    with bar_if_slow(f"looking at {data}") as end:
+    with bar_if_slow(f"looking at {quoted(data)}") as end:
 
         def choose_alone(sentence: str, tasks: Sequence[str]) -> str:
             end()

@@ -13,6 +13,7 @@ from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_typed
 from popnas.errors import DataError, UserError
+from popnas.printable import quoted, shortened
 
 if TYPE_CHECKING:
     from popnas.records import Json
@@ -105,7 +106,9 @@ def segmentation(
 
     folders = _folders(folder, splits)
     if folder is not None and output.resolve() == folder.resolve():
-        raise UserError(f"-o {output} is the folder of the images. Give another one for the new files.")
+        raise UserError(
+            f"-o {quoted(output)} is the folder of the images. Give another one for the new files."
+        )
     reading, names = _reading(folder, making)
     built = build(
         folders,
@@ -141,7 +144,9 @@ def _below(folder: Path) -> dict[str, tuple[Path, Path]]:
     from popnas.datasets.sources.segmentation_folders import SegmentationFolders, found_splits
 
     if not folder.exists():
-        raise DataError(f"{folder} {files.missing(folder)} Give the folder that holds the images and masks.")
+        raise DataError(
+            f"{quoted(folder)} {files.missing(folder)} Give the folder that holds the images and masks."
+        )
     found = found_splits(folder) if folder.is_dir() else {}
     if found:
         return found
@@ -151,8 +156,9 @@ def _below(folder: Path) -> dict[str, tuple[Path, Path]]:
         "pickle can run any code. Give the images and masks that the file was made from."
     )
     raise DataError(
-        f"{folder} holds no images with masks. Looked for: {SegmentationFolders.layout}; or train and "
-        f"trainannot.{old if is_npz else ''} Folders of other names are given with --split NAME IMAGES MASKS."
+        f"{quoted(folder)} holds no images with masks. Looked for: {SegmentationFolders.layout}; or train "
+        f"and trainannot.{old if is_npz else ''} Folders of other names are given with --split NAME IMAGES "
+        "MASKS."
     )
 
 
@@ -211,7 +217,7 @@ def _show(built: list[BuiltSplit], names: list[str] | None, ignore: int | None) 
 def _name(label: int, names: list[str] | None, ignore: int | None) -> str:
     if label == ignore:
         return "(unlabelled)"
-    return names[label] if names is not None and label < len(names) else ""
+    return shortened(names[label]) if names is not None and label < len(names) else ""
 
 
 def _share(item: BuiltSplit, label: int) -> str:

@@ -11,8 +11,8 @@ import click
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.options import check_is_there, gathered, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json
-from popnas.command_lines import as_argument
 from popnas.errors import UserError
+from popnas.printable import quoted
 from popnas.workflows.whole.request import JobRequest
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def command(
     """
     is_asked = (source, name, request) != (None, None, JobRequest()) or sets
     if run is not None and is_asked:
-        raise UserError(f"-r {run} goes on as that job was started; leave out all other options but --json.")
+        raise UserError(
+            f"-r {quoted(run)} goes on as that job was started; leave out all other options but --json."
+        )
     began = time.monotonic()
     from popnas.workflows.settings import load_config
 
@@ -107,8 +109,8 @@ def _as_text(result: EndToEndResult) -> str:
         f"Params:     {result.deployed.params:,}",
         f"Accuracy:   {measured.accuracy:.4f} on {measured.num_samples} samples ({measured.split})",
         f"Time:       {result.seconds / 60:.1f} min",
-        f"To deploy:  {as_argument(result.model / 'deploy')}",
+        f"To deploy:  {quoted(result.model / 'deploy')}",
     ]
     pages = (("Report:     ", result.folder / "report.html"), ("Evaluation: ", result.model / "eval.html"))
-    lines += [f"{name}{as_argument(page)}" for name, page in pages if page.is_file()]
+    lines += [f"{name}{quoted(page)}" for name, page in pages if page.is_file()]
     return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

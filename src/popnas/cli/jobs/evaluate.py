@@ -10,8 +10,8 @@ import click
 
 from popnas.cli.terminal.options import check_is_there, json_option, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
-from popnas.command_lines import as_argument
 from popnas.events import JobEvent
+from popnas.printable import quoted
 
 if TYPE_CHECKING:
     from popnas.workflows.models.evaluation import ModelEvaluation
@@ -67,9 +67,9 @@ def _print(found: Sequence[ModelEvaluation]) -> None:
         figures = [f"{item.metrics[name]:.4f}" for name in names]
         error = item.result.calibration.expected_calibration_error
         rows.append(
-            [as_argument(item.path), *figures, f"{error:.4f}", f"{item.result.model.description.params:,}"]
+            [quoted(item.path), *figures, f"{error:.4f}", f"{item.result.model.description.params:,}"]
         )
     print_table(["model", *names, "calibration error", "params"], rows)
-    pages = [as_argument(item.page) for item in done if item.page is not None]
+    pages = [quoted(item.page) for item in done if item.page is not None]
     if pages:
         echo(f"Pages: {', '.join(pages)}")

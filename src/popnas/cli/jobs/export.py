@@ -9,7 +9,7 @@ import click
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import check_is_there, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events
-from popnas.command_lines import as_argument
+from popnas.printable import quoted
 
 
 @click.command("export")
@@ -42,11 +42,11 @@ def command(
     if is_source:
         with written_to_option("-o"):
             path = deployment.write_source(folder, output)
-        echo(f"Written: {as_argument(path)}. Its weights: {as_argument(folder.weights)}")
+        echo(f"Written: {quoted(path)}. Its weights: {quoted(folder.weights)}")
         return
     with written_to_option("-o"):
         deployed = deployment.deploy(folder, output, tell=echo_events).deployment
     assert deployed is not None
     measured = deployed.measured
-    echo(f"Written: {as_argument(output or folder.deploy)}")
+    echo(f"Written: {quoted(output or folder.deploy)}")
     echo(f"Accuracy of {measured.file} on {measured.split} data: {measured.accuracy:.4f}")

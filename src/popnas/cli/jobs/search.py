@@ -11,9 +11,9 @@ import click
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.cli.terminal.part_of_job import clocked
-from popnas.command_lines import as_argument, as_typed
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 
 if TYPE_CHECKING:
     from popnas.workflows.searching.search import SearchResult
@@ -59,7 +59,7 @@ def command(
     """
     if run is not None and (source is not None or name is not None or confirm is not None):
         raise UserError(
-            f"-r {run} goes on with that run's own configuration and name; leave out -j, --name and "
+            f"-r {quoted(run)} goes on with that run's own configuration and name; leave out -j, --name and "
             "--confirm, or start a new run without -r."
         )
     # A workflow loads torch: only once the command line is known to be right.
@@ -119,11 +119,11 @@ def _as_text(result: SearchResult) -> str:
             f"Training:   {best.training_seconds:.2f} s",
         ]
         if (result.folder / "best_model" / "model.json").is_file():
-            lines.append(f"Model:      {as_argument(result.folder / 'best_model' / 'model.onnx')}")
+            lines.append(f"Model:      {quoted(result.folder / 'best_model' / 'model.onnx')}")
         confirmed, better = _confirmed(result, best.cell)
         lines[3:3] = confirmed
         lines += better
-    return "\n".join([*lines, f"Report:     {as_argument(result.folder / 'report.html')}"])
+    return "\n".join([*lines, f"Report:     {quoted(result.folder / 'report.html')}"])
 
 
 def _confirmed(result: SearchResult, best_cell: str) -> tuple[list[str], list[str]]:
@@ -143,7 +143,8 @@ def _confirmed(result: SearchResult, best_cell: str) -> tuple[list[str], list[st
     if better is None:
         return lines, []
     cell = better.cell.evaluation.cell
+    line = train_command(folder.path, run.config, cell)
     return lines, [
         f"Better mean with other seeds: {better.cell.summary}, {better.words}: {cell}",
-        f"Train it:   {train_command(folder.path, run.config, cell)}",
+        *([f"Train it:   {line}"] if line else []),
     ]

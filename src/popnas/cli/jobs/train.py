@@ -21,8 +21,7 @@ from popnas.cli.terminal.options import (
 )
 from popnas.cli.terminal.output import echo, print_json
 from popnas.cli.terminal.part_of_job import clocked
-from popnas.command_lines import as_argument
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
 
 
@@ -77,6 +76,6 @@ def command(
         return
     if trained.stopped is not None:
         echo(f"The time limit others.max_hours ended this training before its last epoch. {GO_ON}")
-    model = as_argument(trained.folder / "model.onnx")
+    model = quoted(trained.folder / "model.onnx")
     echo(f"Trained for {counted(trained.num_epochs, 'epoch')}. Model: {model}")
-    echo(f"To deploy: {as_argument(trained.folder / 'deploy')}")
+    echo(f"To deploy: {quoted(trained.folder / 'deploy')}")

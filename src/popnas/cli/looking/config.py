@@ -11,6 +11,7 @@ from popnas.cli.terminal.options import config_option, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json, warning_line
 from popnas.cli.terminal.usage import with_options
 from popnas.errors import ConfigError
+from popnas.printable import quoted
 from popnas.records import Json
 
 
@@ -52,7 +53,7 @@ def check(source: str, sets: Sequence[str], is_json: bool) -> None:
         return
     for warning in warnings(checked):
         echo(warning_line(warning), err=True)
-    echo(f"{source}: no mistakes.")
+    echo(f"{quoted(source)}: no mistakes.")
 
 
 def _answer(

@@ -8,7 +8,7 @@ import click
 
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.output import echo
-from popnas.command_lines import as_argument
+from popnas.printable import quoted
 
 
 @click.command("draw")
@@ -40,4 +40,4 @@ def command(spec: str, output: Path, all_blocks: bool) -> None:
         operators.parse(name)
     with written_to_option("-o"):
         draw_cell(cell, output, concatenates_only_unused=not all_blocks)
-    echo(f"Drawing: {as_argument(output)}")
+    echo(f"Drawing: {quoted(output)}")

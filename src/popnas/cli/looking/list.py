@@ -12,6 +12,7 @@ from popnas import files
 from popnas.cli.terminal.options import json_option
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.command_lines import as_typed
+from popnas.printable import quoted
 from popnas.records import Json, part
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def runs(folder: Path | None, logs: Path, is_json: bool) -> None:
     folders = places if logs.is_dir() else []
     rows = [_run_row(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
     if not rows and not is_json:
-        echo(f"No runs below {logs}.{files.near_hint(logs) if not logs.exists() else ''}", err=True)
+        echo(f"No runs below {quoted(logs)}.{files.near_hint(logs) if not logs.exists() else ''}", err=True)
     _show(rows, is_json)
 
 

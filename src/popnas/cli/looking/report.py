@@ -8,8 +8,8 @@ import click
 
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.output import echo, echo_events
-from popnas.command_lines import as_argument
 from popnas.errors import UserError
+from popnas.printable import quoted
 
 
 @click.command("report")
@@ -27,8 +27,8 @@ def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:
     if len(runs) == 1:
         if output is not None:
             raise UserError(
-                f"-o {output} names the page that compares several runs; one run's report goes into its "
-                "folder. Leave out -o, or name more runs."
+                f"-o {quoted(output)} names the page that compares several runs; one run's report goes into "
+                "its folder. Leave out -o, or name more runs."
             )
         _rebuild(runs[0], has_pdf)
         return
@@ -42,7 +42,7 @@ def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:
     with written_to_option("-o"):
         views = Views(echo_events, are_the_job=True)
         report.compare([RunFolder.open(run) for run in runs], path, views)
-    echo(f"Comparison: {as_argument(path)}")
+    echo(f"Comparison: {quoted(path)}")
 
 
 def _rebuild(run: Path, has_pdf: bool) -> None:
@@ -51,5 +51,5 @@ def _rebuild(run: Path, has_pdf: bool) -> None:
 
     with progress_listener(is_quiet=False) as listener:
         folder = rebuild(run, has_pdf=has_pdf, tell=listener)
-    echo(f"Report: {as_argument(folder.report_html)}")
-    echo(f"Plots:  {as_argument(folder.plots)}")
+    echo(f"Report: {quoted(folder.report_html)}")
+    echo(f"Plots:  {quoted(folder.plots)}")

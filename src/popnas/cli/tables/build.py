@@ -12,9 +12,9 @@ from click.core import ParameterSource
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.options import gathered, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json_line
-from popnas.command_lines import as_argument, as_typed
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.workflows.tables.request import TableRequest
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ def _samples(context: click.Context, option: click.Parameter, given: tuple[str, 
         blocks, _, number = (part.strip() for part in text.partition("="))
         if not blocks.isdigit() or not number.isdigit():
             raise UserError(f"--sample {text}: must be written BLOCKS=N, as in --sample 3=400.")
+        if str(int(blocks)) in found:
+            raise UserError(
+                f"--sample {text}: says for the second time how many cells of {int(blocks)} blocks."
+            )
         found[str(int(blocks))] = int(number)
     return found
 
@@ -82,7 +86,9 @@ def build(
     the plan of a search tells how long a training takes.
     """
     if folder is not None and (given := _given_beside()):
-        raise UserError(f"-r {folder} goes on with that table as it was begun; leave out {', '.join(given)}.")
+        raise UserError(
+            f"-r {quoted(folder)} goes on with that table as it was begun; leave out {', '.join(given)}."
+        )
     if folder is None and source is None:
         raise UserError("-j CONFIG says which cells are trained and how; or give -r FOLDER to go on.")
     # A workflow loads torch: only once the command line is known to be right.
@@ -155,7 +161,7 @@ def _as_text(result: BuildResult) -> str:
                 f"Table built: {counted(result.num_trained, 'training')}{failed}, "
                 f"{result.num_bytes / 1e6:.2f} MB."
             ),
-            f"Table:  {as_argument(result.table)}",
+            f"Table:  {quoted(result.table)}",
             f"Look:   {as_typed('bench', 'show', result.table)}",
         ]
     )

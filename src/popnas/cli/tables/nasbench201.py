@@ -9,8 +9,7 @@ import click
 
 from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, print_json
-from popnas.command_lines import as_argument
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.workflows.tables.request import BenchmarkRequest
 
 if TYPE_CHECKING:
@@ -72,6 +71,6 @@ def _as_text(result: BenchmarkResult, request: BenchmarkRequest) -> str:
             f"Cost:     {queries:.0f} queries, {hours:.1f} h of training each",
             f"Ceiling:  {result.ceiling:.2f} % of {result.reach:,} architectures that this mode reaches; "
             f"{result.optimum:.2f} % of all",
-            f"Table:    {as_argument(result.table)}",
+            f"Table:    {quoted(result.table)}",
         ]
     )

@@ -23,7 +23,7 @@ from popnas.events import (
     TrainingsStarted,
     nobody,
 )
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.runs.stored.job_clock import Pace, num_epochs_done
 
 _POLL_SECONDS = 1.0
@@ -58,7 +58,7 @@ class JobListener:
         """Hear one event."""
         line = words_of(event)
         if isinstance(event, RunOpened):
-            self.folder, line = event.folder, f"Run folder: {event.folder}"
+            self.folder, line = event.folder, f"Run folder: {quoted(event.folder)}"
         if self.console is not None and line is not None:
             say(self.console, line)
 
@@ -75,7 +75,8 @@ class _ModelLines:
         match event:
             case TrainingsStarted(folders, num_epochs):
                 epochs = counted(num_epochs, "epoch")
-                return f"training {_models(folders)}, {epochs} each, in {folders[0].parent}"
+                each = " each" if len(folders) > 1 else ""
+                return f"training {_models(folders)}, {epochs}{each}, in {quoted(folders[0].parent)}"
             case ModelFinished(folder, text):
                 return f"{folder.name}: {text}"
         return words_of(event)

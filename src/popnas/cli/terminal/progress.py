@@ -23,7 +23,7 @@ from popnas.events import (
     SecondsLeft,
     StepStarted,
 )
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 
 CONFIRMING = "confirming the best cells with other seeds"
 
@@ -64,7 +64,8 @@ class _SearchLines(TerminalListener):
     def _line(self, event: JobEvent) -> str | None:
         match event:
             case RunOpened(folder):
-                return None if ENDING.is_stage else f"Run folder: {folder}"  # else the job has told it
+                # Of a stage the job has told it.
+                return None if ENDING.is_stage else f"Run folder: {quoted(folder)}"
             case StepStarted(step, num_candidates, num_done):
                 done = f", {num_done} of them trained before" if num_done else ""
                 return f"{step_title(step)}: {counted(num_candidates, 'network')}{done}"

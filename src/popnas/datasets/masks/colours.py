@@ -13,6 +13,7 @@ from popnas import files
 from popnas.config import jsonc
 from popnas.datasets.masks.mask_files import NUM_LABELS, ColourTable
 from popnas.errors import DataError
+from popnas.printable import quoted
 
 RULE = (
     'lines of "red green blue name" or "red,green,blue,label" (0..255 each colour), or JSON '
@@ -44,11 +45,11 @@ def read(path: Path, *, unlisted: int | None = None) -> NamedColours:
         text = files.read_text(path)
     except OSError as error:
         raise DataError(
-            f"The colour table {path} cannot be read: {files.reason(error)}.{files.near_hint(path)}"
+            f"The colour table {quoted(path)} cannot be read: {files.reason(error)}.{files.near_hint(path)}"
         ) from error
     entries = list(_of_json(text, path) if text.lstrip().startswith("{") else _of_lines(text, path))
     if not entries:
-        raise DataError(f"The colour table {path} is empty; needed: {RULE}.")
+        raise DataError(f"The colour table {quoted(path)} is empty; needed: {RULE}.")
     has_labels = all(re.fullmatch(_NUMBER, name) for _, _, name in entries)
     names = None if has_labels else list(dict.fromkeys(name for _, _, name in entries))
     labels: dict[Colour, int] = {}
@@ -72,7 +73,7 @@ def _of_json(text: str, path: Path) -> Iterator[tuple[str, Colour, str]]:
         content = jsonc.parse(text).value
     except jsonc.JsonError as error:
         raise DataError(
-            f"The colour table {path} is no JSON (line {error.line}, column {error.column}: "
+            f"The colour table {quoted(path)} is no JSON (line {error.line}, column {error.column}: "
             f"{error.message}). Needed: {RULE}."
         ) from error
     for name, value in content.items():
@@ -81,8 +82,8 @@ def _of_json(text: str, path: Path) -> Iterator[tuple[str, Colour, str]]:
             is_colour = isinstance(colour, list) and len(colour) == 3
             if not is_colour or not all(type(part) is int and part >= 0 for part in colour):
                 found = textwrap.shorten(json.dumps(colour), 60)
-                raise DataError(f"{path}: '{name}' has {found}, which is no colour; needed: {RULE}.")
-            yield f"{path}, '{name}'", (colour[0], colour[1], colour[2]), name
+                raise DataError(f"{quoted(path)}: '{name}' has {found}, which is no colour; needed: {RULE}.")
+            yield f"{quoted(path)}, '{name}'", (colour[0], colour[1], colour[2]), name
 
 
 def _of_lines(text: str, path: Path) -> Iterator[tuple[str, Colour, str]]:
@@ -94,11 +95,11 @@ def _of_lines(text: str, path: Path) -> Iterator[tuple[str, Colour, str]]:
             continue
         if len(fields) < 4 or not all(re.fullmatch(_NUMBER, field) for field in fields[:3]):
             entry = textwrap.shorten(line, 60)
-            raise DataError(f"{path}, line {number}: '{entry}' is no entry; needed: {RULE}.")
+            raise DataError(f"{quoted(path)}, line {number}: '{entry}' is no entry; needed: {RULE}.")
         # A label may be followed by more columns, which tables use for remarks.
         name = re.split(r"[\s,;]", fields[3])[0] if re.match(r"\d+([\s,;]|$)", fields[3]) else fields[3]
         red, green, blue = map(int, fields[:3])
-        yield f"{path}, line {number}", (red, green, blue), name.strip(" ,;")
+        yield f"{quoted(path)}, line {number}", (red, green, blue), name.strip(" ,;")
 
 
 def _shown(colour: Colour) -> str:

@@ -21,6 +21,7 @@ from popnas.command_lines import as_typed
 from popnas.datasets.findings import Findings, shown
 from popnas.datasets.images import decoding
 from popnas.errors import DataError
+from popnas.printable import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,7 +62,7 @@ class ColourTable:
             rows = list(csv.reader(files.read_text(path).splitlines()))
         except (OSError, csv.Error) as error:
             reason = "a line of it is too long" if isinstance(error, csv.Error) else files.reason(error)
-            raise DataError(f"The colour table {path} cannot be read: {reason}.") from error
+            raise DataError(f"The colour table {quoted(path)} cannot be read: {reason}.") from error
         labels: dict[tuple[int, int, int], int] = {}
         for number, row in enumerate(rows, start=1):
             fields = [field.strip() for field in row]
@@ -69,14 +70,18 @@ class ColourTable:
                 continue
             entry = textwrap.shorten(",".join(row), 60)
             if len(fields) < 4 or not all(re.fullmatch(_NUMBER, field) for field in fields[:4]):
-                raise DataError(f"{path}, line {number}: '{entry}' is no entry; needed: {_COLOUR_RULE}.")
+                raise DataError(
+                    f"{quoted(path)}, line {number}: '{entry}' is no entry; needed: {_COLOUR_RULE}."
+                )
             red, green, blue, label = map(int, fields[:4])
             if max(red, green, blue) > 255 or label >= NUM_LABELS:
-                raise DataError(f"{path}, line {number}: '{entry}' is out of range: {_COLOUR_RULE}.")
+                raise DataError(f"{quoted(path)}, line {number}: '{entry}' is out of range: {_COLOUR_RULE}.")
             if labels.setdefault((red, green, blue), label) != label:
-                raise DataError(f"{path}, line {number}: the colour {red},{green},{blue} has two labels.")
+                raise DataError(
+                    f"{quoted(path)}, line {number}: the colour {red},{green},{blue} has two labels."
+                )
         if not labels:
-            raise DataError(f"The colour table {path} is empty; needed: {_COLOUR_RULE}.")
+            raise DataError(f"The colour table {quoted(path)} is empty; needed: {_COLOUR_RULE}.")
         return ColourTable(labels, str(path))
 
     def labels(self, pixels_HWC: np.ndarray, name: str) -> np.ndarray:

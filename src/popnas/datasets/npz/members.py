@@ -22,6 +22,7 @@ import numpy as np
 
 from popnas import files
 from popnas.errors import DataError
+from popnas.printable import quoted
 from popnas.resources import free_memory
 
 Result = TypeVar("Result")
@@ -56,6 +57,7 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+PLAIN = "Save plain numbers or texts."
 REWRITE = "Write the file anew with numpy.savez(path, x=..., y=...)."
 
 
@@ -68,15 +70,15 @@ class NpzMembers:
             does not fit into memory.
     """
 
-    def __init__(self, file: Path, pickle_remedy: str, rewrite: str = REWRITE) -> None:
+    def __init__(self, file: Path, pickle_remedy: str = PLAIN, rewrite: str = REWRITE) -> None:
         self.file, self.pickle_remedy, self.rewrite = file, pickle_remedy, rewrite
         infos = self._table()
         self.names = [info.filename.removesuffix(".npy") for info in infos]
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise DataError(
-                f"{file} holds {twice[0]!r} {self.names.count(twice[0])} times, and only one can be meant. "
-                f"{rewrite}"
+                f"{quoted(file)} holds {twice[0]!r} {self.names.count(twice[0])} times, and only one can be "
+                f"meant. {rewrite}"
             )
         self._infos = dict(zip(self.names, infos, strict=True))
 
@@ -97,7 +99,7 @@ class NpzMembers:
         if needed > free:
             what = f"The array '{names[0]}'" if len(names) == 1 else f"The {len(names)} arrays"
             raise DataError(
-                f"{what} of {self.file} would take {files.size_text(needed)} of memory, and "
+                f"{what} of {quoted(self.file)} would take {files.size_text(needed)} of memory, and "
                 f"{files.size_text(free)} are free. Give fewer or smaller examples, free some memory, or "
                 "(segmentation) leave the images on disk with dataset.cache false."
             )
@@ -132,7 +134,7 @@ class NpzMembers:
                 begin = stream.read(len(_MAGIC))
                 if begin == _MAGIC:
                     raise DataError(
-                        f"{self.file} holds a single array and no names, as numpy.save writes it. "
+                        f"{quoted(self.file)} holds a single array and no names, as numpy.save writes it. "
                         f"{self.rewrite}"
                     )
                 with zipfile.ZipFile(stream) as archive:
@@ -140,10 +142,12 @@ class NpzMembers:
         except DataError:
             raise
         except OSError as error:
-            raise DataError(f"{self.file} cannot be read: {files.reason(error)}.") from error
+            raise DataError(f"{quoted(self.file)} cannot be read: {files.reason(error)}.") from error
         except Exception as error:  # zipfile raises many kinds for damaged archives, not one base of them
             what = "it is damaged or cut off" if begin.startswith(b"PK") else "it is none"
-            raise DataError(f"{self.file} cannot be read as an .npz file: {what}. {self.rewrite}") from error
+            raise DataError(
+                f"{quoted(self.file)} cannot be read as an .npz file: {what}. {self.rewrite}"
+            ) from error
 
     def _checked(self, name: str, read: Callable[[], Result]) -> Result:
         try:
@@ -152,14 +156,14 @@ class NpzMembers:
             reason = "there is not enough memory to read it"
         except _PickledError:
             raise DataError(
-                f"The array '{name}' of {self.file} holds pickled Python objects, which are never loaded: a "
-                f"pickle can run any code. {self.pickle_remedy}"
+                f"The array '{name}' of {quoted(self.file)} holds pickled Python objects, which are never "
+                f"loaded: a pickle can run any code. {self.pickle_remedy}"
             ) from None
         except (OSError, EOFError, ValueError, OverflowError, struct.error) as error:
             reason = files.reason(error)
         except zlib.error:
             reason = "its compressed bytes make no sense"
-        raise DataError(f"The array '{name}' of {self.file} cannot be read: {reason}. {self.rewrite}")
+        raise DataError(f"The array '{name}' of {quoted(self.file)} cannot be read: {reason}. {self.rewrite}")
 
     def _read(self, info: zipfile.ZipInfo, header: Header) -> np.ndarray:
         content = np.empty(info.file_size, np.uint8)

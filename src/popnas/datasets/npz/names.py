@@ -19,6 +19,7 @@ from popnas.datasets.findings import Findings, shown
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import DataError, closest
 from popnas.files import is_folder
+from popnas.printable import quoted
 
 LAYOUT = (
     "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train, x_test "
@@ -84,7 +85,7 @@ def files_of(path: Path, findings: Findings | None = None) -> NpzFiles:
         return NpzFiles(dict.fromkeys(layouts.SPLIT_NAMES, path), has_all=True)
     files = _npz_files(path)
     found = layouts.one_each((file.stem, file) for file in files)
-    if len(files) == 1 and (not found or _splits_in(NpzMembers(files[0], ""))):
+    if len(files) == 1 and (not found or _splits_in(NpzMembers(files[0]))):
         found = dict.fromkeys(layouts.SPLIT_NAMES, files[0])
         has_all = True
     else:
@@ -108,8 +109,8 @@ def keys_of(members: NpzMembers, split: str, *, has_all: bool, findings: Finding
             named[kind].append(name)
         elif not has_all:
             raise DataError(
-                f"{members.file} is the file of the {split} split by its name and lies beside those of other "
-                f"splits, but its array '{name}' is named after the {belongs_to} split. It holds "
+                f"{quoted(members.file)} is the file of the {split} split by its name and lies beside those "
+                f"of other splits, but its array '{name}' is named after the {belongs_to} split. It holds "
                 f"{listed(members.names)}. Understood are {_UNDERSTOOD}: leave out what is not meant."
             )
     if not named["x"] and not named["y"] and has_all:
@@ -117,14 +118,14 @@ def keys_of(members: NpzMembers, split: str, *, has_all: bool, findings: Finding
     for kind, names in named.items():
         if len(names) > 1:
             raise DataError(
-                f"{members.file}: {listed(names)} are both '{kind}' of the {split} split by their names. "
-                "Leave out what is not meant."
+                f"{quoted(members.file)}: {listed(names)} are both '{kind}' of the {split} split by their "
+                "names. Leave out what is not meant."
             )
     for kind, other in (("x", "y"), ("y", "x")):
         if not named[kind]:
             key = _sibling(named[other][0], kind) if named[other] else kind
             raise DataError(
-                f"{members.file} has no array '{key}': it holds {listed(members.names)}."
+                f"{quoted(members.file)} has no array '{key}': it holds {listed(members.names)}."
                 f"{_misspelt(key, kind, members.names)} Understood are {_UNDERSTOOD}."
             )
     keys = Keys(named["x"][0], named["y"][0], next(iter(named["lengths"]), None))
@@ -140,7 +141,7 @@ def first_look(path: Path) -> FirstLook | None:
     file = files.by_split.get("train")
     if file is None:
         return None
-    members = NpzMembers(file, "")
+    members = NpzMembers(file)
     if is_numbered(members):
         return None
     keys = keys_of(members, "train", has_all=files.has_all, findings=Findings())
@@ -221,7 +222,9 @@ def _find(members: NpzMembers, findings: Findings, *, has_all: bool) -> None:
         findings.tell(f"the arrays of {shown(members.file)} {TAKEN}, {told}")
     for name in members.names:
         if name not in known:
-            findings.add_once("arrays that belong to no split are not used", f"'{name}' in {members.file}")
+            findings.add_once(
+                "arrays that belong to no split are not used", f"'{name}' in {quoted(members.file)}"
+            )
 
 
 def _is_of_another_layout(child: Path) -> bool:

@@ -13,6 +13,7 @@ from popnas.datasets.findings import Findings, Mistakes
 from popnas.datasets.npz.members import NpzMembers
 from popnas.datasets.npz.names import LAYOUT, Keys, files_of, keys_of, listed
 from popnas.errors import DataError
+from popnas.printable import quoted
 from popnas.resources import free_memory
 
 _BYTES_PER_EXAMPLE = 256
@@ -65,7 +66,7 @@ def no_training(path: Path, layout: str = LAYOUT) -> str:
     where = (
         f"it holds {listed(names_in(files.by_split['train']))}" if files.has_all else "train.npz is missing"
     )
-    return f"{path} (dataset.path) has no training split: {where}. Looked for: {layout}."
+    return f"{quoted(path)} (dataset.path) has no training split: {where}. Looked for: {layout}."
 
 
 def _part(members: NpzMembers, keys: Keys) -> Part:
@@ -73,8 +74,8 @@ def _part(members: NpzMembers, keys: Keys) -> Part:
     x_shape, y_shape = members.header(keys.x).shape, members.header(keys.y).shape
     if not x_shape or not y_shape or x_shape[0] != y_shape[0]:
         raise DataError(
-            f"{path}: '{keys.x}' has the shape {x_shape} and '{keys.y}' {y_shape}; both need one entry per "
-            "example."
+            f"{quoted(path)}: '{keys.x}' has the shape {x_shape} and '{keys.y}' {y_shape}; both need one "
+            "entry per example."
         )
     check_number(path, keys.y, y_shape[0], _BYTES_PER_EXAMPLE)
     members.check_memory([keys.x, keys.y, *([keys.lengths] if keys.lengths else [])])
@@ -94,22 +95,27 @@ def check_number(file: Path, y_key: str, num_examples: int, bytes_each: int) -> 
     needed, free = num_examples * bytes_each, free_memory()
     if needed > free:
         raise DataError(
-            f"{file}: '{y_key}' holds {num_examples:,} examples, whose classes and order alone would take "
-            f"{files.size_text(needed)} of memory, and {files.size_text(free)} are free. Give fewer examples."
+            f"{quoted(file)}: '{y_key}' holds {num_examples:,} examples, whose classes and order alone "
+            f"would take {files.size_text(needed)} of memory, and {files.size_text(free)} are free. Give "
+            "fewer examples."
         )
 
 
 def _check_lengths(lengths: np.ndarray, x: np.ndarray, path: Path, key: str) -> None:
     if x.ndim < 2:
-        raise DataError(f"{path}: '{key}' gives lengths, but x has the shape {x.shape} and no timesteps.")
+        raise DataError(
+            f"{quoted(path)}: '{key}' gives lengths, but x has the shape {x.shape} and no timesteps."
+        )
     if lengths.shape != (len(x),) or lengths.dtype.kind not in "iu":
         raise DataError(
-            f"{path}: '{key}' must be integers of shape ({len(x)},), not {lengths.dtype} {lengths.shape}."
+            f"{quoted(path)}: '{key}' must be integers of shape ({len(x)},), not {lengths.dtype} "
+            f"{lengths.shape}."
         )
     if len(x) and (lengths.min() < 1 or lengths.max() > x.shape[1]):
         i = int(np.flatnonzero((lengths < 1) | (lengths > x.shape[1]))[0])
         raise DataError(
-            f"{path}: '{key}'[{i}] is {lengths[i]}; lengths lie in 1..{x.shape[1]}, the timesteps of x."
+            f"{quoted(path)}: '{key}'[{i}] is {lengths[i]}; lengths lie in 1..{x.shape[1]}, the timesteps "
+            "of x."
         )
 
 

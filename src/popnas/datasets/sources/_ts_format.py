@@ -17,6 +17,7 @@ import numpy as np
 from popnas import files
 from popnas.datasets.findings import Findings, Mistakes, numbered
 from popnas.errors import DataError
+from popnas.printable import quoted
 from popnas.resources import free_memory
 
 _MEMORY_PER_BYTE = 4
@@ -68,7 +69,7 @@ def read(path: Path, findings: Findings | None = None) -> Cases:
     series, classes, names = [], [], []
     mistakes = Mistakes()
     for number, line in lines:
-        place = f"{path}, line {number}"
+        place = f"{quoted(path)}, line {number}"
         with mistakes.held(place):
             one, label = _case(_text(line, place), place)
             series.append(one)
@@ -76,7 +77,7 @@ def read(path: Path, findings: Findings | None = None) -> Cases:
             names.append(place)
     mistakes.check()
     if not series:
-        raise DataError(f"{path} holds no case after @data.")
+        raise DataError(f"{quoted(path)} holds no case after @data.")
     _compare(header, series, classes, path, findings)
     return Cases(series, np.array(classes), names)
 
@@ -91,14 +92,14 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 if stripped and not stripped.startswith((b"#", b"%")):
                     yield number, stripped
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {files.reason(error)}.") from error
+        raise DataError(f"{quoted(path)} cannot be read: {files.reason(error)}.") from error
 
 
 def _check_memory(stream: BinaryIO, path: Path) -> None:
     size, free = os.fstat(stream.fileno()).st_size, free_memory()
     if size * _MEMORY_PER_BYTE > free:
         raise DataError(
-            f"{path} has {files.size_text(size)}, whose values would take about "
+            f"{quoted(path)} has {files.size_text(size)}, whose values would take about "
             f"{files.size_text(size * _MEMORY_PER_BYTE)} of memory, and {files.size_text(free)} are free."
         )
 
@@ -114,7 +115,7 @@ def _header(lines: Iterator[tuple[int, bytes]], path: Path, findings: Findings) 
     """Reads up to @data."""
     header = _Header()
     for number, line in lines:
-        place = f"{path}, line {number}"
+        place = f"{quoted(path)}, line {number}"
         words = _text(line, place).split()
         tag, values = words[0].lower(), words[1:]
         if tag == "@data":
@@ -128,7 +129,7 @@ def _header(lines: Iterator[tuple[int, bytes]], path: Path, findings: Findings) 
             raise DataError(f"{place}: {words[0]} stands here for the second time, with other classes.")
         header.tags[tag] = values
         _check_tag(tag, header.says(tag), place)
-    raise DataError(f"{path} has no line @data: it is no .ts file, or it is cut off.")
+    raise DataError(f"{quoted(path)} has no line @data: it is no .ts file, or it is cut off.")
 
 
 def _check_tag(tag: str, is_true: bool | None, place: str) -> None:

@@ -14,6 +14,7 @@ from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.errors import DataError
 from popnas.files import is_folder
+from popnas.printable import quoted
 
 
 @SOURCES.register("class_folders", description="image files in one folder per class at dataset.path")
@@ -48,7 +49,7 @@ class ClassFolders(Source):
         folders = layouts.split_folders(path)
         if "train" not in folders:
             raise DataError(
-                f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
+                f"{quoted(path)} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
         findings, mistakes = Findings(), Mistakes()
@@ -69,7 +70,7 @@ class ClassFolders(Source):
         sizes = iter([size for _, size in images])
         pixels = iter([image for image, _ in images])
         return ImageData(
-            place=str(path),
+            place=quoted(path),
             labels={split: np.array([label for label, _ in pairs]) for split, pairs in found.items()},
             images={split: [next(pixels) for _ in pairs] for split, pairs in found.items()},
             names={split: [shown(file) for _, file in pairs] for split, pairs in found.items()},

@@ -8,6 +8,7 @@ from popnas.datasets.findings import Findings
 from popnas.datasets.images.decoding import ImageData
 from popnas.datasets.npz import names, reading
 from popnas.datasets.sources import SOURCES, Request, Source
+from popnas.printable import quoted
 
 
 @SOURCES.register("image_npz", description="images in .npz files at dataset.path")
@@ -27,7 +28,7 @@ class ImageNpz(Source):
         findings = Findings()
         parts = reading.read(request.path, request.splits, findings)
         return ImageData(
-            place=str(request.path),
+            place=quoted(request.path),
             findings=findings,
             labels={split: part.y for split, part in parts.items()},
             images={split: part.x for split, part in parts.items()},

@@ -20,6 +20,7 @@ from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.errors import DataError, nearest
 from popnas.files import is_folder
+from popnas.printable import quoted
 
 
 @SOURCES.register("segmentation_folders", description="image and mask files in folders at dataset.path")
@@ -56,7 +57,7 @@ class SegmentationFolders(Source):
         assert path is not None
         if "train" not in layouts.split_folders(path):
             raise DataError(
-                f"{path} (dataset.path) has no training split: there is no folder train. Looked for: "
+                f"{quoted(path)} (dataset.path) has no training split: there is no folder train. Looked for: "
                 f"{self.layout}."
             )
         findings, mistakes = Findings(), Mistakes()
@@ -73,7 +74,7 @@ class SegmentationFolders(Source):
         with explained(findings if is_known_before else Findings()):
             mistakes.check()
         return SegmentationData(
-            place=str(path),
+            place=quoted(path),
             images={split: pictures for split, (pictures, _) in stored.items()},
             masks={split: masks for split, (_, masks) in stored.items()},
             names={split: [shown(mask) for _, mask in found] for split, found in pairs.items()},
@@ -161,7 +162,7 @@ def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
         files[stem] = file
     mistakes.check()
     if not files:
-        raise DataError(f"{folder} holds no images ({', '.join(sorted(decoding.SUFFIXES))}).")
+        raise DataError(f"{quoted(folder)} holds no images ({', '.join(sorted(decoding.SUFFIXES))}).")
     return files
 
 

@@ -20,7 +20,7 @@ from popnas.datasets.ragged import Ragged, Stored
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 
 _LAYOUT = f"{names.LAYOUT} (images of differing sizes: x_0, y_0, x_1, y_1, ...)"
 
@@ -59,7 +59,7 @@ class SegmentationNpz(Source):
         mistakes.check()
         if "train" not in images:
             raise DataError(reading.no_training(path, _LAYOUT))
-        return SegmentationData(str(path), images, masks, mask_names, label_names(path), findings=findings)
+        return SegmentationData(quoted(path), images, masks, mask_names, label_names(path), findings=findings)
 
 
 def _pair(
@@ -75,17 +75,17 @@ def _pair(
         used = {f"{kind}_{number}" for kind in "xy" for number in numbers}
         for name in members.names:
             if name not in used:
-                findings.add("arrays that belong to no pair are not used", f"'{name}' in {file}")
+                findings.add("arrays that belong to no pair are not used", f"'{name}' in {quoted(file)}")
         images = _numbered(members, "x", numbers, request.is_cached)
         masks = _numbered(members, "y", numbers, request.is_cached)
-        return images, masks, [f"y_{i} of {file}" for i in numbers]
+        return images, masks, [f"y_{i} of {quoted(file)}" for i in numbers]
     keys = names.keys_of(members, split, has_all=has_all, findings=findings)
     if keys is None:
         return None
     _check_pair(members, keys.x, keys.y)
     images = _one_shape(members, keys.x, request.is_cached, is_image=True)
     masks = _one_shape(members, keys.y, request.is_cached, is_image=False)
-    return images, masks, [f"{keys.y}[{i}] of {file}" for i in range(len(masks))]
+    return images, masks, [f"{keys.y}[{i}] of {quoted(file)}" for i in range(len(masks))]
 
 
 def _check_pair(members: NpzMembers, x_key: str, y_key: str) -> None:
@@ -93,7 +93,7 @@ def _check_pair(members: NpzMembers, x_key: str, y_key: str) -> None:
     num_images, num_masks = ((*members.header(key).shape, 0)[0] for key in (x_key, y_key))
     if num_images != num_masks:
         raise DataError(
-            f"{members.file}: '{x_key}' holds {counted(num_images, 'image')} and '{y_key}' "
+            f"{quoted(members.file)}: '{x_key}' holds {counted(num_images, 'image')} and '{y_key}' "
             f"{num_masks} masks; each "
             "image needs a mask."
         )
@@ -110,7 +110,9 @@ def _numbers(members: NpzMembers) -> list[str]:
         alone = sorted(found[have] - found[lack], key=_order)
         if alone:
             what, other = ("image", "mask") if have == "x" else ("mask", "image")
-            raise DataError(f"{members.file}: the {what} {have}_{alone[0]} has no {other} {lack}_{alone[0]}.")
+            raise DataError(
+                f"{quoted(members.file)}: the {what} {have}_{alone[0]} has no {other} {lack}_{alone[0]}."
+            )
     return sorted(found["x"], key=_order)
 
 
@@ -126,7 +128,7 @@ def _numbered(members: NpzMembers, kind: str, numbers: list[str], is_cached: boo
     shapes = []
     for name in names:
         header = members.header(name)
-        where = f"{members.file}: '{name}'"
+        where = f"{quoted(members.file)}: '{name}'"
         shapes.append(_shape((1, *header.shape), header.dtype, where, is_image=kind == "x")[1:])
     if kind == "x":
         _check_bytes(members, names)
@@ -147,7 +149,7 @@ def _one_shape(members: NpzMembers, name: str, is_cached: bool, *, is_image: boo
     compressed.
     """
     header = members.header(name)
-    shape = _shape(header.shape, header.dtype, f"{members.file}: '{name}'", is_image=is_image)
+    shape = _shape(header.shape, header.dtype, f"{quoted(members.file)}: '{name}'", is_image=is_image)
     if is_image:
         _check_bytes(members, [name])
     row = None if is_cached else members.rows(name)
@@ -163,7 +165,7 @@ def _check_bytes(members: NpzMembers, keys: list[str]) -> None:
     others = [name for name in keys if members.header(name).dtype != np.uint8]
     if not others:
         return
-    dtype, where = members.header(others[0]).dtype, f"{members.file}: '{others[0]}'"
+    dtype, where = members.header(others[0]).dtype, f"{quoted(members.file)}: '{others[0]}'"
     needed = "images are bytes of 0..255 (uint8)."
     if dtype.kind == "b":
         raise DataError(
@@ -178,7 +180,7 @@ def _check_bytes(members: NpzMembers, keys: list[str]) -> None:
         values = members.read(name)
         if not np.isfinite(values).all():
             raise DataError(
-                f"{members.file}: '{name}' holds NaN or infinite values; {needed} Such pixels become "
+                f"{quoted(members.file)}: '{name}' holds NaN or infinite values; {needed} Such pixels become "
                 "black with numpy.where(numpy.isfinite(x), x, 0)."
             )
         if values.size:

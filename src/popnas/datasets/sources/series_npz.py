@@ -13,6 +13,7 @@ from popnas.datasets.findings import Findings
 from popnas.datasets.npz import names, reading
 from popnas.datasets.series import SeriesData
 from popnas.datasets.sources import SOURCES, Request, Source
+from popnas.printable import quoted
 
 
 @SOURCES.register("series_npz", description="time series in .npz files at dataset.path")
@@ -32,7 +33,7 @@ class SeriesNpz(Source):
         findings = Findings()
         parts = reading.read(request.path, request.splits, findings)
         return SeriesData(
-            place=str(request.path),
+            place=quoted(request.path),
             findings=findings,
             labels={split: part.y for split, part in parts.items()},
             series={split: _series(part) for split, part in parts.items()},

@@ -11,6 +11,7 @@ from popnas.datasets.sources import SOURCES, Request, Source, _ts_format
 from popnas.datasets.sources._ts_format import Cases
 from popnas.errors import DataError
 from popnas.files import is_folder
+from popnas.printable import quoted
 
 
 @SOURCES.register("ts_files", description="time series in .ts files at dataset.path")
@@ -30,7 +31,7 @@ class TsFiles(Source):
         train, findings = _training_file(request.path), Findings()
         if is_folder(request.path):
             _find_others(train, findings)
-        return read_problem(train, request.splits, str(request.path), findings)
+        return read_problem(train, request.splits, quoted(request.path), findings)
 
 
 def read_problem(
@@ -101,8 +102,10 @@ def _training_file(path: Path) -> Path:
     if len(problems) == 1 or same_name:
         return (same_name or files)[0]
     if not files:
-        raise DataError(f"{path} (dataset.path) has no training split: no .ts file there ends in _TRAIN.ts.")
+        raise DataError(
+            f"{quoted(path)} (dataset.path) has no training split: no .ts file there ends in _TRAIN.ts."
+        )
     raise DataError(
-        f"{path} (dataset.path) holds several problems: {', '.join(file.name for file in files)}. Give the "
-        "path of one of these files."
+        f"{quoted(path)} (dataset.path) holds several problems: {', '.join(file.name for file in files)}. "
+        "Give the path of one of these files."
     )

@@ -15,10 +15,12 @@ from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, Problem, nearest
 from popnas.evaluators._base import REGISTRY, Evaluator, Expected, Forecast
 from popnas.evaluators._cell_index import CellIndex
+from popnas.evaluators._moved import where_moved
 from popnas.evaluators._unused import WITHOUT_TRAINING
 from popnas.evaluators.nasbench201 import mapping, stored
 from popnas.evaluators.nasbench201.mapping import Mapping
 from popnas.events import Listen
+from popnas.printable import quoted
 from popnas.records import Json
 
 _LOOKUP_SECONDS = 0.0005
@@ -47,7 +49,8 @@ class NasBench201Evaluator(Evaluator):
         if problems:
             raise ConfigError(problems)
         self.path = files.user_path(str(config.dataset.path))
-        self.table = stored.read(self.path)
+        with where_moved(config, run):
+            self.table = stored.read(self.path)
         self.data_set = str(config.dataset.name)
         epochs = config.training_hyperparameters.epochs
         self.trainings = self.table.trainings(self.data_set, epochs)
@@ -96,8 +99,8 @@ class NasBench201Evaluator(Evaluator):
         """See `Evaluator`."""
         if known.get("sha256") != self.table.sha256:
             raise DataError(
-                f"{self.path} (dataset.path) does not hold the figures that this run was started with. Put "
-                "back the file, or start a new run."
+                f"{quoted(self.path)} (dataset.path) does not hold the figures that this run was started "
+                "with. Put back the file, or start a new run."
             )
         return None
 

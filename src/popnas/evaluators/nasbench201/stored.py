@@ -14,6 +14,7 @@ from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import DataError
 from popnas.evaluators._stored_arrays import StoredArrays
 from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
+from popnas.printable import quoted
 
 DATA_SETS = ("cifar10", "cifar100", "ImageNet16-120")
 EPOCHS = (12, 200)
@@ -83,13 +84,15 @@ def read(path: Path) -> NasBench201:
     """
     members = NpzMembers(path, _REMEDY, _REMEDY)
     if "format" not in members.names or str(members.read("format")) != FORMAT:
-        raise DataError(f"{path} is no file of NAS-Bench-201 that popnas made ({FORMAT!r}). {_REMEDY}")
+        raise DataError(
+            f"{quoted(path)} is no file of NAS-Bench-201 that popnas made ({FORMAT!r}). {_REMEDY}"
+        )
     missing = [name for name in _SHAPES if name not in members.names]
     if missing:
-        raise DataError(f"{path} lacks the arrays {', '.join(missing)}. {_REMEDY}")
+        raise DataError(f"{quoted(path)} lacks the arrays {', '.join(missing)}. {_REMEDY}")
     table = NasBench201(**{name: members.read(name) for name in _SHAPES})
     if (fault := fault_of(table)) is not None:
-        raise DataError(f"{path}: {fault} {_REMEDY}")
+        raise DataError(f"{quoted(path)}: {fault} {_REMEDY}")
     return table
 
 

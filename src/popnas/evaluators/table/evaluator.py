@@ -14,11 +14,12 @@ from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, Problem, UserError, nearest
 from popnas.evaluators._base import REGISTRY, Evaluator, Expected, Forecast
 from popnas.evaluators._cell_index import CellIndex
+from popnas.evaluators._moved import where_moved
 from popnas.evaluators._unused import WITHOUT_TRAINING
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
 from popnas.events import Listen
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.records import Json
 
 _LOOKUP_SECONDS = 0.0005
@@ -39,7 +40,8 @@ class TableEvaluator(Evaluator):
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:
         super().__init__(config, run)
-        self.path, self.table = opened(config)
+        with where_moved(config, run):
+            self.path, self.table = opened(config)
         _check_fits(config, self.table, self.path)
         self.index = CellIndex(self.table.cells, self.table.space.operators, self.space)
         self.epoch = self.table.epochs.tolist().index(config.training_hyperparameters.epochs)
@@ -55,8 +57,8 @@ class TableEvaluator(Evaluator):
         held, sizes = self.table.held, self.table.space_sizes
         steps = [step for step in range(2, self.space.num_blocks + 1) if not self.table.is_complete[step]]
         return [
-            f"{self.path} holds {held[step]:,} of the {sizes[step]:,} cells of {step} blocks: step {step} "
-            "chooses among those."
+            f"{quoted(self.path)} holds {held[step]:,} of the {sizes[step]:,} cells of {step} blocks: step "
+            f"{step} chooses among those."
             for step in steps
         ]
 
@@ -69,7 +71,7 @@ class TableEvaluator(Evaluator):
         if len(absent):
             named = ", ".join(str(cell) for cell in self.space.decode(absent[:3]))
             raise UserError(
-                f"search_space: {self.path} lacks {len(absent)} of the "
+                f"search_space: {quoted(self.path)} lacks {len(absent)} of the "
                 f"{counted(len(firsts), 'cell')} of at most one "
                 f"block, with which a search begins ({named}{', ...' if len(absent) > 3 else ''}). Build "
                 "the table whole for cells of 0 and 1 blocks."
@@ -77,8 +79,8 @@ class TableEvaluator(Evaluator):
         most = int(self.table.repetitions.max())
         if self.config.others.confirm and most < 4:
             return [
-                f"others.confirm: {self.path} has {most} training{'s' * (most > 1)} of a cell at most, so "
-                "confirmations repeat the same ones."
+                f"others.confirm: {quoted(self.path)} has {most} training{'s' * (most > 1)} of a cell at "
+                "most, so confirmations repeat the same ones."
             ]
         return []
 
@@ -95,8 +97,8 @@ class TableEvaluator(Evaluator):
         """See `Evaluator`."""
         if known.get("sha256") != self.table.sha256:
             raise DataError(
-                f"{self.path} (dataset.path) is not the table that this run was started with: what was "
-                "looked up before cannot be compared. Put back the table, or start a new run."
+                f"{quoted(self.path)} (dataset.path) is not the table that this run was started with: what "
+                "was looked up before cannot be compared. Put back the table, or start a new run."
             )
         return None
 
@@ -177,19 +179,22 @@ def _outside(config: RunConfig, table: CellTable, path: Path) -> Iterator[Proble
     known = table.operators.tolist()
     for index, name in enumerate(config.search_space.operators):
         if name not in known:
-            message = f"{path} has no cells with '{name}'.{nearest(name, known)} It has: {', '.join(known)}."
+            message = (
+                f"{quoted(path)} has no cells with '{name}'.{nearest(name, known)} It has: "
+                f"{', '.join(known)}."
+            )
             yield Problem(f"search_space.operators[{index}]", name, message)
     most = {"blocks": table.space.num_blocks, "lookback_depth": table.space.lookback_depth}
     for key, limit in most.items():
         if (value := getattr(config.search_space, key)) > limit:
-            message = f"must be at most {limit}, as in {path}, got {value}."
+            message = f"must be at most {limit}, as in {quoted(path)}, got {value}."
             yield Problem(f"search_space.{key}", value, message)
     epochs, recorded = config.training_hyperparameters.epochs, table.epochs.tolist()
     if epochs not in recorded:
         choices = ", ".join(map(str, recorded))
-        message = f"{path} has no figures after {epochs} epochs. Choose one of: {choices}."
+        message = f"{quoted(path)} has no figures after {epochs} epochs. Choose one of: {choices}."
         yield Problem("training_hyperparameters.epochs", epochs, message)
     metric, metrics = config.search_strategy.score_metric, table.metric_names.tolist()
     if metric not in metrics:
-        message = f"{path} has no '{metric}'.{nearest(metric, metrics)} It has: {', '.join(metrics)}."
+        message = f"{quoted(path)} has no '{metric}'.{nearest(metric, metrics)} It has: {', '.join(metrics)}."
         yield Problem("search_strategy.score_metric", metric, message)

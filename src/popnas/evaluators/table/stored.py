@@ -18,6 +18,7 @@ from popnas.cells import SearchSpace, bulk
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import CandidateFailed, DataError, PopnasError, UserError
 from popnas.evaluators._stored_arrays import StoredArrays
+from popnas.printable import quoted
 
 FORMAT = "popnas table of cells 1"
 WORKED = -1
@@ -104,15 +105,15 @@ def read(path: Path) -> CellTable:
     if "format" in missing or str(members.read("format")) != FORMAT:
         found = "" if "format" in missing else f" (it says {str(members.read('format'))[:60]!r})"
         raise DataError(
-            f"{path} is no table of cells of a format that this popnas reads ({FORMAT!r}){found}. Give a "
-            "file that `popnas bench build` wrote."
+            f"{quoted(path)} is no table of cells of a format that this popnas reads ({FORMAT!r}){found}. "
+            "Give a file that `popnas bench build` wrote."
         )
     if missing:
-        raise DataError(f"{path} lacks the arrays {', '.join(missing)}. {_REMEDY}")
+        raise DataError(f"{quoted(path)} lacks the arrays {', '.join(missing)}. {_REMEDY}")
     table = CellTable(**{name: members.read(name) for name in names})
     fault = fault_of(table)
     if fault is not None:
-        raise DataError(f"{path}: {fault} {_REMEDY}")
+        raise DataError(f"{quoted(path)}: {fault} {_REMEDY}")
     return table
 
 

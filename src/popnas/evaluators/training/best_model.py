@@ -19,6 +19,7 @@ from popnas.events import Listen, Told, Warned
 from popnas.export import description
 from popnas.export.model_values import OnnxCheck, Outcome
 from popnas.networks.spec import NetworkSpec
+from popnas.printable import quoted
 from popnas.process_state import torch_random_in_turn
 from popnas.runs import identity
 from popnas.storage import write_bytes
@@ -38,7 +39,7 @@ def write(model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Datas
         tell(Told("The weights kept of the best cell are gone or damaged: it is trained again."))
         model.evaluate_again()  # training repeats lost weights exactly
         if not _load(network, path):
-            raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {path}")
+            raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {quoted(path)}")
     network.eval()
     write_bytes(model.folder / "weights.safetensors", path.read_bytes())
     # Only now: importing the ONNX libraries takes seconds that a resumed run need not spend.

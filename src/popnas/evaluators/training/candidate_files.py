@@ -16,6 +16,7 @@ from popnas.evaluators.training.describing import describe_model
 from popnas.export import description
 from popnas.networks import weights
 from popnas.networks.cost import partitions
+from popnas.printable import quoted
 from popnas.report.views import Views
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
@@ -65,7 +66,7 @@ def write(
                 trackers.metrics(epoch_figures(record), epoch)
             trackers.status("completed")
         for name, failure in trackers.failures.items():
-            views.lost(f"the log of {name} of {folder}", failure)
+            views.lost(f"the log of {name} of {quoted(folder)}", failure)
     with views.view(str(folder / "summary.txt")):
         write_text(folder / "summary.txt", _summary(network))
     with views.view(str(folder / "partitions.txt")):

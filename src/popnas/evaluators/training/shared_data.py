@@ -14,6 +14,7 @@ from popnas.datasets import Dataset, prepared
 from popnas.datasets.ragged import is_in_memory
 from popnas.errors import DataError, StorageError
 from popnas.events import Listen, Warned
+from popnas.printable import quoted
 from popnas.runs import told
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
@@ -71,7 +72,7 @@ def _laid_down(config: RunConfig, dataset: Dataset, place: Path, tell: Listen) -
         why = files.reason(error).removesuffix(".")
         tell(
             Warned(
-                f"the data could not be laid down for all workers in {place.parent}: {why}. "
+                f"the data could not be laid down for all workers in {quoted(place.parent)}: {why}. "
                 "Each worker loads them for itself, which takes longer and more memory."
             )
         )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from popnas import tasks
-from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, prepared
 from popnas.errors import DataError
+from popnas.evaluators._moved import where_moved
 from popnas.records import Json, Record
 
 
@@ -23,16 +23,8 @@ def load(config: RunConfig, run: Path | None, *, need_test: bool = False) -> Dat
     Raises:
         DataError: data that are missing, broken or unsuited.
     """
-    try:
+    with where_moved(config, run):
         return tasks.get(config.dataset.type).load(config, need_test=need_test)
-    except DataError as error:
-        if run is None or config.dataset.path is None or Path(config.dataset.path).exists():
-            raise
-        raise DataError(
-            f"{error} If the data of this run were moved, say once where they are now: "
-            f"{as_typed('search', '-r', run, '--set', 'dataset.path=PLACE')} (it is checked that they are "
-            "the same)."
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from popnas.cells import Cell
 from popnas.errors import UserError
+from popnas.printable import quoted
 from popnas.report.drawing.dot import dot_text
 from popnas.report.drawing.layout import lay_out
 from popnas.report.drawing.svg import svg_text
@@ -32,7 +33,7 @@ def draw_cell(cell: Cell, path: Path, *, concatenates_only_unused: bool = True) 
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
-            f"{path}: a drawing's file must end in one of {', '.join(SUFFIXES)}, but ends in "
+            f"{quoted(path)}: a drawing's file must end in one of {', '.join(SUFFIXES)}, but ends in "
             f"'{path.suffix}'. Give another name with `output`."
         )
     if suffix == ".dot":

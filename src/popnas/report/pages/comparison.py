@@ -10,7 +10,7 @@ import numpy as np
 
 from popnas.errors import UserError
 from popnas.objectives import Objective
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
@@ -61,7 +61,7 @@ def _check(runs: Sequence[RunData]) -> None:
     ):
         found = dict(zip(map(str, values), runs, strict=True))
         if len(found) > 1:
-            listed = ", ".join(f"{run.path} has {value}" for value, run in found.items())
+            listed = ", ".join(f"{quoted(run.path)} has {value}" for value, run in found.items())
             raise UserError(f"runs of different {what} ({field}) cannot be compared: {listed}.")
 
 

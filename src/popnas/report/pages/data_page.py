@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from popnas.printable import counted, shortened
 from popnas.report import markup, pictures
 from popnas.report.data_facts import Inspected
 from popnas.report.markup import Value
@@ -83,7 +84,7 @@ def _classes(facts: Inspected, *, has_colours: bool) -> str:
     rows: list[list[Value | str]] = []
     for k, name in enumerate(facts.class_names):
         swatch = pictures.swatch(colours_K3[k]) if has_colours else ""
-        row: list[Value | str] = [Value(f'<span class="name">{swatch}{markup.text(name)}</span>', name)]
+        row: list[Value | str] = [Value(f'<span class="name">{swatch}{markup.name(name)}</span>', name)]
         for split in facts.splits.values():
             row += [markup.count(split.num_with_class[k]), _bar(split.class_shares[k], largest)]
         rows.append(row)
@@ -125,11 +126,11 @@ def _images(facts: Inspected, examples: ShownExamples) -> str:
         shown = "".join(
             pictures.image_html(
                 pictures.png(pictures.shrunk(pictures.as_rgb(image), is_smooth=True, largest=_THUMBNAIL)),
-                f"an image of {name}",
+                f"an image of {shortened(name)}",
             )
             for image in images
         )
-        rows.append(f'<h3>{markup.text(name)}</h3><div class="thumbnails">{shown}</div>')
+        rows.append(f'<h3>{markup.name(name)}</h3><div class="thumbnails">{shown}</div>')
     return "".join(rows) + _more(examples, _MAX_CLASSES)
 
 
@@ -177,4 +178,4 @@ def _shape(shape: Sequence[int]) -> str:
     channels = f"{shape[-1]} channel{'s' * (shape[-1] != 1)}"
     if len(shape) == 3:
         return f"{shape[1]}x{shape[0]} pixels (width x height), {channels}"
-    return f"{shape[0]} timesteps, {channels}"
+    return f"{counted(shape[0], 'timestep')}, {channels}"

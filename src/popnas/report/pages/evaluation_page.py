@@ -62,7 +62,11 @@ def _classes(result: EvaluationResult) -> str:
     counted = _counted(result)
     rows: list[list[Value | str]] = [
         [
-            item.name + (f" (no training {counted[:-1]})" if item.name in result.unseen else ""),
+            Value(
+                markup.name(item.name)
+                + (f" (no training {counted[:-1]})" if item.name in result.unseen else ""),
+                item.name,
+            ),
             *([markup.score(item.iou)] if result.is_per_pixel else []),
             *(markup.score(value) for value in (item.precision, item.recall, item.f1_score)),
             markup.count(item.support),

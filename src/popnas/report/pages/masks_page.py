@@ -101,7 +101,7 @@ def _classes(result: MasksResult, colours_K3: np.ndarray) -> str:
     total = max(sum(item.support for item in result.classes), 1)
     rows: list[list[Value | str]] = [
         [
-            Value(pictures.swatch(colour) + markup.text(item.name), item.name),
+            Value(pictures.swatch(colour) + markup.name(item.name), item.name),
             markup.score(item.iou),
             markup.score(item.recall),
             markup.score(item.precision),

@@ -4,6 +4,8 @@ next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from popnas.command_lines import as_typed
 from popnas.evaluation import Evaluation
 from popnas.ranking import ranked
@@ -11,7 +13,7 @@ from popnas.report import confirmed, markup
 from popnas.report.run_data import RunData
 from popnas.report.sections._cells import cell_svg
 from popnas.report.sections._inputs import how_to_make
-from popnas.runs.front import train_command, trained_front
+from popnas.runs.front import has_networks, train_command, trained_front
 
 _NUM_DRAWN = 6
 
@@ -32,7 +34,7 @@ def front_table(run: RunData) -> str:
         "training",
         "inference",
         *(row.title for row in run.other_objectives),
-        "cell, and the command that trains it",
+        "cell, and the command that trains it" if has_networks(run.config) else "cell",
     ]
     return (
         f"<p>Of all trained cells, {words} not beaten by another one in {markup.text(titles)} together. A "
@@ -58,7 +60,7 @@ def _others(run: RunData, item: Evaluation) -> list[markup.Value]:
 
 def _trained_by(run: RunData, item: Evaluation) -> markup.Value:
     line = train_command(run.path, run.config, item.cell)
-    return markup.Value(f"{markup.code(item.cell)}{markup.command(line)}", item.cell)
+    return markup.Value(f"{markup.code(item.cell)}{markup.command(line) if line else ''}", item.cell)
 
 
 def best_cells(run: RunData) -> str:
@@ -77,6 +79,19 @@ def best_cells(run: RunData) -> str:
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
 
 
+def _trainings(run: RunData, best: Evaluation) -> Iterator[tuple[str, str]]:
+    """What the best cells are trained with, if they are networks."""
+    line = train_command(run.path, run.config, best.cell)
+    if line is None:
+        return
+    yield "Compare the best cells in larger networks:", as_typed("select", "-p", run.path)
+    yield "Train the best cell to the end:", line
+    better = confirmed.better_mean(confirmed.confirmed_cells(run), best.cell)
+    if better is not None:
+        words = f"Or train the cell of the best confirmed mean ({better.cell.summary}, {better.words}):"
+        yield words, train_command(run.path, run.config, better.cell.evaluation.cell) or line
+
+
 def next_steps(run: RunData) -> str:
     """What one can do now."""
     steps = []
@@ -90,13 +105,7 @@ def next_steps(run: RunData) -> str:
                 as_typed("pick", run.path, "--max-params", "N"),
             )
         )
-        select = as_typed("select", "-p", run.path)
-        steps.append(("Compare the best cells in larger networks:", select))
-        steps.append(("Train the best cell to the end:", train_command(run.path, run.config, best.cell)))
-        better = confirmed.better_mean(confirmed.confirmed_cells(run), best.cell)
-        if better is not None:
-            words = f"Or train the cell of the best confirmed mean ({better.cell.summary}, {better.words}):"
-            steps.append((words, train_command(run.path, run.config, better.cell.evaluation.cell)))
+        steps += _trainings(run, best)
         draw = as_typed("draw", "--spec", best.cell, "-o", "cell.pdf")
         steps.append(("Draw a cell into a file:", draw))
     again = as_typed("report", run.path, "--pdf")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from popnas import files
 from popnas.errors import PopnasError
+from popnas.printable import quoted
 from popnas.records import FormError
 from popnas.report import markup, pictures
 from popnas.report.model_results import MasksResult
@@ -63,8 +64,8 @@ def _shown(page: Path, result: MasksResult, png: bytes) -> str:
     names = result.class_names
     worst = ", ".join(f"{item.mean_iou:.3f}" for item in result.images[: result.num_in_report])
     caption = (
-        f"The {result.split} images that {page.parent} does worst on, by their own mean IoU: {worst}. "
-        f"All {result.num_images:,} together have {result.metrics['mean_iou']:.4f}. Errors are "
+        f"The {result.split} images that {quoted(page.parent)} does worst on, by their own mean IoU: "
+        f"{worst}. All {result.num_images:,} together have {result.metrics['mean_iou']:.4f}. Errors are "
         "vermilion; striped pixels are unlabelled."
     )
     legend = pictures.legend(names, pictures.class_colours(len(names)), has_unlabelled=True)

@@ -109,8 +109,8 @@ def _better_mean(run: RunData, confirmations: list[ConfirmedCell]) -> str:
         "<p class=note>The best cell is the one of the best score in the search, and the best of many noisy "
         f"scores is too good. With other seeds <strong>another cell has the better mean</strong>, "
         f"{found.cell.summary} ({markup.text(found.words)}): {markup.code(found.cell.evaluation.cell)}. "
-        "The best of several means is a little too good, too. To train that one: "
-        f"{markup.command(line)}</p>"
+        "The best of several means is a little too good, too."
+        f"{f' To train that one: {markup.command(line)}' if line else ''}</p>"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from popnas.command_lines import as_typed
 from popnas.errors import RunMovedError
+from popnas.printable import quoted
 from popnas.runs.journal import ending
 from popnas.runs.journal.lines import BEGIN, Event, Scan, corrupt, sum_of
 from popnas.runs.journal.reading import Reader
@@ -17,8 +18,8 @@ from popnas.storage import fsync, fsync_directory, plain, storage_errors
 def moved(folder: Path) -> RunMovedError:
     """The folder of a run under way is gone from its place."""
     return RunMovedError(
-        f"{folder} was moved or removed while it was worked on, so the work ends here. All that was finished "
-        f"is in the folder, wherever it is now: go on there with "
+        f"{quoted(folder)} was moved or removed while it was worked on, so the work ends here. All that was "
+        "finished is in the folder, wherever it is now: go on there with "
         f"`{as_typed('search', '-r', 'ITS_NEW_PLACE')}`."
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from popnas.command_lines import as_typed
 from popnas.errors import JournalError, RunFolderError
+from popnas.printable import quoted
 from popnas.runs.journal.ending import Note
 from popnas.runs.journal.forms import plain_form
 
@@ -187,8 +188,8 @@ def scan(data: bytes, path: Path, start: Position = BEGIN) -> Scan:
     form = plain_form(data)[1] if start == BEGIN else None
     if form is not None:
         raise JournalError(
-            f"{path} {form}, as an editor or a copy in text mode leaves it. Its lines are as they were: "
-            f"write them as popnas does with: {repair_command(path)} (a copy as it is stays beside it)",
+            f"{quoted(path)} {form}, as an editor or a copy in text mode leaves it. Its lines are as they "
+            f"were: write them as popnas does with: {repair_command(path)} (a copy as it is stays beside it)",
             1,
         )
     *lines, tail = data.split(b"\n")
@@ -291,7 +292,7 @@ def corrupt(path: Path, number: int, what: str) -> JournalError:
             "search, gone on with, does again what came later)"
         )
     return JournalError(
-        f"{path}, line {number} {what}. The journal was changed or damaged outside popnas. "
+        f"{quoted(path)}, line {number} {what}. The journal was changed or damaged outside popnas. "
         f"Put back a copy of the file, or {remedy}.",
         number,
     )
@@ -302,6 +303,7 @@ def _check_format(path: Path, event: Event) -> None:
         return
     writer = event.volatile.get("popnas", "its version is not recorded")
     raise RunFolderError(
-        f"{path} was written in version {event.content.get('version')!r} of the run folder's format; this "
-        f"popnas reads version {FORMAT}. Use the popnas that wrote it ({writer}), or start a new run."
+        f"{quoted(path)} was written in version {event.content.get('version')!r} of the run folder's "
+        f"format; this popnas reads version {FORMAT}. Use the popnas that wrote it ({writer}), or start a "
+        "new run."
     )

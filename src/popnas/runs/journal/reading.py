@@ -7,6 +7,7 @@ from pathlib import Path
 
 from popnas import files
 from popnas.errors import RunFolderError
+from popnas.printable import quoted
 from popnas.runs.journal.lines import BEGIN, Position, Scan, ends_with, repair_command, scan
 
 
@@ -50,8 +51,9 @@ def _read_from(path: Path, position: Position, *, may_be_link: bool = False) -> 
     """What stands behind a position, and that position; from the beginning, where it is none of the file."""
     if path.is_symlink() and files.exists(path) and not may_be_link:
         raise RunFolderError(
-            f"the journal {path} is a link to {os.path.realpath(path)}: lines are appended to it, so it must "
-            f"be a file of the run's own. Put a copy in the link's place with: {repair_command(path)}"
+            f"the journal {quoted(path)} is a link to {quoted(os.path.realpath(path))}: lines are appended "
+            "to it, so it must be a file of the run's own. Put a copy in the link's place with: "
+            f"{repair_command(path)}"
         )
     try:
         with files.open_binary(path) as file:
@@ -67,7 +69,7 @@ def _read_from(path: Path, position: Position, *, may_be_link: bool = False) -> 
         is_large = isinstance(error, MemoryError)
         why = "it is larger than the memory that is free" if is_large else files.reason(error)
         raise RunFolderError(
-            f"cannot read the journal {path}: {why}. Put back a copy of the file, or make it "
+            f"cannot read the journal {quoted(path)}: {why}. Put back a copy of the file, or make it "
             "readable for this user."
         ) from error
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from popnas import files
 from popnas.errors import RunFolderError
+from popnas.printable import quoted
 from popnas.records import FormError, Json, JsonValue, Record
 from popnas.runs import identity
 from popnas.runs.stored.rules import Rule, shown
@@ -52,11 +53,11 @@ def read_json(
     try:
         content = files.read_object(path)
     except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {files.reason(error)}. {mend}") from error
+        raise RunFolderError(f"cannot read {quoted(path)}: {files.reason(error)}. {mend}") from error
     if content.pop(PROOF, None) not in (None, proof(content)):
         raise RunFolderError(
-            f"{path} was changed or damaged outside popnas: it does not have its checksum. {mend} If it was "
-            f"changed on purpose, remove the line '{PROOF}' in it."
+            f"{quoted(path)} was changed or damaged outside popnas: it does not have its checksum. {mend} "
+            f"If it was changed on purpose, remove the line '{PROOF}' in it."
         )
     identity.check(path, content.get(identity.KEY))
     _check_fields(path, content, must or {}, may or {}, mend)
@@ -77,7 +78,7 @@ def read_record(
         return kind.of_known(content)
     except FormError as error:
         mend = f"{_MEND}; or {remedy}." if remedy else f"{_MEND}."
-        raise RunFolderError(f"{path} {error}: popnas does not write that. {mend}") from None
+        raise RunFolderError(f"{quoted(path)} {error}: popnas does not write that. {mend}") from None
 
 
 def _check_fields(
@@ -85,8 +86,9 @@ def _check_fields(
 ) -> None:
     for name, rule in {**must, **may}.items():
         if name not in content and name in must:
-            raise RunFolderError(f"{path} has no '{name}', which popnas writes into it. {mend}")
+            raise RunFolderError(f"{quoted(path)} has no '{name}', which popnas writes into it. {mend}")
         if name in content and not rule(content[name]):
             raise RunFolderError(
-                f"{path} has {shown(content[name])} as its '{name}', which popnas does not write. {mend}"
+                f"{quoted(path)} has {shown(content[name])} as its '{name}', which popnas does not write. "
+                f"{mend}"
             )

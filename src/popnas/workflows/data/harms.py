@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from popnas.datasets.images import decoding
 from popnas.datasets.npz import names as npz_names
+from popnas.printable import counted, shortened
 from popnas.report.data_facts import Inspected
 from popnas.workflows.data.look import Look
 
@@ -70,7 +71,7 @@ def _leaks(facts: Inspected) -> Iterator[str]:
 
 
 def _of_classes(facts: Inspected, look: Look) -> Iterator[str]:
-    names, train = facts.class_names, facts.train
+    names, train = [*map(shortened, facts.class_names)], facts.train
     unit = "pixel" if look.task.is_per_pixel else "example"
     for name, split in facts.splits.items():
         missing = [label for label, count in zip(names, split.class_counts, strict=True) if not count]
@@ -97,7 +98,7 @@ def _of_classes(facts: Inspected, look: Look) -> Iterator[str]:
 
 def _rare(facts: Inspected, look: Look) -> Iterator[str]:
     """Classes that too little is known of to be learnt."""
-    names, train = facts.class_names, facts.train
+    names, train = [*map(shortened, facts.class_names)], facts.train
     if look.task.is_per_pixel:
         rare = [
             f"{name} ({share:.2%})"
@@ -125,7 +126,7 @@ def _shifts(facts: Inspected) -> Iterator[str]:
         return
     train, test = (facts.splits[name].class_shares for name in ("train", "test"))
     shifted = [
-        f"{name} ({before:.1%} to {after:.1%})"
+        f"{shortened(name)} ({before:.1%} to {after:.1%})"
         for name, before, after in zip(facts.class_names, train, test, strict=True)
         if max(before, after) > 0.01 and before and after and not 1 / SHIFT < after / before < SHIFT
     ]
@@ -159,8 +160,8 @@ def _sizes(facts: Inspected, look: Look) -> Iterator[str]:
     smallest, limit = min(sizes.smallest), TINY_MASKED_SIDE if look.task.is_per_pixel else TINY_SIDE
     if smallest < limit:
         yield (
-            f"The smallest training image has a side of {smallest} pixels: each reduction halves it, so few "
-            "motifs fit. Enlarge the images or give architecture_hyperparameters.motifs 2."
+            f"The smallest training image has a side of {counted(smallest, 'pixel')}: each reduction halves "
+            "it, so few motifs fit. Enlarge the images or give architecture_hyperparameters.motifs 2."
         )
 
 

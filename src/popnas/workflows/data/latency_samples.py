@@ -16,6 +16,7 @@ from popnas.datasets import Split
 from popnas.datasets.npz.members import NpzMembers
 from popnas.datasets.ragged import sizes_of
 from popnas.errors import DataError, UserError
+from popnas.printable import quoted
 
 if TYPE_CHECKING:
     from popnas.export.latency import Input
@@ -59,14 +60,16 @@ def _read_array(path: Path) -> np.ndarray:
                 loaded = np.load(stream, allow_pickle=False)
         except Exception as error:  # numpy raises many kinds for damaged files
             reason = files.reason(error) if isinstance(error, OSError) else "it is no .npy file of numbers"
-            raise DataError(f"{path} cannot be read: {reason}. Save it anew with numpy.save.") from error
+            raise DataError(
+                f"{quoted(path)} cannot be read: {reason}. Save it anew with numpy.save."
+            ) from error
         return _numbers(np.asarray(loaded), path)[:MAX_SAMPLES]
     members = NpzMembers(path, "Save plain numbers.")
     if "x" in members.names:
         return _numbers(members.read("x"), path)[:MAX_SAMPLES]
     names = [name for name in members.names if re.fullmatch(r"x_[0-9]+", name)][:MAX_SAMPLES]
     if not names:
-        raise DataError(f"{path} has no array 'x'; it has: {', '.join(members.names) or 'none'}.")
+        raise DataError(f"{quoted(path)} has no array 'x'; it has: {', '.join(members.names) or 'none'}.")
     shape = _most_frequent([members.header(name).shape for name in names])
     return np.stack(
         [_numbers(members.read(name), path) for name in names if members.header(name).shape == shape]
@@ -75,7 +78,9 @@ def _read_array(path: Path) -> np.ndarray:
 
 def _numbers(array: np.ndarray, path: Path) -> np.ndarray:
     if array.dtype.kind not in "iubf" or array.ndim == 0:
-        raise DataError(f"{path} holds {array.dtype} of shape {array.shape}; samples are numbers, (n, ...).")
+        raise DataError(
+            f"{quoted(path)} holds {array.dtype} of shape {array.shape}; samples are numbers, (n, ...)."
+        )
     return array
 
 

@@ -18,6 +18,7 @@ from popnas.errors import (
     TooFewError,
     nearest,
 )
+from popnas.printable import quoted
 from popnas.records import Json, part
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
@@ -122,12 +123,16 @@ def _candidates(data: str, task: str | None) -> Iterator[Json]:
         datasets.check_path(path)
         found = sorted({task for source in sources if source.recognizes(path) for task in source.tasks})
         if not found and (near := loading.nearly(path, sources)) is not None:
-            raise DataError(f"{data} holds no data that popnas can read as it is: {near}.")
+            raise DataError(f"{quoted(data)} holds no data that popnas can read as it is: {near}.")
         if not found:
             layouts = dict.fromkeys(source.layout for source in sources if source.layout)
-            raise DataError(f"{data} holds no data that popnas can read. Looked for: {'; '.join(layouts)}.")
+            raise DataError(
+                f"{quoted(data)} holds no data that popnas can read. Looked for: {'; '.join(layouts)}."
+            )
         if task is not None and tasks.get(task).data not in found:
-            raise DataError(f"{data} holds no data for {task}; it looks like data for {' or '.join(found)}.")
+            raise DataError(
+                f"{quoted(data)} holds no data for {task}; it looks like data for {' or '.join(found)}."
+            )
         fitting = [task] if task is not None else tasks_by_shape(path, found)
         yield from ({"type": name, "path": data} for name in fitting)
         return
@@ -144,11 +149,11 @@ def _candidates(data: str, task: str | None) -> Iterator[Json]:
 def _unknown(data: str, trouble: str, names: list[str]) -> str:
     complaint = files.not_here(data)
     if complaint is not None:
-        return f"{data} {complaint}."
+        return f"{quoted(data)} {complaint}."
     reason = "" if trouble.startswith("it does not exist") else f" ({trouble})"
     hint = nearest(data, names) or files.near_hint(files.user_path(data))
     return (
-        f"{data} is neither a file or folder nor a known data set{reason}.{hint} Known are: "
+        f"{quoted(data)} is neither a file or folder nor a known data set{reason}.{hint} Known are: "
         f"{', '.join(names)}."
     )
 

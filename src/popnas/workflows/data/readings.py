@@ -12,6 +12,7 @@ from popnas import files, tasks
 from popnas.datasets import Dataset
 from popnas.datasets.npz import names as npz_names
 from popnas.errors import DataError
+from popnas.printable import counted, quoted
 
 Choose = Callable[[str, Sequence[str]], str]
 """Is told that data may be read as several tasks (a sentence), and which, the likeliest first; answers which
@@ -98,7 +99,9 @@ def _refusal(data: str, errors: Mapping[str, DataError]) -> DataError:
     if len(set(map(str, errors.values()))) == 1:
         return first
     lines = [f"As {task}: {error}" for task, error in errors.items()]
-    tried = f"{data} was tried as {' and as '.join(errors)}, and is none of them; `task` says what it is."
+    tried = (
+        f"{quoted(data)} was tried as {' and as '.join(errors)}, and is none of them; `task` says what it is."
+    )
     return DataError("\n  ".join([tried, *lines]))
 
 
@@ -110,5 +113,5 @@ def _stored_as_bytes(data: str) -> bool:
 
 def _shape(dataset: Dataset) -> str:
     *sides, channels = dataset.input_shape
-    extent = f"{sides[1]}x{sides[0]} pixels" if len(sides) == 2 else f"{sides[0]} timesteps"
+    extent = f"{sides[1]}x{sides[0]} pixels" if len(sides) == 2 else counted(sides[0], "timestep")
     return f"{extent}, {channels} channel{'s' * (channels != 1)}"

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from popnas.command_lines import as_argument
 from popnas.datasets.findings import Findings, Mistakes, explained, shown
 from popnas.datasets.images import decoding
 from popnas.datasets.layouts import LABEL_NAMES
@@ -28,7 +27,7 @@ from popnas.datasets.masks.npz_writing import NpzWriter, npz_writer
 from popnas.datasets.sources.segmentation_folders import paired, turned_alone, with_channels
 from popnas.errors import DataError, UserError
 from popnas.events import Listen, PhaseStarted, Warned, nobody
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.resources import available_cores
 from popnas.storage import write_text
 
@@ -77,7 +76,7 @@ class MaskReading:
         if is_wrong.any():
             ignored = "" if self.ignore is None else f", and {self.ignore} for unlabelled"
             raise DataError(
-                f"The mask {path} holds the values {listed(labels[is_wrong])} "
+                f"The mask {quoted(path)} holds the values {listed(labels[is_wrong])} "
                 f"({counts[is_wrong].sum() / y_HW.size:.1%} of its pixels); with {num_classes} classes "
                 f"labels are 0 to {num_classes - 1}{ignored}. Name the value that means unlabelled with "
                 "`ignore`, give the number of classes with `num_classes`, or mend the mask."
@@ -128,7 +127,7 @@ def build(
     _check_new([*files.values(), *([names_file] if class_names else [])], replaces)
     scanned, mistakes, findings = [], Mistakes(), Findings()
     for split, (image_folder, mask_folder) in folders.items():
-        tell(PhaseStarted(f"reading masks: {as_argument(mask_folder)}"))
+        tell(PhaseStarted(f"reading masks: {quoted(mask_folder)}"))
         with mistakes.held():
             pairs = paired(image_folder, mask_folder, findings, mistakes)
             if pairs:
@@ -139,7 +138,7 @@ def build(
     built = []
     for part in scanned:
         file = files[part.name]
-        tell(PhaseStarted(f"writing {counted(len(part.pairs), 'image')}: {as_argument(file)}"))
+        tell(PhaseStarted(f"writing {counted(len(part.pairs), 'image')}: {quoted(file)}"))
         with npz_writer(file) as writer:
             _write(writer, part, reading, geometry, num_channels, findings)
         built.append(BuiltSplit(part.name, file, np.array(part.sizes), part.pixels))

@@ -13,6 +13,7 @@ from popnas.evaluators.training import describing, training_data
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.folder_readme import why_none
 from popnas.export.model_values import ModelDescription
+from popnas.printable import quoted, shortened
 from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
@@ -96,14 +97,14 @@ def check_same_data(model: ModelFolder, dataset: Dataset) -> None:
     names, shape = known.class_names, known.contract.input_shape
     if tuple(dataset.input_shape) != shape or dataset.class_names != names:
         raise DataError(
-            f"{model.path} was trained on samples {shape} of the classes {_listed(names)}, but "
+            f"{quoted(model.path)} was trained on samples {shape} of the classes {_listed(names)}, but "
             f"{dataset.place} now has samples {tuple(dataset.input_shape)} of the classes "
             f"{_listed(dataset.class_names)}. Put the data back, or train on the new ones."
         )
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
+    return ", ".join(map(shortened, names[:8])) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
 
 
 def write_source(model: ModelFolder, path: Path | None = None) -> Path:

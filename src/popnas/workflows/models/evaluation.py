@@ -20,6 +20,7 @@ from popnas.evaluators.training.placing import placement
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.placement import Placement
+from popnas.printable import quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import part
 from popnas.report import confusion
@@ -95,7 +96,8 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
         found = [folder for folder in _models_in(run) if folder.path.parent == run.model_selection]
         if not found:
             raise RunFolderError(
-                f"{path} has no finished model selection. Make one with: {as_typed('select', '-p', path)}"
+                f"{quoted(path)} has no finished model selection. Make one with: "
+                f"{as_typed('select', '-p', path)}"
             )
         return found
     if model is None:
@@ -106,7 +108,7 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
         # The name alone is enough where it is found.
         names = dict.fromkeys([*map(str, places), *(place.name for place in places)])
         raise RunFolderError(
-            f"'{model}' is no finished model of {path}.{nearest(model, names)}{_listed(run)}"
+            f"'{model}' is no finished model of {quoted(path)}.{nearest(model, names)}{_listed(run)}"
         )
     _check_task(run, found[0])
     return found[:1]
@@ -122,8 +124,8 @@ def _best_model(run: RunFolder) -> ModelFolder:
     has_ended = run.state().finish_reason is not None
     why = "it was removed or moved away" if has_ended else "the search has not ended"
     raise RunFolderError(
-        f"{run.path} has no best model{'' if has_ended else ' yet'}: {why}.{_listed(run)} The search writes "
-        f"it, which goes on with: {as_typed('search', '-r', run.path)}"
+        f"{quoted(run.path)} has no best model{'' if has_ended else ' yet'}: {why}.{_listed(run)} The "
+        f"search writes it, which goes on with: {as_typed('search', '-r', run.path)}"
     )
 
 
@@ -154,8 +156,8 @@ def _check_task(run: RunFolder, folder: ModelFolder) -> None:
     wanted, found = part(run.config_json(), "dataset").get("type"), folder.kind()
     if wanted != found:
         raise RunFolderError(
-            f"{folder.path} holds a model for {found}, but the run {run.path} is for {wanted}. "
-            f"Evaluate it with its own run.{_listed(run)}"
+            f"{quoted(folder.path)} holds a model for {found}, but the run {quoted(run.path)} is for "
+            f"{wanted}. Evaluate it with its own run.{_listed(run)}"
         )
 
 
@@ -166,7 +168,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
     try:
         dataset = folder.load_dataset(need_test=True)
     except MissingSplitError as lack:
-        tell(Told(f"{folder.path} is skipped: {lack}"))
+        tell(Told(f"{quoted(folder.path)} is skipped: {lack}"))
         return ModelEvaluation(folder.path, None, str(lack))
     check_same_data(folder, dataset)
     assert dataset.test is not None
@@ -221,7 +223,7 @@ def answers(
             session = open_session(folder.onnx, num_threads=len(available_cores()))
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             reason = str(error).splitlines()[0]
-            raise RunFolderError(f"{folder.onnx} cannot be run: {reason}. {REMEDY}") from error
+            raise RunFolderError(f"{quoted(folder.onnx)} cannot be run: {reason}. {REMEDY}") from error
         run = lambda feed: _ask(folder, session, feed)  # noqa: E731
     else:
         deployed = DeployedNetwork(network, folder.preprocessing())
@@ -240,12 +242,14 @@ def _ask(
         found = np.asarray(session.run(["probabilities"], feed)[0])
     except Exception as error:  # as for opening it
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunFolderError(f"{folder.onnx} does not answer test examples: {reason}. {REMEDY}") from error
+        raise RunFolderError(
+            f"{quoted(folder.onnx)} does not answer test examples: {reason}. {REMEDY}"
+        ) from error
     wanted = (len(feed["input"]), folder.description().contract.num_classes)
     if found.shape[:2] != wanted:
         raise RunFolderError(
-            f"{folder.onnx} is another network's: it answers {found.shape} where {wanted} was expected. "
-            f"{REMEDY}"
+            f"{quoted(folder.onnx)} is another network's: it answers {found.shape} where {wanted} was "
+            f"expected. {REMEDY}"
         )
     return found
 
@@ -287,7 +291,7 @@ def _model(folder: ModelFolder) -> EvaluatedModel:
 def _write_masks(folder: ModelFolder, worst: WorstMasks, dataset: Dataset, views: Views) -> str | None:
     """The page of the worst predicted masks; its name, None if it is missing."""
     assert dataset.test is not None
-    with views.view(f"the page of the masks of {folder.path}"):
+    with views.view(f"the page of the masks of {quoted(folder.path)}"):
         shown = worst.shown(dataset.test)
         result = worst_masks.result_of(
             worst, shown, dataset.class_names, model=folder.path.name, split="test"

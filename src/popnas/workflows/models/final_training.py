@@ -25,7 +25,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
@@ -159,7 +159,7 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
         tell(Warned(missing))
     folder = ModelFolder(job.folder)
     if trained.warning is not None:
-        raise ExportError(f"{trained.warning}\nThe weights are kept in {folder.weights}.")
+        raise ExportError(f"{trained.warning}\nThe weights are kept in {quoted(folder.weights)}.")
     # The deployment's `model.json` is written last: a folder that has it is whole.
     if not ModelFolder(folder.deploy).is_finished:
         tell(PhaseStarted("writing the deployment folder"))

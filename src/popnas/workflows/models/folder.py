@@ -21,6 +21,7 @@ from popnas.evaluators.training import training_data
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
 from popnas.export.stored import network_of
+from popnas.printable import quoted
 from popnas.records import Json, Record
 from popnas.runs import RunFolder, identity
 from popnas.runs.stored.reading import is_there, read_json, read_record
@@ -92,7 +93,7 @@ class ModelFolder:
         """The task that the network is for."""
         dataset = self.description().dataset
         if dataset is None:
-            raise RunFolderError(f"{self.model_json} is not a model's of a run: it has no dataset.")
+            raise RunFolderError(f"{quoted(self.model_json)} is not a model's of a run: it has no dataset.")
         return dataset.type
 
     def config(self) -> RunConfig:
@@ -115,7 +116,7 @@ class ModelFolder:
             raise RunFolderError(f"{source} is not a run's configuration: {error}") from error
         if self.is_finished and (kind := self.kind()) != found.dataset.type:
             raise RunFolderError(
-                f"{self.path} holds a model for {kind}, but its configuration {source} is for "
+                f"{quoted(self.path)} holds a model for {kind}, but its configuration {source} is for "
                 f"{found.dataset.type}. Put the folder's own files back, or train it again."
             )
         return found
@@ -132,7 +133,7 @@ class ModelFolder:
             TrainingLog,
             must=_LOG_MUST,
             may=_LOG_MAY,
-            remedy=f"remove {self.path}, and the command that made it trains this network anew",
+            remedy=f"remove {quoted(self.path)}, and the command that made it trains this network anew",
         )
 
     def preprocessing(self) -> Preprocessing:
@@ -154,7 +155,7 @@ class ModelFolder:
             return files.read_bytes(path)
         except OSError as error:
             raise RunFolderError(
-                f"cannot read {path}: {files.reason(error)}. {description.REMEDY}"
+                f"cannot read {quoted(path)}: {files.reason(error)}. {description.REMEDY}"
             ) from error
 
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
@@ -187,11 +188,11 @@ def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:
 def _unfinished(folder: ModelFolder) -> str:
     if folder.checkpoint.is_file():
         return (
-            f"{folder.path} holds a training that is not finished. Run the command that started it again: "
-            "it goes on where it was."
+            f"{quoted(folder.path)} holds a training that is not finished. Run the command that started it "
+            "again: it goes on where it was."
         )
     what = "has no model.json." if folder.path.is_dir() else files.missing(folder.path)
     return (
-        f"{folder.path} is not a model's folder: it {what} Models lie in best_model/, model_selection/*/ "
-        "and final_training/ of a run's folder."
+        f"{quoted(folder.path)} is not a model's folder: it {what} Models lie in best_model/, "
+        "model_selection/*/ and final_training/ of a run's folder."
     )

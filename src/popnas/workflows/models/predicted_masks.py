@@ -12,6 +12,7 @@ from popnas.command_lines import as_typed
 from popnas.datasets import Dataset, Split
 from popnas.errors import MissingSplitError, RunFolderError
 from popnas.events import Listen, Warned, nobody
+from popnas.printable import quoted
 from popnas.report.model_results import MasksResult
 from popnas.report.pages import masks_page
 from popnas.storage import write_text
@@ -56,8 +57,8 @@ def show(
     kind = folder.config().dataset.type
     if not tasks.get(kind).is_per_pixel:
         raise RunFolderError(
-            f"{folder.path} is a model for {kind}: it predicts one class per example and no masks. Its test "
-            f"results: {as_typed('evaluate', '-p', run)}"
+            f"{quoted(folder.path)} is a model for {kind}: it predicts one class per example and no masks. "
+            f"Its test results: {as_typed('evaluate', '-p', run)}"
         )
     dataset, part = _data(folder, split)
     if split == "test":

@@ -13,6 +13,7 @@ from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError
 from popnas.export.description import MOST_BLOCKS
 from popnas.operators import parse as parse_operator
+from popnas.printable import quoted
 from popnas.runs import RunFolder
 from popnas.tasks import get as get_task
 from popnas.training import device
@@ -137,17 +138,17 @@ def stage_folder(parent: Path, name: str | None) -> Path:
         return parent
     if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
         raise UserError(
-            f"`name` '{name}' cannot be a folder in {parent}: take letters, digits, '_', '-', '+' and '.', "
-            "but no name that stands for something else there (as 'deploy' or '0-m3-n2-f24')."
+            f"`name` '{name}' cannot be a folder in {quoted(parent)}: take letters, digits, '_', '-', '+' "
+            "and '.', but no name that stands for something else there (as 'deploy' or '0-m3-n2-f24')."
         )
     if ModelFolder(parent / name).path.is_file():
-        raise UserError(f"`name` '{name}': {parent / name} is a file. Choose another name.")
+        raise UserError(f"`name` '{name}': {quoted(parent / name)} is a file. Choose another name.")
     return parent / name
 
 
 def no_network(run: Path) -> UserError:
     """There is nothing to select from."""
     return UserError(
-        f"no cell was trained successfully in the run {run} yet. Go on with the search "
+        f"no cell was trained successfully in the run {quoted(run)} yet. Go on with the search "
         f"({as_typed('search', '-r', run)}), or give a cell with `cell`."
     )

@@ -33,7 +33,7 @@ from popnas.events import (
 from popnas.executors import Executor, Job, Progress, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json, Record
 from popnas.report.views import RepeatedViews
@@ -218,8 +218,8 @@ def staleness(run: Path, path: Path, state: RunState) -> str | None:
         return None
     name = [] if path == RunFolder(run).model_selection else ["--name", path.name]
     return (
-        f"the model selection {path} is not that of the search as it is now. {changed} To add the cells that "
-        "are best now, renew it, with all else as it was asked for: "
+        f"the model selection {quoted(path)} is not that of the search as it is now. {changed} To add the "
+        "cells that are best now, renew it, with all else as it was asked for: "
         f"{as_typed('select', '-p', run, *name, '--renew')}"
     )
 
@@ -252,8 +252,8 @@ class _Selection:
         known = selection_plan.read(self.path)
         if known is not None and not known.request.is_same(request):
             raise RunFolderError(
-                f"{self.path} holds a model selection of other settings. Choose another `name`, or remove "
-                "the folder to select anew."
+                f"{quoted(self.path)} holds a model selection of other settings. Choose another `name`, or "
+                "remove the folder to select anew."
             )
         if known is None or renew:
             kept = () if known is None else self._worth_keeping(known.models)
@@ -392,7 +392,10 @@ class _Selection:
                 f"of {counted(len(models), 'model')} none could be trained. Reasons:\n  "
                 + "\n  ".join(reasons or ["max_hours"])
                 + f"\nWhat helps:\n{advice.for_kinds(model.error_kind for model in models)}"
-                + f"\nTheir folders are in {self.path}; with another `name` other settings can be tried."
+                + (
+                    f"\nTheir folders are in {quoted(self.path)}; with another `name` other settings can be "
+                    "tried."
+                )
             )
         is_cut = any(
             (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)

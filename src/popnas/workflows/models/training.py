@@ -26,6 +26,7 @@ from popnas.export import description
 from popnas.export.model_values import HowTrained, OnnxCheck, Outcome
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
+from popnas.printable import quoted
 from popnas.records import Record
 from popnas.report.views import Views
 from popnas.runs import identity
@@ -144,16 +145,17 @@ def check_same_job(job: ModelJob) -> None:
     if not is_there(folder.config_json):
         if folder.path.is_dir() and any(path.is_file() for path in folder.path.glob("[!.]*")):
             raise RunFolderError(
-                f"{folder.path} exists already and is no model's folder. Choose another `name`."
+                f"{quoted(folder.path)} exists already and is no model's folder. Choose another `name`."
             )
         return
-    remedy = f"remove {folder.path}, and the same command trains anew"
+    remedy = f"remove {quoted(folder.path)}, and the same command trains anew"
     is_same = same_search(read_json(folder.config_json, remedy=remedy), job.config.to_json())
     begun = folder.log().cell if folder.has_log else None
     if not is_same or begun not in (None, Cell.parse(job.cell).key):
         what = "model" if folder.is_finished else "unfinished training"
         raise OtherTrainingError(
-            f"{folder.path} holds the {what} of other settings or another cell. {_REMEDIES[job.stage]}"
+            f"{quoted(folder.path)} holds the {what} of other settings or another cell. "
+            f"{_REMEDIES[job.stage]}"
         )
 
 
@@ -162,7 +164,7 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
     model = folder.description()
     how = model.training
     if how is None:
-        raise RunFolderError(f"{folder.model_json} has no 'best_epoch'. {description.REMEDY}")
+        raise RunFolderError(f"{quoted(folder.model_json)} has no 'best_epoch'. {description.REMEDY}")
     return TrainedModel(
         folder.path,
         best_epoch=how.best_epoch,
@@ -288,7 +290,7 @@ class _ModelTraining:
         self.trackers.status(self.stopped or "completed")
         self.trackers.close()
         for name, failure in self.trackers.failures.items():
-            self.views.lost(f"the log of {name} of {self.folder.path}", failure)
+            self.views.lost(f"the log of {name} of {quoted(self.folder.path)}", failure)
 
     # --- what is on disk
     # ---------------------------------------------------------------------------------------

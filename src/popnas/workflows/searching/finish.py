@@ -11,6 +11,7 @@ from popnas.evaluation import Evaluation
 from popnas.evaluators import CellsStacked
 from popnas.events import ConfirmationFinished, ConfirmationStarted, Listen, PhaseStarted
 from popnas.executors import Executor, Job
+from popnas.printable import quoted
 from popnas.records import Json
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, artifacts, write_csv
@@ -91,7 +92,7 @@ def views(
 ) -> None:
     """Everything that can be derived from the journal and the predictions: CSV files, plots, the report."""
     tell(PhaseStarted("writing tables and the report"))
-    with made.view(f"the tables of the search in {folder.csv}"):
+    with made.view(f"the tables of the search in {quoted(folder.csv)}"):
         write_csv(folder, state)
     with made.view("the tables of features"):
         tables.write_features(folder, state, cells_stacked, space)

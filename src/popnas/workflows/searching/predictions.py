@@ -69,7 +69,10 @@ def write_csv(folder: RunFolder, state: RunState, step: int) -> None:
     arrays = folder.load_predictions(step, state.predictions[step].sha256)
     # Canonical order decides among equal scores, as everywhere.
     cells_NB4 = arrays["cells"]
-    keys = [*cells_NB4.reshape(len(cells_NB4), -1).T[::-1], -arrays["score"]]
+    keys = [
+        *cells_NB4.reshape(len(cells_NB4), np.prod(cells_NB4.shape[1:], dtype=int)).T[::-1],
+        -arrays["score"],
+    ]
     best = np.lexsort(keys)[:_NUM_SHOWN]
     space = SearchSpace(
         [str(name) for name in arrays["operators"]], cells_NB4.shape[1], _lookback_depth(cells_NB4)

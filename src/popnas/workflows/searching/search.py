@@ -33,7 +33,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.executors import Executor, Job, Result, Work
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json
 from popnas.report.views import RepeatedViews, Views
@@ -185,7 +185,7 @@ class _Search:
                 self.trackers.artifact(self.folder.path)
                 self.trackers.status(reason)
             for name, failure in self.trackers.failures.items():
-                made.lost(f"the log of {name} of {self.folder.path}", failure)
+                made.lost(f"the log of {name} of {quoted(self.folder.path)}", failure)
         elif best_model.is_missing(self.folder, self.state, self.evaluator):
             with self._executor() as executor:
                 best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
@@ -218,7 +218,8 @@ class _Search:
             return self.steps.run(lambda step, cells: self._evaluate(step, cells, executor), self._grow)
         except TooFewGrowError as error:
             raise PopnasError(
-                f"{error}\nThe run is kept in {self.folder.path}. Start a new one with other settings."
+                f"{error}\nThe run is kept in {quoted(self.folder.path)}. Start a new one with other "
+                "settings."
             ) from None
 
     def _grow(self, step: int, parents: Sequence[Cell]) -> list[Proposal]:

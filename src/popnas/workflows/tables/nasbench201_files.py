@@ -26,6 +26,7 @@ from popnas.evaluators.nasbench201 import architectures, stored
 from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
 from popnas.evaluators.nasbench201.stored import DATA_SETS, NasBench201
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, nobody
+from popnas.printable import quoted
 from popnas.storage import compact_json
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def read(path: Path, tell: Listen = nobody) -> NasBench201:
         MissingExtraError: the package that reads them is not installed.
     """
     if not files.exists(path):
-        raise DataError(f"{path} does not exist.{files.near_hint(path)}")
+        raise DataError(f"{quoted(path)} does not exist.{files.near_hint(path)}")
     if path.suffix == ".npz":
         return stored.read(path)
     if path.suffix == ".parquet":
@@ -57,8 +58,8 @@ def read(path: Path, tell: Listen = nobody) -> NasBench201:
     if files.is_folder(path) or path.name.endswith(_PICKLES):
         return _ordered(*_of_nats_bench(path, tell), source=f"NATS-Bench, {path.name}")
     raise DataError(
-        f"{path} is no file of NAS-Bench-201: give NATS-tss-*{_PICKLES}, a folder of such files, a .parquet "
-        "file, or an .npz file that popnas made."
+        f"{quoted(path)} is no file of NAS-Bench-201: give NATS-tss-*{_PICKLES}, a folder of such files, a "
+        ".parquet file, or an .npz file that popnas made."
     )
 
 
@@ -88,15 +89,19 @@ def _of_parquet(path: Path) -> tuple[list[str], np.ndarray, Figures]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        raise MissingExtraError(f"reading {path}", "bench", "pyarrow") from None
+        raise MissingExtraError(f"reading {quoted(path)}", "bench", "pyarrow") from None
     try:
         columns = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as parquet: {str(error)[:200]}") from None
+    except (ArrowException, OSError):
+        raise DataError(
+            f"{quoted(path)} cannot be read as parquet: it is damaged, cut off, or none."
+        ) from None
 
     def numbers(name: str) -> np.ndarray:
         if name not in columns.column_names:
-            raise DataError(f"{path} has no column '{name}'; it has: {', '.join(columns.column_names)}.")
+            raise DataError(
+                f"{quoted(path)} has no column '{name}'; it has: {', '.join(columns.column_names)}."
+            )
         return np.asarray(columns[name].to_numpy(), dtype=np.float64)
 
     def of_data_sets(start: str) -> np.ndarray:
@@ -156,19 +161,21 @@ def unpickled(path: Path) -> object:
             return _PlainUnpickler(stream).load()
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path} is not read: {error}, and only plain containers and numbers are made of a pickle here, "
-            "since anything else could run whatever the file says."
+            f"{quoted(path)} is not read: {error}, and only plain containers and numbers are made of a "
+            "pickle here, since anything else could run whatever the file says."
         ) from None
     except Exception as error:  # a damaged pickle raises many kinds
-        raise DataError(f"{path} cannot be read as a pickle compressed with bz2: {error}") from None
+        told = isinstance(error, OSError) and error.errno is not None
+        why = files.reason(error) if told else "it is damaged, cut off, or none"
+        raise DataError(f"{quoted(path)} cannot be read as a pickle compressed with bz2: {why}.") from error
 
 
 def _of_nats_bench(path: Path, tell: Listen) -> tuple[list[str], np.ndarray, Figures]:
     try:
         import nats_bench
     except ImportError:
-        raise MissingExtraError(f"reading {path}", "bench", "nats_bench") from None
-    tell(PhaseStarted(f"reading {path.name}"))
+        raise MissingExtraError(f"reading {quoted(path)}", "bench", "nats_bench") from None
+    tell(PhaseStarted(f"reading {quoted(path)}"))
     names, portions = _folder(path) if files.is_folder(path) else _file(path)
     tell(PhaseStarted("looking up its architectures", len(names)))
     found: list[Figures] = []
@@ -181,7 +188,7 @@ def _of_nats_bench(path: Path, tell: Listen) -> tuple[list[str], np.ndarray, Fig
         numbers += [*portion]
         tell(PhaseAdvanced(len(numbers)))
     if not numbers:
-        raise DataError(f"{path} has no architectures.")
+        raise DataError(f"{quoted(path)} has no architectures.")
     figures = {name: np.stack([item[name] for item in found], axis=1) for name in found[0]}
     return [names[number] for number in numbers], np.array(numbers, dtype=np.int64), figures
 
@@ -192,7 +199,7 @@ Infos = Mapping[int, object]
 def _file(path: Path) -> tuple[list[str], Iterator[Infos]]:
     content = unpickled(path)
     if not isinstance(content, dict) or not {"meta_archs", "arch2infos"} <= content.keys():
-        raise DataError(f"{path} is no file of NATS-Bench: it lacks 'meta_archs' and 'arch2infos'.")
+        raise DataError(f"{quoted(path)} is no file of NATS-Bench: it lacks 'meta_archs' and 'arch2infos'.")
     infos = content["arch2infos"]
     numbers = sorted(infos)
     portions = (
@@ -203,9 +210,15 @@ def _file(path: Path) -> tuple[list[str], Iterator[Infos]]:
 
 
 def _folder(path: Path) -> tuple[list[str], Iterator[Infos]]:
-    content = unpickled(path / f"meta{_PICKLES}")
+    meta = path / f"meta{_PICKLES}"
+    if not files.exists(meta):
+        raise DataError(
+            f"{quoted(path)} is no folder of NATS-Bench: it has no {meta.name}. Give the unpacked folder of "
+            f"its simple files, one *{_PICKLES}, or a .parquet or .npz file."
+        )
+    content = unpickled(meta)
     if not isinstance(content, dict) or "meta_archs" not in content:
-        raise DataError(f"{path / f'meta{_PICKLES}'} is no file of NATS-Bench: it lacks 'meta_archs'.")
+        raise DataError(f"{quoted(meta)} is no file of NATS-Bench: it lacks 'meta_archs'.")
     numbered = sorted(file for file in path.glob(f"[0-9]*{_PICKLES}"))
     portions = (
         {

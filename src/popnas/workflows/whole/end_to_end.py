@@ -21,6 +21,7 @@ from popnas.evaluators.training import fits
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.export.model_values import ModelDescription
+from popnas.printable import quoted
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
@@ -129,8 +130,8 @@ def start(
     path = place_of_run(logs, name)
     if name is not None and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunExistsError(
-            f"{path} exists already. Go on with it (`{as_typed('e2e', '-r', path)}`), or choose another "
-            "`name`."
+            f"{quoted(path)} exists already. Go on with it (`{as_typed('e2e', '-r', path)}`), or choose "
+            "another `name`."
         )
     requests.check_has_networks(config)
     ready = time.monotonic()

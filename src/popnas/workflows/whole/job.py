@@ -9,6 +9,7 @@ from pathlib import Path
 from popnas import config as configurations
 from popnas import report
 from popnas.cells import Cell
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import PopnasError
 from popnas.evaluators.training import training_data
@@ -104,7 +105,11 @@ class WholeJob:
         elif state.finish_reason is not None:
             check_constraints(state)
             if state.finish_reason == "max_hours":
-                raise PopnasError("the time was up before any network was trained; raise others.max_hours")
+                go_on = as_typed("search", "-r", self.path, "--set", "others.max_hours=null")
+                raise PopnasError(
+                    "the time was up before any network was trained. Start a new job with a longer "
+                    f"max_hours; the search of this one alone goes on without a limit with: {go_on}"
+                )
             raise requests.no_network(self.path)
 
     # --- the stages

@@ -9,6 +9,7 @@ from typing import Any
 
 from popnas.command_lines import as_typed
 from popnas.errors import RunFolderError
+from popnas.printable import quoted
 from popnas.records import FormError, Json, Record
 from popnas.runs import identity
 from popnas.runs.stored.reading import is_there, read_record
@@ -153,7 +154,7 @@ class JobState:
         )
         if not is_there(place(run)):
             raise RunFolderError(
-                f"{run} was not started by `popnas e2e`. Go on with `{search}`, then `{select}` and "
+                f"{quoted(run)} was not started by `popnas e2e`. Go on with `{search}`, then `{select}` and "
                 f"`{train}`."
             )
         remedy = f"go on without it: {search} and {select} and {train}"

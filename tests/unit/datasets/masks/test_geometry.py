@@ -32,7 +32,7 @@ def test_image_and_mask_have_one_size(height, width, resize, crop):
         assert size == (crop, crop)
     elif resize is not None:
         assert min(size) == resize
-        assert max(size) == max(resize, round(longer * resize / shorter))
+        assert max(size) == max(resize, round(longer * (resize / shorter)))
         assert size[0] == size[1] or (size[0] < size[1]) == (height < width)
     else:
         assert (mask == y_HW).all()

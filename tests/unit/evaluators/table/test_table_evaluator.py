@@ -22,7 +22,7 @@ from popnas.evaluators.table.stored import CellTable
 from popnas.events import CandidateFinished, JobEvent, Told, Warned
 from popnas.executors import Worker
 from popnas.runs import RunFolder, search_content
-from popnas.workflows.searching import finish
+from popnas.workflows.searching import finish, predictions
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.search import resume, search
 from popnas.workflows.settings import load_config
@@ -168,6 +168,9 @@ def test_a_step_of_which_nothing_is_there_ends_the_search(
     stored.write(tmp_path / "none.npz", none)
     content = document(dataset__path=str(tmp_path / "none.npz"))
     assert search(content, name="run", logs=tmp_path).reason == "no_candidates"
+    folder = RunFolder.open(tmp_path / "run")
+    predictions.write_csv(folder, folder.state(), 3)
+    assert len((folder.csv / "predictions_B3.csv").read_text().splitlines()) == 1
     planned = plan(load_config(content))
     assert [step.step for step in planned.steps] == [0, 1, 2]
     assert planned.warnings[-1].startswith("the search ends before step 3")

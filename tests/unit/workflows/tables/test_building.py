@@ -320,3 +320,9 @@ def test_environment_names_no_machine() -> None:
     import platform
 
     assert platform.node() not in json.dumps(building.environment())
+
+
+def test_a_sample_is_asked_for_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two numbers the first was dropped without a word."""
+    assert run(["bench", "build", "-j", "run", "--sample", "2=20", "--sample", "2=10"]) == 2
+    assert "--sample 2=10: says for the second time" in capsys.readouterr().err

@@ -176,6 +176,12 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("x")
     with pytest.raises(DataError, match="is no file of NAS-Bench-201: give NATS-tss"):
         nasbench201_files.read(tmp_path / "x.txt")
+    pytest.importorskip("nats_bench")
+    with pytest.raises(DataError, match=r"has no meta\.pickle\.pbz2\. Give the unpacked folder"):
+        nasbench201_files.read(tmp_path)
+    (tmp_path / "x.pickle.pbz2").write_text("x")
+    with pytest.raises(DataError, match="compressed with bz2: it is damaged, cut off, or none"):
+        nasbench201_files.read(tmp_path / "x.pickle.pbz2")
 
 
 @pytest.mark.parametrize(

@@ -319,8 +319,10 @@ def ended(stages, reason):
 
 def test_a_search_that_found_nothing_in_its_share_gets_more_of_the_time_once(start, stages, config):
     stages.during = {"search": lambda: ended(stages, "max_hours")}
-    with pytest.raises(PopnasError, match=r"before any network was trained; raise others\.max_hours"):
+    with pytest.raises(PopnasError, match="before any network was trained") as found:
         start(config=config(**{"others.max_hours": 1.0}))
+    # What it says goes on with what is there.
+    assert f"search -r {stages.path} --set others.max_hours=null" in str(found.value)
     assert [call[0] for call in stages] == ["search", "search"]
     assert "search" not in state_of(stages.path)["finished"]
 

@@ -12,6 +12,7 @@ import torch
 
 from popnas import files
 from popnas.errors import RunFolderError
+from popnas.printable import quoted
 from popnas.runs import identity
 from popnas.runs.stored.reading import is_there
 from popnas.runs.stored.rules import Rule, has, is_amount, is_object, is_text, list_of, or_none, whole
@@ -52,15 +53,15 @@ class Checkpoint:
             found = self._read()
         except OSError as error:
             raise RunFolderError(
-                f"cannot read the checkpoint {self.path}: {files.reason(error)}. Remove it to train this "
-                "network anew."
+                f"cannot read the checkpoint {quoted(self.path)}: {files.reason(error)}. Remove it to train "
+                "this network anew."
             ) from error
         except Exception as error:  # torch raises many kinds for damaged files, and advises to unpickle them
             raise self.damaged() from error
         if found.get("training", self.training) != self.training:
             raise RunFolderError(
-                f"the checkpoint {self.path} is of another training. Put back this one's own, or remove it "
-                "to train this network anew."
+                f"the checkpoint {quoted(self.path)} is of another training. Put back this one's own, or "
+                "remove it to train this network anew."
             )
         return found
 
@@ -80,7 +81,9 @@ class Checkpoint:
 
     def damaged(self) -> RunFolderError:
         """The error for what cannot be gone on from."""
-        return RunFolderError(f"the checkpoint {self.path} is damaged. Remove it to train this network anew.")
+        return RunFolderError(
+            f"the checkpoint {quoted(self.path)} is damaged. Remove it to train this network anew."
+        )
 
     def _read(self) -> Checkpointed:
         data = files.read_bytes(self.path)
