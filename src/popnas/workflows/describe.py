@@ -18,6 +18,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.predictors.features import time_features
 from popnas.printable import counted, quoted
 from popnas.records import Json
+from popnas.runs.front import has_networks
 from popnas.training import schedules
 from popnas.training.settings import TrainingSettings
 
@@ -73,6 +74,11 @@ def network_spec(
         classes = config.dataset.classes_count
     if shape is not None and classes is not None:
         return task.network_spec(config, cast("Dataset", _DataFacts(shape, classes)))
+    if not has_networks(config.to_json()):
+        raise UserError(
+            f"others.evaluator: '{config.others.evaluator}' has figures of cells and no data, which would "
+            "tell the shape and the number of classes. Give both: `input_shape` and `classes`."
+        )
     dataset = task.load(config)
     spec = task.network_spec(config, dataset)
     return spec.replace(

@@ -145,3 +145,19 @@ def test_a_run_in_the_place_of_a_cell_is_shown_by_other_commands(tmp_path, capsy
     assert run(["describe", "nonsense"]) == 2
     told = " ".join(capsys.readouterr().err.split())
     assert "takes no argument 'nonsense'" in told and "--spec nonsense" not in told
+
+
+def test_what_a_table_cannot_tell_is_asked_for(tmp_path, capsys):
+    """It has figures and no data: what the messages ask for is what helps."""
+    path = tmp_path / "tab.json"
+    document = {
+        "dataset": {"type": "image_classification", "path": "a table.npz"},
+        "others": {"evaluator": "table"},
+        "search_space": {"blocks": 1, "operators": ["identity"]},
+    }
+    path.write_text(json.dumps(document))
+    assert run(["describe", "-j", str(path), "--spec", "[]"]) == 2
+    assert "Give both: --input-shape and --classes." in " ".join(capsys.readouterr().err.split())
+    assert run(["describe", "-j", str(path), "--spec", "[]", "--input-shape", "8x8x3", "--classes", "2"]) == 0
+    assert run(["dataset", "inspect", "-j", str(path)]) == 2
+    assert "bench show 'a table.npz'" in capsys.readouterr().err

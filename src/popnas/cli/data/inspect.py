@@ -12,6 +12,7 @@ from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.ending import written_to_option
 from popnas.cli.terminal.options import json_option, set_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table, warning_line
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
 from popnas.printable import quoted, shortened
 
@@ -59,12 +60,18 @@ def inspect(
     if task is not None and source is not None:
         raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
     from popnas.report.views import Views
+    from popnas.runs.front import has_networks
     from popnas.workflows.data.inspection import inspect, write_page
     from popnas.workflows.data.look import look_with
     from popnas.workflows.settings import load_config
 
     if source is not None:
         config = load_config(source, sets=sets)
+        if not has_networks(config.to_json()):
+            raise UserError(
+                f"others.evaluator: '{config.others.evaluator}' has figures of cells and no data to look "
+                f"at. A table is shown by: {as_typed('bench', 'show', config.dataset.path or 'TABLE')}"
+            )
         with bar_if_slow(f"looking at the data of {quoted(source)}"):
             look = look_with(config)
     else:
