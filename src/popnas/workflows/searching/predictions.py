@@ -92,4 +92,4 @@ def csv_path(folder: RunFolder, step: int) -> Path:
 
 
 def _lookback_depth(cells_NB4: np.ndarray) -> int:
-    return int(-cells_NB4[:, :, [0, 2]].min())
+    return int(-cells_NB4[:, :, [0, 2]].min(initial=-1))
