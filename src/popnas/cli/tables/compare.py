@@ -13,9 +13,8 @@ from click.core import ParameterSource
 from popnas.cli.terminal.ending import ENDING, kept
 from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, print_json
-from popnas.command_lines import as_argument
 from popnas.errors import UserError
-from popnas.printable import counted
+from popnas.printable import counted, quoted
 from popnas.workflows.tables.comparing.request import (
     EVERYTHING,
     METHODS,
@@ -161,7 +160,8 @@ def compare(
     """
     if asked.folder is not None and (given := _given_beside()):
         raise UserError(
-            f"-r {asked.folder} goes on with that comparison as it was begun; leave out {', '.join(given)}."
+            f"-r {quoted(asked.folder)} goes on with that comparison as it was begun; leave out "
+            f"{', '.join(given)}."
         )
     if asked.folder is None and asked.source is None:
         raise UserError("-p TABLE says what is searched; or give -r FOLDER to go on.")
@@ -218,7 +218,7 @@ def as_text(result: ComparisonResult) -> str:
         f"{result.hypervolume:.4f}"
         + ("" if result.test is None else f", best test {result.test:.2f} %")
         + ".",
-        f"Curves:  {as_argument(f'{result.folder}/curves.svg')}, curves.png, curves.csv",
+        f"Curves:  {quoted(f'{result.folder}/curves.svg')}, curves.png, curves.csv",
     ]
     return "\n".join(lines)
 

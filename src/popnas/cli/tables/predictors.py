@@ -9,6 +9,7 @@ import click
 
 from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, print_json, print_table
+from popnas.printable import quoted
 from popnas.workflows.studies.splits import StudyRequest
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _declare(name: str, objective: str, words: str) -> None:
             for sentence in made.missing:
                 echo(sentence, err=True)
             for path in written:
-                echo(f"Written: {path}", err=True)
+                echo(f"Written: {quoted(path)}", err=True)
 
 
 _declare("score", "score", "the score")

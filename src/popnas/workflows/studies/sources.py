@@ -19,6 +19,7 @@ from popnas.evaluators.nasbench201.stored import NasBench201
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
 from popnas.predictors import features
+from popnas.printable import quoted
 from popnas.runs import RunFolder
 from popnas.workflows.searching.surrogates import operator_costs
 from popnas.workflows.settings import load_config
@@ -49,7 +50,7 @@ def _format(path: Path) -> str | None:
 def _of_table(table: CellTable, path: Path, objective: str, epochs: int | None) -> KnownCells:
     recorded = table.epochs.tolist()
     if epochs is not None and epochs not in recorded:
-        raise UserError(f"`epochs` {epochs}: {path} has {', '.join(map(str, recorded))}.")
+        raise UserError(f"`epochs` {epochs}: {quoted(path)} has {', '.join(map(str, recorded))}.")
     place = len(recorded) - 1 if epochs is None else recorded.index(epochs)
     names = table.metric_names.tolist()
     by_objective = {
@@ -102,7 +103,7 @@ def _of_nasbench201(
     if epochs not in EPOCHS:
         raise UserError(f"`epochs` {epochs}: NAS-Bench-201 has {' and '.join(map(str, EPOCHS))}.")
     if objective == "inference_time":
-        raise UserError(f"{path} has no inference times: study those of a run or of a table.")
+        raise UserError(f"{quoted(path)} has no inference times: study those of a run or of a table.")
     native, of_function = mapping.native(), architectures.functions()
     _, first = np.unique(of_function[native.codes], return_index=True)
     cell_of_function = dict(zip(of_function[native.codes][first].tolist(), first.tolist(), strict=True))
@@ -132,7 +133,7 @@ def _of_run(folder: RunFolder, objective: str) -> KnownCells:
     found = [item for item in state.successes if row.value(item) is not None]
     if not found:
         raise UserError(
-            f"{folder.path} has no {row.title} of any cell.{nearest(objective, state.objectives)} "
+            f"{quoted(folder.path)} has no {row.title} of any cell.{nearest(objective, state.objectives)} "
             f"It has: {', '.join(state.objectives)}."
         )
     space = config.space

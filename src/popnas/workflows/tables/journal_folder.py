@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from popnas import files
 from popnas.errors import RunFolderError
+from popnas.printable import quoted
 from popnas.records import FormError, Json
 from popnas.runs.journal import Event, Journal, damaged_event
 from popnas.runs.lock import RunLock
@@ -65,7 +66,7 @@ class JournalFolder(ABC, Generic[Done]):
             try:
                 (self.path / self.place).mkdir(parents=True)
             except FileExistsError:
-                raise RunFolderError(f"{self.path} exists already: choose another `name`.") from None
+                raise RunFolderError(f"{quoted(self.path)} exists already: choose another `name`.") from None
 
     def start(self, content: Json, volatile: Mapping[str, str]) -> None:
         """Write the first event, if there is none yet; the lock is held."""
@@ -81,19 +82,19 @@ class JournalFolder(ABC, Generic[Done]):
         """
         if not files.is_named(self.journal.path):
             raise RunFolderError(
-                f"{self.path} is no folder in which {self.begun}"
+                f"{quoted(self.path)} is no folder in which {self.begun}"
                 + (": it does not exist." if not files.exists(self.path) else ".")
             )
         events = self.journal.events()
         if not events or events[0].event != self.first:
             raise RunFolderError(
-                f"{self.journal.path} does not begin with '{self.first}': nothing is done there yet. "
+                f"{quoted(self.journal.path)} does not begin with '{self.first}': nothing is done there yet. "
                 "Start again with another `name`."
             )
         if events[0].content.get("version") != self.version:
             raise RunFolderError(
-                f"{self.path} was written in version {events[0].content.get('version')!r} of the format of "
-                f"{self.kept}; this popnas goes on with version {self.version}."
+                f"{quoted(self.path)} was written in version {events[0].content.get('version')!r} of the "
+                f"format of {self.kept}; this popnas goes on with version {self.version}."
             )
         return self._replayed(events)
 
