@@ -20,6 +20,7 @@ from popnas.predictors._cross_validation import figures, folds
 from popnas.predictors.tabular._tables import fenced
 
 _NUM_FOLDS = 5
+_CHUNK = 4096
 _PENALTIES = (0.003, 0.03, 0.3)  # of what depends on an operator's input
 _LEAST_PENALTY = 1e-4  # of all others, so that what never occurs costs nothing
 
@@ -122,7 +123,11 @@ class SumsPredictor(TimePredictor):
 
     def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
         assert self._weights is not None
-        return Prediction(np.maximum(_values(self._weights, self.table(cells_NB4)), self._shortest))
+        seconds_N = np.empty(len(cells_NB4))
+        for start in range(0, len(cells_NB4), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            seconds_N[rows] = _values(self._weights, self.table(cells_NB4[rows]))
+        return Prediction(np.maximum(seconds_N, self._shortest))
 
 
 def _values(weights: _Weights, table_NF: np.ndarray) -> np.ndarray:
