@@ -104,13 +104,7 @@ def _document(look: Look) -> Json:
             "normal_cells_per_motif": 1 if is_small else 2,
         },
         "dataset": {**look.section, **_data_settings(look)},
-        "others": {
-            "train_strategy": "auto",
-            "seed": 0,
-            "max_hours": None,
-            # They rank cells better and extrapolate times better than the published ones (docs/log.md).
-            "predictors": {"score": "trees", "time": "sums"},
-        },
+        "others": {"train_strategy": "auto", "seed": 0, "max_hours": None},
     }
 
 
