@@ -94,6 +94,7 @@ FIELDS: dict[str, Line] = {
     "search_space.operators": search_only(["identity", "1x1 conv"]),
     "search_strategy.max_children": search_only(1),
     "search_strategy.max_exploration_children": search_only(3, beside=EXPLORED),
+    "search_strategy.fill_front": search_only(True, beside={"search_strategy.max_children": 12}),
     "search_strategy.score_metric": Line("f1_score", "candidate", "model", W),
     "search_strategy.additional_pareto_objectives": search_only(["params"]),
     "search_strategy.constraints": search_only({"params": [0, 140]}),

@@ -58,6 +58,12 @@ def _pnas_mode(facts: Facts) -> Iterator[Problem]:
             strategy.max_exploration_children,
             "is ignored in PNAS mode, which does not explore.",
         )
+    if strategy.fill_front:
+        yield Problem(
+            "search_strategy.fill_front",
+            strategy.fill_front,
+            "is ignored in PNAS mode, which has no front.",
+        )
 
 
 @no_effect("search_space", "search_strategy")
@@ -72,7 +78,7 @@ def _few_steps(facts: Facts) -> Iterator[Problem]:
         )
     if blocks > 1:
         return
-    for key in ("max_children", "constraints"):
+    for key in ("max_children", "fill_front", "constraints"):
         if (value := getattr(strategy, key)) != _default(strategy, key):
             yield Problem(
                 f"search_strategy.{key}",

@@ -79,6 +79,11 @@ class SearchStrategyConfig(Section):
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",
     )
+    fill_front: bool = Field(
+        default=False,
+        description="Where the front has fewer than max_children cells, the best predicted scores beside it "
+        "are trained, too.",
+    )
     score_metric: Annotated[str, NullMeans(""), Field(json_schema_extra=named_by("score metrics"))] = Field(
         default="",
         description="The metric that is maximised, one of those that `popnas list tasks` shows for the task. "

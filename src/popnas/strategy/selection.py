@@ -25,7 +25,8 @@ class Selection:
     """What a step trains, as positions among the candidates.
 
     Attributes:
-        front: at most K of the Pareto front (PNAS mode: the K best), in the order in which they are trained.
+        front: at most K of the Pareto front (PNAS mode: the K best), in the order in which they are trained;
+            then, where it is to be filled, the best scores beside it.
         exploration: the exploration cells, in the order in which they were taken.
         front_size: the size of the whole front, before K cut it (PNAS mode: the number of candidates).
         predictions: per objective the values (N,) that were compared: rounded where predicted, exact where
@@ -59,6 +60,8 @@ def select(
     # training.
     is_on_front = np.ones(len(candidates), dtype=bool) if settings.is_pnas else pareto.front(values, maximize)
     front = np.flatnonzero(is_on_front)
+    if settings.fill_front:
+        front = np.concatenate([front, np.flatnonzero(~is_on_front)])
     chosen = front[: settings.max_children]
     explored = np.zeros(0, dtype=np.int64)
     if settings.max_exploration_children > 0 and step < space.num_blocks and not settings.is_pnas:
@@ -66,7 +69,7 @@ def select(
         explored = explore(
             ordered_NB4, values, maximize, chosen, space, step, settings.max_exploration_children
         )
-    return Selection(candidates[chosen], candidates[explored], len(front), compared)
+    return Selection(candidates[chosen], candidates[explored], int(is_on_front.sum()), compared)
 
 
 def _comparable(

@@ -22,6 +22,7 @@ class StrategySettings:
         is_pnas: train the K best predicted scores; no front, no exploration.
         constraints: per objective the least and the greatest value allowed, applied to predictions before
             selection.
+        fill_front: where the front has fewer than K cells, train the best predicted scores beside it, too.
 
     Raises:
         UnknownNameError: an objective or constraint that is neither known nor an `Objective`.
@@ -33,6 +34,7 @@ class StrategySettings:
     objectives: Sequence[str | Objective] = ("score", "time")
     is_pnas: bool = False
     constraints: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fill_front: bool = False
 
     def __post_init__(self) -> None:
         names = [objective.name for objective in self.all_objectives]

@@ -28,6 +28,7 @@ DEFAULTS = {
     "search_strategy": {
         "max_children": 128,
         "max_exploration_children": 16,
+        "fill_front": False,
         "score_metric": "accuracy",
         "additional_pareto_objectives": ["time"],
         "constraints": {},

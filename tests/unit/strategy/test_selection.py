@@ -223,6 +223,33 @@ def test_the_front_is_taken_over_all_and_cut_by_score():
     assert selection.front_size == 6
 
 
+def test_a_small_front_is_filled_with_the_best_scores_beside_it():
+    space = SearchSpace("abc", 3, 2)
+    canonical = candidates(space, 2, 1, 0)[:6]
+    predictions = {"score": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), "time": np.array([1.0, 9, 8, 7, 6, 5])}
+    for most, expected in ((1, [5]), (2, [5, 0]), (4, [5, 0, 4, 3]), (9, [5, 0, 4, 3, 2, 1])):
+        selection = select(canonical, predictions, space, StrategySettings(most, 0, fill_front=True), 2)
+        assert selection.front.tolist() == expected
+        assert selection.front_size == 2
+    constrained = StrategySettings(9, 0, constraints={"time": (4.0, 7.5)}, fill_front=True)
+    assert select(canonical, predictions, space, constrained, 2).front.tolist() == [5, 4, 3]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 6))
+@settings(deadline=None, max_examples=25)
+def test_a_filled_front_begins_with_the_front_and_takes_nothing_twice(seed, most, exploring):
+    space = SearchSpace([f"{index}" for index in range(9)], 4, 2)
+    canonical = candidates(space, 2, 2, seed)[:100]
+    predictions = random_predictions(len(canonical), seed, 40)
+    plain = select(canonical, predictions, space, StrategySettings(most, exploring), 2)
+    filled = select(canonical, predictions, space, StrategySettings(most, exploring, fill_front=True), 2)
+    assert filled.front[: len(plain.front)].tolist() == plain.front.tolist()
+    assert len(filled.front) == min(most, len(canonical)) and filled.front_size == plain.front_size
+    assert len({*filled.front.tolist(), *filled.exploration.tolist()}) == len(filled.front) + len(
+        filled.exploration
+    )
+
+
 def test_exact_objectives_are_not_rounded():
     space = SearchSpace("abc", 3, 2)
     canonical = candidates(space, 2, 1, 0)[:2]

@@ -322,12 +322,15 @@ class _PlayedSearch:
         return _standard(operators_N) + _SCORE_OF_COST * _standard(cost_N) + _SCORE_NOISE * noise_N
 
     def _front(self, score_N: np.ndarray, minimized_NM: np.ndarray) -> np.ndarray:
-        """The front by decreasing score; in PNAS mode all."""
+        """The front by decreasing score, then, where it is filled, the others; in PNAS mode all."""
         order = np.argsort(-score_N)
         if self.config.others.pnas_mode:
             return order
         values = np.column_stack([score_N, minimized_NM])[order]
-        return order[pareto.front(values, [True] + [False] * minimized_NM.shape[1])]
+        is_on_front = pareto.front(values, [True] + [False] * minimized_NM.shape[1])
+        if self.config.search_strategy.fill_front:
+            return np.concatenate([order[is_on_front], order[~is_on_front]])
+        return order[is_on_front]
 
 
 def _standard(values_N: np.ndarray) -> np.ndarray:

@@ -120,6 +120,7 @@ def _settings(config: RunConfig) -> StrategySettings:
     return StrategySettings(
         max_children=strategy.max_children,
         max_exploration_children=strategy.max_exploration_children,
+        fill_front=strategy.fill_front,
         objectives=("score", *strategy.additional_pareto_objectives),
         is_pnas=config.others.pnas_mode,
         constraints=dict(strategy.constraints),

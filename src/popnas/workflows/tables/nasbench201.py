@@ -129,6 +129,7 @@ def configuration(table: Path, request: BenchmarkRequest, seed: int) -> RunConfi
         "search_strategy": {
             "max_children": 32 if is_native else 128,
             "max_exploration_children": 4 if is_native else 0,
+            "fill_front": is_native,
             "additional_pareto_objectives": ["time"] if is_native else ["time", "params"],
         },
         "training_hyperparameters": {"epochs": request.epochs},

@@ -91,6 +91,13 @@ def test_steps_never_train_more_than_they_may_and_pnas_mode_trains_as_many(plann
     for step in found.steps:
         assert 1 <= step.expected <= step.num_networks
         assert step.most_seconds >= step.seconds * (1 - 1e-9)
+    filled = {
+        "search_space.blocks": 3,
+        "search_strategy.max_children": 40,
+        "search_strategy.fill_front": True,
+    }
+    for step in planned(steady, **filled).steps:
+        assert step.expected == pytest.approx(step.num_networks)
     pnas = {"others.pnas_mode": True, "search_strategy.additional_pareto_objectives": []}
     assert planned(steady, **pnas).steps[2].expected == 3
 
