@@ -38,7 +38,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "search_space.operators": (["identity", "3x3 conv"], SEARCH, {}),
     "search_strategy.max_children": (2, SEARCH, {}),
     "search_strategy.max_exploration_children": (0, SEARCH, {"search_strategy.max_children": 1}),
-    "search_strategy.fill_front": (True, SEARCH, {"search_strategy.max_children": 12}),
+    "search_strategy.fill_front": (True, SEARCH, {"search_strategy.max_children": 40}),
     "search_strategy.score_metric": ("f1_score", SEARCH, {}),
     "search_strategy.additional_pareto_objectives": (["params"], SEARCH, {}),
     "search_strategy.constraints": ({"params": [0, 140]}, SEARCH, {}),
