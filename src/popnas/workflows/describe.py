@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from popnas import files, networks, operators, tasks
+from popnas import evaluators, files, networks, operators, tasks
 from popnas.cells import Cell, SearchSpace
 from popnas.config import RunConfig, jsonc
 from popnas.errors import UserError, nearest
@@ -18,7 +18,6 @@ from popnas.networks.spec import NetworkSpec
 from popnas.predictors.features import time_features
 from popnas.printable import counted, quoted
 from popnas.records import Json
-from popnas.runs.front import has_networks
 from popnas.training import schedules
 from popnas.training.settings import TrainingSettings
 
@@ -74,7 +73,7 @@ def network_spec(
         classes = config.dataset.classes_count
     if shape is not None and classes is not None:
         return task.network_spec(config, cast("Dataset", _DataFacts(shape, classes)))
-    if not has_networks(config.to_json()):
+    if not evaluators.REGISTRY.get(config.others.evaluator).needs_dataset:
         raise UserError(
             f"others.evaluator: '{config.others.evaluator}' has figures of cells and no data, which would "
             "tell the shape and the number of classes. Give both: `input_shape` and `classes`."

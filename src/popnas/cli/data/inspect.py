@@ -59,15 +59,15 @@ def inspect(
         raise click.UsageError("--set changes a configuration: give one with -j CONFIG.")
     if task is not None and source is not None:
         raise click.UsageError("--type is for DATA; a configuration says its dataset.type itself.")
+    from popnas import evaluators
     from popnas.report.views import Views
-    from popnas.runs.front import has_networks
     from popnas.workflows.data.inspection import inspect, write_page
     from popnas.workflows.data.look import look_with
     from popnas.workflows.settings import load_config
 
     if source is not None:
         config = load_config(source, sets=sets)
-        if not has_networks(config.to_json()):
+        if not evaluators.REGISTRY.get(config.others.evaluator).needs_dataset:
             raise UserError(
                 f"others.evaluator: '{config.others.evaluator}' has figures of cells and no data to look "
                 f"at. A table is shown by: {as_typed('bench', 'show', config.dataset.path or 'TABLE')}"
