@@ -56,6 +56,9 @@ def test_what_is_copied_is_one_piece():
     assert f"`{COMMAND}`" in pieces(TEXTS[1])
     assert CELL in pieces(TEXTS[2])
     assert pieces(TEXTS[6])[-1] == f"/somewhere/.venv/bin/python -m {COMMAND}"
+    train = f"popnas train -p logs/a -b 32 -n 1 --spec '{CELL}'"
+    for gap in range(1, 9):  # as lines of a summary are aligned
+        assert pieces(f"Train it:{' ' * gap}.venv/bin/{train}")[-1] == f".venv/bin/{train}"
     # Prose that names popnas, and what follows a command in brackets, may be broken.
     assert len(pieces("This is a mistake in popnas that others know, too.")) == 10
     assert pieces("(go on with: popnas search -r a): 14 networks")[-2:] == ["14", "networks"]

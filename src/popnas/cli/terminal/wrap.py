@@ -7,11 +7,12 @@ import re
 from typing import TextIO
 
 # What is copied as a whole: `commands`, [(cells)], 'values', 'quoted/paths' of any length, operators (3x3:2dr
-# conv, 8r SE), and a command that stands after a colon.
+# conv, 8r SE), and a command that stands after a colon, with as many spaces as align it with other lines.
+_AFTER_COLON = "|".join(f"(?<=:{' ' * count})" for count in range(1, 9))
 _WHOLE = (
     r"`[^`\n]*`|\[\([^\]\n]*\)\]|(?<!\w)'(?:[^'\n]{1,80}|[^'\n]*/[^'\n]*)'(?!\w)"
     r"|(?<![\w/.])[\dKR][\w:-]* (?:SE|\w*(?:conv|pool|cvt))(?!\w)"
-    r"|(?:(?<=: )|^)(?:\S*python\S* -m )?(?:[^\s()]*/)?popnas(?: (?:'[^'\n]*'|[^\s'()])+)+"
+    rf"|(?:{_AFTER_COLON}|^)(?:\S*python\S* -m )?(?:[^\s()]*/)?popnas(?: (?:'[^'\n]*'|[^\s'()])+)+"
 )
 _PIECE = re.compile(rf"(?:{_WHOLE}|\S)+", re.MULTILINE)
 _OUTER_INDENT = 4
