@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from popnas.cli.terminal.ending import ENDING, kept
-from popnas.cli.terminal.options import gathered, json_option, set_option
+from popnas.cli.terminal.options import gathered, given_anew, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
@@ -85,7 +84,7 @@ def build(
     Every epoch of a training becomes a fidelity. An interrupted one goes on with -r. Keep the space small:
     the plan of a search tells how long a training takes.
     """
-    if folder is not None and (given := _given_beside()):
+    if folder is not None and (given := given_anew()):
         raise UserError(
             f"-r {quoted(folder)} goes on with that table as it was begun; leave out {', '.join(given)}."
         )
@@ -112,17 +111,6 @@ def build(
         print_json_line(json.dumps(_as_json(result)))
     else:
         echo(_as_text(result))
-
-
-def _given_beside() -> list[str]:
-    """The options on the command line that belong to a new table."""
-    context = click.get_current_context()
-    return [
-        option.opts[0]
-        for option in context.command.params
-        if option.name not in ("folder", "is_json", "help")
-        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-    ]
 
 
 def _typed(source: str, sets: tuple[str, ...], request: TableRequest) -> str:

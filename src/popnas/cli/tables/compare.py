@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from popnas.cli.terminal.ending import ENDING, kept
-from popnas.cli.terminal.options import gathered, json_option
+from popnas.cli.terminal.options import gathered, given_anew, json_option
 from popnas.cli.terminal.output import echo, print_json
 from popnas.errors import UserError
 from popnas.printable import counted, quoted
@@ -158,7 +157,7 @@ def compare(
     Leaves logs/NAME with comparison.json, curves.csv and plots. Every finished search is kept; an interrupted
     comparison goes on with -r.
     """
-    if asked.folder is not None and (given := _given_beside()):
+    if asked.folder is not None and (given := given_anew("workers")):
         raise UserError(
             f"-r {quoted(asked.folder)} goes on with that comparison as it was begun; leave out "
             f"{', '.join(given)}."
@@ -190,17 +189,6 @@ def compare(
         print_json(result.to_json())
     else:
         echo(as_text(result))
-
-
-def _given_beside() -> list[str]:
-    """The options on the command line that belong to a new comparison."""
-    context = click.get_current_context()
-    return [
-        option.opts[0]
-        for option in context.command.params
-        if option.name not in ("folder", "workers", "is_json", "help")
-        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-    ]
 
 
 def as_text(result: ComparisonResult) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 FC = TypeVar("FC", bound=Callable[..., object] | click.Command)
 
@@ -106,3 +107,15 @@ def check_is_there(run: Path) -> None:
 
     if not files.is_folder(run):
         RunFolder(run).check_exists()
+
+
+def given_anew(*also: str) -> list[str]:
+    """The options on the command line that belong to a new job, not to one that `-r` goes on with; `also`:
+    the names of more of those that may stand beside it."""
+    context = click.get_current_context()
+    return [
+        option.opts[0]
+        for option in context.command.params
+        if option.name not in ("folder", "is_json", "help", *also)
+        and context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,22 @@ class Regression(Protocol):
     """What was learnt: (N, F) float64 to (N,), each row as it would be alone."""
 
     def predict(self, table_NF: np.ndarray, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A sum of columns: `weights` (F,), `intercept`."""
+
+    weights: np.ndarray
+    intercept: float
+
+    def predict(self, table_NF: np.ndarray) -> np.ndarray:
+        """See `Regression`; added up in their order, as a matrix product may give a row other last bits
+        beside other rows."""
+        total_N = np.full(len(table_NF), self.intercept)
+        for column in np.flatnonzero(self.weights):
+            total_N += table_NF[:, column] * self.weights[column]
+        return total_N
 
 
 class Explained(Predictor):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from popnas.predictors._base import REGISTRY
 from popnas.predictors.tabular._tables import (
+    Linear,
     Regression,
     ScoreTablePredictor,
     TablePredictor,
@@ -15,21 +14,6 @@ from popnas.predictors.tabular._tables import (
 )
 
 _PENALTIES = np.logspace(-2, 4, 19)
-
-
-@dataclass(frozen=True)
-class _Linear:
-    """`weights` (F,), `intercept`."""
-
-    weights: np.ndarray
-    intercept: float
-
-    def predict(self, table_NF: np.ndarray) -> np.ndarray:
-        """See `Regression`; a matrix product may give a row other last bits beside other rows."""
-        total_N = np.full(len(table_NF), self.intercept)
-        for column in np.flatnonzero(self.weights):
-            total_N += table_NF[:, column] * self.weights[column]
-        return total_N
 
 
 class _Ridge(TablePredictor):
@@ -42,7 +26,7 @@ class _Ridge(TablePredictor):
         offset_F, scale_F = _scaling(table_NF)
         machine = RidgeCV(_PENALTIES).fit((table_NF - offset_F) / scale_F, targets_N)
         weights_F = machine.coef_ / scale_F
-        return _Linear(weights_F, float(machine.intercept_ - offset_F @ weights_F))
+        return Linear(weights_F, float(machine.intercept_ - offset_F @ weights_F))
 
 
 @REGISTRY.register("ridge", description="ridge regression on tabular features (score)")
@@ -67,7 +51,7 @@ class NnlsTimePredictor(TimeTablePredictor):
         # What is left of the mean may be of either sign.
         scaled = np.column_stack([table_NF / scale_F, np.ones(len(table_NF)), -np.ones(len(table_NF))])
         weights, _ = nnls(scaled, targets_N)
-        return _Linear(weights[:-2] / scale_F, float(weights[-2] - weights[-1]))
+        return Linear(weights[:-2] / scale_F, float(weights[-2] - weights[-1]))
 
 
 def _scaling(table_NF: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import ndtri
 
 from popnas.predictors._base import REGISTRY, FitReport, Prediction, PredictorContext, ScorePredictor
 from popnas.predictors._cross_validation import figures, folds, ranks
-from popnas.predictors.tabular._tables import Explained
+from popnas.predictors.tabular._tables import Explained, Linear
 from popnas.predictors.tabular.boosted_trees import BoostingSettings, Trees, grow
 from popnas.predictors.tabular.graph_counts import GraphCounts
 
@@ -46,9 +44,9 @@ class TreesPredictor(ScorePredictor, Explained):
         for number in range(self.num_models):
             seen_N = (fold_N != number) | (self.num_models == 1)
             linear.append(_LinearPart.of(table_NF[seen_N], deviates_N[seen_N]))
-            left_N = deviates_N[seen_N] - linear[-1].values(table_NF[seen_N])
+            left_N = deviates_N[seen_N] - linear[-1].predict(table_NF[seen_N])
             trees = grow(table_NF[seen_N], left_N, settings, seed + number)
-            held_out_N[~seen_N] = linear[-1].values(table_NF[~seen_N]) + trees.predict(
+            held_out_N[~seen_N] = linear[-1].predict(table_NF[~seen_N]) + trees.predict(
                 table_NF[~seen_N][:, trees.used_columns]
             )
             self._models.append(trees)
@@ -78,16 +76,16 @@ class TreesPredictor(ScorePredictor, Explained):
     def predict_table(self, table_NF: np.ndarray) -> np.ndarray:
         """See `Explained`."""
         deviates = [trees.predict(table_NF[:, trees.used_columns]) for trees in self._models]
-        return self._curve.scores(self._linear.values(table_NF) + _sum(deviates) / self.num_models)
+        return self._curve.scores(self._linear.predict(table_NF) + _sum(deviates) / self.num_models)
 
     def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
         used = [trees.used_columns for trees in self._models]
         columns = np.unique(np.concatenate([*used, np.flatnonzero(self._linear.weights)]))
-        linear = _LinearPart(self._linear.weights[columns], self._linear.intercept)
+        linear = Linear(self._linear.weights[columns], self._linear.intercept)
         places = [np.searchsorted(columns, trees.used_columns) for trees in self._models]
         mean_N, spread_N = np.empty(len(cells_NB4)), np.empty(len(cells_NB4))
         for rows, table in self._made.chunks(cells_NB4, columns, parents):
-            linear_n = linear.values(table)
+            linear_n = linear.predict(table)
             deviates = [
                 linear_n + trees.predict(table[:, place])
                 for trees, place in zip(self._models, places, strict=True)
@@ -101,12 +99,8 @@ class TreesPredictor(ScorePredictor, Explained):
         return Prediction(mean_N, spread_N)
 
 
-@dataclass(frozen=True)
-class _LinearPart:
-    """`weights` (F,) of the columns, `intercept`."""
-
-    weights: np.ndarray
-    intercept: float
+class _LinearPart(Linear):
+    """What comes before the trees."""
 
     @classmethod
     def of(cls, table_NF: np.ndarray, targets_N: np.ndarray) -> _LinearPart:
@@ -126,13 +120,6 @@ class _LinearPart:
         """Of the models'."""
         intercept = float(np.mean([part.intercept for part in parts]))
         return cls(np.mean([part.weights for part in parts], axis=0), intercept)
-
-    def values(self, table_NF: np.ndarray) -> np.ndarray:
-        """(N,), added up in their order, unlike a matrix product: the same beside any other rows."""
-        total_N = np.full(len(table_NF), self.intercept)
-        for column in np.flatnonzero(self.weights):
-            total_N += table_NF[:, column] * self.weights[column]
-        return total_N
 
 
 class ScoreCurve:
