@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,6 +59,35 @@ def test_an_operator_is_exported_by_tracing(name: str, num_dims: int, tmp_path: 
     assert check.has_dynamic_size == (num_dims == 1)
     assert check.max_difference < 1e-5
     assert len(check.sizes) == (2 if num_dims == 1 else 1)
+
+
+STEMS = ("conv", "half", "quarter")
+SHAPED = [
+    ("classification", (7, 9, 2), "[(-1, 3x3 conv, -2, identity)]"),
+    ("classification", (11, 2), "[(-1, 5 conv, -2, identity)]"),
+    ("segmentation_fixed", (13, 9, 2), "[(-1, 3x3 conv, -2, identity)]"),
+    ("segmentation_cells", (13, 9, 2), "[(-1, 3x3 conv, -2, identity)]"),
+]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize(("macro", "shape", "cell"), SHAPED, ids=lambda value: str(value))
+def test_a_network_with_a_stem_is_exported_and_written_as_source(
+    macro: str, shape: tuple[int, ...], cell: str, stem: str, tmp_path: Path
+) -> None:
+    spec = NetworkSpec(macro, shape, 3, filters=4, motifs=2, normal_cells_per_motif=1, stem=stem)
+    torch.manual_seed(1)
+    network = networks.build(Cell.parse(cell), spec).eval()
+    raw = RAW[len(shape) - 1]
+    check = export.save_onnx(network, raw, tmp_path / "model.onnx")
+    assert check.exporter == "trace" and check.max_difference < 1e-5
+    written = dict[str, Any]()
+    exec(network_source(network, raw), written)
+    twin = written["Network"]().eval()
+    twin.load_state_dict(network.state_dict())
+    x = torch.randn(2, 2, *shape[:-1])
+    with torch.no_grad():
+        torch.testing.assert_close(twin(x)[-1], network(x)[-1], rtol=0, atol=1e-6)
 
 
 _RUNNER = """

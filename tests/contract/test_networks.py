@@ -19,10 +19,15 @@ CELLS = [
 SPACE = SearchSpace.covering(CELLS)
 
 
-@pytest.fixture(params=MACROS.names())
+STEMS = (None, "conv", "half", "quarter")
+
+
+@pytest.fixture(params=[(macro, stem) for macro in MACROS.names() for stem in STEMS], ids=str)
 def spec(request: pytest.FixtureRequest) -> NetworkSpec:
+    macro, stem = request.param
     return NetworkSpec(
-        macro=request.param,
+        macro=macro,
+        stem=stem,
         input_shape=(16, 16, 3),
         num_classes=3,
         filters=4,

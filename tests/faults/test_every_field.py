@@ -119,6 +119,7 @@ FIELDS: dict[str, Line] = {
     "architecture_hyperparameters.se_cell_output": everywhere(True),
     "architecture_hyperparameters.multi_output": search_only(True, "candidate"),
     "architecture_hyperparameters.activation_function": everywhere("relu"),
+    "architecture_hyperparameters.stem": everywhere("half"),
     "architecture_hyperparameters.macro_architecture": everywhere("segmentation_cells", data="masks"),
     "architecture_hyperparameters.segmentation_decoder": everywhere("cells", data="masks"),
     "dataset.type": Line("image_clasification", "refused", "refused", "refused"),

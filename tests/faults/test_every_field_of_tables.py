@@ -63,6 +63,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "architecture_hyperparameters.se_cell_output": (True, WARNED, {}),
     "architecture_hyperparameters.multi_output": (True, WARNED, {}),
     "architecture_hyperparameters.activation_function": ("relu", WARNED, {}),
+    "architecture_hyperparameters.stem": ("half", WARNED, {}),
     "architecture_hyperparameters.macro_architecture": ("classification", WARNED, {}),
     "architecture_hyperparameters.segmentation_decoder": ("cells", WARNED, {}),
     "dataset.type": ("image_clasification", REFUSED, {}),

@@ -21,6 +21,7 @@ from popnas.datasets import splits
 from popnas.datasets.findings import Notes
 from popnas.errors import DataError
 from popnas.records import Json, JsonValue, part, without_nulls
+from popnas.workflows.data import sizing
 from popnas.workflows.settings import name_rules
 
 # Compact enough for minutes on a laptop; a configuration of one's own names others.
@@ -30,7 +31,6 @@ _OPERATORS = {
 }
 _BATCH_SIZES = (128, 64, 32, 16, 8)
 _BATCHES_PER_EPOCH = 8
-_SMALLEST_FINAL_SIZE = 4
 
 
 @dataclass(frozen=True)
@@ -181,17 +181,13 @@ def _defaults(data: TrainingData) -> Json:
         "search_strategy": {"max_children": 8, "max_exploration_children": 2},
         "training_hyperparameters": {"epochs": 10, "optimizer": {"type": "adamW", "scheduler": "cd"}},
         "architecture_hyperparameters": {
-            "filters": 16, "motifs": _num_motifs(data.size), "normal_cells_per_motif": 1,
+            "filters": 16, "motifs": sizing.num_motifs(data.size), "normal_cells_per_motif": 1,
+            "stem": sizing.stem(data.size),
         },
         "dataset": {**dataset, "normalize": True} if data.num_dims == 1 else dataset,
         # Measured times differ from run to run, and with them the search: no random_state could repeat it.
         "others": {"timing": "simulated"},
     }  # fmt: skip
-
-
-def _num_motifs(size: tuple[int, ...]) -> int:
-    """A reduction for each halving that leaves at least `_SMALLEST_FINAL_SIZE`, at most two."""
-    return 1 + sum(min(size) >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
 
 
 def _validation_size(data: TrainingData) -> float:

@@ -233,6 +233,11 @@ class ArchitectureConfig(Section):
         ],
         NullMeans("swish"),
     ] = Field(default="swish", description="Activation, by its Keras name; null = swish.")  # fmt: skip
+    stem: Literal["conv", "half", "quarter"] | None = Field(
+        default=None,
+        description="What stands before the first cell: a convolution (conv), one that halves the size "
+        "(half), two that quarter it (quarter); null: nothing.",
+    )
     macro_architecture: Annotated[Text, Field(json_schema_extra=named_by("macros"))] | None = Field(
         default=None,
         description="How cells make up a network, by name (plug-ins may add some); null: the task's.",

@@ -18,7 +18,7 @@ from popnas.config import ArchitectureConfig, bounds
 from popnas.datasets.preprocessing import ORIGINS
 from popnas.errors import CellSyntaxError, RunFolderError
 from popnas.export.model_values import FORMAT, ModelDescription
-from popnas.networks.spec import NetworkSpec
+from popnas.networks.spec import STEMS, NetworkSpec
 from popnas.printable import quoted
 from popnas.records import FormError, Json, part
 from popnas.runs import identity
@@ -232,6 +232,7 @@ _NETWORK: dict[str, Rule] = {
         name: whole(*bounds(ArchitectureConfig, name))
         for name in ("filters", "motifs", "normal_cells_per_motif")
     },
+    "stem": lambda value: value in STEMS,
     "block_join_operator": lambda value: value in ("add", "avg"),
     "activation": is_text,
     "drop_path": is_share,

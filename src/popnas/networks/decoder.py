@@ -63,7 +63,7 @@ class DecoderUnit(nn.Module):
 
 
 class FixedDecoder(nn.Module):
-    """Pyramid pooling, then units: the encoder's outputs -> a map two halvings, or one, below the input."""
+    """Pyramid pooling, then units: the encoder's outputs -> a map two halvings, or one, below its start."""
 
     def __init__(self, plan: FixedDecoderPlan, spec: NetworkSpec) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class FixedDecoder(nn.Module):
         self.sources = [unit.skip.source for unit in plan.units]
 
     def forward(self, x_BCHW: Tensor, outputs: Sequence[Tensor]) -> Tensor:
-        """`outputs` of the encoder, `x_BCHW` the network's input (which a unit reads where no cell is)."""
+        """`outputs` of the encoder, `x_BCHW` its start (which a unit reads where no cell is)."""
         y_BCHW = self.pyramid(outputs[-1])
         for unit, source in zip(self.units, self.sources, strict=True):
             y_BCHW = unit(y_BCHW, outputs[source] if source >= 0 else x_BCHW)
@@ -105,8 +105,8 @@ class Merge(nn.Module):
 class StandInEncoder(nn.ModuleList):
     """Instead of an encoder of empty cells: per level an average pool and a pointwise convolution."""
 
-    def __init__(self, features: Sequence[Feature], spec: NetworkSpec) -> None:
-        before = Feature(spec.input_channels, 0, spec.input_size)
+    def __init__(self, start: Feature, features: Sequence[Feature], spec: NetworkSpec) -> None:
+        before = start
         steps = []
         for feature in features:
             ratio = 2 ** (feature.level - before.level)
@@ -136,7 +136,7 @@ class EmptyDecoder(nn.ModuleList):
         )
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
-        """The stand-in encoder's outputs -> a map of the input's size."""
+        """The stand-in encoder's outputs -> a map of the start's size."""
         y_BCHW = outputs[-1]
         for merge, skip_BCHW in zip(self, outputs[-2::-1], strict=True):
             y_BCHW = merge(y_BCHW, skip_BCHW)

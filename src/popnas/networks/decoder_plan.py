@@ -47,7 +47,7 @@ class FixedDecoderPlan:
 
     @property
     def last(self) -> Feature:
-        """What the classifier reads, two halvings or one below the input."""
+        """What the classifier reads, two halvings or one below the first cell."""
         return self.units[-1].output if self.units else self.bottleneck
 
 
@@ -56,10 +56,10 @@ def fixed_decoder_plan(stack: StackPlan, spec: NetworkSpec) -> FixedDecoderPlan:
     outputs = list(enumerate(encoder_outputs(stack, spec)))
     bottleneck = outputs[-1][1]
     units = []
-    for level in _unit_levels(spec):
-        place = place_feature(level, spec)
-        output = Feature(bottleneck.channels, level, place.size)
-        units.append(UnitPlan(skip_at(level, outputs, stack.input), place.channels // 2, output))
+    for reductions in _unit_reductions(spec):
+        place = place_feature(reductions, spec)
+        output = Feature(bottleneck.channels, place.level, place.size)
+        units.append(UnitPlan(skip_at(place.level, outputs, stack.start), place.channels // 2, output))
     return FixedDecoderPlan(bottleneck, tuple(units))
 
 
@@ -69,16 +69,17 @@ def encoder_outputs(stack: StackPlan, spec: NetworkSpec) -> tuple[Feature, ...]:
     """
     if stack.cells:
         return tuple(cell.output for cell in stack.cells)
-    return tuple(place_feature(level, spec) for level in [*_unit_levels(spec)[::-1], spec.motifs - 1])
+    read = [*_unit_reductions(spec)[::-1], spec.motifs - 1]
+    return tuple(place_feature(reductions, spec) for reductions in read)
 
 
 def all_levels(spec: NetworkSpec) -> tuple[Feature, ...]:
     """The empty cell's stand-in where the decoder reads every level, from the highest resolution down."""
-    return tuple(place_feature(level, spec) for level in range(spec.motifs))
+    return tuple(place_feature(reductions, spec) for reductions in range(spec.motifs))
 
 
-def _unit_levels(spec: NetworkSpec) -> range:
-    """Levels of the units, in the decoder's order; from the last of them to the input there is none."""
+def _unit_reductions(spec: NetworkSpec) -> range:
+    """Reductions above each unit, in the decoder's order; none stands between the last and the start."""
     return range(spec.motifs - 1 - UNIT_LEVELS, 0, -UNIT_LEVELS)
 
 
@@ -116,9 +117,9 @@ def empty_decoder_cost(spec: NetworkSpec) -> Cost:
     return cost
 
 
-def stand_in_cost(features: tuple[Feature, ...], spec: NetworkSpec) -> Cost:
-    """The pooled stand-in for the encoder of the empty cell."""
-    cost, channels = Cost(), spec.input_channels
+def stand_in_cost(stack: StackPlan, features: tuple[Feature, ...], spec: NetworkSpec) -> Cost:
+    """The pooled stand-in for the encoder of the empty cell, behind the start of its stack."""
+    cost, channels = Cost(), stack.start.channels
     for feature in features:
         cost += pointwise_cost(spec.num_dims, channels, feature.channels, feature.size)
         channels = feature.channels

@@ -5,17 +5,25 @@ padding.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from popnas.cells import Cell
-from popnas.layers import Ends, drop_paths
+from popnas.layers import ConvBNAct, Ends, chain, drop_paths
 from popnas.networks.answering import Answering
 from popnas.networks.cell import CellModule
 from popnas.networks.heads import ClassificationHead
-from popnas.networks.plan import StackPlan, head_dropouts, head_positions, head_weights, plan_sources
+from popnas.networks.plan import (
+    STEM_KERNEL,
+    StackPlan,
+    head_dropouts,
+    head_positions,
+    head_weights,
+    plan_sources,
+)
 from popnas.networks.spec import Contract, NetworkSpec
 
 
@@ -63,8 +71,24 @@ class Network(Answering):
             module.set_progress(fraction)
 
 
+def make_stem(plan: StackPlan, spec: NetworkSpec) -> nn.Module | None:
+    """The convolutions of `plan.stem`: the input -> the stack's start, (B, filters, *size); None for none."""
+    convolutions = [
+        ConvBNAct(
+            spec.num_dims,
+            before.channels,
+            after.channels,
+            STEM_KERNEL[spec.num_dims],
+            stride=2 ** (after.level - before.level),
+            activation=spec.activation,
+        )
+        for before, after in pairwise(plan.stem)
+    ]
+    return chain(*convolutions) if convolutions else None
+
+
 class CellStack(nn.ModuleList):
-    """The built cells, each reading the input or the outputs of earlier ones."""
+    """The built cells, each reading the stack's start or the outputs of earlier ones."""
 
     def __init__(self, cell: Cell, spec: NetworkSpec, plan: StackPlan) -> None:
         count = len(plan.cells)
@@ -75,7 +99,7 @@ class CellStack(nn.ModuleList):
         self.sources = [plan_sources(cell_plan, cell.lookbacks) for cell_plan in plan.cells]
 
     def forward(self, x_BCHW: Tensor, ends: Ends | None = None) -> list[Tensor]:
-        """The outputs of all built cells; `ends` are those of the input."""
+        """The outputs of all built cells from the start; `ends` are those of the network's input."""
         outputs: list[Tensor] = []
         for module, sources in zip(self, self.sources, strict=True):
             read = (outputs[source] if source >= 0 else x_BCHW for source in sources)
@@ -84,11 +108,12 @@ class CellStack(nn.ModuleList):
 
 
 class ClassificationNetwork(Network):
-    """The classification stack and its heads."""
+    """The stem, if there is one, the classification stack and its heads."""
 
     def __init__(self, cell: Cell, spec: NetworkSpec, plan: StackPlan) -> None:
         count = len(plan.cells)
         super().__init__(cell, spec, count, head_weights(count, spec))
+        self.stem = make_stem(plan, spec)
         self.cells = CellStack(cell, spec, plan)
         self.read_by_heads = head_positions(count, spec)
         self.heads = nn.ModuleList(
@@ -106,6 +131,8 @@ class ClassificationNetwork(Network):
         x_BCHW = x.unsqueeze(2) if self.spec.num_dims == 1 else x
         ends = None if lengths_B is None else Ends(lengths_B)
         x_BCHW = x_BCHW if ends is None else ends.cut(x_BCHW)
+        if self.stem is not None:
+            x_BCHW = self.stem(x_BCHW, ends)
         outputs = self.cells(x_BCHW, ends)
         read = [outputs[position] if position >= 0 else x_BCHW for position in self.read_by_heads]
         return tuple(head(y_BCHW, ends) for head, y_BCHW in zip(self.heads, read, strict=True))

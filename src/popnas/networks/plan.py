@@ -18,6 +18,12 @@ from popnas.operators import Site
 SE_RATIO = 8
 """Ratio of the squeeze and excitation on a cell's output (`se_cell_output`)."""
 
+STEM_KERNEL = {1: 7, 2: 3}
+"""Side of the stem's kernels, by spatial dimensions."""
+
+_STEM_LEVELS: dict[str | None, tuple[int, ...]] = {None: (), "conv": (0,), "half": (1,), "quarter": (1, 2)}
+"""Halvings of the input behind each convolution of a stem."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -37,7 +43,7 @@ class Feature:
 class Skip:
     """An earlier tensor that a decoder reads beside its own.
 
-    `source` is the built cell that made it (-1: the network's input), `feature` its shape, `stride` what
+    `source` is the built cell that made it (-1: the stack's start), `feature` its shape, `stride` what
     brings it to the decoder's size: more than 1 only where no cell of that level is built.
     """
 
@@ -50,7 +56,7 @@ class Skip:
 class LookbackPlan:
     """One lookback of a built cell.
 
-    `source` is the built cell that is read, -1 for the network's input; `feature` its shape, `seen` the
+    `source` is the built cell that is read, -1 for the stack's start; `feature` its shape, `seen` the
     shape that blocks and residual see. They differ where `reshape_stride` > 1 (lookback_reshape) or
     `upsample` > 1 (input shorter than the output). `stride` is what is left to the operators: 2^(reductions
     between what they see and the cell's output). With a `merge` what comes out of the upsampling is
@@ -85,14 +91,22 @@ class CellPlan:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """The built cells of a stack, from the input to the last one; none for the empty cell."""
+    """The built cells of a stack, from its start to the last one; none for the empty cell.
 
-    input: Feature
+    `stem`: the network's input, and what each convolution of the stem makes of it.
+    """
+
+    stem: tuple[Feature, ...]
     cells: tuple[CellPlan, ...]
 
+    @property
+    def start(self) -> Feature:
+        """What the first cells read: the stem's output, without a stem the network's input."""
+        return self.stem[-1]
+
     def output(self, index: int) -> Feature:
-        """Output of built cell `index`; -1 is the network's input."""
-        return self.cells[index].output if index >= 0 else self.input
+        """Output of built cell `index`; -1 is the start."""
+        return self.cells[index].output if index >= 0 else self.start
 
     @property
     def last(self) -> Feature:
@@ -100,9 +114,11 @@ class StackPlan:
         return self.output(len(self.cells) - 1)
 
 
-def input_feature(spec: NetworkSpec) -> Feature:
-    """The network's input as a feature."""
-    return Feature(spec.input_channels, 0, spec.input_size)
+def stem_features(spec: NetworkSpec) -> tuple[Feature, ...]:
+    """See `StackPlan.stem`."""
+    levels = _STEM_LEVELS[spec.stem]
+    made = (Feature(spec.filters, level, halved(spec.input_size, level)) for level in levels)
+    return (Feature(spec.input_channels, 0, spec.input_size), *made)
 
 
 def halved(size: Sequence[int], times: int) -> tuple[int, ...]:
@@ -112,15 +128,15 @@ def halved(size: Sequence[int], times: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class StackPlace:
-    """A position of the whole stack, whether its cell is built or not."""
+    """A position of the whole stack, whether its cell is built or not; `reductions` before it and in it."""
 
-    level: int
+    reductions: int
     is_reduction: bool = False
     is_decoder: bool = False
 
 
 def encoder_places(spec: NetworkSpec) -> list[StackPlace]:
-    """M motifs of N normal cells with a reduction cell, which already has the next level, between them."""
+    """M motifs of N normal cells with a reduction cell, which already has the next depth, between them."""
     motif = spec.normal_cells_per_motif + 1
     positions = range(1, spec.motifs * motif)
     return [StackPlace(position // motif, position % motif == 0) for position in positions]
@@ -131,7 +147,8 @@ def decoder_places(spec: NetworkSpec) -> list[StackPlace]:
     cells.
     """
     cells = range(spec.normal_cells_per_motif + 1)
-    return [StackPlace(level, is_decoder=True) for level in range(spec.motifs - 2, -1, -1) for _ in cells]
+    levels = range(spec.motifs - 2, -1, -1)
+    return [StackPlace(reductions, is_decoder=True) for reductions in levels for _ in cells]
 
 
 def built_positions(nearest: int, num_positions: int) -> tuple[int, ...]:
@@ -160,16 +177,17 @@ def see(feature: Feature, output: Feature, reshape: bool) -> tuple[Feature, int,
 
 def skip_at(level: int, outputs: Iterable[tuple[int, Feature]], start: Feature) -> Skip:
     """What a decoder reads at a level: of the (source, feature) of the encoder, given in their order, the
-    last one of that level, else the nearest before it, at the outset the input.
+    last one of that level, else the nearest before it, at the outset the stack's start.
     """
     found = [(-1, start), *((source, feature) for source, feature in outputs if feature.level <= level)]
     source, feature = found[-1]
     return Skip(source, feature, 2 ** (level - feature.level))
 
 
-def place_feature(level: int, spec: NetworkSpec) -> Feature:
-    """The output of a cell at that level: depth doubled, size halved at each."""
-    return Feature(spec.filters * 2**level, level, halved(spec.input_size, level))
+def place_feature(reductions: int, spec: NetworkSpec) -> Feature:
+    """The output of a cell after so many reductions: depth doubled, size halved at each."""
+    level = stem_features(spec)[-1].level + reductions
+    return Feature(spec.filters * 2**reductions, level, halved(spec.input_size, level))
 
 
 @lru_cache(maxsize=256)
@@ -193,15 +211,16 @@ def cells_plan(
 ) -> StackPlan:
     """The built ones of the places.
 
-    A lookback before the first cell is the input; one on a cell that is not built takes the nearest built
+    A lookback before the first cell is the start; one on a cell that is not built takes the nearest built
     one before it.
     """
-    start = input_feature(spec)
+    stem = stem_features(spec)
+    start = stem[-1]
     positions = built_positions(nearest, len(places))
     cells: list[CellPlan] = []
     for index, position in enumerate(positions):
         place = places[position]
-        output = place_feature(place.level, spec)
+        output = place_feature(place.reductions, spec)
         is_reshaping = spec.lookback_reshape and not place.is_reduction
         lookbacks = []
         for number in range(1, lookback_depth + 1):
@@ -213,10 +232,10 @@ def cells_plan(
                 encoder = [
                     (cell.index, cell.output) for cell in cells if not places[cell.position].is_decoder
                 ]
-                merge = skip_at(place.level, encoder, start)
+                merge = skip_at(output.level, encoder, start)
             lookbacks.append(LookbackPlan(source, feature, seen, stride, reshape_stride, upsample, merge))
         cells.append(CellPlan(position, index, place.is_reduction, output, tuple(lookbacks)))
-    return StackPlan(start, tuple(cells))
+    return StackPlan(stem, tuple(cells))
 
 
 def branch_site(cell: CellPlan, read: int, spec: NetworkSpec) -> Site:
@@ -237,7 +256,7 @@ def plan_sources(cell: CellPlan, lookbacks: tuple[int, ...]) -> list[int]:
 
 def head_positions(num_built: int, spec: NetworkSpec) -> tuple[int, ...]:
     """Built cells that bear a head, in order; the last is the main one (-1: the head of the empty cell on
-    the input).
+    the start).
     """
     last = num_built - 1
     if num_built <= 1:

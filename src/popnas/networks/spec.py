@@ -12,6 +12,9 @@ from popnas.records import Record
 if TYPE_CHECKING:
     from popnas.config import RunConfig
 
+STEMS = (None, "conv", "half", "quarter")
+"""What may stand before the first cell; see `plan.StackPlan.stem`."""
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -82,6 +85,7 @@ class NetworkSpec(Record):
     residual_cells: bool = True
     se_cell_output: bool = False
     multi_output: bool = False
+    stem: str | None = None
     activation: str = "swish"
     drop_path: float = 0.0
     softmax_dropout: float = 0.0
@@ -95,6 +99,7 @@ class NetworkSpec(Record):
         assert min(self.num_classes, self.filters, self.motifs) >= 1, self
         assert self.normal_cells_per_motif >= 0, self
         assert self.block_join_operator in ("add", "avg"), self.block_join_operator
+        assert self.stem in STEMS, self.stem
 
     @property
     def num_dims(self) -> int:
@@ -135,6 +140,7 @@ class NetworkSpec(Record):
             "residual_cells": architecture.residual_cells,
             "se_cell_output": architecture.se_cell_output,
             "multi_output": architecture.multi_output,
+            "stem": architecture.stem,
             "activation": architecture.activation_function or "swish",
             "drop_path": training.drop_path,
             "softmax_dropout": training.softmax_dropout,

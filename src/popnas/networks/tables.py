@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +23,15 @@ from popnas import operators
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import UserError
 from popnas.networks.decoder_plan import merge_cost
-from popnas.networks.plan import SE_RATIO, CellPlan, Feature, LookbackPlan, StackPlan, branch_site
+from popnas.networks.plan import (
+    SE_RATIO,
+    STEM_KERNEL,
+    CellPlan,
+    Feature,
+    LookbackPlan,
+    StackPlan,
+    branch_site,
+)
 from popnas.networks.spec import NetworkSpec
 from popnas.operators import Cost, Site, conv_bn_cost, pointwise_cost, squeeze_excite_cost
 
@@ -55,7 +64,7 @@ class StackTables:
 
     `branch` (R+1, operators+1, R+1, 2): an operator on each lookback or, last, on a block; the last operator
     is that of missing blocks. `lookback` (R+1, R, 2): what a used lookback costs. `concatenation`
-    (R+1, B+1, 2): joining that many blocks. `rest` (R+1, 2): residual, squeeze and excitation, heads.
+    (R+1, B+1, 2): joining that many blocks. `rest` (R+1, 2): stem, residual, squeeze and excitation, heads.
     """
 
     branch: np.ndarray
@@ -144,7 +153,7 @@ def stack_tables(
     try:
         for row, nearest in enumerate((*lookbacks, 0)):
             stack = stacking().plan(nearest, -min(lookbacks, default=-1), spec)
-            _add(tables.rest[row], stacking().frame_cost(stack, spec))
+            _add(tables.rest[row], stem_cost(stack) + stacking().frame_cost(stack, spec))
             _add_cells(tables, row, stack, (nearest, *lookbacks), operator_costs)
     except OverflowError:
         raise UserError(
@@ -190,6 +199,17 @@ def _add_cells(
 
 def _add(entry_2: np.ndarray, cost: Cost) -> None:
     entry_2 += np.array((cost.params, cost.flops), dtype=np.int64)
+
+
+def stem_cost(stack: StackPlan) -> Cost:
+    """The convolutions before the first cell."""
+    costs = [
+        conv_bn_cost(
+            (STEM_KERNEL[len(after.size)],) * len(after.size), before.channels, after.channels, after.size
+        )
+        for before, after in pairwise(stack.stem)
+    ]
+    return sum(costs, Cost())
 
 
 def _pointwise_cost(in_channels: int, output: Feature) -> Cost:

@@ -34,20 +34,27 @@ def test_a_known_data_set(output, capsys):
     assert "// B, the largest number of blocks in a cell" in output.read_text()
 
 
-def test_image_folders(tmp_path, output, capsys):
+@pytest.mark.parametrize(
+    ("size", "seen", "stem"),
+    [((60, 80), (48, 64), None), ((72, 96), None, "half"), ((150, 200), (96, 128), "half")],
+)
+def test_image_folders(tmp_path, output, capsys, size, seen, stem):
     rng = np.random.default_rng(0)
     for label, count in (("cat", 40), ("dog", 9)):
         folder = tmp_path / "data" / "train" / label
         folder.mkdir(parents=True)
         for index in range(count):
-            Image.fromarray(rng.integers(0, 255, (90, 120, 3), dtype=np.uint8)).save(folder / f"{index}.png")
+            Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(folder / f"{index}.png")
     loaded, _ = initialised(tmp_path / "data", output, capsys)
     assert loaded.dataset.type == "image_classification"
     assert loaded.dataset.path == str(tmp_path / "data")
     assert loaded.dataset.validation_size == 0.2
     assert loaded.dataset.balance_class_losses
     assert loaded.search_strategy.score_metric == "f1_score"
-    assert (loaded.dataset.resize.width, loaded.dataset.resize.height) == (64, 48)
+    resize = loaded.dataset.resize
+    assert (resize and (resize.height, resize.width)) == seen
+    assert loaded.architecture_hyperparameters.stem == stem
+    assert loaded.architecture_hyperparameters.motifs == 3
 
 
 def test_series_with_a_validation_split(tmp_path, output, capsys):
@@ -134,11 +141,15 @@ def test_images_with_masks_in_folders(tmp_path, output, capsys):
     assert "mean_iou counts" in output.read_text().replace("\n    // ", " ")
 
 
-@pytest.mark.parametrize(("side", "crop"), [(240, 224), (40, None)])
-def test_masks_in_npz_of_one_size_are_cropped_if_they_are_large(tmp_path, output, capsys, side, crop):
+@pytest.mark.parametrize(("side", "crop", "stem", "motifs"), [(240, 224, "half", 4), (40, None, None, 3)])
+def test_masks_of_one_size_are_cropped_and_brought_down_if_they_are_large(
+    tmp_path, output, capsys, side, crop, stem, motifs
+):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (10, side, side), dtype=np.uint8)
     np.savez(tmp_path / "train.npz", x=x, y=masks(x.shape, rng))
     loaded, _ = initialised(tmp_path, output, capsys)
     assert loaded.dataset.type == "image_segmentation" and loaded.dataset.ignore_class is None
     assert (loaded.dataset.resize and loaded.dataset.resize.width) == crop
+    architecture = loaded.architecture_hyperparameters
+    assert (architecture.stem, architecture.motifs) == (stem, motifs)

@@ -53,6 +53,7 @@ DEFAULTS = {
         "se_cell_output": False,
         "multi_output": False,
         "activation_function": "swish",
+        "stem": None,
         "macro_architecture": None,
         "segmentation_decoder": "fixed",
     },

@@ -49,8 +49,9 @@ def _disturb(network: networks.Network) -> networks.Network:
         {"is_post_search": True, "softmax_dropout": 0.3, "drop_path": 0.4, "motifs": 3},
         {"lookback_reshape": True, "se_cell_output": True, "motifs": 3, "block_join_operator": "avg"},
         {"concat_only_unused_blocks": False, "residual_cells": False, "multi_output": True},
+        {"stem": "quarter"},
     ],
-    ids=["plain", "post-search", "reshape", "all-joined"],
+    ids=["plain", "post-search", "reshape", "all-joined", "stem"],
 )
 def test_every_head_gives_the_same(make_network, tmp_path: Path, changes: dict[str, object]) -> None:
     network = _disturb(make_network(CELL, (9, 7, 2), **changes))
@@ -113,8 +114,9 @@ def _normalise(network: torch.nn.Module, x_BCHW: torch.Tensor) -> None:
         hook.remove()
 
 
-def test_lengths_and_weights_from_the_file(make_network, tmp_path: Path) -> None:
-    network = make_network("[(-1, gru, -2, 5 maxpool)]", (9, 2), has_lengths=True)
+@pytest.mark.parametrize("stem", [None, "half"])
+def test_lengths_and_weights_from_the_file(make_network, tmp_path: Path, stem: str | None) -> None:
+    network = make_network("[(-1, gru, -2, 5 maxpool)]", (9, 2), has_lengths=True, stem=stem)
     raw = Preprocessing((1.0, 2.0), (0.5, 0.25), True)
     written = _imported(network_source(network, raw), tmp_path)
     save_file(network.state_dict(), tmp_path / "weights.safetensors")

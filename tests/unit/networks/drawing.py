@@ -42,6 +42,7 @@ def specs(draw: st.DrawFn, num_dims: int | None = None) -> NetworkSpec:
         motifs=draw(st.integers(1, 3)),
         normal_cells_per_motif=draw(st.sampled_from((1, 1, 2))),
         block_join_operator=draw(st.sampled_from(("add", "avg"))),
+        stem=draw(st.sampled_from((None, None, "conv", "half", "quarter"))),
         is_post_search=draw(st.booleans()),
         drop_path=draw(st.sampled_from((0.0, 0.3))),
         **{flag: draw(st.booleans()) for flag in flags},

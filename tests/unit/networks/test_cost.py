@@ -63,6 +63,20 @@ def test_the_empty_cell_is_a_dense_layer_on_the_input() -> None:
     assert network_cost(Cell(()), SPEC).flops == 2 * 3 * 4
 
 
+@pytest.mark.parametrize(
+    ("stem", "params", "flops"),
+    [
+        ("conv", 27 * 8 + 16, 27 * 8 * 144),
+        ("half", 27 * 8 + 16, 27 * 8 * 36),
+        ("quarter", 27 * 8 + 16 + 72 * 8 + 16, 27 * 8 * 36 + 72 * 8 * 9),
+    ],
+)
+def test_a_stem_costs_its_convolutions(stem: str, params: int, flops: int) -> None:
+    empty = network_cost(Cell(()), SPEC.replace(stem=stem))
+    assert empty.params == params + 8 * 4 + 4
+    assert empty.flops == 2 * (flops + 8 * 4)
+
+
 def test_far_lookbacks_cost_what_the_built_network_has() -> None:
     """Deep spaces take tables of the used lookbacks only."""
     spec = SPEC.replace(lookback_reshape=True)

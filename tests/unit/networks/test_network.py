@@ -67,6 +67,20 @@ def test_the_empty_cell_is_a_head_on_the_input() -> None:
     torch.testing.assert_close(network(images())[0], network.heads[0].dense(images().mean((2, 3))))
 
 
+@pytest.mark.parametrize("stem", ["conv", "half", "quarter"])
+def test_what_the_stem_makes_is_what_the_first_cells_read(stem: str) -> None:
+    torch.manual_seed(0)
+    network = build(CELL, IMAGES.replace(stem=stem)).eval()
+    start = network.stem(images())
+    assert start.shape == (2, 8, *[12 // {"conv": 1, "half": 2, "quarter": 4}[stem]] * 2)
+    torch.testing.assert_close(
+        network.cells(start)[1], network.cells[1](network.cells[0](start, start), start)
+    )
+    torch.testing.assert_close(network(images())[0], network.heads[0](network.cells(start)[-1]))
+    empty = build(Cell(()), IMAGES.replace(stem=stem)).eval()
+    torch.testing.assert_close(empty(images())[0], empty.heads[0].dense(empty.stem(images()).mean((2, 3))))
+
+
 def test_identity_cells_without_residual_double_what_they_read() -> None:
     """The second cell reads the first twice at equal shape: its block is x + x."""
     network = build(Cell.parse("[(-1, identity, -1, identity)]"), IMAGES.replace(residual_cells=False)).eval()
@@ -99,6 +113,20 @@ def test_padding_behind_the_end_of_a_series_does_not_enter_the_average() -> None
     (logits,) = network(x_BCL, lengths_B)
     torch.testing.assert_close(network(changed, lengths_B)[0], logits)
     torch.testing.assert_close(logits[1], network.heads[0].dense(x_BCL[1, :, :10].mean(1)))
+
+
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("stem", ["conv", "half", "quarter"])
+def test_with_a_stem_neither_padding_nor_other_series_change_a_result(stem: str, is_trained: bool) -> None:
+    torch.manual_seed(0)
+    network = build(SERIES_CELL, SERIES.replace(stem=stem, has_lengths=True)).train(is_trained)
+    x_BCL, lengths_B = torch.randn(3, 2, 25), torch.tensor([25, 10, 3])
+    (logits,) = network(x_BCL, lengths_B)
+    longer = torch.nn.functional.pad(x_BCL, (0, 14))
+    longer[1, :, 10:] = 7.0
+    torch.testing.assert_close(network(longer, lengths_B)[0], logits)
+    if not is_trained:
+        torch.testing.assert_close(network(x_BCL[2:, :, :3], lengths_B[2:])[0], logits[2:])
 
 
 def test_a_series_of_full_length_is_averaged_as_one_without_lengths() -> None:

@@ -40,3 +40,17 @@ def test_only_built_cells_are_numbered() -> None:
 
 def test_the_empty_cell_has_no_cut() -> None:
     assert partitions(Cell(()), SPEC) == {}
+
+
+def test_what_the_stem_makes_stands_where_the_input_stood() -> None:
+    spec = SPEC.replace(stem="half")
+    start, low = 4 * 4 * 4 * 4, 4 * 2 * 2 * 8
+    assert partitions(Cell.parse("[(-1, 3x3 conv, -2, identity)]"), spec) == {
+        "input -> stem": INPUT,
+        "stem -> cell_0": start,
+        "cell_0 -> cell_1": start + start,
+        "cell_1 -> cell_2": start + start,
+        "cell_2 -> cell_3": low + start,
+        "cell_3 -> cell_4": low + low,
+    }
+    assert partitions(Cell(()), spec) == {"input -> stem": INPUT}

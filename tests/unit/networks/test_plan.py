@@ -45,6 +45,24 @@ def test_the_first_cells_lookbacks_are_the_input_with_its_depth() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stem", "sizes"), [("conv", [(45, 7)]), ("half", [(23, 4)]), ("quarter", [(23, 4), (12, 2)])]
+)
+def test_a_stem_stands_before_all_cells_and_takes_no_depth(stem: str, sizes: list[tuple[int, ...]]) -> None:
+    spec = SPEC.replace(input_shape=(45, 7, 3), stem=stem)
+    stack, plain = stack_plan(-1, 2, spec), stack_plan(-1, 2, SPEC)
+    assert [feature.size for feature in stack.stem] == [(45, 7), *sizes]
+    assert [feature.channels for feature in stack.stem] == [3] + [24] * len(sizes)
+    first, second = stack.cells[:2]
+    assert [lookback.feature for lookback in first.lookbacks] == [stack.stem[-1]] * 2
+    assert second.lookback(-2).feature == stack.stem[-1]
+    assert [(cell.output.channels, cell.lookback(-1).stride) for cell in stack.cells] == [
+        (cell.output.channels, cell.lookback(-1).stride) for cell in plain.cells
+    ]
+    halvings = stack.stem[-1].level
+    assert [cell.output.level - halvings for cell in stack.cells] == [c.output.level for c in plain.cells]
+
+
+@pytest.mark.parametrize(
     ("nearest", "positions"), [(-1, range(8)), (-2, (1, 3, 5, 7)), (-3, (1, 4, 7)), (0, ())]
 )
 def test_built_are_the_cells_that_the_last_one_reaches(nearest: int, positions: tuple[int, ...]) -> None:

@@ -166,8 +166,10 @@ def test_channels_last_stays_channels_last(spec: NetworkSpec, cell: Cell) -> Non
 
 @both
 @cells
-def test_onnx_of_any_height_and_width(spec: NetworkSpec, cell: Cell) -> None:
+@pytest.mark.parametrize("stem", [None, "quarter"])
+def test_onnx_of_any_height_and_width(spec: NetworkSpec, cell: Cell, stem: str | None) -> None:
     """Traced at one size, right at others, also where nothing divides evenly."""
+    spec = spec.replace(stem=stem)
     torch.manual_seed(0)
     network = build(cell, spec)
     network(images(24, 32, 4))  # running statistics of their own

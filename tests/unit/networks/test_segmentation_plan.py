@@ -35,6 +35,21 @@ def test_units_of_the_fixed_decoder_climb_two_levels_each(motifs: int, levels: l
     assert plan.last.channels == plan.bottleneck.channels == 4 * 2 ** (motifs - 1)
 
 
+@pytest.mark.parametrize(("stem", "halvings"), [("conv", 0), ("half", 1), ("quarter", 2)])
+def test_a_stem_moves_the_decoder_and_its_last_upsampling_grows(stem: str, halvings: int) -> None:
+    spec = FIXED.replace(motifs=4, stem=stem)
+    plain, moved = (
+        fixed_decoder_plan(stack_plan(-1, 1, each), each) for each in (spec.replace(stem=None), spec)
+    )
+    assert [unit.output.level for unit in moved.units] == [
+        unit.output.level + halvings for unit in plain.units
+    ]
+    assert [unit.skip.source for unit in moved.units] == [unit.skip.source for unit in plain.units]
+    assert moved.last.level == plain.last.level + halvings
+    cells = encoder_decoder_plan(-1, 2, spec.replace(macro="segmentation_cells"))
+    assert cells.last == Feature(4, halvings, cells.start.size)
+
+
 def test_a_unit_reads_the_last_cell_of_its_level() -> None:
     spec = FIXED.replace(motifs=4)
     stack = stack_plan(-1, 1, spec)

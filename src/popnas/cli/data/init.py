@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from popnas.records import Json, JsonValue
     from popnas.workflows.data.look import Look
 
-_LARGEST_SIDE = 64
-_SMALLEST_FINAL_SIZE = 4
+_LARGEST_SIDE, _LARGEST_BEHIND_STEM = 64, 128
+"""Of images as networks see them; the stem halves them."""
 
 
 @click.command("init")
@@ -80,6 +80,8 @@ def _text(look: Look, data: str, output: Path) -> str:
 
 
 def _document(look: Look) -> Json:
+    from popnas.workflows.data import sizing
+
     is_small = look.num_training < 5000
     strategy: Json = {
         "max_children": 32,
@@ -102,6 +104,7 @@ def _document(look: Look) -> Json:
             "filters": 16 if is_small else 24,
             "motifs": _num_motifs(look),
             "normal_cells_per_motif": 1 if is_small else 2,
+            "stem": sizing.stem(_network_sides(look)),
         },
         "dataset": {**look.section, **_data_settings(look)},
         "others": {"train_strategy": "auto", "seed": 0, "max_hours": None},
@@ -128,18 +131,27 @@ def _data_settings(look: Look) -> Json:
 
 
 def _network_sides(look: Look) -> tuple[int, ...]:
-    """Height and width of images as networks are to see them, timesteps of series."""
-    longest = max(look.spatial_size)
-    if not look.is_images or look.task.is_per_pixel or longest <= _LARGEST_SIDE:
+    """Height and width of images as networks are to see them in training, timesteps of series."""
+    from popnas.workflows.data import sizing
+
+    if look.task.is_per_pixel:
+        return masks.training_size(look.dataset)
+    if not look.is_images:
         return look.spatial_size
-    return tuple(max(1, round(side * _LARGEST_SIDE / longest)) for side in look.spatial_size)
+    longest = max(look.spatial_size)
+    largest = _LARGEST_BEHIND_STEM if longest >= sizing.STEM_FROM else _LARGEST_SIDE
+    scale = min(largest / longest, 1.0)
+    return tuple(max(1, round(side * scale)) for side in look.spatial_size)
 
 
 def _num_motifs(look: Look) -> int:
-    """As many reductions as leave a size of 4 at the end, at most 2."""
-    largest = masks.LARGEST_CROP if look.task.is_per_pixel else _LARGEST_SIDE if look.is_images else 1 << 30
-    smallest = min(*_network_sides(look), largest)
-    return 1 + sum(smallest >> halvings >= _SMALLEST_FINAL_SIZE for halvings in (1, 2))
+    """Decoders have a unit between bottleneck and image from three reductions on, for which a stem makes
+    them cheap enough."""
+    from popnas.workflows.data import sizing
+
+    sides = _network_sides(look)
+    has_unit = look.task.is_per_pixel and sizing.stem(sides) is not None
+    return sizing.num_motifs(sides, most_reductions=3 if has_unit else 2)
 
 
 def _imbalance(look: Look) -> float:
@@ -156,6 +168,7 @@ def _remarks(look: Look) -> dict[str, str]:
             f"{look.task.metric_for(is_uneven=True)} if the classes differ much in size."
         ),
         "architecture_hyperparameters.motifs": f"Chosen for inputs of {_shape(look)}.",
+        "architecture_hyperparameters.stem": "Pays on images of 96 pixels and more.",
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",
         "dataset.resize": "The images differ in size."

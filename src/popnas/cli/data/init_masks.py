@@ -29,6 +29,12 @@ def settings(dataset: Dataset) -> Json:
     return found if crop is None else {**found, "resize": {"width": crop[1], "height": crop[0]}}
 
 
+def training_size(dataset: Dataset) -> tuple[int, int]:
+    """Height and width that training sees: the crop, or the smallest of whole images."""
+    height, width = _crop(dataset) or tuple(int(extent) for extent in _sizes(dataset).min(axis=0))
+    return height, width
+
+
 def differ_in_size(dataset: Dataset) -> bool:
     """Whether training images do."""
     sizes = _sizes(dataset)

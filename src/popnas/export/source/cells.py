@@ -75,9 +75,9 @@ class CellWriter:
         lines = []
         if cell.reshapes:
             pairs = tuple((name, self.records.call(layer)) for name, layer in cell.reshapes.items())
-            lines.append(_member("reshapes", _module_dict(pairs)))
+            lines.append(member("reshapes", _module_dict(pairs)))
         if cell.merge is not None:
-            lines.append(_member("merge", self.records.call(cell.merge)))
+            lines.append(member("merge", self.records.call(cell.merge)))
         lines.append("        self.blocks = nn.ModuleList(")
         lines.append("            [")
         for block in cell.blocks:
@@ -90,11 +90,12 @@ class CellWriter:
         for name in ("compress", "squeeze_excite", "residual"):
             layer = getattr(cell, name)
             if layer is not None and not isinstance(layer, nn.Identity):
-                lines.append(_member(name, self.records.call(layer)))
+                lines.append(member(name, self.records.call(layer)))
         return lines
 
 
-def _member(name: str, made: Expression) -> str:
+def member(name: str, made: Expression) -> str:
+    """The line of a constructor that makes a part."""
     start = f"        self.{name} = "
     return start + render(made, 8, len(start))
 

@@ -1,4 +1,4 @@
-"""The whole file: layers, cells, the network, and how it is loaded and asked.
+"""The whole file: layers, stem, cells, the network, and how it is loaded and asked.
 
 To be changed together with the `forward` of every network and decoder in `popnas.networks`; checked by
 `tests/unit/export/test_source.py`, which runs the written file beside the network.
@@ -15,7 +15,7 @@ from torch import nn
 from popnas import layers, networks
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.export.source import rebuilt
-from popnas.export.source.cells import CellWriter, block_class
+from popnas.export.source.cells import CellWriter, block_class, member
 from popnas.export.source.definitions import Definitions
 from popnas.export.source.expressions import Records, class_name, render
 from popnas.layers.activations import ACTIVATIONS
@@ -63,6 +63,7 @@ def network_source(network: Network, preprocessing: Preprocessing) -> str:
 def _classification(network: ClassificationNetwork, cells: CellWriter) -> str:
     names = [cells.name_of(cell) for cell in network.cells if isinstance(cell, CellModule)]
     stack = [f"                {name}()," for name in names]
+    stem = [] if network.stem is None else [member("stem", cells.records.call(network.stem))]
     heads = [f"                {render(cells.records.call(head), 16, 17)}," for head in network.heads]
     lines = [
         "class Network(nn.Module):",
@@ -70,6 +71,7 @@ def _classification(network: ClassificationNetwork, cells: CellWriter) -> str:
         "",
         "    def __init__(self) -> None:",
         "        super().__init__()",
+        *stem,
         *_module_list("cells", stack),
         *_module_list("heads", heads),
         "",
@@ -81,6 +83,8 @@ def _classification(network: ClassificationNetwork, cells: CellWriter) -> str:
     if network.spec.has_lengths:
         ends = ", ends"
         lines += ["        ends = Ends(lengths_B)", "        x_BCHW = ends.cut(x_BCHW)"]
+    if stem:
+        lines.append(f"        x_BCHW = self.stem(x_BCHW{ends})")
     for index, sources in enumerate(network.cells.sources):
         read = ", ".join(_output(source) for source in sources)
         lines.append(f"        cell{index} = self.cells[{index}]({read}{ends})")

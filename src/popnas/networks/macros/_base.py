@@ -47,10 +47,10 @@ class MacroArchitecture(ABC):
         return np.array(counts, dtype=np.int64)[kind_N]
 
     def frame_cost(self, plan: StackPlan, spec: NetworkSpec) -> Cost:
-        """What a network costs beside its cells: by default a dense head on each cell that bears one.
+        """What a network costs beside its stem and cells: by default a dense head per cell that bears one.
 
         `tables.stack_costs`, the bulk formula of any macro-architecture that says this and its `plan`, adds
-        it up with the cells.
+        it up with these.
         """
         heads = head_positions(len(plan.cells), spec)
         costs = [dense_cost(plan.output(head).channels, spec.num_classes) for head in heads]
@@ -63,8 +63,8 @@ class MacroArchitecture(ABC):
         return None
 
     def partitions(self, cell: Cell, spec: NetworkSpec) -> dict[str, int]:
-        """Bytes that cross each cut between built cells (`{"input -> cell_0": bytes, ...}`, float32, one
-        sample).
+        """Bytes that cross each cut between built cells (`{"input -> cell_0": bytes, ...}`, with a stem
+        `{"input -> stem": bytes, "stem -> cell_0": ...}`, float32, one sample).
 
         Every tensor that is made before the cut and read by a cell after it counts once, also one that
         skips cells. A head belongs to the cell that it reads, so it moves nothing over a cut.
@@ -82,9 +82,11 @@ def stack_partitions(
     reads = [plan_sources(cell, lookbacks) for cell in plan.cells]
     if reads:
         reads[-1] += read_with_last
-    cuts = {}
+    has_stem = len(plan.stem) > 1
+    cuts = {"input -> stem": 4 * plan.stem[0].num_values} if has_stem else {}
+    first = "stem" if has_stem else "input"
     for index in range(len(plan.cells)):
         crossing = {source for read in reads[index:] for source in read if source < index}
-        before = f"cell_{index - 1}" if index else "input"
+        before = f"cell_{index - 1}" if index else first
         cuts[f"{before} -> cell_{index}"] = 4 * sum(plan.output(source).num_values for source in crossing)
     return cuts

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "classification", description="motifs of cells, global average, dense head; images and series"
 )
 class Classification(MacroArchitecture):
-    """Depth starts at `filters` and doubles, size halves, at each reduction; there is no stem."""
+    """Depth starts at `filters` and doubles, size halves, at each reduction."""
 
     is_per_pixel = False
 

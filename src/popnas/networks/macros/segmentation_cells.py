@@ -45,7 +45,7 @@ class SegmentationCells(MacroArchitecture):
         """See `MacroArchitecture.frame_cost`."""
         if plan.cells:
             return side_heads_cost(plan, spec) + pixel_head_cost(plan.last, spec)
-        frame = stand_in_cost(all_levels(spec), spec) + empty_decoder_cost(spec)
+        frame = stand_in_cost(plan, all_levels(spec), spec) + empty_decoder_cost(spec)
         return frame + pixel_head_cost(place_feature(0, spec), spec)
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:

@@ -42,7 +42,7 @@ class SegmentationFixed(MacroArchitecture):
     def frame_cost(self, plan: StackPlan, spec: NetworkSpec) -> Cost:
         """See `MacroArchitecture.frame_cost`."""
         cost = fixed_decoder_cost(fixed_decoder_plan(plan, spec), spec) + side_heads_cost(plan, spec)
-        return cost if plan.cells else cost + stand_in_cost(encoder_outputs(plan, spec), spec)
+        return cost if plan.cells else cost + stand_in_cost(plan, encoder_outputs(plan, spec), spec)
 
     def bulk_costs(self, cells_NB4: np.ndarray, space: SearchSpace, spec: NetworkSpec) -> BulkCosts | None:
         """See `MacroArchitecture.bulk_costs`; here a sum of table entries."""
@@ -53,7 +53,5 @@ class SegmentationFixed(MacroArchitecture):
         encoder crosses all cuts up to there.
         """
         plan = self.plan_of(cell, spec)
-        if not plan.cells:
-            return {}
         units = fixed_decoder_plan(plan, spec).units
         return stack_partitions(plan, cell.lookbacks, [unit.skip.source for unit in units])

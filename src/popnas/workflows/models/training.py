@@ -311,6 +311,8 @@ class _ModelTraining:
         # No part of a training, and the others not there in checkpoints of earlier versions.
         for section, names in (("dataset", ("path",)), ("others", ("predictors", "evaluator"))):
             config = without(config, section, names)
+        if self.spec.stem is None:
+            config = without(config, "architecture_hyperparameters", ("stem",))
         return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
 
     def _wall_seconds(self) -> float:
