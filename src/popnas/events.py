@@ -38,10 +38,12 @@ class PhaseStarted:
 
 @dataclass(frozen=True)
 class PhaseAdvanced:
-    """So many pieces of the phase are done; `what` the next one is."""
+    """So many pieces of the phase are done; `what` the next one is; estimated wall seconds of all that are
+    left, None: no estimate."""
 
     done: int
     what: str = ""
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,18 @@ class StepFinished:
 
 @dataclass(frozen=True)
 class ConfirmationStarted:
-    """The best cells are trained again with other seeds: so many networks are still to train."""
+    """The best cells are trained again with other seeds: so many networks are still to train, which takes so
+    long as far as the search's own trainings of these cells tell."""
 
     num_networks: int
+    seconds_left: SecondsLeft
 
 
 @dataclass(frozen=True)
 class ConfirmationFinished:
     """One of these networks is trained."""
+
+    seconds_left: SecondsLeft
 
 
 @dataclass(frozen=True)

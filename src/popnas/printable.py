@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Callable, Sequence
 
 # Control characters move the cursor, change colours and titles; these others turn the direction of writing.
 # Lone surrogates stand for bytes of file names that are no UTF-8.
@@ -25,9 +26,21 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, limit: int = 60) -> str:
-    """`text` as `one_line`, cut to `limit` characters."""
+    """`text` as `one_line`, cut to `limit` characters: names that begin alike end differently."""
     line = one_line(text)
-    return line if len(line) <= limit else line[: limit - 3] + "..."
+    end = (limit - 3) // 3
+    return line if len(line) <= limit else f"{line[: limit - 3 - end]}...{line[-end:]}"
+
+
+def told_apart(names: Sequence[str], shown: Callable[[str], str] = shortened) -> list[str]:
+    """What is `shown` of each name; of different ones that would look alike with a number: a...b (1),
+    a...b (2)."""
+    alike: dict[str, dict[str, int]] = {}
+    for name in names:
+        numbers = alike.setdefault(shown(name), {})
+        numbers.setdefault(name, len(numbers) + 1)
+    looks = [(shown(name), name) for name in names]
+    return [f"{look} ({alike[look][name]})" if len(alike[look]) > 1 else look for look, name in looks]
 
 
 def quoted(path: object) -> str:

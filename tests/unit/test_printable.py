@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
 from popnas.cli.terminal.output import echo_events, shown
 from popnas.events import Warned
-from popnas.printable import one_line, printable, printable_json, quoted, shortened
+from popnas.printable import one_line, printable, printable_json, quoted, shortened, told_apart
 from popnas.report import canvas, markup
 from popnas.storage import write_table
 
@@ -90,6 +91,32 @@ def test_a_plain_path_is_as_it_is():
 def test_a_class_of_thousands_of_characters_takes_no_more_than_a_line():
     name = "c" * 5000
     assert len(shortened(name)) == 60
-    shown = markup.name(name)
+    (shown,) = markup.names([name])
     assert name in shown.split(">")[0] and name not in shown.split(">")[1]
-    assert markup.name("<cat>") == "&lt;cat&gt;"
+    assert markup.names(["<cat>"]) == ["&lt;cat&gt;"]
+
+
+SHARED = "class of a long common beginning " * 3
+ALIKE = [
+    f"{SHARED}one",
+    f"{SHARED}two",
+    f"{SHARED}one{SHARED}",
+    f"{SHARED}two{SHARED}",
+    "a\nb",
+    "a\\nb",
+    "short",
+]
+
+
+@pytest.mark.parametrize("apart", [told_apart, canvas.labels, markup.names])
+def test_different_names_never_look_alike_and_equal_ones_do(apart):
+    shown = apart([*ALIKE, *ALIKE])
+    looks = [re.sub("<[^>]*>", "", look) for look in shown]
+    assert len(set(looks)) == len(ALIKE)
+    assert looks[: len(ALIKE)] == looks[len(ALIKE) :]
+    assert looks[len(ALIKE) - 1] == "short"
+    assert max(map(len, looks)) <= 64
+
+
+def test_names_that_end_differently_bear_no_number():
+    assert [look[-3:] for look in told_apart(ALIKE[:2])] == ["one", "two"]

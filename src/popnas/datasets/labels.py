@@ -11,7 +11,7 @@ import numpy as np
 from popnas.datasets import label_notes
 from popnas.datasets.findings import Notes, explained
 from popnas.errors import DataError, nearest
-from popnas.printable import shortened
+from popnas.printable import shortened, told_apart
 
 _NUM_SHOWN = 12
 
@@ -147,7 +147,7 @@ def _order(label: str) -> tuple[int, float, str]:
 
 
 def _shown(labels: Sequence[str], limit: int = _NUM_SHOWN) -> str:
-    return ", ".join(map(shortened, labels[:limit])) + (
+    return ", ".join(told_apart(labels)[:limit]) + (
         f", ... ({len(labels)} in all)" if len(labels) > limit else ""
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from popnas.export import making
 from popnas.export.model_values import Int8Summary, ModelDescription
-from popnas.printable import printable, shortened
+from popnas.printable import printable, told_apart
 
 
 def readme(model: ModelDescription) -> str:
@@ -39,7 +39,7 @@ def _title(model: ModelDescription) -> str:
     """The data's name if it has one, the task, and the classes: those who unpack it have nothing else."""
     dataset, names = model.dataset, model.class_names
     task = "classification" if dataset is None else dataset.type.replace("_", " ")
-    classes = ", ".join(map(shortened, names)) if len(names) <= _NUM_NAMED else f"{len(names)} classes"
+    classes = ", ".join(told_apart(names)) if len(names) <= _NUM_NAMED else f"{len(names)} classes"
     named = f"{dataset.name}, {task}" if dataset is not None and dataset.name else task.capitalize()
     return " ".join(f"{named}: {classes}".split())
 

@@ -19,6 +19,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from popnas.printable import told_apart
 from popnas.process_state import in_turn, without_warnings
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart.
@@ -168,11 +169,17 @@ def look() -> Iterator[None]:
 
 def label(name: str, length: int = 24) -> str:
     """A user's name (class, run, operator) as a figure shows it: on one line, of so many characters at
-    most."""
+    most, the middle of a long one left out."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-    shown = shown if len(shown) <= length else f"{shown[: length - 1]}…"
+    end = length // 3
+    shown = shown if len(shown) <= length else f"{shown[: length - 1 - end]}…{shown[-end:]}"
     # A legend leaves out what begins with an underscore.
     return f" {shown}" if shown.startswith("_") else shown
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """The `label` of each of several names, which do not look alike."""
+    return told_apart(names, label)
 
 
 def shown_unit(unit: str) -> str:

@@ -58,7 +58,7 @@ def paint(values_KK: np.ndarray, class_names: Sequence[str]) -> Figure:
     from popnas.report import canvas
 
     num_classes = len(class_names)
-    names = [canvas.label(name) for name in map(str, class_names)]
+    names = canvas.labels([str(name) for name in class_names])
     is_shares = np.issubdtype(values_KK.dtype, np.floating)
     side = min(max(0.42 * num_classes, 2.4), 11.0)
     margin = 0.6 + 0.085 * max(map(len, names))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from popnas.printable import printable, shortened
+from popnas.printable import printable, told_apart
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ def text(value: object) -> str:
     return escape(printable(str(value)))
 
 
-def name(value: str) -> str:
-    """A user's name of a class; of a very long one its beginning, and the whole where the mouse points."""
-    return (
-        text(value)
-        if shortened(value) == value
-        else f'<span title="{text(value)}">{text(shortened(value))}</span>'
-    )
+def names(values: Sequence[str]) -> list[str]:
+    """A user's names of classes, which do not look alike; of a very long one its ends, and all of it where
+    the mouse points."""
+    return [
+        text(value) if shown == value else f'<span title="{text(value)}">{text(shown)}</span>'
+        for value, shown in zip(values, told_apart(values), strict=True)
+    ]
 
 
 def code(value: object) -> str:

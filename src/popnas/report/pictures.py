@@ -134,7 +134,7 @@ def swatch(colour: Sequence[int] | np.ndarray | None) -> str:
 
 def legend(names: Sequence[str], colours_K3: np.ndarray, *, has_unlabelled: bool) -> str:
     """Which colour is which class."""
-    items = [f"{swatch(colour)}{markup.name(name)}" for name, colour in zip(names, colours_K3, strict=True)]
+    items = [f"{swatch(colour)}{name}" for name, colour in zip(markup.names(names), colours_K3, strict=True)]
     items += [f"{swatch(None)}unlabelled"] * has_unlabelled
     return f'<p class="legend">{"".join(f"<span>{item}</span>" for item in items)}</p>'
 

@@ -98,7 +98,7 @@ def paint_usage(info: Usage, title: str) -> Figure:
                 color=ink,
                 size=8.5,
             )
-        names = [canvas.label(name) for name in info.elements]
+        names = canvas.labels(info.elements)
         axes.set_yticks(range(len(names)), names if axes is rows[0][0] else [""] * len(names))
         axes.set_xticks(range(len(steps)), list(steps))
         axes.tick_params(length=0)

@@ -17,6 +17,7 @@ from popnas.objectives.rows import INFERENCE_TIME
 from popnas.pareto import front
 from popnas.printable import counted
 from popnas.records import Json, part
+from popnas.runs import artifacts
 from popnas.runs.state import RunState
 
 _TRAINING = "training"
@@ -101,16 +102,18 @@ def check_constraints(state: RunState) -> None:
     )
 
 
-def has_networks(config_json: Json) -> bool:
-    """Whether candidates were networks that training built, which the other stages train on; figures that a
-    table gave are refused there."""
-    return part(config_json, "others").get("evaluator", _TRAINING) == _TRAINING
+def has_networks(run: Path, config_json: Json) -> bool:
+    """Whether candidates were networks, which the other stages train on: those of training, and what left
+    weights behind, a plug-in's; figures that a table gave are refused there."""
+    is_training = part(config_json, "others").get("evaluator", _TRAINING) == _TRAINING
+    kept = run / artifacts.WEIGHTS
+    return is_training or (kept.is_dir() and any(kept.glob("*.safetensors")))
 
 
 def train_command(run: Path, config_json: Json, cell: str) -> str | None:
     """The shell command that trains a cell to the end in the network that the search used; None if there was
     none."""
-    if not has_networks(config_json):
+    if not has_networks(run, config_json):
         return None
     shape = part(config_json, "architecture_hyperparameters")
     options = {

@@ -19,6 +19,7 @@ from popnas.events import (
     CandidateFinished,
     ConfirmationFinished,
     ConfirmationStarted,
+    PhaseAdvanced,
     PhaseStarted,
     SecondsLeft,
     StepStarted,
@@ -65,9 +66,23 @@ def test_a_phase_counts_nothing_and_a_step_after_it_counts_anew():
     listener(CandidateFinished(evaluation(0.5), SecondsLeft(None, None)))
     listener(PhaseStarted("exporting the best model"))
     assert "/" not in "".join(drawn(bar, 80))
-    listener(ConfirmationStarted(18))
-    listener(ConfirmationFinished())
-    assert " 1/18" in "".join(drawn(bar, 80))
+    listener(ConfirmationStarted(18, SecondsLeft(None, 480.0)))
+    assert "whole search: about 8 min left" in " ".join(drawn(bar, 80))
+    listener(ConfirmationFinished(SecondsLeft(None, 42.0)))
+    words = " ".join(drawn(bar, 80))
+    assert " 1/18" in words and "whole search: about 42 s left" in words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "about < 1 s left"), (20.0, "about 20 s left"), (7000.0, "about 1 h 57 min left")],
+)
+def test_the_time_left_of_a_phase_is_told_in_a_unit_that_fits(seconds, words):
+    bar = Bar()
+    listener = _SearchBar(Console(file=io.StringIO()), bar)
+    listener(PhaseStarted("training 9 cells", 9))
+    listener(PhaseAdvanced(3, seconds_left=seconds))
+    assert words in " ".join(drawn(bar, 80))
 
 
 def test_a_full_bar_is_full_and_an_empty_one_empty():

@@ -6,6 +6,7 @@ import pytest
 
 from popnas.errors import UserError
 from popnas.runs import replay
+from popnas.runs.artifacts import WEIGHTS, of_weights
 from popnas.runs.front import Limits, pick, train_command, trained_front
 
 
@@ -65,6 +66,16 @@ def test_where_nothing_fits_the_nearest_is_told(state):
 def test_nothing_trained_yet(triples, sample):
     with pytest.raises(UserError, match="no cell was trained successfully"):
         pick(replay(sample.number(triples[:4])), Limits())
+
+
+def test_networks_of_another_evaluator_are_known_by_the_weights_that_they_left(sample, tmp_path):
+    foreign = {**sample.CONFIG, "others": {**sample.CONFIG.get("others", {}), "evaluator": "mine"}}
+    assert train_command(tmp_path, foreign, sample.SINGLE[0]) is None
+    (tmp_path / WEIGHTS).mkdir(parents=True)
+    assert train_command(tmp_path, foreign, sample.SINGLE[0]) is None
+    (tmp_path / of_weights(sample.SINGLE[0])).write_bytes(b"")
+    trained = train_command(tmp_path, foreign, sample.SINGLE[0])
+    assert trained == train_command(tmp_path, sample.CONFIG, sample.SINGLE[0])
 
 
 def test_the_command_uses_the_searchs_network(sample):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from popnas.evaluation import Evaluation
 from popnas.events import (
     CandidateFinished,
+    ConfirmationFinished,
+    ConfirmationStarted,
     EpochFinished,
     JobLeft,
     ModelFinished,
@@ -80,6 +82,14 @@ def test_a_few_odd_networks_are_no_slow_machine():
     for index in range(5):
         left = told.left(finished(1e6, SecondsLeft(0.0, 0.0), index), 0.0)
     assert left == 5.0 + 4 * 100.0 + 20.0
+
+
+def test_confirmations_run_the_time_left_of_a_search_down():
+    told = Told(SEARCH)
+    told.left(StepStarted(1, 10, 0), 0.0)
+    assert told.left(ConfirmationStarted(2, SecondsLeft(None, 50.0)), 10.0) == 50.0 + 5.0 + 120.0
+    assert told.left(ConfirmationFinished(SecondsLeft(None, 20.0)), 20.0) == 20.0 + 5.0 + 120.0
+    assert told.left(ConfirmationFinished(UNKNOWN), 25.0) == 15.0 + 5.0 + 120.0
 
 
 def test_limits_end_stage_and_job():

@@ -14,7 +14,7 @@ from popnas.cli.terminal.options import json_option, set_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table, warning_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
-from popnas.printable import quoted, shortened
+from popnas.printable import quoted, told_apart
 
 if TYPE_CHECKING:
     from popnas.report.data_facts import Inspected, SplitFacts
@@ -115,8 +115,8 @@ def _show(facts: Inspected) -> None:
     print_table(
         ["class", *(f"{name} {'pixels' if is_per_pixel else 'examples'}" for name in splits)],
         [
-            [shortened(label), *(_share(split, k) for split in splits.values())]
-            for k, label in enumerate(facts.class_names)
+            [label, *(_share(split, k) for split in splits.values())]
+            for k, label in enumerate(told_apart(facts.class_names))
         ],
     )
     for note in facts.notes:

@@ -13,7 +13,7 @@ from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.command_lines import as_typed
 from popnas.errors import DataError, UserError
-from popnas.printable import quoted, shortened
+from popnas.printable import quoted, told_apart
 
 if TYPE_CHECKING:
     from popnas.records import Json
@@ -207,6 +207,7 @@ def _show(built: list[BuiltSplit], names: list[str] | None, ignore: int | None) 
         rows.append([item.name, len(item.sizes), size, f"{item.path.stat().st_size / 1e6:.1f} MB", item.path])
     print_table(["split", "images", "width x height", "size", "file"], rows)
     echo()
+    names = told_apart(names or [])
     labels = sorted({label for item in built for label in item.pixels})
     print_table(
         ["label", "name", *(item.name for item in built)],
@@ -214,10 +215,10 @@ def _show(built: list[BuiltSplit], names: list[str] | None, ignore: int | None) 
     )
 
 
-def _name(label: int, names: list[str] | None, ignore: int | None) -> str:
+def _name(label: int, names: list[str], ignore: int | None) -> str:
     if label == ignore:
         return "(unlabelled)"
-    return shortened(names[label]) if names is not None and label < len(names) else ""
+    return names[label] if label < len(names) else ""
 
 
 def _share(item: BuiltSplit, label: int) -> str:

@@ -87,20 +87,23 @@ class _SearchBar(_SearchLines):
         match event:
             case PhaseStarted(text, total):
                 self.bar.start(text, total)
-            case PhaseAdvanced(done, what):
-                self.bar.update(done, what)
+            case PhaseAdvanced(done, what, left):
+                self.bar.update(done, what, "" if left is None else f"about {duration(left)} left")
             case StepStarted(step, num_candidates, num_done):
                 self.bar.start(step_title(step), num_candidates, num_done)
-            case ConfirmationStarted(num_networks):
+            case ConfirmationStarted(num_networks, left):
                 self.bar.start(CONFIRMING, num_networks)
-            case ConfirmationFinished():
+                self.left = left
+                self._show(0)
+            case ConfirmationFinished(left):
+                self.left = left
                 self._show(self.bar.done + 1)
             case JobLeft(seconds):
                 self.job = job_text(seconds)
                 self._show(self.bar.done)
             case _:
                 super().__call__(event)
-        if isinstance(event, PhaseStarted | StepStarted | ConfirmationStarted):
+        if isinstance(event, PhaseStarted | StepStarted):
             self.left = SecondsLeft(None, None)
         if isinstance(event, CandidateFinished):
             self._finished(event)

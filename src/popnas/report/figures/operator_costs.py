@@ -55,7 +55,7 @@ def paint(info: OperatorTimes) -> Figure:
             axes.text(value + 0.015, place, f"{value:.2f}", va="center", size=8.5, color=canvas.MUTED)
         axes.set_yticks(
             range(len(names)),
-            [canvas.label(name) for name in names] if axes is rows[0][0] else [""] * len(names),
+            canvas.labels(names) if axes is rows[0][0] else [""] * len(names),
         )
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", visible=False)

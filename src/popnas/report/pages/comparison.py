@@ -122,13 +122,13 @@ def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[
             1, columns, "Fronts of the trained cells", width=4.4, height=3.4, margins=canvas.Margins(top=0.75)
         )
         for column, place in enumerate(rows[0]):
-            for number, (name, values) in enumerate(zip(names, points, strict=True)):
+            for number, (name, values) in enumerate(zip(canvas.labels(names), points, strict=True)):
                 values = values[np.argsort(values[:, column + 1], kind="stable")] if len(values) else values
                 colour, marker = canvas.series(number)
                 x, y = values[:, column + 1], values[:, 0]
                 if columns == 1:
                     place.step(x, y, where="post", color=colour, lw=1.2)
-                place.plot(x, y, marker, color=colour, ms=6, mew=0, alpha=0.85, label=canvas.label(name))
+                place.plot(x, y, marker, color=colour, ms=6, mew=0, alpha=0.85, label=name)
             fronts.label_axis(place.xaxis, axes[column + 1])
             fronts.label_axis(place.yaxis, axes[0])
         rows[0][0].legend(loc="lower right")
@@ -144,10 +144,10 @@ def _volumes(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence
 
     def paint() -> Figure:
         figure, rows = canvas.panels(1, 1, "Hypervolume of all cells so far", width=5.6, height=3.0)
-        for number, (name, steps) in enumerate(zip(names, volumes, strict=True)):
+        for number, (name, steps) in enumerate(zip(canvas.labels(names), volumes, strict=True)):
             colour, marker = canvas.series(number)
             x, y = [item.step for item in steps], [item.so_far for item in steps]
-            rows[0][0].plot(x, y, marker + "-", color=colour, label=canvas.label(name))
+            rows[0][0].plot(x, y, marker + "-", color=colour, label=name)
         last = max((item.step for steps in volumes for item in steps), default=0)
         rows[0][0].set(xlabel="step (blocks per cell)", ylabel="hypervolume (0 to 1)", xticks=range(last + 1))
         rows[0][0].set_ylim(0, 1.05)

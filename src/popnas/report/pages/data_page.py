@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from popnas.printable import counted, shortened
+from popnas.printable import counted, told_apart
 from popnas.report import markup, pictures
 from popnas.report.data_facts import Inspected
 from popnas.report.markup import Value
@@ -82,9 +82,9 @@ def _classes(facts: Inspected, *, has_colours: bool) -> str:
     colours_K3 = pictures.class_colours(facts.num_classes)
     largest = max(max(split.class_shares) for split in facts.splits.values())
     rows: list[list[Value | str]] = []
-    for k, name in enumerate(facts.class_names):
+    for k, (name, shown) in enumerate(zip(facts.class_names, markup.names(facts.class_names), strict=True)):
         swatch = pictures.swatch(colours_K3[k]) if has_colours else ""
-        row: list[Value | str] = [Value(f'<span class="name">{swatch}{markup.name(name)}</span>', name)]
+        row: list[Value | str] = [Value(f'<span class="name">{swatch}{shown}</span>', name)]
         for split in facts.splits.values():
             row += [markup.count(split.num_with_class[k]), _bar(split.class_shares[k], largest)]
         rows.append(row)
@@ -122,15 +122,16 @@ def _masks(facts: Inspected, examples: ShownExamples) -> str:
 
 def _images(facts: Inspected, examples: ShownExamples) -> str:
     rows = []
-    for name, images in list(zip(examples.names, examples.items, strict=True))[:_MAX_CLASSES]:
+    names, titles = told_apart(examples.names), markup.names(examples.names)
+    for name, title, images in list(zip(names, titles, examples.items, strict=True))[:_MAX_CLASSES]:
         shown = "".join(
             pictures.image_html(
                 pictures.png(pictures.shrunk(pictures.as_rgb(image), is_smooth=True, largest=_THUMBNAIL)),
-                f"an image of {shortened(name)}",
+                f"an image of {name}",
             )
             for image in images
         )
-        rows.append(f'<h3>{markup.name(name)}</h3><div class="thumbnails">{shown}</div>')
+        rows.append(f'<h3>{title}</h3><div class="thumbnails">{shown}</div>')
     return "".join(rows) + _more(examples, _MAX_CLASSES)
 
 
@@ -160,8 +161,9 @@ def _paint_series(groups: Sequence[tuple[str, tuple[np.ndarray, ...]]]) -> Figur
         margins=canvas.Margins(left=0.55, gap=0.5, row_gap=0.6),
     )
     panels = [axes for row in rows for axes in row]
-    for axes, (name, series) in zip(panels, groups, strict=False):
-        axes.set_title(canvas.label(name), loc="left")
+    titles = canvas.labels([name for name, _ in groups])
+    for axes, title, (_, series) in zip(panels, titles, groups, strict=False):
+        axes.set_title(title, loc="left")
         for number, one_TC in enumerate(series[:3]):
             axes.plot(one_TC[:, 0], color=canvas.series(number)[0], linewidth=1)
     for axes in panels[len(groups) :]:

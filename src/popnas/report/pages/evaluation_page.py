@@ -59,19 +59,18 @@ def _result(result: EvaluationResult) -> str:
 
 
 def _classes(result: EvaluationResult) -> str:
-    counted = _counted(result)
+    counted, names = _counted(result), markup.names([item.name for item in result.classes])
     rows: list[list[Value | str]] = [
         [
             Value(
-                markup.name(item.name)
-                + (f" (no training {counted[:-1]})" if item.name in result.unseen else ""),
+                shown + (f" (no training {counted[:-1]})" if item.name in result.unseen else ""),
                 item.name,
             ),
             *([markup.score(item.iou)] if result.is_per_pixel else []),
             *(markup.score(value) for value in (item.precision, item.recall, item.f1_score)),
             markup.count(item.support),
         ]
-        for item in result.classes
+        for item, shown in zip(result.classes, names, strict=True)
     ]
     columns = [*(["IoU"] if result.is_per_pixel else []), "precision", "recall", "F1"]
     return markup.table(["class", *columns, counted], rows)

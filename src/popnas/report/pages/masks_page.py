@@ -101,12 +101,14 @@ def _classes(result: MasksResult, colours_K3: np.ndarray) -> str:
     total = max(sum(item.support for item in result.classes), 1)
     rows: list[list[Value | str]] = [
         [
-            Value(pictures.swatch(colour) + markup.name(item.name), item.name),
+            Value(pictures.swatch(colour) + shown, item.name),
             markup.score(item.iou),
             markup.score(item.recall),
             markup.score(item.precision),
             markup.percent(item.support / total),
         ]
-        for item, colour in zip(result.classes, colours_K3, strict=True)
+        for item, shown, colour in zip(
+            result.classes, markup.names(result.class_names), colours_K3, strict=True
+        )
     ]
     return markup.table(["class", "IoU", "recall", "precision", "share of pixels"], rows)

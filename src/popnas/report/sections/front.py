@@ -34,7 +34,7 @@ def front_table(run: RunData) -> str:
         "training",
         "inference",
         *(row.title for row in run.other_objectives),
-        "cell, and the command that trains it" if has_networks(run.config) else "cell",
+        "cell, and the command that trains it" if has_networks(run.path, run.config) else "cell",
     ]
     return (
         f"<p>Of all trained cells, {words} not beaten by another one in {markup.text(titles)} together. A "

@@ -14,6 +14,8 @@ from pathlib import Path
 from popnas import files
 from popnas.events import (
     CandidateFinished,
+    ConfirmationFinished,
+    ConfirmationStarted,
     EpochFinished,
     JobEvent,
     JobLeft,
@@ -138,6 +140,9 @@ class JobClock:
                 self._work.begin(step)
             case CandidateFinished(evaluation, left) if isinstance(self._work, _Searched):
                 self._work.finish(evaluation.wall_seconds, left)
+            case ConfirmationStarted(_, left) | ConfirmationFinished(left):
+                if isinstance(self._work, _Searched) and left.search is not None:
+                    self._work.finish(None, left)
             case TrainingsStarted(folders, num_epochs):
                 self._work = _Trained(self.ahead, self.now, folders, num_epochs)
             case EpochFinished(what, epoch) if isinstance(self._work, _Trained):

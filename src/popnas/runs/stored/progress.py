@@ -84,8 +84,9 @@ class HowFar(Record):
     `state`: "running", or how it ended; a process that was killed leaves "running" with its `pid`. `phase`:
     what is going on, in words; `done` and `total`: its pieces (None: not counted). `networks`: those that
     train now, each with its epoch. `best_score`: of the search so far in this process. `seconds_left`: of a
-    search those of its "step" and of the whole "search", and where a whole job runs the stage those of the
-    "job"; None while there is no honest estimate. `updated`: when it was written.
+    search those of its "step" and of the whole "search", of a phase whose pieces are counted those of the
+    "phase", and where a whole job runs the stage those of the "job"; None while there is no honest estimate.
+    `updated`: when it was written.
     """
 
     format: int
@@ -130,11 +131,14 @@ class _ProgressFile:
                 return self._begin(text, total)
             case StepStarted(step, num_candidates, num_done):
                 return self._begin(f"step {step}", num_candidates, num_done)
-            case ConfirmationStarted(num_networks):
-                return self._begin("confirmation", num_networks)
+            case ConfirmationStarted(num_networks, left):
+                self._begin("confirmation", num_networks)
+                self._left |= asdict(left)
+                return True
             case TrainingsStarted(folders):
                 return self._begin("training", len(folders))
-            case PhaseAdvanced(done):
+            case PhaseAdvanced(done, _, left):
+                self._left |= {} if left is None else {"phase": left}
                 self._change(done=done)
             case CandidateFinished(evaluation, left):
                 self._finish(str(evaluation.index))
@@ -145,7 +149,8 @@ class _ProgressFile:
                 is_first = "job" not in self._left
                 self._left["job"] = seconds
                 return is_first
-            case ConfirmationFinished():
+            case ConfirmationFinished(left):
+                self._left |= asdict(left)
                 self._change(done=self._note.done + 1)
             case ModelFinished(folder):
                 self._finish(folder.name)

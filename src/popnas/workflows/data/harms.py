@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from popnas.datasets.images import decoding
 from popnas.datasets.npz import names as npz_names
-from popnas.printable import counted, shortened
+from popnas.printable import counted, told_apart
 from popnas.report.data_facts import Inspected
 from popnas.workflows.data.look import Look
 
@@ -71,7 +71,7 @@ def _leaks(facts: Inspected) -> Iterator[str]:
 
 
 def _of_classes(facts: Inspected, look: Look) -> Iterator[str]:
-    names, train = [*map(shortened, facts.class_names)], facts.train
+    names, train = told_apart(facts.class_names), facts.train
     unit = "pixel" if look.task.is_per_pixel else "example"
     for name, split in facts.splits.items():
         missing = [label for label, count in zip(names, split.class_counts, strict=True) if not count]
@@ -98,7 +98,7 @@ def _of_classes(facts: Inspected, look: Look) -> Iterator[str]:
 
 def _rare(facts: Inspected, look: Look) -> Iterator[str]:
     """Classes that too little is known of to be learnt."""
-    names, train = [*map(shortened, facts.class_names)], facts.train
+    names, train = told_apart(facts.class_names), facts.train
     if look.task.is_per_pixel:
         rare = [
             f"{name} ({share:.2%})"
@@ -126,8 +126,8 @@ def _shifts(facts: Inspected) -> Iterator[str]:
         return
     train, test = (facts.splits[name].class_shares for name in ("train", "test"))
     shifted = [
-        f"{shortened(name)} ({before:.1%} to {after:.1%})"
-        for name, before, after in zip(facts.class_names, train, test, strict=True)
+        f"{name} ({before:.1%} to {after:.1%})"
+        for name, before, after in zip(told_apart(facts.class_names), train, test, strict=True)
         if max(before, after) > 0.01 and before and after and not 1 / SHIFT < after / before < SHIFT
     ]
     if shifted:

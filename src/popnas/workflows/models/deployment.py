@@ -13,7 +13,7 @@ from popnas.evaluators.training import describing, training_data
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.folder_readme import why_none
 from popnas.export.model_values import ModelDescription
-from popnas.printable import quoted, shortened
+from popnas.printable import quoted, told_apart
 from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
@@ -104,7 +104,7 @@ def check_same_data(model: ModelFolder, dataset: Dataset) -> None:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(map(shortened, names[:8])) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
+    return ", ".join(told_apart(names)[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
 
 
 def write_source(model: ModelFolder, path: Path | None = None) -> Path:

@@ -16,6 +16,7 @@ from popnas.records import Json
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, artifacts, write_csv
 from popnas.workflows.searching import candidate_jobs, predictions, tables
+from popnas.workflows.searching.time_left import ConfirmationClock
 
 NUM_CONFIRMED = 5
 NUM_SEEDS = 3
@@ -60,26 +61,27 @@ def confirm(
     """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
     `confirmation`. False if the time was up before all were trained."""
     done = {(item.cell, item.repetition) for item in state.confirmations}
-    jobs = {}
+    jobs, expected = {}, dict[str, float | None]()
     for evaluation in cells_to_confirm(state):
         for repetition in range(1, NUM_SEEDS + 1):
             if (evaluation.cell, repetition) not in done:
                 job = candidate_jobs.make(evaluation, root_seed, repetition=repetition)
-                jobs[f"{job.cell}#{repetition}"] = job
+                name = f"{job.cell}#{repetition}"
+                jobs[name], expected[name] = job, evaluation.wall_seconds
     if not jobs or is_time_up():
         return not jobs
-    num_left = len(jobs)
-    tell(ConfirmationStarted(num_left))
-    for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
+    clock = ConfirmationClock(executor.num_workers, expected)
+    tell(ConfirmationStarted(len(jobs), clock.seconds_left()))
+    for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()], clock.start):
         job = jobs[result.id]
         found = Evaluation.of(job, candidate_jobs.received(result, job, folder.path), is_exploration=False)
         kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
         append("confirmation", {"cell": job.cell, "repetition": job.repetition, **kept}, found.volatile)
-        tell(ConfirmationFinished())
-        num_left -= 1
+        clock.finish(result.id, found.wall_seconds)
+        tell(ConfirmationFinished(clock.seconds_left()))
         if is_time_up():
             executor.drain()
-    return num_left == 0
+    return not clock.left
 
 
 def views(

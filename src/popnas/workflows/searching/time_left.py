@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from popnas.evaluation import Evaluation
@@ -74,3 +75,41 @@ class Clock:
         work = sum(count * mean * growth ** (number - step) for number, count in later.items())
         work += self.num_confirmations * mean * growth ** (max(later, default=step) - step)
         return step_left + work / self.num_workers
+
+
+class ConfirmationClock:
+    """The time left of confirmations: each takes as long as the search's own training of its cell did, at the
+    pace of those that are done.
+
+    `expected`: by job, wall seconds; None where the search does not know.
+    """
+
+    def __init__(
+        self,
+        num_workers: int,
+        expected: Mapping[str, float | None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.num_workers, self.left, self.now = num_workers, dict(expected), now
+        self._began: dict[str, float] = {}
+        self._planned = self._taken = 0.0
+
+    def start(self, job: str) -> None:
+        """A worker has it; one that is tried again starts twice."""
+        self._began[job] = self.now()
+
+    def finish(self, job: str, wall_seconds: float | None) -> None:
+        """It is done."""
+        planned = self.left.pop(job)
+        if planned and wall_seconds:
+            self._planned, self._taken = self._planned + planned, self._taken + wall_seconds
+
+    def seconds_left(self) -> SecondsLeft:
+        """Of all that are not done."""
+        pace, now, work = self._taken / self._planned if self._planned else 1.0, self.now(), 0.0
+        for job, planned in self.left.items():
+            if planned is None:
+                return SecondsLeft(None, None)
+            since = now - self._began.get(job, now)
+            work += max(planned * pace - since, 0.1 * planned * pace)
+        return SecondsLeft(None, work / min(self.num_workers, max(len(self.left), 1)))

@@ -166,7 +166,7 @@ class _Building:
             self._record(jobs[result.id], result)
             num_done += 1
             left = (time.monotonic() - began) / (num_done - first) * (len(wanted) - num_done)
-            self.tell(PhaseAdvanced(num_done, f"about {left / 60:.0f} min left"))
+            self.tell(PhaseAdvanced(num_done, seconds_left=left))
             if self._is_time_up():
                 executor.drain()
         return all(pair in self.built.trained for pair in wanted)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from popnas.evaluation import Evaluation
 from popnas.events import SecondsLeft
-from popnas.workflows.searching.time_left import Clock
+from popnas.workflows.searching.time_left import Clock, ConfirmationClock
 
 
 def finished(clock, step, *walls, first=0):
@@ -127,3 +127,24 @@ def test_whatever_happened_it_is_unknown_or_a_time(walls, predicted, workers, la
     assert left.search is None or (math.isfinite(left.search) and left.search >= left.step)
     more = clock.seconds_left(step, range(10, 11 + waiting), running)
     assert more.step is None or more.step * min(workers, waiting + 1 + len(running)) >= left.step * (1 - 1e-9)
+
+
+def test_confirmations_take_as_long_as_the_search_took_for_their_cells_at_the_pace_of_now():
+    time = [0.0]
+    clock = ConfirmationClock(1, {"a#1": 2.0, "a#2": 2.0, "b#1": 6.0}, lambda: time[0])
+    assert clock.seconds_left() == SecondsLeft(None, 10.0)
+    clock.start("a#1")
+    time[0] = 4.0
+    clock.finish("a#1", 4.0)
+    assert clock.seconds_left().search == pytest.approx(16.0)
+    clock.start("b#1")
+    time[0] = 9.0
+    assert clock.seconds_left().search == pytest.approx(4.0 + 12.0 - 5.0)
+    time[0] = 99.0
+    assert clock.seconds_left().search == pytest.approx(4.0 + 1.2)  # never nothing while one runs
+
+
+def test_confirmations_are_shared_by_workers_and_say_nothing_where_the_search_knows_no_time():
+    assert ConfirmationClock(2, {"a": 2.0, "b": 2.0, "c": 2.0}).seconds_left().search == pytest.approx(3.0)
+    assert ConfirmationClock(4, {"a": 2.0}).seconds_left().search == pytest.approx(2.0)
+    assert ConfirmationClock(1, {"a": 2.0, "b": None}).seconds_left() == SecondsLeft(None, None)

@@ -176,7 +176,7 @@ class _Comparison:
             done = TrialDone(jobs[result.id], Tried.from_json(result.value))
             self.folder.apply(self.compared, self.folder.journal.append("tried", dict(done.to_json())))
             left = (time.monotonic() - began) / number * (len(pending) - number)
-            self.tell(PhaseAdvanced(first + number, f"about {left / 60:.0f} min left"))
+            self.tell(PhaseAdvanced(first + number, seconds_left=left))
 
     def _executor(self, workers: int | None) -> Executor:
         setup = TrialSetup(self.compared.started.table, self.request)

@@ -60,11 +60,12 @@ def _panel(axes: Axes, result: ComparisonResult, curves: Sequence[Curve95]) -> N
     """One regret along one axis, on a logarithmic scale; a mean of 0 stands at its lower end."""
     means = np.concatenate([curve.mean for curve in curves]) if curves else np.ones(1)
     floor = means[means > 0].min(initial=1.0) / 2
-    for number, name in enumerate(result.request.names):
+    names = result.request.names
+    for number, (name, label) in enumerate(zip(names, canvas.labels(names), strict=True)):
         for curve in (curve for curve in curves if curve.method == name):
             colour, marker = canvas.series(number)
             look = {"color": colour, "marker": marker, "markevery": 10, "markersize": 4}
-            axes.plot(curve.at, curve.mean.clip(floor), label=canvas.label(name), **look)
+            axes.plot(curve.at, curve.mean.clip(floor), label=label, **look)
             low, high = curve.low.clip(floor), curve.high.clip(floor)
             axes.fill_between(curve.at, low, high, color=colour, alpha=0.1, linewidth=0)
     least = result.everything.get(curves[0].figure) if curves else None
