@@ -1,4 +1,4 @@
-"""What of the machine this process may use: cores and memory.
+"""What of the machine this process may use: cores and memory; and which process a number stands for.
 
 A container's or a scheduler's share counts, never the machine behind it: affinity and the CPU quota of
 control groups (version 1 and 2), their memory limit, and the limit on address space. Everything that asks how
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -199,3 +200,30 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def start_of(pid: int) -> str | None:
+    """When a process started, as a text that tells it from any other that has its number later; None where
+    there is no such process."""
+    place = Path(f"/proc/{pid}/stat")
+    try:
+        # The name of the program, in brackets, may hold anything.
+        fields = place.read_text(errors="replace").rpartition(")")[2].split()
+        return f"{_boot()}:{fields[19]}"
+    except (FileNotFoundError, ProcessLookupError):
+        return None if Path("/proc/self/stat").exists() else _told_by_ps(pid)
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "-"
+
+
+def _told_by_ps(pid: int) -> str | None:
+    """Where there is no /proc (macOS)."""
+    found = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "export": ("jobs.export", "A trained network as a deployment folder or as one PyTorch file."),
     "latency": ("jobs.latency", "How fast an ONNX file answers on this machine."),
+    "serve": ("jobs.serve", "Watch, start and stop runs from a browser or over HTTP."),
     "init": ("data.init", "Look at data and write a commented configuration for it."),
     "dataset": ("data.dataset", "Look at data, build segmentation data, show predicted masks."),
     "report": ("looking.report", "Figures, tables and the HTML report of one or more runs."),

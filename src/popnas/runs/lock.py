@@ -11,10 +11,14 @@ import json
 import os
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from popnas import files
 from popnas.errors import RunFolderError
 from popnas.printable import quoted
+from popnas.records import Record
+from popnas.resources import start_of
 from popnas.runs import told
 from popnas.storage import NOT_OFFERED, storage_errors
 
@@ -88,11 +92,43 @@ class RunLock:
     def _message(self, holder: bytes) -> str:
         run = self.path.parent.parent
         try:
-            fields = json.loads(holder)
-            who = f"process {fields['pid']} on {fields['host']} (since {fields['since']})"
-        except (ValueError, KeyError, TypeError, RecursionError):
+            who = str(Holder.of_known(files.object_of(holder)))
+        except (OSError, ValueError):
             who = "another process"
         return f"the run {quoted(run)} is in use by {who}. Wait until it ends, or stop it, then try again."
+
+
+@dataclass(frozen=True)
+class Holder(Record):
+    """Who holds a run's lock, as it wrote there."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} (since {self.since})"
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock at `path`; None: nobody, as far as can be seen. Takes nothing from a process that
+    wants it: the lock itself is tried only while the process that took it last still lives."""
+    try:
+        found = Holder.of_known(files.read_object(path))
+        if found.host == socket.gethostname() and start_of(found.pid) is None:
+            return None
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (OSError, ValueError):
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return found
+    except OSError:  # no locks here
+        return None
+    finally:
+        os.close(handle)
+    return None
 
 
 def _identity() -> bytes:

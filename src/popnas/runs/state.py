@@ -152,6 +152,11 @@ class RunState:
         return list(self._in_order)
 
     @property
+    def arrived(self) -> list[Evaluation]:
+        """All evaluations, failed ones among them, in the order in which they were written."""
+        return list(self._by_cell.values())
+
+    @property
     def sessions(self) -> list[Event]:
         """The starts and resumes; what they ran on is in their volatile part."""
         return list(self._sessions.values())

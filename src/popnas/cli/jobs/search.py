@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Go on with an interrupted run's folder.",
 )
-@click.option("--name", metavar="NAME", help="Name of the run folder below logs/.  [default: date and time]")
+@click.option("--name", metavar="NAME", help="Name of the run's folder.  [default: date and time]")
+@click.option(
+    "--logs",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder in which the run's folder is made.  [default: logs]",
+)
 @click.option(
     "--set",
     "sets",
@@ -48,6 +54,7 @@ def command(
     source: str | None,
     run: Path | None,
     name: str | None,
+    logs: Path | None,
     sets: tuple[str, ...],
     confirm: bool | None,
     is_json: bool,
@@ -57,10 +64,10 @@ def command(
     Leaves a run folder with tables, plots, report.html and the best network as ONNX. An interrupted search
     goes on with -r.
     """
-    if run is not None and (source is not None or name is not None or confirm is not None):
+    if run is not None and any(given is not None for given in (source, name, logs, confirm)):
         raise UserError(
-            f"-r {quoted(run)} goes on with that run's own configuration and name; leave out -j, --name and "
-            "--confirm, or start a new run without -r."
+            f"-r {quoted(run)} goes on with that run's own configuration and place; leave out -j, --name, "
+            "--logs and --confirm, or start a new run without -r."
         )
     # A workflow loads torch: only once the command line is known to be right.
     from popnas.cli.terminal.progress import progress_listener
@@ -78,7 +85,12 @@ def command(
         if run is not None:
             result = job.resume(run, sets=sets, tell=clocked(listener))
         else:
-            result = job.search(load_config(source or "run", sets=sets), name=name, tell=clocked(listener))
+            result = job.search(
+                load_config(source or "run", sets=sets),
+                name=name,
+                logs=logs or "logs",
+                tell=clocked(listener),
+            )
     if is_json:
         print_json_line(json.dumps(_as_json(result)))
     else:

@@ -1,0 +1,117 @@
+"""What requests ask for as commands of popnas: lists of arguments, never a shell's text, each option in one
+word with its value so that no value can be taken for another option."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from popnas.cells import Cell
+from popnas.errors import ConfigError, Problem, UserError
+from popnas.runs import RunFolder
+from popnas.runs.front import has_networks
+from popnas.server.access.places import check_run_name, opened_folder, run_folder
+from popnas.server.access.settings import ServerSettings
+from popnas.server.answers import Document, NewEvaluation, NewRun, NewSelection, NewTraining
+from popnas.server.configurations import Checker, check_own_places, with_own_places
+from popnas.server.jobs.queue import JobQueue
+from popnas.server.jobs.record import RunJob
+from popnas.workflows.models.choices import CellChoice
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Turns what was asked for into jobs."""
+
+    settings: ServerSettings
+    jobs: JobQueue
+    checker: Checker
+
+    def search(self, asked: NewRun) -> RunJob:
+        """A new search.
+
+        Raises:
+            ConfigError: mistakes in the configuration.
+            BusyError: the name is taken.
+        """
+        name = check_run_name(asked.name) if asked.name is not None else self._free_name()
+        config = with_own_places(asked.config, self.settings.data_roots)
+        checked = self.checker.check(config)
+        if not checked.is_valid:
+            raise ConfigError([Problem(item.place, item.value, item.message) for item in checked.problems])
+        arguments = ["search", f"--logs={self.settings.root}", f"--name={name}"]
+        arguments += ["--confirm"] if asked.confirm else []
+        return self.jobs.add(name, "search", arguments, config, is_new=True)
+
+    def resume(self, run: str) -> RunJob:
+        """Go on with a search."""
+        folder = self._folder(run)
+        if folder.state().is_finished:
+            raise UserError(f"the search of the run {run!r} is finished; there is nothing to go on with.")
+        return self.jobs.add(run, "search", ["search", f"-r{folder.path}"], None)
+
+    def select(self, run: str, asked: NewSelection) -> RunJob:
+        """Model selection."""
+        folder = self._trained(run)
+        low_high = None if asked.params is None else ";".join(f"{value:.0f}" for value in asked.params)
+        choice = CellChoice(asked.num_cells, _cell(asked.cell), asked.source, low_high)
+        arguments = ["select", f"-p{folder.path}"]
+        arguments += _option("-k", choice.num_cells) + _option("--from=", choice.source)
+        arguments += _option("--params=", choice.params) + _option("--spec=", choice.cell)
+        return self.jobs.add(run, "select", arguments, self._own(asked.config))
+
+    def train(self, run: str, asked: NewTraining) -> RunJob:
+        """Final training."""
+        folder = self._trained(run)
+        arguments = ["train", f"-p{folder.path}"]
+        arguments += _option("-m", asked.motifs) + _option("-n", asked.normal_cells)
+        arguments += _option("-f", asked.filters) + _option("--spec=", _cell(asked.cell))
+        return self.jobs.add(run, "train", arguments, self._own(asked.config))
+
+    def evaluate(self, run: str, asked: NewEvaluation) -> RunJob:
+        """Evaluation on test data."""
+        folder = self._trained(run)
+        if asked.all_selected and asked.model is not None:
+            raise UserError("`model` names one model, `all_selected` takes all of the selection: give one.")
+        arguments = ["evaluate", f"-p{folder.path}"]
+        if asked.model is not None:
+            with opened_folder(folder.path, asked.model):
+                arguments.append(f"-f{folder.path / asked.model}")
+        arguments += ["--top"] if asked.all_selected else []
+        return self.jobs.add(run, "evaluate", arguments, None)
+
+    def _own(self, document: Document | None) -> Document | None:
+        return None if document is None else with_own_places(document, self.settings.data_roots)
+
+    def _folder(self, run: str) -> RunFolder:
+        """The folder of a run that can be worked on, whose data the server may read."""
+        folder = RunFolder.open(run_folder(self.settings.root, run))
+        check_own_places(folder.config_json(), self.settings.data_roots)
+        return folder
+
+    def _trained(self, run: str) -> RunFolder:
+        """The same, of a run whose candidates are networks."""
+        folder = self._folder(run)
+        if not has_networks(folder.path, folder.config_json()):
+            raise UserError(f"the candidates of the run {run!r} are figures of a table, not networks.")
+        if folder.state().best is None:
+            raise UserError(f"no cell of the run {run!r} was trained successfully yet.")
+        return folder
+
+    def _free_name(self) -> str:
+        stamp = time.strftime("%Y-%m-%d-%H-%M-%S")
+        taken = {job.run for job in self.jobs.all()}
+        names = [stamp, *(f"{stamp}-{number}" for number in range(2, 1000))]
+        return next(
+            name for name in names if name not in taken and not Path(self.settings.root, name).exists()
+        )
+
+
+def _cell(text: str | None) -> str | None:
+    """A cell's text as popnas writes it; raises CellSyntaxError for what is none."""
+    return None if text is None else str(Cell.parse(text))
+
+
+def _option(name: str, value: object) -> list[str]:
+    return [] if value is None else [f"{name}{value}"]

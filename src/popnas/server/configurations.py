@@ -1,0 +1,118 @@
+"""Configurations of requests: data, looked through for places before anything else reads them, and checked
+by `popnas config check` in a process of its own, as this one never loads torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from popnas import config, files
+from popnas.config.preset_files import PARTIAL_PRESETS
+from popnas.errors import ConfigError, PopnasError, Problem, UserError
+from popnas.records import Json
+from popnas.server.access.places import check_data_name, data_path
+from popnas.server.answers import Checked, Document, Preset, ProblemAnswer
+from popnas.server.jobs.process import child_environment
+from popnas.storage import plain, write_json
+
+_SECONDS = 180.0
+_MOST_AT_ONCE = 2
+
+
+def with_own_places(document: Document, roots: Sequence[Path]) -> Document:
+    """A configuration whose data lie where the server may read them, their place as an absolute path.
+
+    Raises:
+        ConfigError: they lie elsewhere, or are named like a place.
+    """
+    dataset = document.get("dataset")
+    if not isinstance(dataset, dict):
+        return document
+    place, name = dataset.get("path"), dataset.get("name")
+    try:
+        if isinstance(place, str):
+            return {**document, "dataset": {**dataset, "path": data_path(place, roots)}}
+        if isinstance(name, str):
+            check_data_name(name)
+    except UserError as error:
+        field, value = ("dataset.path", place) if isinstance(place, str) else ("dataset.name", name)
+        raise ConfigError([Problem(field, value, str(error))]) from None
+    return document
+
+
+def check_own_places(stored: Json, roots: Sequence[Path]) -> None:
+    """Raises UserError for a run whose data lie where the server may not read."""
+    dataset = stored.get("dataset")
+    place = dataset.get("path") if isinstance(dataset, dict) else None
+    if isinstance(place, str):
+        data_path(place, roots)
+
+
+class Checker:
+    """Runs `popnas config`; `folder` is where it may leave files for a moment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._lock = threading.Lock()
+        self._schema: str | None = None
+
+    def check(self, document: Document) -> Checked:
+        """All mistakes of a configuration."""
+        handle, name = tempfile.mkstemp(suffix=".json", dir=self._folder)
+        os.close(handle)
+        path = Path(name)
+        try:
+            write_json(path, document)
+            printed = self._run("check", "-j", name, "--json")
+        finally:
+            path.unlink(missing_ok=True)
+        try:
+            found = json.loads(printed)
+            problems = [
+                ProblemAnswer(place=item["place"], value=item["value"], message=item["message"])
+                for item in found["problems"]
+            ]
+            return Checked(is_valid=found["is_valid"], problems=problems, warnings=found["warnings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PopnasError("the configuration could not be checked; the server's log says why.") from error
+
+    def schema(self) -> str:
+        """The JSON Schema of configurations, as text; made once."""
+        with self._lock:
+            if self._schema is None:
+                self._schema = self._run("schema")
+            return self._schema
+
+    def _run(self, *arguments: str) -> str:
+        with self._turns:
+            try:
+                found = subprocess.run(
+                    [sys.executable, "-P", "-m", "popnas", "config", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    timeout=_SECONDS,
+                    cwd=self._folder,
+                    env=child_environment(),
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise PopnasError("this machine is too busy to check configurations now.") from None
+        return found.stdout
+
+
+def presets() -> list[Preset]:
+    """The configurations that come with popnas, whole ones first."""
+    names = [*config.preset_names(), *config.partial_preset_names()]
+    found = []
+    for name in names:
+        document: Document = plain(files.object_of((config.preset_text(name) or "{}").encode()))
+        found.append(Preset(name=name, is_partial=name in PARTIAL_PRESETS, config=document))
+    return found

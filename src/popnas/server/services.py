@@ -1,0 +1,117 @@
+"""What the routes work with: one object per server, made before it listens and closed after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from popnas.runs.lock import RunLock
+from popnas.server.access.sessions import Sessions
+from popnas.server.access.settings import ServerSettings, make_state_folder
+from popnas.server.boards import Boards
+from popnas.server.commands import Commands
+from popnas.server.configurations import Checker
+from popnas.server.jobs.queue import JobQueue
+from popnas.server.watching.feeds import Feeds
+from popnas.server.watching.streams import Streams
+from popnas.server.watching.summaries import Summaries
+from popnas.server.webhooks import Webhooks
+
+_LOG = logging.getLogger(__name__)
+_TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running server."""
+
+    settings: ServerSettings
+    sessions: Sessions
+    jobs: JobQueue
+    feeds: Feeds
+    summaries: Summaries
+    streams: Streams
+    checker: Checker
+    commands: Commands
+    boards: Boards
+    webhooks: Webhooks | None
+    lock: RunLock
+
+    @classmethod
+    def of(cls, settings: ServerSettings, sessions: Sessions) -> Services:
+        """All parts, with the queue as it was left.
+
+        Raises:
+            RunFolderError: another server has this folder of runs.
+            StorageError: the disk refused.
+        """
+        make_state_folder(settings)
+        lock = RunLock(settings.state / "server" / "lock")
+        lock.path.parent.mkdir(exist_ok=True)
+        lock.acquire()
+        webhooks = None if settings.webhook is None else Webhooks(settings.webhook)
+        tell = (lambda job: None) if webhooks is None else webhooks.tell
+        jobs = JobQueue(settings.root, settings.state / "jobs", settings.num_jobs, tell)
+        feeds = Feeds(settings.root)
+        summaries = Summaries(settings.root, feeds, jobs)
+        checker = Checker(jobs.work)
+        return cls(
+            settings=settings,
+            sessions=sessions,
+            jobs=jobs,
+            feeds=feeds,
+            summaries=summaries,
+            streams=Streams(feeds, summaries),
+            checker=checker,
+            commands=Commands(settings, jobs, checker),
+            boards=Boards(settings.state),
+            webhooks=webhooks,
+            lock=lock,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block runs, jobs are started and looked after."""
+        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._warm_up())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            self.close()
+
+    def close(self) -> None:
+        """Let go of everything but the jobs, which go on."""
+        self.boards.close()
+        if self.webhooks is not None:
+            self.webhooks.close()
+        self.lock.release()
+
+    async def _tick(self) -> None:
+        while True:
+            try:
+                await run_in_threadpool(self.jobs.tick)
+                await run_in_threadpool(self.boards.tick)
+            except Exception:  # a full disk, say: it may be better the next time
+                _LOG.exception("looking after jobs failed")
+            await asyncio.sleep(_TICK_SECONDS)
+
+    async def _warm_up(self) -> None:
+        """Read the journals before somebody waits for them."""
+        with suppress(Exception):
+            await run_in_threadpool(self.summaries.all)
+
+
+def services(request: Request) -> Services:
+    """Those of the server that got a request."""
+    found: Services = request.app.state.services
+    return found

@@ -1,0 +1,204 @@
+"""Runs that are followed: what their journals say, read once and from then on from where they were read."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from popnas import files, objectives, ranking
+from popnas.errors import PopnasError
+from popnas.evaluation import Evaluation
+from popnas.printable import printable
+from popnas.records import Record
+from popnas.report.run_data import RunData
+from popnas.runs import RunFolder, RunState
+from popnas.runs.stored.progress import HowFar
+from popnas.storage import compact_json
+
+FIXED = (
+    *("number", "cell", "step", "index", "is_exploration", "is_allowed", "error"),
+    *("wall_seconds", "epochs_seconds", "validation_seconds"),
+)
+"""Columns of every run's table of candidates, before those of the objectives."""
+
+_MOST_FOLLOWED = 24
+
+
+@dataclass(frozen=True)
+class ObjectiveShown(Record):
+    """An objective as the page shows it: its column, and how it is better."""
+
+    name: str
+    title: str
+    unit: str
+    is_maximized: bool
+    is_asked: bool
+
+
+@dataclass
+class Feed:
+    """What one run's journal says, as rows that go to pages as they are.
+
+    `epoch` is another number after the journal was replaced (a repair, another run of that name): whoever has
+    rows of an earlier one begins anew. `rows` only grows within an epoch; `best` and `num_failed` are of
+    them.
+    """
+
+    path: Path
+    epoch: int = field(default_factory=lambda: secrets.randbelow(2**40))
+    rows: list[str] = field(default_factory=list)
+    problem: str | None = None
+    best: Evaluation | None = None
+    num_failed: int = 0
+    _state: RunState | None = None
+    _seen: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._folder = RunFolder(self.path)
+        self._lock = threading.Lock()
+
+    def refresh(self) -> None:
+        """Take in what the journal has got since. Of an unreadable one `problem` says why."""
+        with self._lock:
+            try:
+                stat = self._folder.journal_path.stat()
+            except OSError:
+                self._clear("its journal is missing")
+                return
+            seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            if seen == self._seen:
+                return
+            try:
+                state = self._folder.state()
+                if state is not self._state:
+                    self._clear(None)
+                    self._state = state
+                for number, item in self._new():
+                    self.rows.append(self._row(number, item))
+            except PopnasError as error:
+                self._clear(printable(str(error)))
+                self._folder = RunFolder(self.path)
+            self._seen = seen
+
+    @property
+    def state(self) -> RunState | None:
+        """What the journal says; None of one that cannot be read."""
+        return self._state
+
+    def data(self) -> RunData:
+        """The run as reports read it.
+
+        Raises:
+            PopnasError: it cannot be read.
+        """
+        self.refresh()
+        if self._state is None:
+            raise PopnasError(self.problem or "the run cannot be read.")
+        with self._lock:
+            return RunData.of(self._folder, self._state)
+
+    @property
+    def shown(self) -> list[ObjectiveShown]:
+        """The objectives in order of their columns."""
+        asked = self._state.objectives if self._state is not None else []
+        return [
+            ObjectiveShown(row.name, row.title, row.unit, row.is_maximized, row.name in asked)
+            for row in self._figures()
+        ]
+
+    @property
+    def columns(self) -> list[str]:
+        """What stands in a row, in its order."""
+        return [*FIXED, *(row.name for row in self._figures())]
+
+    def progress(self) -> HowFar | None:
+        """How far the stage is that runs, or that ran last; None where nothing tells."""
+        return progress_of(self.path)
+
+    def _figures(self) -> Sequence[objectives.Objective]:
+        try:
+            return objectives.ROWS if self._state is None else self._state.figures
+        except PopnasError:  # one of a package that is not installed here
+            return objectives.ROWS
+
+    def _new(self) -> list[tuple[int, Evaluation]]:
+        assert self._state is not None
+        start = len(self.rows)
+        return list(enumerate(self._state.arrived[start:], start))
+
+    def _row(self, number: int, item: Evaluation) -> str:
+        is_allowed = self._is_allowed(item)
+        if is_allowed:
+            # Kept as they come: to rank a long run again after every candidate takes a quarter of a second.
+            self.best = ranking.best([item] if self.best is None else [self.best, item])
+        self.num_failed += item.is_failed
+        error = f"{item.error_kind}: {printable(item.error or '')}" if item.is_failed else None
+        fixed = [number, printable(item.cell), item.step, item.index, item.is_exploration, is_allowed, error]
+        times = [item.wall_seconds, item.epochs_seconds, item.validation_seconds]
+        figures = [None if item.is_failed else row.figure(item) for row in self._figures()]
+        return compact_json([*fixed, *times, *figures])
+
+    def _is_allowed(self, item: Evaluation) -> bool:
+        assert self._state is not None
+        is_result = not item.is_failed and item.step > 0 and item.score is not None
+        return is_result and objectives.keeps_to(item, self._state.constraints)
+
+    def _clear(self, problem: str | None) -> None:
+        if self.rows or self._state is not None or problem != self.problem:
+            self.epoch += 1
+        self.rows, self._state, self._seen, self.problem = [], None, None, problem
+        self.best, self.num_failed = None, 0
+
+
+def progress_of(run: Path) -> HowFar | None:
+    """What `progress.json` of a run says; None where it says nothing that can be read."""
+    try:
+        return HowFar.of_known(files.read_object(run / "progress.json"))
+    except (OSError, ValueError):
+        return None
+
+
+class Feeds:
+    """The feeds of a server's runs; those that were not asked for longest are let go."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._feeds: OrderedDict[str, Feed] = OrderedDict()
+
+    def of(self, path: Path) -> Feed:
+        """The feed of the run in a folder, up to date."""
+        with self._lock:
+            feed = self._feeds.setdefault(path.name, Feed(path))
+            self._feeds.move_to_end(path.name)
+            if len(self._feeds) > _MOST_FOLLOWED:
+                self._feeds.popitem(last=False)
+        feed.refresh()
+        return feed
+
+    def forget(self, name: str) -> None:
+        """The run of that name is gone."""
+        with self._lock:
+            self._feeds.pop(name, None)
+
+
+def rows_json(rows: Sequence[str]) -> str:
+    """Rows that are JSON each as one JSON list."""
+    return f"[{','.join(rows)}]"
+
+
+def event(kind: str, data: str, number: str | None = None) -> bytes:
+    """A server-sent event; `data` is one line of JSON."""
+    assert "\n" not in data
+    mark = "" if number is None else f"id: {number}\n"
+    return f"event: {kind}\n{mark}data: {data}\n\n".encode()
+
+
+def json_line(value: object) -> str:
+    """JSON of one line."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

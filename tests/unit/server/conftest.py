@@ -1,0 +1,153 @@
+"""A real server in a thread, and requests as anybody may send them, byte by byte."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+
+from popnas.cells import SearchSpace
+from popnas.evaluation import Evaluation
+from popnas.runs import RunFolder
+from popnas.server.access.guard import Guard
+from popnas.server.access.sessions import Sessions
+from popnas.server.access.settings import ServerSettings
+from popnas.server.app import create
+from popnas.server.services import Services
+
+TOKEN = "a-token-of-the-tests-0123456789"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Served:
+    """A server to talk to. `root` is its folder of runs."""
+
+    services: Services
+    guard: Guard
+    port: int
+
+    @property
+    def root(self) -> Path:
+        return self.services.settings.root
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """A request as the bearer of the token; headers that are "" are left out."""
+        sent = {"Host": f"localhost:{self.port}", "Authorization": f"Bearer {TOKEN}", **(headers or {})}
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if data is not None:
+            sent = {"Content-Type": "application/json", **sent, "Content-Length": str(len(data))}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                if value:
+                    connection.putheader(name, value)
+            connection.endheaders(data)
+            found = connection.getresponse()
+            return Answer(found.status, {k.lower(): v for k, v in found.getheaders()}, found.read())
+        finally:
+            connection.close()
+
+
+def served(settings: ServerSettings) -> Iterator[Served]:
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        services = Services.of(replace(settings, token=TOKEN), Sessions(TOKEN, port))
+        app = create(services, settings.allowed_hosts(port))
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started:
+            thread.join(0.02)
+            assert thread.is_alive()
+        yield Served(services, app, port)
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def server(tmp_path: Path, quick_disk: None) -> Iterator[Served]:
+    yield from served(ServerSettings(tmp_path / "logs"))
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all tests of a module, with a run."""
+    root = tmp_path_factory.mktemp("shared") / "logs"
+    for one in served(ServerSettings(root)):
+        make_run(root / "first")
+        yield one
+
+
+OPERATORS = ("identity", "3x3 conv")
+
+
+def evaluations(count: int, seed: int = 0) -> list[Evaluation]:
+    """Of so many different cells of up to 3 blocks."""
+    rng = np.random.default_rng(seed)
+    space, cells = SearchSpace(OPERATORS, lookback_depth=2, num_blocks=3), dict[str, int]()
+    while len(cells) < count:
+        step = int(rng.integers(1, 4))
+        cells |= {cell.key: step for cell in space.decode(space.random_cells(20, step, rng))}
+    counts: dict[int, int] = {}
+    found = []
+    for text, step in list(cells.items())[:count]:
+        index = counts[step] = counts.get(step, -1) + 1
+        score = float(rng.random())
+        found.append(
+            Evaluation(
+                text,
+                step,
+                index,
+                False,
+                7,
+                {"accuracy": score},
+                score,
+                float(rng.random()),
+                0.01,
+                int(rng.integers(10**6)),
+                1000,
+                volatile={"wall_seconds": 2.0, "epochs_seconds": 1.0},
+            )
+        )
+    return found
+
+
+def make_run(place: Path, count: int = 12, seed: int = 0, **dataset: Any) -> RunFolder:
+    """A run's folder with so many evaluations in its journal."""
+    config = {
+        "search_space": {"blocks": 3, "operators": list(OPERATORS), "lookback_depth": 2},
+        "search_strategy": {"score_metric": "accuracy", "additional_pareto_objectives": ["time"]},
+        "dataset": {"type": "image_classification", "name": "digits", **dataset},
+        "others": {"seed": seed},
+    }
+    folder = RunFolder.create(place, config)
+    with folder.journal as journal:
+        for item in evaluations(count, seed):
+            journal.append("evaluation", item.content(), dict(item.volatile))
+    return folder

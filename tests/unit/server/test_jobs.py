@@ -1,0 +1,326 @@
+"""The queue, and child processes that outlive the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popnas.errors import UserError
+from popnas.resources import start_of
+from popnas.runs.lock import RunLock, holder
+from popnas.server.jobs import process, queue
+from popnas.server.jobs.process import JobProcess
+from popnas.server.jobs.queue import BusyError, JobQueue, move_to_trash
+
+from .conftest import make_run
+
+# In place of a command of popnas: says where its end is to be told, and sleeps with a child of its own.
+SLEEPER = """
+import os, subprocess, sys, time
+from pathlib import Path
+from popnas.cli.terminal.detached import _tell_end, _tell_who
+_tell_who(int(sys.argv[1]))
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+Path(sys.argv[3]).write_text(str(child.pid))
+{}
+time.sleep(600)
+"""
+
+
+CHILDREN: list[subprocess.Popen[bytes]] = []
+
+
+def until(is_so: Callable[[], Any], seconds: float = 30.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := is_so()):
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.05)
+    return found
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.fixture
+def stubborn(monkeypatch, tmp_path) -> Iterator[Path]:
+    """Jobs are processes that do not end when they are asked; the file names the child of one."""
+    _replace_commands(monkeypatch, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    yield tmp_path / "child"
+
+
+@pytest.fixture
+def obedient(monkeypatch, tmp_path) -> Iterator[Path]:
+    _replace_commands(monkeypatch, "")
+    yield tmp_path / "child"
+
+
+def _replace_commands(monkeypatch, line: str) -> None:
+    real = subprocess.Popen
+
+    def popen(command, **options):
+        assert command[1:4] == ["-P", "-m", "popnas.cli.terminal.detached"]
+        CHILDREN.append(real([sys.executable, "-c", SLEEPER.format(line), *command[4:]], **options))
+        return CHILDREN[-1]
+
+    monkeypatch.setattr(process.subprocess, "Popen", popen)
+
+
+@pytest.fixture
+def started(tmp_path) -> Iterator[list[int]]:
+    """Process groups that a test started; none of them outlives it."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    while CHILDREN:
+        CHILDREN.pop().wait(10)
+
+
+def a_queue(tmp_path: Path, num_jobs: int = 1, heard: list[Any] | None = None) -> JobQueue:
+    hear = (lambda job: None) if heard is None else lambda job: heard.append((job.run, job.state))
+    return JobQueue(tmp_path / "logs", tmp_path / "jobs", num_jobs, hear)
+
+
+def running(jobs: JobQueue, run: str, child: Path, started: list[int]) -> int:
+    jobs.tick()
+    until(child.exists)
+    number = jobs.of(run)[-1].number
+    pid = until(lambda: JobProcess(jobs.work.parent, number).pid)
+    started.append(pid)
+    return pid
+
+
+def test_a_job_waits_until_another_has_ended(tmp_path, obedient, started, quick_disk):
+    heard: list[Any] = []
+    jobs = a_queue(tmp_path, heard=heard)
+    jobs.add("one", "search", [str(obedient)], None, is_new=True)
+    jobs.add("two", "search", [str(obedient)], None, is_new=True)
+    running(jobs, "one", obedient, started)
+    assert [job.state for job in jobs.all()] == ["running", "queued"]
+    jobs.stop("one")
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped")
+    jobs.tick()
+    assert [job.state for job in jobs.all()] == ["stopped", "running"]
+    started.append(until(lambda: JobProcess(jobs.work.parent, 2).pid))
+    assert heard[:3] == [("one", "queued"), ("two", "queued"), ("one", "running")]
+    jobs.stop("two")
+    until(lambda: jobs.tick() or jobs.of("two")[0].state == "stopped")
+
+
+def test_another_server_finds_what_runs_and_what_waits(tmp_path, obedient, started, quick_disk):
+    first = a_queue(tmp_path)
+    first.add("one", "search", [str(obedient)], {"a": 1}, is_new=True)
+    first.add("two", "search", [str(obedient)], None, is_new=True)
+    pid = running(first, "one", obedient, started)
+    second = a_queue(tmp_path)
+    second.tick()
+    assert [(job.run, job.state) for job in second.all()] == [("one", "running"), ("two", "queued")]
+    assert json.loads((tmp_path / "jobs" / "000001.config").read_text()) == {"a": 1}
+    second.stop("two")
+    second.stop("one")
+    until(lambda: second.tick() or second.of("one")[0].state == "stopped")
+    assert is_gone(pid)
+    assert [job.state for job in second.all()] == ["stopped", "stopped"]
+
+
+def test_what_does_not_end_is_ended_with_its_whole_group(
+    tmp_path, stubborn, started, monkeypatch, quick_disk
+):
+    monkeypatch.setattr(queue, "STOP_SECONDS", 0.5)
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [str(stubborn)], None)
+    pid = running(jobs, "one", stubborn, started)
+    child = int(stubborn.read_text())
+    jobs.stop("one")
+    jobs.tick()
+    assert jobs.of("one")[0].state == "stopping" and not is_gone(pid)
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped")
+    until(lambda: is_gone(pid) and is_gone(child))
+
+
+def test_a_process_of_another_start_is_not_taken_for_the_jobs(tmp_path, obedient, started, quick_disk):
+    """Numbers of processes are given again."""
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [str(obedient)], None)
+    pid = running(jobs, "one", obedient, started)
+    path = tmp_path / "jobs" / "000001.lock"
+    path.write_text(json.dumps({"pid": pid, "start": "another"}))
+    found = JobProcess(tmp_path / "jobs", 1)
+    assert found.pid is None and found.is_alive()
+    found.kill()
+    time.sleep(0.2)
+    assert not is_gone(pid)
+
+
+def test_a_job_whose_process_was_killed_has_failed(tmp_path, obedient, started, quick_disk):
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [str(obedient)], None)
+    pid = running(jobs, "one", obedient, started)
+    os.killpg(pid, signal.SIGKILL)
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "failed")
+    assert jobs.of("one")[0].exit_status is None
+
+
+def test_one_stage_of_a_run_at_a_time(tmp_path, quick_disk):
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [], None, is_new=True)
+    with pytest.raises(BusyError, match="queued or runs already"):
+        jobs.add("one", "search", [], None)
+    with pytest.raises(BusyError, match="exists already"):
+        jobs.add("one", "search", [], None, is_new=True)
+    jobs.add("one", "select", [], None)  # after the search
+    with pytest.raises(BusyError, match="stop it first"):
+        jobs.reserve("one", lambda: None)
+
+
+def test_a_run_that_somebody_else_works_on_is_waited_for(tmp_path, quick_disk):
+    run = make_run(tmp_path / "logs" / "one")
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "train", [], None)
+    with run.lock():
+        jobs.tick()
+        assert jobs.is_held_elsewhere("one")
+        assert jobs.of("one")[0].state == "queued"
+        with pytest.raises(BusyError, match="this server did not start"):
+            a_queue(tmp_path / "other").reserve("one", lambda: None) or jobs._check_free("one")
+    assert not jobs.is_held_elsewhere("one")
+
+
+def test_who_holds_a_lock_is_told_without_taking_it(tmp_path):
+    (tmp_path / "restore").mkdir()
+    path = tmp_path / "restore" / "lock"
+    assert holder(path) is None
+    with RunLock(path):
+        found = holder(path)
+        assert found is not None and found.pid == os.getpid()
+    assert holder(path) is None
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "pid": 2**22 + 1}))
+    assert holder(path) is None
+
+
+def test_a_run_goes_into_the_trash_and_nothing_there_is_lost(tmp_path, quick_disk):
+    names = []
+    for _ in range(2):
+        make_run(tmp_path / "logs" / "one")
+        names.append(move_to_trash(tmp_path / "logs", tmp_path / "trash", "one"))
+    assert len(set(names)) == 2 and not (tmp_path / "logs" / "one").exists()
+    assert all((tmp_path / "trash" / name / "restore" / "journal.jsonl").is_file() for name in names)
+
+
+def test_the_start_of_a_process_tells_it_from_another():
+    assert start_of(os.getpid()) == start_of(os.getpid()) != start_of(1)
+    assert start_of(2**22 + 1) is None
+
+
+def test_secrets_of_the_server_are_not_handed_on(monkeypatch):
+    monkeypatch.setenv("POPNAS_SERVER_TOKEN", "secret")
+    monkeypatch.setenv("POPNAS_WEBHOOK_SECRET", "secret")
+    assert "secret" not in process.child_environment().values()
+
+
+def test_a_damaged_note_of_a_job_stops_nobody(tmp_path, quick_disk):
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [], None)
+    (tmp_path / "jobs" / "000002.json").write_text("{")
+    assert [job.run for job in a_queue(tmp_path).all()] == ["one"]
+
+
+class _Served:
+    """`popnas serve` as a process of its own."""
+
+    def __init__(self, root: Path, *options: str) -> None:
+        command = [str(Path(sys.executable).with_name("popnas")), "serve", str(root), "--port", "0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.address, _, self.token = line.split()[1].partition("/#token=")
+
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def end(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+        self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_searches_outlive_a_server_that_is_killed(tmp_path, tiny_config):
+    """kill -9 while two searches train and one waits: they go on, and a new server shows all three."""
+    config = tiny_config(
+        **{"training_hyperparameters.epochs": 40, "search_strategy.max_children": 4, "dataset.samples": None}
+    )
+    first = _Served(tmp_path / "logs", "--at-once", "2")
+    try:
+        for name in ("one", "two", "three"):
+            first.ask("/api/runs", {"name": name, "config": config})
+
+        def networks(server: _Served) -> dict[str, int]:
+            return {run["name"]: run["num_networks"] for run in server.ask("/api/runs")["runs"]}
+
+        until(lambda: min(networks(first).get(name, 0) for name in ("one", "two")) >= 2, 240)
+        before = networks(first)
+        token, pids = first.token, _pids(tmp_path / "logs")
+    finally:
+        first.end(signal.SIGKILL)
+    assert len(pids) == 2
+    second = _Served(tmp_path / "logs", "--at-once", "2")
+    try:
+        assert second.token == token
+        states = {run["name"]: run["state"] for run in second.ask("/api/runs")["runs"]}
+        assert states == {"one": "running", "two": "running", "three": "queued"}
+        until(lambda: all(networks(second)[name] > before[name] for name in ("one", "two")), 120)
+        assert _pids(tmp_path / "logs") == pids
+        for name in ("three", "one", "two"):
+            second.ask(f"/api/runs/{name}/stop", method="POST")
+        until(lambda: {run["state"] for run in second.ask("/api/runs")["runs"]} == {"stopped"}, 90)
+        assert all(is_gone(pid) for pid in pids)
+        journal = tmp_path / "logs" / "one" / "restore" / "journal.jsonl"
+        size = journal.stat().st_size
+        time.sleep(1.0)
+        assert journal.stat().st_size == size
+    finally:
+        second.end(signal.SIGTERM)
+
+
+def _pids(root: Path) -> set[int]:
+    found = root.glob(".popnas-server/jobs/*.lock")
+    return {json.loads(path.read_text())["pid"] for path in found}
+
+
+def test_a_second_server_for_the_same_runs_is_refused(tmp_path, quick_disk):
+    from popnas.server.access.sessions import Sessions
+    from popnas.server.access.settings import ServerSettings
+    from popnas.server.services import Services
+
+    settings = ServerSettings(tmp_path / "logs")
+    services = Services.of(settings, Sessions("x" * 20, 1))
+    try:
+        with pytest.raises(UserError, match="in use by process"):
+            Services.of(settings, Sessions("x" * 20, 1))
+    finally:
+        services.close()
