@@ -34,6 +34,8 @@ def test_the_wheel_holds_presets_and_licence_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "popnas/config/presets/run.json" in names
     assert "popnas/py.typed" in names
+    page = {"index.html", "main.js", "vendor/uPlot.iife.min.js", "vendor/uPlot-LICENSE.txt"}
+    assert {f"popnas/server/page/{name}" for name in page} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
 

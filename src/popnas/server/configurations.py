@@ -4,6 +4,7 @@ by `popnas config check` in a process of its own, as this one never loads torch.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from popnas.server.access.places import check_data_name, data_path
 from popnas.server.answers import Checked, Document, Preset, ProblemAnswer
 from popnas.server.jobs.process import child_environment
 from popnas.storage import plain, write_json
+
+_LOG = logging.getLogger(__name__)
 
 _SECONDS = 180.0
 _MOST_AT_ONCE = 2
@@ -105,6 +108,9 @@ class Checker:
                 )
             except subprocess.TimeoutExpired:
                 raise PopnasError("this machine is too busy to check configurations now.") from None
+        if not found.stdout:
+            _LOG.warning("Warning: popnas config %s said: %s", arguments[0], found.stderr.strip()[-2000:])
+            raise PopnasError("configurations cannot be looked at now; the server's log says why.")
         return found.stdout
 
 

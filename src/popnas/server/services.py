@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from popnas.errors import PopnasError
 from popnas.runs.lock import RunLock
 from popnas.server.access.sessions import Sessions
 from popnas.server.access.settings import ServerSettings, make_state_folder
@@ -107,7 +108,7 @@ class Services:
 
     async def _warm_up(self) -> None:
         """Read the journals before somebody waits for them."""
-        with suppress(Exception):
+        with suppress(PopnasError):
             await run_in_threadpool(self.summaries.all)
 
 

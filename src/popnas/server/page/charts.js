@@ -1,0 +1,182 @@
+// Charts by uPlot (vendor/), which is handed sorted columns and draws, zooms and follows the pointer.
+
+import { el } from "./dom.js";
+
+const uPlot = window.uPlot;
+
+// Okabe and Ito (2008): told apart with any kind of colour vision, on light and dark.
+export const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8f7a00", "#7a7a7a"];
+const NEAR = 28;
+
+function ink(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// Of a logarithmic scale, whose marks are close: those that begin with these digits.
+const ROUND = new Set(["1", "2", "3", "5", "7"]);
+const isRound = (value) => ROUND.has(value.toExponential(6).replace(/\.?0*e.*/, ""));
+
+function axis(label, format, size, isLog = false) {
+  return {
+    label, ...(isLog ? { filter: (_, marks) => marks.map((mark) => (isRound(mark) ? mark : null)) } : {}), stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") },
+    values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
+    size, labelSize: 22, font: "12px system-ui, sans-serif", labelFont: "13px system-ui, sans-serif",
+  };
+}
+
+export function points(label, colour, size = 6, extra = {}) {
+  return {
+    label, stroke: colour, paths: () => null,
+    points: { show: true, size, fill: colour, stroke: colour, width: 1 }, ...extra,
+  };
+}
+
+export function line(label, colour, extra = {}) {
+  return { label, stroke: colour, width: 2, spanGaps: true, points: { show: false }, ...extra };
+}
+
+export const stepped = (align = 1) => uPlot.paths.stepped({ align });
+
+// A chart in `place` (which must have a width). `told`: x, y labels and formats, series, isLog, picked(index)
+// and hovered(index, left, top) of points, by their place in the columns.
+export class Chart {
+  constructor(place, told) {
+    this.place = place;
+    this.told = told;
+    this.make([[], ...told.series.map(() => [])]);
+    this.watch = new ResizeObserver(() => this.resize());
+    this.watch.observe(place);
+    this.dark = matchMedia("(prefers-color-scheme: dark)");
+    this.repaint = () => this.make(this.data);
+    this.dark.addEventListener("change", this.repaint);
+  }
+
+  make(data) {
+    this.plot?.destroy();
+    this.data = data;
+    const told = this.told;
+    this.plot = new uPlot({
+      width: Math.max(260, this.place.clientWidth), height: told.height ?? 380,
+      scales: {
+        x: { time: false, distr: told.isLog ? 3 : 1, range: told.range ?? range(told.isLog) },
+        y: { range: range(false) },
+      },
+      axes: [axis(told.x, told.formatX, 46, told.isLog), axis(told.y, told.formatY, 58)],
+      series: [{ label: told.x }, ...told.series],
+      legend: { show: told.hasLegend ?? true, live: false },
+      cursor: {
+        drag: { x: true, y: true, uni: 30, setScale: true }, focus: { prox: -1 }, points: { show: false },
+      },
+      hooks: { setCursor: [(plot) => this.hover(plot)] },
+    }, data, this.place);
+    this.plot.over.addEventListener("click", () => {
+      if (this.near !== null && this.near !== undefined) told.picked?.(this.near);
+    });
+    this.plot.over.addEventListener("mouseleave", () => told.hovered?.(null));
+  }
+
+  set(data, isSteady = false) {
+    this.data = data;
+    this.plot.setData(data, !isSteady);
+    if (isSteady) this.plot.redraw();
+  }
+
+  // As long as somebody has zoomed, new points change nothing of what he sees.
+  get isZoomed() {
+    const [x] = this.data;
+    const scale = this.plot.scales.x;
+    return x.length > 0 && scale.min !== null && (scale.min > x[0] || scale.max < x[x.length - 1]);
+  }
+
+  zoom(factor) {
+    const { x, y } = this.plot.scales;
+    const across = this.told.isLog
+      ? [x.min * (x.max / x.min) ** factor, x.max * (x.min / x.max) ** factor]
+      : [x.min + factor * (x.max - x.min), x.max - factor * (x.max - x.min)];
+    this.plot.batch(() => {
+      this.plot.setScale("x", { min: across[0], max: across[1] });
+      this.plot.setScale("y", { min: y.min + factor * (y.max - y.min), max: y.max - factor * (y.max - y.min) });
+    });
+  }
+
+  reset() {
+    this.plot.setData(this.data, true);
+  }
+
+  hover(plot) {
+    const { left, top } = plot.cursor;
+    this.near = left === undefined || left < 0 ? null : this.nearest(left, top);
+    if (this.near === null) this.told.hovered?.(null);
+    else this.show(this.near);
+  }
+
+  show(index) {
+    const y = this.valueAt(index);
+    this.told.hovered?.(index, this.plot.valToPos(this.data[0][index], "x"), this.plot.valToPos(y, "y"));
+  }
+
+  valueAt(index) {
+    for (let series = 1; series < this.data.length; series += 1) {
+      const value = this.data[series][index];
+      if (value !== null && value !== undefined && !this.told.series[series - 1].isPassive) return value;
+    }
+    return null;
+  }
+
+  nearest(left, top) {
+    const [xs] = this.data;
+    let found = null;
+    let least = NEAR * NEAR;
+    const first = lowest(xs, this.plot.posToVal(left - NEAR, "x"));
+    const last = this.plot.posToVal(left + NEAR, "x");
+    for (let i = first; i < xs.length && xs[i] <= last; i += 1) {
+      const y = this.valueAt(i);
+      if (y === null) continue;
+      const distance = (this.plot.valToPos(xs[i], "x") - left) ** 2 + (this.plot.valToPos(y, "y") - top) ** 2;
+      if (distance < least) { least = distance; found = i; }
+    }
+    return found;
+  }
+
+  resize() {
+    const width = this.place.clientWidth;
+    if (width > 0 && Math.abs(width - this.plot.width) > 1) {
+      this.plot.setSize({ width: Math.max(260, width), height: this.told.height ?? 380 });
+    }
+  }
+
+  destroy() {
+    this.watch.disconnect();
+    this.dark.removeEventListener("change", this.repaint);
+    this.plot.destroy();
+  }
+}
+
+function range(isLog) {
+  return (_, low, high) => {
+    if (low === null || low === undefined) return [isLog ? 1 : 0, isLog ? 10 : 1];
+    if (isLog) return [low / 1.15, high * 1.15];
+    const margin = 0.05 * (high - low) || 0.05 * Math.abs(high) || 0.5;
+    return [low - margin, high + margin];
+  };
+}
+
+function lowest(sorted, value) {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < value) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+// Buttons for those without a mouse to drag.
+export function zoomButtons(chart) {
+  return el("span", { class: "row", role: "group", "aria-label": "Zoom" },
+    el("button", { type: "button", class: "quiet", title: "Zoom in", "aria-label": "Zoom in",
+      onclick: () => chart().zoom(0.2) }, "+"),
+    el("button", { type: "button", class: "quiet", title: "Zoom out", "aria-label": "Zoom out",
+      onclick: () => chart().zoom(-0.333) }, "−"),
+    el("button", { type: "button", class: "quiet", onclick: () => chart().reset() }, "Show all"));
+}
