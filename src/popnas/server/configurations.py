@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,9 @@ from popnas.server.jobs.process import child_environment
 from popnas.storage import plain, write_json
 
 _LOG = logging.getLogger(__name__)
+
+_LINE = re.compile(r" \(line \d+\)$")
+"""Where a mistake stands in the file that is checked, which nobody but this process has."""
 
 _SECONDS = 180.0
 _MOST_AT_ONCE = 2
@@ -79,7 +83,9 @@ class Checker:
         try:
             found = json.loads(printed)
             problems = [
-                ProblemAnswer(place=item["place"], value=item["value"], message=item["message"])
+                ProblemAnswer(
+                    place=item["place"], value=item["value"], message=_LINE.sub("", item["message"])
+                )
                 for item in found["problems"]
             ]
             return Checked(is_valid=found["is_valid"], problems=problems, warnings=found["warnings"])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,3 +155,28 @@ def make_run(place: Path, count: int = 12, seed: int = 0, **dataset: Any) -> Run
         for item in evaluations(count, seed):
             journal.append("evaluation", item.content(), dict(item.volatile))
     return folder
+
+
+class ServeProcess:
+    """`popnas serve` as a process of its own."""
+
+    def __init__(self, root: Path, *options: str) -> None:
+        command = [str(Path(sys.executable).with_name("popnas")), "serve", str(root), "--port", "0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.address, _, self.token = line.split()[1].partition("/#token=")
+
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def end(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+        self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()

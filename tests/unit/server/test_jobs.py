@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from popnas.server.jobs import process, queue
 from popnas.server.jobs.process import JobProcess
 from popnas.server.jobs.queue import BusyError, JobQueue, move_to_trash
 
-from .conftest import make_run
+from .conftest import ServeProcess, make_run
 
 # In place of a command of popnas: says where its end is to be told, and sleeps with a child of its own.
 SLEEPER = """
@@ -242,31 +241,6 @@ def test_a_damaged_note_of_a_job_stops_nobody(tmp_path, quick_disk):
     assert [job.run for job in a_queue(tmp_path).all()] == ["one"]
 
 
-class _Served:
-    """`popnas serve` as a process of its own."""
-
-    def __init__(self, root: Path, *options: str) -> None:
-        command = [str(Path(sys.executable).with_name("popnas")), "serve", str(root), "--port", "0", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        self.address, _, self.token = line.split()[1].partition("/#token=")
-
-    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def end(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-        self.process.wait(30)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_searches_outlive_a_server_that_is_killed(tmp_path, tiny_config):
@@ -274,12 +248,12 @@ def test_searches_outlive_a_server_that_is_killed(tmp_path, tiny_config):
     config = tiny_config(
         **{"training_hyperparameters.epochs": 40, "search_strategy.max_children": 4, "dataset.samples": None}
     )
-    first = _Served(tmp_path / "logs", "--at-once", "2")
+    first = ServeProcess(tmp_path / "logs", "--at-once", "2")
     try:
         for name in ("one", "two", "three"):
             first.ask("/api/runs", {"name": name, "config": config})
 
-        def networks(server: _Served) -> dict[str, int]:
+        def networks(server: ServeProcess) -> dict[str, int]:
             return {run["name"]: run["num_networks"] for run in server.ask("/api/runs")["runs"]}
 
         until(lambda: min(networks(first).get(name, 0) for name in ("one", "two")) >= 2, 240)
@@ -288,7 +262,7 @@ def test_searches_outlive_a_server_that_is_killed(tmp_path, tiny_config):
     finally:
         first.end(signal.SIGKILL)
     assert len(pids) == 2
-    second = _Served(tmp_path / "logs", "--at-once", "2")
+    second = ServeProcess(tmp_path / "logs", "--at-once", "2")
     try:
         assert second.token == token
         states = {run["name"]: run["state"] for run in second.ask("/api/runs")["runs"]}

@@ -8,7 +8,7 @@ const uPlot = window.uPlot;
 export const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8f7a00", "#7a7a7a"];
 const NEAR = 28;
 
-function ink(name) {
+export function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 

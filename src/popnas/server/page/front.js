@@ -1,6 +1,6 @@
 // The Pareto front, growing: pointing at a cell shows its drawing, a click pins it for comparison.
 
-import { COLOURS, Chart, line, points, stepped, zoomButtons } from "./charts.js";
+import { COLOURS, Chart, ink, line, points, stepped, zoomButtons } from "./charts.js";
 import { drawing, el, replace, seldom } from "./dom.js";
 import { figure, seconds } from "./format.js";
 import { askTrain } from "./run.js";
@@ -35,7 +35,7 @@ export async function front(body, store) {
     const found = cost();
     const many = stepNumbers();
     const series = many.map((step, i) => points(`step ${step}`, COLOURS[i % COLOURS.length]));
-    series.push(line("front", getComputedStyle(document.documentElement).getPropertyValue("--ink").trim(),
+    series.push(line("front", () => ink("--ink"),
       { paths: stepped(found.is_maximized ? -1 : 1), isPassive: true, width: 1.5 }));
     series.push(points("pinned", "#d55e00", 13, { isPassive: true,
       points: { show: true, size: 14, fill: "transparent", stroke: "#d55e00", width: 2.5 } }));

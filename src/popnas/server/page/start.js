@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { el, replace, tell } from "./dom.js";
 
-const OPEN = ["dataset", "search_space", "search_strategy"];
+const FIRST = ["dataset", "search_space", "search_strategy"];
 const CHECK_MILLISECONDS = 900;
 
 export async function start(main) {
@@ -84,6 +84,8 @@ export async function start(main) {
   return () => { clearTimeout(timer); turn += 1; };
 }
 
+const defaultOf = (value) => (Array.isArray(value) && !value.length ? null : `Default: ${JSON.stringify(value)}.`);
+
 class Form {
   constructor(schema) {
     this.schema = schema;
@@ -95,9 +97,14 @@ class Form {
     this.config = structuredClone(config);
     delete this.config.$schema;
     this.fields = new Map();
-    replace(this.element, Object.entries(this.schema.properties).map(([section, node]) => el("details", {
-      class: "card", open: OPEN.includes(section),
+    replace(this.element, this.sections().map(([section, node]) => el("details", {
+      class: "card", open: FIRST.includes(section),
     }, el("summary", {}, section.replaceAll("_", " ")), this.inner([section], this.resolved(node)))));
+  }
+
+  sections() {
+    const place = ([name]) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+    return Object.entries(this.schema.properties).sort((a, b) => place(a) - place(b));
   }
 
   resolved(node) {
@@ -142,8 +149,8 @@ class Form {
   help(path, node, isNullable) {
     const bounds = [node.minimum ?? node.exclusiveMinimum, node.maximum ?? node.exclusiveMaximum];
     const parts = [node.description, bounds.some((bound) => bound !== undefined) ? `From ${bounds[0] ?? "…"} to ${bounds[1] ?? "…"}.` : null,
-      isNullable && !node.properties ? "Empty: null." : null,
-      node.default !== undefined && node.default !== null ? `Default: ${JSON.stringify(node.default)}.` : null];
+      isNullable && !node.properties && node.type !== "array" ? "Empty: null." : null,
+      node.default || node.default === 0 || node.default === false ? defaultOf(node.default) : null];
     return el("small", { class: "note", id: `help-${path.join(".")}` }, parts.filter(Boolean).join(" "));
   }
 

@@ -30,7 +30,7 @@ class _Watch:
     def __init__(self, feed: Feed, summaries: Summaries) -> None:
         self.feed, self._summaries = feed, summaries
         self.num_lookers = 0
-        self.status = "{}"
+        self.status = ""
         self.is_gone = False
         self._has_jobs = True
         self.changed = asyncio.Condition()

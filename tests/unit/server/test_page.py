@@ -1,0 +1,340 @@
+"""The page in a real browser: headless Chromium, driven as somebody would use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ServeProcess, make_run
+
+selenium = pytest.importorskip("selenium")
+from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs Chromium and its driver"),
+    # Selenium's own, about its driver's pipes.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+SHOTS = os.environ.get("POPNAS_SCREENSHOTS")
+"""A folder in which pictures of the page are left, for people to look at."""
+
+
+class Browser:
+    """What a person does: looks for words and fields, clicks, types, waits."""
+
+    def __init__(self, address: str) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        for switch in (
+            "headless=new",
+            "no-sandbox",
+            "disable-gpu",
+            "disable-dev-shm-usage",
+            "window-size=1280,900",
+        ):
+            options.add_argument(f"--{switch}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        self.address = address
+
+    def open(self, place: str) -> None:
+        self.driver.get(f"{self.address}/{place}")
+
+    def all(self, css: str) -> list[Any]:
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def the(self, css: str, words: str = "", seconds: float = 30.0) -> Any:
+        """The element that a selector and words on it say, when it is there."""
+
+        def found() -> Any:
+            return next((e for e in self.all(css) if words in e.text and e.is_displayed()), None)
+
+        return self.until(found, f"{css} with {words!r}", seconds)
+
+    def until(self, is_so: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if found := is_so():
+                    return found
+            except StaleElementReferenceException:
+                pass
+            assert time.monotonic() < end, (
+                f"{what} is not there: {self.driver.find_element(By.ID, 'main').text[:800]}"
+            )
+            time.sleep(0.1)
+
+    def click(self, css: str, words: str = "", seconds: float = 30.0) -> None:
+        for _ in range(20):
+            try:
+                self.the(css, words, seconds).click()
+                return
+            except StaleElementReferenceException:
+                continue
+        raise AssertionError(f"{css} {words} never holds still")
+
+    def fill(self, css: str, text: str) -> None:
+        field = self.the(css)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+
+    def run(self, script: str, *given: Any) -> Any:
+        return self.driver.execute_script(script, *given)
+
+    def sized(self, width: int, height: int, *, is_dark: bool = False) -> None:
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def shoot(self, name: str) -> None:
+        if SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
+            self.driver.save_screenshot(f"{SHOTS}/{name}.png")
+
+    def complaints(self) -> list[str]:
+        """What the browser has to say against the page: errors of scripts, violations of its policy."""
+        entries = self.driver.get_log("browser")
+        return [
+            entry["message"]
+            for entry in entries
+            if entry["level"] == "SEVERE" and "401" not in entry["message"]
+        ]
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    root = tmp_path_factory.mktemp("page") / "logs"
+    make_run(root / "one", 60, seed=1)
+    make_run(root / "two", 60, seed=2)
+    found = ServeProcess(root)
+    found.root = root  # type: ignore[attr-defined]
+    yield found
+    found.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def browser(process: ServeProcess) -> Iterator[Browser]:
+    found = Browser(process.address)
+    found.open(f"#token={process.token}")
+    found.the("h2", "one")
+    yield found
+    found.driver.quit()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Browser]:
+    browser.sized(1280, 900)
+    browser.complaints()
+    yield browser
+    assert browser.complaints() == []
+
+
+def test_the_token_is_asked_for_and_leaves_the_address(process):
+    browser = Browser(process.address)
+    try:
+        browser.open("")
+        browser.the("h1", "Token")
+        browser.fill("#token", "not the token")
+        browser.click("button", "Come in")
+        browser.the(".mistake", "not this server's token")
+        browser.open(f"#token={process.token}")
+        browser.the("h2", "one")
+        assert process.token not in browser.driver.current_url
+        assert browser.run("return document.cookie") == ""
+        browser.click("#log-out")
+        browser.the("h1", "Token")
+        browser.driver.refresh()
+        browser.the("h1", "Token")
+    finally:
+        browser.driver.quit()
+
+
+def test_the_front_shows_and_pins_cells(page):
+    page.open("#/runs/one")
+    page.the(".chart canvas")
+    page.until(lambda: "60 cells" in page.the("section").text, "the count of cells")
+    chart = page.the(".chart")
+    chart.send_keys(Keys.ARROW_RIGHT)
+    page.the(".tip img")
+    page.until(lambda: page.run("return document.querySelector('.tip img').naturalWidth > 0"), "the drawing")
+    page.shoot("front")
+    chart.send_keys(Keys.ENTER, Keys.ARROW_RIGHT, Keys.ENTER)
+    page.until(lambda: len(page.all("section .cards .card")) == 2, "two pinned cells")
+    page.shoot("pinned")
+    page.click("button", "Unpin")
+    page.until(lambda: len(page.all("section .cards .card")) == 1, "one pinned cell")
+
+
+def test_a_click_on_a_point_pins_it_and_dragging_zooms(page):
+    page.open("#/runs/two")
+    page.until(lambda: "60 cells" in page.the("section").text, "the count of cells")
+    page.open("#/runs/two/front")
+    page.the(".chart canvas")
+    over = page.the(".u-over")
+    actions = webdriver.ActionChains(page.driver)
+    actions.drag_and_drop_by_offset(over, 150, 100).perform()
+    page.click("button", "Show all")
+    for control in ("Zoom in", "Zoom out"):
+        page.click(f"button[aria-label='{control}']")
+
+
+def test_the_front_grows_while_a_journal_does(page, process):
+    run = make_run(process.root / "growing", 5, seed=3)
+    page.open("#/runs/growing")
+    page.until(lambda: "5 cells" in page.the("section").text, "five cells")
+    more = make_run(process.root.parent / "elsewhere", 30, seed=3).state().arrived
+    with run.lock(), run.journal as journal:
+        for item in more[5:]:
+            journal.append("evaluation", item.content(), dict(item.volatile))
+        page.until(lambda: "30 cells" in page.the("section").text, "thirty cells", 15)
+        page.the(".badge", "started elsewhere")
+
+
+def test_the_table_sorts_filters_and_shows_a_cell(page):
+    page.open("#/runs/one/candidates")
+    page.the("tbody tr td")
+    page.click("th button", "validation score")
+    page.the("th[aria-sort=ascending]", "validation score")
+    page.fill("input[type=search]", "3x3 conv, identity")
+    page.until(lambda: 0 < int(page.the(".controls .note").text.split()[0]) < 60, "fewer rows")
+    page.click("td button")
+    page.the(".detail img")
+    page.shoot("candidates")
+
+
+@pytest.mark.parametrize("look", ["scores", "time", "predictors", "results", "log", "config", "files"])
+def test_every_look_shows_something(page, look):
+    page.open(f"#/runs/one/{look}")
+    page.until(lambda: len(page.the("section").text) > 20, look)
+    page.until(lambda: "Loading" not in page.the("main").text, look)
+    page.shoot(look)
+    expected_404 = [message for message in page.complaints() if "/log?" not in message]
+    assert expected_404 == []
+
+
+def test_runs_are_compared(page):
+    page.open("#/runs")
+    for name in ("one", "two"):
+        page.click(f"input[aria-label='Compare {name}']")
+    page.click("a.button", "Compare 2 runs")
+    page.the("h2", "Hypervolume")
+    page.until(lambda: len(page.all(".chart canvas")) == 2, "two charts")
+    page.shoot("compare")
+
+
+def test_mistakes_stand_at_their_fields(page):
+    page.open("#/new")
+    page.the("summary", "dataset", 90)
+    page.fill("[id='field-search_space.blocks']", "99")
+    field = page.the("[id='field-search_space.blocks'][aria-invalid=true]", seconds=60)
+    mistake = page.the("[id='mistake-search_space.blocks']")
+    assert "32" in mistake.text
+    assert "mistake-search_space.blocks" in field.get_attribute("aria-describedby")
+    page.shoot("form")
+    page.fill("[id='field-search_space.blocks']", "2")
+    page.until(lambda: not page.all("[aria-invalid=true]"), "no mistake", 60)
+
+
+def test_a_screen_reader_finds_its_way(page):
+    page.open("#/runs/one")
+    page.the(".chart canvas")
+    for landmark in ("header", "main", "nav[aria-label]", "section[aria-label]", "[role=status]"):
+        assert page.all(landmark), landmark
+    unnamed = page.run(
+        """const found = [...document.querySelectorAll("button, a, input, select, textarea")];
+        const isNamed = (e) => e.textContent.trim() || e.labels?.length || e.title || e.ariaLabel;
+        return found.filter((e) => e.checkVisibility() && !isNamed(e)).map((e) => e.outerHTML);"""
+    )
+    assert unnamed == []
+    assert page.run("return document.documentElement.lang") == "en"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "height", "is_dark"),
+    [("phone", 390, 844, False), ("dark", 1280, 900, True), ("dark_phone", 390, 844, True)],
+)
+@pytest.mark.parametrize("place", ["runs", "runs/one", "runs/one/candidates", "compare/one,two", "new"])
+def test_it_fits_a_phone_and_the_dark(page, name, width, height, is_dark, place):
+    page.sized(width, height, is_dark=is_dark)
+    page.open("#/" + place)
+    page.until(lambda: page.all("main h1") and "Loading" not in page.the("main").text, place, 60)
+    time.sleep(0.7)
+    # Nothing is wider than the screen; what must be scrolls by itself.
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    page.shoot(f"{name}_{place.replace('/', '_').replace(',', '_')}")
+
+
+def test_ten_thousand_rows_scroll_smoothly(page, process):
+    make_run(process.root / "many", 10_000, seed=4)
+    page.open("#/runs/many/candidates")
+    page.until(lambda: "10,000 of 10,000" in page.the("section").text, "all rows", 60)
+    spent = page.run(
+        """const box = document.querySelector(".scroll"); const times = [];
+        for (let i = 0; i < 30; i += 1) { box.scrollTop = i * 10000; const then = performance.now();
+          box.dispatchEvent(new Event("scroll")); box.offsetHeight; times.push(performance.now() - then); }
+        return times.sort((a, b) => a - b)[27];"""
+    )
+    assert spent < 100
+    assert len(page.all("tbody tr")) < 120
+    page.open("#/runs/many")
+    page.until(lambda: "10,000 cells" in page.the("section").text, "all points", 60)
+    page.shoot("many")
+
+
+def test_a_search_is_started_watched_stopped_resumed_trained_and_downloaded(page, process, tmp_path):
+    """All of it by hand, so to say."""
+    page.open("#/new")
+    page.the("summary", "dataset", 90)
+    preset = page.the("#preset")
+    preset.send_keys("run_debug")
+    page.fill("#name", "by_hand")
+    page.click("button", "Start the search", 60)
+    page.the("h1", "by_hand", 120)
+    page.the(".badge", "runs", 60)
+    page.until(
+        lambda: "1 cells" not in page.the("section").text and page.all(".chart canvas"), "a front", 240
+    )
+    page.shoot("running")
+    page.click(".actions button", "Stop")
+    page.the(".badge", "stopped", 90)
+    page.click(".actions button", "Resume", 30)
+    page.the(".badge", "finished", 400)
+    page.shoot("finished")
+    page.click(".actions button", "Train")
+    page.the("dialog select")
+    page.run(
+        "const box = document.querySelector('dialog select'); box.selectedIndex = [...box.options]"
+        ".findIndex((o) => o.textContent.endsWith('debug')); return box.value"
+    )
+    page.click("dialog button", "Train")
+    page.open("#/runs/by_hand/results")
+    page.the(".card h3", "Final training", 300)
+    link = page.the("a[download='model.onnx']")
+    assert "final_training" in link.get_attribute("href")
+    page.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    link.click()
+    page.until(lambda: (tmp_path / "model.onnx").is_file(), "the model", 60)
+    page.shoot("results_trained")
+    import onnx
+
+    assert onnx.load(tmp_path / "model.onnx").graph.input[0].name == "input"
