@@ -8,6 +8,7 @@ import torch
 
 from popnas.cells import Cell, SearchSpace
 from popnas.networks import MACROS, NetworkSpec, build, bulk_costs, num_cells_stacked, partitions
+from popnas.networks.macros import of_cells
 from popnas.networks.measured import measured_cost
 
 CELLS = [
@@ -22,7 +23,7 @@ SPACE = SearchSpace.covering(CELLS)
 STEMS = (None, "conv", "half", "quarter")
 
 
-@pytest.fixture(params=[(macro, stem) for macro in MACROS.names() for stem in STEMS], ids=str)
+@pytest.fixture(params=[(macro, stem) for macro in of_cells() for stem in STEMS], ids=str)
 def spec(request: pytest.FixtureRequest) -> NetworkSpec:
     macro, stem = request.param
     return NetworkSpec(

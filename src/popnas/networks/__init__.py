@@ -2,11 +2,11 @@
 and costs.
 
 From the ground up: `spec` (and the `Contract` of any network that answers), `plan` and `decoder_plan`
-(shapes), the modules made of them (`answering`, `heads`, `decoder`, `cell`, `network`, `segmentation`)
-beside the cost of a stack (`tables`), `macros`, and what asks these for any network: `building`,
-`measured`, `memory`, `cost`. Only modules, `measured`, `memory` and `weights` import torch; the rest never
-does, so that plans and costs are known without it and the names here are resolved on first use. Nothing
-here may know of data, training or configuration files. To add a macro-architecture see
+(shapes), the modules made of them (`answering`, `heads`, `decoder`, `cell`, `network`, `segmentation`) beside
+the cost of a stack (`tables`), the `known` networks, `macros`, and what asks these for any network:
+`building`, `measured`, `memory`, `cost`. Only modules, `measured`, `memory` and `weights` import torch; the
+rest never does, so that plans and costs are known without it and the names here are resolved on first use.
+Nothing here may know of data, training or configuration files. To add a macro-architecture see
 `popnas.networks.macros`.
 """
 

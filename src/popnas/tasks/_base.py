@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from popnas import datasets
 from popnas.config import preset_files
 from popnas.datasets import Dataset, Split
+from popnas.networks.known.references import Reference
 from popnas.networks.spec import NetworkSpec
 from popnas.seeds import derive_seed
 
@@ -72,6 +73,7 @@ class Task(ABC):
         data: what data sources must serve (`Source.tasks`): its own name, or that of the task whose data it
             reads.
         unused_settings: by place what has no effect, with the sentence that a configuration is told.
+        references: known networks that a found one is compared with.
         is_for_arrays: it is what `PopnasClassifier` does with arrays of so many dimensions; not inherited.
     """
 
@@ -83,7 +85,13 @@ class Task(ABC):
     is_per_pixel: ClassVar[bool] = False
     data: ClassVar[str]
     unused_settings: ClassVar[Mapping[str, str]] = {}
+    references: ClassVar[tuple[Reference, ...]] = ()
     is_for_arrays: ClassVar[bool] = False
+
+    @property
+    def fitted_references(self) -> tuple[Reference, ...]:
+        """Those that take seconds, whatever the epochs."""
+        return tuple(item for item in self.references if item.is_fitted)
 
     @property
     def default_operators(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popnas.networks.known.references import RESIDUAL
 from popnas.tasks import REGISTRY
 from popnas.tasks._base import FOR_MASKS, FOR_SERIES
 from popnas.tasks._classification import ClassificationTask
@@ -20,6 +21,7 @@ class ImageClassification(ClassificationTask):
     name = data = "image_classification"
     num_dims = 2
     preset = "run_cifar10"
+    references = (RESIDUAL,)
     unused_settings = FOR_SERIES | FOR_MASKS
     is_for_arrays = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popnas.networks.known.references import DEEPLAB
 from popnas.tasks import REGISTRY
 from popnas.tasks._base import FOR_SERIES, Loss, MetricAccumulator, Task
 
@@ -43,6 +44,7 @@ class ImageSegmentation(Task):
     even_metric = "mean_iou"
     preset = "run_seg"
     is_per_pixel = True
+    references = (DEEPLAB,)
     unused_settings = FOR_SERIES | {
         "dataset.data_augmentation.use_cutout": (
             "has no effect in segmentation, which crops and flips images with their masks only."

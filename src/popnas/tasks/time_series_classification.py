@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from popnas.networks.known.references import INCEPTION, RANDOM_KERNELS
 from popnas.tasks import REGISTRY
 from popnas.tasks._base import FOR_IMAGES, FOR_MASKS
 from popnas.tasks._classification import ClassificationTask
@@ -16,6 +17,7 @@ class TimeSeriesClassification(ClassificationTask):
     name = data = "time_series_classification"
     num_dims = 1
     preset = "run_ts"
+    references = (INCEPTION, RANDOM_KERNELS)
     unused_settings = FOR_IMAGES | FOR_MASKS
     is_for_arrays = True
 

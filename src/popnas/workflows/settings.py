@@ -9,7 +9,7 @@ from popnas import datasets, evaluators, executors, files, operators, predictors
 from popnas.config import EvaluatorFacts, NameRules, RunConfig, Source
 from popnas.datasets import SOURCES
 from popnas.errors import ConfigError, DataError, Problem
-from popnas.networks.macros import MACROS
+from popnas.networks import macros
 from popnas.printable import quoted
 
 
@@ -23,7 +23,7 @@ def name_rules() -> NameRules:
             name for name, kind in executors.REGISTRY.items() if kind.workers_for(2, 1, (executors.CPU,)) == 1
         ],
         operators=[name for _, family in operators.REGISTRY.items() for name in family.examples],
-        macros=MACROS.names(),
+        macros=list(macros.of_cells()),
         datasets=sorted({name for source in SOURCES.names() for name in SOURCES.get(source)().data_sets()}),
         check_dataset=lambda name, task: datasets.check_name(name, tasks.get(task).data),
         check_macro=_check_macro,
@@ -47,7 +47,9 @@ def name_rules() -> NameRules:
 def _check_macro(name: str, task: str) -> str | None:
     """What is wrong with a macro-architecture for a task, or None."""
     is_per_pixel = tasks.get(task).is_per_pixel
-    suited = [known for known, macro in MACROS.items() if macro.is_per_pixel in (None, is_per_pixel)]
+    suited = [
+        known for known, macro in macros.of_cells().items() if macro.is_per_pixel in (None, is_per_pixel)
+    ]
     if name in suited:
         return None
     return f"'{name}' does not suit {task}. Choose one of: {', '.join(suited)}; or null for the task's own."

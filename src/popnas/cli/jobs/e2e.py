@@ -92,6 +92,7 @@ def _as_json(result: EndToEndResult) -> Json:
         "model": str(result.model),
         "cell": result.deployed.cell,
         "measured": _measured(result).to_json(),
+        "verdict": result.verdict,
         "cuts": result.cuts,
         "seconds": result.seconds,
     }
@@ -105,7 +106,7 @@ def _measured(result: EndToEndResult) -> MeasuredFile:
 def _as_text(result: EndToEndResult) -> str:
     measured = _measured(result)
     lines = [
-        f"Best cell:  {result.deployed.cell}",
+        f"Network:    {result.deployed.cell} in {result.deployed.network.macro}",
         f"Params:     {result.deployed.params:,}",
         f"Accuracy:   {measured.accuracy:.4f} on {measured.num_samples} samples ({measured.split})",
         f"Time:       {result.seconds / 60:.1f} min",
@@ -113,4 +114,6 @@ def _as_text(result: EndToEndResult) -> str:
     ]
     pages = (("Report:     ", result.folder / "report.html"), ("Evaluation: ", result.model / "eval.html"))
     lines += [f"{name}{quoted(page)}" for name, page in pages if page.is_file()]
+    if result.verdict is not None:
+        lines.insert(1, f"References: {result.verdict}")
     return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

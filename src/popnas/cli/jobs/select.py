@@ -49,6 +49,12 @@ if TYPE_CHECKING:
     type=click.Choice(["best", "front"]),
     help="Take the cells of the best scores or those of the Pareto front.  [default: best]",
 )
+@click.option(
+    "--references",
+    "has_references",
+    is_flag=True,
+    help="Train the known networks of the task beside them, and tell which is better.",
+)
 @strategy_option
 @click.option("--name", metavar="NAME", help="A selection beside others, in model_selection/NAME.")
 @set_option

@@ -103,9 +103,9 @@ def objectives() -> Iterator[Row]:
 @_listing("macros")
 def macros() -> Iterator[Row]:
     """Macro-architectures: how cells are stacked to a network."""
-    from popnas.networks.macros import MACROS
+    from popnas.networks.macros import MACROS, of_cells
 
-    for name in MACROS.names():
+    for name in of_cells():
         yield {"name": name, "description": MACROS.description(name)}
 
 

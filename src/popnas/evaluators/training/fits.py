@@ -20,6 +20,7 @@ from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
 from popnas.evaluators.training import shared_data
 from popnas.evaluators.training.placing import num_workers
+from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.resources import MemoryLimit
@@ -85,7 +86,11 @@ def check_training(
     """
     _check_threads(config)
     check_time(config, dataset, num_trainings=1)
-    post = [(cell, spec.replace(is_post_search=True)) for cell, spec in networks]
+    post = [
+        (cell, spec.replace(is_post_search=True))
+        for cell, spec in networks
+        if MACROS.get(spec.macro).is_of_cells  # others are not trained in batches
+    ]
     check_memory(config, dataset, post, is_final=is_final)
     return _without_gain(config)
 

@@ -17,4 +17,9 @@ MACROS: Registry[type[MacroArchitecture]] = Registry(
     "macro-architecture", "popnas.networks.macros", "popnas.networks"
 )
 
-__all__ = ["MACROS", "MacroArchitecture"]
+__all__ = ["MACROS", "MacroArchitecture", "of_cells"]
+
+
+def of_cells() -> dict[str, type[MacroArchitecture]]:
+    """By name those that a search may use: what they make depends on the cell."""
+    return {name: macro for name, macro in MACROS.items() if macro.is_of_cells}

@@ -22,9 +22,11 @@ class MacroArchitecture(ABC):
     """A way of stacking cells into a network. Stateless: everything it needs is in the spec.
 
     `is_per_pixel`: whether its networks answer with a class for every pixel; None leaves that to the user.
+    `is_of_cells`: whether there is anything to search in it; false for a network that is known as a whole.
     """
 
     is_per_pixel: ClassVar[bool | None] = None
+    is_of_cells: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, cell: Cell, spec: NetworkSpec) -> Network:

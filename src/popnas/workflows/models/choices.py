@@ -33,7 +33,8 @@ class CellChoice:
 
     `num_cells` cells (None: 5) of the `source` "best" (by score; None: this one) or "front" (the Pareto front
     of what was trained, by score); or instead of them only `cell`. `params` "LOW;HIGH": of each cell also
-    other macro-architectures whose params lie strictly between.
+    other macro-architectures whose params lie strictly between. `has_references`: the known networks of the
+    task are trained beside them.
 
     Raises:
         UserError: no such source, or one cell together with a choice of many.
@@ -43,6 +44,7 @@ class CellChoice:
     cell: str | None = None
     source: str | None = None
     params: str | None = None
+    has_references: bool = False
 
     def __post_init__(self) -> None:
         if self.source not in (None, *_SOURCES):

@@ -65,6 +65,7 @@ class _Found:
     motifs: int | None = None
     normal_cells: int | None = None
     filters: int | None = None
+    macro: str | None = None
     warning: str | None = None
 
 
@@ -101,7 +102,7 @@ def train(
     found = _choose(folder, base, network.cell)
     config = requests.stage_config(base, partial, changes)
     ignored = after_search.warnings(base, config, FINAL)
-    config = requests.with_macro(config, **_macro(base, config, found, network))
+    config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
     job = ModelJob(path, found.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, found.origin)
@@ -175,7 +176,8 @@ def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Found:
     if best is not None:
         origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
         stale = selection.staleness(folder.path, folder.model_selection, state)
-        return _Found(best.cell, origin, best.motifs, best.normal_cells, best.filters, stale)
+        shape = (best.motifs, best.normal_cells, best.filters, best.macro)
+        return _Found(best.cell, origin, *shape, stale)
     searched = state.best
     if searched is None:
         check_constraints(state)

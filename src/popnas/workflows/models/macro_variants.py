@@ -101,6 +101,19 @@ def alternatives(cell: Cell, spec: NetworkSpec, allowed: ParamsRange) -> list[Ma
     return found
 
 
+def like(cell: Cell, spec: NetworkSpec, params: int) -> Macro:
+    """The cell's network with the most filters whose params are at most so many; with one filter, if even
+    that has more."""
+    least, most = bounds(ArchitectureConfig, "filters")
+    while least < most:
+        filters = (least + most + 1) // 2
+        if _macro(cell, spec, spec.motifs, spec.normal_cells_per_motif, filters).params <= params:
+            least = filters
+        else:
+            most = filters - 1
+    return _macro(cell, spec, spec.motifs, spec.normal_cells_per_motif, least)
+
+
 def nothing_fits(cell: Cell, spec: NetworkSpec, allowed: ParamsRange) -> str | None:
     """If no macro-architecture of the cell is allowed, not even the original: a message with the nearest."""
     macros = {macro for group in _grid(cell, spec) for macro in group} | {original(cell, spec)}

@@ -24,7 +24,9 @@ from popnas.workflows.settings import load_config, name_rules
 _UNCHANGED = StageChanges()
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 # What stands in these folders beside named trainings.
-_TAKEN = re.compile(r"\d+-m\d+-n\d+-f\d+|deploy|tensorboard|.*\.(json|csv|png|onnx|pt|safetensors|html|md)")
+_TAKEN = re.compile(
+    r"\d+-m\d+-n\d+-f\d+(-[a-z_]+)?|deploy|tensorboard|.*\.(json|csv|png|onnx|pt|safetensors|html|md)"
+)
 
 
 def run_config(folder: RunFolder) -> RunConfig:
@@ -96,10 +98,19 @@ def _scaled(problem: Problem, scale: float) -> Problem:
 
 
 def with_macro(
-    config: RunConfig, motifs: int | None, normal_cells: int | None, filters: int | None
+    config: RunConfig,
+    motifs: int | None,
+    normal_cells: int | None,
+    filters: int | None,
+    macro: str | None = None,
 ) -> RunConfig:
-    """The configuration with another macro-architecture; None keeps the one it has."""
-    given = {"motifs": motifs, "normal_cells_per_motif": normal_cells, "filters": filters}
+    """The configuration with another macro-architecture; None keeps what it has."""
+    given = {
+        "motifs": motifs,
+        "normal_cells_per_motif": normal_cells,
+        "filters": filters,
+        "macro_architecture": macro,
+    }
     changes = {
         f"architecture_hyperparameters.{key}": value for key, value in given.items() if value is not None
     }

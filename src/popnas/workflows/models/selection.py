@@ -19,6 +19,7 @@ from popnas.command_lines import as_typed
 from popnas.config import ExecutorConfig, RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
+from popnas.evaluation import metric_title
 from popnas.evaluators.training import fits, shared_data, training_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import (
@@ -32,10 +33,12 @@ from popnas.events import (
 )
 from popnas.executors import Executor, Job, Progress, Work, Worker
 from popnas.networks.cost import network_cost
+from popnas.networks.known import references
 from popnas.networks.spec import NetworkSpec
 from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json, Record
+from popnas.report.sections.references import AgainstReferences, ComparedNetwork
 from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import search_part
@@ -72,7 +75,8 @@ _HEADER = ("cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time
 
 @dataclass(frozen=True)
 class SelectedModel:
-    """One model of a selection; `trained` is None if it failed (`error` says why) or is not done yet."""
+    """One model of a selection; `trained` is None if it failed (`error` says why) or is not done yet;
+    `reference`: which known network it is, None: one of the search's; `macro`: as `PlannedModel`."""
 
     folder: Path
     cell: str
@@ -80,6 +84,8 @@ class SelectedModel:
     normal_cells: int
     filters: int
     params: int
+    macro: str | None = None
+    reference: str | None = None
     trained: TrainedModel | None = None
     error: str | None = None
     error_kind: str | None = None
@@ -157,6 +163,7 @@ def select(
             num_cells=None if given is not None else cells.number,
             is_from_front=cells.is_from_front,
             params=None if allowed is None else str(allowed),
+            has_references=cells.has_references,
             config=search_part(config.to_json()),
         )
         state = folder.state()
@@ -235,6 +242,7 @@ class _Selection:
 
     def __init__(self, path: Path, config: RunConfig, dataset: Dataset, tell: Listen) -> None:
         self.path, self.config, self.dataset, self.tell = path, config, dataset, tell
+        self.task = tasks.get(config.dataset.type)
         self.missing_views = RepeatedViews(tell)
         self.epochs_heard = EpochsHeard(tell)
         hours = config.others.max_hours
@@ -258,6 +266,8 @@ class _Selection:
         if known is None or renew:
             kept = () if known is None else self._worth_keeping(known.models)
             planned = self._planned(cells, allowed, kept)
+            if request.has_references:
+                planned += self._planned_references(planned)
             self._check_fits(planned)
             selection_plan.write(self.path, SelectionPlan(request, planned, search=made_from))
         models = read_selection(self.path)
@@ -285,7 +295,7 @@ class _Selection:
         allowed: macro_variants.ParamsRange | None,
         kept: tuple[PlannedModel, ...],
     ) -> tuple[PlannedModel, ...]:
-        spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
+        spec = self._spec()
         planned: list[tuple[Cell, Macro]] = []
         for cell in cells:
             planned.append((cell, macro_variants.original(cell, spec)))
@@ -293,7 +303,11 @@ class _Selection:
                 planned += [(cell, macro) for macro in macro_variants.alternatives(cell, spec, allowed)]
                 if (message := macro_variants.nothing_fits(cell, spec, allowed)) is not None:
                     self.tell(Told(message))
-        known = [(model.cell, model.motifs, model.normal_cells, model.filters) for model in kept]
+        known = [
+            (model.cell, model.motifs, model.normal_cells, model.filters)
+            for model in kept
+            if model.reference is None
+        ]
         fresh = [
             (cell, macro)
             for cell, macro in planned
@@ -307,23 +321,47 @@ class _Selection:
             for number, (cell, macro) in enumerate(fresh, start=first)
         )
 
+    def _planned_references(self, planned: tuple[PlannedModel, ...]) -> tuple[PlannedModel, ...]:
+        """Those that are not planned already, of about as many params as the networks of the best cell."""
+        found = [model for model in planned if model.reference is None]
+        most = max(model.params for model in found if model.cell == found[0].cell)
+        known = {model.reference for model in planned}
+        first = 1 + max(model.number for model in planned)
+        fresh = [item for item in self.task.references if item.name not in known]
+        models = []
+        for number, item in enumerate(fresh, start=first):
+            cell = Cell.parse(item.cell).canonical()
+            spec = self._spec(item.macro)
+            if item.is_fitted:
+                macro = macro_variants.original(
+                    cell, spec.replace(filters=references.kernel_features(spec, len(self.dataset.train)))
+                )
+            else:
+                macro = macro_variants.like(cell, spec, most)
+            folder = f"{number}-m{macro.motifs}-n{macro.normal_cells}-f{macro.filters}-{item.name}"
+            models.append(
+                PlannedModel(folder, cell.key, **asdict(macro), macro=item.macro, reference=item.name)
+            )
+        return tuple(models)
+
     def _check_fits(self, planned: Sequence[PlannedModel]) -> None:
-        networks = [
-            (Cell.parse(model.cell), self._spec(model.motifs, model.normal_cells, model.filters))
-            for model in planned
-        ]
+        networks = [(Cell.parse(model.cell), self._spec_of(model)) for model in planned]
         for warning in fits.check_training(self.config, self.dataset, networks, is_final=False):
             self.tell(Warned(warning))
 
-    def _spec(self, motifs: int, normal_cells: int, filters: int) -> NetworkSpec:
-        spec = tasks.get(self.config.dataset.type).network_spec(self.config, self.dataset)
-        return spec.replace(motifs=motifs, normal_cells_per_motif=normal_cells, filters=filters)
+    def _spec(self, macro: str | None = None) -> NetworkSpec:
+        spec = self.task.network_spec(self.config, self.dataset)
+        return spec if macro is None else spec.replace(macro=macro)
+
+    def _spec_of(self, model: PlannedModel | SelectedModel) -> NetworkSpec:
+        return self._spec(model.macro).replace(
+            motifs=model.motifs, normal_cells_per_motif=model.normal_cells, filters=model.filters
+        )
 
     def _train(self, pending: list[SelectedModel]) -> None:
         # The dearest first: so no worker is left alone with a long training at the end.
         def flops(model: SelectedModel) -> int:
-            spec = self._spec(model.motifs, model.normal_cells, model.filters)
-            return network_cost(Cell.parse(model.cell), spec).flops
+            return network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
 
         jobs = [
             Job(model.folder.name, self._job(model).to_json())
@@ -352,7 +390,7 @@ class _Selection:
             self.tell(Warned(f"{trained.folder.name} has no ONNX file: {trained.warning}"))
 
     def _job(self, model: SelectedModel) -> SelectionJob:
-        shape = (model.motifs, model.normal_cells, model.filters)
+        shape = (model.motifs, model.normal_cells, model.filters, model.macro)
         return SelectionJob(str(model.folder.resolve()), model.cell, *shape, deadline=self.deadline)
 
     @contextmanager
@@ -382,9 +420,26 @@ class _Selection:
                 rows.append([*shape, *figures])
         write_table(self.path / "training_results.csv", _HEADER, rows)
 
+    def _compared(self, models: Sequence[SelectedModel]) -> AgainstReferences | None:
+        """The best network of the search beside the known ones; None if these were not asked for."""
+        found = [model for model in models if model.reference is None]
+        best = best_of(found) or found[0]
+        known = {item.name: item for item in self.task.references}
+        beside = [
+            _as_compared(model, known[model.reference].title, known[model.reference].source)
+            for model in models
+            if model.reference is not None
+        ]
+        words = metric_title(self.config.search_strategy.score_metric or "score")
+        found_one = _as_compared(best, "the found network")
+        return AgainstReferences(words, found_one, beside) if beside else None
+
     def _result(self) -> SelectionResult:
         self._write_table()
         models = read_selection(self.path)
+        if (compared := self._compared(models)) is not None:
+            compared.write(self.path)
+            self.tell(Told(compared.verdict))
         best = best_of(models)
         if best is None:
             reasons = sorted({model.error for model in models if model.error})
@@ -419,6 +474,11 @@ def _as_it_is(path: Path, planned: PlannedModel) -> SelectedModel:
     )
 
 
+def _as_compared(model: SelectedModel, title: str, source: str | None = None) -> ComparedNetwork:
+    seconds = None if model.trained is None else model.trained.training_seconds
+    return ComparedNetwork(title, model.folder.name, model.cell, model.params, model.score, seconds, source)
+
+
 # --- in a worker
 # ---------------------------------------------------------------------------------------------------
 
@@ -441,6 +501,7 @@ class SelectionJob(Record):
     motifs: int
     normal_cells: int
     filters: int
+    macro: str | None
     deadline: float | None
 
 
@@ -463,7 +524,7 @@ def setup(payload: Json, worker: Worker) -> SelectionContext:
 def evaluate(context: SelectionContext, payload: Json) -> Json:
     """Train one model: a `SelectionJob` as JSON -> a `TrainedModel` as JSON."""
     job = SelectionJob.from_json(payload)
-    config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters)
+    config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters, job.macro)
     model = ModelJob(
         Path(job.folder), job.cell, config, SELECTION, deadline=job.deadline, device=context.device
     )

@@ -18,7 +18,7 @@ from torch import Tensor
 from popnas import networks, tasks, training
 from popnas.cells import Cell
 from popnas.config import RunConfig
-from popnas.datasets import Dataset
+from popnas.datasets import Dataset, Split
 from popnas.errors import ExportError, RunFolderError
 from popnas.evaluators.training.describing import describe_model
 from popnas.evaluators.training.placing import placement
@@ -26,6 +26,8 @@ from popnas.export import description
 from popnas.export.model_values import HowTrained, OnnxCheck, Outcome
 from popnas.networks import weights
 from popnas.networks.cost import network_cost
+from popnas.networks.known.fitted import FittedNetwork
+from popnas.networks.macros import MACROS
 from popnas.printable import quoted
 from popnas.records import Record
 from popnas.report.views import Views
@@ -35,7 +37,7 @@ from popnas.runs.stored.reading import is_there, read_json
 from popnas.seeds import derive_seed
 from popnas.storage import proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
-from popnas.training import EpochRecord, SnapshotError, TrainingSettings
+from popnas.training import EpochRecord, SnapshotError, TrainingSettings, simulated
 from popnas.training.interfaces import Snapshot, TrainingSnapshot
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
@@ -210,7 +212,8 @@ class _ModelTraining:
         torch.manual_seed(self.job.seed)
         network = networks.build(self.cell, self.spec)
         self._write_log()
-        if not self.is_final and not self.folder.untrained_onnx.is_file():
+        is_untrained_kept = not self.is_final and not isinstance(network, FittedNetwork)
+        if is_untrained_kept and not self.folder.untrained_onnx.is_file():
             self._export(network, self.folder.untrained_onnx)
         scope = Scope("training", self.folder.path)
         with Trackers(self.job.config.others.trackers, scope) as self.trackers:
@@ -232,6 +235,8 @@ class _ModelTraining:
 
     def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
         """Train to the end; the kept epoch (from 0) and its weights."""
+        if isinstance(network, FittedNetwork):
+            return self._fit_at_once(network)
         if self.stopped:
             assert self.snapshot is not None
             try:
@@ -262,6 +267,38 @@ class _ModelTraining:
             ),
         )
         return result.best_epoch, result.best_state
+
+    def _fit_at_once(self, network: FittedNetwork) -> tuple[int, dict[str, Tensor]]:
+        """The fit of a network without epochs, told as one: its loss is that on examples
+        left out. Interrupted, it begins anew."""
+        config, data = self.job.config, self.dataset
+        split = data.full_train if self.is_final else data.train
+        self.records.clear()
+        self.epoch_seconds.clear()
+        network.to(self.placement.device).eval()
+        started = time.monotonic()
+        loss = network.fit(self.task.evaluation_loader(config, data, split, self.placement), self.job.seed)
+        seconds = time.monotonic() - started
+        if config.others.timing == "simulated":
+            cost = network_cost(self.cell, self.spec)
+            seconds = simulated.training_seconds(cost.flops, cost.params, len(split))
+        judged = split if self.is_final else data.validation
+        metrics, judged_at = self._judged(network, judged), time.monotonic()
+        record = EpochRecord(loss, 0.0, [metrics], seconds, time.monotonic() - judged_at)
+        self.records.append(record)
+        self.epoch_seconds.append(self._wall_seconds())
+        self._track(record, 1)
+        self._write_log()
+        if self.on_epoch is not None:
+            self.on_epoch(1, record)
+        return 0, network.state_dict()
+
+    @torch.inference_mode()
+    def _judged(self, network: FittedNetwork, split: Split) -> dict[str, float]:
+        metrics = self.task.metrics(self.dataset.num_classes)
+        for batch in self.task.evaluation_loader(self.job.config, self.dataset, split, self.placement):
+            metrics.update(network(self.placement.laid_out(batch.x), batch.lengths)[-1], batch.y)
+        return metrics.compute()
 
     def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> bool:
         """Save and tell what an epoch brought; returns whether the deadline has passed."""
@@ -323,7 +360,7 @@ class _ModelTraining:
             run=self.run_id,
             cell=self.cell.key,
             stage=self.job.stage,
-            num_epochs=self.settings.epochs,
+            num_epochs=self.settings.epochs if MACROS.get(self.spec.macro).is_of_cells else 1,
             device=str(self.placement.device),
             threads=torch.get_num_threads(),
             metrics_are_of="training batches" if self.is_final else "validation data",

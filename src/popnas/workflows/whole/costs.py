@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from popnas import executors
+from popnas import executors, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -144,6 +144,12 @@ class NetworkCosts:
         """Of so many cells like that one."""
         return replace(self, epochs=[*self.epochs] * number)
 
+    def with_references(self, config: RunConfig) -> NetworkCosts:
+        """With the known networks that are trained beside them, each about as large as the first."""
+        task = tasks.get(config.dataset.type)
+        number = len(task.references) - len(task.fitted_references)
+        return replace(self, epochs=[*self.epochs, *[self.epochs[0]] * number])
+
     def selection_epoch(self, num_workers: int) -> float:
         """Seconds of one epoch of all of them, so many at a time."""
         return max(sum(self.epochs) / min(num_workers, len(self.epochs)), max(self.epochs))
@@ -193,4 +199,4 @@ def planned_networks(
     cell = Cell.parse(planned.typical)
     cost = epoch_time.sample_cost(config, dataset, cell, params)
     sizes = epoch_time.sizes_of(cell, epoch_time.spec_of(config, dataset), params)
-    return NetworkCosts.of(dataset, cost, sizes).repeated(num_cells)
+    return NetworkCosts.of(dataset, cost, sizes).repeated(num_cells).with_references(config)

@@ -22,6 +22,7 @@ from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.export.model_values import ModelDescription
 from popnas.printable import quoted
+from popnas.report.sections import references
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
@@ -49,13 +50,15 @@ _USUAL, _CHILDREN = JobRequest(), ChildStages()
 @dataclass(frozen=True)
 class EndToEndResult:
     """`folder`: the run; `model`: the final model's folder; `deployed`: the description of its deployment,
-    with the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words."""
+    with the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words; `verdict`:
+    whether the found network beats the known ones, likewise."""
 
     folder: Path
     model: Path
     deployed: ModelDescription
     cuts: list[str]
     seconds: float
+    verdict: str | None = None
 
     @classmethod
     def of(cls, job: WholeJob) -> EndToEndResult:
@@ -66,7 +69,10 @@ class EndToEndResult:
         """
         model = ModelFolder(job.folder.final_training)
         deployed = ModelFolder(model.deploy).description()
-        return cls(job.path, model.path, deployed, job.state.cuts, job.state.finished[job.state.last])
+        compared = references.read(job.folder.model_selection)
+        seconds = job.state.finished[job.state.last]
+        verdict = None if compared is None else compared.verdict
+        return cls(job.path, model.path, deployed, job.state.cuts, seconds, verdict)
 
 
 def end_to_end(

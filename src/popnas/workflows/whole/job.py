@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from popnas import config as configurations
-from popnas import report
+from popnas import report, tasks
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
@@ -131,7 +131,7 @@ class WholeJob:
             walls = [item.wall_seconds or 0.0 for item in self.folder.state().evaluations]
             self._learn_beside("search", sum(walls) / num_workers(self._searched()))
             self._decide_selection()
-        cells = CellChoice(self.state.num_cells, params=self.state.params)
+        cells = CellChoice(self.state.num_cells, params=self.state.params, has_references=True)
         partial, changes = self._partial("selection"), StageChanges(self.state.batch_size)
         return lambda stage: self.stages.select(stage, cells, partial, changes)
 
@@ -191,6 +191,7 @@ class WholeJob:
         cost = epoch_time.sample_cost(config, dataset, cells[0], params)
         sizes = {cell: epoch_time.sizes_of(cell, spec, params) for cell in cells}
         networks = NetworkCosts.of(dataset, cost, [size for each in sizes.values() for size in each])
+        networks = networks.with_references(config)
         if self.state.max_hours is not None:
             epoch, later = networks.selection_epoch(num_workers(config)), 0.0
             if "training" in self.state.stages:
@@ -204,7 +205,8 @@ class WholeJob:
             cell: [cost.seconds(size) / cost.seconds(each[0]) for size in each]
             for cell, each in sizes.items()
         }
-        measured = costs.searched_networks(state, once, relative, networks.whole) or networks
+        measured = costs.searched_networks(state, once, relative, networks.whole)
+        measured = networks if measured is None else measured.with_references(config)
         self._expect("selection", measured.selection_epoch(num_workers(config)))
         self._expect("training", measured.training_epoch)
 
@@ -228,10 +230,13 @@ class WholeJob:
     def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
         """Seconds of an epoch of final training."""
         dataset = training_data.load(config, self.path)
-        found = epoch_time.logged(ModelFolder(best.folder).log())
+        log = ModelFolder(best.folder).log()
+        found = epoch_time.logged(log)
+        if best.reference in [item.name for item in tasks.get(config.dataset.type).fitted_references]:
+            found = log.training_seconds / config.training_hyperparameters.epochs
         if found is not None:
             return found * len(dataset.full_train) / len(dataset.train)
-        changed = requests.with_macro(config, best.motifs, best.normal_cells, best.filters)
+        changed = requests.with_macro(config, best.motifs, best.normal_cells, best.filters, best.macro)
         return epoch_time.probed(changed, dataset, Cell.parse(best.cell)) * len(dataset.full_train)
 
     def _decided(self, name: str, config: RunConfig, share: EpochShare, end: float) -> None:

@@ -36,6 +36,8 @@ class ChildStages(Stages):
         arguments = ["select", "-p", str(stage.run), "-k", str(cells.number)]
         if cells.params is not None:
             arguments += ["--params", cells.params]
+        if cells.has_references:
+            arguments.append("--references")
         self._run(stage, [*arguments, *_settings(partial, changes)])
 
     def train(self, stage: Stage, partial: Path, changes: StageChanges) -> None:

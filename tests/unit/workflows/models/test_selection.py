@@ -4,8 +4,10 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
+import popnas
 from popnas import executors
 from popnas.cells import Cell
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
@@ -13,10 +15,12 @@ from popnas.evaluation import Evaluation
 from popnas.events import ModelFinished, Told, Warned
 from popnas.executors.inline import InlineExecutor
 from popnas.export.model_values import OnnxCheck
+from popnas.report.sections import references
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
-from popnas.workflows.models import requests, selection, training
+from popnas.workflows.models import final_training, macro_variants, requests, selection, training
 from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import best_of, chosen_cells, read_selection, select
 from popnas.workflows.settings import load_config
 
@@ -100,6 +104,74 @@ def test_a_selection_leaves_models_and_a_table(run, partial):
         assert 1000 < model.params < 1900 or (model.motifs, model.normal_cells, model.filters) == (2, 1, 4)
     assert result.best.score == max(model.score for model in result.models)
     assert result.reason == "completed"
+
+
+def test_known_networks_are_trained_beside_the_found_ones_and_compared(run, partial):
+    heard = Heard()
+    result = select(run, CellChoice(1, has_references=True), partial=partial, tell=heard)
+    found, known = result.models
+    assert (found.reference, known.reference) == (None, "residual")
+    assert known.cell == "[(-1, 3x3-3x3 conv, -1, identity)]"
+    assert known.folder.name == f"1-m2-n1-f{known.filters}-residual"
+    assert (
+        known.params
+        <= found.params
+        < macro_variants.like(
+            Cell.parse(known.cell), ModelFolder(known.folder).description().network, 4 * found.params
+        ).params
+    )
+    compared = references.read(run / "model_selection")
+    assert compared is not None and compared.verdict in heard.messages
+    assert (compared.found.score, compared.references[0].score) == (found.score, known.score)
+    again = select(run, CellChoice(1, has_references=True), partial=partial)
+    assert [model.folder for model in again.models] == [model.folder for model in result.models]
+
+
+def series(searched, tmp_path, *, has_lengths):
+    """A run on series of two channels whose first says the class; they may end at different times."""
+    generator = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    x = generator.normal(size=(40, 12, 2)).astype(np.float32)
+    x[:, :, 0] = 0.1 * x[:, :, 0] + np.sin(np.arange(12) * (1 + y[:, None]))
+    lengths = np.where(np.arange(40) % 3, 12, 9)
+    if has_lengths:
+        x[np.arange(12) >= lengths[:, None]] = 0
+    (tmp_path / "series").mkdir()
+    for name, part in (("train", slice(0, 30)), ("test", slice(30, 40))):
+        ends = {"lengths": lengths[part]} if has_lengths else {}
+        np.savez(tmp_path / "series" / f"{name}.npz", x=x[part], y=y[part], **ends)
+    searched.config["search_space"]["operators"] = ["identity", "3 conv"]
+    searched.config["dataset"] = {
+        "type": "time_series_classification",
+        "path": str(tmp_path / "series"),
+        "validation_size": 0.3,
+        "batch_size": 16,
+    }
+    return searched.make({"[(-1, 3 conv, -1, identity)]": 0.5})
+
+
+@pytest.mark.parametrize("has_lengths", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_of_series_the_best_may_be_random_kernels_which_train_and_open_as_any_network(
+    searched, tmp_path, has_lengths, monkeypatch, partial
+):
+    monkeypatch.undo()  # the files are real
+    monkeypatch.setattr(selection.references, "kernel_features", lambda spec, num_examples: 3)
+    run = series(searched, tmp_path, has_lengths=has_lengths)
+    del partial["dataset"]
+    result = select(run, CellChoice(1, has_references=True), partial=partial)
+    assert [model.reference for model in result.models] == [None, "inception", "random_kernels"]
+    assert result.best.reference == "random_kernels" and result.best.score == 1.0
+    trained = final_training.train(run, partial=partial)
+    assert trained.num_epochs == 1
+    model = popnas.load(run)
+    known = ModelFolder(run / "final_training").description()
+    assert (known.cell, known.network.macro) == ("[]", "random_kernels")
+    with np.load(tmp_path / "series" / "test.npz") as test:
+        ends = test["lengths"] if has_lengths else np.full(10, 12)
+        x = [each[:end].T for each, end in zip(test["x"], ends, strict=True)]
+        assert (model.predict(x) == test["y"]).mean() > 0.8
+        other = popnas.load(run, backend="torch")
+        assert np.abs(other.predict_proba(x) - model.predict_proba(x)).max() < 1e-4
 
 
 def test_models_that_cannot_be_found_in_a_range_are_told_and_the_original_is_trained(run, partial):

@@ -21,13 +21,14 @@ from popnas.workflows.models.search_state import SearchSnapshot
 
 NAME = "selection.json"
 
-_FOLDER = re.compile(r"\d{1,9}-m\d{1,9}-n\d{1,9}-f\d{1,9}")
+_FOLDER = re.compile(r"\d{1,9}-m\d{1,9}-n\d{1,9}-f\d{1,9}(-[a-z_]{1,30})?")
 
 
 @dataclass(frozen=True)
 class PlannedModel(Record):
-    """One model: the name of its folder, its canonical cell, its macro-architecture, its params with one
-    head."""
+    """One model: the name of its folder, its canonical cell, its macro-architecture (`macro`: its name, None
+    for the run's), its params with one head; `reference`: which known network it is, None: one of the
+    search's."""
 
     folder: str
     cell: str
@@ -35,6 +36,8 @@ class PlannedModel(Record):
     normal_cells: int
     filters: int
     params: int
+    macro: str | None = None
+    reference: str | None = None
 
     @property
     def number(self) -> int:
@@ -45,12 +48,14 @@ class PlannedModel(Record):
 @dataclass(frozen=True)
 class SelectionRequest(Record):
     """What was asked for: a `cell`, or how many of the run's best or of its front; the range of params of
-    other macro-architectures ("LOW;HIGH"); and the configuration, without where it runs."""
+    other macro-architectures ("LOW;HIGH"); whether known networks are trained, too; and the configuration,
+    without where it runs."""
 
     cell: str | None = None
     num_cells: int | None = None
     is_from_front: bool = False
     params: str | None = None
+    has_references: bool = False
     config: Json = field(default_factory=dict)
 
     def is_same(self, other: SelectionRequest) -> bool:
@@ -95,28 +100,36 @@ def _is_folder(value: Any) -> bool:
     return is_text(value) and _FOLDER.fullmatch(value) is not None
 
 
-def _is_cell(value: Any) -> bool:
-    if not is_text(value):
+def _has_cell(model: Json) -> bool:
+    """Whether its cell is one that a selection trains: the empty one only of a known network."""
+    text = model["cell"]
+    if not isinstance(text, str):
         return False
     try:
-        return 1 <= len(Cell.parse(value).blocks) <= MOST_BLOCKS
+        return (model.get("reference") is None) <= len(Cell.parse(text).blocks) <= MOST_BLOCKS
     except CellSyntaxError:
         return False
 
 
 _MODEL = {
     "folder": _is_folder,
-    "cell": _is_cell,
+    "cell": is_text,
     "motifs": whole(*bounds(ArchitectureConfig, "motifs")),
     "normal_cells": whole(*bounds(ArchitectureConfig, "normal_cells_per_motif")),
     "filters": whole(*bounds(ArchitectureConfig, "filters")),
     "params": whole(0),
 }
+_MAY_OF_MODEL = {"macro": or_none(is_text), "reference": or_none(is_text)}
+
+
+def _is_model(value: Any) -> bool:
+    if not has(_MODEL)(value) or not value.keys() <= _MODEL.keys() | _MAY_OF_MODEL.keys():
+        return False
+    return _has_cell(value) and all(rule(value.get(name)) for name, rule in _MAY_OF_MODEL.items())
 
 
 def _are_models(value: Any) -> bool:
-    are_whole = list_of(lambda item: has(_MODEL)(item) and item.keys() == _MODEL.keys(), 1)(value)
-    return are_whole and len({item["folder"] for item in value}) == len(value)
+    return list_of(_is_model, 1)(value) and len({item["folder"] for item in value}) == len(value)
 
 
 _MUST = {"request": is_object, "models": _are_models}

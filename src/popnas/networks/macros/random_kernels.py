@@ -1,0 +1,34 @@
+"""A classifier of series that is fitted in seconds: random kernels and a ridge head, for no cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from popnas.networks.macros import MACROS
+from popnas.networks.macros._base import MacroArchitecture
+from popnas.networks.plan import StackPlan
+from popnas.networks.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from popnas.cells import Cell
+    from popnas.networks.network import Network
+
+
+@MACROS.register(
+    "random_kernels", description="no cells: shares of fixed dilated convolutions, ridge head; series"
+)
+class RandomKernelsMacro(MacroArchitecture):
+    """Stacks no cell: what is known as MiniRocket, a reference that searched networks are compared with."""
+
+    is_per_pixel = False
+    is_of_cells = False
+
+    def build(self, cell: Cell, spec: NetworkSpec) -> Network:
+        """See `MacroArchitecture.build`."""
+        from popnas.networks.known.random_kernels import RandomKernels
+
+        return RandomKernels(cell, spec)
+
+    def plan(self, nearest: int, lookback_depth: int, spec: NetworkSpec) -> StackPlan:
+        """See `MacroArchitecture.plan`: neither stem nor cell is built."""
+        return super().plan(0, 1, spec.replace(stem=None))

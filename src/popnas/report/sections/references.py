@@ -1,0 +1,94 @@
+"""What a search found beside the known networks of its task, by validation score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from popnas.errors import PopnasError
+from popnas.records import Record
+from popnas.report import markup
+from popnas.report.run_data import RunData
+from popnas.runs.stored.reading import read_record
+from popnas.runs.stored.rules import is_text, list_of
+from popnas.storage import write_json
+
+NAME = "references.json"
+
+
+@dataclass(frozen=True)
+class ComparedNetwork(Record):
+    """`title`: in a sentence; `folder`: its name; `source`: who proposed a known one. Without a score: it
+    failed, or the time was up."""
+
+    title: str
+    folder: str
+    cell: str
+    params: int
+    score: float | None = None
+    training_seconds: float | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class AgainstReferences(Record):
+    """The best network of the search, the known ones beside it, and the `score` that decides, in words."""
+
+    score: str
+    found: ComparedNetwork
+    references: Sequence[ComparedNetwork]
+
+    @property
+    def best_reference(self) -> ComparedNetwork | None:
+        """The known network of the best score; None if none was trained."""
+        trained = [item for item in self.references if item.score is not None]
+        return max(trained, key=lambda item: item.score or 0.0, default=None)
+
+    @property
+    def verdict(self) -> str:
+        """Which is better, in a sentence."""
+        best, found = self.best_reference, self.found.score
+        if best is None or best.score is None:
+            return "No known network was trained to compare with."
+        if found is None:
+            return f"Only {best.title} was trained, with a validation {self.score} of {best.score:.4f}."
+        figures = f"validation {self.score} {found:.4f} against {best.score:.4f} of {best.title}"
+        if found > best.score:
+            return f"The found network beats every known one: {figures}."
+        if found == best.score:
+            return f"The found network and a known one are level: {figures}."
+        return f"The known network wins and is what is delivered: {figures}."
+
+    def write(self, folder: Path) -> None:
+        """Write it into a selection's folder. Raises StorageError."""
+        write_json(folder / NAME, self.to_json(), is_proven=True)
+
+
+def read(folder: Path) -> AgainstReferences | None:
+    """That of a selection's folder; None if there is none that could be read."""
+    try:
+        must = {"score": is_text, "references": list_of(lambda item: isinstance(item, dict))}
+        return read_record(folder / NAME, AgainstReferences, must=must, remedy="")
+    except PopnasError:  # not there, or damaged: a report of what is there is worth more than none
+        return None
+
+
+def render(run: RunData) -> str:
+    """The verdict and a table; "" where nothing was compared."""
+    compared = read(run.path / "model_selection")
+    if compared is None:
+        return ""
+    rows: list[list[markup.Value | str]] = [
+        [
+            markup.text(item.title),
+            markup.score(item.score),
+            markup.count(item.params),
+            markup.seconds(item.training_seconds),
+            markup.Value(markup.code(item.cell), item.cell),
+            markup.text(item.source or "this search"),
+        ]
+        for item in (compared.found, *compared.references)
+    ]
+    header = ["network", f"validation {compared.score}", "params", "training", "cell", "from"]
+    return f"<p><strong>{markup.text(compared.verdict)}</strong></p>{markup.table(header, rows)}"

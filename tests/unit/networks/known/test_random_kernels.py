@@ -1,0 +1,115 @@
+"""Random kernels: a classifier of series that is fitted at once, and is a network as any other."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from popnas.cells import Cell
+from popnas.datasets.preprocessing import Preprocessing
+from popnas.networks import NetworkSpec, build, network_cost, partitions
+from popnas.networks.known.random_kernels import NUM_PATTERNS, dilations
+from popnas.networks.known.references import RANDOM_KERNELS, kernel_features
+
+
+@dataclass
+class Batch:
+    x: torch.Tensor
+    y: torch.Tensor
+    lengths: torch.Tensor | None = None
+
+
+def spec(timesteps=40, channels=1, **changes):
+    known = {"macro": "random_kernels", "input_shape": (timesteps, channels), "num_classes": 2, "filters": 5}
+    return NetworkSpec(**(known | changes))
+
+
+def waves(number, timesteps, channels=1, seed=0):
+    """Waves of two lengths in the first channel, noise in the others."""
+    generator = torch.Generator().manual_seed(seed)
+    y_N = torch.arange(number) % 2
+    start_N1 = 6 * torch.rand(number, 1, generator=generator)
+    x_NCL = 0.3 * torch.randn(number, channels, timesteps, generator=generator)
+    x_NCL[:, 0] += torch.sin(torch.arange(timesteps) * torch.where(y_N == 0, 0.5, 1.0)[:, None] + start_N1)
+    return x_NCL, y_N
+
+
+def fitted(a_spec, batches, seed=0):
+    network = build(Cell(()), a_spec).eval()
+    network.fit(batches, seed)
+    return network
+
+
+def accuracy(network, x, y, lengths=None):
+    with torch.no_grad():
+        return float((network(x, lengths)[-1].argmax(1) == y).float().mean())
+
+
+@pytest.mark.parametrize("channels", [1, 3, 12])
+def test_it_learns_what_series_are_made_of(channels):
+    x_NCL, y_N = waves(40, 40, channels)
+    network = fitted(
+        spec(channels=channels, filters=20), [Batch(x_NCL[:25], y_N[:25]), Batch(x_NCL[25:], y_N[25:])]
+    )
+    assert accuracy(network, *waves(60, 40, channels, seed=1)) > 0.9
+
+
+@pytest.mark.parametrize(("timesteps", "features"), [(1, 7), (9, 119), (24, 119), (500, 119), (3000, 24)])
+def test_dilations_share_all_features_and_reach_no_further_than_a_series(timesteps, features):
+    found = dilations(timesteps, features)
+    assert sum(found.values()) == features
+    assert min(found) == 1
+    assert 8 * max(found) <= max(timesteps - 1, 8)
+
+
+def test_what_stands_behind_the_end_of_a_series_says_nothing():
+    x_NCL, y_N = waves(20, 40)
+    lengths_N = 20 + torch.arange(20)
+    x_NCL = x_NCL * (torch.arange(40) < lengths_N[:, None, None])
+    network = fitted(spec(has_lengths=True), [Batch(x_NCL, y_N, lengths_N)])
+    longer_NCL = torch.cat([x_NCL, torch.zeros(20, 1, 9)], dim=2)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x_NCL, lengths_N)[0], network(longer_NCL, lengths_N)[0])
+    assert accuracy(network, x_NCL, y_N, lengths_N) == 1.0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_equal_seeds_give_equal_networks_and_others_other_ones(seed):
+    x_NCL, y_N = waves(20, 40, 3)
+    first, second = (fitted(spec(channels=3), [Batch(x_NCL, y_N)], each) for each in (0, seed))
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs) == (seed == 0)
+
+
+@pytest.mark.parametrize("has_lengths", [False, True])
+def test_its_file_answers_series_of_any_length_constant_ones_too(tmp_path, has_lengths):
+    from popnas.export import save_onnx
+    from popnas.export.running import open_session
+
+    x_NCL, y_N = waves(20, 12, 2)
+    lengths_N = torch.full((20,), 12) if has_lengths else None
+    network = fitted(spec(12, 2, has_lengths=has_lengths), [Batch(x_NCL, y_N, lengths_N)])
+    check = save_onnx(network, Preprocessing((0.0,) * 2, (1.0,) * 2, has_lengths), tmp_path / "model.onnx")
+    assert check.has_dynamic_size and check.exporter == "trace"
+    session = open_session(tmp_path / "model.onnx")
+    for timesteps in (1, 30):
+        x = torch.full((1, 2, timesteps), 3.7)
+        lengths = torch.tensor([timesteps]) if has_lengths else None
+        feed = {"input": x.numpy()} | ({} if lengths is None else {"lengths": lengths.numpy()})
+        with torch.no_grad():
+            expected = network(x, lengths)[0].softmax(1).numpy()
+        assert session.run(None, feed)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_it_costs_what_its_head_has_and_stacks_no_cell():
+    cost = network_cost(Cell(()), spec())
+    assert cost.params == 2 * NUM_PATTERNS * 5 + 2
+    assert cost.flops > 0
+    assert partitions(Cell(()), spec()) == {}
+
+
+@pytest.mark.parametrize(("classes", "examples", "features"), [(2, 100, 119), (100, 100, 59), (2, 9000, 24)])
+def test_many_classes_or_examples_get_fewer_features(classes, examples, features):
+    found = kernel_features(spec(num_classes=classes), examples)
+    assert found == features
+    assert RANDOM_KERNELS.is_fitted

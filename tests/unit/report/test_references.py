@@ -1,0 +1,46 @@
+"""The found network beside the known ones, in words."""
+
+import pytest
+
+from popnas.report.run_data import RunData
+from popnas.report.sections import references
+from popnas.report.sections.references import AgainstReferences, ComparedNetwork
+from popnas.runs import RunState
+
+
+def compared(found, *known):
+    beside = [ComparedNetwork(f"the {i}th", f"{i}-x", "[]", 5, score) for i, score in enumerate(known)]
+    return AgainstReferences("accuracy", ComparedNetwork("the found network", "0-x", "[]", 7, found), beside)
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "words"),
+    [
+        (0.9, [0.8, 0.85], "beats every known one: validation accuracy 0.9000 against 0.8500 of the 1th"),
+        (
+            0.9,
+            [0.8, 0.95],
+            "wins and is what is delivered: validation accuracy 0.9000 against 0.9500 of the 1th",
+        ),
+        (0.9, [0.9, None], "level: validation accuracy 0.9000 against 0.9000 of the 0th"),
+        (0.9, [None], "No known network was trained"),
+        (None, [0.1], "Only the 0th was trained"),
+    ],
+)
+def test_the_verdict_is_that_of_the_validation_scores(found, known, words):
+    assert words in compared(found, *known).verdict
+
+
+def test_it_is_kept_and_shown(tmp_path):
+    assert references.read(tmp_path) is None
+    run = RunData(tmp_path, RunState())
+    assert references.render(run) == ""
+    folder = tmp_path / "model_selection"
+    folder.mkdir()
+    compared(0.9, 0.8).write(folder)
+    found = references.read(folder)
+    assert found is not None and found.verdict == compared(0.9, 0.8).verdict
+    page = references.render(run)
+    assert found.verdict in page and "this search" in page and "0.8000" in page
+    (folder / references.NAME).write_text("{")
+    assert references.render(run) == ""
