@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from popnas.cli.terminal import bar
+from popnas.cli.terminal import bar, model_progress
 from popnas.cli.terminal.bar import Bar, Display, elapsed, flowed
 from popnas.cli.terminal.output import print_table
 from popnas.cli.terminal.progress import _SearchBar
@@ -23,6 +23,8 @@ from popnas.events import (
     PhaseStarted,
     SecondsLeft,
     StepStarted,
+    Told,
+    Warned,
 )
 from popnas.printable import printable
 from popnas.runs.stored.job_clock import Pace
@@ -171,7 +173,7 @@ def test_what_takes_long_shows_that_it_works_and_makes_room_for_a_question(monke
     assert screen.getvalue() == ""
     with bar.bar_if_slow("looking at data") as end:
         time.sleep(0.4)
-        assert "looking at data" in screen.getvalue()
+        assert "looking at data" in screen.getvalue() and "starting" not in screen.getvalue()
         end()
         before = screen.getvalue()
         time.sleep(0.2)
@@ -243,3 +245,40 @@ def test_what_the_terminal_writes_for_ctrl_c_stays_on_the_bars_line(width):
     with display:
         console.file.write("^C")
     assert seen(console.file.getvalue(), width) == ["a message"]
+
+
+def test_a_job_shows_that_it_works_between_its_stages_and_leaves_the_terminal_to_them(monkeypatch):
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None, height=30)
+    monkeypatch.setattr(model_progress, "error_console", lambda: console)
+    monkeypatch.setattr(model_progress, "is_drawn", lambda console: True)
+
+    def shown():
+        return seen(console.file.getvalue(), 80)
+
+    with model_progress.job_listener(is_quiet=False) as listener:
+        assert "starting" in shown()[-1]
+        listener(PhaseStarted("probing operators", 12))
+        listener(Warned("a class is small"))
+        listener(PhaseAdvanced(12, "3x3 conv"))
+        assert shown()[0] == "Warning: a class is small" and "probing operators" in shown()[1]
+        assert "12/12" in shown()[1]
+        listener(Told("[1/4] search"))
+        before = console.file.getvalue()
+        time.sleep(0.3)
+        assert console.file.getvalue() == before  # the stage's own bar is there now
+        assert shown() == ["Warning: a class is small", "[1/4] search"]
+        listener(PhaseStarted("probing the best cell's network"))
+        assert "probing the best" in " ".join(shown())
+    assert shown() == ["Warning: a class is small", "[1/4] search"]
+
+
+def test_a_job_that_nobody_watches_tells_its_phases_as_lines(monkeypatch):
+    console = Console(file=io.StringIO(), width=80)
+    monkeypatch.setattr(model_progress, "error_console", lambda: console)
+    with model_progress.job_listener(is_quiet=False) as listener:
+        for event in (PhaseStarted("probing operators", 2), PhaseAdvanced(1, "x"), Told("[1/4] search")):
+            listener(event)
+    assert console.file.getvalue() == "probing operators\n[1/4] search\n"
+    with model_progress.job_listener(is_quiet=True) as listener:
+        listener(Told("[1/4] search"))
+    assert "search\n[1/4]" not in console.file.getvalue()

@@ -67,13 +67,17 @@ def command(
     if run is not None:
         check_is_there(run)
     config = load_config(source or "run", sets=sets) if run is None else None
-    # A workflow loads torch: only once the command line is known to be right.
-    from popnas.cli.terminal.model_progress import JobListener
-    from popnas.workflows.whole import end_to_end as job
-    from popnas.workflows.whole.stage_processes import ChildStages
+    from popnas.cli.terminal.model_progress import job_listener
 
-    listener = JobListener(is_quiet=is_json)
-    with ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)):
+    with (
+        job_listener(is_quiet=is_json) as listener,
+        ENDING.going_on(lambda: None if listener.folder is None else kept("e2e", "-r", listener.folder)),
+    ):
+        # A workflow loads torch: only once the command line is known to be right, and somebody sees that
+        # something goes on.
+        from popnas.workflows.whole import end_to_end as job
+        from popnas.workflows.whole.stage_processes import ChildStages
+
         stages = ChildStages(is_quiet=is_json)
         if config is None:
             assert run is not None

@@ -42,9 +42,11 @@ def is_drawn(console: Console) -> bool:
 
 
 @contextmanager
-def bar_on(console: Console) -> Iterator[Bar]:
-    """A bar at the bottom of the terminal while the block runs; messages to `console` stand above it."""
+def bar_on(console: Console, text: str = "starting", total: int | None = None) -> Iterator[Bar]:
+    """A bar at the bottom of the terminal while the block runs, at first of `text`; messages to `console`
+    stand above it."""
     bar = Bar()
+    bar.start(text, total)
     bar.live = Display(bar, console)
     with bar.live:
         yield bar
@@ -94,8 +96,7 @@ def bar_if_slow(text: str) -> Iterator[Callable[[], None]]:
 
     def draw() -> None:
         if not over.wait(_SLOW_SECONDS):
-            with bar_on(console) as bar:
-                bar.start(text)
+            with bar_on(console, text):
                 over.wait()
 
     drawing = threading.Thread(target=draw, daemon=True)
@@ -118,7 +119,7 @@ class Bar:
 
     def __init__(self) -> None:
         self._drawn: list[int] = []
-        self.start("starting")
+        self.start("")
 
     def start(self, text: str, total: int | None = None, done: int = 0) -> None:
         """Something else goes on from now; without a `total` nothing is counted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -18,9 +18,11 @@ from popnas.events import (
     JobLeft,
     Listen,
     ModelFinished,
+    PhaseAdvanced,
     PhaseStarted,
     RunOpened,
     TrainingsStarted,
+    Warned,
     nobody,
 )
 from popnas.printable import counted, quoted
@@ -46,21 +48,56 @@ def model_listener(*, is_quiet: bool) -> Iterator[Listen]:
                 drawn.stop()
 
 
-class JobListener:
-    """Of a job whose stages draw their own progress: prints lines, unless it is quiet, and remembers the run
-    folder."""
+@contextmanager
+def job_listener(*, is_quiet: bool) -> Iterator[JobListener]:
+    """A listener for a job whose stages draw their own progress: between them a bar on a terminal, else
+    lines; or none."""
+    listener = JobListener(None if is_quiet else error_console())
+    try:
+        yield listener
+    finally:
+        listener.stop()
 
-    def __init__(self, *, is_quiet: bool) -> None:
-        self.console = None if is_quiet else error_console()
+
+class JobListener:
+    """Remembers the run folder. Its bar stands from the start or a phase until something else is told, since
+    the stages, which are told before they begin, write on the same terminal."""
+
+    def __init__(self, console: Console | None) -> None:
+        self.console = console
         self.folder: Path | None = None
+        self._is_drawn = console is not None and is_drawn(console)
+        self._drawing = ExitStack()
+        self._bar: Bar | None = None
+        if self._is_drawn:
+            self._draw("starting")
 
     def __call__(self, event: JobEvent) -> None:
         """Hear one event."""
         line = words_of(event)
         if isinstance(event, RunOpened):
             self.folder, line = event.folder, f"Run folder: {quoted(event.folder)}"
-        if self.console is not None and line is not None:
+        if self._is_drawn and isinstance(event, PhaseStarted):
+            self._draw(event.text, event.total)
+        elif isinstance(event, PhaseAdvanced):
+            if self._bar is not None:
+                self._bar.update(event.done, event.what)
+        elif self.console is not None and line is not None:
+            if not isinstance(event, Warned):
+                self.stop()
             say(self.console, line)
+
+    def _draw(self, text: str, total: int | None = None) -> None:
+        """Have the bar of what begins."""
+        if self._bar is not None:
+            self._bar.start(text, total)
+        elif self.console is not None:
+            self._bar = self._drawing.enter_context(bar_on(self.console, text, total))
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._bar = None
+        self._drawing.close()
 
 
 class _ModelLines:
