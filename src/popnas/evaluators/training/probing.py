@@ -101,6 +101,7 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
         empty = prober.cost(Cell()).as_array()
         single = _operators(prober, space, empty, tell)
         built = _built_shares(space, spec)
+        tell(PhaseStarted("reckoning what larger cells cost"))
         wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
         return CostModel(empty, single, wiring, built)
 

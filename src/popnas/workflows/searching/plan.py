@@ -116,6 +116,7 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     load_seconds = time.monotonic() - began
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, tell)
+    tell(PhaseStarted("planning the steps"))
     steps = []
     for step in range(forecast.space.num_blocks + 1):
         if (planned := forecast.step(step)) is None:
