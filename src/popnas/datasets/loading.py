@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from popnas.config import DatasetConfig
 
 
+_TABLES = frozenset({".csv", ".tsv", ".xlsx", ".parquet"})
+
 Read = Callable[[Source, Request], RawData]
 
 
@@ -142,16 +144,38 @@ def _source_of_path(task: str, path: Path) -> Source:
     known = [source for source in sources if task in source.tasks]
     if (near := nearly(path, known)) is not None:
         raise DataError(f"{quoted(path)} (dataset.path) holds no data for {task} as it is: {near}.")
-    layouts = "; ".join(source.layout for source in known if source.layout)
     raise DataError(
-        f"{quoted(path)} (dataset.path) holds no data for {task}: {_content(path)}. Looked for: "
-        f"{layouts}.{_other_task(task, path)}"
+        f"{quoted(path)} (dataset.path) holds no data for {task}: {found_instead(path, known)}"
+        f"{_other_task(task, path)}"
     )
 
 
 def nearly(path: Path, sources: Iterable[Source]) -> str | None:
     """What a path that no source recognizes looks like to one of them, and what helps; None if to none."""
     return next((near for source in sources if (near := source.nearly(path)) is not None), None)
+
+
+def found_instead(path: Path, sources: Iterable[Source]) -> str:
+    """What is at a path that none of the sources recognizes, and what they looked for: the rest of an error,
+    with what helps where it is a table of text."""
+    layouts = dict.fromkeys(source.layout for source in sources if source.layout)
+    # One that another repeats and goes on with is told by that.
+    told = [one for one in layouts if not any(one != other and other.startswith(one) for other in layouts)]
+    return f"{_content(path)}. Looked for: {'; '.join(told)}.{_of_tables(path)}"
+
+
+def _of_tables(path: Path) -> str:
+    """How a table of text becomes data; "" where there is none."""
+    candidates = [path] if is_file(path) else _children(path)
+    table = next((child for child in candidates if child.suffix.lower() in _TABLES), None)
+    if table is None:
+        return ""
+    return (
+        f" Tables such as {quoted(table.name)} are not read, because they do not say which columns are "
+        "values and which the label: write them as arrays with numpy.savez('train.npz', x=VALUES, y=LABELS), "
+        "where VALUES have the shape (examples, timesteps, channels), one channel too, and LABELS the shape "
+        "(examples,)."
+    )
 
 
 def _other_task(task: str, path: Path) -> str:

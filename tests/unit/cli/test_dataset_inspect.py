@@ -251,7 +251,12 @@ def test_what_hurts_nothing_is_no_warning(tmp_path, capsys):
     series = ["--type", "time_series_classification"]
     found, page = inspected(tmp_path, capsys, tmp_path / "waves.npz", *series)
     assert not warned(found, "are taken for splits by their names")
-    assert len(found["notes"]) == 1 and "are taken for splits by their names" in found["notes"][0]
+    taken, drawn = found["notes"]
+    assert "are taken for splits by their names" in taken
+    assert drawn == (
+        "6 examples of the 30 for training are kept for validation, every class with its share "
+        "(dataset.validation_size 0.2)."
+    )
     hurts, _, rest = page.partition(">Splits<")
     assert "are taken for splits" in rest and "are taken for splits" not in hurts
     assert "equal to an earlier one" in rest

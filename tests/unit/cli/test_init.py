@@ -24,8 +24,8 @@ def initialised(data, output, capsys):
 def test_a_known_data_set(output, capsys):
     loaded, shown = initialised("digits", output, capsys)
     assert shown.startswith(
-        "Found image classification: 1150 training and 287 validation examples, 10 classes, 8x8 pixels, 1 "
-        f"channel.\nWrote {output}. Next: popnas plan -j {output}\n"
+        "Found image classification: 1437 training examples, 287 of them for validation, 10 classes, 8x8 "
+        f"pixels, 1 channel.\nWrote {output}. Next: popnas plan -j {output}\n"
     )
     assert loaded.dataset.name == "digits"
     assert loaded.dataset.classes_count == 10
@@ -101,7 +101,10 @@ def test_output_that_cannot_be_written(output, capsys):
 def test_a_folder_without_data(tmp_path, output, capsys):
     (tmp_path / "notes.txt").write_text("x")
     assert run(["init", str(tmp_path), "-o", str(output)]) == 2
-    assert "holds no data that popnas can read. Looked for: " in capsys.readouterr().err
+    assert "holds no data that popnas can read: the folder holds notes.txt. Looked for: " in (
+        told := capsys.readouterr().err
+    )
+    assert told.count("train.npz (and") == told.count("one folder of images per class") == 1
 
 
 def test_broken_data_are_explained(tmp_path, output, capsys):
@@ -153,3 +156,12 @@ def test_masks_of_one_size_are_cropped_and_brought_down_if_they_are_large(
     assert (loaded.dataset.resize and loaded.dataset.resize.width) == crop
     architecture = loaded.architecture_hyperparameters
     assert (architecture.stem, architecture.motifs) == (stem, motifs)
+
+
+def test_sizes_are_told_as_width_by_height_everywhere(tmp_path, output, capsys):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 255, (30, 12, 20, 3), dtype=np.uint8), np.arange(30) % 3
+    np.savez(tmp_path / "train.npz", x=x, y=y)
+    _, shown = initialised(tmp_path, output, capsys)
+    assert "20x12 pixels, 3 channels" in shown and "20x12 pixels" in output.read_text()
+    assert "12x20" not in shown + output.read_text()

@@ -64,3 +64,15 @@ def test_a_path_in_the_wrong_case_is_recognized(tmp_path):
     (tmp_path / "ECG200").mkdir()
     with pytest.raises(DataError, match=r"Did you mean '.*/ECG200'\?"):
         load(tmp_path / "ecg200")
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.tsv", "DATA.CSV"])
+def test_a_table_is_told_how_it_becomes_data_and_that_works(tmp_path, name):
+    (tmp_path / name).write_text("")
+    for place in (tmp_path, tmp_path / name):
+        with pytest.raises(DataError, match=r"numpy\.savez\('train\.npz', x=VALUES, y=LABELS\)") as error:
+            load(place, "time_series_classification")
+    assert "(examples, timesteps, channels)" in str(error.value)
+    values, labels = np.random.default_rng(0).normal(size=(12, 9, 1)), ["rest", "walk", "run"] * 4
+    np.savez(tmp_path / "train.npz", x=values, y=labels)
+    assert load(tmp_path, "time_series_classification").class_names == ["rest", "run", "walk"]

@@ -167,25 +167,17 @@ def _remarks(look: Look) -> dict[str, str]:
         "search_strategy.score_metric": (
             f"{look.task.metric_for(is_uneven=True)} if the classes differ much in size."
         ),
-        "architecture_hyperparameters.motifs": f"Chosen for inputs of {_shape(look)}.",
+        "architecture_hyperparameters.motifs": f"Chosen for inputs of {look.shape}.",
         "architecture_hyperparameters.stem": "Pays on images of 96 pixels and more.",
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",
         "dataset.resize": "The images differ in size."
         if look.needs_resize
-        else f"The images are {_shape(look)}: a search at full size takes long.",
+        else f"The images are {look.shape}: a search at full size takes long.",
     }
     if look.section["validation_size"] is None:
         remarks["dataset.validation_size"] = "Yours has one."
     return remarks | (masks.remarks(_imbalance(look)) if look.task.is_per_pixel else {})
-
-
-def _shape(look: Look) -> str:
-    if look.is_images:
-        height, width, channels = look.dataset.input_shape
-        return f"{height}x{width} pixels, {channels} channel{'s' * (channels > 1)}"
-    timesteps, channels = look.dataset.input_shape
-    return f"{timesteps} timestep{'s' * (timesteps != 1)}, {channels} channel{'s' * (channels > 1)}"
 
 
 def _summary(look: Look) -> str:
@@ -194,7 +186,12 @@ def _summary(look: Look) -> str:
     lengths = ", of different lengths" if look.dataset.has_lengths else ""
     if look.task.is_per_pixel and masks.differ_in_size(look.dataset):
         lengths = " at the median, of different sizes"
-    return (
-        f"Found {kind}: {look.num_training} training and {len(look.dataset.validation)} validation examples, "
-        f"{look.dataset.num_classes} classes, {_shape(look)}{lengths}."
-    )
+    return f"Found {kind}: {_examples(look)}, {look.dataset.num_classes} classes, {look.shape}{lengths}."
+
+
+def _examples(look: Look) -> str:
+    """How many there are, and which of them validate."""
+    num_validation = len(look.dataset.validation)
+    if look.section["validation_size"] is None:
+        return f"{look.num_training} training and {num_validation} validation examples"
+    return f"{look.num_training + num_validation} training examples, {num_validation} of them for validation"

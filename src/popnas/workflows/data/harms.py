@@ -34,7 +34,19 @@ def warnings_of(facts: Inspected, look: Look) -> list[str]:
 
 def notes_of(look: Look) -> list[str]:
     """What is told of how data were read and hurts nothing."""
-    return [line for line in look.dataset.told if _is_harmless(line)]
+    return [line for line in look.dataset.told if _is_harmless(line)] + _drawn_validation(look)
+
+
+def _drawn_validation(look: Look) -> list[str]:
+    """That data without a validation split give training examples for it."""
+    share = look.section.get("validation_size")
+    if share is None:
+        return []
+    num_taken, num_all = len(look.dataset.validation), len(look.dataset.full_train)
+    return [
+        f"{_counted(num_taken, 'example')} of the {num_all:,} for training {_are(num_taken)} kept for "
+        f"validation, every class with its share (dataset.validation_size {share:g})."
+    ]
 
 
 def _is_harmless(line: str) -> bool:

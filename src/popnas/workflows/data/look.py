@@ -22,7 +22,7 @@ from popnas.printable import quoted
 from popnas.records import Json, part
 from popnas.seeds import derive_seed
 from popnas.tasks import Task
-from popnas.workflows.data.readings import Choose, Readings, tasks_by_shape
+from popnas.workflows.data.readings import Choose, Readings, shape_words, tasks_by_shape
 
 UNLABELLED = 255
 """What masks usually hold where nothing is labelled."""
@@ -66,6 +66,11 @@ class Look:
     def num_training(self) -> int:
         """Examples to train on."""
         return len(self.dataset.train)
+
+    @property
+    def shape(self) -> str:
+        """What networks see of an example, in words."""
+        return shape_words(self.dataset)
 
     @property
     def is_images(self) -> bool:
@@ -125,9 +130,8 @@ def _candidates(data: str, task: str | None) -> Iterator[Json]:
         if not found and (near := loading.nearly(path, sources)) is not None:
             raise DataError(f"{quoted(data)} holds no data that popnas can read as it is: {near}.")
         if not found:
-            layouts = dict.fromkeys(source.layout for source in sources if source.layout)
             raise DataError(
-                f"{quoted(data)} holds no data that popnas can read. Looked for: {'; '.join(layouts)}."
+                f"{quoted(data)} holds no data that popnas can read: {loading.found_instead(path, sources)}"
             )
         if task is not None and tasks.get(task).data not in found:
             raise DataError(

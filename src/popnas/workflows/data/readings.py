@@ -57,7 +57,7 @@ class Readings:
         Raises:
             DataError: none worked.
         """
-        words = {task: _shape(read) for task, read in found.items() if not isinstance(read, DataError)}
+        words = {task: shape_words(read) for task, read in found.items() if not isinstance(read, DataError)}
         if not words:
             raise _refusal(
                 data, {task: error for task, error in found.items() if isinstance(error, DataError)}
@@ -111,7 +111,8 @@ def _stored_as_bytes(data: str) -> bool:
     return header is not None and header.x_dtype == np.uint8
 
 
-def _shape(dataset: Dataset) -> str:
+def shape_words(dataset: Dataset) -> str:
+    """The shape of an example: "42x51 pixels, 3 channels" (width x height), "60 timesteps, 1 channel"."""
     *sides, channels = dataset.input_shape
     extent = f"{sides[1]}x{sides[0]} pixels" if len(sides) == 2 else counted(sides[0], "timestep")
     return f"{extent}, {channels} channel{'s' * (channels != 1)}"
