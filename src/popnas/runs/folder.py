@@ -142,7 +142,7 @@ class RunFolder:
         for place in self._places():
             identity.check_inside(self.path, place)
         if not files.is_named(self.journal_path):
-            listed = _runs_in(self.path)
+            listed = runs_in(self.path)
             raise RunFolderError(
                 f"{quoted(self.path)} is not the folder of a run: it has no restore/journal.jsonl."
                 + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
@@ -506,7 +506,7 @@ def check_place_of_run(logs: Path | str, name: str | None) -> None:
         _check_place(place_of_run(logs, name))
 
 
-_LOGS = Path("logs")
+LOGS = Path("logs")
 """Where runs are made, unless their place is given."""
 
 _OTHER_NAME = "or choose another place with `name`"
@@ -547,14 +547,14 @@ def _missing(path: Path) -> RunFolderError:
     near = closest(path.name, names)
     place = str(path.parent / near) if near is not None else _in_logs(path) or files.near(path)
     meant = f" Did you mean '{place}'?" if place is not None else ""
-    listed = f" {_runs_in(path.parent)}" if names else ""
+    listed = f" {runs_in(path.parent)}" if names else ""
     return RunFolderError(f"the run folder {quoted(path)} {what}.{meant}{listed}")
 
 
 def _in_logs(path: Path) -> str | None:
     """The run of that name in the folder of runs, where the name alone was given."""
-    near = closest(path.name, _run_names(_LOGS)) if path == Path(path.name) else None
-    return None if near is None else str(_LOGS / near)
+    near = closest(path.name, _run_names(LOGS)) if path == Path(path.name) else None
+    return None if near is None else str(LOGS / near)
 
 
 def _run_names(folder: Path) -> list[str]:
@@ -564,6 +564,7 @@ def _run_names(folder: Path) -> list[str]:
         return []
 
 
-def _runs_in(folder: Path) -> str:
+def runs_in(folder: Path) -> str:
+    """The latest runs in a folder, as a sentence; "" if there are none."""
     names = _run_names(folder)
     return f"Runs in {quoted(folder)}: {', '.join(names[-10:])}." if names else ""

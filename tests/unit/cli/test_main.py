@@ -192,7 +192,7 @@ def test_json_is_readable(capsys):
     [
         (["select", "-p", "x", "-k", "many"], "'-k': must be a whole number, at least 1, got 'many'."),
         (["select", "-p", "x", "-k", "0"], "'-k': must be a whole number, at least 1, got 0."),
-        (["select"], "Error: -p RUN is missing (The run)."),
+        (["select"], "Error: -p RUN is missing (The run). Write it as in -p logs/NAME."),
         (["draw"], "Error: --spec CELL is missing (The cell"),
         (["draw", "--spce", "[]"], "Error: popnas draw has no option '--spce'. Did you mean '--spec'?"),
         (["pick", "-z"], "Error: popnas pick has no option '-z'. Its options: -"),
@@ -217,6 +217,15 @@ def test_json_is_readable(capsys):
 def test_mistakes_on_the_command_line_are_in_our_words(arguments, told, capsys):
     assert room.run(arguments) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_missing_run_is_told_with_the_runs_that_there_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "second"):
+        (tmp_path / "logs" / name / "restore").mkdir(parents=True)
+    assert room.run(["evaluate", "logs/first"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Write it as in -p logs/NAME. Runs in logs: first, second." in told
 
 
 def test_every_number_of_every_command_is_refused_in_our_words(capsys):

@@ -22,7 +22,7 @@ def reword(error: click.ClickException) -> click.ClickException:
         option = error.param
         purpose = f" ({option.help.rstrip('.')})" if option.help else ""
         name = f"{option.opts[0]} {option.make_metavar(_context(error))}"
-        return click.UsageError(f"{name} is missing{purpose}.", error.ctx)
+        return click.UsageError(f"{name} is missing{purpose}.{_runs(option)}", error.ctx)
     if isinstance(error, click.NoSuchOption):
         return _no_such_option(error)
     if isinstance(error, click.UsageError) and (found := _EXTRA.fullmatch(error.message)):
@@ -43,6 +43,15 @@ def with_options(text: str, command: click.Command | None) -> str:
     given = [param for param in command.params if isinstance(param, click.Option)] if command else []
     options = {param.name: max(param.opts, key=len) for param in given}
     return _ARGUMENT.sub(lambda found: options.get(found[1], found[0]), text)
+
+
+def _runs(option: click.Option) -> str:
+    """How an option for a run is written, and the runs that there are; "" for another option."""
+    if option.metavar != "RUN":
+        return ""
+    from popnas.runs.folder import LOGS, runs_in
+
+    return f" Write it as in {option.opts[0]} {LOGS}/NAME. {runs_in(LOGS)}".rstrip()
 
 
 def _no_such_option(error: click.NoSuchOption) -> click.UsageError:
