@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from popnas import report
 from popnas.report.figures import FIGURES, ordered
@@ -52,6 +54,12 @@ def data(runs: dict[str, RunFolder]) -> dict[str, RunData]:
     return {kind: RunData.of(folder, folder.state()) for kind, folder in runs.items()}
 
 
+def is_cut_off(figure: Figure) -> bool:
+    """Whether the title of a figure is wider than it."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    return any(text.get_window_extent(renderer).x1 > figure.bbox.x1 for text in figure.texts)
+
+
 @pytest.mark.parametrize("name", FIGURES.names())
 def test_a_figure_paints_from_every_run_it_applies_to(name: str, data: dict[str, RunData]) -> None:
     plot = FIGURES.get(name)
@@ -65,6 +73,7 @@ def test_a_figure_paints_from_every_run_it_applies_to(name: str, data: dict[str,
         figure = plot.figure(info)
         assert figure.axes
         assert any(axes.has_data() for axes in figure.axes)
+        assert not is_cut_off(figure)
     assert applies, "no kind of run shows this figure: it is not tested"
     assert "everything failed" not in applies or name == "time_spent"
 

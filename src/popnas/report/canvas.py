@@ -98,8 +98,12 @@ def panels(
     total_width = margins.left + num_columns * width + (num_columns - 1) * gap + margins.right
     total_height = margins.top + num_rows * height + (num_rows - 1) * margins.row_gap + margins.bottom
     figure = Figure(figsize=(total_width, total_height), dpi=DPI)
-    FigureCanvasAgg(figure)
-    figure.text(0.14 / total_width, 1 - 0.14 / total_height, title, size=12, weight="bold", va="top")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    heading = figure.text(0, 1 - 0.14 / total_height, title, size=12, weight="bold", va="top")
+    # A few panels may be narrower than what stands above them.
+    total_width = max(total_width, heading.get_window_extent(renderer).width / DPI + 2 * 0.14)
+    figure.set_figwidth(total_width)
+    heading.set_x(0.14 / total_width)
     rows = []
     for row in range(num_rows):
         y = margins.bottom + (num_rows - 1 - row) * (height + margins.row_gap)
@@ -198,12 +202,13 @@ def encode(figure: Figure, kind: str = "png", *, dpi: int = DPI) -> bytes:
 
 
 def step_colours(steps: Sequence[int]) -> dict[int, str]:
-    """A colour per step, dark to light along viridis (without its pale end, which fades on white)."""
+    """A colour per step, dark to light along plasma up to where dots can still be told from white (in a dark
+    report, which turns light and dark round, from black)."""
     from matplotlib import colormaps
 
-    ramp = colormaps["viridis"]
+    ramp = colormaps["plasma"]
     last = max(len(steps) - 1, 1)
-    return {step: to_hex(ramp(0.8 * place / last)) for place, step in enumerate(steps)}
+    return {step: to_hex(ramp(0.6 * place / last)) for place, step in enumerate(steps)}
 
 
 def encode_painted(paint: Callable[[], Figure], kind: str = "png", *, dpi: int = DPI) -> bytes:

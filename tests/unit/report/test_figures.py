@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from popnas.cells import Cell
-from popnas.report import durations, hypervolumes
+from popnas.report import canvas, durations, hypervolumes
 from popnas.report.figures import (
     FIGURES,
     cost_correlations,
@@ -171,3 +173,27 @@ def test_a_legend_over_points_has_a_ground(make_run: MakeRun) -> None:
     figure = FIGURES.get("predicted_real").figure(info)
     legends = [legend for axes in figure.axes if (legend := axes.get_legend()) is not None]
     assert legends and all(legend.get_frame_on() for legend in legends)
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 5, 8])
+def test_the_dots_of_every_step_can_be_told_from_the_paper(num_steps):
+    """Contrast of at least 3 to 1 (WCAG 2.2, 1.4.11), and no two steps alike."""
+    colours = canvas.step_colours(range(num_steps))
+    assert min(map(contrast, colours.values())) >= 3.0
+    assert len(set(colours.values())) == num_steps
+
+
+def test_a_single_candidate_is_seen_among_the_predictions(make_run: MakeRun) -> None:
+    info = predictions.compute(data(make_run(blocks=2, num_candidates=700)))
+    assert info is not None
+    figure = FIGURES.get("predictions").figure(info)
+    (counts,) = figure.axes[0].collections
+    assert contrast(counts.to_rgba(1.0)) >= 1.5
+
+
+def contrast(colour: Any) -> float:
+    """Of a colour to white, as WCAG 2.2 defines it."""
+    red, green, blue = (
+        value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)
+    )
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)

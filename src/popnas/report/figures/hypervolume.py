@@ -42,9 +42,16 @@ def paint(info: HypervolumeSteps) -> Figure:
     )
     so_far = [item.so_far for item in info.steps]
     axes.plot(steps, so_far, "o-", color=canvas.INK, label="all cells so far")
-    for step, value in zip(steps, so_far, strict=True):
+    for step, value, after in zip(steps, so_far, [*so_far[1:], so_far[-1]], strict=True):
+        # Beside a line that rises from the point, not under it.
+        is_rising = after > value
         axes.annotate(
-            f"{value:.3f}", (step, value), (0, 5), textcoords="offset points", ha="center", size=8.5
+            f"{value:.3f}",
+            (step, value),
+            (-3 if is_rising else 0, 5),
+            textcoords="offset points",
+            ha="right" if is_rising else "center",
+            size=8.5,
         )
     axes.set(xlabel="step (blocks per cell)", ylabel="hypervolume (0 to 1)", xticks=steps, ylim=(0, 1.12))
     axes.set_xlim(min(steps) - 0.6, max(steps) + 0.6)

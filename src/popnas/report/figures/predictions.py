@@ -18,9 +18,18 @@ from popnas.report.fronts import Dimension, dimensions, label_axis
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
+    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
 _NUM_BINS = 70
+
+
+def _shades() -> ListedColormap:
+    """Greys from one that a single candidate is seen in on white."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["Greys"](np.linspace(0.4, 1.0, 256)))
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,11 @@ def paint(info: PredictionGrids) -> Figure:
             axes.use_sticky_edges = False  # a point at the edge of the grid must not be cut in half
             grid = np.ma.masked_equal(item.counts.T, 0)
             axes.pcolormesh(
-                item.x_edges, item.y_edges, grid, norm=LogNorm(1, max(item.counts.max(), 2)), cmap="Greys"
+                item.x_edges,
+                item.y_edges,
+                grid,
+                norm=LogNorm(1, max(item.counts.max(), 2)),
+                cmap=_shades(),
             )
             axes.plot(*item.front.T, "o", color=canvas.VERMILION, ms=4.5, mew=0, label="selected front")
             if len(item.exploration):

@@ -68,7 +68,7 @@ def paint(info: StepBoxes) -> Figure:
         colour = _COLOURS.get(panel.objective, canvas.MUTED)
         for step, values in panel.values.items():
             beside = step + 0.08 + jitter.uniform(0, 0.3, len(values))
-            axes.plot(beside, values, ".", ms=4, color=colour, alpha=0.45, mew=0)
+            axes.plot(beside, values, "o", ms=3.5, color=colour, alpha=0.7, mew=0)
         axes.boxplot(
             groups,
             positions=[step - 0.17 for step in steps],
