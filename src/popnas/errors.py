@@ -27,6 +27,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from popnas.printable import shortened
@@ -175,6 +176,21 @@ class StorageError(PopnasError):
     def __init__(self, message: str, *, is_wrong_place: bool = False) -> None:
         super().__init__(message)
         self.exit_status = 2 if is_wrong_place else 1
+
+
+_WORDS: dict[type, str] = {Integral: "a whole number", str: "a text"}
+
+
+def must_be(value: object, kind: type, what: str, *, may_be_none: bool = True) -> None:
+    """Refuse what a program hands over of another type than it is to be; True and False are no numbers.
+
+    Raises:
+        UserError: likewise.
+    """
+    if (value is None and may_be_none) or (isinstance(value, kind) and not isinstance(value, bool)):
+        return
+    expected = _WORDS.get(kind, f"a {kind.__name__}") + " or None" * may_be_none
+    raise UserError(f"{what} must be {expected}, got {shortened(repr(value))} ({type(value).__name__}).")
 
 
 def closest(value: object, choices: Iterable[str]) -> str | None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
-from popnas.errors import closest
+from popnas.errors import UserError, closest
+from popnas.printable import shortened
 from popnas.records import JsonValue
 
 TEXT_LIMIT = 64 * 2**20
@@ -60,6 +61,19 @@ class UnreadableError(OSError):
 
     def __str__(self) -> str:
         return str(self.args[1]) if len(self.args) > 1 else super().__str__()
+
+
+def given(path: object, what: str) -> Path:
+    """The path that a program hands over.
+
+    Raises:
+        UserError: neither a text nor a `pathlib.Path`, or an empty text, which would be the folder one is in.
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if isinstance(text, str) and text:
+        return Path(text)
+    shown = repr(path) if isinstance(path, str) else f"{shortened(repr(path))} ({type(path).__name__})"
+    raise UserError(f"{what} is given as a text or a pathlib.Path, got {shown}.")
 
 
 def user_path(text: str | Path) -> Path:

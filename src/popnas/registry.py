@@ -103,7 +103,7 @@ class Registry(Generic[T]):
             UnknownNameError: no part bears it; the message lists the choices.
         """
         self._discover()
-        if name not in self._parts:
+        if not isinstance(name, str) or name not in self._parts:
             choices = self.names()
             raise UnknownNameError(
                 f"unknown {self.family} '{name}'.{nearest(name, choices)} Choose one of: {', '.join(choices)}"

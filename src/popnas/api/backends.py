@@ -179,7 +179,7 @@ def check_name(name: Any) -> str:
     Raises:
         UserError: there is none of that name.
     """
-    if name not in BACKENDS:
+    if not isinstance(name, str) or name not in BACKENDS:
         raise UserError(
             f"backend must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}.{nearest(name, BACKENDS)}"
         )

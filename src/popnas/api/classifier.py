@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from popnas import tasks
+from popnas import files, tasks
 from popnas.api import arrays, fitting, model_files, targets
 from popnas.api.arrays import Examples, InputError
 from popnas.api.fitting import TrainingData
@@ -182,7 +182,7 @@ class PopnasClassifier(ClassifierMixin, BaseEstimator):
             UserError: the folder holds files, or cannot be written.
         """
         check_is_fitted(self)
-        target = Path(folder).expanduser()
+        target = files.user_path(files.given(folder, "the folder to export to"))
         self.model_.files.write(target)
         return target
 

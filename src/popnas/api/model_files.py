@@ -91,7 +91,7 @@ def read(path: Path | str) -> ModelFiles:
     Raises:
         UserError: no model is there; the message says what is.
     """
-    place = files.user_path(path)
+    place = files.user_path(files.given(path, "the model"))
     if place.suffix == ".onnx":
         if not place.is_file():
             raise RunFolderError(f"the ONNX file {quoted(place)} {files.missing(place)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from popnas import files, objectives
-from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, nearest
+from popnas.errors import MissingExtraError, RunFolderError, UnknownNameError, UserError, must_be, nearest
 from popnas.evaluation import Evaluation
 from popnas.printable import counted, quoted
 from popnas.records import Json
@@ -46,7 +46,7 @@ class Run:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.folder = RunFolder.open(Path(path).expanduser())
+        self.folder = RunFolder.open(files.user_path(files.given(path, "the run folder")))
         self.state: RunState = self.folder.state()
 
     def __repr__(self) -> str:
@@ -87,6 +87,7 @@ class Run:
             UnknownNameError: there is no such table (yet).
             MissingExtraError: pandas is not installed.
         """
+        must_be(name, str, "the name of a table", may_be_none=False)
         pandas = _pandas()
         stem = name.removesuffix(".csv")
         if stem in self._views:

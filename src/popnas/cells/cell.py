@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from popnas.cells.canonical import canonical_blocks
 from popnas.cells.text import RESERVED, format_blocks, is_operator_name, parse_blocks
-from popnas.errors import CellSyntaxError
+from popnas.errors import CellSyntaxError, UserError
+from popnas.printable import shortened
 
 # Inputs are kept as 16-bit integers in bulk arrays.
 _FARTHEST_LOOKBACK = -9999
@@ -48,7 +49,13 @@ class Cell:
     blocks: tuple[Block, ...] = ()
 
     def __post_init__(self) -> None:
-        checked = tuple(_checked_block(index, fields) for index, fields in enumerate(self.blocks))
+        try:
+            checked = tuple(_checked_block(index, fields) for index, fields in enumerate(self.blocks))
+        except TypeError:
+            raise UserError(
+                "a cell is made of blocks (in1, op1, in2, op2), or of a text by Cell.parse(text), got "
+                f"{shortened(repr(self.blocks))} ({type(self.blocks).__name__})."
+            ) from None
         object.__setattr__(self, "blocks", checked)
 
     @classmethod

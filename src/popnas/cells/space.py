@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 
 from popnas.cells.cell import Block, Cell
 from popnas.cells.text import RESERVED, is_operator_name
-from popnas.errors import CellSyntaxError, UserError, nearest
+from popnas.errors import CellSyntaxError, UserError, must_be, nearest
+from popnas.printable import shortened
 
 NO_BLOCK = (0, -1, 0, -1)
 
@@ -29,6 +31,8 @@ class SearchSpace:
     """
 
     def __init__(self, operators: Iterable[str], num_blocks: int, lookback_depth: int) -> None:
+        if not isinstance(operators, Iterable):
+            raise UserError(f"`operators` must be several names, got {shortened(repr(operators))}.")
         self.operators: tuple[str, ...] = tuple(sorted(set(operators)))
         self.num_blocks = num_blocks
         self.lookback_depth = lookback_depth
@@ -41,6 +45,7 @@ class SearchSpace:
                     f"ends and without any of {' '.join(RESERVED)}"
                 )
         for value, what in ((num_blocks, "number of blocks"), (lookback_depth, "lookback depth")):
+            must_be(value, Integral, f"the {what}", may_be_none=False)
             if value < 1:
                 raise UserError(f"the {what} must be at least 1, but is {value}")
 

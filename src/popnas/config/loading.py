@@ -18,7 +18,7 @@ from popnas.config.declarations import NAMES_OF
 from popnas.config.names import NameRules
 from popnas.config.plain import plain
 from popnas.config.run_config import RunConfig
-from popnas.errors import ConfigError, Problem, closest
+from popnas.errors import ConfigError, Problem, UserError, closest, must_be
 from popnas.printable import quoted
 from popnas.records import Json, part
 
@@ -189,8 +189,13 @@ def _nothing_there(name: str, presets: list[str], *, is_whole: bool) -> str:
 
 
 def _apply_sets(document: _Document, sets: Sequence[str]) -> list[Problem]:
+    if isinstance(sets, str) or not isinstance(sets, Sequence):
+        raise UserError(
+            f"`sets` must be a list of texts 'section.key=value', got {messages.show(plain(sets))}."
+        )
     problems = []
     for change in sets:
+        must_be(change, str, "each of `sets`", may_be_none=False)
         key, equals, text = change.partition("=")
         path = tuple(key.strip().split("."))
         if not equals or not all(path):

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from popnas import files
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
-from popnas.errors import JournalError, RunFolderError, closest
+from popnas.errors import JournalError, RunFolderError, closest, must_be
 from popnas.printable import counted, quoted
 from popnas.records import Json, part
 from popnas.runs import artifacts, identity, told
@@ -62,7 +62,7 @@ class RunFolder:
     """The paths of one run. Folders beside `restore` are made by whoever writes into them."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = files.given(path, "the run folder")
         self._start: Event | None = None
         self._data_path: str | None = None
         self._state = RunState()
@@ -461,6 +461,7 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
     Raises:
         RunFolderError: a name that leads elsewhere, or would break every line that tells where the run is.
     """
+    must_be(name, str, "`name`")
     if name is None:
         name = datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
@@ -475,7 +476,7 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
     wrong = wrong_with(name)
     if wrong is not None:
         raise RunFolderError(f"`name` '{name[:40]}' {wrong}: take a name such as 'first'.")
-    return Path(logs) / name
+    return files.given(logs, "`logs`, the folder of all runs,") / name
 
 
 def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunFolder]) -> RunFolder:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas import files
 from popnas.cells import SearchSpace, bulk
+from popnas.command_lines import as_typed
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import CandidateFailed, DataError, PopnasError, UserError
 from popnas.evaluators._stored_arrays import StoredArrays
@@ -24,6 +26,9 @@ FORMAT = "popnas table of cells 1"
 WORKED = -1
 """Where a training did not fail; else the position in `CandidateFailed.KINDS`."""
 _REMEDY = "Put back the file as `popnas bench build` wrote it, or build it again."
+_EXPECTED = "Give a file that `popnas bench build` wrote."
+NAME = "table.npz"
+"""Of a table in the folder in which it is built."""
 _MOST_BLOCKS, _MOST_LOOKBACKS = 32, 16
 
 
@@ -99,6 +104,7 @@ def read(path: Path) -> CellTable:
     Raises:
         DataError: no readable file, no table, or one whose arrays contradict one another.
     """
+    _check_there(path)
     members = NpzMembers(path, _REMEDY, _REMEDY)
     names = [item.name for item in fields(CellTable)]
     missing = [name for name in ("format", *names) if name not in members.names]
@@ -106,7 +112,7 @@ def read(path: Path) -> CellTable:
         found = "" if "format" in missing else f" (it says {str(members.read('format'))[:60]!r})"
         raise DataError(
             f"{quoted(path)} is no table of cells of a format that this popnas reads ({FORMAT!r}){found}. "
-            "Give a file that `popnas bench build` wrote."
+            f"{_EXPECTED}"
         )
     if missing:
         raise DataError(f"{quoted(path)} lacks the arrays {', '.join(missing)}. {_REMEDY}")
@@ -115,6 +121,19 @@ def read(path: Path) -> CellTable:
     if fault is not None:
         raise DataError(f"{quoted(path)}: {fault} {_REMEDY}")
     return table
+
+
+def _check_there(path: Path) -> None:
+    """Raises DataError where no file is, with what lies there or near."""
+    if files.is_folder(path) and files.exists(path / NAME):
+        raise DataError(f"{quoted(path)} is a folder. Give the table in it: {quoted(path / NAME)}")
+    if files.is_folder(path):
+        raise DataError(
+            f"{quoted(path)} is a folder without a {NAME}. {_EXPECTED} One that is unfinished goes on with: "
+            f"{as_typed('bench', 'build', '-r', path)}"
+        )
+    if not files.exists(path):
+        raise DataError(f"the table {quoted(path)} {files.missing(path)} {_EXPECTED}")
 
 
 _SHAPES: Mapping[str, tuple[str, str]] = {

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
-from popnas.errors import UserError, nearest
+from popnas.errors import UserError, must_be, nearest
 
 NUM_CELLS = 5
 _SOURCES = ("best", "front")
@@ -25,6 +26,9 @@ class StageChanges:
     test_batch_size: int | None = None
     train_strategy: str | None = None
     sets: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        _check(self, numbers=("batch_size", "test_batch_size"), texts=("train_strategy",))
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,14 @@ class CellChoice:
     has_references: bool = False
 
     def __post_init__(self) -> None:
+        _check(self, numbers=("num_cells",), texts=("cell", "source", "params"))
         if self.source not in (None, *_SOURCES):
             near = nearest(self.source or "", _SOURCES)
             raise UserError(
                 f"`source` must be one of {', '.join(map(repr, _SOURCES))}, got {self.source!r}.{near}"
             )
+        if self.num_cells is not None and self.num_cells < 1:
+            raise UserError(f"`num_cells` must be at least 1, got {self.num_cells}.")
         if self.cell is not None and (self.num_cells, self.source) != (None, None):
             raise UserError(
                 "`cell` trains the one cell that is given; leave out `num_cells` and `source`, or `cell`."
@@ -81,3 +88,13 @@ class NetworkChoice:
     motifs: int | None = None
     normal_cells: int | None = None
     filters: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self, numbers=("motifs", "normal_cells", "filters"), texts=("cell",))
+
+
+def _check(choice: object, *, numbers: Sequence[str], texts: Sequence[str]) -> None:
+    """Raises UserError: a field holds something else."""
+    for names, kind in ((numbers, Integral), (texts, str)):
+        for name in names:
+            must_be(getattr(choice, name), kind, f"`{name}`")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from popnas import networks, tasks
+from popnas import files, networks, tasks
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
@@ -81,7 +81,7 @@ def evaluate(
             test split that the training data have not.
     """
     forks.check("evaluation")
-    found = find_models(Path(path), model, top=top)
+    found = find_models(files.given(path, "the folder of a run or of a model"), model, top=top)
     read_data_from(found, sets)
     told: set[str] = set()
     return [_evaluate(folder, tell, told) for folder in found]
@@ -102,7 +102,8 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
         return found
     if model is None:
         return [_best_model(run)]
-    found = [folder for folder in map(ModelFolder, _places(run, Path(model))) if folder.is_finished]
+    asked = _places(run, files.given(model, "`model`"))
+    found = [folder for folder in map(ModelFolder, asked) if folder.is_finished]
     if not found:
         places = [folder.path.relative_to(run.path) for folder in _models_in(run)]
         # The name alone is enough where it is found.
@@ -138,8 +139,8 @@ def _models_in(run: RunFolder) -> list[ModelFolder]:
     """The finished models of a run: the search's, the selection's in order, the final ones."""
     selected = sorted(run.model_selection.glob("*/model.json"), key=_order)
     final = [run.final_training / "model.json", *sorted(run.final_training.glob("*/model.json"))]
-    files = [run.best_model / "model.json", *selected, *final]
-    return [ModelFolder(file.parent) for file in files if file.is_file() and file.parent.name != "deploy"]
+    described = [run.best_model / "model.json", *selected, *final]
+    return [ModelFolder(file.parent) for file in described if file.is_file() and file.parent.name != "deploy"]
 
 
 def _order(file: Path) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from popnas import executors, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
-from popnas.errors import ExportError
+from popnas.errors import ExportError, must_be
 from popnas.evaluators.training import fits
 from popnas.events import (
     EpochFinished,
@@ -94,6 +94,8 @@ def train(
         ExportError: no ONNX file reproduces the network; its weights are kept.
     """
     forks.check("final training")
+    must_be(network, NetworkChoice, "`network`", may_be_none=False)
+    must_be(changes, StageChanges, "`changes`", may_be_none=False)
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
     path = requests.stage_folder(folder.final_training, name)

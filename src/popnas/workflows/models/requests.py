@@ -10,7 +10,7 @@ from popnas import evaluators
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
-from popnas.errors import ConfigError, Problem, UserError
+from popnas.errors import ConfigError, Problem, UserError, must_be
 from popnas.export.description import MOST_BLOCKS
 from popnas.operators import parse as parse_operator
 from popnas.printable import quoted
@@ -145,6 +145,7 @@ def stage_folder(parent: Path, name: str | None) -> Path:
     Raises:
         UserError: a name that cannot be a folder's here.
     """
+    must_be(name, str, "`name`")
     if name is None:
         return parent
     if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):

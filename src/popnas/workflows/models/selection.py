@@ -18,7 +18,7 @@ from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import ExecutorConfig, RunConfig, Source
 from popnas.datasets import Dataset
-from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError
+from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError, must_be
 from popnas.evaluation import metric_title
 from popnas.evaluators.training import fits, shared_data, training_data
 from popnas.evaluators.training.placing import num_workers
@@ -142,6 +142,8 @@ def select(
         PopnasError: every model failed.
     """
     forks.check("model selection")
+    must_be(cells, CellChoice, "`cells`", may_be_none=False)
+    must_be(changes, StageChanges, "`changes`", may_be_none=False)
     allowed = None if cells.params is None else macro_variants.parse_params_range(cells.params)
     folder = RunFolder.open(run)
     base = requests.run_config(folder)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from popnas import evaluators, executors, resources
+from popnas import evaluators, executors, files, resources
 from popnas.config import RunConfig
 from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Curve
@@ -91,7 +91,7 @@ def resume(path: Path | str, *, tell: Listen = nobody) -> BuildResult:
         UserError: no such folder, locked by another process, or other data.
     """
     forks.check("building a table")
-    folder = BuildFolder(Path(path))
+    folder = BuildFolder(files.given(path, "the folder of the table"))
     started = folder.read().started
     job = _Building(folder, load_config(started.config), started.request, tell)
     with folder.lock():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from popnas.evaluation import Curve
+from popnas.evaluators.table.stored import NAME
 from popnas.records import Json, Record
 from popnas.runs.journal import Event
 from popnas.workflows.tables.journal_folder import JournalFolder
@@ -66,7 +67,7 @@ class BuildFolder(JournalFolder[Built]):
     @property
     def table(self) -> Path:
         """The table, once it is whole."""
-        return self.path / "table.npz"
+        return self.path / NAME
 
     def of_start(self, event: Event) -> Built:
         """See `JournalFolder`."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from popnas.command_lines import as_typed
 from popnas.errors import DataError, PopnasError
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
@@ -145,5 +146,22 @@ def test_a_file_that_is_no_table_is_refused(table: CellTable, tmp_path: Path) ->
         with pytest.raises(DataError, match="Put back the file as `popnas bench build` wrote it") as found:
             stored.read(path)
         assert str(path) in str(found.value) and "savez" not in str(found.value)
-    with pytest.raises(DataError, match=r"does not exist|No such file"):
-        stored.read(tmp_path / "nowhere.npz")
+
+
+def told_of(path: Path) -> str:
+    with pytest.raises(DataError) as found:
+        stored.read(path)
+    return str(found.value)
+
+
+def test_where_no_table_is_what_is_there_is_named(table: CellTable, tmp_path: Path) -> None:
+    built, unfinished = tmp_path / "built", tmp_path / "unfinished"
+    for folder in (built, unfinished):
+        folder.mkdir()
+    stored.write(built / stored.NAME, table)
+    given = told_of(built).rpartition("Give the table in it: ")[2]
+    assert stored.read(Path(given)).sha256 == table.sha256
+    assert f"goes on with: {as_typed('bench', 'build', '-r', unfinished)}" in told_of(unfinished)
+    mistyped = told_of(built / "tabel.npz")
+    assert "does not exist" in mistyped and "table.npz" in mistyped.partition("Did you mean")[2]
+    assert "`popnas bench build` wrote" in mistyped

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from popnas import evaluators, executors
+from popnas import evaluators, executors, files
 from popnas.errors import PopnasError, UserError
 from popnas.evaluators import Evaluator
 from popnas.evaluators.nasbench201 import stored
@@ -90,7 +90,7 @@ def resume(path: Path | str, *, workers: int | None = None, tell: Listen = nobod
         PopnasError: a search failed.
     """
     forks.check("a comparison")
-    folder = ComparisonFolder(Path(path))
+    folder = ComparisonFolder(files.given(path, "the folder of the comparison"))
     with folder.lock():
         compared = folder.read()
         evaluator = _checked(Path(compared.started.table), compared.started.request, tell)
