@@ -13,6 +13,7 @@ Standing = Literal["queued", "running", "stopping", "elsewhere", "finished", "st
 RunName = Annotated[str, Field(pattern=f"^{RUN_NAME}$", description="The run's name.")]
 CellText = Annotated[str, Field(min_length=2, max_length=4000, description="A cell, as journals write it.")]
 Count = Annotated[int, Field(ge=1, le=10_000)]
+Positive = Annotated[float, Field(gt=0, le=1e15)]
 Document = dict[str, JsonValue]
 """A configuration, whole or partial, as a JSON object."""
 
@@ -144,12 +145,8 @@ class NewSelection(Body):
     num_cells: Count | None = None
     source: Literal["best", "front"] | None = None
     cell: CellText | None = None
-    params: tuple[Annotated[float, Field(gt=0, le=1e15)], Annotated[float, Field(gt=0, le=1e15)]] | None = (
-        None
-    )
+    params: Annotated[tuple[Positive, Positive], Field(strict=False)] | None = None
     config: Document | None = None
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class NewTraining(Body):

@@ -23,7 +23,8 @@ def piece(folder: Path, name: str, start: int, limit: int) -> LogPiece:
         data = file.read(limit)
     if start < 0 < begin:
         cut = data.find(b"\n") + 1
-        begin, data = begin + cut, data[cut:]
+        if cut < len(data):
+            begin, data = begin + cut, data[cut:]
     if begin + len(data) < size or not data.endswith(b"\n"):
         # The rest of a line comes with the next piece, unless the line alone is longer than one.
         data = data[: data.rfind(b"\n") + 1] or (data if len(data) == limit else b"")

@@ -1,0 +1,417 @@
+"""What the API answers, and what it starts."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from popnas.errors import UserError
+from popnas.server.access.settings import ServerSettings, Webhook, make_state_folder, names_of, own_token
+from popnas.server.answers import Checked
+from popnas.server.jobs.record import RunJob
+from popnas.server.watching.feeds import Feed
+from popnas.server.watching.logs import piece
+from popnas.server.webhooks import Webhooks, signature
+
+from .conftest import TOKEN, Served, evaluations, make_run, served
+
+
+@pytest.fixture
+def idle(server: Served, monkeypatch) -> Served:
+    """A server that queues jobs and starts none, and takes every configuration for right."""
+    monkeypatch.setattr(server.services.jobs, "tick", lambda: None)
+    checked = Checked(is_valid=True, problems=[], warnings=[])
+    monkeypatch.setattr(server.services.checker, "check", lambda document: checked)
+    return server
+
+
+def test_runs_are_listed_with_what_they_came_to(server):
+    make_run(server.root / "one", 12)
+    make_run(server.root / "a name with spaces", 3)
+    (server.root / "no_run").mkdir()
+    found = server.ask("GET", "/api/runs").json()
+    (run,) = found["runs"]
+    best = max(evaluations(12), key=lambda item: item.score)
+    assert run["name"] == "one" and run["state"] == "stopped" and run["can_resume"]
+    assert (run["num_networks"], run["best_score"], run["best_cell"]) == (12, best.score, best.cell)
+    assert (run["data"], run["task"], run["num_steps"]) == ("digits", "image_classification", 4)
+
+
+def test_candidates_are_read_from_where_the_reader_is(server):
+    make_run(server.root / "one", 25)
+    first = server.ask("GET", "/api/runs/one/candidates?limit=10").json()
+    rest = server.ask("GET", f"/api/runs/one/candidates?after={first['next']}").json()
+    assert (first["next"], first["total"], len(rest["rows"])) == (10, 25, 15)
+    assert first["epoch"] == rest["epoch"]
+    rows = [dict(zip(first["columns"], row, strict=True)) for row in first["rows"] + rest["rows"]]
+    assert [row["cell"] for row in rows] == [item.cell for item in evaluations(25)]
+    assert [row["score"] for row in rows] == [item.score for item in evaluations(25)]
+    assert [row["number"] for row in rows] == list(range(25))
+
+
+def streamed(
+    server: Served, path: str, headers: dict[str, str] | None = None
+) -> Iterator[tuple[str, str, Any]]:
+    """The events of a stream: kind, id, data."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    given = {"Host": f"localhost:{server.port}", "Authorization": f"Bearer {TOKEN}", **(headers or {})}
+    try:
+        connection.request("GET", path, headers=given)
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.getheader("content-type").startswith("text/event-stream")
+        fields: dict[str, str] = {}
+        while line := answer.fp.readline():
+            # Chunked: lines that are no field are sizes.
+            name, _, value = line.decode().rstrip("\r\n").partition(": ")
+            if name in ("event", "id", "data"):
+                fields[name] = value
+            elif not line.strip() and "data" in fields:
+                yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
+                fields = {}
+    finally:
+        connection.close()
+
+
+def until(events: Iterator[tuple[str, str, Any]], kind: str) -> tuple[str, Any]:
+    return next((mark, data) for found, mark, data in events if found == kind)
+
+
+def test_a_stream_loses_nothing_when_it_breaks_off(server):
+    run = make_run(server.root / "one", 5)
+    events = streamed(server, "/api/runs/one/events")
+    start = until(events, "start")[1]
+    mark, rows = until(events, "candidates")
+    assert [row[0] for row in rows] == [0, 1, 2, 3, 4]
+    events.close()
+    more = evaluations(9)[5:]
+    with run.journal as journal:
+        for item in more[:2]:
+            journal.append("evaluation", item.content(), {})
+    again = streamed(server, "/api/runs/one/events", {"Last-Event-ID": mark})
+    kind, _, rows = next(again)
+    assert kind == "candidates" and [row[0] for row in rows] == [5, 6]
+    with run.journal as journal:
+        for item in more[2:]:
+            journal.append("evaluation", item.content(), {})
+    seen: list[int] = []
+    while len(seen) < 2:
+        seen += [row[0] for row in until(again, "candidates")[1]]
+    assert seen == [7, 8]
+    again.close()
+    # A mark of another journal, or none at all, begins anew.
+    for wrong in ("1.3", "x", f"{start['epoch']}.999"):
+        other = streamed(server, "/api/runs/one/events", {"Last-Event-ID": wrong})
+        assert next(other)[0] == "start"
+        other.close()
+
+
+def test_many_watch_one_run_and_all_see_all(server):
+    run = make_run(server.root / "one", 3)
+    items = evaluations(40)[3:]
+    counts: list[int] = []
+
+    def watch() -> None:
+        events, seen = streamed(server, "/api/runs/one/events"), list[int]()
+        for kind, _, rows in events:
+            seen += [row[0] for row in rows] if kind == "candidates" else []
+            if len(seen) >= 40:
+                break
+        events.close()
+        assert seen == list(range(40))
+        counts.append(len(seen))
+
+    threads = [threading.Thread(target=watch) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    with run.journal as journal:
+        for item in items:
+            journal.append("evaluation", item.content(), {})
+            time.sleep(0.01)
+    for thread in threads:
+        thread.join(30)
+    assert counts == [40] * 12
+
+
+def test_a_journal_that_is_damaged_is_told_and_harms_no_other(server):
+    make_run(server.root / "good")
+    bad = make_run(server.root / "bad")
+    lines = bad.journal_path.read_bytes().splitlines(keepends=True)
+    bad.journal_path.write_bytes(b"".join([*lines[:3], b"{}\n", *lines[4:]]))
+    states = {run["name"]: run["state"] for run in server.ask("GET", "/api/runs").json()["runs"]}
+    assert states == {"good": "stopped", "bad": "damaged"}
+    assert "line 4" in server.ask("GET", "/api/runs/bad").json()["problem"]
+    assert server.ask("GET", "/api/runs/bad/results").status in (400, 503)
+
+
+def test_a_replaced_journal_begins_anew(tmp_path, quick_disk):
+    run = make_run(tmp_path / "one", 5)
+    feed = Feed(run.path)
+    feed.refresh()
+    epoch = feed.epoch
+    other = make_run(tmp_path / "two", 3, seed=1)
+    run.journal_path.write_bytes(other.journal_path.read_bytes())
+    feed.refresh()
+    assert feed.epoch != epoch and len(feed.rows) == 3
+
+
+def test_what_a_search_is_started_with(idle):
+    config = {"dataset": {"type": "image_classification", "name": "digits"}}
+    answer = idle.ask("POST", "/api/runs", {"name": "new", "config": config, "confirm": True})
+    assert answer.status == 201 and answer.json()["state"] == "queued"
+    (job,) = idle.services.jobs.all()
+    assert job.arguments[:4] == ("search", f"--logs={idle.root}", "--name=new", "--confirm")
+    assert job.arguments[4] == "-j" and json.loads(Path(job.arguments[5]).read_text()) == config
+    assert idle.ask("GET", "/api/runs/new").json()["state"] == "queued"
+    assert idle.ask("POST", "/api/runs", {"name": "new", "config": config}).status == 409
+    make_run(idle.root / "there")
+    assert idle.ask("POST", "/api/runs", {"name": "there", "config": config}).status == 409
+    assert [job["state"] for job in idle.ask("POST", "/api/runs/new/stop").json()] == ["stopped"]
+
+
+def test_a_search_without_a_name_gets_one_of_its_own(idle):
+    names = {idle.ask("POST", "/api/runs", {"config": {}}).json()["run"] for _ in range(3)}
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize(
+    ("stage", "body", "expected"),
+    [
+        ("select", {"num_cells": 3, "source": "front"}, ["-k3", "--from=front"]),
+        ("select", {"params": [1000, 2e6]}, ["--params=1000;2000000"]),
+        ("train", {"motifs": 2, "normal_cells": 1, "filters": 8}, ["-m2", "-n1", "-f8"]),
+        ("train", {"cell": "[(-1,identity,-1,identity)]"}, ["--spec=[(-1, identity, -1, identity)]"]),
+        ("evaluate", {"all_selected": True}, ["--top"]),
+        ("resume", None, None),
+    ],
+)
+def test_what_the_stages_are_started_with(idle, stage, body, expected):
+    run = make_run(idle.root / "one")
+    answer = idle.ask("POST", f"/api/runs/one/{stage}", body)
+    assert answer.status == 202, answer.body
+    (job,) = idle.services.jobs.all()
+    if stage == "resume":
+        assert job.arguments == ("search", f"-r{run.path}")
+    else:
+        assert list(job.arguments) == [stage, f"-p{run.path}", *expected]
+    assert idle.ask("POST", f"/api/runs/one/{stage}", body).status == 409
+
+
+def test_the_commands_are_understood_by_the_command_line(idle):
+    """Each option of the lists above is one that the command has."""
+    from popnas.cli.main import cli
+
+    make_run(idle.root / "one")
+    bodies = {
+        "select": {"num_cells": 3, "source": "best", "params": [1, 2], "config": {}},
+        "train": {"cell": "[(-1, identity, -1, identity)]", "motifs": 1, "normal_cells": 1, "filters": 1},
+        "evaluate": {"model": "restore"},
+        "resume": None,
+    }
+    for stage, body in bodies.items():
+        assert idle.ask("POST", f"/api/runs/one/{stage}", body).status == 202
+    idle.ask("POST", "/api/runs", {"name": "two", "config": {}, "confirm": True})
+    assert len(idle.services.jobs.all()) == 5
+    for job in idle.services.jobs.all():
+        name, *rest = job.arguments
+        command = cli.get_command(None, name)
+        command.make_context(name, list(rest))
+
+
+def test_a_removed_run_is_in_the_trash(idle):
+    make_run(idle.root / "one")
+    assert idle.ask("DELETE", "/api/runs/one").status == 204
+    assert idle.ask("GET", "/api/runs/one").status == 404
+    assert idle.ask("DELETE", "/api/runs/one").status == 404
+    (kept,) = (idle.root / ".popnas-server" / "trash").iterdir()
+    assert kept.name.startswith("one.") and (kept / "restore" / "journal.jsonl").is_file()
+
+
+def test_a_run_that_is_worked_on_is_not_removed(idle):
+    run = make_run(idle.root / "one")
+    with run.lock():
+        assert idle.ask("GET", "/api/runs/one").json()["state"] == "elsewhere"
+        assert idle.ask("DELETE", "/api/runs/one").status == 409
+        assert idle.ask("POST", "/api/runs/one/stop").status == 409
+    idle.ask("POST", "/api/runs/one/resume")
+    assert idle.ask("DELETE", "/api/runs/one").status == 409
+    assert (idle.root / "one" / "restore").is_dir()
+
+
+def test_files_are_listed_and_read(server):
+    run = make_run(server.root / "one")
+    (run.path / "csv").mkdir()
+    (run.path / "csv" / "a.csv").write_text("x,y\n")
+    listed = server.ask("GET", "/api/runs/one/files").json()["entries"]
+    assert [(entry["name"], entry["is_folder"]) for entry in listed] == [("csv", True), ("restore", True)]
+    answer = server.ask("GET", "/api/runs/one/files/csv/a.csv")
+    assert answer.body == b"x,y\n" and answer.headers["content-type"].startswith("text/plain")
+
+
+def test_a_log_is_read_piece_by_piece(tmp_path):
+    log = tmp_path / "debug.log"
+    log.write_bytes(b"one\ntwo\nthr")
+    first = piece(tmp_path, "debug.log", 0, 100)
+    assert (first.text, first.next) == ("one\ntwo\n", 8)
+    log.write_bytes(b"one\ntwo\nthree\n\x1b[31mred\xff\n")
+    second = piece(tmp_path, "debug.log", first.next, 100)
+    assert second.text.startswith("three\n\\x1b[31mred") and second.next == log.stat().st_size
+    assert piece(tmp_path, "debug.log", -1, 10).text.endswith("red\ufffd\n")
+    assert piece(tmp_path, "debug.log", 10**9, 100).start == 0
+    log.write_bytes(b"x" * 500)
+    assert piece(tmp_path, "debug.log", 0, 100).next == 100
+
+
+def test_results_and_qualities_of_a_run(server):
+    make_run(server.root / "one", 20)
+    results = server.ask("GET", "/api/runs/one/results").json()
+    scores = [point["figures"]["score"] for point in results["front"]]
+    assert scores == sorted(scores, reverse=True) and results["front"][0]["command"].count("--spec") == 1
+    times = server.ask("GET", "/api/runs/one/quality").json()["times"]
+    assert sum(item["num_networks"] for item in times) == 20
+    assert sum(item["training"] for item in times) == pytest.approx(20.0)
+
+
+def test_runs_are_compared_on_one_scale(server):
+    make_run(server.root / "one", 20, seed=1)
+    make_run(server.root / "two", 30, seed=2)
+    found = server.ask("GET", "/api/compare?run=one&run=two").json()
+    assert [item["name"] for item in found["objectives"]] == ["score", "time"]
+    for run in found["runs"]:
+        volumes = [volume for _, _, volume in run["hypervolumes"]]
+        assert volumes == sorted(volumes) and 0 < volumes[-1] <= 1
+    assert server.ask("GET", "/api/compare?run=one&run=none").status == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"host": "0.0.0.0"}, "POPNAS_SERVER_TOKEN"),
+        ({"host": "192.168.1.2"}, "POPNAS_SERVER_TOKEN"),
+        ({"host": "::"}, "POPNAS_SERVER_TOKEN"),
+        ({"host": "example.org"}, "POPNAS_SERVER_TOKEN"),
+        ({"host": "0.0.0.0", "token": "x" * 20}, "under which name"),
+        ({"token": "short"}, "16 to 512"),
+        ({"token": "x" * 30 + "é"}, "16 to 512"),
+        ({"data_roots": (Path("/there/is/no/such"),)}, "folder of data"),
+        ({"webhook": Webhook("ftp://x", "s" * 20)}, "https"),
+        ({"webhook": Webhook("https://x", "")}, "POPNAS_WEBHOOK_SECRET"),
+    ],
+)
+def test_what_would_be_unsafe_is_refused(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        ServerSettings(tmp_path, **changes).check()
+
+
+def test_hosts_that_may_be_asked_for(tmp_path):
+    assert ServerSettings(tmp_path).allowed_hosts(80) == {"localhost:80", "127.0.0.1:80", "[::1]:80"}
+    public = ServerSettings(tmp_path, host="10.0.0.5", token="x" * 20, names=("gpu.example",))
+    assert public.allowed_hosts(80) == {"10.0.0.5:80", "gpu.example:80", "gpu.example"}
+    for wrong in ("http://x", "a b", "a:80", ""):
+        with pytest.raises(UserError):
+            names_of([wrong])
+
+
+def test_the_token_is_random_private_and_kept(tmp_path):
+    settings = ServerSettings(tmp_path / "a")
+    make_state_folder(settings)
+    token = own_token(settings)
+    assert len(token) >= 40 and own_token(settings) == token
+    assert (settings.state / "token").stat().st_mode & 0o077 == 0
+    assert settings.state.stat().st_mode & 0o077 == 0
+    other = ServerSettings(tmp_path / "b")
+    make_state_folder(other)
+    assert own_token(other) != token
+
+
+def test_data_below_a_configured_folder_are_read(tmp_path, monkeypatch):
+    (tmp_path / "data" / "set").mkdir(parents=True)
+    (tmp_path / "data" / "away").symlink_to("/etc")
+    seen: list[Any] = []
+
+    def check(document: Any) -> Checked:
+        seen.append(document)
+        return Checked(is_valid=True, problems=[], warnings=[])
+
+    for one in served(ServerSettings(tmp_path / "logs", data_roots=(tmp_path / "data",))):
+        monkeypatch.setattr(one.services.checker, "check", check)
+        for given in ("set", str(tmp_path / "data" / "set"), "set/../set"):
+            assert (
+                one.ask("POST", "/api/config/check", {"config": {"dataset": {"path": given}}}).status == 200
+            )
+        assert {document["dataset"]["path"] for document in seen} == {str(tmp_path / "data" / "set")}
+        for given in ("away", "../logs", "/etc", "nothing"):
+            assert (
+                one.ask("POST", "/api/config/check", {"config": {"dataset": {"path": given}}}).status == 422
+            )
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    got: ClassVar[list[tuple[str, bytes]]] = []
+    fails = 1
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).got.append((self.headers["X-Popnas-Signature"], body))
+        self.send_response(500 if len(self.got) <= self.fails else 204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_webhook_is_signed_and_tried_again(monkeypatch):
+    monkeypatch.setattr("popnas.server.webhooks._PAUSES", (0.01, 0.01))
+    _Receiver.got = []
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        hooks = Webhooks(Webhook(f"http://127.0.0.1:{receiver.server_port}/x", "s" * 20))
+        hooks.tell(RunJob(1, "one", "search", ("search", "--secret"), "running", 0.0))
+        end = time.monotonic() + 10
+        while len(_Receiver.got) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        hooks.close()
+        receiver.shutdown()
+    (_, first), (header, second) = _Receiver.got
+    assert first == second and b"--secret" not in second
+    assert json.loads(second)["job"]["state"] == "running"
+    stamp, _, digest = header.removeprefix("t=").partition(",sha256=")
+    assert digest == signature("s" * 20, int(stamp), second)
+    assert digest != signature("t" * 20, int(stamp), second)
+
+
+@pytest.mark.slow
+def test_tensorboard_answers_behind_the_token_alone(server):
+    make_run(server.root / "one")
+    end = time.monotonic() + 120
+    while not server.ask("POST", "/api/runs/one/tensorboard").json()["is_ready"]:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    page = server.ask("GET", "/tensorboard/one/")
+    assert page.status == 200 and b"TensorBoard" in page.body
+    assert server.ask("GET", "/tensorboard/one/data/environment").json()["data_location"].endswith("one")
+    assert server.ask("GET", "/tensorboard/one/", headers={"Authorization": ""}).status == 401
+    board = server.services.boards._boards["one"]
+    connection = http.client.HTTPConnection("127.0.0.1", board.port, timeout=20)
+    connection.request("GET", "/data/environment")
+    assert connection.getresponse().status == 404
+    connection.close()
+    board.used -= 10_000
+    server.services.boards.tick()
+    assert board.process.returncode is not None
+    assert server.ask("GET", "/tensorboard/one/").status == 400
+
+
+def test_the_api_describes_itself(server):
+    found = server.ask("GET", "/api/openapi.json").json()
+    assert found["openapi"].startswith("3.")
+    for path, methods in found["paths"].items():
+        for method, described in methods.items():
+            assert described["description"], (method, path)
+            assert {"401", "422", "429"} <= described["responses"].keys()
