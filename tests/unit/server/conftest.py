@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
+import os
 import signal
 import socket
 import subprocess
@@ -74,7 +76,21 @@ class Served:
             connection.close()
 
 
+class _Errors(logging.Handler):
+    """What the server had to say of itself."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(self.format(record))
+
+
 def served(settings: ServerSettings) -> Iterator[Served]:
+    """A server in a thread; nothing that it was asked has made it stumble."""
+    errors = _Errors()
+    logging.getLogger("uvicorn.error").addHandler(errors)
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", 0))
@@ -91,7 +107,9 @@ def served(settings: ServerSettings) -> Iterator[Served]:
         yield Served(services, app, port)
         server.should_exit = True
         thread.join(20)
+        logging.getLogger("uvicorn.error").removeHandler(errors)
         assert not thread.is_alive()
+        assert errors.told == []
 
 
 @pytest.fixture
@@ -108,7 +126,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
-OPERATORS = ("identity", "3x3 conv")
+OPERATORS = ("identity", "3x3 conv", "3x3 dconv", "2x2 maxpool")
 
 
 def evaluations(count: int, seed: int = 0) -> list[Evaluation]:
@@ -117,7 +135,7 @@ def evaluations(count: int, seed: int = 0) -> list[Evaluation]:
     space, cells = SearchSpace(OPERATORS, lookback_depth=2, num_blocks=3), dict[str, int]()
     while len(cells) < count:
         step = int(rng.integers(1, 4))
-        cells |= {cell.key: step for cell in space.decode(space.random_cells(20, step, rng))}
+        cells |= {cell.key: step for cell in space.decode(space.random_cells(max(20, count // 4), step, rng))}
     counts: dict[int, int] = {}
     found = []
     for text, step in list(cells.items())[:count]:
@@ -151,7 +169,10 @@ def make_run(place: Path, count: int = 12, seed: int = 0, **dataset: Any) -> Run
         "others": {"seed": seed},
     }
     folder = RunFolder.create(place, config)
-    with folder.journal as journal:
+    with pytest.MonkeyPatch.context() as patch, folder.journal as journal:
+        patch.setattr(
+            os, "fsync", lambda handle: None
+        )  # which takes most of the time, and guards against nothing
         for item in evaluations(count, seed):
             journal.append("evaluation", item.content(), dict(item.volatile))
     return folder

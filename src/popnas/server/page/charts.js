@@ -12,13 +12,32 @@ export function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// Of a logarithmic scale, whose marks are close: those that begin with these digits.
-const ROUND = new Set(["1", "2", "3", "5", "7"]);
-const isRound = (value) => ROUND.has(value.toExponential(6).replace(/\.?0*e.*/, ""));
+// Where a logarithmic axis has marks: at these digits, if a power of ten has so many pixels.
+const DIGITS = [[300, [1, 2, 3, 5, 7]], [170, [1, 2, 5]], [90, [1, 3]], [0, [1]]];
+
+function marks(plot, _, min, max) {
+  const decades = Math.log10(max / min);
+  if (decades < 0.8) {  // as on any other axis
+    const rough = (max - min) / Math.max(2, plot.over.clientWidth / 140);
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+    const first = Math.ceil(min / step);
+    return Array.from({ length: Math.floor(max / step) - first + 1 }, (_unused, i) => (first + i) * step);
+  }
+  const digits = DIGITS.find(([least]) => plot.over.clientWidth / decades >= least)[1];
+  const found = [];
+  for (let power = Math.floor(Math.log10(min)); power <= Math.log10(max); power += 1) {
+    for (const digit of digits) {
+      const value = digit * 10 ** power;
+      if (value >= min && value <= max) found.push(value);
+    }
+  }
+  return found;
+}
 
 function axis(label, format, size, isLog = false) {
   return {
-    label, ...(isLog ? { filter: (_, marks) => marks.map((mark) => (isRound(mark) ? mark : null)) } : {}), stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") },
+    label, ...(isLog ? { splits: marks, filter: (_, found) => found } : {}), stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") },
     values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
     size, labelSize: 22, font: "12px system-ui, sans-serif", labelFont: "13px system-ui, sans-serif",
   };

@@ -34,7 +34,7 @@ export async function front(body, store) {
     if (!store.costs.length) return;
     const found = cost();
     const many = stepNumbers();
-    const series = many.map((step, i) => points(`step ${step}`, COLOURS[i % COLOURS.length]));
+    const series = many.map((step, i) => points(`step ${step}`, COLOURS[i % COLOURS.length], store.rows.length > 3000 ? 4 : 6));
     series.push(line("front", () => ink("--ink"),
       { paths: stepped(found.is_maximized ? -1 : 1), isPassive: true, width: 1.5 }));
     series.push(points("pinned", "#d55e00", 13, { isPassive: true,

@@ -18,7 +18,6 @@ from popnas.records import Record
 from popnas.report.run_data import RunData
 from popnas.runs import RunFolder, RunState
 from popnas.runs.stored.progress import HowFar
-from popnas.storage import compact_json
 
 FIXED = (
     *("number", "cell", "step", "index", "is_exploration", "is_allowed", "error"),
@@ -27,6 +26,9 @@ FIXED = (
 """Columns of every run's table of candidates, before those of the objectives."""
 
 _MOST_FOLLOWED = 24
+
+_ENCODED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+"""Made once: a long run has tens of thousands of rows."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,7 @@ class Feed:
                 if state is not self._state:
                     self._clear(None)
                     self._state = state
-                for number, item in self._new():
-                    self.rows.append(self._row(number, item))
+                self._take_in(state)
             except PopnasError as error:
                 self._clear(printable(str(error)))
                 self._folder = RunFolder(self.path)
@@ -126,33 +127,31 @@ class Feed:
         except PopnasError:  # one of a package that is not installed here
             return objectives.ROWS
 
-    def _new(self) -> list[tuple[int, Evaluation]]:
-        assert self._state is not None
-        start = len(self.rows)
-        return list(enumerate(self._state.arrived[start:], start))
-
-    def _row(self, number: int, item: Evaluation) -> str:
-        is_allowed = self._is_allowed(item)
-        if is_allowed:
-            # Kept as they come: to rank a long run again after every candidate takes a quarter of a second.
-            self.best = ranking.best([item] if self.best is None else [self.best, item])
-        self.num_failed += item.is_failed
-        error = f"{item.error_kind}: {printable(item.error or '')}" if item.is_failed else None
-        fixed = [number, printable(item.cell), item.step, item.index, item.is_exploration, is_allowed, error]
-        times = [item.wall_seconds, item.epochs_seconds, item.validation_seconds]
-        figures = [None if item.is_failed else row.figure(item) for row in self._figures()]
-        return compact_json([*fixed, *times, *figures])
-
-    def _is_allowed(self, item: Evaluation) -> bool:
-        assert self._state is not None
-        is_result = not item.is_failed and item.step > 0 and item.score is not None
-        return is_result and objectives.keeps_to(item, self._state.constraints)
+    def _take_in(self, state: RunState) -> None:
+        """Make rows of the evaluations that came."""
+        start, shown, constraints = len(self.rows), self._figures(), state.constraints
+        for number, item in enumerate(state.arrived[start:], start):
+            is_result = not item.is_failed and item.step > 0 and item.score is not None
+            is_allowed = is_result and objectives.keeps_to(item, constraints)
+            if is_allowed and (self.best is None or (item.score or 0.0) >= (self.best.score or 0.0)):
+                # As they come: to rank a long run anew after every candidate takes a quarter of a second.
+                self.best = ranking.best([item] if self.best is None else [self.best, item])
+            self.num_failed += item.is_failed
+            self.rows.append(_row(number, item, shown, is_allowed=is_allowed))
 
     def _clear(self, problem: str | None) -> None:
         if self.rows or self._state is not None or problem != self.problem:
             self.epoch += 1
         self.rows, self._state, self._seen, self.problem = [], None, None, problem
         self.best, self.num_failed = None, 0
+
+
+def _row(number: int, item: Evaluation, shown: Sequence[objectives.Objective], *, is_allowed: bool) -> str:
+    error = f"{item.error_kind}: {printable(item.error or '')}" if item.is_failed else None
+    fixed = [number, printable(item.cell), item.step, item.index, item.is_exploration, is_allowed, error]
+    times = [item.wall_seconds, item.epochs_seconds, item.validation_seconds]
+    figures = [None if item.is_failed else row.figure(item) for row in shown]
+    return _ENCODED([*fixed, *times, *figures])
 
 
 def progress_of(run: Path) -> HowFar | None:

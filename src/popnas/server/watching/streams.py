@@ -116,7 +116,8 @@ async def _events(watch: _Watch, mark: str | None) -> AsyncIterator[bytes]:
         async with watch.changed:
             if feed.epoch == epoch and len(feed.rows) == place and watch.status == status:
                 try:
-                    await asyncio.wait_for(watch.changed.wait(), _QUIET_SECONDS)
+                    async with asyncio.timeout(_QUIET_SECONDS):
+                        await watch.changed.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
     yield event("gone", "{}")
