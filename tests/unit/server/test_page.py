@@ -342,6 +342,7 @@ def test_a_search_is_started_watched_stopped_resumed_trained_and_downloaded(page
     page.open("#/runs/by_hand/results")
     page.the(".card h3", "Final training", 300)
     link = page.the("a[download='model.onnx']")
+    assert [card.text for card in page.all(".card h3")].count("Final training") == 1
     assert "final_training" in link.get_attribute("href")
     page.driver.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}

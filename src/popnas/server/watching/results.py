@@ -40,6 +40,7 @@ _WORTH_TAKING = (
     "README.md",
     "eval.html",
 )
+_DEPLOYED = "deploy"
 _MOST_JSON = 16 << 20
 
 
@@ -68,7 +69,7 @@ def _models(run: Path) -> Iterator[TrainedFiles]:
         ("best_model", "Best of the search"),
     ):
         for folder in (top, *_folders(run, top)):
-            deployed = f"{folder}/deploy"
+            deployed = f"{folder}/{_DEPLOYED}"
             place = deployed if _entries(run, deployed) else folder
             found = _model(run, place, title, folder)
             if found is not None:
@@ -113,7 +114,9 @@ def _entries(run: Path, folder: str) -> Sequence[Entry]:
 
 
 def _folders(run: Path, folder: str) -> list[str]:
-    return [f"{folder}/{entry.name}" for entry in _entries(run, folder) if entry.is_folder]
+    """The folders of more models beside one; its deployment is a part of it."""
+    found = [entry.name for entry in _entries(run, folder) if entry.is_folder and entry.name != _DEPLOYED]
+    return [f"{folder}/{name}" for name in found]
 
 
 def _has(run: Path, folder: str, name: str) -> bool:
