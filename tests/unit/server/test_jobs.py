@@ -133,8 +133,9 @@ def test_another_server_finds_what_runs_and_what_waits(tmp_path, obedient, start
     assert json.loads((tmp_path / "jobs" / "000001.config").read_text()) == {"a": 1}
     second.stop("two")
     second.stop("one")
+    child = int(obedient.read_text())
     until(lambda: second.tick() or second.of("one")[0].state == "stopped")
-    assert is_gone(pid)
+    until(lambda: is_gone(pid) and is_gone(child))
     assert [job.state for job in second.all()] == ["stopped", "stopped"]
 
 

@@ -51,6 +51,7 @@ class JobProcess:
         self.end_path = folder / f"{name}.end"
         self.log_path = folder / f"{name}.log"
         self._child: subprocess.Popen[bytes] | None = None
+        self._seen: _Holder | None = None
 
     def start(self, arguments: tuple[str, ...], folder: Path) -> None:
         """Start `popnas ARGUMENTS` in a session of its own, in the folder.
@@ -80,9 +81,21 @@ class JobProcess:
             os.close(lock)
 
     def is_alive(self) -> bool:
-        """Whether the process runs: its lock is held as long, by itself alone."""
+        """Whether the process runs; what it started does not outlive it."""
+        if self._is_locked():
+            self._seen = self._holder() or self._seen
+            return True
+        if self._seen is not None and start_of(self._seen.pid) in (None, self._seen.start):
+            # No other process has its number: what is left of its group is its own.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._seen.pid, signal.SIGKILL)
+        self._seen = None
         if self._child is not None:
             self._child.poll()
+        return False
+
+    def _is_locked(self) -> bool:
+        """Its lock is held as long as the process lives, by itself alone."""
         try:
             lock = os.open(self.lock_path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -99,11 +112,15 @@ class JobProcess:
     def pid(self) -> int | None:
         """The process that holds the lock; None before it has said so, and where the one of that number is
         another one."""
+        holder = self._holder()
+        return None if holder is None else holder.pid
+
+    def _holder(self) -> _Holder | None:
         try:
-            holder = _Holder.of_known(files.read_object(self.lock_path))
+            found = _Holder.of_known(files.read_object(self.lock_path))
         except (OSError, ValueError):
             return None
-        return holder.pid if holder.pid > 1 and start_of(holder.pid) == holder.start else None
+        return found if found.pid > 1 and start_of(found.pid) == found.start else None
 
     def end(self) -> tuple[int, float] | None:
         """Exit status and time at which it ended; None where it was killed."""
@@ -123,7 +140,7 @@ class JobProcess:
 
     def _signal(self, number: signal.Signals, *, is_group: bool) -> None:
         pid = self.pid
-        if pid is None or not self.is_alive():
+        if pid is None or not self._is_locked():
             return
         with suppress(ProcessLookupError, PermissionError):
             if is_group and os.getpgid(pid) == pid:
