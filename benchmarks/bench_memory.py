@@ -55,7 +55,7 @@ def measure(cell: str, shape: list[int], macro: str, filters: int, normal_cells:
 
     from popnas import networks, training
     from popnas.cells import Cell
-    from popnas.datasets.loader import Batch
+    from popnas.datasets.augmentation.batch import Batch
     from popnas.networks.memory import training_memory
     from popnas.networks.spec import NetworkSpec
     from popnas.placement import Placement

@@ -80,7 +80,8 @@ def search_only(value: Any, what: str = "search", beside: dict[str, Any] | None 
 
 
 OPTIMIZER = "training_hyperparameters.optimizer"
-AUGMENTED = {"dataset.data_augmentation.enabled": True}
+AUGMENTATION = "dataset.data_augmentation"
+AUGMENTED = {f"{AUGMENTATION}.enabled": True}
 LOOKAHEAD = {f"{OPTIMIZER}.lookahead": {"sync_period": 2, "slow_step_size": 0.5}}
 EXPLORED = {
     "search_space.blocks": 3,
@@ -104,6 +105,7 @@ FIELDS: dict[str, Line] = {
     "training_hyperparameters.drop_path": everywhere(1.0),
     "training_hyperparameters.softmax_dropout": everywhere(0.9),
     "training_hyperparameters.label_smoothing": everywhere(0.5),
+    "training_hyperparameters.ema_decay": everywhere(0.9),
     f"{OPTIMIZER}.type": everywhere("SGDW: 0.9 momentum"),
     f"{OPTIMIZER}.scheduler": everywhere("cd: 0 alpha"),
     f"{OPTIMIZER}.warmup": everywhere(1),
@@ -138,6 +140,18 @@ FIELDS: dict[str, Line] = {
     "dataset.class_labels_remapping": everywhere({"1": 0}),
     "dataset.data_augmentation.enabled": everywhere(True),
     "dataset.data_augmentation.use_cutout": everywhere(True, beside=AUGMENTED),
+    f"{AUGMENTATION}.flips": everywhere(False, beside=AUGMENTED),
+    f"{AUGMENTATION}.trivial_augment": everywhere(True, beside=AUGMENTED),
+    f"{AUGMENTATION}.erasing": everywhere(0.5, beside=AUGMENTED, data="masks"),
+    **{
+        f"{AUGMENTATION}.{name}": everywhere(value, beside=AUGMENTED, data="series")
+        for name, value in (
+            *(("time_warp", 0.4), ("window_warp", 0.2), ("crop", 0.2)),
+            *(("shift", 0.2), ("scaling", 0.2), ("jitter", 0.1)),
+        )
+    },
+    f"{AUGMENTATION}.mixup": everywhere(0.4, beside=AUGMENTED, data="masks"),
+    f"{AUGMENTATION}.cutmix": everywhere(1.0, beside=AUGMENTED),
     "dataset.resize.width": everywhere(6, beside={"dataset.resize": {"width": 9, "height": 9}}),
     "dataset.resize.height": everywhere(6, beside={"dataset.resize": {"width": 9, "height": 9}}),
     "dataset.rescale": everywhere(True, data="series"),

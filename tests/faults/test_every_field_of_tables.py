@@ -48,6 +48,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "training_hyperparameters.drop_path": (1.0, WARNED, {}),
     "training_hyperparameters.softmax_dropout": (0.9, WARNED, {}),
     "training_hyperparameters.label_smoothing": (0.5, WARNED, {}),
+    "training_hyperparameters.ema_decay": (0.9, WARNED, {}),
     f"{OPTIMIZER}.type": ("SGDW: 0.9 momentum", WARNED, {}),
     f"{OPTIMIZER}.scheduler": ("cd: 0 alpha", WARNED, {}),
     f"{OPTIMIZER}.warmup": (1, WARNED, {}),
@@ -82,6 +83,14 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "dataset.class_labels_remapping": ({"1": 0}, WARNED, {}),
     "dataset.data_augmentation.enabled": (True, WARNED, {}),
     "dataset.data_augmentation.use_cutout": (True, WARNED, AUGMENTED),
+    "dataset.data_augmentation.flips": (False, WARNED, AUGMENTED),
+    "dataset.data_augmentation.trivial_augment": (True, WARNED, AUGMENTED),
+    **{
+        f"dataset.data_augmentation.{name}": (0.1, WARNED, AUGMENTED)
+        for name in (
+            *("erasing", "time_warp", "window_warp", "crop", "shift", "scaling", "jitter", "mixup", "cutmix"),
+        )
+    },
     "dataset.resize.width": (6, WARNED, RESIZE),
     "dataset.resize.height": (6, WARNED, RESIZE),
     "dataset.rescale": (True, WARNED, {}),

@@ -11,6 +11,7 @@ from popnas.config.declarations import Section
 from popnas.config.names import Facts
 from popnas.config.rules import no_effect
 from popnas.errors import Problem
+from popnas.records import JsonValue
 
 
 @no_effect("dataset.type", "others.evaluator")
@@ -19,7 +20,11 @@ def _unused_by_task_and_evaluator(facts: Facts) -> Iterator[Problem]:
         *sections, key = place.split(".")
         section = reduce(getattr, sections, facts.config)
         value = getattr(section, key)
-        if value != _default(section, key) and not _follows(section, key):
+        if (
+            value != _default(section, key)
+            and not _follows(section, key)
+            and not _is_for_others(facts, place)
+        ):
             yield Problem(place, value.model_dump() if isinstance(value, Section) else value, sentence)
 
 
@@ -31,10 +36,23 @@ def _rescale_then_normalize(facts: Facts) -> Iterator[Problem]:
 
 
 @no_effect("dataset.type", "dataset.data_augmentation")
-def _cutout(facts: Facts) -> Iterator[Problem]:
-    augmentation, place = facts.config.dataset.data_augmentation, "dataset.data_augmentation.use_cutout"
-    if augmentation.use_cutout and not augmentation.enabled and not _is_unused(facts, place):
-        yield Problem(place, True, "has no effect while data_augmentation.enabled is false.")
+def _augmentation(facts: Facts) -> Iterator[Problem]:
+    if not facts.config.dataset.data_augmentation.enabled:
+        for place, value in _augmentations(facts).items():
+            yield Problem(place, value, "has no effect while data_augmentation.enabled is false.")
+
+
+def _augmentations(facts: Facts) -> dict[str, JsonValue]:
+    """The fields beside `enabled` that are not at their default and mean something here, by place."""
+    section = facts.config.dataset.data_augmentation
+    given = {key: value for key, value in section if key != "enabled" and value != _default(section, key)}
+    places = {f"dataset.data_augmentation.{key}": value for key, value in given.items()}
+    return {place: value for place, value in places.items() if not _is_unused(facts, place)}
+
+
+def _is_for_others(facts: Facts, place: str) -> bool:
+    """Whether a field that does nothing by itself makes others do something."""
+    return place == "dataset.data_augmentation.enabled" and bool(_augmentations(facts))
 
 
 def _is_unused(facts: Facts, place: str) -> bool:

@@ -177,6 +177,18 @@ class TrainingConfig(Section):
         Field(ge=0, lt=1),
         Because("at 1 nothing reaches the last layer, and nothing can be learnt; 0.5 is a strong dropout"),
     ] = Field(default=0.0, description="Dropout before the last dense layer.")
+    ema_decay: (
+        Annotated[
+            float,
+            Field(gt=0, lt=1),
+            Because("at 1 the average never moves; null = none, 0.99 to 0.9999 are usual", is_both=True),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Of an exponential moving average of the weights, which is then what validates and is "
+        "kept: its decay per step, less in the first steps; null = no average.",
+    )
     label_smoothing: Annotated[
         float,
         Field(ge=0, lt=1),
@@ -247,13 +259,69 @@ class ArchitectureConfig(Section):
     )
 
 
+Share = Annotated[float, Field(ge=0, lt=1), Because("a share of a series' length: at 1 nothing is left")]
+Deviation = Annotated[
+    float, Field(ge=0, le=2), Because("a standard deviation: at 2 little is left of what a series was")
+]
+Beta = Annotated[
+    float,
+    Field(ge=0, le=100),
+    Because(
+        "both parameters of a beta distribution: at 100 all examples are mixed half and half; 0.2 is usual"
+    ),
+]
+
+
 class DataAugmentationConfig(Section):
-    """Augmentation of training images."""
+    """Augmentation of training examples, whole batches at once."""
 
     enabled: bool = Field(
-        default=False, description="Random crops and horizontal flips of the training images."
+        default=False,
+        description="Random crops and horizontal flips of the training images, and whatever the fields "
+        "beside it say; without it they say nothing.",
     )
-    use_cutout: bool = Field(default=False, description="Also blank out a random square.")
+    use_cutout: bool = Field(default=False, description="Images: also blank out a random square.")
+    flips: bool = Field(
+        default=True, description="Images: false for text and digits, which mirrored are something else."
+    )
+    trivial_augment: bool = Field(
+        default=False,
+        description="Images: one random change of random strength each (TrivialAugment: turned, sheared, "
+        "moved, colours changed); masks are moved with them.",
+    )
+    erasing: Annotated[float, Field(ge=0, le=1), Because("a probability")] = Field(
+        default=0.0, description="Images: the probability that a random rectangle becomes one colour."
+    )
+    time_warp: Deviation = Field(
+        default=0.0,
+        description="Series: time passes faster and slower, smoothly; the standard deviation of the "
+        "logarithm of its speed.",
+    )
+    window_warp: Share = Field(
+        default=0.0,
+        description="Series: time passes twice as fast, or half as fast, in a random window of this share of "
+        "the length.",
+    )
+    crop: Share = Field(
+        default=0.0, description="Series: up to this share is cut off and the rest stretched to the length."
+    )
+    shift: Share = Field(default=0.0, description="Series: moved in time by up to this share of the length.")
+    scaling: Deviation = Field(
+        default=0.0, description="Series: standard deviation of a random factor of each channel, about 1."
+    )
+    jitter: Deviation = Field(
+        default=0.0,
+        description="Series: standard deviation of noise that is added, as a share of the series' own.",
+    )
+    mixup: Beta = Field(
+        default=0.0,
+        description="Examples are blended in pairs, labels with them; the beta distribution's parameter.",
+    )
+    cutmix: Beta = Field(
+        default=0.0,
+        description="A piece of each example is another one's, and so is the label; the beta distribution's "
+        "parameter. With mixup, every batch has one of them.",
+    )
 
 
 Label = Annotated[int, Field(ge=0, le=65_535), Because("a mask's pixel holds 16 bits")]

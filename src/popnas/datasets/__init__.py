@@ -15,8 +15,8 @@ What lives here, from source to batch:
 - `preprocessing.py`   the per-channel numbers between raw values and network input
 - `dataset.py`    `Split`, `Fold`, `Dataset`; `prepared.py` lays a prepared `Dataset` down once for all who
   train on it
-- `loader.py`     batches on the device (with `images/augmentation.py` and `masks/loader.py` the only files
-  here that import torch)
+- `loader.py`     batches on the device; `augmentation/` what is done to them there (with
+  `images/augmentation.py`, which crops bytes, and `masks/loader.py` the only files here that import torch)
 
 Not imported here: networks, training, tasks, or anything above; aeon's and Hugging Face's packages only
 inside their source.

@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from popnas.datasets.augmentation.batch import Batch, Change
 from popnas.datasets.dataset import Split
 from popnas.datasets.images.augmentation import Draws, ImageAugmentation
 from popnas.datasets.preprocessing import Preprocessing
@@ -26,16 +27,6 @@ from popnas.placement import Placement
 from popnas.seeds import derive_seed
 
 _PREFETCHED = 2
-
-
-class Batch(NamedTuple):
-    """Network input x (B, C, H, W) or (B, C, L) float32, classes y (B,) or (segmentation) (B, H, W) int64,
-    series' lengths (B,) int64 or None.
-    """
-
-    x: Tensor
-    y: Tensor
-    lengths: Tensor | None
 
 
 class BatchLoader(Protocol):
@@ -62,12 +53,14 @@ class BatchLoader(Protocol):
 @dataclass(frozen=True)
 class Batching:
     """How a split is cut into batches: so many examples each; `shuffle` for training, each epoch in an order
-    that follows from `seed` and the epoch alone.
+    that follows from `seed` and the epoch alone, as do the random choices of the `changes` that are made to
+    each batch in turn.
     """
 
     batch_size: int
     shuffle: bool = False
     seed: int = 0
+    changes: Sequence[Change] = ()
 
 
 class EpochLoader:
@@ -98,6 +91,11 @@ class EpochLoader:
         generator = torch.Generator().manual_seed(derive_seed(self.batching.seed, "epoch", self._epoch))
         self._epoch += 1
         return generator
+
+    def _changed(self, batch: Batch, generator: torch.Generator) -> Batch:
+        for change in self.batching.changes:
+            batch = change(batch, generator)
+        return batch
 
 
 class DeviceLoader(EpochLoader):
@@ -154,7 +152,8 @@ class DeviceLoader(EpochLoader):
             ends = None if self._ends is None else self._ends.index_select(0, chosen)
             part = None if draws is None else draws.part(start, stop)
             lengths = None if self._lengths is None else ends
-            yield Batch(self._finished(x, part, ends), self._y.index_select(0, chosen), lengths)
+            batch = Batch(self._finished(x, part, ends), self._y.index_select(0, chosen), lengths)
+            yield self._changed(batch, generator)
 
     def _stored_batches(self, order: Tensor, indices: Tensor) -> Iterator[Tensor]:
         """What is stored of each batch's examples, on the device, upscaled if there is augmentation."""

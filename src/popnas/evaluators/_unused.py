@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popnas.config.sections import DataAugmentationConfig
+
 _NOTHING_TRAINED = "has no effect: a table trains nothing."
 _NO_DATA = "has no effect: a table holds figures and no data."
 
@@ -10,7 +12,7 @@ WITHOUT_TRAINING = {
         f"training_hyperparameters.{name}": _NOTHING_TRAINED
         for name in (
             *("learning_rate", "weight_decay", "drop_path", "softmax_dropout", "label_smoothing"),
-            "optimizer",
+            *("ema_decay", "optimizer"),
         )
     },
     "architecture_hyperparameters": "has no effect: a table builds no networks.",
@@ -19,8 +21,8 @@ WITHOUT_TRAINING = {
         for name in (
             *("classes_count", "ignore_class", "batch_size", "val_test_batch_size"),
             *("inference_batch_size", "validation_size", "cache", "folds", "samples"),
-            *("balance_class_losses", "class_labels_remapping", "data_augmentation.enabled"),
-            *("data_augmentation.use_cutout", "resize", "rescale", "normalize"),
+            *("balance_class_losses", "class_labels_remapping", "resize", "rescale", "normalize"),
+            *(f"data_augmentation.{name}" for name in DataAugmentationConfig.model_fields),
         )
     },
     **{

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from popnas.config import RunConfig
+    from popnas.config.sections import DataAugmentationConfig
+    from popnas.datasets.augmentation.batch import Change
     from popnas.datasets.images.augmentation import ImageAugmentation
-    from popnas.datasets.loader import BatchLoader
+    from popnas.datasets.loader import Batching, BatchLoader
     from popnas.placement import Placement
 
 
@@ -42,13 +44,24 @@ class MetricAccumulator(Protocol):
         ...
 
 
+_SERIES_CHANGES = ("time_warp", "window_warp", "crop", "shift", "scaling", "jitter")
+_IMAGE_CHANGES = ("use_cutout", "flips", "trivial_augment", "erasing")
+
 FOR_SERIES = {
     f"dataset.{key}": "has no effect on images (they are scaled to 0..1); it is for series."
     for key in ("rescale", "normalize")
+} | {
+    f"dataset.data_augmentation.{key}": "has no effect on images; it is for series."
+    for key in _SERIES_CHANGES
 }
 FOR_IMAGES = {
-    f"dataset.{key}": "has no effect on series; it is for images."
-    for key in ("data_augmentation.enabled", "resize")
+    "dataset.resize": "has no effect on series; it is for images.",
+    "dataset.data_augmentation.enabled": (
+        f"has no effect on series by itself: say what is to be done ({', '.join(_SERIES_CHANGES)}, mixup, "
+        "cutmix)."
+    ),
+} | {
+    f"dataset.data_augmentation.{key}": "has no effect on series; it is for images." for key in _IMAGE_CHANGES
 }
 FOR_MASKS = {
     "architecture_hyperparameters.segmentation_decoder": "has an effect in segmentation only.",
@@ -57,6 +70,15 @@ FOR_MASKS = {
     ),
 }
 """Settings that are for other data than a task's, by place, and what is said of them."""
+
+
+def image_changes(settings: DataAugmentationConfig) -> list[Change]:
+    """`Task.own_changes` of images, with masks or without."""
+    from popnas.datasets.augmentation.images import ImageChanges
+    from popnas.datasets.masks.mask_files import IGNORED
+
+    wanted = settings.trivial_augment or settings.erasing
+    return [ImageChanges(settings.trivial_augment, settings.erasing, IGNORED)] if wanted else []
 
 
 class Task(ABC):
@@ -141,8 +163,30 @@ class Task(ABC):
         """A fresh accumulator."""
 
     def augmentation(self, config: RunConfig) -> ImageAugmentation | None:
-        """What happens to training batches; None for nothing."""
+        """What happens to stored training images before they are a batch; None for nothing."""
         return None
+
+    def changes(self, config: RunConfig) -> tuple[Change, ...]:
+        """What is done to whole training batches on their device: what the task does to its examples, then
+        mixtures of them."""
+        from popnas.datasets.augmentation.mixing import Mixing
+
+        settings = config.dataset.data_augmentation
+        if not settings.enabled:
+            return ()
+        mixes = settings.mixup or settings.cutmix
+        mixing = (Mixing(settings.mixup, settings.cutmix),) if mixes else ()
+        return (*self.own_changes(settings), *mixing)
+
+    def own_changes(self, settings: DataAugmentationConfig) -> list[Change]:
+        """Of `changes` those that suit the task's examples alone."""
+        return []
+
+    def batching(self, config: RunConfig, seed: int) -> Batching:
+        """How training data are cut into batches, and what is done to these."""
+        from popnas.datasets.loader import Batching
+
+        return Batching(config.dataset.batch_size, shuffle=True, seed=seed, changes=self.changes(config))
 
     def train_loader(
         self,
@@ -154,13 +198,13 @@ class Task(ABC):
         seed: int,
     ) -> BatchLoader:
         """Shuffled, augmented training batches of `dataset.batch_size`."""
-        from popnas.datasets.loader import Batching, DeviceLoader
+        from popnas.datasets.loader import DeviceLoader
 
         return DeviceLoader(
             split,
             dataset.preprocessing,
             placement,
-            Batching(config.dataset.batch_size, shuffle=True, seed=seed),
+            self.batching(config, seed),
             augmentation=self.augmentation(config),
             is_cached=config.dataset.cache,
         )

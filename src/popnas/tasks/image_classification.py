@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from popnas.networks.known.references import RESIDUAL
 from popnas.tasks import REGISTRY
-from popnas.tasks._base import FOR_MASKS, FOR_SERIES
+from popnas.tasks._base import FOR_MASKS, FOR_SERIES, image_changes
 from popnas.tasks._classification import ClassificationTask
 
 if TYPE_CHECKING:
     from popnas.config import RunConfig
+    from popnas.config.sections import DataAugmentationConfig
+    from popnas.datasets.augmentation.batch import Change
     from popnas.datasets.images.augmentation import ImageAugmentation
 
 
@@ -34,4 +36,8 @@ class ImageClassification(ClassificationTask):
         from popnas.datasets.images.augmentation import ImageAugmentation
 
         settings = config.dataset.data_augmentation
-        return ImageAugmentation(use_cutout=settings.use_cutout) if settings.enabled else None
+        return ImageAugmentation(settings.use_cutout, settings.flips) if settings.enabled else None
+
+    def own_changes(self, settings: DataAugmentationConfig) -> list[Change]:
+        """See `Task.own_changes`."""
+        return image_changes(settings)

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from popnas.networks.known.references import DEEPLAB
 from popnas.tasks import REGISTRY
-from popnas.tasks._base import FOR_SERIES, Loss, MetricAccumulator, Task
+from popnas.tasks._base import FOR_SERIES, Loss, MetricAccumulator, Task, image_changes
 
 if TYPE_CHECKING:
     import numpy as np
 
     from popnas.config import RunConfig
+    from popnas.config.sections import DataAugmentationConfig
     from popnas.datasets import Dataset, Split
+    from popnas.datasets.augmentation.batch import Change
     from popnas.datasets.masks.loader import SegmentationLoader
     from popnas.placement import Placement
 
@@ -34,8 +36,8 @@ def figures(confusion_KK: np.ndarray) -> dict[str, float]:
 class ImageSegmentation(Task):
     """Images (h, w, c) to a class per pixel.
 
-    Training sees random crops of the size `dataset.resize` (whole images without it), flipped at random if
-    `dataset.data_augmentation` is enabled; evaluation sees whole images of any size.
+    Training sees random crops of the size `dataset.resize` (whole images without it), flipped and changed at
+    random as `dataset.data_augmentation` says; evaluation sees whole images of any size.
     """
 
     name = data = "image_segmentation"
@@ -46,9 +48,7 @@ class ImageSegmentation(Task):
     is_per_pixel = True
     references = (DEEPLAB,)
     unused_settings = FOR_SERIES | {
-        "dataset.data_augmentation.use_cutout": (
-            "has no effect in segmentation, which crops and flips images with their masks only."
-        ),
+        "dataset.data_augmentation.use_cutout": "has no effect in segmentation; erasing does much the same.",
         "training_hyperparameters.label_smoothing": "is ignored in segmentation.",
     }
 
@@ -72,6 +72,10 @@ class ImageSegmentation(Task):
 
         return SegmentationMetrics(num_classes)
 
+    def own_changes(self, settings: DataAugmentationConfig) -> list[Change]:
+        """See `Task.own_changes`."""
+        return image_changes(settings)
+
     def train_loader(
         self,
         config: RunConfig,
@@ -82,18 +86,17 @@ class ImageSegmentation(Task):
         seed: int,
     ) -> SegmentationLoader:
         """Shuffled crops of `dataset.batch_size` images with their masks."""
-        from popnas.datasets.loader import Batching
         from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader
 
-        resize = config.dataset.resize
+        resize, settings = config.dataset.resize, config.dataset.data_augmentation
         return SegmentationLoader(
             split,
             dataset.preprocessing,
             placement,
-            Batching(config.dataset.batch_size, shuffle=True, seed=seed),
+            self.batching(config, seed),
             augmentation=PairAugmentation(
                 crop=None if resize is None else (resize.height, resize.width),
-                flips=config.dataset.data_augmentation.enabled,
+                flips=settings.enabled and settings.flips,
             ),
             is_cached=config.dataset.cache,
         )

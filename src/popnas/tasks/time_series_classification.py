@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
 from popnas.networks.known.references import INCEPTION, RANDOM_KERNELS
 from popnas.tasks import REGISTRY
 from popnas.tasks._base import FOR_IMAGES, FOR_MASKS
 from popnas.tasks._classification import ClassificationTask
+
+if TYPE_CHECKING:
+    from popnas.config.sections import DataAugmentationConfig
+    from popnas.datasets.augmentation.batch import Change
 
 
 @REGISTRY.register(
@@ -20,6 +27,14 @@ class TimeSeriesClassification(ClassificationTask):
     references = (INCEPTION, RANDOM_KERNELS)
     unused_settings = FOR_IMAGES | FOR_MASKS
     is_for_arrays = True
+
+    def own_changes(self, settings: DataAugmentationConfig) -> list[Change]:
+        """See `Task.own_changes`."""
+        from popnas.datasets.augmentation.series import SeriesChanges
+
+        names = [item.name for item in fields(SeriesChanges)]
+        strengths = {name: getattr(settings, name) for name in names}
+        return [SeriesChanges(**strengths)] if any(strengths.values()) else []
 
     def may_read(self, x_dims: int, y_dims: int) -> bool:
         """See `Task.may_read`: (n, t) or (n, t, c), and a label each."""

@@ -20,7 +20,7 @@ class SnapshotError(Exception):
 class TrainingSnapshot(TypedDict):
     """Everything that a training needs to go on later, as tensors and plain values: what `torch.save` writes
     and `torch.load(..., weights_only=True)` reads. `epochs` are `EpochRecord`s as JSON; `optimizer` is what
-    torch makes of one.
+    torch makes of one; `averaged` the moving average of the network, empty without one.
     """
 
     network: dict[str, Tensor]
@@ -29,6 +29,7 @@ class TrainingSnapshot(TypedDict):
     epochs: list[Json]
     best_epoch: int
     best_state: dict[str, Tensor]
+    averaged: dict[str, Tensor]
 
 
 Snapshot = Callable[[], TrainingSnapshot]
@@ -47,9 +48,21 @@ class TrainableNetwork(nn.Module):
         """How much of the training is over, 0 to 1."""
 
 
+class MixedIn(Protocol):
+    """What examples of a batch are mixed with."""
+
+    @property
+    def y(self) -> Tensor:
+        """The classes of what was mixed in."""
+
+    @property
+    def share(self) -> float:
+        """Its share of the loss."""
+
+
 class DeviceBatch(Protocol):
     """Samples on the device: `x` (B, C, H, W) or (B, C, L) float32, `y` (B, ...) int64, `lengths` (B,) or
-    None.
+    None. A batch whose examples are mixed has a field `mixed`, a `MixedIn`; others need none.
     """
 
     @property

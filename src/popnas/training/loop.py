@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,6 +21,7 @@ from popnas.placement import Placement
 from popnas.seeds import derive_seed
 from popnas.training import device as devices
 from popnas.training import schedules, simulated
+from popnas.training.averaging import MovingAverage
 from popnas.training.clocks import clock_for
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
 from popnas.training.interfaces import (
@@ -141,6 +143,8 @@ class _Training:
         self.spare: Stepper | None = None
         self.epochs: list[EpochRecord] = []
         self.best_epoch, self.best_state = -1, dict[str, Tensor]()
+        decay = self.settings.ema_decay
+        self.average = None if decay is None else MovingAverage(self.network, decay)
 
     def run_epoch(self) -> EpochRecord:
         """Train and validate once; raises CandidateFailed."""
@@ -149,17 +153,22 @@ class _Training:
         heads = [self.criteria.make_metrics() for _ in self.network.head_weights]
         loss, training_seconds = self._train(epoch, heads)
         began = time.thread_time()
-        self._validate(epoch, heads)
-        record = EpochRecord(
-            loss=loss,
-            learning_rate=self.rate_at((epoch + 1) * len(self.train_loader) - 1),
-            head_metrics=[metrics.compute() for metrics in heads],
-            training_seconds=training_seconds,
-            validation_seconds=time.thread_time() - began,
-        )
-        self.epochs.append(record)
-        self._keep_if_best(epoch)
+        with self._as_kept():
+            self._validate(epoch, heads)
+            record = EpochRecord(
+                loss=loss,
+                learning_rate=self.rate_at((epoch + 1) * len(self.train_loader) - 1),
+                head_metrics=[metrics.compute() for metrics in heads],
+                training_seconds=training_seconds,
+                validation_seconds=time.thread_time() - began,
+            )
+            self.epochs.append(record)
+            self._keep_if_best(epoch)
         return record
+
+    def _as_kept(self) -> AbstractContextManager[None]:
+        """While the block runs, the network is what validates and is kept."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def result(self) -> TrainingResult:
         """What the training came to."""
@@ -167,9 +176,12 @@ class _Training:
             epochs=list(self.epochs),
             metrics=best_of_each(head for record in self.epochs for head in record.head_metrics),
             best_epoch=self.best_epoch,
-            best_state=self.network.state_dict() if self.validation_loader is None else self.best_state,
+            best_state=self.best_state if self.validation_loader is not None else self._last_state(),
             training_seconds=sum(record.training_seconds for record in self.epochs),
         )
+
+    def _last_state(self) -> dict[str, Tensor]:
+        return self.network.state_dict() if self.average is None else self.average.state
 
     def snapshot(self) -> TrainingSnapshot:
         """Everything that `load` needs, as copies."""
@@ -180,6 +192,7 @@ class _Training:
             epochs=[record.to_json() for record in self.epochs],
             best_epoch=self.best_epoch,
             best_state=self.best_state,
+            averaged={} if self.average is None else self.average.state,
         )
         return copy.deepcopy(found)
 
@@ -197,6 +210,8 @@ class _Training:
     def _load(self, snapshot: TrainingSnapshot) -> None:
         self.network.load_state_dict(snapshot["network"])
         self.stepper.optimizer.load_state_dict(snapshot["optimizer"])
+        if self.average is not None:
+            self.average.load(snapshot["averaged"])
         if self.stepper.scaler is not None and snapshot["scaler"] is not None:
             self.stepper.scaler.load_state_dict(snapshot["scaler"])
         self.epochs = [EpochRecord.from_json(record) for record in snapshot["epochs"]]
@@ -224,6 +239,8 @@ class _Training:
                 self._warm_up(batch)
             clock.start()
             stepped = stepper.step(batch, self.rate_at(step))
+            if self.average is not None:
+                self.average.update(step)
             clock.stop()
             stepper.release_gradients()
             loss_sum.add_(stepped.loss, alpha=len(batch.y))

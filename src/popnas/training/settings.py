@@ -37,6 +37,7 @@ class TrainingSettings:
     warmup: float = 0
     lookahead: LookaheadSettings | None = None
     drop_path: float = 0.0
+    ema_decay: float | None = None
     score_metric: str = "accuracy"
     is_compiled: bool = False
 
@@ -61,6 +62,7 @@ class TrainingSettings:
             warmup=optimizer.warmup,
             lookahead=lookahead,
             drop_path=training.drop_path,
+            ema_decay=training.ema_decay,
             score_metric=config.search_strategy.score_metric,
             is_compiled=config.others.enable_XLA_compilation,
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from popnas.placement import Placement
 from popnas.training import optimizers
-from popnas.training.interfaces import DeviceBatch, Loss, TrainableNetwork
+from popnas.training.interfaces import DeviceBatch, Loss, MixedIn, TrainableNetwork
 from popnas.training.settings import TrainingSettings
 
 
@@ -19,6 +19,7 @@ class PreparedBatch(NamedTuple):
     x: Tensor
     y: Tensor
     lengths: Tensor | None
+    mixed: MixedIn | None = None
 
 
 class Stepped(NamedTuple):
@@ -51,14 +52,15 @@ class Stepper:
 
     def prepared(self, batch: DeviceBatch) -> PreparedBatch:
         """The batch with its input in the layout that the network computes in."""
-        return PreparedBatch(self.placement.laid_out(batch.x), batch.y, batch.lengths)
+        mixed = getattr(batch, "mixed", None)
+        return PreparedBatch(self.placement.laid_out(batch.x), batch.y, batch.lengths, mixed)
 
     def step(self, batch: PreparedBatch, rate: float) -> Stepped:
         """Forward, backward and update with learning rate `rate`."""
         optimizers.set_rate(self.optimizer, rate)
         with self.precision:
             outputs = self._forward(batch.x, batch.lengths)
-            loss = self._weighted_loss(outputs, batch.y)
+            loss = self._weighted_loss(outputs, batch)
         if self.scaler is None:
             loss.backward()
             self.optimizer.step()
@@ -72,7 +74,7 @@ class Stepper:
         """Forward and backward once, so that all is compiled; weights and statistics stay as they are."""
         buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
         with self.precision:
-            loss = self._weighted_loss(self._forward(batch.x, batch.lengths), batch.y)
+            loss = self._weighted_loss(self._forward(batch.x, batch.lengths), batch)
         loss.backward()
         self.release_gradients()
         with torch.no_grad():
@@ -88,8 +90,15 @@ class Stepper:
         with self.precision:
             return self._forward(batch.x, batch.lengths)
 
-    def _weighted_loss(self, outputs: tuple[Tensor, ...], y: Tensor) -> Tensor:
+    def _weighted_loss(self, outputs: tuple[Tensor, ...], batch: PreparedBatch) -> Tensor:
         if len(outputs) == 1 and self._head_weights == (1.0,):
-            return self.loss(outputs[0], y)
+            return self._loss_of(outputs[0], batch)
         heads = zip(self._head_weights, outputs, strict=True)
-        return torch.stack([weight * self.loss(logits, y) for weight, logits in heads]).sum()
+        return torch.stack([weight * self._loss_of(logits, batch) for weight, logits in heads]).sum()
+
+    def _loss_of(self, logits: Tensor, batch: PreparedBatch) -> Tensor:
+        """Of mixed examples that of both classes: as with one soft label, in which losses are linear."""
+        loss, mixed = self.loss(logits, batch.y), batch.mixed
+        if mixed is None:
+            return loss
+        return (1.0 - mixed.share) * loss + mixed.share * self.loss(logits, mixed.y)

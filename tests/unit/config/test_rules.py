@@ -265,9 +265,27 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
         (
             document({**SERIES, "data_augmentation": {"enabled": True}, "resize": {"width": 4, "height": 4}}),
             [
-                "dataset.data_augmentation.enabled: has no effect on series; it is for images.",
                 "dataset.resize: has no effect on series; it is for images.",
+                "dataset.data_augmentation.enabled: has no effect on series by itself: say what is to be "
+                "done (time_warp, window_warp, crop, shift, scaling, jitter, mixup, cutmix).",
             ],
+        ),
+        (document({**SERIES, "data_augmentation": {"enabled": True, "time_warp": 0.4}}), []),
+        (document({**SERIES, "data_augmentation": {"enabled": True, "cutmix": 1.0}}), []),
+        (
+            document({**SERIES, "data_augmentation": {"time_warp": 0.4, "mixup": 0.2}}),
+            [
+                f"dataset.data_augmentation.{name}: has no effect while data_augmentation.enabled is false."
+                for name in ("time_warp", "mixup")
+            ],
+        ),
+        (
+            document({**SERIES, "data_augmentation": {"enabled": True, "erasing": 0.5, "jitter": 0.1}}),
+            ["dataset.data_augmentation.erasing: has no effect on series; it is for images."],
+        ),
+        (
+            document({**IMAGES, "data_augmentation": {"enabled": True, "jitter": 0.1, "flips": False}}),
+            ["dataset.data_augmentation.jitter: has no effect on images; it is for series."],
         ),
         (
             document({**IMAGES, "data_augmentation": {"use_cutout": True}}),
@@ -293,8 +311,8 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
         (
             document({**SEGMENTATION, "data_augmentation": {"enabled": True, "use_cutout": True}}),
             [
-                "dataset.data_augmentation.use_cutout: has no effect in segmentation, which crops and flips "
-                "images with their masks only."
+                "dataset.data_augmentation.use_cutout: has no effect in segmentation; erasing does much the "
+                "same."
             ],
         ),
         (document(training_hyperparameters={"label_smoothing": 0.1}), []),

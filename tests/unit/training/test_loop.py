@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from popnas.errors import CandidateFailed
 from popnas.layers import activation
 from popnas.placement import Placement
 from popnas.training import TrainingResult, TrainingSettings, device, failures, simulated
+from popnas.training.interfaces import SnapshotError
 from popnas.training.settings import LookaheadSettings
 
 Train = Callable[..., TrainingResult]
@@ -240,13 +241,18 @@ def test_simulated_time_is_a_function_of_the_cost(train: Train) -> None:
     ("kind", "lookahead"), [("adamW", None), ("SGDW", None), ("radam", LookaheadSettings(2, 0.5))]
 )
 @pytest.mark.parametrize("is_validated", [True, False])
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
 def test_a_resumed_training_goes_on_as_it_would_have(
-    train: Train, make_loader: Any, kind: str, lookahead: LookaheadSettings | None, is_validated: bool
+    train: Train,
+    make_loader: Any,
+    kind: str,
+    lookahead: LookaheadSettings | None,
+    is_validated: bool,
+    ema_decay: float | None,
 ) -> None:
     loader = make_loader(num_samples=20) if is_validated else None
-    settings = SETTINGS.replace(
-        optimizer=OptimizerSpec(kind, momentum=0.9 if kind == "SGDW" else 0.0), lookahead=lookahead
-    )
+    optimizer = OptimizerSpec(kind, momentum=0.9 if kind == "SGDW" else 0.0)
+    settings = SETTINGS.replace(optimizer=optimizer, lookahead=lookahead, ema_decay=ema_decay)
     saved: list[bytes] = []
 
     def save(record: Any, snapshot: Any) -> None:
@@ -260,6 +266,73 @@ def test_a_resumed_training_goes_on_as_it_would_have(
     assert [r.loss for r in resumed.epochs] == [r.loss for r in whole.epochs]
     assert [r.head_metrics for r in resumed.epochs] == [r.head_metrics for r in whole.epochs]
     assert all(torch.equal(resumed.best_state[name], whole.best_state[name]) for name in whole.best_state)
+
+
+@pytest.mark.parametrize("is_validated", [True, False])
+def test_the_moving_average_validates_and_is_kept_and_training_goes_on_without_it(
+    train: Train, make_network: Any, make_loader: Any, is_validated: bool
+) -> None:
+    network, seen = make_network(), dict[str, list[Tensor]](trained=[], validated=[])
+    network.register_forward_pre_hook(
+        lambda module, _: seen["trained" if module.training else "validated"].append(
+            module.late.weight.detach().clone()
+        )
+    )
+    loader = make_loader(num_samples=16, batch_size=16) if is_validated else None
+    cost = type("Cost", (), {"flops": 1, "params": 1})()
+    settings = SETTINGS.replace(epochs=2, ema_decay=0.6)
+    result = train(settings, network=network, validation_loader=loader, simulated_cost=cost)
+    plain = train(SETTINGS.replace(epochs=2), validation_loader=None)
+    assert [r.loss for r in result.epochs] == [r.loss for r in plain.epochs]
+    steps = [*seen["trained"][1:], network.late.weight.detach()]
+    expected, found = seen["trained"][0], []
+    for step, weight in enumerate(steps):
+        expected = torch.lerp(expected, weight, 1 - min(0.6, (1 + step) / (10 + step)))
+        found.append(expected)
+    torch.testing.assert_close(result.best_state["late.weight"], found[3 * result.best_epoch + 2])
+    assert len(seen["validated"]) == (2 if is_validated else 0)
+    for epoch, validated in enumerate(seen["validated"]):
+        torch.testing.assert_close(validated, found[3 * epoch + 2])
+
+
+def test_a_snapshot_without_the_average_is_not_of_a_training_with_one(train: Train) -> None:
+    saved: list[Any] = []
+    train(SETTINGS, on_epoch=lambda record, snapshot: saved.append(snapshot()))
+    for snapshot in (saved[1], {k: v for k, v in saved[1].items() if k != "averaged"}):
+        with pytest.raises(SnapshotError):
+            train(SETTINGS.replace(ema_decay=0.9), resume=snapshot)
+
+
+def test_mixed_examples_are_learnt_as_with_soft_labels(
+    train: Train, make_network: Any, make_loader: Any
+) -> None:
+    """Of all heads, whatever the loss."""
+
+    class Mixed(NamedTuple):
+        y: Tensor
+        share: float
+
+    class Batch(NamedTuple):
+        x: Tensor
+        y: Tensor
+        lengths: None
+        mixed: Mixed | None
+
+    class Mixing(make_loader):
+        def __iter__(self) -> Iterator[Any]:
+            for batch in super().__iter__():
+                others = batch.y.roll(1)
+                yield Batch(*batch, Mixed(others, 0.3)) if self.mixes else Batch(*batch, None)
+
+    def soft(logits: Tensor, y_B: Tensor) -> Tensor:
+        target = 0.7 * functional.one_hot(y_B, 3) + 0.3 * functional.one_hot(y_B.roll(1), 3)
+        return functional.cross_entropy(logits, target)
+
+    mixing, plain = Mixing(), Mixing()
+    mixing.mixes, plain.mixes = True, False
+    once = train(SETTINGS, train_loader=mixing)
+    again = train(SETTINGS, train_loader=plain, loss=soft)
+    assert [r.loss for r in once.epochs] == pytest.approx([r.loss for r in again.epochs], rel=1e-4)
 
 
 def test_a_loss_that_is_no_number_fails_the_candidate(train: Train) -> None:

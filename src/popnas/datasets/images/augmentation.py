@@ -45,9 +45,10 @@ class Draws(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageAugmentation:
-    """Random crop and flip of images of one size, and cutout if asked for."""
+    """Random crop of images of one size, and flip and cutout if asked for."""
 
     use_cutout: bool = False
+    flips: bool = True
 
     def upscale(self, x_BCHW: Tensor) -> Tensor:
         """Bytes (B, C, H, W) to bytes (B, C, U, V), bilinear: the same for every epoch, so cached data do
@@ -70,7 +71,7 @@ class ImageAugmentation:
         """The random choices of an epoch for images whose network input has the `size` (h, w)."""
         room = [math.ceil(extent * _UPSCALE) - extent + 1 for extent in size]
         offset = torch.stack([torch.randint(n, (num_images,), generator=generator) for n in room], dim=1)
-        is_flipped = torch.rand(num_images, generator=generator) < 0.5
+        is_flipped = (torch.rand(num_images, generator=generator) < 0.5) & self.flips
         centre = (
             torch.rand(num_images, 2, generator=generator) * torch.tensor(size) if self.use_cutout else None
         )

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from popnas.datasets.augmentation.batch import Batch
 from popnas.datasets.dataset import Split
-from popnas.datasets.loader import Batch, Batching, EpochLoader, batch_bounds
+from popnas.datasets.loader import Batching, EpochLoader, batch_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import sizes_of
@@ -104,7 +105,7 @@ class SegmentationLoader(EpochLoader):
                 self.augmentation.apply(pair, corners[i], bool(flips[i]))
                 for i, pair in enumerate(pairs, start)
             ]
-            yield self._batch(changed)
+            yield self._changed(self._batch(changed), generator)
 
     def _stored_batches(self, order: np.ndarray) -> Iterator[list[Pair]]:
         """The images and masks of each batch as they are stored."""

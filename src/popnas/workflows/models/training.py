@@ -18,6 +18,7 @@ from torch import Tensor
 from popnas import networks, tasks, training
 from popnas.cells import Cell
 from popnas.config import RunConfig
+from popnas.config.sections import DataAugmentationConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import ExportError, RunFolderError
 from popnas.evaluators.training.describing import describe_model
@@ -29,7 +30,7 @@ from popnas.networks.cost import network_cost
 from popnas.networks.known.fitted import FittedNetwork
 from popnas.networks.macros import MACROS
 from popnas.printable import quoted
-from popnas.records import Record
+from popnas.records import Json, Record, part
 from popnas.report.views import Views
 from popnas.runs import identity
 from popnas.runs.folder import same_search, search_part, without
@@ -180,6 +181,27 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
     )
 
 
+_LATER = {
+    "architecture_hyperparameters": {"stem": None},
+    "training_hyperparameters": {"ema_decay": None},
+}
+_AUGMENTATION = "data_augmentation"
+_PLAIN: Json = DataAugmentationConfig().model_dump(exclude={"enabled", "use_cutout"})
+"""By section, and of augmentation, the fields that checkpoints of earlier versions do not know, as they were
+then."""
+
+
+def _as_known_before(config: Json) -> Json:
+    """Without the fields of `_LATER` where they are as they were."""
+    found: Json = config
+    for section, defaults in _LATER.items():
+        names = [name for name, default in defaults.items() if part(config, section).get(name) == default]
+        found = without(found, section, names)
+    given = part(part(config, "dataset"), _AUGMENTATION)
+    known = {name: given[name] for name in given if _PLAIN.get(name, ...) != given[name]}
+    return {**found, "dataset": {**part(found, "dataset"), _AUGMENTATION: known}}
+
+
 class _ModelTraining:
     """One training under way; every method is one phase of it."""
 
@@ -241,7 +263,8 @@ class _ModelTraining:
             assert self.snapshot is not None
             try:
                 # Final training keeps the last epoch, so its checkpoint holds no better weights.
-                network.load_state_dict(self.snapshot["best_state"] or self.snapshot["network"])
+                last = self.snapshot.get("averaged") or self.snapshot["network"]
+                network.load_state_dict(self.snapshot["best_state"] or last)
             except RuntimeError as error:
                 raise SnapshotError(str(error)) from error
             return self.snapshot["best_epoch"], network.state_dict()
@@ -348,8 +371,7 @@ class _ModelTraining:
         # No part of a training, and the others not there in checkpoints of earlier versions.
         for section, names in (("dataset", ("path",)), ("others", ("predictors", "evaluator"))):
             config = without(config, section, names)
-        if self.spec.stem is None:
-            config = without(config, "architecture_hyperparameters", ("stem",))
+        config = _as_known_before(config)
         return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
 
     def _wall_seconds(self) -> float:

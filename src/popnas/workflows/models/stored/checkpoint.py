@@ -126,6 +126,7 @@ _MUST: dict[str, Rule] = {
 }
 _RULES: dict[str, Rule] = {
     **_MUST,
+    "averaged": _is_state,
     "wall_seconds": is_amount,
     "epoch_seconds": list_of(is_amount),
     "stopped": or_none(is_text),
