@@ -12,9 +12,14 @@ from popnas.api.options import OF_THE_DATA
 from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError
 from popnas.events import JobEvent, ModelFinished, PhaseStarted, Told, Warned
-from popnas.workflows.models import final_training, selection
+from popnas.workflows.models import selection
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.requests import check_has_networks, stage_config
+from popnas.workflows.models.requests import (
+    check_has_networks,
+    selection_partial,
+    stage_config,
+    training_partial,
+)
 from popnas.workflows.whole import end_to_end
 from popnas.workflows.whole.job import WholeJob
 from popnas.workflows.whole.request import JobRequest
@@ -47,12 +52,11 @@ class Fit:
     selection: Source | None
     final: Source | None
 
-    @property
-    def request(self) -> JobRequest:
+    def request(self, config: RunConfig) -> JobRequest:
         """As the whole job is asked."""
         return JobRequest(
-            selection_partial=selection.PARTIAL if self.selection is None else self.selection,
-            training_partial=final_training.PARTIAL if self.final is None else self.final,
+            selection_partial=selection_partial(config, self.selection),
+            training_partial=training_partial(config, self.final),
             num_cells=self.num_selected,
             last=_STAGES[self.last],
         )
@@ -67,7 +71,7 @@ def run(config: RunConfig, folder: Path, fit: Fit) -> Path:
         PopnasError: no network could be trained.
     """
     check_has_networks(config)
-    request = fit.request
+    request = fit.request(config)
     for option, stage, partial in (
         ("selection_config", "selection", request.selection_partial),
         ("final_config", "training", request.training_partial),

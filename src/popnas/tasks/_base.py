@@ -91,6 +91,8 @@ class Task(ABC):
         even_metric: of `score_metrics` the one that counts every class the same, for classes that differ much
             in size; None (or none of them): there is none.
         preset: whose operators a configuration of the task has if it names none; None: it has to.
+        selection_preset, training_preset: the partial configurations of model selection and final training
+            where none is given.
         is_per_pixel: answers are masks, a class for every pixel.
         data: what data sources must serve (`Source.tasks`): its own name, or that of the task whose data it
             reads.
@@ -104,6 +106,8 @@ class Task(ABC):
     score_metrics: ClassVar[tuple[str, ...]]
     even_metric: ClassVar[str | None] = None
     preset: ClassVar[str | None] = None
+    selection_preset: ClassVar[str] = "model_selection_training"
+    training_preset: ClassVar[str] = "last_training"
     is_per_pixel: ClassVar[bool] = False
     data: ClassVar[str]
     unused_settings: ClassVar[Mapping[str, str]] = {}
@@ -119,6 +123,10 @@ class Task(ABC):
     def default_operators(self) -> tuple[str, ...]:
         """The operators of a configuration that names none: those of the task's preset."""
         return preset_files.operators_of(self.preset) if self.preset else ()
+
+    def operators_for(self, size: tuple[int, ...]) -> tuple[str, ...]:
+        """Operators that suit inputs of that size: (height, width) or (timesteps,)."""
+        return self.default_operators
 
     def metric_for(self, is_uneven: bool) -> str:
         """The score metric for data whose classes are (not) of very different sizes."""

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from popnas.datasets.augmentation.batch import Change
 
 
+_LONGEST_KERNEL, _SHORTEST_KERNEL = 39, 9
+"""Of the longest convolution: a quarter of the series, between these."""
+
+
+def kernels(num_timesteps: int) -> tuple[int, int, int]:
+    """Lengths of convolutions, odd, each about half of the next: 9, 19 and 39 from 156 timesteps on."""
+    longest = min(max(num_timesteps // 4, _SHORTEST_KERNEL), _LONGEST_KERNEL)
+    short, middle, long = (max(longest // 2**halvings, 3) for halvings in (2, 1, 0))
+    return short - (short % 2 == 0), middle - (middle % 2 == 0), long - (long % 2 == 0)
+
+
 @REGISTRY.register(
     "time_series_classification", description="one class per time series, of one or more channels"
 )
@@ -25,8 +36,20 @@ class TimeSeriesClassification(ClassificationTask):
     num_dims = 1
     preset = "run_ts"
     references = (INCEPTION, RANDOM_KERNELS)
+    selection_preset = "model_selection_ts"
+    training_preset = "last_training_ts"
     unused_settings = FOR_IMAGES | FOR_MASKS
     is_for_arrays = True
+
+    def operators_for(self, size: tuple[int, ...]) -> tuple[str, ...]:
+        """See `Task.operators_for`: as those of the preset, with kernels that suit the series' length."""
+        short, middle, long = kernels(size[0])
+        return (
+            "identity",
+            *(f"{kernel} {family}" for family in ("dconv", "conv") for kernel in (short, middle, long)),
+            *(f"{short}:{dilation}dr conv" for dilation in (2, 4)),
+            *("3 maxpool", "2 avgpool", "lstm", "gru"),
+        )
 
     def own_changes(self, settings: DataAugmentationConfig) -> list[Change]:
         """See `Task.own_changes`."""

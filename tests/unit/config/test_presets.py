@@ -17,8 +17,10 @@ def test_names():
     assert config.partial_preset_names() == [
         "last_training",
         "last_training_debug",
+        "last_training_ts",
         "model_selection_debug",
         "model_selection_training",
+        "model_selection_ts",
     ]
 
 

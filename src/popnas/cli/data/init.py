@@ -80,8 +80,6 @@ def _text(look: Look, data: str, output: Path) -> str:
 
 
 def _document(look: Look) -> Json:
-    from popnas.workflows.data import sizing
-
     is_small = look.num_training < 5000
     strategy: Json = {
         "max_children": 32,
@@ -93,21 +91,35 @@ def _document(look: Look) -> Json:
         "search_space": {
             "blocks": 3 if is_small else 5,
             "lookback_depth": 2,
-            "operators": list(look.task.default_operators),
+            "operators": list(look.task.operators_for(look.spatial_size)),
         },
         "search_strategy": {
             "score_metric": look.task.metric_for(is_uneven=_imbalance(look) > 3),
             **strategy,
         },
-        "training_hyperparameters": {"epochs": 21, "learning_rate": 0.01, "optimizer": optimizer},
-        "architecture_hyperparameters": {
-            "filters": 16 if is_small else 24,
-            "motifs": _num_motifs(look),
-            "normal_cells_per_motif": 1 if is_small else 2,
-            "stem": sizing.stem(_network_sides(look)),
+        "training_hyperparameters": {
+            "epochs": _num_epochs(look), "learning_rate": 0.01, "optimizer": optimizer,
         },
+        "architecture_hyperparameters": _architecture(look, is_small=is_small),
         "dataset": {**look.section, **_data_settings(look)},
         "others": {"train_strategy": "auto", "seed": 0, "max_hours": None},
+    }  # fmt: skip
+
+
+def _num_epochs(look: Look) -> int:
+    from popnas.workflows.data import sizing
+
+    return 21 if look.is_images else sizing.series_epochs(look.num_training)
+
+
+def _architecture(look: Look, *, is_small: bool) -> Json:
+    from popnas.workflows.data import sizing
+
+    return {
+        "filters": 16 if is_small else 24,
+        "motifs": _num_motifs(look),
+        "normal_cells_per_motif": 1 if is_small and look.is_images else 2,
+        "stem": sizing.stem(_network_sides(look)),
     }
 
 
@@ -116,18 +128,24 @@ def _data_settings(look: Look) -> Json:
         return {"ignore_class": None, **look.section, **masks.settings(look.dataset)}
     settings: dict[str, JsonValue] = {
         "classes_count": look.dataset.num_classes,
-        "batch_size": next(
-            size for size in (128, 64, 32, 16, 8) if size * 20 <= look.num_training or size == 8
-        ),
+        "batch_size": _batch_size(look),
         "balance_class_losses": _imbalance(look) > 3,
     }
     if not look.is_images:
-        return {**settings, "normalize": True}
+        return {**settings, "normalize": True, "data_augmentation": {"enabled": True, "time_warp": 0.4}}
     settings["data_augmentation"] = {"enabled": False, "use_cutout": False}
     height, width = _network_sides(look)
     if look.needs_resize or (height, width) != look.spatial_size:
         settings["resize"] = {"width": width, "height": height}
     return settings
+
+
+def _batch_size(look: Look) -> int:
+    from popnas.workflows.data import sizing
+
+    if not look.is_images:
+        return sizing.series_batch(look.num_training)
+    return next(size for size in (128, 64, 32, 16, 8) if size * 20 <= look.num_training or size == 8)
 
 
 def _network_sides(look: Look) -> tuple[int, ...]:
@@ -150,6 +168,8 @@ def _num_motifs(look: Look) -> int:
     from popnas.workflows.data import sizing
 
     sides = _network_sides(look)
+    if not look.is_images:
+        return sizing.num_series_motifs(sides[0])
     has_unit = look.task.is_per_pixel and sizing.stem(sides) is not None
     return sizing.num_motifs(sides, most_reductions=3 if has_unit else 2)
 
@@ -170,7 +190,14 @@ def _remarks(look: Look) -> dict[str, str]:
         "architecture_hyperparameters.motifs": f"Chosen for inputs of {look.shape}.",
         "architecture_hyperparameters.stem": "Pays on images of 96 pixels and more.",
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
-        "dataset.data_augmentation": "Helps on photographs; flips spoil text and digits.",
+        "dataset.data_augmentation": (
+            "Helps on photographs; flips spoil text and digits."
+            if look.is_images
+            else "Uneven time helps most series, but not those whose timesteps are hours of the day."
+        ),
+        "training_hyperparameters.epochs": "More where an epoch has few batches."
+        if not look.is_images
+        else "",
         "dataset.resize": "The images differ in size."
         if look.needs_resize
         else f"The images are {look.shape}: a search at full size takes long.",

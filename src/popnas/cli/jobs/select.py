@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.command("select")
 @run_option
-@partial_option("model_selection_training")
+@partial_option("model_selection_training", "model_selection_ts")
 @click.option(
     "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Number of cells.  [default: 5]"
 )
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 def command(
     run: Path,
     cells: CellChoice,
-    partial: str,
+    partial: str | None,
     changes: StageChanges,
     name: str | None,
     renew: bool,

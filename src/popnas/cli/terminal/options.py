@@ -62,15 +62,14 @@ model_option = click.option(
 )
 
 
-def partial_option(default: str) -> Callable[[FC], FC]:
-    """The configuration of a stage after the search; `default`: the preset that is it otherwise."""
+def partial_option(default: str, of_series: str) -> Callable[[FC], FC]:
+    """The configuration of a stage after the search, and the presets that are it otherwise."""
     return click.option(
         "-j",
         "partial",
         metavar="CONFIG",
-        default=default,
-        show_default=True,
-        help="Partial configuration over the run's own: a file or a preset's name.",
+        help="Partial configuration over the run's own: a file or a preset's name.  "
+        f"[default: {default}; of series {of_series}]",
     )
 
 

@@ -1,6 +1,9 @@
-"""What of a network suits the size of its input; `size` is (height, width) or (timesteps,)."""
+"""What of a network and its training suits the size of the data; `size` of an input is (height, width) or
+(timesteps,)."""
 
 from __future__ import annotations
+
+import math
 
 STEM_FROM = 96
 """The longest side from which images get a stem: at full size the first cells take most of the time, and see
@@ -8,6 +11,11 @@ little of the image."""
 _STEM = "half"
 _HALVINGS = {None: 0, _STEM: 1}
 _SMALLEST_FINAL_SIZE = 4
+
+_LONG_SERIES = 512
+"""From so many timesteps on networks of series bring them to a quarter."""
+_STEPS, _EPOCHS = 300, (21, 60)
+"""Steps that a candidate of a search is trained at least, as far as so many epochs allow."""
 
 
 def stem(size: tuple[int, ...]) -> str | None:
@@ -20,3 +28,19 @@ def num_motifs(size: tuple[int, ...], *, most_reductions: int = 2) -> int:
     smallest = min(size) >> _HALVINGS[stem(size)]
     halvings = range(1, most_reductions + 1)
     return 1 + sum(smallest >> number >= _SMALLEST_FINAL_SIZE for number in halvings)
+
+
+def num_series_motifs(num_timesteps: int) -> int:
+    """Long kernels see far by themselves: one reduction, of long series two."""
+    return num_motifs((num_timesteps,), most_reductions=2 if num_timesteps >= _LONG_SERIES else 1)
+
+
+def series_batch(num_training: int) -> int:
+    """The largest usual batch of which an epoch has ten; 16 of less."""
+    return next((size for size in (128, 64, 32) if 10 * size <= num_training), 16)
+
+
+def series_epochs(num_training: int) -> int:
+    """Epochs of a search's candidates: small data make few steps an epoch."""
+    least, most = _EPOCHS
+    return min(max(math.ceil(_STEPS / math.ceil(num_training / series_batch(num_training))), least), most)

@@ -46,7 +46,6 @@ from popnas.workflows.models.training import (
 )
 from popnas.workflows.settings import unused
 
-PARTIAL = "last_training"
 _BEST, _UNCHANGED = NetworkChoice(), StageChanges()
 CHECKPOINT_EPOCHS = 5
 """Between checkpoints, which cost a write of all weights and of the optimizer's state: an interruption loses
@@ -74,7 +73,7 @@ def train(
     run: Path | str,
     network: NetworkChoice = _BEST,
     *,
-    partial: Source = PARTIAL,
+    partial: Source | None = None,
     changes: StageChanges = _UNCHANGED,
     name: str | None = None,
     renew: bool = False,
@@ -84,8 +83,8 @@ def train(
 
     The network is that of the best model of the run's model selection; without a selection, the search's
     best; or as `network` says. It is trained with the run's configuration, the `partial` one (path, preset or
-    mapping) over it, and `changes`. The model is in `final_training/` of the run, or in
-    `final_training/NAME`. `renew` trains anew if it would be another network or other settings than those
+    mapping; None: the task's preset) over it, and `changes`. The model is in `final_training/` of the run, or
+    in `final_training/NAME`. `renew` trains anew if it would be another network or other settings than those
     that are there, and keeps the old one in `earlier-1` beside it.
 
     Raises:
@@ -102,7 +101,7 @@ def train(
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
     found = _choose(folder, base, network.cell)
-    config = requests.stage_config(base, partial, changes)
+    config = requests.stage_config(base, requests.training_partial(base, partial), changes)
     ignored = after_search.warnings(base, config, FINAL)
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours

@@ -81,6 +81,16 @@ def stage_config(base: RunConfig, partial: Source, changes: StageChanges = _UNCH
     return config
 
 
+def selection_partial(base: RunConfig, given: Source | None) -> Source:
+    """The partial configuration of model selection: the given one, else the preset of the run's task."""
+    return get_task(base.dataset.type).selection_preset if given is None else given
+
+
+def training_partial(base: RunConfig, given: Source | None) -> Source:
+    """The same of final training."""
+    return get_task(base.dataset.type).training_preset if given is None else given
+
+
 def without_limit(config: RunConfig) -> RunConfig:
     """The configuration without its time limit."""
     return configurations.changed(config, {"others.max_hours": None})

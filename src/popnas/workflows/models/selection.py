@@ -63,7 +63,6 @@ from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, 
 from popnas.workflows.settings import unused
 
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
-PARTIAL = "model_selection_training"
 _BEST, _UNCHANGED = CellChoice(), StageChanges()
 NAMES = "Models are named by number, motifs (m), normal cells per motif (n) and filters (f)."
 _FAILURE = {
@@ -120,7 +119,7 @@ def select(
     run: Path | str,
     cells: CellChoice = _BEST,
     *,
-    partial: Source = PARTIAL,
+    partial: Source | None = None,
     changes: StageChanges = _UNCHANGED,
     name: str | None = None,
     renew: bool = False,
@@ -131,7 +130,7 @@ def select(
     Args:
         run: the run's folder.
         cells: which cells, and which networks of each.
-        partial: partial configuration (path, preset or mapping) over the run's own.
+        partial: partial configuration (path, preset or mapping) over the run's own; None: the task's preset.
         changes: what differs from both.
         name: a selection beside others, in `model_selection/NAME`.
         renew: a selection that was made from an earlier state of the search gets the cells that are best now
@@ -148,6 +147,7 @@ def select(
     folder = RunFolder.open(run)
     base = requests.run_config(folder)
     path = requests.stage_folder(folder.model_selection, name)
+    partial = requests.selection_partial(base, partial)
     config = _on_this_disk(requests.stage_config(base, partial, changes), tell)
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)

@@ -26,7 +26,7 @@ from popnas.report.sections import references
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
-from popnas.workflows.models import deployment, final_training, macro_variants, requests, selection
+from popnas.workflows.models import deployment, macro_variants, requests
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import plan
@@ -177,8 +177,8 @@ def _later_configs(config: RunConfig, request: JobRequest) -> dict[str, RunConfi
         ConfigError, UserError: mistakes in a partial configuration.
     """
     partials = {
-        "selection": selection.PARTIAL if request.selection_partial is None else request.selection_partial,
-        "training": final_training.PARTIAL if request.training_partial is None else request.training_partial,
+        "selection": requests.selection_partial(config, request.selection_partial),
+        "training": requests.training_partial(config, request.training_partial),
     }
     merged = {}
     for stage, partial in partials.items():
