@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "select": ("jobs.select", "Model selection: the best cells of a run, trained longer."),
     "train": ("jobs.train", "Final training of one network, and its deployment folder."),
     "e2e": ("jobs.e2e", "Search, model selection and final training in a row (-r resumes)."),
+    "archives": ("jobs.archives", "A whole job for every problem of an archive of time series."),
     "evaluate": (
         "jobs.evaluate",
         "Trained networks on test data: metrics, calibration, confusion.",
@@ -53,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 _LEAVE_FILES = {
-    *("search", "select", "train", "e2e", "evaluate", "export", "report", "draw", "init"),
+    *("search", "select", "train", "e2e", "archives", "evaluate", "export", "report", "draw", "init"),
     *("dataset segmentation", "dataset masks"),
     *("bench build", "bench nasbench201"),
 }

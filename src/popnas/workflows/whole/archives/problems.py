@@ -1,0 +1,84 @@
+"""The problems of an archive, and the configuration that suits each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from popnas import files, tasks
+from popnas.config import RunConfig, changed
+from popnas.errors import UserError
+from popnas.printable import quoted
+
+TASK = "time_series_classification"
+ENOUGH_VALIDATION, LEAST_BATCHES = 60, 10
+BATCH_SIZES = (128, 64, 32, 16)
+
+
+@dataclass(frozen=True)
+class ArchiveProblem:
+    """`name`: of its folder, which is `path`."""
+
+    name: str
+    path: Path
+
+
+def find(folder: Path) -> list[ArchiveProblem]:
+    """The problems in an archive, by name: its folders that have a training split, as train.npz or as
+    *_TRAIN.ts.
+
+    Raises:
+        UserError: the folder is not there, or holds no problem.
+    """
+    place = files.user_path(folder)
+    if not place.is_dir():
+        raise UserError(f"the archive {quoted(place)} {files.missing(place)}")
+    found = [
+        ArchiveProblem(path.name, path.resolve()) for path in sorted(place.iterdir()) if _is_problem(path)
+    ]
+    if not found:
+        raise UserError(
+            f"{quoted(place)} holds no problem: each is a folder in it with train.npz and test.npz, or with "
+            "NAME_TRAIN.ts and NAME_TEST.ts, as the UCR and UEA archives have them."
+        )
+    return found
+
+
+def _is_problem(path: Path) -> bool:
+    return path.is_dir() and ((path / "train.npz").is_file() or any(path.glob("*_TRAIN.ts")))
+
+
+def num_validation(num_examples: int, num_classes: int) -> int:
+    """How many training examples go to validation: a tenth, but at least 60 where that leaves half of them,
+    and never fewer than there are classes."""
+    wanted = max(ENOUGH_VALIDATION, num_examples // 10)
+    return max(min(wanted, num_examples // 2), num_classes)
+
+
+def batch_size(num_trained: int) -> int:
+    """The largest at which an epoch has ten batches at least; 16 where none does."""
+    fitting = (size for size in BATCH_SIZES if num_trained >= LEAST_BATCHES * size)
+    return next(fitting, BATCH_SIZES[-1])
+
+
+def suited(base: RunConfig, problem: ArchiveProblem, hours: float | None, is_alone: bool) -> RunConfig:
+    """The configuration of a problem's job; `is_alone`: it may have all cores.
+
+    Raises:
+        DataError: data that cannot be read, have no test split, or fewer than two series per class.
+    """
+    data = {"dataset.type": TASK, "dataset.name": None, "dataset.path": str(problem.path)}
+    config = changed(base, {**data, "dataset.validation_size": 0.5})
+    found = tasks.get(TASK).load(config, need_test=True)
+    number, classes = len(found.full_train), found.num_classes
+    validation = num_validation(number, classes)
+    workers = config.others.executor.workers if is_alone else 1
+    return changed(
+        config,
+        {
+            "dataset.validation_size": validation / number,
+            "dataset.batch_size": batch_size(number - validation),
+            "others.max_hours": config.others.max_hours if hours is None else hours,
+            "others.executor.workers": workers,
+        },
+    )

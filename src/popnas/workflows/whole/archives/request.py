@@ -1,0 +1,20 @@
+"""What a campaign is asked for. Loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CampaignRequest:
+    """`hours`: of each problem's job (None: no limit); `workers`: jobs at a time (None: one per core);
+    `num_cells`, `selection_partial`, `training_partial`: as `popnas e2e` takes them; `against`: a CSV file of
+    results to rank this campaign with."""
+
+    hours: float | None = None
+    workers: int | None = None
+    num_cells: int | None = None
+    selection_partial: str | None = None
+    training_partial: str | None = None
+    against: Path | None = None

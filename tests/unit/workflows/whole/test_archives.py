@@ -1,0 +1,208 @@
+"""A campaign over an archive: what suits each problem, what is resumed, what fails alone."""
+
+import csv
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from popnas.errors import UserError
+from popnas.events import Told
+from popnas.runs.lock import RunLock
+from popnas.workflows.settings import load_config
+from popnas.workflows.whole.archives import campaign, problems, published
+from popnas.workflows.whole.archives.request import CampaignRequest
+
+
+def write_problem(folder, name, number=40, classes=2):
+    (folder / name).mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    y = np.arange(number) % classes
+    for split in ("train", "test"):
+        np.savez(folder / name / f"{split}.npz", x=generator.normal(size=(number, 12, 1)), y=y)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    for name in ("Bees", "Ants"):
+        write_problem(tmp_path / "archive", name)
+    (tmp_path / "archive" / "notes").mkdir()
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def base():
+    return load_config("run_ts")
+
+
+@pytest.mark.parametrize(
+    ("examples", "classes", "expected"),
+    [(1000, 5, 100), (450, 50, 60), (120, 2, 60), (100, 4, 50), (28, 2, 14), (20, 9, 10), (20, 12, 12)],
+)
+def test_validation_has_sixty_where_that_leaves_half_and_never_fewer_than_the_classes(
+    examples, classes, expected
+):
+    assert problems.num_validation(examples, classes) == expected
+
+
+@pytest.mark.parametrize(
+    ("trained", "expected"), [(5000, 128), (1280, 128), (1279, 64), (400, 32), (160, 16), (14, 16)]
+)
+def test_the_batch_is_the_largest_of_which_an_epoch_has_ten(trained, expected):
+    assert problems.batch_size(trained) == expected
+
+
+def test_problems_are_folders_with_a_training_split_in_either_layout(archive):
+    (archive / "Cats").mkdir()
+    (archive / "Cats" / "Cats_TRAIN.ts").write_text("@data\n")
+    assert [item.name for item in problems.find(archive)] == ["Ants", "Bees", "Cats"]
+    for place in (archive / "notes", archive / "nowhere"):
+        with pytest.raises(UserError, match=place.name):
+            problems.find(place)
+
+
+def test_a_problem_gets_the_configuration_that_suits_it(archive, base):
+    found = problems.suited(base, problems.find(archive)[0], 0.5, is_alone=False)
+    assert found.dataset.path == str(archive / "Ants")
+    assert (found.dataset.name, found.dataset.validation_size, found.dataset.batch_size) == (None, 0.5, 16)
+    assert (found.others.max_hours, found.others.executor.workers) == (0.5, 1)
+    assert problems.suited(base, problems.find(archive)[0], None, is_alone=True).others.max_hours is None
+
+
+def test_published_results_are_read_by_method_and_wrong_ones_are_told(tmp_path):
+    path = tmp_path / "known.csv"
+    path.write_text("problem,A,B\nAnts,0.5,\nBees,1,0.25\n")
+    assert published.read(path) == {"A": {"Ants": 0.5, "Bees": 1.0}, "B": {"Bees": 0.25}}
+    for text, message in (
+        ("problem,A\nAnts,95.2\n", "line 2, A: '95.2' is no accuracy"),
+        ("problem,A\nAnts,good\n", "'good' is no accuracy"),
+        ("problem\nAnts\n", "no methods"),
+        ("problem,popnas\nAnts,0.5\n", "none of them 'popnas'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            published.read(path)
+
+
+@pytest.fixture
+def jobs(monkeypatch, tmp_path):
+    """Jobs that only sleep; what they leave is as `fate` says by problem: "done", or an exit status."""
+
+    class Jobs(list):
+        fate, finished, most = {}, set(), 0
+
+    started = Jobs()
+
+    def tied(arguments, cwd, output):
+        name = arguments[-1].rpartition("/")[2] if arguments[1] == "-r" else arguments[4]
+        alive = sum(process.poll() is None for _, process in started)
+        started.most = max(started.most, alive + 1)
+        status = started.fate.get(name, "done")
+        if status == "done":
+            started.finished.add(name)
+        status = 0 if status == "done" else status
+        code = f"import time; time.sleep(0.3); print('wrong data', flush=True); exit({status})"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=output, stderr=output
+        )
+        started.append((list(arguments), process))
+        return process
+
+    monkeypatch.setattr(campaign, "_tied", tied)
+    monkeypatch.setattr(campaign, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(campaign, "is_done", lambda place, problem: problem.name in started.finished)
+    original = campaign.result_of
+
+    def result_of(place, problem):
+        if (place / "failures" / f"{problem.name}.txt").is_file():
+            return original(place, problem)
+        accuracy = {"Ants": 0.5, "Bees": 0.75}[problem.name]
+        return campaign.ProblemResult(problem.name, accuracy=accuracy, seconds=1.0)
+
+    monkeypatch.setattr(campaign, "result_of", result_of)
+    return started
+
+
+def test_all_problems_are_done_several_at_a_time_and_summed_up(archive, base, jobs, tmp_path):
+    known = tmp_path / "known.csv"
+    known.write_text("problem,A\nAnts,0.4\nBees,0.4\n")
+    request = CampaignRequest(workers=2, num_cells=3, hours=1.0, against=known)
+    place, found = campaign.run(archive, base, request, logs=tmp_path / "logs")
+    assert place == tmp_path / "logs" / "archive"
+    assert jobs.most == 2
+    assert [arguments[0] for arguments, _ in jobs] == ["e2e", "e2e"]
+    assert all(arguments[-2:] == ["-k", "3"] for arguments, _ in jobs)
+    assert found.mean_accuracy == 0.625 and found.num_open == 0
+    assert found.ranking is not None and found.ranking.methods[0].name == "popnas"
+    with (place / "results.csv").open(newline="") as stream:
+        assert [row["accuracy"] for row in csv.DictReader(stream)] == ["0.5", "0.75"]
+    assert "Ants" in (place / "summary.html").read_text()
+
+
+def test_what_is_done_is_not_done_again_and_a_failure_stands_alone_and_is_tried_again(
+    archive, base, jobs, tmp_path
+):
+    jobs.fate["Ants"], told = 2, []
+    request = CampaignRequest(workers=1)
+    _, found = campaign.run(archive, base, request, logs=tmp_path, name="x", tell=told.append)
+    assert [item.error is None for item in found.results] == [False, True]
+    assert "exit status 2: wrong data" in (found.results[0].error or "")
+    assert any(isinstance(event, Told) and "Ants: failed" in event.text for event in told)
+    jobs.fate.clear()
+    number = len(jobs)
+    _, found = campaign.run(archive, base, request, logs=tmp_path, name="x")
+    assert len(jobs) == number + 1 and jobs[-1][0][4] == "Ants"
+    assert all(item.error is None for item in found.results)
+
+
+def test_a_job_that_was_begun_goes_on(archive, base, jobs, tmp_path):
+    (tmp_path / "x" / "logs" / "Bees").mkdir(parents=True)
+    request = CampaignRequest(workers=2)
+    with pytest.raises(UserError, match="no campaign's folder"):
+        campaign.run(archive, base, request, logs=tmp_path, name="x")
+    jobs.fate["Bees"] = 1
+    campaign.run(archive, base, request, logs=tmp_path, name="y")
+    run = tmp_path / "y" / "logs" / "Bees"
+    run.mkdir(parents=True)
+    (run / "e2e.json").write_text("{}")
+    jobs.fate.clear()
+    campaign.run(archive, base, request, logs=tmp_path, name="y")
+    assert jobs[-1][0] == ["e2e", "-r", str(run.resolve())]
+
+
+def test_data_that_cannot_be_read_fail_alone(archive, base, jobs, tmp_path):
+    np.savez(archive / "Ants" / "train.npz", x=np.zeros((4, 5, 1)), y=np.arange(4))
+    _, found = campaign.run(archive, base, CampaignRequest(workers=1), logs=tmp_path, name="x")
+    assert [item.accuracy for item in found.results] == [None, 0.75]
+    assert len(jobs) == 1
+
+
+def test_other_settings_are_not_mixed_in_and_two_do_not_work_at_once(archive, base, jobs, tmp_path):
+    campaign.run(archive, base, CampaignRequest(), logs=tmp_path, name="x")
+    for request in (CampaignRequest(hours=2.0), CampaignRequest(num_cells=2)):
+        with pytest.raises(UserError, match="another archive, configuration or limits"):
+            campaign.run(archive, base, request, logs=tmp_path, name="x")
+    with RunLock(tmp_path / "x" / "campaign.lock"), pytest.raises(UserError):
+        campaign.run(archive, base, CampaignRequest(), logs=tmp_path, name="x")
+
+
+def test_ctrl_c_ends_all_jobs_and_leaves_a_summary(archive, base, jobs, tmp_path):
+    def tell(event):
+        raise KeyboardInterrupt
+
+    jobs.fate = {"Ants": "(time.sleep(60), 1)[1]"}
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        campaign.run(
+            archive,
+            base,
+            CampaignRequest(workers=2),
+            logs=tmp_path,
+            name="x",
+            tell=lambda event: tell(event) if "Bees" in event.text else None,
+        )
+    assert all(process.poll() is not None for _, process in jobs)
+    assert time.monotonic() - began < 30
+    assert (tmp_path / "x" / "summary.html").is_file()
