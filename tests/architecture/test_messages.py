@@ -50,3 +50,14 @@ def test_paths_in_messages_are_one_word():
         if isinstance(value, ast.FormattedValue) and PATH.match(ast.unparse(value.value))
     }
     assert {found for found in bare if found[1] not in NO_PATHS} == set()
+
+
+def test_the_system_s_words_for_an_error_are_ours():
+    """`files.reason` says them: "the disk is full", not "No space left on device"."""
+    speaking = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "strerror"
+    }
+    assert speaking == {"files.py", "server/app.py"}  # of a socket: no file

@@ -80,7 +80,7 @@ class ModelFiles:
             for name, content in self.contents.items():
                 (folder / name).write_bytes(content)
         except OSError as error:
-            raise UserError(f"{quoted(folder)} cannot be written: {error.strerror or error}.") from error
+            raise UserError(f"{quoted(folder)} cannot be written: {files.reason(error)}.") from error
 
 
 def read(path: Path | str) -> ModelFiles:

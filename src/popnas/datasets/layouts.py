@@ -214,7 +214,7 @@ def _is_above(folder: str, places: Iterable[str]) -> bool:
 
 def _unreadable(folder: Path, error: OSError) -> DataError:
     return DataError(
-        f"The folder {shown(folder)} cannot be read: {error.strerror}. Give it the right to be read."
+        f"The folder {shown(folder)} cannot be read: {files.reason(error)}. Give it the right to be read."
     )
 
 

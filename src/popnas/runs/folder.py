@@ -518,9 +518,8 @@ def _check_place(path: Path) -> None:
     try:
         is_taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
     except OSError as error:
-        reason = error.strerror or error
         raise RunFolderError(
-            f"no run folder can be made at {quoted(path)}: {reason}. Choose another `name`."
+            f"no run folder can be made at {quoted(path)}: {files.reason(error)}. Choose another `name`."
         ) from None
     if is_taken:
         raise _exists(path)

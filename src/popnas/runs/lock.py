@@ -66,7 +66,7 @@ class RunLock:
                     raise
                 told.warning(
                     f"the file system of {quoted(self.path.parent)} cannot lock files "
-                    f"({error.strerror or error}): nothing keeps a second process out of this run. Take "
+                    f"({files.reason(error)}): nothing keeps a second process out of this run. Take "
                     "care not to start one"
                 )
             self._handle = handle

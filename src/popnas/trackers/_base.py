@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from popnas import files
 from popnas.registry import Registry
 
 _LOG = logging.getLogger(__name__)
@@ -109,8 +110,8 @@ class Trackers:
         try:
             action()
         except Exception as error:  # trackers come from elsewhere, too
-            reason = error.strerror if isinstance(error, OSError) else None
-            self.failures[name] = reason or f"{type(error).__name__}: {error}"
+            is_of_system = isinstance(error, OSError)
+            self.failures[name] = files.reason(error) if is_of_system else f"{type(error).__name__}: {error}"
             _LOG.warning("%s of %s ends here: %s", name, self.scope.folder, self.failures[name])
             # Closed for what it holds; what it says then is of no interest.
             failed = self._open.pop(name, None)

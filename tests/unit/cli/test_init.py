@@ -95,7 +95,7 @@ def test_a_folder_that_is_not_there(output, capsys):
 
 def test_output_that_cannot_be_written(output, capsys):
     assert run(["init", "digits", "-o", str(output.parent / "none" / "x.json")]) == 2
-    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert "cannot be written: its folder does not exist" in capsys.readouterr().err
 
 
 def test_a_folder_without_data(tmp_path, output, capsys):

@@ -16,7 +16,14 @@ SINGLE, GROWN = "[(-1, identity, -1, identity)]", "[(-1, identity, -1, identity)
 CONFIG = {"architecture_hyperparameters": {"filters": 8, "motifs": 2, "normal_cells_per_motif": 1}}
 
 
-def text(place: Path, single: list[float], grown: list[float], *, was_finished: bool = False) -> str:
+def text(
+    place: Path,
+    single: list[float],
+    grown: list[float],
+    *,
+    was_finished: bool = False,
+    seconds: float = 1.0,
+) -> str:
     """Of a search whose best score, 0.9889, is a single-block cell's."""
     folder = RunFolder.create(place, CONFIG, volatile={})
     scores = {SINGLE: (1, 0.9889, single), GROWN: (2, 0.98, grown)}
@@ -24,7 +31,7 @@ def text(place: Path, single: list[float], grown: list[float], *, was_finished: 
         for cell, (step, score, _) in scores.items():
             proposed = {"cell": cell, "is_exploration": False, "predictions": {}}
             log.append("proposals", {"step": step, "cells": [proposed]})
-            item = Evaluation(cell, step, 0, False, 1, {}, score, 1.0, 0.001, params=1000, flops=10)
+            item = Evaluation(cell, step, 0, False, 1, {}, score, seconds, 0.001, params=1000, flops=10)
             log.append("evaluation", item.content())
         for cell, (_, _, confirmed) in scores.items():
             for repetition, value in enumerate(confirmed, start=1):
@@ -63,3 +70,10 @@ def test_a_search_that_was_finished_before_says_so_first(tmp_path: Path) -> None
         "Search completed: 2 networks trained.",
     ]
     assert "finished already" not in text(tmp_path / "other", [], [])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.00394, "3.94 ms"), (21.25, "21.2 s"), (300.0, "5 min 00 s"), (0.0, "0 µs")]
+)
+def test_a_time_stands_in_a_unit_that_fits(tmp_path: Path, seconds: float, words: str) -> None:
+    assert f"Training:   {words}" in text(tmp_path / "run", [], [], seconds=seconds).splitlines()

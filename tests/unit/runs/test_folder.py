@@ -197,7 +197,7 @@ def test_a_name_that_cannot_be_is_a_users_mistake(path):
         RunFolder.create(path, CONFIG)
     with pytest.raises(RunFolderError, match=r"trial is a file\. Choose another `name`"):
         RunFolder.create(path / "inner", CONFIG)
-    with pytest.raises(RunFolderError, match=r"too long\. Choose another `name`"):
+    with pytest.raises(RunFolderError, match=r"longer than the file system allows\. Choose another `name`"):
         RunFolder.create(path.parent / ("a" * 300), CONFIG)
     assert path.read_text() == "mine"
 

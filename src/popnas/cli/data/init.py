@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from popnas import files
 from popnas.cli.data import init_masks as masks
 from popnas.cli.data.reading_choice import ask, looked_at, type_option
 from popnas.cli.terminal.output import echo, warning_line
@@ -46,9 +47,9 @@ def command(data: str, output: Path, task: str | None) -> None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(
-            f"{quoted(output)} cannot be written: {error.strerror}. Give another file with -o."
-        ) from None
+        is_lacking = isinstance(error, FileNotFoundError)
+        reason = "its folder does not exist" if is_lacking else files.reason(error)
+        raise UserError(f"{quoted(output)} cannot be written: {reason}. Give another file with -o.") from None
     for line in _told(look):
         echo(warning_line(line), err=True)
     echo(f"{_summary(look)}\nWrote {quoted(output)}. Next: {as_typed('plan', '-j', output)}")

@@ -108,12 +108,14 @@ def _measured(result: EndToEndResult) -> MeasuredFile:
 
 
 def _as_text(result: EndToEndResult) -> str:
+    from popnas.report.markup import duration
+
     measured = _measured(result)
     lines = [
         f"Network:    {result.deployed.cell} in {result.deployed.network.macro}",
         f"Params:     {result.deployed.params:,}",
         f"Accuracy:   {measured.accuracy:.4f} on {measured.num_samples} samples ({measured.split})",
-        f"Time:       {result.seconds / 60:.1f} min",
+        f"Time:       {duration(result.seconds)}",
         f"To deploy:  {quoted(result.model / 'deploy')}",
     ]
     pages = (("Report:     ", result.folder / "report.html"), ("Evaluation: ", result.model / "eval.html"))

@@ -110,6 +110,8 @@ def _as_json(result: SearchResult) -> dict[str, object]:
 
 
 def _as_text(result: SearchResult) -> str:
+    from popnas.report.markup import duration
+
     best = result.best
     go_on = as_typed("search", "-r", result.folder)
     reasons = {
@@ -124,11 +126,12 @@ def _as_text(result: SearchResult) -> str:
     if result.was_finished:
         lines.insert(0, "This search was finished already; its tables and report were written again.")
     if best is not None:
+        assert best.training_seconds is not None  # it did not fail
         lines += [
             f"Best cell:  {best.cell}",
             f"Validation: {best.score:.4f}",
             f"Params:     {best.params:,}",
-            f"Training:   {best.training_seconds:.2f} s",
+            f"Training:   {duration(best.training_seconds)}",
         ]
         if (result.folder / "best_model" / "model.json").is_file():
             lines.append(f"Model:      {quoted(result.folder / 'best_model' / 'model.onnx')}")

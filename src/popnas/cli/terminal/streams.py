@@ -12,6 +12,8 @@ import select
 import sys
 from typing import TextIO
 
+from popnas import files
+
 _CLOSED = "it is closed"
 
 
@@ -36,7 +38,7 @@ class Guarded(io.RawIOBase):
                 select.select([], [self._descriptor], [])
                 return self.write(data)
             except OSError as error:
-                self.failure = error.strerror or str(error)
+                self.failure = files.reason(error)
                 self.is_left = error.errno == errno.EPIPE
         return len(view)
 
