@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from popnas import config
-from popnas.workflows.settings import load_config, unused
+from popnas import config, tasks
+from popnas.workflows.models import requests
+from popnas.workflows.settings import load_config, name_rules, unused
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 ALL = [*config.preset_names(), *config.partial_preset_names()]
@@ -44,6 +45,23 @@ def test_partial_presets_suit_a_run(name):
     if not name.endswith("_debug"):
         assert merged.training_hyperparameters.epochs > base.training_hyperparameters.epochs
     assert merged.search_space == base.search_space
+
+
+@pytest.mark.parametrize("task", tasks.REGISTRY.names())
+def test_a_task_names_presets_for_the_stages_after_the_search(task):
+    found = tasks.get(task)
+    assert {found.selection_preset, found.training_preset} <= {*config.partial_preset_names()}
+
+
+def test_those_of_series_hold_nothing_that_series_ignore():
+    run = load_config("run_ts")
+    for choose in (requests.selection_partial, requests.training_partial):
+        merged = config.merge(run, choose(run, None))
+        assert unused(config.load(merged.to_json(), names=name_rules())) == []
+        assert merged.dataset.data_augmentation.time_warp > 0
+        assert choose(run, "last_training_debug") == "last_training_debug"
+    images = load_config("run_cifar10")
+    assert requests.training_partial(images, None) == "last_training"
 
 
 def test_the_published_image_search():
