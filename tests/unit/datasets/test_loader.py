@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popnas.datasets import Preprocessing, Split
+from popnas.datasets.augmentation.images import ImageChanges
+from popnas.datasets.augmentation.mixing import Mixing
+from popnas.datasets.augmentation.series import SeriesChanges
 from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.datasets.loader import Batching, DeviceLoader
 from popnas.placement import Placement
@@ -33,7 +36,7 @@ def loader(split, placement=CPU, **options):
         preprocessing = Preprocessing.of_images(split.x.shape[-1])
     else:
         preprocessing = Preprocessing((1.0, -2.0), (2.0, 0.5), has_lengths=True)
-    batching = {"batch_size": 5, "shuffle": True, "seed": 3}
+    batching = {"batch_size": 5, "shuffle": True, "seed": 3, "changes": ()}
     batching |= {key: options.pop(key) for key in list(options) if key in batching}
     return DeviceLoader(split, preprocessing, placement, Batching(**batching), **options)
 
@@ -139,3 +142,24 @@ def test_augmented_batches_differ_between_epochs_and_keep_range_and_labels():
     assert torch.bincount(first.y).tolist() == [10] * 4
     data_loader.set_epoch(1)
     assert torch.equal(next(iter(data_loader)).x, second.x)
+
+
+SERIES_CHANGES = (SeriesChanges(time_warp=0.4, jitter=0.1), Mixing(mixup=0.5, cutmix=0.5))
+IMAGE_CHANGES = (ImageChanges(trivial_augment=True, erasing=0.5), Mixing(mixup=0.5, cutmix=0.5))
+
+
+@pytest.mark.parametrize(("split", "changes"), [(series(), SERIES_CHANGES), (images(), IMAGE_CHANGES)])
+def test_changes_follow_from_seed_and_epoch_wherever_the_data_are(split, changes):
+    """So a training that is resumed sees the batches that it would have seen."""
+    kept, read = (loader(split, changes=changes, is_cached=is_cached) for is_cached in (True, False))
+    epochs = [list(kept) for _ in range(3)]
+    assert not same(epochs[0], epochs[1]) and all(batch.mixed is not None for batch in epochs[0])
+    read.set_epoch(2)
+    resumed = list(read)
+    assert same(epochs[2], resumed)
+    shares = [[batch.mixed.share for batch in epoch] for epoch in (epochs[2], resumed)]
+    assert shares[0] == shares[1]
+    other = loader(split, changes=changes, seed=4)
+    assert not same(epochs[0], list(other))
+    plain = loader(split)
+    assert [batch.x.shape for batch in plain] == [batch.x.shape for batch in epochs[0]]
