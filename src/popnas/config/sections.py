@@ -34,7 +34,8 @@ Limit = Annotated[
     Field(ge=-1e18, le=1e18),
     Because("no network costs as much; 1e18 is as good as no limit"),
 ]
-Children = Annotated[int, Field(ge=1, le=10_000), Because("each is a network to train in every step")]
+MOST_CHILDREN = 10_000
+Children = Annotated[int, Field(ge=1, le=MOST_CHILDREN), Because("each is a network to train in every step")]
 
 
 class SearchSpaceConfig(Section):
@@ -74,7 +75,7 @@ class SearchStrategyConfig(Section):
         default=128, description="K: at most so many cells of the Pareto front are trained per step."
     )
     max_exploration_children: Annotated[
-        int, Field(ge=0, le=10_000), Because("each is a network to train in every step")
+        int, Field(ge=0, le=MOST_CHILDREN), Because("each is a network to train in every step")
     ] = Field(
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",

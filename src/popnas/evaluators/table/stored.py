@@ -104,7 +104,7 @@ def read(path: Path) -> CellTable:
     Raises:
         DataError: no readable file, no table, or one whose arrays contradict one another.
     """
-    _check_there(path)
+    check_there(path)
     members = NpzMembers(path, _REMEDY, _REMEDY)
     names = [item.name for item in fields(CellTable)]
     missing = [name for name in ("format", *names) if name not in members.names]
@@ -123,7 +123,7 @@ def read(path: Path) -> CellTable:
     return table
 
 
-def _check_there(path: Path) -> None:
+def check_there(path: Path) -> None:
     """Raises DataError where no file is, with what lies there or near."""
     if files.is_folder(path) and files.exists(path / NAME):
         raise DataError(f"{quoted(path)} is a folder. Give the table in it: {quoted(path / NAME)}")

@@ -15,12 +15,13 @@ import pytest
 from scipy import stats
 
 from popnas.cli.main import run
-from popnas.errors import DataError, MissingExtraError, UserError
+from popnas.config.sections import MOST_CHILDREN
+from popnas.errors import DataError, MissingExtraError, RunFolderError, UserError
 from popnas.evaluators.nasbench201 import stored as stored_nasbench201
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
 from popnas.events import Warned
-from popnas.workflows.tables.comparing import comparison
+from popnas.workflows.tables.comparing import comparison, progressive
 from popnas.workflows.tables.comparing.ground import Ground
 from popnas.workflows.tables.comparing.judging import Judge, SeedMean
 from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfig
@@ -324,6 +325,26 @@ def test_a_setting_without_effect_is_told(table: Path, tmp_path: Path) -> None:
     warnings = [event.text for event in told if isinstance(event, Warned)]
     assert any("`data_set` cifar100: has no effect" in text for text in warnings)
     assert any("begins with the 7 cells of at most one block: with 5 networks" in text for text in warnings)
+
+
+@pytest.mark.parametrize("exploring", [1, 4000])
+def test_the_most_networks_that_can_be_asked_for_are_planned(table: Path, exploring: int) -> None:
+    """With as many cells a step as a configuration may ask for."""
+    request = CompareRequest(networks=(100_000,))
+    request.check()
+    named = NamedConfig("many", {"search_strategy": {"max_exploration_children": exploring}}, ())
+    base = progressive.default_config(table, request, 0)
+    for config in (None, named):
+        found = progressive.planned(base, config, 100_000, 6).search_strategy
+        assert found.max_children == MOST_CHILDREN >= found.max_exploration_children
+
+
+def test_the_folder_of_a_table_is_answered_with_what_was_meant(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"Give the table in it: {table}"):
+        comparison.compare(table.parent, FAST, name="a", logs=tmp_path / "logs")
+    with pytest.raises(RunFolderError, match=r"is no folder in which .* a comparison"):
+        comparison.resume(table.parent)
+    assert [path.name for path in table.parent.iterdir()] == [table.name]
 
 
 def test_a_file_that_is_no_table_is_answered_with_both_that_are(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from popnas import evaluators, executors, files
 from popnas.errors import PopnasError, UserError
 from popnas.evaluators import Evaluator
 from popnas.evaluators.nasbench201 import stored
+from popnas.evaluators.table import stored as cell_table
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, RunOpened, Warned, nobody
 from popnas.executors import Executor, Job, Work
 from popnas.process_state import forks, torch_as_imported
@@ -91,6 +92,7 @@ def resume(path: Path | str, *, workers: int | None = None, tell: Listen = nobod
     """
     forks.check("a comparison")
     folder = ComparisonFolder(files.given(path, "the folder of the comparison"))
+    folder.read()  # says what is wrong before a lock is looked for in a folder of something else
     with folder.lock():
         compared = folder.read()
         evaluator = _checked(Path(compared.started.table), compared.started.request, tell)
@@ -102,6 +104,8 @@ def _as_arrays(source: Path, scratch: Path, tell: Listen) -> Path:
     """The file itself if it holds plain arrays; else figures of NAS-Bench-201, read and kept as such."""
     if source.suffix == ".npz":
         return source
+    if files.exists(source / cell_table.NAME):
+        cell_table.check_there(source)
     path = scratch / "nasbench201.npz"
     stored.write(path, nasbench201_files.read(source, tell))
     return path

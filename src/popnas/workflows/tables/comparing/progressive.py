@@ -11,6 +11,7 @@ import numpy as np
 from popnas import config as configurations
 from popnas.cells import Cell
 from popnas.config import RunConfig
+from popnas.config.sections import MOST_CHILDREN
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import UserError
 from popnas.evaluation import Evaluation
@@ -91,7 +92,7 @@ def planned(base: RunConfig, named: NamedConfig | None, networks: int, firsts: i
     def with_children(children: int) -> RunConfig:
         changes: Json = {
             "search_strategy.max_children": children,
-            "search_strategy.max_exploration_children": round(share * children),
+            "search_strategy.max_exploration_children": min(round(share * children), MOST_CHILDREN),
         }
         return _merged(configurations.changed(base, changes), named)
 
@@ -99,7 +100,8 @@ def planned(base: RunConfig, named: NamedConfig | None, networks: int, firsts: i
         config = with_children(children)
         return firsts + sum(max_networks(config, step) for step in range(2, config.search_space.blocks + 1))
 
-    fitting = bisect.bisect_right(range(1, networks + 1), networks, key=most)
+    # More a step no configuration may ask for, however many networks there are.
+    fitting = bisect.bisect_right(range(1, min(networks, MOST_CHILDREN) + 1), networks, key=most)
     return with_children(max(fitting, 1))
 
 
