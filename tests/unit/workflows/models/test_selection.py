@@ -205,7 +205,6 @@ def test_a_given_cell_that_cannot_be_trained_is_told(run, partial, cell, error, 
 @pytest.mark.parametrize(
     ("arguments", "error", "expected"),
     [
-        ({"cells": CellChoice(0)}, UserError, "`num_cells` 0"),
         ({"cells": CellChoice(params="5;1")}, UserError, "reversed"),
         ({"name": "../other"}, UserError, "`name`"),
         ({"name": "0-m3-n2-f24"}, UserError, "`name`"),
@@ -224,6 +223,11 @@ def test_mistakes_are_told_before_anything_is_written(run, partial, arguments, e
     with pytest.raises(error, match=expected):
         select(run, **{"cells": CellChoice(1), "partial": partial, **arguments})
     assert not (run / "model_selection").exists()
+
+
+def test_no_cells_at_all_cannot_be_asked_for():
+    with pytest.raises(UserError, match="`num_cells` must be at least 1, got 0"):
+        CellChoice(0)
 
 
 def test_no_run_there_is_told(tmp_path):
