@@ -136,9 +136,8 @@ class _Building:
                 firsts = [(key, 0) for key in self.keys]
                 is_whole = self._train(f"training {counted(len(firsts), 'cell')}", firsts, executor)
                 again = self._repetitions() if is_whole else []
-                is_whole = is_whole and self._train(
-                    f"training {len(again):,} times with other seeds", again, executor
-                )
+                if again:
+                    is_whole = self._train(f"training {len(again):,} times with other seeds", again, executor)
         return self._result(is_whole, len(firsts) + len(again))
 
     def _repetitions(self) -> list[tuple[str, int]]:

@@ -23,7 +23,7 @@ from popnas.errors import DataError, RunFolderError, UserError
 from popnas.evaluation import CandidateJob, Measured
 from popnas.evaluators.table import stored
 from popnas.evaluators.training import candidate, training_data
-from popnas.events import JobEvent, PhaseAdvanced, Told, Warned
+from popnas.events import JobEvent, PhaseAdvanced, PhaseStarted, Told, Warned
 from popnas.executors import Worker
 from popnas.process_state import torch_in_turn
 from popnas.runs import RunFolder
@@ -162,6 +162,16 @@ def test_a_time_limit_keeps_what_is_trained(config: Any, tmp_path: Path) -> None
     result = build(config(**{"others.max_hours": 1e-7}), REQUEST, name="table", logs=tmp_path)
     assert (result.reason, result.table, result.num_trained) == ("max_hours", None, 0)
     assert not (folder / "table.npz").exists()
+
+
+def test_other_seeds_are_spoken_of_only_where_there_are_some(config: Any, tmp_path: Path) -> None:
+    for seeds, is_told in ((1, False), (2, True)):
+        heard: list[JobEvent] = []
+        request = TableRequest({"2": 1}, seeds=seeds, repeated=2)
+        build(config(), request, name=str(seeds), logs=tmp_path, tell=heard.append)
+        phases = [event.text for event in heard if isinstance(event, PhaseStarted)]
+        assert any("with other seeds" in phase for phase in phases) == is_told
+        assert not any(" 0 " in phase for phase in phases)
 
 
 def test_a_search_finds_in_the_table_what_it_would_train(
