@@ -159,6 +159,14 @@ def test_who_guesses_tokens_has_to_wait(attacked):
     assert statuses[0] == 401 and statuses[-1] == 429
 
 
+def test_who_guesses_tokens_keeps_nobody_out_who_is_in(attacked):
+    known = {"Authorization": "", "Cookie": cookie_of(attacked)}
+    for i in range(40):
+        attacked.ask("GET", "/api/runs", headers={"Authorization": f"Bearer {i}"})
+    assert attacked.ask("GET", "/api/runs", headers={"Authorization": f"Bearer {TOKEN}"}).status == 429
+    assert attacked.ask("GET", "/api/runs", headers=known).status == 200
+
+
 def test_who_asks_too_often_has_to_wait(attacked, monkeypatch):
     monkeypatch.setattr(attacked.guard, "_requests", guard.Rate(per_second=0.1, burst=3.0))
     statuses = [attacked.ask("GET", "/api/jobs").status for _ in range(6)]

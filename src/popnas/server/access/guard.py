@@ -112,9 +112,10 @@ class Guard:
 
     def _check_bearer(self, method: str, headers: Mapping[str, str], address: str) -> None:
         given = headers.get("authorization")
-        if self._failures.left(address) < 1:
-            raise _TOO_MANY_FAILURES
         if given is not None:
+            # A cookie, which nobody can guess, is looked at however many guess the token at that address.
+            if self._failures.left(address) < 1:
+                raise _TOO_MANY_FAILURES
             if not self._sessions.is_bearer(given):
                 self._failures.take(address)
                 raise _NOT_KNOWN
