@@ -16,15 +16,16 @@ export function ink(name) {
 const DIGITS = [[300, [1, 2, 3, 5, 7]], [170, [1, 2, 5]], [90, [1, 3]], [0, [1]]];
 
 function marks(plot, _, min, max) {
+  const across = plot.width - 90;  // without what stands at the axis
   const decades = Math.log10(max / min);
   if (decades < 0.8) {  // as on any other axis
-    const rough = (max - min) / Math.max(2, plot.over.clientWidth / 140);
+    const rough = (max - min) / Math.max(2, across / 140);
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
     const first = Math.ceil(min / step);
     return Array.from({ length: Math.floor(max / step) - first + 1 }, (_unused, i) => (first + i) * step);
   }
-  const digits = DIGITS.find(([least]) => plot.over.clientWidth / decades >= least)[1];
+  const digits = DIGITS.find(([least]) => across / decades >= least)[1];
   const found = [];
   for (let power = Math.floor(Math.log10(min)); power <= Math.log10(max); power += 1) {
     for (const digit of digits) {
