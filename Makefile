@@ -25,7 +25,7 @@ lint: $(VENV)/.tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests  ## every figure that the README claims
+bench: $(VENV)/.all  ## every figure that the README claims
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 $(VENV)/.created: constraints.txt
