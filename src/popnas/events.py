@@ -55,11 +55,14 @@ class RunOpened:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step's candidates are known; `num_done` of them were evaluated before an interruption."""
+    """The candidates of a step's round (0 is the first) are known; `num_done` of them were evaluated before
+    an interruption."""
 
     step: int
     num_candidates: int
     num_done: int
+    round_number: int = 0
+    num_rounds: int = 1
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ _BOTH: dict[str, str] = {
     "search_space": _SEARCH_ONLY,
     "search_strategy.max_children": _SEARCH_ONLY,
     "search_strategy.max_exploration_children": _SEARCH_ONLY,
-    "search_strategy.fill_front": _SEARCH_ONLY,
+    "search_strategy.score_share": _SEARCH_ONLY,
+    "search_strategy.rounds": _SEARCH_ONLY,
+    "search_strategy.random_children": _SEARCH_ONLY,
     "search_strategy.additional_pareto_objectives": _SEARCH_ONLY,
     "search_strategy.constraints": _SEARCH_ONLY,
     "architecture_hyperparameters.multi_output": (

@@ -76,11 +76,11 @@ def _pnas_mode(facts: Facts) -> Iterator[Problem]:
             strategy.max_exploration_children,
             "is ignored in PNAS mode, which does not explore.",
         )
-    if strategy.fill_front:
+    if strategy.score_share:
         yield Problem(
-            "search_strategy.fill_front",
-            strategy.fill_front,
-            "is ignored in PNAS mode, which has no front.",
+            "search_strategy.score_share",
+            strategy.score_share,
+            "is ignored in PNAS mode, which trains the best predicted scores alone.",
         )
 
 
@@ -96,7 +96,7 @@ def _few_steps(facts: Facts) -> Iterator[Problem]:
         )
     if blocks > 1:
         return
-    for key in ("max_children", "fill_front", "constraints"):
+    for key in ("max_children", "score_share", "rounds", "random_children", "constraints"):
         if (value := getattr(strategy, key)) != _default(strategy, key):
             yield Problem(
                 f"search_strategy.{key}",

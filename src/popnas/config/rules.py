@@ -155,7 +155,12 @@ _MOST_SINGLE = 10_000
 _MOST_BLOCKS = 50_000_000
 
 
-@mistake("search_space", "search_strategy.max_children", "search_strategy.max_exploration_children")
+@mistake(
+    "search_space",
+    "search_strategy.max_children",
+    "search_strategy.max_exploration_children",
+    "search_strategy.random_children",
+)
 def _space_fits(facts: Facts) -> Iterator[Problem]:
     """All single-block cells are trained; later steps predict every expansion of what was trained."""
     space = facts.config.search_space
@@ -170,7 +175,7 @@ def _space_fits(facts: Facts) -> Iterator[Problem]:
         )
         return
     strategy = facts.config.search_strategy
-    trained = strategy.max_children + strategy.max_exploration_children
+    trained = strategy.max_children + strategy.max_exploration_children + strategy.random_children
     for step in range(2, space.blocks + 1):
         cells = (min(count, trained) if step > 2 else count) * _new_blocks(facts, step)
         if cells * step > _MOST_BLOCKS:

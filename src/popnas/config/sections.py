@@ -80,10 +80,26 @@ class SearchStrategyConfig(Section):
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",
     )
-    fill_front: bool = Field(
-        default=False,
-        description="Where the front has fewer than max_children cells, the best predicted scores beside it "
-        "are trained, too.",
+    score_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="The share of max_children that goes to the best predicted scores, whatever they cost; "
+        "places that a small front leaves go to them, too. 0 = the front alone.",
+    )
+    rounds: Annotated[
+        int,
+        Field(ge=1, le=100),
+        Because("after each all workers wait for its last network, and the predictors are fitted"),
+    ] = Field(
+        default=1,
+        description="A step's cells are chosen in so many rounds; after each the predictors learn from what "
+        "it trained.",
+    )
+    random_children: Annotated[
+        int, Field(ge=0, le=10_000), Because("each is a network to train in every step")
+    ] = Field(
+        default=0,
+        description="So many more cells per step are drawn evenly among its expansions: a control group that "
+        "tells how good the predictors are, and that they learn from; 0 = none.",
     )
     score_metric: Annotated[str, NullMeans(""), Field(json_schema_extra=named_by("score metrics"))] = Field(
         default="",

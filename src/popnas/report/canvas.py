@@ -24,6 +24,8 @@ from popnas.process_state import in_turn, without_warnings
 
 # Okabe and Ito (2008), a palette that colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+MARKS = {"front": ("o", VERMILION), "exploration": ("^", BLUE), "random": ("s", GREEN)}
+"""By what cells were chosen by, how they are marked."""
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
 INK, MUTED, GRID = "#1f2328", "#6b7280", "#e5e7eb"
 

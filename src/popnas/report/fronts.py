@@ -68,7 +68,7 @@ def compute_fronts(run: RunData) -> Fronts | None:
         known = [
             [item.predictions[objective.name] for objective in objectives]
             for item in proposals
-            if not item.is_exploration and all(objective.name in item.predictions for objective in objectives)
+            if item.group == "front" and all(objective.name in item.predictions for objective in objectives)
         ]
         if known:
             predicted[step] = np.array(known, dtype=np.float64)

@@ -128,12 +128,12 @@ class RunData:
         return _described(self.path / "best_model")
 
     def predictions(self, step: int) -> dict[str, np.ndarray] | None:
-        """All predicted values of a step, by objective, (N,) each; None if the file is gone.
+        """All values that a step's first round predicted, by objective, (N,) each; None if the file is gone.
 
         A report of what is there is worth more than none, so a damaged file is no error here.
         """
         try:
-            known = self.state.predictions[step].sha256
+            known = self.state.predictions[step, 0].sha256
             arrays = RunFolder(self.path).load_predictions(step, known)
         except (PopnasError, KeyError):
             return None

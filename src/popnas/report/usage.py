@@ -36,11 +36,11 @@ def compute_usage(run: RunData, what: str, elements: list[str], of_block: Elemen
     for item in run.cells:
         trained.setdefault(item.step, []).append(item.cell)
     groups: dict[str, dict[int, list[str]]] = {"front": {}, "exploration": {}, "trained": trained}
+    # Cells drawn at random say nothing of what the search prefers: they are among the trained ones only.
     for step, proposals in sorted(run.state.proposals.items()):
         for proposed in proposals:
-            if step >= 2:
-                name = "exploration" if proposed.is_exploration else "front"
-                groups[name].setdefault(step, []).append(proposed.cell)
+            if step >= 2 and proposed.group in groups:
+                groups[proposed.group].setdefault(step, []).append(proposed.cell)
     shares = {
         name: {step: _shares(cells, of_block) for step, cells in steps.items()}
         for name, steps in groups.items()

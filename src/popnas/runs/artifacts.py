@@ -26,6 +26,11 @@ def of_candidate(step: int, index: int) -> str:
     return f"sampled_models/B{step}/{index}"
 
 
+def of_round(step: int, round_number: int) -> str:
+    """What files of a step's round have in their names: "B2"; of later rounds, counted from 1, "B2_R2"."""
+    return f"B{step}_R{round_number + 1}" if round_number else f"B{step}"
+
+
 WEIGHTS = "restore/weights"
 """The name of the folder in which the weights of cells that were the best of their time are kept until the
 search ends."""

@@ -46,7 +46,7 @@ def _place(event: Event, line: str) -> tuple[object, ...]:
     if event.event == "evaluation":
         return (float(step), rank, content["index"], "", content["cell"])
     if rank != _OTHER_RANK:
-        return (float(step), rank, 0, "", "")
+        return (float(step), rank, content.get("round", 0), "", "")
     # Of repeated confirmations (measured times may differ) the first stands, as in the state.
     key = compact_json([content["cell"], content["repetition"]]) if event.event == "confirmation" else line
     return (float(step), rank, 0, event.event, key)

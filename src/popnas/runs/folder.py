@@ -270,13 +270,13 @@ class RunFolder:
         """The journal's file."""
         return self.restore / "journal.jsonl"
 
-    def predictions_npz(self, step: int) -> Path:
-        """All predictions of a step (`storage.save_arrays`)."""
-        return self.restore / f"predictions_B{step}.npz"
+    def predictions_npz(self, step: int, round_number: int = 0) -> Path:
+        """All predictions of a step's round, 0 the first (`storage.save_arrays`)."""
+        return self.restore / f"predictions_{artifacts.of_round(step, round_number)}.npz"
 
-    def load_predictions(self, step: int, sha256: str) -> dict[str, np.ndarray]:
+    def load_predictions(self, step: int, sha256: str, round_number: int = 0) -> dict[str, np.ndarray]:
         """The arrays in `predictions_npz`; raises RunFolderError unless they have the digest `sha256`."""
-        path = self.predictions_npz(step)
+        path = self.predictions_npz(step, round_number)
         identity.check_place(path)
         return load_arrays(path, sha256)
 

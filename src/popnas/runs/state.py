@@ -28,7 +28,13 @@ class Proposed(Record):
     step: int
     index: int
     is_exploration: bool = False
+    is_random: bool = False
     predictions: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """What it was chosen by: "front", "exploration" or "random"."""
+        return "exploration" if self.is_exploration else "random" if self.is_random else "front"
 
 
 @dataclass(frozen=True)
@@ -52,16 +58,23 @@ class Confirmation(Record):
 
 @dataclass(frozen=True)
 class StepPredicted(Record):
-    """A step's predictions: the file of all, and its digest; how many cells were predicted, of how many
-    expansions; how many the front has; by objective how its predictor was fitted."""
+    """The predictions of a step's round (0 is the first): the file of all, and its digest; how many cells
+    were predicted, of how many expansions; how many the front has; by objective how its predictor was
+    fitted."""
 
     step: int
     file: str
     sha256: str
+    round: int = 0
     num_candidates: int | None = None
     num_expansions: int | None = None
     front_size: int | None = None
     predictors: Mapping[str, FitReport] = field(default_factory=dict)
+
+    def content(self) -> Json:
+        """As an event tells it; the first round is not named."""
+        found = self.to_json()
+        return found if self.round else {name: value for name, value in found.items() if name != "round"}
 
 
 @dataclass(frozen=True)
@@ -80,10 +93,11 @@ class RunState:
         config: the configuration without executor, device and limits (`folder.search_part`).
         seed: the run's seed.
         data: what the run remembers of its data (shape, classes, sizes, digest); None before it was written.
-        proposals: per step the cells to train, in order.
+        proposals: per step the cells to train, in order of its rounds.
+        rounds: per step how many cells each of its rounds has chosen.
         operator_costs: {"time": {operator: cost}, "inference_time": {...}}, one for each objective that is
             measured; None before step 1 is finished.
-        predictions: per step where its predictions lie, and what they were made with.
+        predictions: per step and round where the predictions lie, and what they were made with.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
         confirmations: cells trained again with other seeds, in order of cell and repetition.
         finish_reason: why the run ended ("completed", "max_hours", ...); None while it has not.
@@ -93,8 +107,9 @@ class RunState:
     seed: int | None = None
     data: Json | None = None
     proposals: dict[int, list[Proposed]] = field(default_factory=dict)
+    rounds: dict[int, list[int]] = field(default_factory=dict)
     operator_costs: dict[str, dict[str, float]] | None = None
-    predictions: dict[int, StepPredicted] = field(default_factory=dict)
+    predictions: dict[tuple[int, int], StepPredicted] = field(default_factory=dict)
     finished_steps: set[int] = field(default_factory=set)
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
@@ -113,13 +128,14 @@ class RunState:
         elif event.event == "data":
             self.data = self.data or content
         elif event.event == "proposals":
-            self._propose(content["step"], content["cells"])
+            self._propose(content["step"], content.get("round", 0), content["cells"])
         elif event.event == "evaluation":
             self._record(Evaluation.of_event(content, event.volatile))
         elif event.event == "operator_costs":
             self.operator_costs = self.operator_costs or content
         elif event.event == "predictions":
-            self.predictions.setdefault(content["step"], StepPredicted.of_known(content))
+            predicted = StepPredicted.of_known(content)
+            self.predictions.setdefault((predicted.step, predicted.round), predicted)
         elif event.event == "step_finished":
             self.finished_steps.add(content["step"])
         elif event.event == "confirmation":
@@ -137,14 +153,15 @@ class RunState:
             # Sorted as they come: who watches a long run asks after every one.
             bisect.insort(self._in_order, evaluation, key=_place)
 
-    def _propose(self, step: int, cells: list[Json]) -> None:
-        self.proposals.setdefault(
-            step,
-            [
-                Proposed.of_known({**without_nulls(item), "step": step, "index": index})
-                for index, item in enumerate(cells)
-            ],
-        )
+    def _propose(self, step: int, round_number: int, cells: list[Json]) -> None:
+        if round_number != len(self.rounds.setdefault(step, [])):
+            return
+        self.rounds[step].append(len(cells))
+        known = self.proposals.setdefault(step, [])
+        known += [
+            Proposed.of_known({**without_nulls(item), "step": step, "index": index})
+            for index, item in enumerate(cells, start=len(known))
+        ]
 
     @property
     def evaluations(self) -> list[Evaluation]:

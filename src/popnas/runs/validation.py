@@ -16,6 +16,7 @@ from popnas.config import OthersConfig
 from popnas.errors import CandidateFailed
 from popnas.objectives.rows import COSTS, TIMES
 from popnas.records import Json, part
+from popnas.runs import artifacts
 from popnas.runs.journal import REASONS, Event
 from popnas.runs.state import RunState
 from popnas.runs.stored.rules import (
@@ -172,8 +173,16 @@ def _operators(state: RunState) -> set[str]:
 
 def _check_proposals(event: Event, state: RunState) -> None:
     content = event.content
-    rules = {"is_exploration": or_none(is_flag), "predictions": or_none(mapping_of(is_number))}
-    texts = []
+    rules = {
+        "is_exploration": or_none(is_flag),
+        "is_random": or_none(is_flag),
+        "predictions": or_none(mapping_of(is_number)),
+    }
+    step, num_rounds = content["step"], len(state.rounds.get(content["step"], []))
+    if content.get("round", 0) > num_rounds:
+        raise ValueError(f"is of round {content['round']} of step {step}, of which {num_rounds} are known")
+    is_new = content.get("round", 0) == num_rounds
+    texts = [proposed.cell for proposed in state.proposals.get(step, []) if is_new]
     for item in content["cells"]:
         _check_value("cell", item.get("cell"), _is_text)
         for name, rule in rules.items():
@@ -218,7 +227,7 @@ def _check_data(event: Event, state: RunState) -> None:
 
 def _check_predictions(event: Event, state: RunState) -> None:
     content = event.content
-    if content["file"] != f"predictions_B{content['step']}.npz":
+    if content["file"] != f"predictions_{artifacts.of_round(content['step'], content.get('round', 0))}.npz":
         raise ValueError(f"has '{content['file']}' as its 'file'")
 
 

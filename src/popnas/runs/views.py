@@ -49,6 +49,14 @@ _PREDICTED = {
 """POPNAS's columns of predictions, whatever is predicted; None: the cell."""
 
 
+_FRONTS = {
+    "front": "pareto_front",
+    "exploration": "exploration_pareto_front",
+    "random": "random_children",
+}
+"""By what cells were chosen by, the file that lists them with their predictions."""
+
+
 def predicted_columns(state: RunState) -> dict[str, Objective | None]:
     """Column -> what it shows of a predicted cell, None: the cell itself."""
     return _PREDICTED | {row.name: row for row in state.figures if row not in ROWS}
@@ -127,11 +135,11 @@ def _children(state: RunState) -> Iterator[Table]:
 def _fronts(state: RunState) -> Iterator[Table]:
     for step, proposals in sorted(state.proposals.items()):
         predicted = [item for item in proposals if item.predictions]
-        for prefix, is_exploration in (("", False), ("exploration_", True)):
+        for group, name in _FRONTS.items():
             columns = predicted_columns(state)
-            rows = [_predicted(item, columns) for item in predicted if item.is_exploration == is_exploration]
+            rows = [_predicted(item, columns) for item in predicted if item.group == group]
             if rows:
-                yield f"{prefix}pareto_front_B{step}.csv", list(columns), rows
+                yield f"{name}_B{step}.csv", list(columns), rows
 
 
 def _operator_costs(state: RunState) -> Iterator[Table]:

@@ -21,6 +21,7 @@ class Proposal:
 
     cell: Cell
     is_exploration: bool = False
+    is_random: bool = False
     predictions: dict[str, float] = field(default_factory=dict)
 
 
@@ -57,20 +58,32 @@ class ProgressiveSearch:
         """The cells that a step (2 to B) expands: all successes of the step before."""
         return [Cell.parse(item.cell) for item in self.evaluations(step - 1) if not item.is_failed]
 
-    def select(self, step: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]) -> Selection:
+    def num_rounds(self, step: int) -> int:
+        """In how many rounds a step chooses its cells at most; steps 0 and 1 have nothing to choose."""
+        return self.settings.num_rounds if step >= 2 else 1
+
+    def select(
+        self, step: int, round_number: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]
+    ) -> Selection:
         """Select among a step's expansions, from the predictions (N,) of each objective: see `select`."""
-        return select(expansion.canonical, predictions, self.space, self.settings, step)
+        return select(expansion.canonical, predictions, self.space, self.settings, step, round_number)
 
     def proposals_of(
         self, expansion: Expansion, selection: Selection, predictions: Mapping[str, np.ndarray]
     ) -> list[Proposal]:
         """A selection as proposals, the front first, with all predictions (those compared: as compared)."""
-        chosen = np.concatenate([selection.front, selection.exploration])
+        chosen = np.concatenate([selection.front, selection.exploration, selection.random])
         cells = self.space.decode(expansion.canonical[chosen])
         known = {**predictions, **selection.predictions}
         values = {name: predicted[chosen].tolist() for name, predicted in known.items()}
+        num_front, num_selected = len(selection.front), len(chosen) - len(selection.random)
         return [
-            Proposal(cell, index >= len(selection.front), {name: values[name][index] for name in values})
+            Proposal(
+                cell,
+                num_front <= index < num_selected,
+                index >= num_selected,
+                {name: values[name][index] for name in values},
+            )
             for index, cell in enumerate(cells)
         ]
 

@@ -1,4 +1,4 @@
-"""Which candidates of a step are trained: constraints, front, exploration.
+"""Which candidates of a step are trained: constraints, front, best scores, exploration, a few at random.
 
 N candidates, in canonical form and without equivalents; b blocks each. Everywhere candidates are ordered by
 decreasing predicted score, then by canonical form.
@@ -6,6 +6,7 @@ decreasing predicted score, then by canonical form.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from popnas import pareto
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import PredictorError
 from popnas.printable import counted
+from popnas.seeds import derive_seed
 from popnas.strategy.exploration import explore
 from popnas.strategy.rounding import round_significant
 from popnas.strategy.settings import StrategySettings
@@ -26,8 +28,9 @@ class Selection:
 
     Attributes:
         front: at most K of the Pareto front (PNAS mode: the K best), in the order in which they are trained;
-            then, where it is to be filled, the best scores beside it.
+            then, with `score_share`, the best scores beside them.
         exploration: the exploration cells, in the order in which they were taken.
+        random: those that were drawn, whatever is predicted of them.
         front_size: the size of the whole front, before K cut it (PNAS mode: the number of candidates).
         predictions: per objective the values (N,) that were compared: rounded where predicted, exact where
             computed.
@@ -35,6 +38,7 @@ class Selection:
 
     front: np.ndarray
     exploration: np.ndarray
+    random: np.ndarray
     front_size: int
     predictions: dict[str, np.ndarray]
 
@@ -45,8 +49,10 @@ def select(
     space: SearchSpace,
     settings: StrategySettings,
     step: int,
+    round_number: int = 0,
 ) -> Selection:
-    """Select what step b trains, from the predictions (N,) of every active and constrained objective.
+    """Select what a round of step b trains, from the predictions (N,) of every active and constrained
+    objective.
 
     Raises:
         PredictorError: a prediction is missing, of the wrong length or not finite.
@@ -59,17 +65,37 @@ def select(
     # In PNAS mode the front is all there is: candidates of equal score are different cells, each worth
     # training.
     is_on_front = np.ones(len(candidates), dtype=bool) if settings.is_pnas else pareto.front(values, maximize)
-    front = np.flatnonzero(is_on_front)
-    if settings.fill_front:
-        front = np.concatenate([front, np.flatnonzero(~is_on_front)])
-    chosen = front[: settings.max_children]
+    quota = settings.quota(round_number, explores=step < space.num_blocks)
+    chosen = taken(is_on_front, quota.children, settings.score_share)
     explored = np.zeros(0, dtype=np.int64)
-    if settings.max_exploration_children > 0 and step < space.num_blocks and not settings.is_pnas:
+    if quota.exploration:
         ordered_NB4 = canonical_NB4[candidates]
-        explored = explore(
-            ordered_NB4, values, maximize, chosen, space, step, settings.max_exploration_children
-        )
-    return Selection(candidates[chosen], candidates[explored], int(is_on_front.sum()), compared)
+        explored = explore(ordered_NB4, values, maximize, chosen, space, step, quota.exploration)
+    drawn = _drawn(len(candidates), np.concatenate([chosen, explored]), quota.random, settings.seed, step)
+    return Selection(
+        candidates[chosen], candidates[explored], candidates[drawn], int(is_on_front.sum()), compared
+    )
+
+
+def taken(is_on_front_N: np.ndarray, children: int, score_share: float) -> np.ndarray:
+    """The positions of at most K = `children` candidates, which are ordered by their score: of the front, and
+    with a `score_share` of the best scores beside them until there are K."""
+    front = np.flatnonzero(is_on_front_N)
+    if score_share == 0:
+        return front[:children]
+    chosen = front[: children - math.floor(score_share * children)]
+    is_left_N = np.ones(len(is_on_front_N), dtype=bool)
+    is_left_N[chosen] = False
+    return np.concatenate([chosen, np.flatnonzero(is_left_N)[: children - len(chosen)]])
+
+
+def _drawn(num_candidates: int, chosen: np.ndarray, number: int, seed: int, step: int) -> np.ndarray:
+    """So many positions of those that are not chosen, drawn evenly."""
+    left = np.setdiff1d(np.arange(num_candidates), chosen)
+    if number == 0:
+        return left[:0]
+    rng = np.random.default_rng(derive_seed(seed, "random children", step))
+    return rng.permutation(left)[:number]
 
 
 def _comparable(

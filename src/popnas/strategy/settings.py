@@ -11,6 +11,15 @@ from popnas.objectives import Objective
 
 
 @dataclass(frozen=True)
+class Quota:
+    """The most cells of each kind that one round of a step trains."""
+
+    children: int
+    exploration: int
+    random: int
+
+
+@dataclass(frozen=True)
 class StrategySettings:
     """How candidates are selected.
 
@@ -22,7 +31,10 @@ class StrategySettings:
         is_pnas: train the K best predicted scores; no front, no exploration.
         constraints: per objective the least and the greatest value allowed, applied to predictions before
             selection.
-        fill_front: where the front has fewer than K cells, train the best predicted scores beside it, too.
+        score_share: the share of K that goes to the best predicted scores, whatever they cost; they get what
+            a small front leaves, too. 0: the front alone.
+        rounds: in how many rounds a step's cells are chosen, K and exploration in equal parts.
+        random_children: so many cells per step, in its first round, are drawn evenly, by `seed`.
 
     Raises:
         UnknownNameError: an objective or constraint that is neither known nor an `Objective`.
@@ -34,12 +46,19 @@ class StrategySettings:
     objectives: Sequence[str | Objective] = ("score", "time")
     is_pnas: bool = False
     constraints: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    fill_front: bool = False
+    score_share: float = 0.0
+    rounds: int = 1
+    random_children: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         names = [objective.name for objective in self.all_objectives]
         if self.max_children < 1 or self.max_exploration_children < 0:
             raise ValueError("max_children must be at least 1 and max_exploration_children at least 0")
+        if not 0 <= self.score_share <= 1 or self.rounds < 1 or self.random_children < 0:
+            raise ValueError(
+                "score_share must lie in 0..1, rounds be at least 1 and random_children at least 0"
+            )
         if not names or names[0] != "score" or len(set(names)) < len(names):
             raise ValueError(f"objectives must start with the score and name each once. Got {names} instead")
         for name, (least, greatest) in self.constraints.items():
@@ -54,6 +73,25 @@ class StrategySettings:
     def all_objectives(self) -> tuple[Objective, ...]:
         """The objectives by name or value, as values."""
         return tuple(_objective(item) for item in self.objectives)
+
+    @property
+    def num_rounds(self) -> int:
+        """Those that have a cell to choose."""
+        return min(self.rounds, self.max_children)
+
+    def quota(self, round_number: int, *, explores: bool) -> Quota:
+        """What a round (0 is the first) may choose at most."""
+        begin, end = round_number, round_number + 1
+
+        def part(total: int) -> int:
+            return total * end // self.num_rounds - total * begin // self.num_rounds
+
+        has_exploration = explores and not self.is_pnas
+        return Quota(
+            part(self.max_children),
+            part(self.max_exploration_children) if has_exploration else 0,
+            0 if round_number else self.random_children,
+        )
 
     @property
     def active_objectives(self) -> tuple[Objective, ...]:

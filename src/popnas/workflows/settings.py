@@ -102,4 +102,5 @@ def max_networks(config: RunConfig, step: int) -> int:
     """The most networks that a step from 2 on trains: no exploration in the last step nor in PNAS mode."""
     strategy = config.search_strategy
     has_exploration = step < config.search_space.blocks and not config.others.pnas_mode
-    return strategy.max_children + (strategy.max_exploration_children if has_exploration else 0)
+    exploration = strategy.max_exploration_children if has_exploration else 0
+    return strategy.max_children + exploration + strategy.random_children

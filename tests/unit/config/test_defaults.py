@@ -28,7 +28,9 @@ DEFAULTS = {
     "search_strategy": {
         "max_children": 128,
         "max_exploration_children": 16,
-        "fill_front": False,
+        "score_share": 0.0,
+        "rounds": 1,
+        "random_children": 0,
         "score_metric": "accuracy",
         "additional_pareto_objectives": ["time"],
         "constraints": {},

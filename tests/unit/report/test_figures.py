@@ -87,8 +87,18 @@ def test_predicted_values_stand_beside_the_real_ones(make_run: MakeRun) -> None:
     comparison = info.comparisons[2]
     proposed = [item for item in run.state.proposals[2] if not run.state.evaluation(item.cell).is_failed]  # type: ignore[union-attr]
     assert comparison.predicted.tolist() == [item.predictions["time"] for item in proposed]
-    assert comparison.is_exploration.tolist() == [item.is_exploration for item in proposed]
+    assert comparison.groups == [item.group for item in proposed]
     assert comparison.figures["Spearman"] > 0.5  # type: ignore[operator]
+
+
+def test_a_control_group_alone_judges_the_predictor() -> None:
+    predicted, real = np.arange(8.0), np.array([7.0, 6, 5, 4, 1, 2, 3, 4])
+    groups = ["front"] * 4 + ["random"] * 4
+    judged = predicted_real.Comparison("score", "score", "", 2, predicted, real, groups)
+    assert judged.is_of_random and judged.figures["Spearman"] == pytest.approx(1.0)
+    few = predicted_real.Comparison("score", "score", "", 2, predicted, real, ["front"] * 5 + ["random"] * 3)
+    assert not few.is_of_random and few.figures["Spearman"] < 0  # type: ignore[operator]
+    assert predicted_real.paint(predicted_real.PredictedReal([judged])).axes
 
 
 def test_fronts_are_those_of_the_table(make_run: MakeRun) -> None:
@@ -115,8 +125,10 @@ def test_no_prediction_is_left_out(make_run: MakeRun) -> None:
     info = predictions.compute(run)
     assert info is not None
     (step,) = info.steps
-    assert step.counts.sum() == step.num_candidates == run.state.predictions[2].num_candidates
-    assert len(step.front) == 8 and len(step.exploration) == 0
+    assert step.counts.sum() == step.num_candidates == run.state.predictions[2, 0].num_candidates
+    assert {group: len(points) for group, points in step.selected.items()} == {
+        "front": 8, "exploration": 0, "random": 0,
+    }  # fmt: skip
     folder.predictions_npz(2).unlink()
     assert predictions.compute(run) is None
 

@@ -28,7 +28,7 @@ def test_a_finished_search(events, sample):
     assert state.evaluation("[]").volatile == {"worker": 0}
     assert state.evaluation("[(-1, x, -1, x)]") is None
     assert state.operator_costs["time"]["identity"] == 0.25
-    assert state.predictions[2].sha256 == "y"
+    assert state.predictions[2, 0].sha256 == "y"
     assert state.finished_steps == {0, 1, 2}
     assert state.next_step == 3
     assert [(item.repetition, item.score) for item in state.confirmations] == [(1, 0.89), (2, 0.91)]

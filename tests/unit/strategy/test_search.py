@@ -44,7 +44,7 @@ def run(space, settings, steps, is_failed=lambda step, index: False, shuffle=Non
                 break
             expansion = bulk.expand(space.encode(parents), space)
             predictions = made_up_predictions(expansion)
-            selection = search.select(step, expansion, predictions)
+            selection = search.select(step, 0, expansion, predictions)
             proposals[step] = search.proposals_of(expansion, selection, predictions)
         results = [
             evaluation(

@@ -223,31 +223,70 @@ def test_the_front_is_taken_over_all_and_cut_by_score():
     assert selection.front_size == 6
 
 
-def test_a_small_front_is_filled_with_the_best_scores_beside_it():
+def test_a_share_of_the_children_goes_to_the_best_scores_beside_the_front():
     space = SearchSpace("abc", 3, 2)
     canonical = candidates(space, 2, 1, 0)[:6]
     predictions = {"score": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), "time": np.array([1.0, 9, 8, 7, 6, 5])}
-    for most, expected in ((1, [5]), (2, [5, 0]), (4, [5, 0, 4, 3]), (9, [5, 0, 4, 3, 2, 1])):
-        selection = select(canonical, predictions, space, StrategySettings(most, 0, fill_front=True), 2)
+    for most, share, expected in (
+        (1, 1.0, [5]),
+        (2, 0.1, [5, 0]),
+        (2, 0.5, [5, 4]),
+        (4, 0.1, [5, 0, 4, 3]),
+        (4, 0.75, [5, 4, 3, 2]),
+        (9, 0.5, [5, 0, 4, 3, 2, 1]),
+    ):
+        selection = select(canonical, predictions, space, StrategySettings(most, 0, score_share=share), 2)
         assert selection.front.tolist() == expected
         assert selection.front_size == 2
-    constrained = StrategySettings(9, 0, constraints={"time": (4.0, 7.5)}, fill_front=True)
+    constrained = StrategySettings(9, 0, constraints={"time": (4.0, 7.5)}, score_share=0.5)
     assert select(canonical, predictions, space, constrained, 2).front.tolist() == [5, 4, 3]
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 6))
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 6), st.floats(0.01, 1), st.integers(0, 9)
+)
 @settings(deadline=None, max_examples=25)
-def test_a_filled_front_begins_with_the_front_and_takes_nothing_twice(seed, most, exploring):
+def test_front_best_scores_exploration_and_random_cells_share_none(seed, most, exploring, share, drawn):
     space = SearchSpace([f"{index}" for index in range(9)], 4, 2)
     canonical = candidates(space, 2, 2, seed)[:100]
     predictions = random_predictions(len(canonical), seed, 40)
     plain = select(canonical, predictions, space, StrategySettings(most, exploring), 2)
-    filled = select(canonical, predictions, space, StrategySettings(most, exploring, fill_front=True), 2)
-    assert filled.front[: len(plain.front)].tolist() == plain.front.tolist()
+    strategy = StrategySettings(most, exploring, score_share=share, random_children=drawn, seed=seed)
+    filled = select(canonical, predictions, space, strategy, 2)
+    kept = min(len(plain.front), most - int(share * most))
+    assert filled.front[:kept].tolist() == plain.front[:kept].tolist()
     assert len(filled.front) == min(most, len(canonical)) and filled.front_size == plain.front_size
-    assert len({*filled.front.tolist(), *filled.exploration.tolist()}) == len(filled.front) + len(
-        filled.exploration
-    )
+    chosen = [*filled.front.tolist(), *filled.exploration.tolist(), *filled.random.tolist()]
+    assert len(set(chosen)) == len(chosen)
+    assert len(filled.random) == min(drawn, len(canonical) - len(filled.front) - len(filled.exploration))
+
+
+def test_random_children_are_drawn_evenly_by_the_seed_within_the_constraints():
+    space = SearchSpace("abc", 3, 2)
+    canonical = candidates(space, 2, 1, 0)[:20]
+    predictions = {"score": np.linspace(0, 1, 20), "time": np.arange(1.0, 21)}
+    limits = {"time": (5.0, 20.0)}
+
+    def drawn(seed):
+        strategy = StrategySettings(2, 0, constraints=limits, random_children=3, seed=seed)
+        return select(canonical, predictions, space, strategy, 2).random.tolist()
+
+    counts = np.bincount(np.concatenate([drawn(seed) for seed in range(400)]), minlength=20)
+    # 14 of 16 allowed ones are left beside the two best; each is drawn in 3 of 14 searches.
+    assert counts[:4].sum() == 0 and counts[18:].sum() == 0
+    assert counts[4:18].min() > 40 and counts[4:18].max() < 135
+    assert drawn(7) == drawn(7)
+
+
+@given(st.integers(1, 40), st.integers(0, 12), st.integers(1, 50))
+def test_rounds_share_out_all_children(children, exploring, rounds):
+    strategy = StrategySettings(children, exploring, rounds=rounds, random_children=5)
+    quotas = [strategy.quota(number, explores=True) for number in range(strategy.num_rounds)]
+    assert sum(quota.children for quota in quotas) == children
+    assert sum(quota.exploration for quota in quotas) == exploring
+    assert [quota.random for quota in quotas] == [5] + [0] * (len(quotas) - 1)
+    assert all(quota.children for quota in quotas)
+    assert not any(strategy.quota(number, explores=False).exploration for number in range(len(quotas)))
 
 
 def test_exact_objectives_are_not_rounded():

@@ -34,6 +34,16 @@ def unique(cells_NB4: np.ndarray) -> np.ndarray:
     return np.sort(np.minimum.reduceat(positions, starts))
 
 
+def are_among(cells_NB4: np.ndarray, others_MB4: np.ndarray) -> np.ndarray:
+    """Which of the cells (N,) are among others of as many places; both canonical."""
+    return np.isin(_bytes(cells_NB4), _bytes(others_MB4))
+
+
+def _bytes(cells_NB4: np.ndarray) -> np.ndarray:
+    flat = np.ascontiguousarray(cells_NB4, dtype=np.int16).reshape(len(cells_NB4), -1)
+    return flat.view(f"S{flat.shape[1] * 2}")[:, 0]
+
+
 def _words(cells_NB4: np.ndarray) -> list[np.ndarray]:
     """Numbers (N,) int64, the most significant first, that order cells like their canonical forms."""
     words, room = [num_blocks(cells_NB4).astype(np.int64)], _WORD // (cells_NB4.shape[1] + 1)

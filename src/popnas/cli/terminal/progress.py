@@ -66,9 +66,9 @@ class _SearchLines(TerminalListener):
             case RunOpened(folder):
                 # Of a stage the job has told it.
                 return None if ENDING.is_stage else f"Run folder: {quoted(folder)}"
-            case StepStarted(step, num_candidates, num_done):
+            case StepStarted(_, num_candidates, num_done):
                 done = f", {num_done} of them trained before" if num_done else ""
-                return f"{step_title(step)}: {counted(num_candidates, 'network')}{done}"
+                return f"{step_title(event)}: {counted(num_candidates, 'network')}{done}"
             case CandidateFinished(evaluation) if evaluation.is_failed:
                 return f"failed: {evaluation.cell}: {evaluation.error}"
             case ConfirmationStarted(num_networks):
@@ -89,8 +89,8 @@ class _SearchBar(_SearchLines):
                 self.bar.start(text, total)
             case PhaseAdvanced(done, what, left):
                 self.bar.update(done, what, "" if left is None else f"about {duration(left)} left")
-            case StepStarted(step, num_candidates, num_done):
-                self.bar.start(step_title(step), num_candidates, num_done)
+            case StepStarted(_, num_candidates, num_done):
+                self.bar.start(step_title(event), num_candidates, num_done)
             case ConfirmationStarted(num_networks, left):
                 self.bar.start(CONFIRMING, num_networks)
                 self.left = left
@@ -120,11 +120,13 @@ class _SearchBar(_SearchLines):
         self.bar.update(done, best, left_text(self.left), self.job)
 
 
-def step_title(step: int) -> str:
+def step_title(event: StepStarted) -> str:
     """What a step trains, in words."""
-    return {0: "step 0, no cell", 1: "step 1, cells of 1 block"}.get(
-        step, f"step {step}, cells of {step} blocks"
-    )
+    step = event.step
+    if step < 2:
+        return ("step 0, no cell", "step 1, cells of 1 block")[step]
+    round_of = f", round {event.round_number + 1} of {event.num_rounds}" if event.num_rounds > 1 else ""
+    return f"step {step}, cells of {step} blocks{round_of}"
 
 
 def left_text(left: SecondsLeft) -> str:

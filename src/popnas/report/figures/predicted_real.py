@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+RANDOM = "random"
+_ENOUGH_RANDOM = 4
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """One predictor in one step: predicted and real values of the cells trained, (N,), in the same order."""
+    """One predictor in one step: predicted and real values of the cells trained, (N,), in the same order, and
+    what each was chosen by."""
 
     objective: str
     title: str
@@ -26,16 +31,24 @@ class Comparison:
     step: int
     predicted: np.ndarray
     real: np.ndarray
-    is_exploration: np.ndarray
+    groups: list[str]
 
     @property
     def figures(self) -> dict[str, float | None]:
-        """MAPE (percent), Spearman's rank correlation and R²; None where not defined."""
+        """MAPE (percent), Spearman's rank correlation and R²; None where not defined. Where there are enough
+        cells that were drawn at random, of these alone: all others were selected by these predictions."""
+        is_judged_N = np.array([group == RANDOM or not self.is_of_random for group in self.groups])
+        real, predicted = self.real[is_judged_N], self.predicted[is_judged_N]
         return {
-            "MAPE": statistics.mape(self.real, self.predicted),
-            "Spearman": statistics.spearman(self.real, self.predicted),
-            "R²": statistics.r2(self.real, self.predicted),
+            "MAPE": statistics.mape(real, predicted),
+            "Spearman": statistics.spearman(real, predicted),
+            "R²": statistics.r2(real, predicted),
         }
+
+    @property
+    def is_of_random(self) -> bool:
+        """Whether the figures are those of cells drawn at random."""
+        return self.groups.count(RANDOM) >= _ENOUGH_RANDOM
 
 
 @dataclass(frozen=True)
@@ -59,12 +72,13 @@ def compute(run: RunData) -> PredictedReal | None:
                 real = objective.value(evaluation) if evaluation and not evaluation.is_failed else None
                 predicted = proposed.predictions.get(name)
                 if real is not None and predicted is not None:
-                    rows.append((predicted, real, proposed.is_exploration))
+                    rows.append((predicted, real, proposed.group))
             if rows:
-                predicted_N, real_N, flags = (np.array(column) for column in zip(*rows, strict=True))
+                predicted_N, real_N, groups = zip(*rows, strict=True)
                 title = f"validation {run.score_name}" if name == "score" else objective.title
                 unit = canvas.shown_unit(objective.unit)
-                found.append(Comparison(name, title, unit, step, predicted_N, real_N, flags.astype(bool)))
+                values = np.array(predicted_N), np.array(real_N)
+                found.append(Comparison(name, title, unit, step, *values, list(groups)))
     return PredictedReal(found) if found else None
 
 
@@ -94,10 +108,9 @@ def _paint(axes: Axes, item: Comparison) -> None:
     high = float(max(item.predicted.max(), item.real.max()))
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
     axes.plot([low - margin, high + margin], [low - margin, high + margin], color=canvas.MUTED, lw=1, ls="--")
-    for is_exploration, colour, marker in ((False, canvas.BLUE, "o"), (True, canvas.ORANGE, "^")):
-        chosen = item.is_exploration == is_exploration
+    for group, (marker, colour) in canvas.MARKS.items():
+        chosen = np.array([name == group for name in item.groups])
         if chosen.any():
-            label = "exploration" if is_exploration else "front"
             axes.plot(
                 item.real[chosen],
                 item.predicted[chosen],
@@ -106,7 +119,7 @@ def _paint(axes: Axes, item: Comparison) -> None:
                 alpha=0.75,
                 ms=5,
                 mew=0,
-                label=label,
+                label=group,
             )
     axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
     figures = item.figures
@@ -114,13 +127,14 @@ def _paint(axes: Axes, item: Comparison) -> None:
     parts += [
         f"{name} {value:.2f}" for name, value in figures.items() if name != "MAPE" and value is not None
     ]
-    axes.set_title(f"step {item.step}\n" + ", ".join(parts), size=8.5)
+    step = f"step {item.step}, of random cells" if item.is_of_random else f"step {item.step}"
+    axes.set_title(f"{step}\n" + ", ".join(parts), size=8.5)
     axes.set(xlabel=f"real {item.title}", ylabel=f"predicted {item.title}")
     if item.objective != "score":
         canvas.scale_axis(axes.xaxis, item.unit)
         canvas.scale_axis(axes.yaxis, item.unit)
         axes.xaxis.get_major_locator().set_params(nbins=4)
-    if item.is_exploration.any():
+    if set(item.groups) != {"front"}:
         axes.legend(loc="best", handletextpad=0.1, fontsize=8)
 
 
@@ -130,7 +144,8 @@ FIGURES.register("predicted_real", description="predicted against real values pe
         "Predictors",
         "On the dashed line a prediction is exact. The search needs the right order (Spearman, 1 is "
         "perfect) more than the right value (MAPE, R²). Only selected cells are trained, so their narrow "
-        "range makes the figures look worse than over all candidates.",
+        "range makes the figures look worse than over all candidates; with `search_strategy.random_children` "
+        "the figures are those of cells that were drawn at random.",
         compute,
         paint,
     )

@@ -34,16 +34,16 @@ def _shades() -> ListedColormap:
 
 @dataclass(frozen=True)
 class StepGrid:
-    """A step's candidates as counts on a grid (bins along x, bins along y), with the grid's edges, and the
-    selected cells as points (n, 2)."""
+    """A step's candidates, as its first round predicted them, as counts on a grid (bins along x, bins along
+    y), with the grid's edges, and the selected cells by group as points (n, 2), as they were predicted when
+    they were selected."""
 
     step: int
     num_candidates: int
     counts: np.ndarray
     x_edges: np.ndarray
     y_edges: np.ndarray
-    front: np.ndarray
-    exploration: np.ndarray
+    selected: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def compute(run: RunData) -> PredictionGrids | None:
     second = axes[1] if len(axes) > 1 else None
     names = [second.name, "score"] if second else ["score", "score"]
     steps = []
-    for step in sorted(run.state.predictions):
+    for step in sorted({step for step, _ in run.state.predictions}):
         arrays = run.predictions(step)
         if arrays is None or any(name not in arrays or len(arrays[name]) == 0 for name in names):
             continue
@@ -72,16 +72,12 @@ def compute(run: RunData) -> PredictionGrids | None:
             item for item in run.state.proposals.get(step, []) if all(n in item.predictions for n in names)
         ]
         points = {
-            is_exploration: np.array(
-                [
-                    [item.predictions[name] for name in names]
-                    for item in chosen
-                    if item.is_exploration == is_exploration
-                ]
+            group: np.array(
+                [[item.predictions[name] for name in names] for item in chosen if item.group == group]
             ).reshape(-1, 2)
-            for is_exploration in (False, True)
+            for group in canvas.MARKS
         }
-        steps.append(StepGrid(step, len(y_N), counts, x_edges, y_edges, points[False], points[True]))
+        steps.append(StepGrid(step, len(y_N), counts, x_edges, y_edges, points))
     return PredictionGrids(second, axes[0], steps) if steps else None
 
 
@@ -102,7 +98,7 @@ def paint(info: PredictionGrids) -> Figure:
     for axes, item in zip(places, info.steps, strict=False):
         if info.x is None:
             axes.stairs(item.counts.sum(axis=0), item.y_edges, fill=True, color="#9ca3af")
-            for value in item.front[:, 1]:
+            for value in item.selected["front"][:, 1]:
                 axes.axvline(value, color=canvas.VERMILION, lw=1)
             label_axis(axes.xaxis, info.y)
             axes.set_ylabel("number of candidates")
@@ -116,9 +112,10 @@ def paint(info: PredictionGrids) -> Figure:
                 norm=LogNorm(1, max(item.counts.max(), 2)),
                 cmap=_shades(),
             )
-            axes.plot(*item.front.T, "o", color=canvas.VERMILION, ms=4.5, mew=0, label="selected front")
-            if len(item.exploration):
-                axes.plot(*item.exploration.T, "^", color=canvas.BLUE, ms=5, mew=0, label="exploration")
+            for group, (marker, colour) in canvas.MARKS.items():
+                if len(points := item.selected[group]):
+                    label = "selected front" if group == "front" else group
+                    axes.plot(*points.T, marker, color=colour, ms=5, mew=0, label=label)
             axes.legend(loc="lower right", handletextpad=0.2)
             label_axis(axes.xaxis, info.x)
             label_axis(axes.yaxis, info.y)

@@ -49,18 +49,19 @@ def volumes(run: RunData) -> str:
 def fits(run: RunData) -> str:
     """How each predictor was fitted in each step."""
     rows: list[list[Value | str]] = []
-    for step, content in sorted(run.state.predictions.items()):
+    for (step, round_number), content in sorted(run.state.predictions.items()):
         for name, report in content.predictors.items():
             rows.append(
                 [
                     markup.count(step),
+                    markup.count(round_number + 1),
                     str(name),
                     _figures(report.cross_validation or {}),
                     _figures(report.hyperparameters),
                     markup.count(content.num_candidates),
                 ]
             )
-    header = ["step", "predicts", "cross-validation", "hyper-parameters", "candidates predicted"]
+    header = ["step", "round", "predicts", "cross-validation", "hyper-parameters", "candidates predicted"]
     return markup.table(header, rows)
 
 

@@ -137,7 +137,8 @@ class JobClock:
             case StepStarted(step):
                 if not isinstance(self._work, _Searched):
                     self._work = _Searched(self.ahead, self.now)
-                self._work.begin(step)
+                if step != self._work.step:  # a later round goes on with its step
+                    self._work.begin(step)
             case CandidateFinished(evaluation, left) if isinstance(self._work, _Searched):
                 self._work.finish(evaluation.wall_seconds, left)
             case ConfirmationStarted(_, left) | ConfirmationFinished(left):

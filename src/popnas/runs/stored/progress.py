@@ -129,8 +129,9 @@ class _ProgressFile:
         match event:
             case PhaseStarted(text, total):
                 return self._begin(text, total)
-            case StepStarted(step, num_candidates, num_done):
-                return self._begin(f"step {step}", num_candidates, num_done)
+            case StepStarted(step, num_candidates, num_done, round_number):
+                of_round = f", round {round_number + 1}" if round_number else ""
+                return self._begin(f"step {step}{of_round}", num_candidates, num_done)
             case ConfirmationStarted(num_networks, left):
                 self._begin("confirmation", num_networks)
                 self._left |= asdict(left)

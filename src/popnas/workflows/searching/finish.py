@@ -100,7 +100,7 @@ def views(
         tables.write_features(folder, state, cells_stacked, space)
     with made.view("the tables of predictors"):
         tables.write_predictors(folder, state)
-    for step in state.predictions:
-        with made.view(f"the table of the predictions of step {step}"):
-            predictions.write_csv(folder, state, step)
+    for known in state.predictions.values():
+        with made.view(f"the table of the predictions of step {known.step}"):
+            predictions.write_csv(folder, state, known)
     report.write(folder, state, made)

@@ -56,17 +56,18 @@ class MemorySearch:
 
     def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> str | None:
         most, known = self.most_networks, len(self.state.evaluations)
-        kept = proposals if most is None else proposals[: most - known]
+        pending = self.state.pending(step)
+        kept = pending if most is None else pending[: most - known]
         seed = self.evaluator.config.others.seed
         jobs = {str(proposed.index): candidate_jobs.make(proposed, seed) for proposed in kept}
         for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
             job, measured = jobs[result.id], candidate_jobs.measured(result)
             proposed = proposals[job.index]
             self.steps.record(Evaluation.of(job, measured, is_exploration=proposed.is_exploration))
-        return OUT_OF_NETWORKS if len(kept) < len(proposals) else None
+        return OUT_OF_NETWORKS if len(kept) < len(pending) else None
 
-    def _grow(self, step: int, parents: Sequence[Cell]) -> list[Proposal]:
-        return self.steps.proposed(*self.steps.select(step, parents))
+    def _grow(self, step: int, round_number: int, parents: Sequence[Cell]) -> list[Proposal]:
+        return self.steps.proposed(*self.steps.select(step, round_number, parents))
 
     def _append(self, event: str, content: Json, volatile: Json) -> None:
         self.state.apply(Event(next(self._numbers), event, dict(content), dict(volatile)))

@@ -20,6 +20,7 @@ from popnas.evaluators import Evaluator
 from popnas.events import Listen, PhaseStarted, nobody
 from popnas.records import Json
 from popnas.seeds import derive_seed
+from popnas.strategy import taken
 from popnas.workflows.searching import finish, surrogates
 from popnas.workflows.settings import max_networks, unused
 
@@ -254,11 +255,13 @@ class _PlayedSearch:
     def predictor_seconds(self, steps: list[StepPlan]) -> float:
         """Seconds of fitting the predictors and predicting all expansions, in all steps."""
         units = self.config.others.accuracy_predictor_ensemble_units
+        strategy = self.config.search_strategy
+        num_rounds = min(strategy.rounds, strategy.max_children)
         seconds = 0.0
         for item in steps[2:]:
             known = sum(earlier.expected for earlier in steps[: item.step])
-            seconds += _FIT_SECONDS + _FIT_SECONDS_PER_CELL * known * units
-            seconds += _PREDICT_SECONDS_PER_CELL * item.num_expansions
+            fitted = _FIT_SECONDS + _FIT_SECONDS_PER_CELL * known * units
+            seconds += num_rounds * (fitted + _PREDICT_SECONDS_PER_CELL * item.num_expansions)
         return seconds
 
     def _sample(self, cells_NB4: np.ndarray) -> _Sample:
@@ -305,7 +308,7 @@ class _PlayedSearch:
         counts, sums, chosen, best = [], [], [], []
         for _ in range(_NUM_DRAWS):
             score_N = self._made_up_scores(sample)
-            front = self._front(score_N, sample.minimized)[:most_front]
+            front = self._chosen(score_N, sample.minimized, most_front)
             explored = self.rng.integers(len(score_N), size=most - most_front)
             counts.append(len(front) + len(explored))
             sums.append(sample.seconds[front].sum() + sample.seconds[explored].sum())
@@ -322,16 +325,14 @@ class _PlayedSearch:
         noise_N = self.rng.normal(size=len(cost_N))
         return _standard(operators_N) + _SCORE_OF_COST * _standard(cost_N) + _SCORE_NOISE * noise_N
 
-    def _front(self, score_N: np.ndarray, minimized_NM: np.ndarray) -> np.ndarray:
-        """The front by decreasing score, then, where it is filled, the others; in PNAS mode all."""
+    def _chosen(self, score_N: np.ndarray, minimized_NM: np.ndarray, children: int) -> np.ndarray:
+        """Of the front and the best scores as many as are trained; in PNAS mode of all."""
         order = np.argsort(-score_N)
-        if self.config.others.pnas_mode:
-            return order
         values = np.column_stack([score_N, minimized_NM])[order]
         is_on_front = pareto.front(values, [True] + [False] * minimized_NM.shape[1])
-        if self.config.search_strategy.fill_front:
-            return np.concatenate([order[is_on_front], order[~is_on_front]])
-        return order[is_on_front]
+        if self.config.others.pnas_mode:
+            is_on_front[:] = True
+        return np.asarray(order[taken(is_on_front, children, self.config.search_strategy.score_share)])
 
 
 def _standard(values_N: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from popnas.cells import SearchSpace
 from popnas.errors import RunFolderError
-from popnas.runs import RunFolder, RunState, write_table
+from popnas.runs import RunFolder, RunState, artifacts, write_table
 from popnas.runs.state import StepPredicted
 from popnas.runs.views import predicted_columns
 from popnas.storage import save_arrays
@@ -21,12 +21,12 @@ _NUM_SHOWN = 10_000
 
 def write(
     folder: RunFolder,
-    step: int,
+    place: tuple[int, int],
     predicted: StepPredictions,
     selection: Selection,
     space: SearchSpace,
 ) -> StepPredicted:
-    """Write the arrays of a step; returns what the journal says of them.
+    """Write the arrays of a (step, round); returns what the journal says of them.
 
     Raises:
         StorageError: the disk refused.
@@ -38,10 +38,11 @@ def write(
     arrays.update(predicted.values)
     if predicted.score_spread is not None:
         arrays["score_spread"] = predicted.score_spread
-    path = folder.predictions_npz(step)
+    path = folder.predictions_npz(*place)
     digest = save_arrays(path, arrays)
     return StepPredicted(
-        step=step,
+        step=place[0],
+        round=place[1],
         file=path.name,
         sha256=digest,
         num_candidates=len(predicted.expansion.canonical),
@@ -54,19 +55,19 @@ def write(
 def is_intact(folder: RunFolder, known: StepPredicted) -> bool:
     """Whether the arrays that the journal names are there as they were written."""
     try:
-        folder.load_predictions(known.step, known.sha256)
+        folder.load_predictions(known.step, known.sha256, known.round)
     except RunFolderError:
         return False
     return True
 
 
-def write_csv(folder: RunFolder, state: RunState, step: int) -> None:
-    """The view of the best predicted scores, from the arrays of a step that the journal names.
+def write_csv(folder: RunFolder, state: RunState, known: StepPredicted) -> None:
+    """The view of the best predicted scores, from the arrays of a round that the journal names.
 
     Raises:
         RunFolderError: the arrays are missing, damaged or not those that the journal means.
     """
-    arrays = folder.load_predictions(step, state.predictions[step].sha256)
+    arrays = folder.load_predictions(known.step, known.sha256, known.round)
     # Canonical order decides among equal scores, as everywhere.
     cells_NB4 = arrays["cells"]
     keys = [
@@ -83,12 +84,12 @@ def write_csv(folder: RunFolder, state: RunState, step: int) -> None:
             columns[column] = [str(cell) for cell in space.decode(cells_NB4[best])]
         else:
             columns[column] = arrays[row.name][best].tolist() if row.name in arrays else [None] * len(best)
-    write_table(csv_path(folder, step), list(columns), zip(*columns.values(), strict=True))
+    write_table(csv_path(folder, known), list(columns), zip(*columns.values(), strict=True))
 
 
-def csv_path(folder: RunFolder, step: int) -> Path:
-    """Where the view of a step lies."""
-    return folder.csv / f"predictions_B{step}.csv"
+def csv_path(folder: RunFolder, known: StepPredicted) -> Path:
+    """Where the view of a round lies."""
+    return folder.csv / f"predictions_{artifacts.of_round(known.step, known.round)}.csv"
 
 
 def _lookback_depth(cells_NB4: np.ndarray) -> int:

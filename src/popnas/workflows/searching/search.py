@@ -222,15 +222,16 @@ class _Search:
                 "settings."
             ) from None
 
-    def _grow(self, step: int, parents: Sequence[Cell]) -> list[Proposal]:
+    def _grow(self, step: int, round_number: int, parents: Sequence[Cell]) -> list[Proposal]:
         cells = counted(len(parents), "cell")
-        self.tell(PhaseStarted(f"step {step}: fitting predictors and scoring every expansion of {cells}"))
-        predicted, selection = self.steps.select(step, parents)
-        known = self.state.predictions.get(step)
+        place = f"step {step}, round {round_number + 1}" if round_number else f"step {step}"
+        self.tell(PhaseStarted(f"{place}: fitting predictors and scoring every expansion of {cells}"))
+        predicted, selection = self.steps.select(step, round_number, parents)
+        known = self.state.predictions.get((step, round_number))
         if known is None or not predictions.is_intact(self.folder, known):
-            written = predictions.write(self.folder, step, predicted, selection, self.space)
+            written = predictions.write(self.folder, (step, round_number), predicted, selection, self.space)
             if known is None:
-                self._append("predictions", written.to_json())
+                self._append("predictions", written.content())
         return self.steps.proposed(predicted, selection)
 
     # --- candidates ---
@@ -238,7 +239,7 @@ class _Search:
     def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> str | None:
         """Evaluate what is not evaluated yet; "max_hours" if the time was up before all were."""
         pending = self.state.pending(step)
-        self.tell(StepStarted(step, len(proposals), len(proposals) - len(pending)))
+        self._tell_started(step, len(pending))
         for proposed in proposals:
             if (seconds := proposed.predictions.get("time")) is not None:
                 self.clock.predicted[step, proposed.index] = seconds
@@ -261,7 +262,7 @@ class _Search:
             evaluation = self._record(proposals[index], jobs[index], result)
             now = time.monotonic()
             since_start = {index: now - started for index, started in running.items()}
-            left = self.clock.seconds_left(step, waiting, since_start)
+            left = self.clock.seconds_left(step, waiting, since_start, self._num_unknown(step))
             self.tell(CandidateFinished(evaluation, left))
             # What runs is let finish, since it is paid for; nothing is handed out any more. Asked after each
             # result, as a deadline cannot be seen sooner from here.
@@ -269,6 +270,20 @@ class _Search:
                 executor.drain()
         # What was never handed out is pending: a failed candidate is done, too.
         return "max_hours" if self.state.pending(step) else None
+
+    def _tell_started(self, step: int, num_pending: int) -> None:
+        sizes = self.state.rounds[step]
+        # A killed round may have left some of its own alone: those before it are all evaluated.
+        num_done = max(sizes[-1] - num_pending, 0)
+        num_rounds = self.steps.strategy.num_rounds(step)
+        self.tell(StepStarted(step, sizes[-1], num_done, len(sizes) - 1, num_rounds))
+
+    def _num_unknown(self, step: int) -> int:
+        """How many cells later rounds of the step choose at most."""
+        sizes = self.state.rounds[step]
+        if step < 2 or len(sizes) >= self.steps.strategy.num_rounds(step):
+            return 0
+        return max(max_networks(self.config, step) - sum(sizes), 0)
 
     def _job(self, proposed: Proposed) -> CandidateJob:
         best = self.steps.strategy.best()

@@ -29,8 +29,8 @@ Append = Callable[[str, Json, Json], None]
 Evaluate = Callable[[int, list[Proposed]], str | None]
 """Evaluates what a step proposes, by `SearchSteps.record`; why the search ends before all are, or None."""
 
-Grow = Callable[[int, Sequence[Cell]], list[Proposal]]
-"""What a step from 2 on proposes, of its parents."""
+Grow = Callable[[int, int, Sequence[Cell]], list[Proposal]]
+"""What a round (0 is the first) of a step from 2 on proposes, of the step's parents."""
 
 
 class TooFewGrowError(PopnasError):
@@ -56,11 +56,15 @@ class SearchSteps:
             PredictorError: as `surrogates.predict_step`.
         """
         for step in range(self.space.num_blocks + 1):
-            proposals = self._proposals(step, grow)
-            if not proposals:
+            for round_number in range(self.strategy.num_rounds(step)):
+                if not self._propose(step, round_number, grow):
+                    break
+                if len(self.state.rounds[step]) > round_number + 1:
+                    continue  # a resumed search has chosen more already
+                if (reason := evaluate(step, self.state.proposals[step])) is not None:
+                    return reason
+            if not self.state.proposals[step]:
                 return "no_parents" if not self.strategy.parents(step) else "no_candidates"
-            if (reason := evaluate(step, proposals)) is not None:
-                return reason
             if step not in self.state.finished_steps:
                 self._finish(step)
             if step == 1 and (told := advice.too_few(self.state.evaluations, self.space.num_blocks)):
@@ -72,31 +76,37 @@ class SearchSteps:
         self.append("evaluation", evaluation.content(), evaluation.volatile)
         self.strategy.record(evaluation)
 
-    def select(self, step: int, parents: Sequence[Cell]) -> tuple[StepPredictions, Selection]:
-        """The parents' expansions with their predictions, and which of them the search would train.
+    def select(
+        self, step: int, round_number: int, parents: Sequence[Cell]
+    ) -> tuple[StepPredictions, Selection]:
+        """The parents' expansions that the step has not trained yet, with their predictions, and which of
+        them the round would train.
 
         Raises:
             PredictorError: as `surrogates.predict_step`.
         """
         costs = self.state.operator_costs or {}
-        predicted = surrogates.predict_step(step, parents, self.state.evaluations, costs, self.evaluator)
-        return predicted, self.strategy.select(step, predicted.expansion, predicted.values)
+        known = self.state.evaluations
+        predicted = surrogates.predict_step(step, parents, known, costs, self.evaluator, round_number)
+        return predicted, self.strategy.select(step, round_number, predicted.expansion, predicted.values)
 
     def proposed(self, predicted: StepPredictions, selection: Selection) -> list[Proposal]:
         """What was selected, as proposals."""
         return self.strategy.proposals_of(predicted.expansion, selection, predicted.values)
 
-    def _proposals(self, step: int, grow: Grow) -> list[Proposed]:
-        """The step's candidates as the state has them; made now if it has none yet."""
-        if step not in self.state.proposals:
-            if step < 2:
-                proposals = self._firsts(step)
-            else:
-                parents = self.strategy.parents(step)
-                proposals = grow(step, parents) if parents else []
-            cells = [_proposal_json(proposal) for proposal in proposals]
-            self.append("proposals", {"step": step, "cells": cells}, {})
-        return self.state.proposals[step]
+    def _propose(self, step: int, round_number: int, grow: Grow) -> bool:
+        """Whether the round has candidates; chosen now if the state does not have them yet."""
+        if len(self.state.rounds.get(step, [])) > round_number:
+            return bool(self.state.proposals[step])
+        if step < 2:
+            proposals = self._firsts(step)
+        else:
+            parents = self.strategy.parents(step)
+            proposals = grow(step, round_number, parents) if parents else []
+        if proposals or round_number == 0:
+            place: Json = {"step": step, "round": round_number} if round_number else {"step": step}
+            self.append("proposals", {**place, "cells": [_proposal_json(item) for item in proposals]}, {})
+        return bool(proposals)
 
     def _firsts(self, step: int) -> list[Proposal]:
         """The empty cell, then all of one block, that can be evaluated."""
@@ -120,7 +130,10 @@ def _settings(config: RunConfig) -> StrategySettings:
     return StrategySettings(
         max_children=strategy.max_children,
         max_exploration_children=strategy.max_exploration_children,
-        fill_front=strategy.fill_front,
+        score_share=strategy.score_share,
+        rounds=strategy.rounds,
+        random_children=strategy.random_children,
+        seed=config.others.seed,
         objectives=("score", *strategy.additional_pareto_objectives),
         is_pnas=config.others.pnas_mode,
         constraints=dict(strategy.constraints),
@@ -131,5 +144,6 @@ def _proposal_json(proposal: Proposal) -> Json:
     return {
         "cell": proposal.cell.key,
         "is_exploration": proposal.is_exploration,
+        **({"is_random": True} if proposal.is_random else {}),
         "predictions": proposal.predictions,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from popnas import objectives, predictors
-from popnas.cells import Block, Cell, SearchSpace
+from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.cells.bulk import Expansion, expand
 from popnas.evaluation import Evaluation, FitReport
 from popnas.evaluators import Evaluator
@@ -67,9 +67,10 @@ def predict_step(
     evaluations: Sequence[Evaluation],
     costs: dict[str, dict[str, float]],
     evaluator: Evaluator,
+    round_number: int = 0,
 ) -> StepPredictions:
     """Fit on `evaluations` (in order of proposal; failed ones are left out) and predict every expansion of
-    `parents`.
+    `parents` that is not among them.
 
     Raises:
         PredictorError: too few successes to learn from, or a prediction that is no number.
@@ -78,6 +79,8 @@ def predict_step(
     successes = [evaluation for evaluation in evaluations if not evaluation.is_failed]
     known_NB4 = space.encode([Cell.parse(evaluation.cell) for evaluation in successes])
     expansion = expanded(step, parents, evaluator)
+    if tried := [Cell.parse(item.cell) for item in evaluations if item.step == step]:
+        expansion = expansion.only(~bulk.are_among(expansion.canonical, space.encode(tried, step)))
     values: dict[str, np.ndarray] = {}
     reports: dict[str, FitReport] = {}
     wanted = config.wanted_objectives
@@ -88,7 +91,9 @@ def predict_step(
     score_predictor = _predictor("score", costs["time"], evaluator)
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
     scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
-    seed = derive_seed(config.others.seed, "predictor", "score", step)
+    # The first round's seeds are those of searches that know no rounds.
+    place = (step, round_number) if round_number else (step,)
+    seed = derive_seed(config.others.seed, "predictor", "score", *place)
     # The empty cell has no graph: nothing of it carries over to the score of a cell.
     reports["score"] = score_predictor.fit(known_NB4[is_cell_N], scores[is_cell_N], seed=seed)
     prediction = score_predictor.predict(expansion.cells, parents=expansion.parent)
@@ -97,7 +102,7 @@ def predict_step(
     for objective in (row for row in objectives.measured(wanted) if row.name in wanted):
         time_predictor = _predictor("time", costs[objective.name], evaluator)
         seconds = np.array([objective.value(evaluation) for evaluation in successes])
-        seed = derive_seed(config.others.seed, "predictor", objective.name, step)
+        seed = derive_seed(config.others.seed, "predictor", objective.name, *place)
         reports[objective.name] = time_predictor.fit(known_NB4, seconds, seed=seed)
         values[objective.name] = round_significant(time_predictor.predict(expansion.cells).mean, 6)
 

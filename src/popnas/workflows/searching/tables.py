@@ -13,7 +13,7 @@ from popnas.evaluation import Evaluation
 from popnas.evaluators import CellsStacked
 from popnas.objectives.rows import SCORE, TIMES
 from popnas.predictors import features
-from popnas.runs import RunFolder, RunState, write_table
+from popnas.runs import RunFolder, RunState, artifacts, write_table
 from popnas.storage import write_json
 
 
@@ -47,11 +47,11 @@ def write_features(
 
 
 def write_predictors(folder: RunFolder, state: RunState) -> None:
-    """`predictors/B{b}.json`: per step and objective the hyper-parameters, loss curve and cross-validation
-    figures of the fit."""
-    for step, known in state.predictions.items():
+    """`predictors/B{b}.json`, of later rounds `B{b}_R{r}.json`: per objective the hyper-parameters, loss
+    curve and cross-validation figures of the fit."""
+    for place, known in state.predictions.items():
         fits = {name: report.to_json() for name, report in known.predictors.items()}
-        write_json(folder.predictors / f"B{step}.json", fits)
+        write_json(folder.predictors / f"{artifacts.of_round(*place)}.json", fits)
 
 
 def _write(

@@ -42,9 +42,11 @@ class Clock:
         if predicted is not None:
             self._predicted_finished.setdefault(evaluation.step, []).append(predicted)
 
-    def seconds_left(self, step: int, waiting: Sequence[int], running: dict[int, float]) -> SecondsLeft:
+    def seconds_left(
+        self, step: int, waiting: Sequence[int], running: dict[int, float], num_unknown: int = 0
+    ) -> SecondsLeft:
         """`waiting`: indices of the step's candidates that have not started; `running`: index to seconds
-        since its start."""
+        since its start; `num_unknown`: how many later rounds of the step may choose."""
         walls = self.finished.get(step, [])
         if len(walls) < min(_MIN_FINISHED, len(walls) + len(waiting) + len(running)) or not walls:
             return SecondsLeft(None, None)
@@ -56,6 +58,7 @@ class Clock:
         )
         # At the end of a step fewer candidates are left than there are workers.
         step_left = work / min(self.num_workers, max(len(waiting) + len(running), 1))
+        step_left += num_unknown * mean / self.num_workers
         return SecondsLeft(step_left, self._search_left(step, mean, step_left))
 
     def _expected(self, step: int, index: int, mean: float) -> float:

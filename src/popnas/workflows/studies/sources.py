@@ -152,7 +152,10 @@ def _of_run(folder: RunFolder, objective: str) -> KnownCells:
         passing=kind.passing_operators,
         zero=kind.zero_operators,
     )
-    return replace(known, is_unselected=np.array([item.is_exploration for item in found]))
+    drawn = {item.cell for items in state.proposals.values() for item in items if item.is_random}
+    return replace(
+        known, is_unselected=np.array([item.is_exploration or item.cell in drawn for item in found])
+    )
 
 
 def describe(known: KnownCells) -> str:

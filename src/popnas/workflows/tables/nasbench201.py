@@ -129,7 +129,8 @@ def configuration(table: Path, request: BenchmarkRequest, seed: int) -> RunConfi
         "search_strategy": {
             "max_children": 32 if is_native else 128,
             "max_exploration_children": 4 if is_native else 0,
-            "fill_front": is_native,
+            "score_share": 0.5 if is_native else 0.0,
+            "rounds": 4 if is_native else 1,
             "additional_pareto_objectives": ["time"] if is_native else ["time", "params"],
         },
         "training_hyperparameters": {"epochs": request.epochs},

@@ -94,7 +94,7 @@ def test_steps_never_train_more_than_they_may_and_pnas_mode_trains_as_many(plann
     filled = {
         "search_space.blocks": 3,
         "search_strategy.max_children": 40,
-        "search_strategy.fill_front": True,
+        "search_strategy.score_share": 0.1,
     }
     for step in planned(steady, **filled).steps:
         assert step.expected == pytest.approx(step.num_networks)

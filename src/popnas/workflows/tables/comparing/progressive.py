@@ -80,19 +80,23 @@ def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig
 
 
 def planned(base: RunConfig, named: NamedConfig | None, networks: int, firsts: int) -> RunConfig:
-    """A search's configuration for so many networks, `firsts` of them in the first two steps: K and the
-    exploration cells in the ratio that they have, as many as fit, unless the named configuration says.
+    """A search's configuration for so many networks, `firsts` of them in the first two steps: K, exploration
+    and random cells in the ratio that they have, as many as fit, unless the named configuration says.
 
     Raises:
         ConfigError: the named configuration is none over `base`.
     """
     strategy = _merged(base, named).search_strategy
-    share = strategy.max_exploration_children / strategy.max_children
+    beside = ("max_exploration_children", "random_children")
+    shares = {name: getattr(strategy, name) / strategy.max_children for name in beside}
 
     def with_children(children: int) -> RunConfig:
         changes: Json = {
             "search_strategy.max_children": children,
-            "search_strategy.max_exploration_children": min(round(share * children), MOST_CHILDREN),
+            **{
+                f"search_strategy.{name}": min(round(share * children), MOST_CHILDREN)
+                for name, share in shares.items()
+            },
         }
         return _merged(configurations.changed(base, changes), named)
 
@@ -128,7 +132,9 @@ def random_choice(evaluator: Evaluator, networks: int) -> list[Evaluation]:
 def _growing_at_random(steps: SearchSteps) -> Grow:
     config = steps.evaluator.config
 
-    def grow(step: int, parents: Sequence[Cell]) -> list[Proposal]:
+    def grow(step: int, round_number: int, parents: Sequence[Cell]) -> list[Proposal]:
+        if round_number:
+            return []  # all are drawn at once: nothing is learnt between rounds
         expansion = surrogates.expanded(step, parents, steps.evaluator)
         rng = np.random.default_rng(derive_seed(config.others.seed, "random choice", step))
         drawn = rng.permutation(len(expansion))[: max_networks(config, step)]

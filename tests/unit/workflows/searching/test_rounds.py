@@ -1,0 +1,112 @@
+"""Steps that choose their cells in rounds: each learns from the ones before, and none is lost or repeated."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from popnas import evaluators
+from popnas.evaluators.table import stored
+from popnas.runs import RunFolder, search_content
+from popnas.runs.journal import Journal
+from popnas.workflows.searching import finish
+from popnas.workflows.searching.in_memory import MemorySearch
+from popnas.workflows.searching.search import resume, search
+from popnas.workflows.settings import load_config, max_networks
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "evaluators"))
+from made_tables import OPERATORS, made
+
+STRATEGY = {
+    "max_children": 6,
+    "max_exploration_children": 2,
+    "score_share": 0.3,
+    "rounds": 3,
+    "random_children": 2,
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(finish, "views", lambda *_: None)
+    stored.write(tmp_path / "table.npz", made(3, 1))
+    return load_config(
+        {
+            "search_space": {"blocks": 3, "lookback_depth": 1, "operators": list(OPERATORS)},
+            "search_strategy": STRATEGY,
+            "training_hyperparameters": {"epochs": 3},
+            "dataset": {"type": "image_classification", "path": str(tmp_path / "table.npz")},
+            "others": {
+                "evaluator": "table",
+                "predictors": {"score": "trees", "time": "sums"},
+                "seed": 3,
+            },
+        }
+    )
+
+
+def test_every_round_chooses_anew_among_what_is_left(config: Any, tmp_path: Path) -> None:
+    folder = RunFolder(search(config, name="run", logs=tmp_path).folder)
+    state = folder.state()
+    assert state.finish_reason == "completed"
+    assert set(state.predictions) == {(step, number) for step in (2, 3) for number in range(3)}
+    for step in (2, 3):
+        sizes = state.rounds[step]
+        assert len(sizes) == 3 and sum(sizes) == len(state.proposals[step]) <= max_networks(config, step)
+        cells = [item.cell for item in state.proposals[step]]
+        assert len(set(cells)) == len(cells)
+        assert [item.index for item in state.proposals[step]] == list(range(len(cells)))
+        random = [number for number, item in enumerate(state.proposals[step]) if item.is_random]
+        assert len(random) == 2 and max(random) < sizes[0]
+        known = [state.predictions[step, number] for number in range(3)]
+        left = [item.num_candidates for item in known]
+        assert left == [left[0], left[0] - sizes[0], left[0] - sizes[0] - sizes[1]]
+        for number, item in enumerate(known):
+            arrays = folder.load_predictions(step, item.sha256, number)
+            assert len(arrays["score"]) == item.num_candidates
+        # What a round learns from its predecessors changes what it predicts.
+        assert len({item.sha256 for item in known}) == 3
+
+
+def test_a_search_in_memory_does_the_same(config: Any, tmp_path: Path) -> None:
+    in_folder = RunFolder(search(config, name="run", logs=tmp_path).folder).state()
+    in_memory = MemorySearch(evaluators.create(config))
+    found = in_memory.run()
+    assert [item.content() for item in found] == [item.content() for item in in_folder.evaluations]
+    assert in_memory.state.proposals == in_folder.proposals
+    assert in_memory.state.rounds == in_folder.rounds
+
+
+def _places(events: list[Any]) -> Iterator[int]:
+    """How many events are written after the predictions, proposals and first evaluation of rounds."""
+    for number, event in enumerate(events, start=1):
+        if event.event in ("predictions", "proposals") and event.content["step"] == 2:
+            yield number
+            if event.event == "proposals":
+                yield number + 1
+
+
+def test_one_that_is_interrupted_anywhere_goes_on_to_the_same(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = RunFolder(search(config, name="whole", logs=tmp_path).folder).journal.events()
+    append = Journal.append
+    for place in _places(whole):
+
+        def limited(journal: Journal, *content: Any, last: int = place) -> Any:
+            event = append(journal, *content)
+            if event.seq == last:
+                raise KeyboardInterrupt
+            return event
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "append", limited)
+            with pytest.raises(KeyboardInterrupt):
+                search(config, name=f"cut{place}", logs=tmp_path)
+        resume(tmp_path / f"cut{place}")
+        events = RunFolder(tmp_path / f"cut{place}").journal.events()
+        assert search_content(events) == search_content(whole), place
