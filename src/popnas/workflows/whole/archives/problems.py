@@ -9,8 +9,9 @@ from popnas import files, tasks
 from popnas.config import RunConfig, changed
 from popnas.errors import UserError
 from popnas.printable import quoted
+from popnas.tasks.time_series_classification import TimeSeriesClassification
 
-TASK = "time_series_classification"
+TASK = TimeSeriesClassification.name
 ENOUGH_VALIDATION, LEAST_BATCHES = 60, 10
 BATCH_SIZES = (128, 64, 32, 16)
 
