@@ -36,7 +36,7 @@ MEASURED = Measured(
         CandidateJob(CELL, 1, 4, seed=7, repetition=2, keeps_weights_from=0.5),
         MEASURED,
         Measured(error="the loss is not a number", error_kind="nan"),
-        SelectionJob("/models/0", CELL, 2, 1, 8, deadline=3.5),
+        SelectionJob("/models/0", CELL, 2, 1, 8, macro=None, deadline=3.5),
         TrainedModel(Path("/models/0"), 2, 3, {"accuracy": 0.5}, 0.5, 1.5, missing_views=("no log",)),
     ],
 )
