@@ -80,7 +80,7 @@ class SearchStrategyConfig(Section):
         default=16,
         description="At most so many more cells per step explore neglected operators and inputs; 0 = none.",
     )
-    score_share: Annotated[float, Field(ge=0, le=1)] = Field(
+    score_share: Annotated[float, Field(ge=0, le=1), Because("it is a share of max_children")] = Field(
         default=0.0,
         description="The share of max_children that goes to the best predicted scores, whatever they cost; "
         "places that a small front leaves go to them, too. 0 = the front alone.",

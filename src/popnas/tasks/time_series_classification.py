@@ -43,11 +43,11 @@ class TimeSeriesClassification(ClassificationTask):
 
     def operators_for(self, size: tuple[int, ...]) -> tuple[str, ...]:
         """See `Task.operators_for`: as those of the preset, with kernels that suit the series' length."""
-        short, middle, long = kernels(size[0])
+        lengths = dict.fromkeys(kernels(size[0]))  # of short series two are one
         return (
             "identity",
-            *(f"{kernel} {family}" for family in ("dconv", "conv") for kernel in (short, middle, long)),
-            *(f"{short}:{dilation}dr conv" for dilation in (2, 4)),
+            *(f"{kernel} {family}" for family in ("dconv", "conv") for kernel in lengths),
+            *(f"{min(lengths)}:{dilation}dr conv" for dilation in (2, 4)),
             *("3 maxpool", "2 avgpool", "lstm", "gru"),
         )
 

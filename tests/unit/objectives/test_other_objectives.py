@@ -105,7 +105,7 @@ def test_one_is_predicted_and_the_other_computed(state):
         assert item.predictions["variety"] == trained.objectives["variety"] <= 2
         assert item.predictions["weight_norm"] > 0
         assert "time" not in item.predictions
-    assert state.predictions[2].predictors.keys() == {"score", "weight_norm"}
+    assert state.predictions[2, 0].predictors.keys() == {"score", "weight_norm"}
     assert state.operator_costs.keys() == {"time", "inference_time", "weight_norm"}
     assert max(state.operator_costs["weight_norm"].values()) == 1.0
 

@@ -153,9 +153,9 @@ def test_of_a_sampled_step_only_what_is_there_is_chosen(
     table = stored.read(tables["sampled"])
     known = {cell.key for cell in table.space.decode(table.cells)}
     assert {item.cell for item in state.evaluations} <= known
-    predicted = RunFolder.open(run).load_predictions(3, state.predictions[3].sha256)["cells"]
+    predicted = RunFolder.open(run).load_predictions(3, state.predictions[3, 0].sha256)["cells"]
     assert {cell.key for cell in table.space.decode(predicted)} <= known
-    assert len(predicted) < state.predictions[3].num_expansions
+    assert len(predicted) < state.predictions[3, 0].num_expansions
 
 
 @pytest.mark.usefixtures("no_views")
@@ -169,7 +169,7 @@ def test_a_step_of_which_nothing_is_there_ends_the_search(
     content = document(dataset__path=str(tmp_path / "none.npz"))
     assert search(content, name="run", logs=tmp_path).reason == "no_candidates"
     folder = RunFolder.open(tmp_path / "run")
-    predictions.write_csv(folder, folder.state(), 3)
+    predictions.write_csv(folder, folder.state(), folder.state().predictions[3, 0])
     assert len((folder.csv / "predictions_B3.csv").read_text().splitlines()) == 1
     planned = plan(load_config(content))
     assert [step.step for step in planned.steps] == [0, 1, 2]

@@ -52,3 +52,9 @@ def test_networks_of_long_series_have_more_reductions(timesteps, motifs):
 def test_small_data_get_small_batches_and_more_epochs(training, batch, epochs):
     assert sizing.series_batch(training) == batch
     assert sizing.series_epochs(training) == epochs
+
+
+def test_no_operator_is_proposed_twice_for_short_series():
+    for timesteps in range(1, 200):
+        operators = tasks.get("time_series_classification").operators_for((timesteps,))
+        assert len(set(operators)) == len(operators), timesteps
