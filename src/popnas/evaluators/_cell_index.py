@@ -25,7 +25,7 @@ class CellIndex:
         known = {name: number for number, name in enumerate(operators)}
         # The last one is that of a missing block, which is found by -1.
         self._numbers = np.array([*(known.get(name, ABSENT - 1) for name in space.operators), ABSENT])
-        keys = _keys(cells_NB4)
+        keys = bulk.as_bytes(cells_NB4)
         self._order = np.argsort(keys)
         self._keys = keys[self._order]
 
@@ -39,13 +39,7 @@ class CellIndex:
         wide[:] = NO_BLOCK
         wide[:, :num_blocks, 0::2] = canonical[:, :, 0::2]
         wide[:, :num_blocks, 1::2] = self._numbers[canonical[:, :, 1::2]]
-        keys = _keys(wide[:, : self._width])
+        keys = bulk.as_bytes(wide[:, : self._width])
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         is_found = (self._keys[place] == keys) & (wide[:, self._width :, 1] == ABSENT).all(axis=1)
         return np.where(is_found, self._order[place], ABSENT)
-
-
-def _keys(cells_NB4: np.ndarray) -> np.ndarray:
-    """(N,) bytes of each cell, which can be sorted."""
-    flat = np.ascontiguousarray(cells_NB4, dtype=">i2").reshape(len(cells_NB4), -1)
-    return flat.view(f"S{flat.shape[1] * 2}")[:, 0]

@@ -91,9 +91,9 @@ def taken(is_on_front_N: np.ndarray, children: int, score_share: float) -> np.nd
 
 def _drawn(num_candidates: int, chosen: np.ndarray, number: int, seed: int, step: int) -> np.ndarray:
     """So many positions of those that are not chosen, drawn evenly."""
+    if number == 0:  # sorting all candidates for nothing takes as long as their front
+        return np.zeros(0, dtype=np.int64)
     left = np.setdiff1d(np.arange(num_candidates), chosen)
-    if number == 0:
-        return left[:0]
     rng = np.random.default_rng(derive_seed(seed, "random children", step))
     return rng.permutation(left)[:number]
 

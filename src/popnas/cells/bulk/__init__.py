@@ -7,12 +7,13 @@ and lookbacks are those of one `SearchSpace`; blocks that a cell lacks stand at 
 
 from popnas.cells.bulk.expansion import Expansion, expand
 from popnas.cells.bulk.numbering import canonicalize
-from popnas.cells.bulk.ordering import are_among, order, unique
+from popnas.cells.bulk.ordering import are_among, as_bytes, order, unique
 from popnas.cells.bulk.structure import depth, nearest_lookback, num_blocks, unused_blocks, used_lookbacks
 
 __all__ = [
     "Expansion",
     "are_among",
+    "as_bytes",
     "canonicalize",
     "depth",
     "expand",

@@ -36,10 +36,11 @@ def unique(cells_NB4: np.ndarray) -> np.ndarray:
 
 def are_among(cells_NB4: np.ndarray, others_MB4: np.ndarray) -> np.ndarray:
     """Which of the cells (N,) are among others of as many places; both canonical."""
-    return np.isin(_bytes(cells_NB4), _bytes(others_MB4))
+    return np.isin(as_bytes(cells_NB4), as_bytes(others_MB4))
 
 
-def _bytes(cells_NB4: np.ndarray) -> np.ndarray:
+def as_bytes(cells_NB4: np.ndarray) -> np.ndarray:
+    """(N,) bytes of each cell, which can be compared and sorted; their order means nothing."""
     flat = np.ascontiguousarray(cells_NB4, dtype=np.int16).reshape(len(cells_NB4), -1)
     return flat.view(f"S{flat.shape[1] * 2}")[:, 0]
 

@@ -22,6 +22,7 @@ from popnas.records import Json
 from popnas.seeds import derive_seed
 from popnas.strategy import taken
 from popnas.workflows.searching import finish, surrogates
+from popnas.workflows.searching.steps import strategy_settings
 from popnas.workflows.settings import max_networks, unused
 
 _NUM_SAMPLED = 2000
@@ -199,6 +200,7 @@ class _PlayedSearch:
     def __init__(self, evaluator: Evaluator, tell: Listen) -> None:
         self.evaluator, self.config, self.space = evaluator, evaluator.config, evaluator.space
         self.rng = np.random.default_rng(derive_seed(self.config.others.seed, "plan"))
+        self.strategy = strategy_settings(self.config)
         self.num_workers = evaluator.num_workers
         self.candidates = evaluator.forecast(tell)
         self.selected = np.zeros((0, 1, 4), dtype=np.int16)
@@ -255,13 +257,11 @@ class _PlayedSearch:
     def predictor_seconds(self, steps: list[StepPlan]) -> float:
         """Seconds of fitting the predictors and predicting all expansions, in all steps."""
         units = self.config.others.accuracy_predictor_ensemble_units
-        strategy = self.config.search_strategy
-        num_rounds = min(strategy.rounds, strategy.max_children)
         seconds = 0.0
         for item in steps[2:]:
             known = sum(earlier.expected for earlier in steps[: item.step])
             fitted = _FIT_SECONDS + _FIT_SECONDS_PER_CELL * known * units
-            seconds += num_rounds * (fitted + _PREDICT_SECONDS_PER_CELL * item.num_expansions)
+            seconds += self.strategy.num_rounds * (fitted + _PREDICT_SECONDS_PER_CELL * item.num_expansions)
         return seconds
 
     def _sample(self, cells_NB4: np.ndarray) -> _Sample:
@@ -328,11 +328,11 @@ class _PlayedSearch:
     def _chosen(self, score_N: np.ndarray, minimized_NM: np.ndarray, children: int) -> np.ndarray:
         """Of the front and the best scores as many as are trained; in PNAS mode of all."""
         order = np.argsort(-score_N)
+        if self.strategy.is_pnas:
+            return order[:children]
         values = np.column_stack([score_N, minimized_NM])[order]
         is_on_front = pareto.front(values, [True] + [False] * minimized_NM.shape[1])
-        if self.config.others.pnas_mode:
-            is_on_front[:] = True
-        return np.asarray(order[taken(is_on_front, children, self.config.search_strategy.score_share)])
+        return np.asarray(order[taken(is_on_front, children, self.strategy.score_share)])
 
 
 def _standard(values_N: np.ndarray) -> np.ndarray:

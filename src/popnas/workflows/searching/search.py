@@ -273,15 +273,14 @@ class _Search:
 
     def _tell_started(self, step: int, num_pending: int) -> None:
         sizes = self.state.rounds[step]
-        # A killed round may have left some of its own alone: those before it are all evaluated.
-        num_done = max(sizes[-1] - num_pending, 0)
+        # What is pending is of the last round: it was chosen when all before it was evaluated.
         num_rounds = self.steps.strategy.num_rounds(step)
-        self.tell(StepStarted(step, sizes[-1], num_done, len(sizes) - 1, num_rounds))
+        self.tell(StepStarted(step, sizes[-1], sizes[-1] - num_pending, len(sizes) - 1, num_rounds))
 
     def _num_unknown(self, step: int) -> int:
         """How many cells later rounds of the step choose at most."""
         sizes = self.state.rounds[step]
-        if step < 2 or len(sizes) >= self.steps.strategy.num_rounds(step):
+        if len(sizes) >= self.steps.strategy.num_rounds(step):
             return 0
         return max(max_networks(self.config, step) - sum(sizes), 0)
 

@@ -43,7 +43,7 @@ class SearchSteps:
     def __init__(self, evaluator: Evaluator, state: RunState, append: Append, tell: Listen = nobody) -> None:
         self.evaluator, self.state, self.append, self.tell = evaluator, state, append, tell
         self.space = evaluator.space
-        self.strategy = ProgressiveSearch(self.space, _settings(evaluator.config))
+        self.strategy = ProgressiveSearch(self.space, strategy_settings(evaluator.config))
         for evaluation in state.evaluations:
             self.strategy.record(evaluation)
 
@@ -125,7 +125,8 @@ class SearchSteps:
         self.tell(StepFinished(step))
 
 
-def _settings(config: RunConfig) -> StrategySettings:
+def strategy_settings(config: RunConfig) -> StrategySettings:
+    """What a configuration says of the selection."""
     strategy = config.search_strategy
     return StrategySettings(
         max_children=strategy.max_children,

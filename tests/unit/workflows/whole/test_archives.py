@@ -11,6 +11,7 @@ import pytest
 from popnas.errors import UserError
 from popnas.events import Told
 from popnas.runs.lock import RunLock
+from popnas.workflows.data import sizing
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole.archives import campaign, problems, published
 from popnas.workflows.whole.archives.request import CampaignRequest
@@ -51,7 +52,7 @@ def test_validation_has_sixty_where_that_leaves_half_and_never_fewer_than_the_cl
     ("trained", "expected"), [(5000, 128), (1280, 128), (1279, 64), (400, 32), (160, 16), (14, 16)]
 )
 def test_the_batch_is_the_largest_of_which_an_epoch_has_ten(trained, expected):
-    assert problems.batch_size(trained) == expected
+    assert sizing.series_batch(trained) == expected
 
 
 def test_problems_are_folders_with_a_training_split_in_either_layout(archive):

@@ -10,10 +10,10 @@ from popnas.config import RunConfig, changed
 from popnas.errors import UserError
 from popnas.printable import quoted
 from popnas.tasks.time_series_classification import TimeSeriesClassification
+from popnas.workflows.data import sizing
 
 TASK = TimeSeriesClassification.name
-ENOUGH_VALIDATION, LEAST_BATCHES = 60, 10
-BATCH_SIZES = (128, 64, 32, 16)
+ENOUGH_VALIDATION = 60
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,6 @@ def num_validation(num_examples: int, num_classes: int) -> int:
     return max(min(wanted, num_examples // 2), num_classes)
 
 
-def batch_size(num_trained: int) -> int:
-    """The largest at which an epoch has ten batches at least; 16 where none does."""
-    fitting = (size for size in BATCH_SIZES if num_trained >= LEAST_BATCHES * size)
-    return next(fitting, BATCH_SIZES[-1])
-
-
 def suited(base: RunConfig, problem: ArchiveProblem, hours: float | None, is_alone: bool) -> RunConfig:
     """The configuration of a problem's job; `is_alone`: it may have all cores.
 
@@ -78,7 +72,7 @@ def suited(base: RunConfig, problem: ArchiveProblem, hours: float | None, is_alo
         config,
         {
             "dataset.validation_size": validation / number,
-            "dataset.batch_size": batch_size(number - validation),
+            "dataset.batch_size": sizing.series_batch(number - validation),
             "others.max_hours": config.others.max_hours if hours is None else hours,
             "others.executor.workers": workers,
         },
