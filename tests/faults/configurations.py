@@ -252,8 +252,8 @@ def _run_and_exit(arguments: list[str], folder: Path, log: Path) -> None:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, 1)
         os.dup2(file, 2)
-        # Under pytest `sys.stdout` and `sys.stderr` are files of its own, which do not follow the descriptors.
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        # Under pytest both are files of its own, which do not follow the descriptors.
+        sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
         from popnas.cli.main import run
 
         status = run(arguments)

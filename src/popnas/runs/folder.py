@@ -142,10 +142,10 @@ class RunFolder:
         for place in self._places():
             identity.check_inside(self.path, place)
         if not files.is_named(self.journal_path):
-            listed = runs_in(self.path)
+            remedy = runs_in(self.path) or _of_other_command(self.path)
             raise RunFolderError(
-                f"{quoted(self.path)} is not the folder of a run: it has no restore/journal.jsonl."
-                + (f" {listed}" if listed else " Give the folder of a run, as in logs/NAME.")
+                f"{quoted(self.path)} is not the folder of a run: it has no restore/journal.jsonl. "
+                + (remedy or "Give the folder of a run, as in logs/NAME.")
             )
 
     def config_json(self) -> Json:
@@ -562,6 +562,15 @@ def _run_names(folder: Path) -> list[str]:
         return sorted(item.name for item in folder.iterdir() if (item / "restore").is_dir())
     except OSError:
         return []
+
+
+def _of_other_command(folder: Path) -> str:
+    """Whose folder it is, as a sentence, where another command than a search keeps a journal there."""
+    for command, place in (("build", "build"), ("compare", "comparison")):
+        if files.is_named(folder / place / "journal.jsonl"):
+            goes_on = as_typed("bench", command, "-r", folder)
+            return f"It is the folder of `popnas bench {command}`, which goes on with `{goes_on}`."
+    return ""
 
 
 def runs_in(folder: Path) -> str:

@@ -159,21 +159,30 @@ def test_a_figure_that_fails_costs_only_itself(tmp_path, make_run, monkeypatch):
     assert "<h2>Result</h2>" in run_folder.report_html.read_text()
 
 
-def test_a_part_of_a_page_that_fails_is_left_out(monkeypatch):
-    network = NetworkSpec("classification", (8, 8, 1), len(HOSTILE))
-    result = EvaluationResult(
-        model=EvaluatedModel("m", "model.onnx", ModelDescription("[]", network, list(HOSTILE), params=1)),
+def _result(names):
+    network = NetworkSpec("classification", (8, 8, 1), len(names))
+    return EvaluationResult(
+        model=EvaluatedModel("m", "model.onnx", ModelDescription("[]", network, list(names), params=1)),
         num_samples=2,
         test_lengths=None,
-        metrics={"accuracy": 0.5},
+        metrics={"accuracy": 0.5, "top_k_accuracy": 0.75},
         heads=[],
-        classes=[ClassFigures(name, 1.0, 1.0, 1.0, None, 1) for name in HOSTILE],
+        classes=[ClassFigures(name, 1.0, 1.0, 1.0, None, 1) for name in names],
         unseen=[],
         calibration=Calibration(0.1, bins=[]),  # of which nothing can be drawn
-        confusion=np.eye(len(HOSTILE), dtype=int).tolist(),
+        confusion=np.eye(len(names), dtype=int).tolist(),
     )
+
+
+@pytest.mark.parametrize(("num_classes", "is_told"), [(5, False), (6, True)])
+def test_top_5_accuracy_is_told_where_it_says_something(num_classes, is_told):
+    page = evaluation_page.html(_result([f"c{k}" for k in range(num_classes)]), Views(lambda event: None))
+    assert ("top-5 accuracy" in page) is is_told
+
+
+def test_a_part_of_a_page_that_fails_is_left_out():
     told = []
-    page = evaluation_page.html(result, Views(told.append))
+    page = evaluation_page.html(_result(HOSTILE), Views(told.append))
     assert [event.text.partition(" is missing")[0] for event in told] == [
         "the part 'Calibration' of the page of m"
     ]

@@ -16,6 +16,8 @@ from popnas.runs import RunFolder
 from popnas.runs import folder as folders
 from popnas.runs.folder import check_place_of_run, create_run, place_of_run, search_part
 from popnas.runs.journal import Event, checksum
+from popnas.workflows.tables.comparing.folder import ComparisonFolder
+from popnas.workflows.tables.folder import BuildFolder
 
 CONFIG = {
     "search_space": {"blocks": 2},
@@ -187,6 +189,14 @@ def test_a_folder_that_is_no_run(path):
         RunFolder.open(path)
     RunFolder.create(path / "inner", CONFIG)
     with pytest.raises(RunFolderError, match=r"no restore/journal\.jsonl\. Runs in .*: inner\."):
+        RunFolder.open(path)
+
+
+@pytest.mark.parametrize(("command", "place"), [("build", BuildFolder), ("compare", ComparisonFolder)])
+def test_a_folder_of_another_command_says_whose_it_is(path, command, place):
+    place(path).make()
+    place(path).journal.append(place.first, {"version": 1}, {})
+    with pytest.raises(RunFolderError, match=rf"goes on with `.*popnas bench {command} -r .*trial`"):
         RunFolder.open(path)
 
 

@@ -18,6 +18,8 @@ from popnas.report.views import Views
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_TOP = 5  # of `top_k_accuracy`
+
 
 def html(result: EvaluationResult, views: Views) -> str:
     """The whole page, everything inside, without the parts that cannot be drawn."""
@@ -33,7 +35,7 @@ def html(result: EvaluationResult, views: Views) -> str:
 def _result(result: EvaluationResult) -> str:
     described = result.model.description
     tiles = [
-        *((_words(name), f"{value:.4f}") for name, value in result.metrics.items()),
+        *((_words(name), f"{result.metrics[name]:.4f}") for name in _told_metrics(result)),
         ("calibration error", f"{result.calibration.expected_calibration_error:.4f}"),
         ("test images" if result.is_per_pixel else "test samples", f"{result.num_samples:,}"),
         ("parameters", f"{described.params:,}" if described.params is not None else "–"),
@@ -44,7 +46,7 @@ def _result(result: EvaluationResult) -> str:
         link = f'<a href="{markup.text(result.masks)}">the predicted masks, worst images first</a>'
         parts.append(f"<p>To look at: {link}.</p>")
     if len(result.heads) > 1:
-        names = list(result.metrics)
+        names = _told_metrics(result)
         rows: list[list[Value | str]] = [
             [
                 f"head {number}",
@@ -56,6 +58,12 @@ def _result(result: EvaluationResult) -> str:
         parts.append(markup.table(["", "weight in the loss", *map(_words, names)], rows))
         parts.append('<p class="note">The last head is the main one; the others only help in training.</p>')
     return "".join(parts)
+
+
+def _told_metrics(result: EvaluationResult) -> list[str]:
+    """Names of metrics; of at most five classes every one is among the first five answers."""
+    names = list(result.metrics)
+    return [name for name in names if name != "top_k_accuracy" or len(result.classes) > _TOP]
 
 
 def _classes(result: EvaluationResult) -> str:
