@@ -123,7 +123,8 @@ def _best_model(run: RunFolder) -> ModelFolder:
     requests.run_config(run)  # says so if it will never have one
     # It is written before the search says that it has ended: there may be a part of it.
     has_ended = run.state().finish_reason is not None
-    why = "it was removed or moved away" if has_ended else "the search has not ended"
+    name = best.model_json.relative_to(run.path)
+    why = f"{quoted(name)} was removed or moved away" if has_ended else "the search has not ended"
     raise RunFolderError(
         f"{quoted(run.path)} has no best model{'' if has_ended else ' yet'}: {why}.{_listed(run)} The "
         f"search writes it, which goes on with: {as_typed('search', '-r', run.path)}"
