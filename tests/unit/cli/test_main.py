@@ -287,3 +287,14 @@ def test_no_error_below_the_command_line_speaks_of_its_options():
         if flags.search(node.value) and not flags.fullmatch(node.value) and "\n" not in node.value
     ]
     assert told == []
+
+
+def test_hours_of_a_whole_job_are_its_time_limit(monkeypatch, capsys):
+    from popnas.workflows.whole import end_to_end
+
+    def stop(config, *_, **__):
+        raise DataError(f"limited to {config.others.max_hours}")
+
+    monkeypatch.setattr(end_to_end, "end_to_end", stop)
+    assert room.run(["e2e", "-j", "run_debug", "--hours", "0.5"]) == 2
+    assert "limited to 0.5" in capsys.readouterr().err

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Batch size after the search; the learning rate is scaled with it.",
 )
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="H",
+    help="Time limit of all of it together, as others.max_hours.  [default: the configuration's]",
+)
 @click.option("--name", metavar="NAME", help="Name of the run folder below logs/.  [default: date and time]")
 @click.option("-r", "run", metavar="RUN", type=click.Path(path_type=Path), help="Go on with this job.")
 @set_option
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
 def command(
     source: str | None,
     request: JobRequest,
+    hours: float | None,
     name: str | None,
     run: Path | None,
     sets: tuple[str, ...],
@@ -53,10 +60,10 @@ def command(
 ) -> None:
     """Search, select among the best cells and train the winner for good.
 
-    others.max_hours limits all of it together: children and epochs are cut to fit, and what was cut is told.
+    Within --hours, children and epochs are cut to fit, and what was cut is told.
     An interrupted job goes on with -r.
     """
-    is_asked = (source, name, request) != (None, None, JobRequest()) or sets
+    is_asked = (source, name, request, hours) != (None, None, JobRequest(), None) or sets
     if run is not None and is_asked:
         raise UserError(
             f"-r {quoted(run)} goes on as that job was started; leave out all other options but --json."
@@ -64,6 +71,8 @@ def command(
     began = time.monotonic()
     from popnas.workflows.settings import load_config
 
+    if hours is not None:
+        sets = (*sets, f"others.max_hours={hours}")
     if run is not None:
         check_is_there(run)
     config = load_config(source or "run", sets=sets) if run is None else None

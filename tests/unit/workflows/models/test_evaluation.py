@@ -319,5 +319,7 @@ def test_a_search_that_was_killed_in_its_best_model_has_not_ended(run: Path, con
         popnas.load(run / "best_model")
     with RunFolder(run).journal as journal:
         journal.append("run_finished", {"reason": "completed"})
-    with pytest.raises(RunFolderError, match=r"best_model/model.json was removed or moved away.*popnas search -r"):
+    with pytest.raises(
+        RunFolderError, match=r"best_model/model.json was removed or moved away.*popnas search -r"
+    ):
         find_models(run)
