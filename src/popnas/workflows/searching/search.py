@@ -37,7 +37,7 @@ from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json
 from popnas.report.views import RepeatedViews, Views
-from popnas.runs import Proposed, RunFolder, RunState, identity
+from popnas.runs import Proposed, RunFolder, RunState, artifacts, identity
 from popnas.runs.folder import (
     DATA_PATH,
     EXECUTION_FIELDS,
@@ -46,7 +46,7 @@ from popnas.runs.folder import (
     same_search,
 )
 from popnas.runs.stored import progress
-from popnas.storage import storage_errors
+from popnas.storage import remove_temporary, storage_errors
 from popnas.strategy import Proposal
 from popnas.trackers import Scope, Trackers
 from popnas.workflows.data import run_data
@@ -175,6 +175,8 @@ class _Search:
             self.evaluator.check()  # a run may go on elsewhere than it began
             surrogates.check_libraries(self.evaluator)
             self._compare_data()
+            for place in (self.folder.restore, self.folder.best_model, self.folder.path / artifacts.WEIGHTS):
+                remove_temporary(place)  # until it ends only a search writes there, and this one has the lock
             with self.folder.journal, self._executor() as executor, self._trackers() as self.trackers:
                 reason = self._search(executor)
                 self.missing_views.tell_counts()

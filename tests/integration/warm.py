@@ -1,0 +1,85 @@
+"""Starts commands of popnas from a process that has loaded their libraries already, which takes longer than most
+searches of these tests; each command is a process of its own all the same, which can be killed like any other.
+
+Reads a line of JSON for each command from standard input, and writes its pid and, later, its status.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+LIBRARIES = (
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "onnx",
+    "onnxruntime",
+    "popnas.export.onnx_file",
+    "popnas.report.figures",
+    "popnas.workflows.models.selection",
+    "popnas.workflows.models.training",
+    "popnas.workflows.searching.search",
+    "popnas.workflows.whole.end_to_end",
+    "sklearn.svm",
+    "torch._subclasses.fake_tensor",
+    "torch.onnx",
+)
+
+
+def tell(**line: int) -> None:
+    """One write of a short line is whole, whoever else writes."""
+    os.write(1, json.dumps(line).encode() + b"\n")
+
+
+def start(request: dict[str, Any]) -> None:
+    """Return in the command's process; this one goes on with the next request.
+
+    Between them stands a process that waits: a status is told only to the parent.
+    """
+    if os.fork() != 0:
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    command = os.fork()
+    if command == 0:
+        become(request)
+    tell(number=request["number"], pid=command)
+    _, status = os.waitpid(command, 0)
+    tell(number=request["number"], status=os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def become(request: dict[str, Any]) -> None:
+    """Run the command in this process, as `python -m popnas` does, and exit."""
+    for number, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
+        os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY), number)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(0, closefd=False),
+        open(1, "w", closefd=False),
+        open(2, "w", closefd=False),
+    )  # noqa: SIM115, E501
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv[:] = request["arguments"]
+    from popnas.cli.main import main
+
+    main()
+
+
+def serve() -> None:
+    """Start commands until standard input ends."""
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    # Whoever waits for a command is forgotten when it ends.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while line := sys.stdin.readline():
+        start(json.loads(line))
+
+
+if __name__ == "__main__":
+    serve()
