@@ -1,5 +1,5 @@
-"""Starts commands of popnas from a process that has loaded their libraries already, which takes longer than most
-searches of these tests; each command is a process of its own all the same, which can be killed like any other.
+"""Starts commands of popnas from a process that has loaded their libraries already, which takes longer than
+most searches of these tests. Each is a process of its own all the same, and can be killed like any other.
 
 Reads a line of JSON for each command from standard input, and writes its pid and, later, its status.
 """
@@ -56,11 +56,6 @@ def become(request: dict[str, Any]) -> None:
     """Run the command in this process, as `python -m popnas` does, and exit."""
     for number, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
         os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY), number)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(0, closefd=False),
-        open(1, "w", closefd=False),
-        open(2, "w", closefd=False),
-    )  # noqa: SIM115, E501
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
