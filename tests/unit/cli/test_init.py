@@ -165,3 +165,32 @@ def test_sizes_are_told_as_width_by_height_everywhere(tmp_path, output, capsys):
     _, shown = initialised(tmp_path, output, capsys)
     assert "20x12 pixels, 3 channels" in shown and "20x12 pixels" in output.read_text()
     assert "12x20" not in shown + output.read_text()
+
+
+def test_hours_cut_the_search_and_say_what_was_cut(output, capsys, monkeypatch):
+    from popnas.workflows.whole import fitting
+
+    changes = {"search_strategy.max_children": 9, "dataset.samples": 500}
+    cuts = dict.fromkeys(changes, "More without the time limit.")
+    asked = []
+
+    def fit(config, hours, num_examples, tell):
+        asked.append((config.others.max_hours, hours, num_examples))
+        return fitting.Fitted(changes, cuts, 100.0)
+
+    monkeypatch.setattr(fitting, "fit_search", fit)
+    assert run(["init", "digits", "-o", str(output), "--hours", "0.5"]) == 0
+    told = capsys.readouterr().out
+    assert "to fit into 30 min 00 s it was cut: search_strategy.max_children 9, dataset.samples 500." in told
+    assert asked == [(0.5, 0.5, 1437)]
+    loaded = config.load(output)
+    assert (loaded.search_strategy.max_children, loaded.dataset.samples) == (9, 500)
+    assert loaded.others.max_hours == 0.5
+    remarks = output.read_text().replace("\n    // ", " ")
+    assert remarks.count("More without the time limit.") == 2
+
+
+def test_hours_that_no_search_may_take_are_refused_before_anything_is_probed(output, capsys):
+    assert run(["init", "digits", "-o", str(output), "--hours", "1e9"]) == 2
+    assert "others.max_hours: must be a number, above 0 and at most 87,600" in capsys.readouterr().err
+    assert not output.exists()

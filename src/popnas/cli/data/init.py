@@ -14,6 +14,7 @@ from popnas.cli.terminal.output import echo, warning_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
 from popnas.printable import quoted
+from popnas.records import part
 
 if TYPE_CHECKING:
     from popnas.records import Json, JsonValue
@@ -33,17 +34,25 @@ _LARGEST_SIDE, _LARGEST_BEHIND_STEM = 64, 128
     show_default=True,
     help="The configuration to write.",
 )
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="H",
+    help="Time limit of the search, which is made to fit into it on this device.  [default: none]",
+)
 @type_option
-def command(data: str, output: Path, task: str | None) -> None:
+def command(data: str, output: Path, hours: float | None, task: str | None) -> None:
     """Look at data and write a commented configuration for it.
 
     PATH is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
-    a known data set.
+    a known data set. With --hours a few networks are probed here, and children, epochs or examples are cut.
     """
     if output.exists():
         raise UserError(f"{quoted(output)} exists; give another file with -o, or remove it.")
     look = looked_at(data, task, ask)
-    text = _text(look, data, output)
+    document, remarks = dict(_document(look)), _remarks(look)
+    fitted = "" if hours is None else _fit(document, remarks, look, hours)
+    text = _text(look, document, remarks, data, output)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -52,7 +61,7 @@ def command(data: str, output: Path, task: str | None) -> None:
         raise UserError(f"{quoted(output)} cannot be written: {reason}. Give another file with -o.") from None
     for line in _told(look):
         echo(warning_line(line), err=True)
-    echo(f"{_summary(look)}\nWrote {quoted(output)}. Next: {as_typed('plan', '-j', output)}")
+    echo(f"{_summary(look)}{fitted}\nWrote {quoted(output)}. Next: {as_typed('plan', '-j', output)}")
 
 
 def _told(look: Look) -> list[str]:
@@ -64,11 +73,30 @@ def _told(look: Look) -> list[str]:
     return [f"The images differ in size; dataset.resize brings all to {size} (width x height).", *others]
 
 
-def _text(look: Look, data: str, output: Path) -> str:
+def _fit(document: dict[str, JsonValue], remarks: dict[str, str], look: Look, hours: float) -> str:
+    """Cut the document's search to fit into `hours`, with a remark at each field; what is told of it."""
+    from popnas.cli.terminal.progress import progress_listener
+    from popnas.workflows.settings import load_config
+    from popnas.workflows.whole import fitting
+
+    num_examples = look.num_training
+    if look.section["validation_size"] is not None:
+        num_examples += len(look.dataset.validation)
+    document["others"] = {**part(document, "others"), "max_hours": hours}
+    config = load_config(document)
+    with progress_listener(is_quiet=False) as listener:
+        fitted = fitting.fit_search(config, hours, num_examples, listener)
+    for place, value in fitted.changes.items():
+        section, name = place.split(".")
+        document[section] = {**part(document, section), name: value}
+    remarks.update(fitted.cuts)
+    return f"\n{fitting.words(fitted, hours)}"
+
+
+def _text(look: Look, document: Json, remarks: dict[str, str], data: str, output: Path) -> str:
     from popnas.config.commented import commented_text
     from popnas.workflows.settings import load_config
 
-    document = _document(look)
     load_config(document)
     header = [
         f"Configuration for {quoted(data)}, written by `popnas init`. {_summary(look)}",
@@ -77,7 +105,7 @@ def _text(look: Look, data: str, output: Path) -> str:
         f"`{as_typed('plan', '-j', output)}` says how long the search will take, "
         f"`{as_typed('search', '-j', output)}` runs it.",
     ]
-    return commented_text(document, header=header, remarks=_remarks(look))
+    return commented_text(document, header=header, remarks=remarks)
 
 
 def _document(look: Look) -> Json:
