@@ -23,6 +23,9 @@ _BOTH: dict[str, str] = {
     "search_strategy.score_share": _SEARCH_ONLY,
     "search_strategy.rounds": _SEARCH_ONLY,
     "search_strategy.random_children": _SEARCH_ONLY,
+    "search_strategy.single_block_repeats": _SEARCH_ONLY,
+    "search_strategy.growth_share": _SEARCH_ONLY,
+    "search_strategy.untrained_parents": _SEARCH_ONLY,
     "search_strategy.additional_pareto_objectives": _SEARCH_ONLY,
     "search_strategy.constraints": _SEARCH_ONLY,
     "architecture_hyperparameters.multi_output": (

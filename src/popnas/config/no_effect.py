@@ -94,15 +94,46 @@ def _few_steps(facts: Facts) -> Iterator[Problem]:
             exploration,
             f"has no effect with search_space.blocks {blocks}: steps 2 to the last but one explore.",
         )
+    if blocks == 2:
+        yield from _nothing_between(facts)
     if blocks > 1:
         return
-    for key in ("max_children", "score_share", "rounds", "random_children", "constraints"):
+    for key in _OF_LATER_STEPS:
         if (value := getattr(strategy, key)) != _default(strategy, key):
             yield Problem(
                 f"search_strategy.{key}",
                 value,
-                "has no effect with search_space.blocks 1: all single-block cells are trained.",
+                "has no effect with search_space.blocks 1: nothing is grown.",
             )
+
+
+_OF_LATER_STEPS = (
+    "max_children",
+    "score_share",
+    "rounds",
+    "random_children",
+    "growth_share",
+    "untrained_parents",
+    "constraints",
+)
+
+
+def _nothing_between(facts: Facts) -> Iterator[Problem]:
+    """With two blocks step 2 is the last."""
+    strategy = facts.config.search_strategy
+    if strategy.growth_share != _default(strategy, "growth_share"):
+        yield Problem(
+            "search_strategy.growth_share",
+            strategy.growth_share,
+            "has no effect with search_space.blocks 2: no step lies between the first and the last.",
+        )
+    if strategy.untrained_parents and not strategy.single_block_repeats:
+        yield Problem(
+            "search_strategy.untrained_parents",
+            strategy.untrained_parents,
+            "has no effect with search_space.blocks 2 and search_strategy.single_block_repeats 0: step 1 "
+            "trains all that step 2 grows.",
+        )
 
 
 @no_effect("search_space.blocks", "search_strategy", "others")

@@ -160,9 +160,10 @@ _MOST_BLOCKS = 50_000_000
     "search_strategy.max_children",
     "search_strategy.max_exploration_children",
     "search_strategy.random_children",
+    "search_strategy.untrained_parents",
 )
 def _space_fits(facts: Facts) -> Iterator[Problem]:
-    """All single-block cells are trained; later steps predict every expansion of what was trained."""
+    """All single-block cells may be trained; later steps predict every expansion of their parents."""
     space = facts.config.search_space
     count = _new_blocks(facts, 1)
     if count > _MOST_SINGLE:
@@ -175,16 +176,17 @@ def _space_fits(facts: Facts) -> Iterator[Problem]:
         )
         return
     strategy = facts.config.search_strategy
-    trained = strategy.max_children + strategy.max_exploration_children + strategy.random_children
+    parents = strategy.max_children + strategy.max_exploration_children + strategy.random_children
+    parents += strategy.untrained_parents
     for step in range(2, space.blocks + 1):
-        cells = (min(count, trained) if step > 2 else count) * _new_blocks(facts, step)
+        cells = (min(count, parents) if step > 2 else count) * _new_blocks(facts, step)
         if cells * step > _MOST_BLOCKS:
             yield Problem(
                 "search_space.blocks",
                 space.blocks,
                 f"step {step} would have to predict {cells:,} cells at once, which takes many gigabytes. "
                 f"Write at most {step - 1}, or take fewer operators, a smaller lookback depth or fewer "
-                "search_strategy.max_children.",
+                f"search_strategy.{'untrained_parents' if strategy.untrained_parents else 'max_children'}.",
             )
             return
         count = cells
@@ -201,6 +203,17 @@ def _predictors_can_learn(facts: Facts) -> Iterator[Problem]:
             f"one operator at lookback depth 1 makes {_new_blocks(facts, 1)} single-block cell, and the "
             f"predictors of step 2 learn from at least {needed}. Give one more operator, or write 2 for "
             "search_space.lookback_depth, or 1 for search_space.blocks.",
+        )
+
+
+@mistake("search_strategy.single_block_repeats")
+def _single_blocks_repeat(facts: Facts) -> Iterator[Problem]:
+    repeats = facts.config.search_strategy.single_block_repeats
+    if repeats == 1:
+        yield Problem(
+            "search_strategy.single_block_repeats",
+            repeats,
+            "must be 0 or at least 2, got 1: an operator in one cell alone is not told from its other half.",
         )
 
 

@@ -101,6 +101,25 @@ class SearchStrategyConfig(Section):
         description="So many more cells per step are drawn evenly among its expansions: a control group that "
         "tells how good the predictors are, and that they learn from; 0 = none.",
     )
+    single_block_repeats: Annotated[
+        int, Field(ge=0, le=1000), Because("there are never so many cells of one block with one operator")
+    ] = Field(
+        default=0,
+        description="Step 1 trains only so many single-block cells that every operator on every lookback is "
+        "in so many of them (2 at least); 0 = all single-block cells, whose number grows with the square of "
+        "the operators'.",
+    )
+    growth_share: Annotated[float, Field(gt=0, le=1), Because("it is a share of max_children")] = Field(
+        default=1.0,
+        description="The steps between the first and the last train this share of max_children.",
+    )
+    untrained_parents: Annotated[
+        int, Field(ge=0, le=MOST_CHILDREN), Because("all that grows of each is predicted at once")
+    ] = Field(
+        default=0,
+        description="So many cells that a step did not train, the best predicted ones, are grown by the next "
+        "step beside those that it trained. No network more is trained, only more cells predicted; 0 = none.",
+    )
     score_metric: Annotated[str, NullMeans(""), Field(json_schema_extra=named_by("score metrics"))] = Field(
         default="",
         description="The metric that is maximised, one of those that `popnas list tasks` shows for the task. "

@@ -15,7 +15,14 @@ from popnas.records import Json
 from popnas.runs.journal import RESUMING, STOPPED, Event
 from popnas.storage import compact_json
 
-_RANKS = {"predictions": 0, "proposals": 1, "evaluation": 2, "operator_costs": 3, "step_finished": 5}
+_RANKS = {
+    "predictions": 0,
+    "proposals": 1,
+    "evaluation": 2,
+    "operator_costs": 3,
+    "step_finished": 5,
+    "untrained_parents": 6,
+}
 _OTHER_RANK = 4
 _COSTS_STEP = 1
 

@@ -98,6 +98,7 @@ class RunState:
         operator_costs: {"time": {operator: cost}, "inference_time": {...}}, one for each objective that is
             measured; None before step 1 is finished.
         predictions: per step and round where the predictions lie, and what they were made with.
+        untrained_parents: per step those of its cells that were not trained and are parents all the same.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
         confirmations: cells trained again with other seeds, in order of cell and repetition.
         finish_reason: why the run ended ("completed", "max_hours", ...); None while it has not.
@@ -110,6 +111,7 @@ class RunState:
     rounds: dict[int, list[int]] = field(default_factory=dict)
     operator_costs: dict[str, dict[str, float]] | None = None
     predictions: dict[tuple[int, int], StepPredicted] = field(default_factory=dict)
+    untrained_parents: dict[int, list[str]] = field(default_factory=dict)
     finished_steps: set[int] = field(default_factory=set)
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
@@ -136,6 +138,8 @@ class RunState:
         elif event.event == "predictions":
             predicted = StepPredicted.of_known(content)
             self.predictions.setdefault((predicted.step, predicted.round), predicted)
+        elif event.event == "untrained_parents":
+            self.untrained_parents.setdefault(content["step"], [item["cell"] for item in content["cells"]])
         elif event.event == "step_finished":
             self.finished_steps.add(content["step"])
         elif event.event == "confirmation":

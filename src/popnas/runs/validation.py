@@ -69,6 +69,7 @@ _MUST: dict[str, dict[str, Rule]] = {
     },
     "operator_costs": {row.name: mapping_of(is_amount) for row in TIMES},
     "predictions": {"step": _is_count, "file": _is_text, "sha256": _is_text},
+    "untrained_parents": {"step": _is_count, "cells": list_of(is_object)},
     "step_finished": {"step": _is_count},
     "confirmation": {"cell": _is_text, "repetition": whole(1)},
     "run_finished": {"reason": lambda value: isinstance(value, str) and value in REASONS},
@@ -146,7 +147,7 @@ def _check_value(name: str, value: Any, rule: Rule) -> None:
 def _cells(event: Event, state: RunState) -> list[tuple[str, int | None]]:
     """The cells that an event brings, each with the number of its blocks; None: any."""
     content = event.content
-    if event.event == "proposals":
+    if event.event in ("proposals", "untrained_parents"):
         return [(item["cell"], content["step"]) for item in content["cells"]]
     if event.event == "evaluation" and content["step"] not in state.proposals:
         return [(content["cell"], content["step"])]
@@ -171,25 +172,36 @@ def _operators(state: RunState) -> set[str]:
     return set(names) if isinstance(names, list) and list_of(_is_text)(names) else set()
 
 
-def _check_proposals(event: Event, state: RunState) -> None:
-    content = event.content
+def _check_chosen(cells: list[Json], known: list[str]) -> None:
+    """Cells that were chosen, none of which is among the `known`."""
     rules = {
         "is_exploration": or_none(is_flag),
         "is_random": or_none(is_flag),
         "predictions": or_none(mapping_of(is_number)),
     }
-    step, num_rounds = content["step"], len(state.rounds.get(content["step"], []))
-    if content.get("round", 0) > num_rounds:
-        raise ValueError(f"is of round {content['round']} of step {step}, of which {num_rounds} are known")
-    is_new = content.get("round", 0) == num_rounds
-    texts = [proposed.cell for proposed in state.proposals.get(step, []) if is_new]
-    for item in content["cells"]:
+    texts = list(known)
+    for item in cells:
         _check_value("cell", item.get("cell"), _is_text)
         for name, rule in rules.items():
             _check_value(name, item.get(name), rule)
         texts.append(item["cell"])
     if len(set(texts)) != len(texts):
         raise ValueError("proposes a cell twice")
+
+
+def _check_untrained_parents(event: Event, state: RunState) -> None:
+    content = event.content
+    trained = [proposed.cell for proposed in state.proposals.get(content["step"], [])]
+    _check_chosen(content["cells"], trained)
+
+
+def _check_proposals(event: Event, state: RunState) -> None:
+    content = event.content
+    step, num_rounds = content["step"], len(state.rounds.get(content["step"], []))
+    if content.get("round", 0) > num_rounds:
+        raise ValueError(f"is of round {content['round']} of step {step}, of which {num_rounds} are known")
+    is_new = content.get("round", 0) == num_rounds
+    _check_chosen(content["cells"], [proposed.cell for proposed in state.proposals.get(step, []) if is_new])
 
 
 def _check_evaluation(event: Event, state: RunState) -> None:
@@ -239,6 +251,7 @@ def _check_confirmation(event: Event, state: RunState) -> None:
 
 _MORE: dict[str, Callable[[Event, RunState], None]] = {
     "proposals": _check_proposals,
+    "untrained_parents": _check_untrained_parents,
     "evaluation": _check_evaluation,
     "operator_costs": _check_costs,
     "data": _check_data,

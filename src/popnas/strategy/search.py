@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,17 @@ from popnas import objectives, ranking
 from popnas.cells import Cell, SearchSpace
 from popnas.cells.bulk import Expansion
 from popnas.evaluation import Evaluation
-from popnas.strategy.selection import Selection, select
+from popnas.strategy.first_step import designed
+from popnas.strategy.selection import Selection, best_left, select
 from popnas.strategy.settings import StrategySettings
+
+Knows = Callable[[np.ndarray], np.ndarray]
+"""Cells (N, B, 4) -> (N,) bool: whether each can be evaluated."""
+
+
+def everything(cells_NB4: np.ndarray) -> np.ndarray:
+    """All of them can."""
+    return np.ones(len(cells_NB4), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,21 @@ class ProgressiveSearch:
         self.settings = settings
         self._evaluations: dict[tuple[int, int], Evaluation] = {}
 
-    def proposals(self, step: int) -> list[Proposal]:
-        """Step 0: the empty cell. Step 1: every single-block cell over the lookbacks, whatever K is."""
+    def proposals(
+        self, step: int, knows: Knows = everything, needed: Collection[Cell] = ()
+    ) -> list[Proposal]:
+        """Step 0: the empty cell. Step 1: every single-block cell over the lookbacks, whatever K is; with
+        `single_block_repeats` a part, the `needed` ones in it. Those that `knows` says can be evaluated."""
         assert step in (0, 1), "from step 2 on proposals come from predictions: see select and proposals_of"
-        if step == 0:
-            return [Proposal(Cell())]
-        return [Proposal(cell) for cell in self.space.decode(self.space.new_blocks(1)[:, None])]
+        cells_NB4 = self.space.new_blocks(1)[:, None] if step else self.space.encode([Cell()], 1)
+        cells_NB4 = cells_NB4[knows(cells_NB4)]
+        cells = self.space.decode(cells_NB4)
+        repeats = self.settings.single_block_repeats
+        if step and repeats:
+            is_needed_N = np.array([cell in needed for cell in cells])
+            chosen = designed(cells_NB4[:, 0], is_needed_N, repeats, self.space, self.settings.seed)
+            cells = [cells[position] for position in chosen]
+        return [Proposal(cell) for cell in cells]
 
     def record(self, evaluation: Evaluation) -> None:
         """Learn the result of a proposal; failed ones too are results."""
@@ -60,7 +78,7 @@ class ProgressiveSearch:
 
     def num_rounds(self, step: int) -> int:
         """In how many rounds a step chooses its cells at most; steps 0 and 1 have nothing to choose."""
-        return self.settings.num_rounds if step >= 2 else 1
+        return self.settings.num_rounds(is_last=step == self.space.num_blocks) if step >= 2 else 1
 
     def select(
         self, step: int, round_number: int, expansion: Expansion, predictions: Mapping[str, np.ndarray]
@@ -86,6 +104,12 @@ class ProgressiveSearch:
             )
             for index, cell in enumerate(cells)
         ]
+
+    def untrained(self, expansion: Expansion, predictions: Mapping[str, np.ndarray]) -> list[Proposal]:
+        """The best predicted scores of what a step has not trained: further parents of the next one."""
+        best = best_left(expansion.canonical, predictions, self.space, self.settings)
+        nothing = np.zeros(0, dtype=np.int64)
+        return self.proposals_of(expansion, Selection(best, nothing, nothing, 0, {}), predictions)
 
     def best(self) -> Evaluation | None:
         """The success with the best score within the constraints, the empty cell excepted; of equal ones the

@@ -65,7 +65,7 @@ def select(
     # In PNAS mode the front is all there is: candidates of equal score are different cells, each worth
     # training.
     is_on_front = np.ones(len(candidates), dtype=bool) if settings.is_pnas else pareto.front(values, maximize)
-    quota = settings.quota(round_number, explores=step < space.num_blocks)
+    quota = settings.quota(round_number, is_last=step == space.num_blocks)
     chosen = taken(is_on_front, quota.children, settings.score_share)
     explored = np.zeros(0, dtype=np.int64)
     if quota.exploration:
@@ -87,6 +87,23 @@ def taken(is_on_front_N: np.ndarray, children: int, score_share: float) -> np.nd
     is_left_N = np.ones(len(is_on_front_N), dtype=bool)
     is_left_N[chosen] = False
     return np.concatenate([chosen, np.flatnonzero(is_left_N)[: children - len(chosen)]])
+
+
+def best_left(
+    canonical_NB4: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    space: SearchSpace,
+    settings: StrategySettings,
+) -> np.ndarray:
+    """The positions of the best predicted scores within the constraints: `untrained_parents` of them at most.
+
+    Raises:
+        PredictorError: as `select`.
+    """
+    compared = _comparable(canonical_NB4, predictions, space, settings)
+    candidates = _ordered(canonical_NB4, compared["score"])
+    candidates = candidates[_is_allowed(compared, settings)[candidates]]
+    return candidates[: settings.untrained_parents]
 
 
 def _drawn(num_candidates: int, chosen: np.ndarray, number: int, seed: int, step: int) -> np.ndarray:

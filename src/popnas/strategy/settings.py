@@ -12,11 +12,16 @@ from popnas.objectives import Objective
 
 @dataclass(frozen=True)
 class Quota:
-    """The most cells of each kind that one round of a step trains."""
+    """The most cells of each kind that a step, or a round of it, trains."""
 
     children: int
     exploration: int
     random: int
+
+    @property
+    def total(self) -> int:
+        """All kinds together."""
+        return self.children + self.exploration + self.random
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class StrategySettings:
             a small front leaves, too. 0: the front alone.
         rounds: in how many rounds a step's cells are chosen, K and exploration in equal parts.
         random_children: so many cells per step, in its first round, are drawn evenly, by `seed`.
+        untrained_parents: so many cells of a step that were not trained become parents of the next one beside
+            those that were, by their predicted score.
+        single_block_repeats: step 1 trains so few cells that every operator on every lookback stands in so
+            many of them; 0: all cells of one block.
+        growth_share: steps 2 to B - 1 train this share of K, step B all of K.
 
     Raises:
         UnknownNameError: an objective or constraint that is neither known nor an `Objective`.
@@ -49,16 +59,19 @@ class StrategySettings:
     score_share: float = 0.0
     rounds: int = 1
     random_children: int = 0
+    untrained_parents: int = 0
+    single_block_repeats: int = 0
+    growth_share: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         names = [objective.name for objective in self.all_objectives]
         if self.max_children < 1 or self.max_exploration_children < 0:
             raise ValueError("max_children must be at least 1 and max_exploration_children at least 0")
-        if not 0 <= self.score_share <= 1 or self.rounds < 1 or self.random_children < 0:
-            raise ValueError(
-                "score_share must lie in 0..1, rounds be at least 1 and random_children at least 0"
-            )
+        if not 0 <= self.score_share <= 1 or not 0 < self.growth_share <= 1 or self.rounds < 1:
+            raise ValueError("score_share and growth_share must lie in 0..1, and rounds be at least 1")
+        if min(self.random_children, self.untrained_parents, self.single_block_repeats) < 0:
+            raise ValueError("random_children, untrained_parents and single_block_repeats must be at least 0")
         if not names or names[0] != "score" or len(set(names)) < len(names):
             raise ValueError(f"objectives must start with the score and name each once. Got {names} instead")
         for name, (least, greatest) in self.constraints.items():
@@ -74,24 +87,28 @@ class StrategySettings:
         """The objectives by name or value, as values."""
         return tuple(_objective(item) for item in self.objectives)
 
-    @property
-    def num_rounds(self) -> int:
-        """Those that have a cell to choose."""
-        return min(self.rounds, self.max_children)
+    def step_quota(self, *, is_last: bool) -> Quota:
+        """What a step from 2 on may train at most; step B is the last."""
+        growing = max(round(self.growth_share * self.max_children), 1)
+        return Quota(
+            self.max_children if is_last else growing,
+            0 if is_last or self.is_pnas else self.max_exploration_children,
+            self.random_children,
+        )
 
-    def quota(self, round_number: int, *, explores: bool) -> Quota:
-        """What a round (0 is the first) may choose at most."""
+    def num_rounds(self, *, is_last: bool) -> int:
+        """Those of a step that have a cell to choose."""
+        return min(self.rounds, self.step_quota(is_last=is_last).children)
+
+    def quota(self, round_number: int, *, is_last: bool) -> Quota:
+        """What a round (0 is the first) of a step may choose at most."""
+        step, num_rounds = self.step_quota(is_last=is_last), self.num_rounds(is_last=is_last)
         begin, end = round_number, round_number + 1
 
         def part(total: int) -> int:
-            return total * end // self.num_rounds - total * begin // self.num_rounds
+            return total * end // num_rounds - total * begin // num_rounds
 
-        has_exploration = explores and not self.is_pnas
-        return Quota(
-            part(self.max_children),
-            part(self.max_exploration_children) if has_exploration else 0,
-            0 if round_number else self.random_children,
-        )
+        return Quota(part(step.children), part(step.exploration), 0 if round_number else self.random_children)
 
     @property
     def active_objectives(self) -> tuple[Objective, ...]:

@@ -11,6 +11,7 @@ from popnas.datasets import SOURCES
 from popnas.errors import ConfigError, DataError, Problem
 from popnas.networks import macros
 from popnas.printable import quoted
+from popnas.strategy import StrategySettings
 
 
 def name_rules() -> NameRules:
@@ -98,9 +99,25 @@ def _trouble(path: str) -> str | None:
     return None
 
 
-def max_networks(config: RunConfig, step: int) -> int:
-    """The most networks that a step from 2 on trains: no exploration in the last step nor in PNAS mode."""
+def strategy_settings(config: RunConfig) -> StrategySettings:
+    """What a configuration says of the selection."""
     strategy = config.search_strategy
-    has_exploration = step < config.search_space.blocks and not config.others.pnas_mode
-    exploration = strategy.max_exploration_children if has_exploration else 0
-    return strategy.max_children + exploration + strategy.random_children
+    return StrategySettings(
+        max_children=strategy.max_children,
+        max_exploration_children=strategy.max_exploration_children,
+        score_share=strategy.score_share,
+        rounds=strategy.rounds,
+        random_children=strategy.random_children,
+        untrained_parents=strategy.untrained_parents,
+        single_block_repeats=strategy.single_block_repeats,
+        growth_share=strategy.growth_share,
+        seed=config.others.seed,
+        objectives=("score", *strategy.additional_pareto_objectives),
+        is_pnas=config.others.pnas_mode,
+        constraints=dict(strategy.constraints),
+    )
+
+
+def max_networks(config: RunConfig, step: int) -> int:
+    """The most networks that a step from 2 on trains."""
+    return strategy_settings(config).step_quota(is_last=step == config.search_space.blocks).total

@@ -41,6 +41,11 @@ def problems(content, names=REGISTERED):
             "score alone, set others.pnas_mode to true.",
         ),
         (
+            document(search_strategy={"single_block_repeats": 1}),
+            "search_strategy.single_block_repeats",
+            "must be 0 or at least 2, got 1: an operator in one cell alone is not told from its other half.",
+        ),
+        (
             document(search_strategy={"additional_pareto_objectives": ["params", "tim"]}),
             "search_strategy.additional_pareto_objectives[1]",
             "no objective is named 'tim'. Did you mean 'time'? Choose one of: time, inference_time, "
@@ -250,6 +255,25 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
 @pytest.mark.parametrize(
     ("content", "warnings"),
     [
+        (
+            document(
+                search_space={"blocks": 2},
+                search_strategy={"growth_share": 0.5, "untrained_parents": 9},
+            ),
+            [
+                "search_strategy.growth_share: has no effect with search_space.blocks 2: no step lies "
+                "between the first and the last.",
+                "search_strategy.untrained_parents: has no effect with search_space.blocks 2 and "
+                "search_strategy.single_block_repeats 0: step 1 trains all that step 2 grows.",
+            ],
+        ),
+        (
+            document(
+                search_space={"blocks": 2},
+                search_strategy={"single_block_repeats": 2, "untrained_parents": 9},
+            ),
+            [],
+        ),
         (
             document({**IMAGES, "rescale": True, "normalize": True}),
             [

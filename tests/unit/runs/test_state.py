@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from popnas.errors import JournalError
 from popnas.evaluation import Evaluation
-from popnas.runs import RunState, replay
+from popnas.runs import RunState, replay, validation
 
 any_example = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -34,6 +34,18 @@ def test_a_finished_search(events, sample):
     assert [(item.repetition, item.score) for item in state.confirmations] == [(1, 0.89), (2, 0.91)]
     assert state.is_finished
     assert state.finish_reason == "completed"
+
+
+def test_untrained_parents_are_cells_that_the_step_did_not_propose(triples, sample):
+    untrained = "[(-2, 3x3 conv, -2, 3x3 conv)]"
+    parents = ("untrained_parents", {"step": 1, "cells": [{"cell": untrained}]}, {})
+    trained = ("untrained_parents", {"step": 2, "cells": [{"cell": sample.DOUBLE[0]}]}, {})
+    nameless = ("untrained_parents", {"step": 2, "cells": [{"score": 0.5}]}, {})
+    known = replay(sample.number([*triples, parents]))
+    assert known.untrained_parents == {1: [untrained]}
+    for wrong, why in ((trained, "twice"), (nameless, "cell")):
+        with pytest.raises(ValueError, match=why):
+            validation.check(sample.number([wrong])[0], replay(sample.number(triples)))
 
 
 def test_the_best_is_never_the_empty_cell_and_ties_go_to_the_first_in_canonical_order(events, sample):

@@ -278,15 +278,19 @@ def test_random_children_are_drawn_evenly_by_the_seed_within_the_constraints():
     assert drawn(7) == drawn(7)
 
 
-@given(st.integers(1, 40), st.integers(0, 12), st.integers(1, 50))
-def test_rounds_share_out_all_children(children, exploring, rounds):
-    strategy = StrategySettings(children, exploring, rounds=rounds, random_children=5)
-    quotas = [strategy.quota(number, explores=True) for number in range(strategy.num_rounds)]
-    assert sum(quota.children for quota in quotas) == children
-    assert sum(quota.exploration for quota in quotas) == exploring
+@given(
+    st.integers(1, 40), st.integers(0, 12), st.integers(1, 50), st.booleans(), st.sampled_from([0.01, 0.3, 1])
+)
+def test_rounds_share_out_all_children(children, exploring, rounds, is_last, share):
+    strategy = StrategySettings(children, exploring, rounds=rounds, random_children=5, growth_share=share)
+    number = strategy.num_rounds(is_last=is_last)
+    quotas = [strategy.quota(number, is_last=is_last) for number in range(number)]
+    growing = max(round(share * children), 1)
+    assert sum(quota.children for quota in quotas) == (children if is_last else growing)
+    assert sum(quota.exploration for quota in quotas) == (0 if is_last else exploring)
     assert [quota.random for quota in quotas] == [5] + [0] * (len(quotas) - 1)
     assert all(quota.children for quota in quotas)
-    assert not any(strategy.quota(number, explores=False).exploration for number in range(len(quotas)))
+    assert sum(quota.total for quota in quotas) == strategy.step_quota(is_last=is_last).total
 
 
 def test_exact_objectives_are_not_rounded():

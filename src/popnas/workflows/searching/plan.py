@@ -14,16 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from popnas import evaluators, objectives, pareto
-from popnas.cells import Cell, SearchSpace
+from popnas.cells import Cell, SearchSpace, bulk
 from popnas.config import RunConfig
 from popnas.evaluators import Evaluator
 from popnas.events import Listen, PhaseStarted, nobody
 from popnas.records import Json
+from popnas.runs import RunState
 from popnas.seeds import derive_seed
 from popnas.strategy import taken
 from popnas.workflows.searching import finish, surrogates
-from popnas.workflows.searching.steps import strategy_settings
-from popnas.workflows.settings import max_networks, unused
+from popnas.workflows.searching.steps import SearchSteps
+from popnas.workflows.settings import max_networks, strategy_settings, unused
 
 _NUM_SAMPLED = 2000
 _ENOUGH, _MOST_ROUNDS = 500, 20
@@ -203,7 +204,10 @@ class _PlayedSearch:
         self.strategy = strategy_settings(self.config)
         self.num_workers = evaluator.num_workers
         self.candidates = evaluator.forecast(tell)
-        self.selected = np.zeros((0, 1, 4), dtype=np.int16)
+        steps = SearchSteps(evaluator, RunState(), lambda *_: None)
+        self.firsts = self.space.encode([proposal.cell for proposal in steps.firsts(1)], 1)
+        """Cells of one block that are trained."""
+        self.selected = self.parents = np.zeros((0, 1, 4), dtype=np.int16)
         self.work = 0.0
         self.single = 0.0
         self.dearest: list[float] = []
@@ -211,14 +215,14 @@ class _PlayedSearch:
     def step(self, step: int) -> StepPlan | None:
         """The forecast of one step, None if no cell of it can be evaluated; steps must be asked for in their
         order."""
-        expansions, most = _numbers(self.config, self.space, step)
+        expansions, most = self._numbers(step)
         if step == 0:
             sample, expected = self._sample(self.space.encode([Cell()], 1)), 1.0
             mean = float(sample.seconds.mean())
         elif step == 1:
-            sample, expected = self._sample(self.space.new_blocks(1)[:, None]), float(most)
+            sample, expected = self._sample(self.firsts), float(most)
             mean = float(sample.seconds.mean())
-            self.selected = sample.cells
+            self.selected, self.parents = sample.cells, self._single_parents(sample.cells)
             self.single, self.dearest = mean, [mean]
         else:
             grown = self._grown(step)
@@ -230,6 +234,25 @@ class _PlayedSearch:
         params = sample.params
         wall = expected * mean / min(self.num_workers, max(expected, 1.0))
         return StepPlan(step, expansions, most, expected, (int(params.min()), int(params.max())), wall)
+
+    def _numbers(self, step: int) -> tuple[int, int]:
+        """(expansions predicted, networks trained), both at most."""
+        if step == 0:
+            return 1, 1
+        if step == 1:
+            return self.space.count_new_blocks(1), len(self.firsts)
+        grown, trained = self._numbers(step - 1)
+        parents = min(trained + self.strategy.untrained_parents, grown)
+        expansions = parents * self.space.count_new_blocks(step)
+        return expansions, min(max_networks(self.config, step), expansions)
+
+    def _single_parents(self, trained: np.ndarray) -> np.ndarray:
+        """Cells of one block that step 2 grows: all that are trained, and as many others as it takes."""
+        if not self.strategy.untrained_parents:
+            return trained
+        blocks = self.space.new_blocks(1)[:, None]
+        others = blocks[~bulk.are_among(blocks, trained) & self.evaluator.knows(blocks)]
+        return np.concatenate([trained, self.rng.permutation(others)[: self.strategy.untrained_parents]])
 
     @property
     def typical(self) -> str:
@@ -261,7 +284,10 @@ class _PlayedSearch:
         for item in steps[2:]:
             known = sum(earlier.expected for earlier in steps[: item.step])
             fitted = _FIT_SECONDS + _FIT_SECONDS_PER_CELL * known * units
-            seconds += self.strategy.num_rounds * (fitted + _PREDICT_SECONDS_PER_CELL * item.num_expansions)
+            num_fits = self.strategy.num_rounds(is_last=item.step == self.space.num_blocks)
+            if self.strategy.untrained_parents and item.step < self.space.num_blocks:
+                num_fits += 1
+            seconds += num_fits * (fitted + _PREDICT_SECONDS_PER_CELL * item.num_expansions)
         return seconds
 
     def _sample(self, cells_NB4: np.ndarray) -> _Sample:
@@ -289,12 +315,12 @@ class _PlayedSearch:
         return dict(self.config.search_strategy.constraints)
 
     def _grown(self, step: int) -> np.ndarray:
-        """Cells that the step may train: a new block behind any of those that the step before selected. Where
-        few of them can be evaluated, more are drawn."""
+        """Cells that the step may train: a new block behind any parent. Where few of them can be evaluated,
+        more are drawn."""
         new_blocks = self.space.new_blocks(step)
         found: list[np.ndarray] = []
         for _ in range(_MOST_ROUNDS):
-            parents = self.selected[self.rng.integers(len(self.selected), size=_NUM_SAMPLED)]
+            parents = self.parents[self.rng.integers(len(self.parents), size=_NUM_SAMPLED)]
             new = new_blocks[self.rng.integers(len(new_blocks), size=_NUM_SAMPLED)]
             cells_NB4 = np.concatenate([parents, new[:, None]], axis=1)
             found.append(cells_NB4[self.evaluator.knows(cells_NB4)])
@@ -303,9 +329,11 @@ class _PlayedSearch:
         return np.concatenate(found)[:_NUM_SAMPLED]
 
     def _select(self, sample: _Sample, step: int, most: int) -> tuple[float, float]:
-        """(number, mean seconds) of the networks that the step trains; they are the next one's parents."""
-        most_front = min(self.config.search_strategy.max_children, most)
+        """(number, mean seconds) of the networks that the step trains; they are the next one's parents, and
+        of the others some."""
+        most_front = min(self.strategy.step_quota(is_last=step == self.space.num_blocks).children, most)
         counts, sums, chosen, best = [], [], [], []
+        untrained: list[np.ndarray] = []
         for _ in range(_NUM_DRAWS):
             score_N = self._made_up_scores(sample)
             front = self._chosen(score_N, sample.minimized, most_front)
@@ -314,7 +342,10 @@ class _PlayedSearch:
             sums.append(sample.seconds[front].sum() + sample.seconds[explored].sum())
             best.append(float(sample.seconds[front[: finish.NUM_CONFIRMED]].mean()))
             chosen += [front, explored]
+            left = np.setdiff1d(np.arange(len(score_N)), [*front, *explored])
+            untrained.append(left[np.argsort(-score_N[left])][: self.strategy.untrained_parents])
         self.selected = sample.cells[np.concatenate(chosen)]
+        self.parents = sample.cells[np.concatenate([*chosen, *untrained])]
         self.dearest = [*self.dearest[-1:], float(np.mean(best))]
         return float(np.mean(counts)), float(np.sum(sums) / np.sum(counts))
 
@@ -338,14 +369,3 @@ class _PlayedSearch:
 def _standard(values_N: np.ndarray) -> np.ndarray:
     spread = float(values_N.std())
     return np.asarray((values_N - values_N.mean()) / (spread if spread > 0 else 1.0))
-
-
-def _numbers(config: RunConfig, space: SearchSpace, step: int) -> tuple[int, int]:
-    """(expansions predicted, networks trained), both at most."""
-    if step == 0:
-        return 1, 1
-    if step == 1:
-        return space.count_new_blocks(1), space.count_new_blocks(1)
-    parents = space.count_new_blocks(1) if step == 2 else _numbers(config, space, step - 1)[1]
-    expansions = parents * space.count_new_blocks(step)
-    return expansions, min(max_networks(config, step), expansions)

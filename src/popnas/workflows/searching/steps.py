@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 
 from popnas import objectives
 from popnas.cells import Cell
-from popnas.config import RunConfig
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.evaluators import Evaluator
 from popnas.events import Listen, StepFinished, nobody
 from popnas.records import Json
 from popnas.runs import Proposed, RunState
-from popnas.strategy import ProgressiveSearch, Proposal, Selection, StrategySettings
+from popnas.strategy import ProgressiveSearch, Proposal, Selection
 from popnas.workflows import advice
 from popnas.workflows.searching import surrogates
 from popnas.workflows.searching.surrogates import StepPredictions
+from popnas.workflows.settings import strategy_settings
 
 Append = Callable[[str, Json, Json], None]
 """Takes an event's name, its content and its volatile part into the state."""
@@ -85,10 +85,13 @@ class SearchSteps:
         Raises:
             PredictorError: as `surrogates.predict_step`.
         """
+        predicted = self._predicted(step, round_number, parents)
+        return predicted, self.strategy.select(step, round_number, predicted.expansion, predicted.values)
+
+    def _predicted(self, step: int, round_number: int, parents: Sequence[Cell]) -> StepPredictions:
         costs = self.state.operator_costs or {}
         known = self.state.evaluations
-        predicted = surrogates.predict_step(step, parents, known, costs, self.evaluator, round_number)
-        return predicted, self.strategy.select(step, round_number, predicted.expansion, predicted.values)
+        return surrogates.predict_step(step, parents, known, costs, self.evaluator, round_number)
 
     def proposed(self, predicted: StepPredictions, selection: Selection) -> list[Proposal]:
         """What was selected, as proposals."""
@@ -99,21 +102,36 @@ class SearchSteps:
         if len(self.state.rounds.get(step, [])) > round_number:
             return bool(self.state.proposals[step])
         if step < 2:
-            proposals = self._firsts(step)
+            proposals = self.firsts(step)
         else:
-            parents = self.strategy.parents(step)
+            parents = self._parents(step)
             proposals = grow(step, round_number, parents) if parents else []
         if proposals or round_number == 0:
             place: Json = {"step": step, "round": round_number} if round_number else {"step": step}
             self.append("proposals", {**place, "cells": [_proposal_json(item) for item in proposals]}, {})
         return bool(proposals)
 
-    def _firsts(self, step: int) -> list[Proposal]:
-        """The empty cell, then all of one block, that can be evaluated."""
-        proposals = self.strategy.proposals(step)
-        cells_NB4 = self.space.encode([proposal.cell for proposal in proposals], 1)
-        is_known_N = self.evaluator.knows(cells_NB4)
-        return [proposal for proposal, known in zip(proposals, is_known_N, strict=True) if known]
+    def _parents(self, step: int) -> list[Cell]:
+        """The cells that a step expands: what the step before trained, then the best of what it did not."""
+        trained = self.strategy.parents(step)
+        if not trained or not self.strategy.settings.untrained_parents:
+            return trained
+        if step - 1 not in self.state.untrained_parents:
+            self._choose_untrained(step - 1)
+        return trained + [Cell.parse(text) for text in self.state.untrained_parents[step - 1]]
+
+    def _choose_untrained(self, step: int) -> None:
+        """As a further round of the step would, in which nothing is trained."""
+        parents = self._parents(step) if step > 1 else [Cell()]
+        predicted = self._predicted(step, self.strategy.num_rounds(step), parents)
+        chosen = self.strategy.untrained(predicted.expansion, predicted.values)
+        cells: list[Json] = [{"cell": item.cell.key, "predictions": item.predictions} for item in chosen]
+        self.append("untrained_parents", {"step": step, "cells": cells}, {})
+
+    def firsts(self, step: int) -> list[Proposal]:
+        """What step 0 or 1 trains, of what can be evaluated."""
+        of_operators = [self.evaluator.cell_of_operator(name) for name in self.space.operators]
+        return self.strategy.proposals(step, self.evaluator.knows, of_operators)
 
     def _finish(self, step: int) -> None:
         if step == 1:
@@ -123,22 +141,6 @@ class SearchSteps:
             self.append("operator_costs", costs, {})
         self.append("step_finished", {"step": step}, {})
         self.tell(StepFinished(step))
-
-
-def strategy_settings(config: RunConfig) -> StrategySettings:
-    """What a configuration says of the selection."""
-    strategy = config.search_strategy
-    return StrategySettings(
-        max_children=strategy.max_children,
-        max_exploration_children=strategy.max_exploration_children,
-        score_share=strategy.score_share,
-        rounds=strategy.rounds,
-        random_children=strategy.random_children,
-        seed=config.others.seed,
-        objectives=("score", *strategy.additional_pareto_objectives),
-        is_pnas=config.others.pnas_mode,
-        constraints=dict(strategy.constraints),
-    )
 
 
 def _proposal_json(proposal: Proposal) -> Json:

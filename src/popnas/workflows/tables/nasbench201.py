@@ -27,7 +27,7 @@ from popnas.workflows.settings import load_config
 from popnas.workflows.tables import nasbench201_files
 from popnas.workflows.tables.request import BenchmarkRequest, Mode
 
-_NATIVE_STRATEGY: Json = {"score_share": 0.25, "rounds": 4}
+_NATIVE_STRATEGY: Json = {"score_share": 0.25, "rounds": 4, "growth_share": 0.3, "untrained_parents": 200}
 _NATIVE_PREDICTORS: Json = {"score": "trees", "time": "sums"}
 """What found most on average over its three data sets, both signals and 60 to 130 networks (docs/log.md,
 2026-11-27)."""

@@ -72,6 +72,25 @@ def test_a_wider_search_is_never_planned_shorter(planned):
         assert narrow.candidate_seconds <= wide.candidate_seconds
 
 
+def test_few_first_cells_and_little_growth_are_counted_and_untrained_parents_predicted(planned):
+    changes = {"search_space.blocks": 3, "search_strategy.max_children": 30}
+    every = planned(steady, **changes)
+    few = {**changes, "search_strategy.single_block_repeats": 2, "search_strategy.growth_share": 0.1}
+    found = planned(steady, **few)
+    firsts = found.steps[1].num_networks
+    assert 3 <= firsts < every.steps[1].num_networks == 10
+    explored = found.steps[2].num_networks - 3
+    assert explored == every.steps[2].num_networks - 30 >= 0
+    assert found.steps[3].num_networks == every.steps[3].num_networks == 30
+    per_parent = every.steps[2].num_expansions // 10
+    assert found.steps[2].num_expansions == firsts * per_parent
+    wide = planned(steady, **few, **{"search_strategy.untrained_parents": 500})
+    assert [step.num_networks for step in wide.steps] == [step.num_networks for step in found.steps]
+    assert wide.steps[2].num_expansions == every.steps[2].num_expansions
+    assert wide.steps[3].num_expansions > 10 * found.steps[3].num_expansions
+    assert wide.fixed_seconds > found.fixed_seconds
+
+
 def test_constraints_that_no_cell_keeps_to_leave_a_plan_of_all(planned):
     free = planned(steady)
     bound = planned(steady, **{"search_strategy.constraints": {"params": [0, 1]}})

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from popnas import evaluators
+from popnas.cells import Cell
 from popnas.evaluators.table import stored
 from popnas.runs import RunFolder, search_content
 from popnas.runs.journal import Journal
@@ -28,16 +29,24 @@ STRATEGY = {
     "rounds": 3,
     "random_children": 2,
 }
+GROWN_WIDELY = {
+    **STRATEGY,
+    "max_children": 4,
+    "rounds": 2,
+    "single_block_repeats": 2,
+    "growth_share": 0.5,
+    "untrained_parents": 4,
+}
 
 
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(params=[STRATEGY, GROWN_WIDELY], ids=["rounds", "grown widely"])
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
     monkeypatch.setattr(finish, "views", lambda *_: None)
     stored.write(tmp_path / "table.npz", made(3, 1))
     return load_config(
         {
             "search_space": {"blocks": 3, "lookback_depth": 1, "operators": list(OPERATORS)},
-            "search_strategy": STRATEGY,
+            "search_strategy": request.param,
             "training_hyperparameters": {"epochs": 3},
             "dataset": {"type": "image_classification", "path": str(tmp_path / "table.npz")},
             "others": {
@@ -53,23 +62,44 @@ def test_every_round_chooses_anew_among_what_is_left(config: Any, tmp_path: Path
     folder = RunFolder(search(config, name="run", logs=tmp_path).folder)
     state = folder.state()
     assert state.finish_reason == "completed"
-    assert set(state.predictions) == {(step, number) for step in (2, 3) for number in range(3)}
+    num_rounds = config.search_strategy.rounds
+    assert set(state.predictions) == {(step, number) for step in (2, 3) for number in range(num_rounds)}
     for step in (2, 3):
         sizes = state.rounds[step]
-        assert len(sizes) == 3 and sum(sizes) == len(state.proposals[step]) <= max_networks(config, step)
+        assert len(sizes) == num_rounds and sum(sizes) == len(state.proposals[step]) <= max_networks(
+            config, step
+        )
         cells = [item.cell for item in state.proposals[step]]
         assert len(set(cells)) == len(cells)
         assert [item.index for item in state.proposals[step]] == list(range(len(cells)))
         random = [number for number, item in enumerate(state.proposals[step]) if item.is_random]
         assert len(random) == 2 and max(random) < sizes[0]
-        known = [state.predictions[step, number] for number in range(3)]
+        known = [state.predictions[step, number] for number in range(num_rounds)]
         left = [item.num_candidates for item in known]
-        assert left == [left[0], left[0] - sizes[0], left[0] - sizes[0] - sizes[1]]
+        assert left == [left[0] - sum(sizes[:number]) for number in range(num_rounds)]
         for number, item in enumerate(known):
             arrays = folder.load_predictions(step, item.sha256, number)
             assert len(arrays["score"]) == item.num_candidates
         # What a round learns from its predecessors changes what it predicts.
-        assert len({item.sha256 for item in known}) == 3
+        assert len({item.sha256 for item in known}) == num_rounds
+
+
+@pytest.mark.parametrize("config", [GROWN_WIDELY], indirect=True)
+def test_the_best_of_what_a_step_did_not_train_is_grown_too(config: Any, tmp_path: Path) -> None:
+    state = RunFolder(search(config, name="run", logs=tmp_path).folder).state()
+    space, most = config.space, config.search_strategy.untrained_parents
+    assert len(state.proposals[1]) < space.count_new_blocks(1)
+    assert set(state.untrained_parents) == {1, 2}
+    for step, untrained in state.untrained_parents.items():
+        trained = [item.cell for item in state.proposals[step]]
+        assert 0 < len(untrained) <= most and not set(untrained) & set(trained)
+        assert all(len(Cell.parse(cell).blocks) == step for cell in untrained)
+        parents = space.encode([Cell.parse(text) for text in [*trained, *untrained]], step)
+        grown = state.predictions[step + 1, 0].num_expansions
+        assert grown == len(parents) * space.count_new_blocks(step + 1)
+    assert len(state.untrained_parents[2]) == most
+    # Half of K before the last step.
+    assert state.rounds[2] == [1 + 1 + 2, 1 + 1] and sum(state.rounds[3]) == 4 + 2
 
 
 def test_a_search_in_memory_does_the_same(config: Any, tmp_path: Path) -> None:
@@ -82,7 +112,13 @@ def test_a_search_in_memory_does_the_same(config: Any, tmp_path: Path) -> None:
 
 
 def _places(events: list[Any]) -> Iterator[int]:
-    """How many events are written after the predictions, proposals and first evaluation of rounds."""
+    """How many events are written after the predictions, proposals and first evaluation of rounds; where
+    there are untrained parents after these and the predictions that are made of them."""
+    kinds = [event.event for event in events]
+    if "untrained_parents" in kinds:
+        for number in (place for place, kind in enumerate(kinds, start=1) if kind == "untrained_parents"):
+            yield from (number, number + 1)
+        return
     for number, event in enumerate(events, start=1):
         if event.event in ("predictions", "proposals") and event.content["step"] == 2:
             yield number

@@ -139,7 +139,7 @@ def test_the_largest_search_that_fits_is_planned(tables: dict[str, Path], networ
     request = CompareRequest()
     base = progressive.default_config(tables["whole"], request, 0)
     share = base.search_strategy.max_exploration_children / base.search_strategy.max_children
-    found = progressive.planned(base, None, networks, 7).search_strategy
+    found = progressive.planned(base, None, networks).search_strategy
 
     def most(children: int) -> int:
         return 7 + 2 * children + round(share * children)
@@ -155,7 +155,7 @@ def test_what_a_named_configuration_says_stays(tables: dict[str, Path]) -> None:
         "others": {"seed": 9, "evaluator": "training"},
         "dataset": {"name": "digits"},
     }
-    found = progressive.planned(base, NamedConfig("mine", partial, ("search_space.blocks=2",)), 30, 7)
+    found = progressive.planned(base, NamedConfig("mine", partial, ("search_space.blocks=2",)), 30)
     assert (found.search_strategy.max_children, found.search_space.blocks) == (3, 2)
     assert (found.others.seed, found.others.evaluator) == (5, "table")
     assert found.dataset == base.dataset
@@ -355,7 +355,7 @@ def test_a_search_here_is_the_search_of_the_table(tables: dict[str, Path]) -> No
     request = CompareRequest(methods=("search",), networks=(25,))
     context = TrialContext(TrialSetup(str(tables["whole"]), request))
     tried = context.tried(Trial("search", 2, 25))
-    config = progressive.planned(progressive.default_config(tables["whole"], request, 2), None, 25, 7)
+    config = progressive.planned(progressive.default_config(tables["whole"], request, 2), None, 25)
     found = progressive.search(evaluators.create(config), 25)
     assert [context.ground.keys[row] for row in tried.rows] == [item.cell for item in found]
     seen = context.ground.scores[list(tried.rows), list(tried.trainings)]

@@ -335,7 +335,7 @@ def test_the_most_networks_that_can_be_asked_for_are_planned(table: Path, explor
     named = NamedConfig("many", {"search_strategy": {"max_exploration_children": exploring}}, ())
     base = progressive.default_config(table, request, 0)
     for config in (None, named):
-        found = progressive.planned(base, config, 100_000, 6).search_strategy
+        found = progressive.planned(base, config, 100_000).search_strategy
         assert found.max_children == MOST_CHILDREN >= found.max_exploration_children
 
 

@@ -41,7 +41,7 @@ from popnas.workflows.tables.comparing.ground import ground_of
 from popnas.workflows.tables.comparing.judging import Judge
 from popnas.workflows.tables.comparing.request import WALKS, CompareRequest
 from popnas.workflows.tables.comparing.results import ComparisonResult, Results
-from popnas.workflows.tables.comparing.trial import Trial, TrialSetup, Tried, num_firsts
+from popnas.workflows.tables.comparing.trial import Trial, TrialSetup, Tried
 
 _SECONDS_DIGITS = 3
 
@@ -127,7 +127,7 @@ def _checked(table: Path, request: CompareRequest, tell: Listen) -> Evaluator:
         tell(Warned(f"`data_set` {request.data_set}: has no effect: {table} is of one data set."))
     for sentence in [*evaluator.told, *evaluator.check()]:
         tell(Warned(sentence))
-    firsts = num_firsts(evaluator)
+    firsts = progressive.num_firsts(evaluator)
     if min(request.networks) <= firsts:
         tell(
             Warned(
@@ -136,7 +136,7 @@ def _checked(table: Path, request: CompareRequest, tell: Listen) -> Evaluator:
             )
         )
     for named in request.configs:
-        evaluators.create(progressive.planned(config, named, max(request.networks), firsts)).check()
+        evaluators.create(progressive.planned(config, named, max(request.networks))).check()
     return evaluator
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from popnas import config as configurations
+from popnas import evaluators
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.config.sections import MOST_CHILDREN
@@ -18,6 +19,7 @@ from popnas.evaluation import Evaluation
 from popnas.evaluators import Evaluator
 from popnas.evaluators.table import stored
 from popnas.records import Json, part
+from popnas.runs import RunState
 from popnas.seeds import derive_seed
 from popnas.strategy import Proposal
 from popnas.tasks.image_classification import ImageClassification
@@ -79,14 +81,21 @@ def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig
     return load_config(document)
 
 
-def planned(base: RunConfig, named: NamedConfig | None, networks: int, firsts: int) -> RunConfig:
-    """A search's configuration for so many networks, `firsts` of them in the first two steps: K, exploration
-    and random cells in the ratio that they have, as many as fit, unless the named configuration says.
+def num_firsts(evaluator: Evaluator) -> int:
+    """How many cells of no and of one block a search evaluates."""
+    steps = SearchSteps(evaluator, RunState(), lambda *_: None)
+    return sum(len(steps.firsts(step)) for step in (0, 1))
+
+
+def planned(base: RunConfig, named: NamedConfig | None, networks: int) -> RunConfig:
+    """A search's configuration for so many networks: K, exploration and random cells in the ratio that they
+    have, as many as fit beside those of the first two steps, unless the named configuration says.
 
     Raises:
         ConfigError: the named configuration is none over `base`.
     """
-    strategy = _merged(base, named).search_strategy
+    merged = _merged(base, named)
+    strategy, firsts = merged.search_strategy, num_firsts(evaluators.create(merged))
     beside = ("max_exploration_children", "random_children")
     shares = {name: getattr(strategy, name) / strategy.max_children for name in beside}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from popnas import config as configurations
 from popnas import evaluators
 from popnas.cells import Cell
-from popnas.evaluators import Evaluator
 from popnas.executors import Worker
 from popnas.records import Json, Record
 from popnas.seeds import derive_seed
@@ -87,9 +87,10 @@ class TrialContext:
         base = progressive.default_config(Path(self.setup.table), request, trial.seed)
         if trial.method == "pnas":
             base = progressive.in_pnas_mode(base)
-        config = progressive.planned(base, named, trial.networks, num_firsts(evaluators.create(base)))
+        config = progressive.planned(base, named, trial.networks)
+        if is_random := trial.method == "progressive-random":
+            config = configurations.changed(config, {"search_strategy.untrained_parents": 0})
         evaluator = evaluators.create(config)
-        is_random = trial.method == "progressive-random"
         search = progressive.random_choice if is_random else progressive.search
         found = search(evaluator, trial.networks)
         cells_NB4 = evaluator.space.encode([Cell.parse(item.cell) for item in found])
@@ -97,13 +98,6 @@ class TrialContext:
         counts = self.ground.num_trainings[rows]
         trainings = [item.seed % int(count) for item, count in zip(found, counts, strict=True)]
         return Tried(tuple(rows.tolist()), tuple(trainings))
-
-
-def num_firsts(evaluator: Evaluator) -> int:
-    """How many cells of no and of one block a search evaluates."""
-    space = evaluator.space
-    empty, firsts = space.encode([Cell()], 1), space.new_blocks(1)[:, None]
-    return int(evaluator.knows(np.concatenate([empty, firsts])).sum())
 
 
 def walked(ground: Ground, make: MakeWalk, trial: Trial, request: CompareRequest) -> Tried:
