@@ -184,7 +184,7 @@ def _check_chosen(cells: list[Json], known: list[str]) -> None:
         _check_value("cell", item.get("cell"), _is_text)
         for name, rule in rules.items():
             _check_value(name, item.get(name), rule)
-        texts.append(item["cell"])
+        texts.append(str(item["cell"]))
     if len(set(texts)) != len(texts):
         raise ValueError("proposes a cell twice")
 
