@@ -5,7 +5,7 @@ NAS-Bench-201 (`data/nasbench201` in the folder that POPNAS_SHARED names, defaul
 it) with seeds 0 to 29:
 
 - cifar10-12, cifar100-12, ImageNet16-120-12: validation accuracies after 12 epochs are the only signal;
-- cifar10-200: those after 200.
+- cifar10-200: those after 200, at 60 networks, within which the best is to be found.
 
     python benchmarks/bench_tables.py [NAME ...] [--seeds N] [--networks N,N] [--workers N] [--folder FOLDER]
 
@@ -25,15 +25,25 @@ from pathlib import Path
 
 from popnas.cli.tables.compare import as_text
 from popnas.events import JobEvent, PhaseAdvanced, Warned
+from popnas.records import Json
 from popnas.workflows.tables.comparing import comparison
 from popnas.workflows.tables.comparing.folder import ComparisonFolder
-from popnas.workflows.tables.comparing.request import CompareRequest
+from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfig
 from popnas.workflows.tables.comparing.results import ComparisonResult
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("POPNAS_SHARED", HERE.parent.parent / "shared"))
 OTHERS = ("random", "progressive-random", "evolution", "nsga2")
-OWN = CompareRequest(seeds=200)
+FOUND: Json = {
+    "search_strategy": {"score_share": 0.25, "rounds": 4},
+    "others": {"predictors": {"score": "trees", "time": "sums"}},
+}
+"""What native searches of NAS-Bench-201 and `popnas init` have; a table is searched as it was built for."""
+FEW_SINGLES = ("search_strategy.single_block_repeats=3", "search_strategy.untrained_parents=30")
+OWN = CompareRequest(
+    seeds=200,
+    configs=(NamedConfig("rounds", FOUND), NamedConfig("few-singles", FOUND, FEW_SINGLES)),
+)
 BLOCKS = {"fashion_mnist": 2}
 """Of tables that are whole for fewer blocks than they have cells of: the others are for predictors."""
 PUBLISHED = CompareRequest(seeds=30)
@@ -57,7 +67,7 @@ def cases() -> Iterator[Case]:
         return
     for data_set in ("cifar10", "cifar100", "ImageNet16-120"):
         yield Case(f"{data_set}-12", benchmark, replace(PUBLISHED, data_set=data_set, epochs=12))
-    yield Case("cifar10-200", benchmark, replace(PUBLISHED, epochs=200))
+    yield Case("cifar10-200", benchmark, replace(PUBLISHED, epochs=200, networks=(60,)))
 
 
 def hear(event: JobEvent) -> None:
@@ -87,22 +97,29 @@ def regrets(result: ComparisonResult, figure: str, networks: float) -> dict[str,
     }
 
 
+def demanded(case: Case, found: dict[str, float], ours: list[str]) -> Iterator[str]:
+    """What the best of ours has of the best others, and of the search that the table was built for."""
+    known = [found[name] for name in OTHERS if name in found]
+    mine = {name: found[name] for name in ours if name in found}
+    if not known or not mine:
+        return
+    best = min(mine, key=mine.__getitem__)
+    wanted = {f"the best of {', '.join(OTHERS)}": (min(known), 0.5)}
+    if case.name in BLOCKS:
+        wanted["today's search"] = (mine.get("search", 0.0), 0.7)
+    for what, (other, most) in wanted.items():
+        ratio = mine[best] / other if other > 0 else float("inf")
+        is_met = "met" if ratio <= most else "missed"
+        yield f"{best} has {ratio:.2f} of {what} (at most {most} is demanded: {is_met})"
+
+
 def verdicts(case: Case, result: ComparisonResult) -> Iterator[str]:
     """What is demanded of the best search of popnas, and what it came to."""
     ours = [name for name in result.request.names if name not in (*OTHERS, "local-search")]
     for networks in result.request.networks:
         for figure in ("score_regret", "hypervolume_regret"):
-            found = regrets(result, figure, networks)
-            known = [found[name] for name in OTHERS if name in found]
-            mine = {name: found[name] for name in ours if name in found}
-            if known and mine:
-                best = min(mine, key=mine.__getitem__)
-                ratio = mine[best] / min(known) if min(known) > 0 else float("inf")
-                is_met = "met" if ratio <= 0.5 else "missed"
-                yield (
-                    f"{networks} networks, {figure}: {best} has {ratio:.2f} of the best of "
-                    f"{', '.join(OTHERS)} (at most 0.5 of each is demanded: {is_met})"
-                )
+            for sentence in demanded(case, regrets(result, figure, networks), ours):
+                yield f"{networks} networks, {figure}: {sentence}"
     if case.name == "cifar10-12":
         tests = {name: test for name, test in regrets(result, "test", 100).items() if name in ours}
         best = max(tests, key=tests.__getitem__, default=None)

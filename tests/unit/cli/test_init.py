@@ -6,6 +6,8 @@ from PIL import Image
 
 from popnas import config
 from popnas.cli.main import run
+from popnas.strategy import ProgressiveSearch
+from popnas.workflows import settings
 from popnas.workflows.settings import unused
 
 
@@ -165,6 +167,16 @@ def test_sizes_are_told_as_width_by_height_everywhere(tmp_path, output, capsys):
     _, shown = initialised(tmp_path, output, capsys)
     assert "20x12 pixels, 3 channels" in shown and "20x12 pixels" in output.read_text()
     assert "12x20" not in shown + output.read_text()
+
+
+def test_a_proposal_trains_few_of_the_many_single_block_cells(output, capsys):
+    assert run(["init", "ItalyPowerDemand", "-o", str(output)]) == 0
+    loaded = config.load(output)
+    space, strategy = loaded.space, settings.strategy_settings(loaded)
+    firsts = ProgressiveSearch(space, strategy).proposals(1)
+    assert len(firsts) * 4 < space.count_new_blocks(1)
+    assert strategy.untrained_parents and strategy.num_rounds(is_last=True) > 1
+    assert (loaded.others.predictors.score, loaded.others.predictors.time) == ("trees", "sums")
 
 
 def test_hours_cut_the_search_and_say_what_was_cut(output, capsys, monkeypatch):

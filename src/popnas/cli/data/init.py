@@ -14,14 +14,26 @@ from popnas.cli.terminal.output import echo, warning_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
 from popnas.printable import quoted
-from popnas.records import part
+from popnas.records import Json, part
 
 if TYPE_CHECKING:
-    from popnas.records import Json, JsonValue
+    from popnas.records import JsonValue
     from popnas.workflows.data.look import Look
 
 _LARGEST_SIDE, _LARGEST_BEHIND_STEM = 64, 128
 """Of images as networks see them; the stem halves them."""
+
+_STRATEGY: Json = {
+    "max_children": 32,
+    "max_exploration_children": 8,
+    "score_share": 0.25,
+    "rounds": 4,
+    "single_block_repeats": 3,
+    "untrained_parents": 100,
+    "additional_pareto_objectives": ["time"],
+}
+_PREDICTORS: Json = {"score": "trees", "time": "sums"}
+"""What found most within a number of networks over tables of trained cells (docs/log.md, 2026-11-27)."""
 
 
 @click.command("init")
@@ -110,11 +122,6 @@ def _text(look: Look, document: Json, remarks: dict[str, str], data: str, output
 
 def _document(look: Look) -> Json:
     is_small = look.num_training < 5000
-    strategy: Json = {
-        "max_children": 32,
-        "max_exploration_children": 8,
-        "additional_pareto_objectives": ["time"],
-    }
     optimizer = {"type": "adamW", "scheduler": "cd"}
     return {
         "search_space": {
@@ -124,14 +131,16 @@ def _document(look: Look) -> Json:
         },
         "search_strategy": {
             "score_metric": look.task.metric_for(is_uneven=_imbalance(look) > 3),
-            **strategy,
+            **_STRATEGY,
         },
         "training_hyperparameters": {
             "epochs": _num_epochs(look), "learning_rate": 0.01, "optimizer": optimizer,
         },
         "architecture_hyperparameters": _architecture(look, is_small=is_small),
         "dataset": {**look.section, **_data_settings(look)},
-        "others": {"train_strategy": "auto", "seed": 0, "max_hours": None},
+        "others": {
+            "train_strategy": "auto", "seed": 0, "max_hours": None, "predictors": _PREDICTORS,
+        },
     }  # fmt: skip
 
 
@@ -213,6 +222,8 @@ def _remarks(look: Look) -> dict[str, str]:
     remarks = {
         "search_space.blocks": "The published searches use 5.",
         "search_strategy.max_children": "The published searches train 128 and explore 16.",
+        "search_strategy.rounds": "1 in the published searches, which learn from smaller cells alone.",
+        "search_strategy.single_block_repeats": "0 trains every single-block cell, as published.",
         "search_strategy.score_metric": (
             f"{look.task.metric_for(is_uneven=True)} if the classes differ much in size."
         ),

@@ -171,6 +171,12 @@ def _shortened_by(steps: list[StepPlan], config: RunConfig, space: SearchSpace) 
             f"search_strategy.max_children (now {config.search_strategy.max_children}) shortens "
             f"{'them' if last > 2 else 'it'} most. {every}"
         )
+    repeats = config.search_strategy.single_block_repeats
+    if repeats:
+        return (
+            f"Step 1 takes {share:.0%} of the trainings' time; a smaller search_strategy.single_block_repeats (now "
+            f"{repeats}) or fewer search_space.operators shorten it most. {every}"
+        )
     half = space.operators[: space.num_operators // 2]
     fewer = ""
     if half:
@@ -181,7 +187,7 @@ def _shortened_by(steps: list[StepPlan], config: RunConfig, space: SearchSpace) 
         )
     return (
         f"Step 1 takes {share:.0%} of the trainings' time, because it trains every cell of one block{fewer}. "
-        f"{every}"
+        f"search_strategy.single_block_repeats (now 0) trains a designed part of them. {every}"
     )
 
 

@@ -212,6 +212,10 @@ def test_a_long_search_is_told_what_shortens_it_most(planned):
     assert "10 with 2 search_space.operators, 3 with 1." in first.shortened_by
     few = planned(slow, **{"search_space.operators": ["identity"]})
     assert few.steps[1].num_networks == 3 and few.steps[1].seconds < first.steps[1].seconds / 3
+    assert "search_strategy.single_block_repeats (now 0)" in first.shortened_by
+    designed = planned(slow, **{"search_strategy.single_block_repeats": 2})
+    assert designed.steps[1].seconds < first.steps[1].seconds
+    assert "search_strategy.single_block_repeats (now 2)" in designed.shortened_by
     pnas = {"search_space.blocks": 3, "others.pnas_mode": True}
     later = planned(slow, **pnas, **{"search_strategy.max_children": 20})
     assert later.shortened_by is not None and later.shortened_by.startswith("Steps 2 to 3 take ")
