@@ -174,8 +174,8 @@ def _shortened_by(steps: list[StepPlan], config: RunConfig, space: SearchSpace) 
     repeats = config.search_strategy.single_block_repeats
     if repeats:
         return (
-            f"Step 1 takes {share:.0%} of the trainings' time; a smaller search_strategy.single_block_repeats (now "
-            f"{repeats}) or fewer search_space.operators shorten it most. {every}"
+            f"Step 1 takes {share:.0%} of the trainings' time; a smaller "
+            f"search_strategy.single_block_repeats (now {repeats}) or fewer search_space.operators shorten it most. {every}"
         )
     half = space.operators[: space.num_operators // 2]
     fewer = ""
