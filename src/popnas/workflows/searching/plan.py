@@ -175,7 +175,8 @@ def _shortened_by(steps: list[StepPlan], config: RunConfig, space: SearchSpace) 
     if repeats:
         return (
             f"Step 1 takes {share:.0%} of the trainings' time; a smaller "
-            f"search_strategy.single_block_repeats (now {repeats}) or fewer search_space.operators shorten it most. {every}"
+            f"search_strategy.single_block_repeats (now {repeats}) or fewer search_space.operators "
+            f"shorten it most. {every}"
         )
     half = space.operators[: space.num_operators // 2]
     fewer = ""
