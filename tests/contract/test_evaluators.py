@@ -72,16 +72,17 @@ def some_cells(evaluator: evaluators.Evaluator) -> list[Cell]:
 
 
 def evaluated(
-    evaluator: evaluators.Evaluator, cells: list[Cell], root: Path | None
+    evaluator: evaluators.Evaluator, cells: list[Cell], root: Path | None, shared: str | None = None
 ) -> list[tuple[CandidateJob, Measured]]:
-    """What an executor brings of these cells; `root`: the run folder, None: workers do not see it."""
+    """What an executor brings of these cells; `root`: the run folder, None: workers do not see it; `shared`:
+    as `sharing` gave it."""
     if root is not None:
         root.mkdir(exist_ok=True)
     payload = evaluator.payload(None if root is None else str(root), "a run")
     payload = json.loads(json.dumps(payload))
     keys = [cell.canonical().key for cell in cells]
     jobs = [CandidateJob(key, len(cell), 0, 7) for key, cell in zip(keys, cells, strict=True)]
-    work = Work(evaluator.setup, evaluator.evaluate, payload)
+    work = Work(evaluator.setup, evaluator.evaluate, payload, shared)
     with create("inline", work, devices=evaluator.devices) as executor:
         results = list(executor.run([Job(str(index), job.to_json()) for index, job in enumerate(jobs)]))
     return [(jobs[int(result.id)], Measured.from_json(result.value)) for result in results]
@@ -137,9 +138,9 @@ def test_what_workers_share_changes_no_figure_and_is_gone_afterwards(
     for kind in kinds:
         changes = {"others.executor.kind": kind}
         again = evaluators.create(changed(evaluator.config, changes))
-        with again.sharing(shared, heard.append):
+        with again.sharing(shared, heard.append) as place:
             assert list(shared.iterdir()) == [] or kind == "near"
-            found = evaluated(again, cells, root)[0][1]
+            found = evaluated(again, cells, root, place)[0][1]
         assert replace(found, files={}) == alone
         assert list(shared.iterdir()) == [] and heard == []
 

@@ -32,8 +32,16 @@ ODD = (
 )
 
 
-@pytest.fixture(params=REGISTRY.names())
+@pytest.fixture(
+    params=[
+        # Each of its workers takes seconds to start.
+        pytest.param(name, marks=[pytest.mark.slow] if name == "ray" else [])
+        for name in REGISTRY.names()
+    ]
+)
 def kind(request, monkeypatch):
+    if request.param == "ray":
+        pytest.importorskip("ray")
     monkeypatch.syspath_prepend(EVALUATORS)
     return request.param
 
@@ -49,6 +57,15 @@ def test_every_job_gives_one_result(kind):
     assert {result.id: result.value["value"] for result in results} == {str(i): 3 * i for i in range(7)}
     assert all(result.error is None and result.attempts == 1 for result in results)
     assert all(0 <= result.worker < executor.num_workers for result in results)
+
+
+def test_every_worker_finds_the_folder(kind, tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "file").write_text("something")
+    work = Work("evaluators:setup", "evaluators:evaluate", {}, str(tmp_path))
+    with executors.create(kind, work, num_workers=2) as executor:
+        results = list(executor.run([Job(str(i), {"do": "read_the_folder"}) for i in range(4)]))
+    assert [result.value["files"] for result in results] == [{"deep/file": "something"}] * 4
 
 
 def test_no_jobs_no_results_and_no_set_up(kind, tmp_path):

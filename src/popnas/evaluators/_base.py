@@ -162,9 +162,9 @@ class Evaluator(ABC):
         """What every worker's `setup` is told: a `WorkerSetup` at least."""
         return WorkerSetup(self.config.to_json(), artifacts, run).to_json()
 
-    def sharing(self, folder: Path, tell: Listen) -> AbstractContextManager[None]:
-        """While the block runs, what all workers read lies ready for them: in `folder`, where they see the
-        driver's disk. `payload`, asked for in the block, says where; `tell` hears what cannot be had so."""
+    def sharing(self, folder: Path, tell: Listen) -> AbstractContextManager[str | None]:
+        """While the block runs, what all workers read lies ready for them, made in `folder`; gives the place
+        for `Work.folder`, None if there is nothing to read. `tell` hears what cannot be had so."""
         return nullcontext()
 
     @abstractmethod

@@ -62,21 +62,26 @@ class Result:
 class Work(Record):
     """What workers do: two functions by dotted name, "package.module:function", importable in a fresh
     interpreter, and `payload`, a JSON object that is the same for every worker.
+
+    `folder`: of files on the driver's disk that workers read. Each is told where it finds them: an executor
+    that shares no disk brings a copy to every machine.
     """
 
     setup: str
     evaluate: str
     payload: Json = field(default_factory=dict)
+    folder: str | None = None
 
 
 @dataclass(frozen=True)
 class Worker(Record):
-    """What the setup function is told of the worker that it runs in: its number, from 0, and its device's
-    name.
+    """What the setup function is told of the worker that it runs in: its number, from 0, its device's name,
+    and where `Work.folder` is for it.
     """
 
     number: int = 0
     device: str = CPU
+    folder: str | None = None
 
 
 OnStart = Callable[[str], None]
@@ -145,7 +150,7 @@ class Executor(ABC):
 
     def worker(self, number: int) -> Worker:
         """Who the worker of that number is."""
-        return Worker(number, self.devices[number % len(self.devices)])
+        return Worker(number, self.devices[number % len(self.devices)], self.work.folder)
 
     def prestart(self) -> None:  # noqa: B027 - an executor without workers has nothing to start
         """Start the workers now, so that they get ready beside the driver's own work; returns at once."""
@@ -250,6 +255,11 @@ def failure(error: BaseException) -> Failure:
     else:
         kind, message = "error", f"{type(error).__name__}: {error}"
     return Failure(message, kind, "".join(traceback.format_exception(error)))
+
+
+def overdue(seconds: float | None) -> Failure:
+    """Why a job has no value that its executor has ended by force."""
+    return Failure(f"the candidate did not end within the hard limit of {seconds:g} seconds", "time_limit")
 
 
 def failed(job_id: str, why: Failure, *, worker: int = 0, attempts: int = 1) -> Result:

@@ -57,7 +57,7 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
     if order is None:
         return
     try:
-        context, evaluate = _set_up(Order.from_json(order))
+        context, function = set_up(Order.from_json(order))
     except BaseException as error:
         name = passed_on(error)
         if name is not None:
@@ -74,7 +74,7 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
             return
         life.is_busy = True
         with _telling.heard_by(partial(_pass_on, channel)):
-            answer = _evaluate(evaluate, context, Handed.from_json(message).payload)
+            answer = evaluate(function, context, Handed.from_json(message).payload)
         channel.send(packed(answer))
 
 
@@ -82,7 +82,8 @@ def _pass_on(channel: Channel, progress: Progress | Misread) -> None:
     channel.send(packed(Advanced(progress)))
 
 
-def _set_up(order: Order) -> tuple[Any, Any]:
+def set_up(order: Order) -> tuple[Any, Any]:
+    """The context that the setup function gives, and the evaluate function."""
     evaluate = resolve(order.work.evaluate)
     context = resolve(order.work.setup)(order.work.payload, order.worker)
     torch = sys.modules.get("torch")
@@ -91,9 +92,10 @@ def _set_up(order: Order) -> tuple[Any, Any]:
     return context, evaluate
 
 
-def _evaluate(evaluate: Any, context: Any, payload: Json) -> Answer:
+def evaluate(function: Any, context: Any, payload: Json) -> Answer:
+    """What became of one job."""
     try:
-        return Ended(checked(evaluate(context, payload)))
+        return Ended(checked(function(context, payload)))
     except BaseException as error:  # also SystemExit: one candidate must not end the worker
         name = passed_on(error)
         if name is not None and isinstance(error, StorageError):

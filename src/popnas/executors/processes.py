@@ -24,6 +24,7 @@ from popnas.executors._base import (
     Result,
     Work,
     failed,
+    overdue,
 )
 from popnas.executors._messages import Advanced, Answer, Failure, Handed, Ready, SetupFailed, Stop, unpacked
 from popnas.executors._orders import Order
@@ -205,10 +206,8 @@ class ProcessesExecutor(Executor):
         message = (
             f"the worker {how} while it evaluated this candidate, {attempt.number} times.{worker.why(how)}"
         )
-        return [self._failed(number, attempt, message, "worker_died")]
-
-    def _failed(self, number: int, attempt: _Attempt, message: str, kind: str) -> Result:
-        return failed(attempt.job.id, Failure(message, kind), worker=number, attempts=attempt.number)
+        why = Failure(message, "worker_died")
+        return [failed(attempt.job.id, why, worker=number, attempts=attempt.number)]
 
     def _count_start_failure(self, worker: WorkerProcess, how: str) -> None:
         if worker.is_ready:
@@ -227,7 +226,6 @@ class ProcessesExecutor(Executor):
             if now >= attempt.deadline:
                 del self._running[number]
                 self._workers.pop(number).end()
-                limit = f"{self.hard_timeout_seconds:g} seconds"
-                message = f"the candidate did not end within the hard limit of {limit}"
-                results.append(self._failed(number, attempt, message, "time_limit"))
+                why = overdue(self.hard_timeout_seconds)
+                results.append(failed(attempt.job.id, why, worker=number, attempts=attempt.number))
         return results

@@ -36,6 +36,13 @@ def answer(context, payload):
     return {"value": payload.get("x", 0) * context["factor"], "pid": os.getpid()}
 
 
+def read_the_folder(context, payload):
+    time.sleep(payload.get("seconds", 0))
+    root = Path(context["worker"].folder)
+    files = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+    return {"folder": str(root), "files": files}
+
+
 def fail(context, payload):
     raise ValueError("a broken candidate")
 
@@ -215,6 +222,7 @@ ACTIONS = {
     function.__name__: function
     for function in (
         answer,
+        read_the_folder,
         fail,
         fail_on_purpose,
         find_the_disk_full,

@@ -34,18 +34,16 @@ from popnas.training.interfaces import Snapshot
 
 @dataclass(frozen=True)
 class CandidateSetup(WorkerSetup):
-    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand; `data`:
-    the place for `shared_data.of_worker`."""
+    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand."""
 
     judges_memory: bool
-    data: str | None = None
 
 
 def setup(payload: Json, worker: Worker) -> CandidateContext:
     """Get the data; `payload` is a `CandidateSetup`."""
     told = CandidateSetup.from_json(payload)
     run_config = config.load(told.config)
-    dataset = shared_data.of_worker(run_config, told.data)
+    dataset = shared_data.of_worker(run_config, worker.folder)
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
     place = placement(run_config, spec, worker.device)
     # What earlier candidates left in the process is used again: the room is what there is before the first.

@@ -41,7 +41,6 @@ class TrainingEvaluator(Evaluator):
         self.dataset = training_data.load(config, run)
         self.spec = tasks.get(config.dataset.type).network_spec(config, self.dataset)
         self.told = self.dataset.told
-        self._shared_at: str | None = None
 
     @classmethod
     def objectives(cls) -> Sequence[str]:
@@ -65,19 +64,16 @@ class TrainingEvaluator(Evaluator):
         from popnas.evaluators.training.candidate import CandidateSetup
 
         judges_memory = fits.may_outgrow(self.config, self.dataset)
-        return CandidateSetup(self.config.to_json(), artifacts, run, judges_memory, self._shared_at).to_json()
+        return CandidateSetup(self.config.to_json(), artifacts, run, judges_memory).to_json()
 
     @contextmanager
-    def sharing(self, folder: Path, tell: Listen) -> Iterator[None]:
+    def sharing(self, folder: Path, tell: Listen) -> Iterator[str | None]:
         """See `Evaluator`: the prepared data."""
         from popnas.evaluators.training import shared_data
 
         with shared_data.shared(self.config, self.dataset, folder, tell) as found:
-            self.dataset, self._shared_at = found.dataset, found.place
-            try:
-                yield
-            finally:
-                self._shared_at = None
+            self.dataset = found.dataset
+            yield found.place
 
     def facts(self) -> Json:
         """See `Evaluator`."""

@@ -256,7 +256,8 @@ class Room:
         """The room on the device of `config`, with the data loaded in this process; `is_here`: this process
         trains, whatever the executor."""
         workers = num_workers(config)
-        is_inline = is_here or executors.REGISTRY.get(config.others.executor.kind).is_in_driver
+        executor = executors.REGISTRY.get(config.others.executor.kind)
+        is_inline = is_here or executor.is_in_driver
         data = data_bytes(dataset.full_train)
         place = device.choose(config.others.train_strategy)
         if place.type == "cuda":
@@ -265,9 +266,7 @@ class Room:
             # The workers take the GPUs in turn: so many share the first.
             sharing = math.ceil(workers / len(device.names(config.others.train_strategy)))
             return cls(((MemoryLimit(total, f"the memory of {place}"), copies),), sharing, copies)
-        is_shared = is_mapped(dataset.full_train) or (
-            not is_inline and shared_data.can_be_shared(config, dataset)
-        )
+        is_shared = is_mapped(dataset.full_train) or (not is_inline and shared_data.can_be_shared(dataset))
         # Of what is mapped batches are picked as it lies there; other folds than the first have copies.
         is_copied = config.dataset.cache and not (is_shared and len(dataset.folds) == 1)
         copies = data if is_copied else 0
@@ -281,7 +280,9 @@ class Room:
             else:
                 used = resources.memory_in_use() + per_worker
             limits.append((limit, used))
-        return cls(tuple(limits), 1 if is_inline else workers, per_worker)
+        # How many of those that see no disk of ours share a machine, and how large it is, nobody knows here.
+        num_here = 1 if is_inline or not executor.shares_disk else workers
+        return cls(tuple(limits), num_here, per_worker)
 
     def may_hold(self, need: Need) -> bool:
         """Whether the network may fit; false: surely not."""

@@ -23,7 +23,8 @@ _FOLDER = f"{TEMPORARY_PREFIX}data{TEMPORARY_SUFFIX}"
 
 @dataclass(frozen=True)
 class SharedData:
-    """The data set for the driver itself, and the `place` that its workers are told; None: they load it."""
+    """The data set for the driver itself, and the `place` of what its workers read (`Work.folder`); None:
+    they load it."""
 
     dataset: Dataset
     place: str | None = None
@@ -35,14 +36,13 @@ def shared(config: RunConfig, dataset: Dataset, folder: Path, tell: Listen) -> I
 
     In worker processes it is mapped from files in a folder of its own in `folder`, which must be no other
     job's, and so it is in the driver from then on: a machine holds it once. What a killed job left there is
-    removed. Workers load the data for themselves where they do not see the driver's disk, where the data are
-    too large for memory anyway (`dataset.cache` false, images one by one), and, told with a warning, where
-    the disk refuses.
+    removed. Workers load the data for themselves where they are too large for memory anyway (`dataset.cache`
+    false, images one by one), and, told with a warning, where the disk refuses.
     """
     place = folder / _FOLDER
     shutil.rmtree(place, ignore_errors=True)
     executor = executors.REGISTRY.get(config.others.executor.kind)
-    if not can_be_shared(config, dataset):
+    if not can_be_shared(dataset):
         yield SharedData(dataset)
     elif executor.is_in_driver:
         yield SharedData(dataset, prepared.hold(dataset))
@@ -55,11 +55,10 @@ def shared(config: RunConfig, dataset: Dataset, folder: Path, tell: Listen) -> I
             shutil.rmtree(place, ignore_errors=True)
 
 
-def can_be_shared(config: RunConfig, dataset: Dataset) -> bool:
-    """Whether workers of the configuration's executor need no copies of these data."""
-    executor = executors.REGISTRY.get(config.others.executor.kind)
+def can_be_shared(dataset: Dataset) -> bool:
+    """Whether workers need no copies of these data."""
     pool = dataset.full_train
-    return executor.shares_disk and is_in_memory(pool.x) and is_in_memory(pool.y)
+    return is_in_memory(pool.x) and is_in_memory(pool.y)
 
 
 def _laid_down(config: RunConfig, dataset: Dataset, place: Path, tell: Listen) -> SharedData:

@@ -402,7 +402,7 @@ class _Selection:
             self.dataset = shared.dataset
             with executors.create(
                 settings.kind,
-                Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json(), shared.place).to_json()),
+                Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json()).to_json(), shared.place),
                 num_workers=min(num_workers(self.config), num_jobs),
                 threads=settings.threads,
                 devices=device.names(self.config.others.train_strategy),
@@ -487,11 +487,9 @@ def _as_compared(model: SelectedModel, title: str, source: str | None = None) ->
 
 @dataclass(frozen=True)
 class SelectionSetup(Record):
-    """What every worker of a selection is told: its resolved configuration, and the place of the data for
-    `shared_data.of_worker`."""
+    """What every worker of a selection is told: its resolved configuration."""
 
     config: Json
-    data: str | None
 
 
 @dataclass(frozen=True)
@@ -520,7 +518,7 @@ def setup(payload: Json, worker: Worker) -> SelectionContext:
     """Get the data; `payload` is a `SelectionSetup`."""
     told = SelectionSetup.from_json(payload)
     config = configurations.load(told.config)
-    return SelectionContext(config, shared_data.of_worker(config, told.data), worker.device)
+    return SelectionContext(config, shared_data.of_worker(config, worker.folder), worker.device)
 
 
 def evaluate(context: SelectionContext, payload: Json) -> Json:

@@ -323,11 +323,11 @@ class _Search:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
         evaluator = self.evaluator
         run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
-        with evaluator.sharing(self.folder.restore, self.tell):
+        with evaluator.sharing(self.folder.restore, self.tell) as shared:
             payload = evaluator.payload(run, identity.of(self.folder.path))
             with executors.create(
                 settings.kind,
-                Work(evaluator.setup, evaluator.evaluate, payload),
+                Work(evaluator.setup, evaluator.evaluate, payload, shared),
                 num_workers=settings.workers,
                 threads=settings.threads,
                 devices=evaluator.devices,

@@ -20,7 +20,6 @@ from popnas.evaluation import CandidateJob, Measured
 from popnas.evaluators.training import candidate, shared_data
 from popnas.events import JobEvent, Warned
 from popnas.executors import Worker
-from popnas.executors.inline import InlineExecutor
 from popnas.executors.processes import ProcessesExecutor
 from popnas.storage import storage_errors
 from popnas.workflows.settings import load_config
@@ -99,26 +98,26 @@ def test_in_the_drivers_process_they_are_the_drivers_own(
     load: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
     evaluator = evaluators.create(load())
-    with evaluator.sharing(tmp_path, pytest.fail):
+    with evaluator.sharing(tmp_path, pytest.fail) as place:
         assert list(tmp_path.iterdir()) == []
-        context = candidate.setup(evaluator.payload(None, None), Worker())
+        context = candidate.setup(evaluator.payload(None, None), Worker(folder=place))
         assert context.dataset is evaluator.dataset
     again = candidate.setup(evaluator.payload(None, None), Worker())
     assert again.dataset is not evaluator.dataset  # beside the block workers load
 
 
-@pytest.mark.parametrize("base", [InlineExecutor, ProcessesExecutor])
-def test_workers_that_see_no_disk_load_for_themselves(
-    load: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: Any
+def test_for_workers_that_see_no_disk_they_lie_ready_to_be_brought(
+    load: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = type("Elsewhere", (base,), {"shares_disk": False})
+    elsewhere = type("Elsewhere", (ProcessesExecutor,), {"shares_disk": False})
     executors.REGISTRY.names()
     parts = executors.REGISTRY._parts | {"elsewhere": (elsewhere, "of the tests")}
     monkeypatch.setattr(executors.REGISTRY, "_parts", parts)
     run_config = load(**{"others.executor": {"kind": "elsewhere"}})
     dataset = loaded(run_config)
     with shared_data.shared(run_config, dataset, tmp_path, pytest.fail) as found:
-        assert found.place is None and found.dataset is dataset and list(tmp_path.iterdir()) == []
+        assert found.place is not None and Path(found.place).parent == tmp_path.resolve()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_that_does_not_find_them_says_so_and_loads(
@@ -162,15 +161,15 @@ def test_networks_are_the_same_whatever_their_data_lie_in(
     (tmp_path / "run").mkdir()
     for is_shared in (False, True):
         if is_shared:
-            with evaluator.sharing(tmp_path / "run", pytest.fail):
-                answers.append(evaluated(evaluator, cell))
+            with evaluator.sharing(tmp_path / "run", pytest.fail) as place:
+                answers.append(evaluated(evaluator, cell, place))
         else:
-            answers.append(evaluated(evaluator, cell))
+            answers.append(evaluated(evaluator, cell, None))
     assert answers[0] == answers[1] and answers[0].score is not None
 
 
-def evaluated(evaluator: evaluators.Evaluator, cell: str) -> Measured:
-    context = candidate.setup(evaluator.payload(None, None), Worker())
+def evaluated(evaluator: evaluators.Evaluator, cell: str, place: str | None) -> Measured:
+    context = candidate.setup(evaluator.payload(None, None), Worker(folder=place))
     found = Measured.from_json(candidate.evaluate(context, CandidateJob(cell, 1, 0, 7).to_json()))
     assert context.dataset.full_train.x is not None
     return found
@@ -186,7 +185,7 @@ def test_what_is_kept_for_batches_is_no_copy(
         dataset = shared_data.of_worker(run_config, found.place)
         task = tasks.get(run_config.dataset.type)
         context = candidate.setup(
-            {**evaluators.create(run_config).payload(None, None), "data": found.place}, Worker()
+            evaluators.create(run_config).payload(None, None), Worker(folder=found.place)
         )
         loader = task.train_loader(run_config, dataset, dataset.train, context.placement, seed=0)
         assert isinstance(loader, DeviceLoader) and loader._cached is not None

@@ -1,0 +1,431 @@
+"""Evaluates candidates in actors of a Ray cluster: one candidate per actor, actors wherever Ray finds
+room.
+
+Ray places the actors, starts nodes where it may, and tells when one is lost. What is said to an
+actor and what it answers is JSON, as with worker processes; no disk is shared.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from popnas.errors import ExecutorError, MissingExtraError, UserError
+from popnas.executors import _telling, _worker
+from popnas.executors._base import (
+    CPU,
+    PASSED_ON,
+    REGISTRY,
+    Executor,
+    Job,
+    OnProgress,
+    OnStart,
+    Result,
+    Work,
+    failed,
+    failure,
+    overdue,
+    passed_on,
+)
+from popnas.executors._messages import Advanced, Ended, Failure, Ready, SetupFailed, Stop, packed, unpacked
+from popnas.executors._orders import Order
+from popnas.executors._process import import_path
+from popnas.executors._telling import Misread, Progress
+
+_MAX_ATTEMPTS = 2
+_MAX_START_FAILURES = 3
+_POLL_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 2.0
+_WAITING_TOLD_SECONDS = 30.0
+_LOG = logging.getLogger("popnas")
+
+
+def connected() -> ModuleType:
+    """Ray, connected to the cluster that RAY_ADDRESS names, to the one that `ray start` began on this
+    machine, or, where there is none, to one of this machine alone.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        UserError: no cluster answers.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError("others.executor.kind 'ray'", "ray", "ray") from None
+    if not ray.is_initialized():
+        ending = signal.getsignal(signal.SIGTERM)
+        try:
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # its words are not ours
+                ray.init(
+                    log_to_driver=False,
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=False,
+                )
+        except Exception as error:  # of many kinds
+            address = os.environ.get("RAY_ADDRESS")
+            where = "" if address is None else f" at RAY_ADDRESS {address!r}"
+            raise UserError(
+                f"no Ray cluster answers{where}: {_first_line(error)}. Look with `ray status`; without "
+                "RAY_ADDRESS the cluster of this machine is taken."
+            ) from error
+        if ending is not None:
+            signal.signal(signal.SIGTERM, ending)  # Ray has put its own in its place
+    return ray
+
+
+def _first_line(error: BaseException) -> str:
+    """Ray's messages go on for a page."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error)).rstrip(".")
+
+
+class Trainer:
+    """What runs in an actor: set up once, then one job after the other. Both answer with a JSON text."""
+
+    def set_up(self, order: str, expected: str, path: list[str], folder: dict[str, Any] | None) -> str:
+        """`path`: the driver's import path, for what is in the same place here, too; `folder`: what
+        `Work.folder` holds."""
+        sys.path += [item for item in path if item not in sys.path]
+        try:
+            if (own := version("popnas")) != expected:
+                raise UserError(
+                    f"a node of the cluster has popnas {own}, the driver {expected}: install the same "
+                    "everywhere."
+                )
+            given = Order.from_json(json.loads(order))
+            self._copy = None if folder is None else _copied(folder)
+            worker = replace(given.worker, folder=None if self._copy is None else str(self._copy))
+            self._context, self._evaluate = _worker.set_up(replace(given, worker=worker))
+        except BaseException as error:
+            name = passed_on(error)
+            if name is not None:
+                return json.dumps(packed(Stop(name, str(error))))
+            why = failure(error)
+            return json.dumps(packed(SetupFailed(f"{type(error).__name__}: {error}", why.traceback or "")))
+        return json.dumps(packed(Ready()))
+
+    def evaluate(self, job_id: str, payload: str, mailbox: Any) -> str:
+        """One job; what it tells goes to the mailbox."""
+        sent: list[Any] = []
+
+        def pass_on(progress: Progress | Misread) -> None:
+            sent[:] = [mailbox.put.remote(job_id, json.dumps(packed(Advanced(progress))))]
+
+        with _telling.heard_by(pass_on if mailbox is not None else None):
+            answer = _worker.evaluate(self._evaluate, self._context, json.loads(payload))
+        for last in sent:  # the driver hears it before it has the answer
+            connected().get(last)
+        return json.dumps(packed(answer))
+
+    def leave(self) -> None:
+        """Remove the copy of the folder; other actors of the node may still have its files open."""
+        if self._copy is not None:
+            shutil.rmtree(self._copy, ignore_errors=True)
+
+
+class Mailbox:
+    """The newest of what running jobs tell, until the driver takes it."""
+
+    def __init__(self) -> None:
+        self._news: dict[str, str] = {}
+
+    def put(self, job_id: str, text: str) -> None:
+        """From a trainer."""
+        self._news[job_id] = text
+
+    def take(self) -> str:
+        """By the driver: texts by job's id, as JSON."""
+        news, self._news = self._news, {}
+        return json.dumps(news)
+
+
+def _copied(folder: dict[str, Any]) -> Path:
+    """A copy of the folder on this node's disk, made by whichever of its actors comes first."""
+    token, files = folder["token"], connected().get(list(folder["files"].values()))
+    place = Path(tempfile.gettempdir()) / f"popnas-{os.getuid()}-{token}"
+    if not place.is_dir():
+        making = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
+        for name, content in zip(folder["files"], files, strict=True):
+            path = making / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        try:
+            making.rename(place)
+        except OSError:  # another actor was faster
+            shutil.rmtree(making, ignore_errors=True)
+    return place
+
+
+@dataclass
+class _Attempt:
+    job: Job
+    number: int = 1
+    deadline: float = float("inf")
+
+
+@dataclass
+class _Actor:
+    """`pending`: the answer that it owes, to its set-up or to `attempt`."""
+
+    handle: Any
+    pending: Any
+    attempt: _Attempt | None = None
+    is_ready: bool = False
+
+
+@REGISTRY.register(
+    "ray", description="one candidate per actor of a Ray cluster, or of this machine without one (extra ray)"
+)
+class RayExecutor(Executor):
+    """Actors that are asked for when they are first needed and stay until `close`; those for which the
+    cluster has no room yet wait for it.
+
+    An actor that is lost, with its node or without, is replaced and its job tried once more; if that is lost,
+    too, the result is error_kind "worker_died". Nothing but the job that ran is lost. What actors print is in
+    the logs of Ray.
+    """
+
+    shares_disk = False
+
+    def __init__(self, work: Work, **options: Any) -> None:
+        super().__init__(work, **options)
+        self._actors: dict[int, _Actor] = {}
+        self._queue: deque[_Attempt] = deque()
+        self._retries: deque[_Attempt] = deque()
+        self._num_start_failures = 0
+        self._folder: dict[str, Any] | None = None
+        self._mailbox: Any = None
+        self._news: Any = None  # what the mailbox was asked for
+        self._waiting_since: float | None = None
+
+    @classmethod
+    def workers_for(cls, asked: int | None, threads: int, devices: Sequence[str]) -> int:
+        """See `Executor.workers_for`; the cores and the GPUs are those of the whole cluster as it is now."""
+        if asked is not None:
+            return asked
+        nodes = [node["Resources"] for node in connected().nodes() if node["Alive"]]
+        num_gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+        if set(devices) != {CPU}:
+            return num_gpus or super().workers_for(asked, threads, devices)
+        return max(1, sum(int(node.get("CPU", 0)) // threads for node in nodes))
+
+    def prestart(self) -> None:
+        """See `Executor.prestart`."""
+        self._start_actors(self.num_workers)
+
+    def run(
+        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+    ) -> Iterator[Result]:
+        """See `Executor.run`."""
+        assert not self._is_closed, "the executor is closed"
+        self._queue = deque(_Attempt(job) for job in jobs)
+        self._retries.clear()
+        results: deque[Result] = deque()
+        try:
+            while True:
+                self._hand_out(on_start, has_listener=on_progress is not None)
+                if results:
+                    yield results.popleft()
+                elif self._running or self._retries or self._num_waiting:
+                    results.extend(self._wait(on_progress))
+                else:
+                    return
+        finally:
+            for number in list(self._running):
+                self._end(number)
+
+    def close(self) -> None:
+        """End all actors; a cluster of this machine alone ends with the process."""
+        super().close()
+        idle = [actor for actor in self._actors.values() if actor.is_ready and actor.attempt is None]
+        if self._folder is not None and idle:
+            ray = connected()
+            ray.wait([actor.handle.leave.remote() for actor in idle], num_returns=len(idle), timeout=2.0)
+        for number in list(self._actors):
+            self._end(number)
+        if self._mailbox is not None:
+            connected().kill(self._mailbox)
+        self._mailbox = self._news = self._folder = None
+
+    # --- actors
+
+    @property
+    def _running(self) -> dict[int, _Actor]:
+        return {number: actor for number, actor in self._actors.items() if actor.attempt is not None}
+
+    @property
+    def _num_waiting(self) -> int:
+        return 0 if self._is_drained else len(self._queue)
+
+    def _start_actors(self, num_workers: int) -> None:
+        missing = [number for number in range(num_workers) if number not in self._actors]
+        if not missing:
+            return
+        ray = connected()
+        if self._folder is None and self.work.folder is not None:
+            self._folder = self._shipped(Path(self.work.folder))
+        gpus = ray.cluster_resources().get("GPU", 0) if set(self.devices) != {CPU} else 0
+        share = min(1.0, gpus / self.num_workers)
+        trainer = ray.remote(num_cpus=self.threads, num_gpus=share, max_restarts=0)(Trainer)
+        for number in missing:
+            worker = replace(self.worker(number), folder=None)
+            if share:
+                worker = replace(worker, device="cuda:0")  # Ray shows an actor only its own
+            order = json.dumps(Order(self.work, worker, self.threads).to_json())
+            handle = trainer.remote()
+            pending = handle.set_up.remote(order, version("popnas"), import_path(), self._folder)
+            self._actors[number] = _Actor(handle, pending)
+
+    def _shipped(self, root: Path) -> dict[str, Any]:
+        """The files of a folder in Ray's object store, which brings each to a node once."""
+        ray = connected()
+        paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        files = {path.relative_to(root).as_posix(): ray.put(path.read_bytes()) for path in paths}
+        return {"token": os.urandom(8).hex(), "files": files}
+
+    def _end(self, number: int) -> None:
+        connected().kill(self._actors.pop(number).handle)
+
+    # --- jobs
+
+    def _hand_out(self, on_start: OnStart | None, *, has_listener: bool) -> None:
+        wanted = len(self._running) + len(self._retries) + self._num_waiting
+        self._start_actors(min(self.num_workers, wanted))
+        if has_listener and self._mailbox is None and wanted:
+            self._mailbox = connected().remote(num_cpus=0)(Mailbox).remote()
+        mailbox = self._mailbox if has_listener else None
+        for actor in self._actors.values():
+            if not actor.is_ready or actor.attempt is not None or not (self._retries or self._num_waiting):
+                continue
+            # A retry goes first, also once drained: it was handed out before the time was up.
+            attempt = actor.attempt = (self._retries or self._queue).popleft()
+            attempt.deadline = time.monotonic() + (self.hard_timeout_seconds or float("inf"))
+            actor.pending = actor.handle.evaluate.remote(
+                attempt.job.id, json.dumps(attempt.job.payload), mailbox
+            )
+            if on_start is not None:
+                on_start(attempt.job.id)
+
+    def _wait(self, on_progress: OnProgress | None) -> list[Result]:
+        """Wait for something to happen, but not long; the results that it brings."""
+        owed = {actor.pending: number for number, actor in self._actors.items() if actor.pending is not None}
+        ready, _ = connected().wait(list(owed), num_returns=1, timeout=_POLL_SECONDS)
+        self._tell_if_all_wait()
+        answers = [(owed[item], self._answer(item)) for item in ready]
+        if on_progress is not None:
+            self._pass_on(on_progress, has_answers=bool(answers))
+        return [
+            result for number, answer in answers for result in self._take(number, answer)
+        ] + self._overdue()
+
+    def _answer(self, pending: Any) -> str | Exception:
+        """What an actor has answered, or how it was lost."""
+        try:
+            text: str = connected().get(pending)
+        except Exception as error:  # the actor, its worker process or its node died
+            return error
+        return text
+
+    def _pass_on(self, on_progress: OnProgress, *, has_answers: bool) -> None:
+        """Give what jobs have told to whoever listens. Nobody waits for it; only before an answer is it asked
+        for again, for some seconds: a job's last words come first."""
+        running = {actor.attempt.job.id for actor in self._running.values() if actor.attempt is not None}
+        for seconds in (0.0, *([_LAST_WORDS_SECONDS] * 2 if has_answers else [])):
+            if self._mailbox is None:
+                return
+            if self._news is None:
+                self._news = self._mailbox.take.remote()
+            if not connected().wait([self._news], timeout=seconds)[0]:
+                continue
+            news, self._news = self._answer(self._news), None
+            if isinstance(news, Exception):  # lost with its node: progress is only a view
+                self._mailbox = None
+                return
+            for job_id, text in json.loads(news).items():
+                told = unpacked(json.loads(text))
+                if job_id in running and isinstance(told, Advanced):
+                    on_progress(job_id, told.progress)
+
+    def _take(self, number: int, answer: str | Exception) -> list[Result]:
+        actor = self._actors[number]
+        if isinstance(answer, Exception):
+            return self._died(number, answer)
+        match unpacked(json.loads(answer)):
+            case Stop(name, error):
+                self._end(number)
+                raise PASSED_ON[name](error)
+            case SetupFailed(error, traceback):
+                self._end(number)
+                raise ExecutorError(
+                    f"the setup '{self.work.setup}' failed in a worker: {error}\n\n{traceback}"
+                )
+            case Ended(value, why):
+                attempt, actor.attempt, actor.pending = actor.attempt, None, None
+                assert attempt is not None
+                if why is not None:
+                    return [failed(attempt.job.id, why, worker=number, attempts=attempt.number)]
+                return [Result(attempt.job.id, value, worker=number, attempts=attempt.number)]
+            case _:
+                actor.is_ready, actor.pending, self._num_start_failures = True, None, 0
+                return []
+
+    def _died(self, number: int, error: Exception) -> list[Result]:
+        actor = self._actors.pop(number)
+        how = _first_line(error)
+        if actor.attempt is None:
+            self._num_start_failures += 1
+            if self._num_start_failures >= _MAX_START_FAILURES:
+                raise ExecutorError(
+                    f"{self._num_start_failures} actors in a row were lost before they were set up: {how}. "
+                    "popnas must be installed on every node."
+                ) from error
+            return []
+        attempt = actor.attempt
+        if attempt.number < _MAX_ATTEMPTS:
+            self._retries.append(_Attempt(attempt.job, attempt.number + 1))
+            return []
+        why = Failure(f"its actor was lost {attempt.number} times while it was evaluated", "worker_died", how)
+        return [failed(attempt.job.id, why, worker=number, attempts=attempt.number)]
+
+    def _overdue(self) -> list[Result]:
+        results = []
+        for number, actor in self._running.items():
+            attempt = actor.attempt
+            if attempt is not None and time.monotonic() >= attempt.deadline:
+                self._end(number)
+                why = overdue(self.hard_timeout_seconds)
+                results.append(failed(attempt.job.id, why, worker=number, attempts=attempt.number))
+        return results
+
+    def _tell_if_all_wait(self) -> None:
+        """A cluster without room says nothing by itself."""
+        if any(actor.is_ready for actor in self._actors.values()):
+            self._waiting_since = None
+            return
+        now = time.monotonic()
+        self._waiting_since = now if self._waiting_since is None else self._waiting_since
+        if now - self._waiting_since >= _WAITING_TOLD_SECONDS:
+            self._waiting_since = float("inf")  # once
+            _LOG.warning(
+                "Warning: no actor of the Ray cluster has begun after %.0f s: each needs %d CPU(s)%s free on "
+                "one node. `ray status` shows what there is and what waits.",
+                _WAITING_TOLD_SECONDS,
+                self.threads,
+                "" if set(self.devices) == {CPU} else " and a GPU",
+            )
