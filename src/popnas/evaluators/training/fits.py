@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from popnas import executors, resources, tasks
-from popnas.cells import Block, Cell, SearchSpace
+from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
@@ -60,18 +60,17 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     """Refuse a search that cannot be done here; the warnings about one that may be too much.
 
     Raises:
-        UserError: threads that cannot be started; single-block cells, all of which are trained, that do not
-            fit into memory; more of them, or of their expansions, than fit; a training that cannot end.
+        UserError: threads that cannot be started; single-block cells that do not fit into memory; more of
+            them, or of their expansions, than fit; a training that cannot end.
     """
     _check_threads(config)
-    space = config.space
     check_time(
         config,
         dataset,
-        num_trainings=1 if config.others.max_hours else (1 + space.count_new_blocks(1)) * len(dataset.folds),
+        num_trainings=1 if config.others.max_hours else (1 + _least_singles(config)) * len(dataset.folds),
         limit=config.others.max_candidate_seconds,
     )
-    _check_counts(config, space)
+    _check_counts(config)
     needs = check_memory(config, dataset, _simplest_networks(config, dataset))
     return Room.of(config, dataset).warnings(max(need.peak for need in needs)) + _without_gain(config)
 
@@ -147,12 +146,23 @@ def _check_threads(config: RunConfig) -> None:
         )
 
 
-def _check_counts(config: RunConfig, space: SearchSpace) -> None:
-    """What a search proposes and expands for certain."""
+def _least_singles(config: RunConfig) -> int:
+    """How many cells of one block are trained at least; a cell has two halves."""
+    space, repeats = config.space, config.search_strategy.single_block_repeats
     found = space.count_new_blocks(1)
-    _check_count(found * _CELL_BYTES, f"the search trains all {found:,} cells of one block", "")
+    num_halves = space.lookback_depth * space.num_operators
+    return min(found, -(-num_halves * repeats // 2)) if repeats else found
+
+
+def _check_counts(config: RunConfig) -> None:
+    """What a search proposes and expands for certain."""
+    space = config.space
+    all_of_them, found = space.count_new_blocks(1), _least_singles(config)
+    which = f"all {found:,}" if found == all_of_them else f"at least {found:,}"
+    _check_count(found * _CELL_BYTES, f"the search trains {which} cells of one block", "")
     if space.num_blocks > 1:
-        expanded = found * space.count_new_blocks(2)
+        parents = min(found + config.search_strategy.untrained_parents, all_of_them)
+        expanded = parents * space.count_new_blocks(2)
         fixed, per_block = _EXPANSION_BYTES
         # At least half of them are distinct, and predicted at once.
         needed = expanded * (fixed + 2 * per_block) // 2
