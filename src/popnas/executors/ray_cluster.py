@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -50,6 +51,7 @@ from popnas.executors._telling import Misread, Progress
 _MAX_ATTEMPTS = 2
 _MAX_START_FAILURES = 3
 _POLL_SECONDS = 0.5
+_CONNECT_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 2.0
 _WAITING_TOLD_SECONDS = 30.0
 _LOG = logging.getLogger("popnas")
@@ -69,25 +71,57 @@ def connected() -> ModuleType:
     except ImportError:
         raise MissingExtraError("others.executor.kind 'ray'", "ray", "ray") from None
     if not ray.is_initialized():
-        ending = signal.getsignal(signal.SIGTERM)
+        ending, address = signal.getsignal(signal.SIGTERM), _address()
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # its words are not ours
                 ray.init(
+                    address=address,
                     log_to_driver=False,
                     include_dashboard=False,
                     logging_level=logging.ERROR,
                     configure_logging=False,
                 )
         except Exception as error:  # of many kinds
-            address = os.environ.get("RAY_ADDRESS")
-            where = "" if address is None else f" at RAY_ADDRESS {address!r}"
-            raise UserError(
-                f"no Ray cluster answers{where}: {_first_line(error)}. Look with `ray status`; without "
-                "RAY_ADDRESS the cluster of this machine is taken."
-            ) from error
+            raise _no_cluster(address, _first_line(error)) from error
         if ending is not None:
             signal.signal(signal.SIGTERM, ending)  # Ray has put its own in its place
     return ray
+
+
+def _address() -> str:
+    """Of the cluster to take. Whether somebody answers there is asked first: Ray itself waits for minutes,
+    also for a cluster of this machine that was killed.
+
+    Raises:
+        UserError: nobody answers at RAY_ADDRESS.
+    """
+    asked = os.environ.get("RAY_ADDRESS", "auto")
+    if asked != "auto":
+        place = asked.rpartition("//")[2]
+        if ":" in place and not _answers(place):
+            raise _no_cluster(asked, "nobody answers there")
+        return asked
+    begun = Path(
+        os.environ.get("RAY_TMPDIR", tempfile.gettempdir()), "ray", "ray_current_cluster"
+    )  # by `ray start`
+    place = begun.read_text(encoding="utf-8").strip() if begun.is_file() else ""
+    return place if _answers(place) else "local"
+
+
+def _answers(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS):
+            return True
+    except (OSError, ValueError, OverflowError):
+        return False
+
+
+def _no_cluster(address: str, why: str) -> UserError:
+    return UserError(
+        f"no Ray cluster can be reached at {address!r} (RAY_ADDRESS): {why}. Look with `ray status`; without "
+        "RAY_ADDRESS the cluster of this machine is taken, or one is begun."
+    )
 
 
 def _first_line(error: BaseException) -> str:

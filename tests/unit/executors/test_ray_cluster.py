@@ -117,7 +117,7 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
         "except Exception as error: print(type(error).__name__, error)"
     )
     told = run(program)
-    assert told.startswith("UserError no Ray cluster answers at RAY_ADDRESS '127.0.0.1:1'"), told
+    assert told.startswith("UserError no Ray cluster can be reached at '127.0.0.1:1' (RAY_ADDRESS)"), told
 
 
 def test_without_ray_it_is_said_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
