@@ -106,7 +106,7 @@ def _cuts(config: RunConfig, found: Plan, limit: float, num_examples: int) -> di
     kept_children = fewer_children(_FEW_CHILDREN)
     kept_epochs = fewer_epochs(max(1, round(epochs * _EPOCHS_KEPT)))
     if estimate.seconds > limit and config.search_space.lookback_depth > 1:
-        return {_LOOKBACK: 1}  # a quarter of the cells of one block, all of which are trained
+        return {_LOOKBACK: 1}  # a quarter of the cells of one block are left then
     kept_examples = down(examples, least, lambda share: replace(estimate, examples=share))
     if estimate.seconds > limit:
         kept_children, kept_epochs = fewer_children(_FEWEST_CHILDREN), fewer_epochs(1)
