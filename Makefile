@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet -c constraints
 # The long tests stand at the end: a worker that has none left takes some of the other's.
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: search test test-all lint bench clean
+.PHONY: search test test-all lint bench docs clean
 
 search: $(VENV)/.runtime  ## create .venv, install, run the default search
 	$(BIN)/popnas search
@@ -28,6 +28,10 @@ lint: $(VENV)/.tests
 bench: $(VENV)/.all  ## every figure that the README claims
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
+docs: $(VENV)/.docs  ## the documentation as a site, in build/site; any warning ends it
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
+	@echo "Open build/site/index.html"
+
 $(VENV)/.created: constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
@@ -41,8 +45,12 @@ $(VENV)/.tests: $(VENV)/.created pyproject.toml
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.all: $(VENV)/.created pyproject.toml
-	$(PIP) -e ".[all,dev]"
+	$(PIP) -e ".[all,docs,dev]"
 	@touch $@ $(VENV)/.runtime $(VENV)/.tests
+
+$(VENV)/.docs: $(VENV)/.created pyproject.toml
+	$(PIP) -e ".[docs]"
+	@touch $@ $(VENV)/.runtime
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "draw": ("looking.draw", "Draw a cell as PDF, SVG or DOT."),
     "bench": ("tables.bench", "Tables of trained cells, on which searches are tried in seconds."),
     "predictors": ("tables.predictors", "How well predictors foretell what runs and tables measured."),
-    "config": ("looking.config", "Check a configuration; its JSON Schema."),
+    "config": ("looking.config", "Check a configuration, rewrite an older one; the JSON Schema."),
     "journal": ("looking.journal", "A run's journal as JSON lines."),
     "list": ("looking.list", "Operators, predictors, objectives, tasks, data sets and runs."),
     "doctor": ("looking.doctor", "Versions, device and speed of this machine, for bug reports."),

@@ -4,7 +4,7 @@
 configuration over a run's own. A field is declared once, in `sections.py`, with its default, bounds and
 description: schema, messages and documentation follow from that. Rules between fields are functions in
 `rules.py` (mistakes) and `no_effect.py` (warnings): add one there. `after_search.py` lists what the stages
-after the search do not look at, `leftovers.py` the keys of older versions.
+after the search do not look at, `older/` the keys of older versions and what rewrites them.
 
 Nothing here may import torch or any room above `pareto`: names of operators, tasks and executors are handed
 in as `NameRules`.
@@ -15,6 +15,7 @@ from popnas.config import no_effect as _no_effect  # its rules register themselv
 from popnas.config.declarations import bounds
 from popnas.config.loading import Source, changed, data_path, load, merge, schema, to_text
 from popnas.config.names import EvaluatorFacts, NameRules, TaskFacts
+from popnas.config.older.migrating import Migration, migrated
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.plain import plain
 from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
@@ -41,6 +42,7 @@ __all__ = [
     "EvaluatorFacts",
     "ExecutorConfig",
     "LookaheadConfig",
+    "Migration",
     "NameRules",
     "OptimizerConfig",
     "OptimizerSpec",
@@ -59,6 +61,7 @@ __all__ = [
     "data_path",
     "load",
     "merge",
+    "migrated",
     "parse_optimizer",
     "parse_scheduler",
     "partial_preset_names",

@@ -76,6 +76,15 @@ def data_path(source: Source, *, sets: Sequence[str] = ()) -> str | None:
     return path if isinstance(path, str) and path else None
 
 
+def document_of(source: Source, *, is_whole: bool = True) -> Json:
+    """What a file, a preset or a mapping holds, unchecked, or a partial one. Raises ConfigError: it cannot be
+    read, or is no object."""
+    document = _read(source, is_whole=is_whole)
+    if not isinstance(document.value, dict):
+        raise ConfigError([_no_object(document.value)], document.name)
+    return document.value
+
+
 def merge(
     base: RunConfig, partial: Source, *, sets: Sequence[str] = (), names: NameRules | None = None
 ) -> RunConfig:
@@ -249,8 +258,7 @@ def _merged(base: BaseModel, whole: Json, partial: Json) -> Json:
 
 def _check(document: _Document, problems: list[Problem], names: NameRules | None) -> RunConfig:
     if not isinstance(document.value, dict):
-        what = f"must be an object of sections {{...}}, got {messages.show(document.value)}."
-        raise ConfigError([Problem("", document.value, what)], document.name)
+        raise ConfigError([_no_object(document.value)], document.name)
     _fill_named_defaults(document.value, names)
     config, form_problems = _validate(document)
     malformed = [problem.place for problem in form_problems]
@@ -261,6 +269,10 @@ def _check(document: _Document, problems: list[Problem], names: NameRules | None
     if problems or config is None:
         raise ConfigError(problems, document.name)
     return config
+
+
+def _no_object(value: Any) -> Problem:
+    return Problem("", value, f"must be an object of sections {{...}}, got {messages.show(value)}.")
 
 
 def _fill_named_defaults(document: dict[str, Any], names: NameRules | None) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from popnas.config import jsonc, leftovers
+from popnas.config import jsonc
 from popnas.config.declarations import NOTHING, Declared
+from popnas.config.older import leftovers
 from popnas.config.plain import Foreign
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem, nearest
@@ -66,10 +67,10 @@ def unknown_key(path: Path, value: Any = None) -> Problem:
     there are.
     """
     key = str(path[-1])
-    if (old := leftovers.instead(path, value, _places_with)) is not None:
+    if (old := leftovers.instead(path, value, places_with)) is not None:
         return Problem(place(path), key, f"unknown key '{key}': {old}")
     choices = list(properties(schema_at(path[:-1])))
-    homes = _places_with(key)
+    homes = places_with(key)
     if homes:
         hint = f" It belongs in {' or '.join(home or 'the top level' for home in homes)}."
     else:
@@ -237,7 +238,7 @@ def _choices(node: Declared) -> list[str]:
     return [choice for option in node.alternatives for choice in option.choices]
 
 
-def _places_with(key: str) -> list[str]:
+def places_with(key: str) -> list[str]:
     """Places of the objects that do have this key; "" is the top level."""
     found: list[str] = []
     pending: list[Path] = [()]

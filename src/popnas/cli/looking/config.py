@@ -1,8 +1,9 @@
-"""`popnas config`: validation and the JSON Schema of configurations."""
+"""`popnas config`: validation, migration and the JSON Schema of configurations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,14 +11,16 @@ import click
 from popnas.cli.terminal.options import config_option, json_option, set_option
 from popnas.cli.terminal.output import echo, print_json, warning_line
 from popnas.cli.terminal.usage import with_options
-from popnas.errors import ConfigError
+from popnas.command_lines import as_typed
+from popnas.errors import ConfigError, UserError
 from popnas.printable import quoted
 from popnas.records import Json
+from popnas.storage import storage_errors, write_text
 
 
 @click.group()
 def command() -> None:
-    """Check a configuration; its JSON Schema."""
+    """Check a configuration, rewrite an older one; the JSON Schema."""
 
 
 @command.command()
@@ -54,6 +57,37 @@ def check(source: str, sets: Sequence[str], is_json: bool) -> None:
     for warning in warnings(checked):
         echo(warning_line(warning), err=True)
     echo(f"{quoted(source)}: no mistakes.")
+
+
+@command.command()
+@click.argument("source", metavar="OLD", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "output",
+    metavar="NEW",
+    type=click.Path(path_type=Path),
+    help="The file to write.  [default: standard output]",
+)
+def migrate(source: Path, output: Path | None) -> None:
+    """Rewrite a configuration of an older POPNAS (3.0 to 3.8) in the words of this version.
+
+    OLD, a JSON file, whole or partial, is left as it is. Each change is told; comments are not kept. Check
+    the result with `popnas config check`.
+    """
+    from popnas import config
+
+    if output is not None and output.exists():
+        raise UserError(f"{quoted(output)} exists; give another file with -o, or remove it.")
+    found = config.migrated(source, is_whole=False)
+    for note in found.notes or ("nothing to change.",):
+        echo(note, err=True)
+    text = config.to_text(found.document)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        with storage_errors(output):
+            write_text(output, text)
+        echo(f"Wrote {quoted(output)}. Next: {as_typed('config', 'check', '-j', output)}")
 
 
 def _answer(

@@ -7,13 +7,16 @@ from typing import Any
 
 Homes = Callable[[str], list[str]]
 
+SECTIONS = ("cnn_hp", "architecture_parameters")
+"""Whole sections that were divided among others."""
+
 
 def instead(path: tuple[str | int, ...], value: Any, homes: Homes) -> str | None:
     """What to do about a key of an older version and its value; None for any other key.
 
     `homes` gives the sections that have a key today.
     """
-    if path in (("cnn_hp",), ("architecture_parameters",)):
+    if len(path) == 1 and path[0] in SECTIONS:
         return _section(value if isinstance(value, dict) else {}, homes)
     if path == ("dataset", "resize", "enabled"):
         return _RESIZE_OFF if value is False else _RESIZE_ON

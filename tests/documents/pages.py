@@ -1,0 +1,108 @@
+"""The pages of the documentation as blocks that can be run, and the data that they speak of.
+
+An HTML comment before a block says what the block needs:
+
+- `<!-- data: photos -->` makes data in the page's folder first (`made_data.MAKERS`; "a run in PLACE" is a
+  finished search).
+- `<!-- slow -->` is run with the slow tests only; `<!-- slow, else: a run in PLACE -->` gives the blocks
+  after it such a run where it is not.
+- `<!-- fails: 2 -->` must end with that status, and print the text of the `text` block after it.
+- `<!-- needs: MODULE -->` is run only where that can be imported.
+- `<!-- not run: WHY -->` is looked at only: its commands and options must exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+_COMMENT = re.compile(r"<!-- (data|slow|needs|fails|not run)(?:, else)?:? ?(.*?) -->")
+_FENCE = re.compile(r"(`{3,})(\S*)")
+
+
+@dataclass
+class Block:
+    """A fenced block: `language`, `text`, the `line` it begins in, and what comments before it say."""
+
+    language: str
+    text: str
+    line: int
+    data: tuple[str, ...] = ()
+    is_slow: bool = False
+    instead: str = ""
+    fails: int | None = None
+    needs: str = ""
+    not_run: str = ""
+    output: str = ""
+
+
+def pages() -> list[Path]:
+    """All pages, the README among them."""
+    return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def name_of(path: Path) -> str:
+    """Where a page is, for messages."""
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path) -> list[Block]:
+    """The blocks of a page in order; `text` blocks only as the output of the one before."""
+    found: list[Block] = []
+    notes: dict[str, list[str]] = {}
+    for kind, language, text, line in _pieces(path.read_text(encoding="utf-8").splitlines()):
+        if kind == "comment":
+            notes.setdefault(language, []).append(text)
+        elif language in ("sh", "bash", "python"):
+            found.append(_block(language, text, line, notes))
+            notes = {}
+        elif language == "text":
+            if found and found[-1].fails is not None and not found[-1].output:
+                found[-1].output = text
+            elif "data" in notes:  # a layout that is shown: the data are there from here on
+                found.append(Block("data", "", line, tuple(notes.pop("data"))))
+    return found
+
+
+def _pieces(lines: list[str]) -> Iterator[tuple[str, str, str, int]]:
+    number = 0
+    while number < len(lines):
+        comment = _COMMENT.fullmatch(lines[number].strip())
+        fence = _FENCE.match(lines[number])
+        if comment:
+            yield "comment", comment[1], comment[2], number + 1
+        elif fence:
+            begin = number + 1
+            number = begin
+            while number < len(lines) and not lines[number].startswith(fence[1]):
+                number += 1
+            yield "block", fence[2], "\n".join(lines[begin:number]), begin
+        number += 1
+
+
+def _block(language: str, text: str, line: int, notes: dict[str, list[str]]) -> Block:
+    status = (notes.get("fails") or [""])[0]
+    return Block(
+        language,
+        text,
+        line,
+        tuple(notes.get("data", ())),
+        "slow" in notes,
+        (notes.get("slow") or [""])[0],
+        int(status) if status else None,
+        (notes.get("needs") or [""])[0],
+        (notes.get("not run") or [""])[0],
+    )
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a shell block, one a line: continued lines joined, comments and `sh` syntax left in."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    return [
+        line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]

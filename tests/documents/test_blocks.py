@@ -1,0 +1,164 @@
+"""Every block of the documentation is run, in order, as somebody would type it."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from popnas.cli import main
+
+from . import made_data
+from .pages import Block, blocks, commands, name_of, pages
+
+_SHELL = set("|><&;$`*(")
+_WITH_BLOCKS = [path for path in pages() if blocks(path)]
+
+
+def _ids(path: Path) -> str:
+    return name_of(path)
+
+
+@pytest.fixture(autouse=True)
+def page_folder(tmp_path, monkeypatch, quick_disk):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    return tmp_path
+
+
+def _is_run(block: Block) -> bool:
+    return not block.not_run and not (block.needs and importlib.util.find_spec(block.needs) is None)
+
+
+@pytest.mark.parametrize("path", _WITH_BLOCKS, ids=_ids)
+def test_quick_blocks_of(path, page_folder, capfd):
+    _run_page(path, page_folder, capfd, with_slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("path", [p for p in _WITH_BLOCKS if any(b.is_slow for b in blocks(p))], ids=_ids)
+def test_all_blocks_of(path, page_folder, capfd):
+    _run_page(path, page_folder, capfd, with_slow=True)
+
+
+def _run_page(path: Path, folder: Path, capfd: pytest.CaptureFixture[str], *, with_slow: bool) -> None:
+    names: dict[str, object] = {"__name__": "page"}
+    for block in blocks(path):
+        where = f"{name_of(path)}, line {block.line}"
+        for wanted in block.data:
+            _give(wanted, folder)
+        if block.is_slow and not with_slow:
+            _give(block.instead, folder)
+        elif block.language == "python" and _is_run(block):
+            exec(compile(f"\n{block.text}", where, "exec"), names)
+        elif block.language != "data" and _is_run(block):
+            status, shown = _typed(block.text, folder, capfd)
+            assert status == (block.fails or 0), f"{where}: status {status}\n{shown}"
+            assert " ".join(block.output.split()) in " ".join(shown.split()), f"{where}:\n{shown}"
+
+
+def _give(wanted: str, folder: Path) -> None:
+    if wanted.startswith("a run in "):
+        place = wanted.removeprefix("a run in ")
+        if made_data.is_of_digits(place):
+            made_data.copied(_run_on_digits(), folder / place)
+        else:
+            assert main.run(made_data.run_settings(place)) == 0, wanted
+    elif wanted:
+        made_data.MAKERS[wanted](folder)
+
+
+@cache
+def _run_on_digits() -> Path:
+    """A run that many pages go on with, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="popnas-documents-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    assert main.run(made_data.run_settings(str(folder / "digits"))) == 0
+    return folder / "digits"
+
+
+def _typed(text: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit status and output of a block. Plain commands of popnas are called in this process, which saves the
+    seconds in which torch is imported; whatever else is a shell's."""
+    capfd.readouterr()
+    lines = commands(text)
+    if not all(line.startswith("popnas ") and not _SHELL & set(_unquoted(line)) for line in lines):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+    status = 0
+    for line in lines:
+        status = main.run(shlex.split(line)[1:])
+        if status:
+            break
+    shown = capfd.readouterr()
+    return status, shown.out + shown.err
+
+
+def _unquoted(line: str) -> str:
+    """A line without what stands in quotes."""
+    return "".join(part for index, part in enumerate(line.replace('"', "'").split("'")) if index % 2 == 0)
+
+
+@pytest.mark.parametrize("path", _WITH_BLOCKS, ids=_ids)
+def test_commands_and_options_exist_in(path):
+    for block in blocks(path):
+        if block.language == "python":
+            compile(block.text, name_of(path), "exec")
+        elif block.language != "data":
+            for line in commands(block.text):
+                words = shlex.split(line.partition(" #")[0])
+                if words and Path(words[0]).name == "popnas":
+                    _assert_exists(words[1:], f"{name_of(path)}, line {block.line}: {line}")
+
+
+def _assert_exists(words: list[str], where: str) -> None:
+    command: click.Command = main.cli
+    rest = list(words)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        found = command.get_command(click.Context(command), rest[0])
+        assert found is not None, f"{where}: no command {rest[0]}"
+        command, rest = found, rest[1:]
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    known |= {"-h", "--help", "--version"}
+    # An option's value may begin with a minus, too ("-1"): only words that look like options are looked up.
+    given = [word.partition("=")[0] for word in rest if word.startswith("-") and not word[1:2].isdigit()]
+    assert [word for word in given if word not in known] == [], where
+
+
+def test_the_check_sees_what_does_not_exist():
+    _assert_exists(["config", "check", "-j", "run"], "here")
+    with pytest.raises(AssertionError, match="no command serch"):
+        _assert_exists(["serch"], "here")
+    with pytest.raises(AssertionError, match="here"):
+        _assert_exists(["search", "--nmae", "first"], "here")
+
+
+def test_most_blocks_are_run_and_each_other_says_why():
+    counted = Counter(
+        "not run" if block.not_run else "slow" if block.is_slow else "quick"
+        for path in pages()
+        for block in blocks(path)
+        if block.language != "data"
+    )
+    assert counted["quick"] >= 35
+    assert counted["slow"] >= 8
+    # What installs, listens for ever, or takes an hour. A block more belongs into the first two kinds.
+    assert counted["not run"] <= 20, counted
