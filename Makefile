@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet -c constraints
 # The long tests stand at the end: a worker that has none left takes some of the other's.
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: search test test-all lint bench docs clean
+.PHONY: search test test-all lint bench docs release clean
 
 search: $(VENV)/.runtime  ## create .venv, install, run the default search
 	$(BIN)/popnas search
@@ -32,6 +32,11 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/site; any warning 
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
 	@echo "Open build/site/index.html"
 
+release: $(VENV)/.release  ## wheel and sdist in dist/, the same bytes for the same commit
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+
 $(VENV)/.created: constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
@@ -50,6 +55,10 @@ $(VENV)/.all: $(VENV)/.created pyproject.toml
 
 $(VENV)/.docs: $(VENV)/.created pyproject.toml
 	$(PIP) -e ".[docs]"
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.release: $(VENV)/.created pyproject.toml
+	$(PIP) -e ".[release]"
 	@touch $@ $(VENV)/.runtime
 
 clean:

@@ -20,7 +20,8 @@ extensions = [
     "generated",  # docs/_site/generated.py
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_site"]
+# Sphinx has a page `search` of its own: algorithm.md shows what stands in search.md.
+exclude_patterns = ["_site", "search.md"]
 
 # In docstrings one backtick is code, as in Markdown.
 default_role = "literal"

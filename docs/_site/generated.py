@@ -11,12 +11,14 @@ from typing import Any
 
 import commands
 import fields
+import licences
 import parts
 
 GENERATORS: dict[str, Callable[[], str]] = {
     "fields": fields.markdown,
     "commands": commands.markdown,
     "parts": parts.markdown,
+    "licences": licences.markdown,
 }
 _LINE = re.compile(r"^% generated: (\w+)$", re.MULTILINE)
 

@@ -65,3 +65,21 @@ def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
         text=True,
     )
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.slow
+def test_a_users_mypy_sees_the_types(wheel, tmp_path):
+    """`py.typed` is there and believed: a wrong use is a mistake, and what is returned has a type."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    used = tmp_path / "used.py"
+    used.write_text("import popnas\n\ncell: popnas.Cell = popnas.Cell.parse(3)\nreveal_type(popnas.load)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", "--ignore-missing-imports", str(used)],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert 'incompatible type "int"; expected "str"' in done.stdout, done.stdout + done.stderr
+    assert "LoadedModel" in done.stdout

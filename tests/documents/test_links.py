@@ -69,4 +69,5 @@ def test_every_page_is_reached_from_the_first():
                     found = {*page.parent.glob(f"{line}.md")} - reached
                     reached |= found
                     pending += found
-    assert {path for path in pages() if path.name != "README.md"} == reached
+    included = {ROOT / "docs" / "search.md"}  # algorithm.md shows it
+    assert {path for path in pages() if path.name != "README.md"} - included == reached

@@ -20,7 +20,10 @@ def site():
     """The modules in docs/_site, by name."""
     sys.path.insert(0, str(DOCS / "_site"))
     try:
-        yield {name: importlib.import_module(name) for name in ("fields", "commands", "parts", "field_costs")}
+        yield {
+            name: importlib.import_module(name)
+            for name in ("fields", "commands", "parts", "field_costs", "licences")
+        }
     finally:
         sys.path.remove(str(DOCS / "_site"))
 
@@ -113,3 +116,10 @@ def test_public_names_and_their_public_methods_explain_themselves(name):
     if isinstance(thing, type):
         own = [key for key, value in vars(thing).items() if not key.startswith("_") and callable(value)]
         assert [key for key in own if not (getattr(thing, key).__doc__ or "").strip()] == []
+
+
+def test_the_licence_of_every_dependency_is_stated(site):
+    packages = site["licences"].needed()
+    assert {"numpy", "torch", "pydantic", "click"} <= {each.metadata["Name"].lower() for each in packages}
+    unknown = [each.metadata["Name"] for each in packages if site["licences"].licence(each) == "not stated"]
+    assert unknown == []

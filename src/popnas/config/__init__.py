@@ -4,7 +4,7 @@
 configuration over a run's own. A field is declared once, in `sections.py`, with its default, bounds and
 description: schema, messages and documentation follow from that. Rules between fields are functions in
 `rules.py` (mistakes) and `no_effect.py` (warnings): add one there. `after_search.py` lists what the stages
-after the search do not look at, `older/` the keys of older versions and what rewrites them.
+after the search do not look at, `leftovers.py` the keys of older versions, which `older/` rewrites.
 
 Nothing here may import torch or any room above `pareto`: names of operators, tasks and executors are handed
 in as `NameRules`.

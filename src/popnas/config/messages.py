@@ -13,9 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from popnas.config import jsonc
+from popnas.config import jsonc, leftovers
 from popnas.config.declarations import NOTHING, Declared
-from popnas.config.older import leftovers
 from popnas.config.plain import Foreign
 from popnas.config.run_config import RunConfig
 from popnas.errors import Problem, nearest

@@ -1,3 +1,1 @@
-"""Configurations of older versions of POPNAS: `leftovers` says in words what their keys are called now,
-`migrating` rewrites them.
-"""
+"""Configurations of older versions of POPNAS, rewritten; `config.leftovers` tells of their keys in words."""

@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from popnas.config import messages
+from popnas.config import leftovers, messages
 from popnas.config.loading import Source, document_of
-from popnas.config.older import leftovers
 from popnas.printable import quoted
 from popnas.records import Json, JsonValue
 
