@@ -32,7 +32,7 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/site; any warning 
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
 	@echo "Open build/site/index.html"
 
-release: $(VENV)/.release  ## wheel and sdist in dist/, the same bytes for the same commit
+release: $(VENV)/.release  ## wheel (the same bytes for the same commit) and sdist, in dist/
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
