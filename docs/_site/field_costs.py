@@ -35,6 +35,11 @@ COSTS: dict[str, str] = {
     "search_strategy.random_children": (
         "So many more trainings per step that are not chosen for their worth. For those who study predictors."
     ),
+    "search_strategy.single_block_repeats": (
+        "It saves trainings in step 1, the more the more operators there are; the predictors learn from fewer."
+    ),
+    "search_strategy.growth_share": "It saves trainings in all steps between the first and the last.",
+    "search_strategy.untrained_parents": "No training; predicting and memory grow with the cells predicted.",
     "search_strategy.score_metric": "Nothing; take `f1_score` where classes are very unequal.",
     "search_strategy.additional_pareto_objectives": (
         "Each makes the front larger and the step fuller, up to `max_children`. `inference_time` adds a "
