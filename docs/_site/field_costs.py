@@ -11,11 +11,11 @@ COSTS: dict[str, str] = {
         "its cells are the largest. Start with 3, take 5 when there is time."
     ),
     "search_space.lookback_depth": (
-        "Single-block cells grow with its square, and all of them are trained. 2 is usual; 1 makes small "
+        "Single-block cells grow with its square, and all are trained by default. 2 is usual; 1 makes small "
         "searches much shorter."
     ),
     "search_space.operators": (
-        "Single-block cells grow with the square of their number, and all of them are trained: `popnas "
+        "Single-block cells grow with the square of their number, and all are trained by default: `popnas "
         "plan` tells how many. Leave out what you cannot deploy."
     ),
     "search_strategy.max_children": (
@@ -36,7 +36,7 @@ COSTS: dict[str, str] = {
         "So many more trainings per step that are not chosen for their worth. For those who study predictors."
     ),
     "search_strategy.single_block_repeats": (
-        "It saves trainings in step 1, the more the more operators there are; the predictors learn from fewer."
+        "It saves trainings in step 1, most where operators are many; predictors learn from fewer."
     ),
     "search_strategy.growth_share": "It saves trainings in all steps between the first and the last.",
     "search_strategy.untrained_parents": "No training; predicting and memory grow with the cells predicted.",
