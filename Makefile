@@ -50,7 +50,7 @@ $(VENV)/.tests: $(VENV)/.created pyproject.toml
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.all: $(VENV)/.created pyproject.toml
-	$(PIP) -e ".[all,docs,dev]"
+	$(PIP) -e ".[all,docs,dev]" mlflow  # its server, for the test against a real one
 	@touch $@ $(VENV)/.runtime $(VENV)/.tests
 
 $(VENV)/.docs: $(VENV)/.created pyproject.toml

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Nothing is sent anywhere: libraries that would (ONNX Runtime, the Hugging Face hub) read these when they are
-# imported, in this process and in those that it starts. Whoever has set them keeps what he set.
-for _variable in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+# Nothing is sent anywhere: libraries that would (ONNX Runtime, the Hugging Face hub, MLflow) read these when
+# they are imported, in this process and in those that it starts. Whoever has set them keeps what he set.
+_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+for _variable in _TELEMETRY:
     os.environ.setdefault(_variable, "1")
 
 # Where each public name lives.

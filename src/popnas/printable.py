@@ -68,3 +68,19 @@ def counted(number: int, noun: str) -> str:
 def printable_json(document: str) -> str:
     """A JSON document with harmful characters escaped as JSON does it: its values are the same."""
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
+_USER_OF_URL = re.compile(r"(?<=://)[^/\s@]+@")
+_SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")
+_SHORTEST_SECRET = 6
+
+
+def without_secrets(text: str) -> str:
+    """`text` with stars for users and passwords in addresses, and for values of variables of the environment
+    that are named as secrets are."""
+    text = _USER_OF_URL.sub("***@", text)
+    for name, value in os.environ.items():
+        is_secret = name.upper().endswith(_SECRET_NAMES)
+        if is_secret and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
+    return text

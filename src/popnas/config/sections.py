@@ -512,7 +512,8 @@ class OthersConfig(Section):
         NullMeans(("tensorboard",)),
     ] = Field(
         default=("tensorboard",),
-        description="Where the figures of trainings go while they run, by name; [] = nowhere.",
+        description="Where figures of the run and its trainings go while they run, by name, several at once: "
+        "tensorboard (files), mlflow, neptune (servers; see docs/trackers.md), a plug-in's; [] = nowhere.",
     )
     evaluator: Annotated[Text, Field(json_schema_extra=named_by("evaluators"))] = Field(
         default="training",

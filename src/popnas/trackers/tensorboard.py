@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from popnas.trackers._base import REGISTRY, Scope, Tracker
+from popnas.trackers._tracker import REGISTRY, Scope, Tracker
 
 _FLUSH_SECONDS = 10.0
 """A flush waits for the disk: rarely enough to cost nothing, often enough to watch a long training."""

@@ -99,7 +99,8 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
     volatile["validation_seconds"] = sum(
         epoch.validation_seconds for result in folds for epoch in result.epochs
     )
-    return replace(figures, missing_views=missing, volatile=volatile)
+    epochs = candidate_files.epochs_for_run(context, folds)
+    return replace(figures, missing_views=missing, volatile=volatile, epochs=epochs)
 
 
 def trained(

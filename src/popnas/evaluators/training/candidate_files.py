@@ -21,7 +21,7 @@ from popnas.report.views import Views
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
 from popnas.storage import write_bytes, write_text
-from popnas.trackers import Scope, Trackers, epoch_figures
+from popnas.trackers import Scope, Trackers, epoch_figures, local
 from popnas.training import TrainingResult
 
 
@@ -60,13 +60,13 @@ def write(
     views = Views()
     for number, result in enumerate(folds):
         scope = Scope("training", folder, f"fold_{number}" if len(folds) > 1 else "")
-        with Trackers(context.config.others.trackers, scope) as trackers:
+        with Trackers(local(context.config.others.trackers), scope) as trackers:
             trackers.params({"cell": job.cell, "seed": job.seed, "step": job.step, "index": job.index})
             for epoch, record in enumerate(result.epochs, start=1):
                 trackers.metrics(epoch_figures(record), epoch)
             trackers.status("completed")
         for name, failure in trackers.failures.items():
-            views.lost(f"the log of {name} of {quoted(folder)}", failure)
+            views.lost(f"some of the log of {name} of {quoted(folder)}", failure)
     with views.view(str(folder / "summary.txt")):
         write_text(folder / "summary.txt", _summary(network))
     with views.view(str(folder / "partitions.txt")):
@@ -92,6 +92,19 @@ def write(
             folder, replace(described, run=context.run, stage="search", validation_metrics=metrics)
         )
     return views.missing
+
+
+def epochs_for_run(context: CandidateContext, folds: list[TrainingResult]) -> tuple[dict[str, float], ...]:
+    """The figures of each epoch, where a tracker of the run is to be told; those of later folds say so."""
+    names = context.config.others.trackers
+    if len(local(names)) == len(names):
+        return ()
+    epochs: list[dict[str, float]] = [{} for _ in folds[0].epochs]
+    for number, result in enumerate(folds):
+        before = f"fold_{number}/" if number else ""
+        for epoch, record in zip(epochs, result.epochs, strict=False):
+            epoch.update({f"{before}{name}": value for name, value in epoch_figures(record).items()})
+    return tuple(epochs)
 
 
 def _export(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from popnas import executors, tasks
+from popnas import executors, tasks, trackers
 from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
@@ -102,6 +102,7 @@ def train(
         run_data.check_same(folder, place)
     found = _choose(folder, base, network.cell)
     config = requests.stage_config(base, requests.training_partial(base, partial), changes)
+    trackers.check(config.others.trackers)
     ignored = after_search.warnings(base, config, FINAL)
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from popnas import config as configurations
-from popnas import executors, tasks
+from popnas import executors, tasks, trackers
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import ExecutorConfig, RunConfig, Source
@@ -149,6 +149,7 @@ def select(
     path = requests.stage_folder(folder.model_selection, name)
     partial = requests.selection_partial(base, partial)
     config = _on_this_disk(requests.stage_config(base, partial, changes), tell)
+    trackers.check(config.others.trackers)
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
     given = None if cells.cell is None else requests.given_cell(cells.cell, base)

@@ -237,7 +237,8 @@ class _ModelTraining:
         is_untrained_kept = not self.is_final and not isinstance(network, FittedNetwork)
         if is_untrained_kept and not self.folder.untrained_onnx.is_file():
             self._export(network, self.folder.untrained_onnx)
-        scope = Scope("training", self.folder.path)
+        run = identity.enclosing(self.folder.path)
+        scope = Scope("training", self.folder.path, run=self.run_id, name="" if run is None else run.name)
         with Trackers(self.job.config.others.trackers, scope) as self.trackers:
             self.trackers.params({"cell": self.cell.key, "seed": self.job.seed, "stage": self.job.stage})
             for number, record in enumerate(self.records, start=1):
@@ -350,7 +351,7 @@ class _ModelTraining:
         self.trackers.status(self.stopped or "completed")
         self.trackers.close()
         for name, failure in self.trackers.failures.items():
-            self.views.lost(f"the log of {name} of {quoted(self.folder.path)}", failure)
+            self.views.lost(f"some of the log of {name} of {quoted(self.folder.path)}", failure)
 
     # --- what is on disk
     # ---------------------------------------------------------------------------------------

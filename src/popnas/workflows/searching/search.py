@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from popnas import evaluators, executors
+from popnas import evaluators, executors, trackers
 from popnas.cells import Cell
 from popnas.config import Source
 from popnas.errors import PopnasError, UserError
@@ -48,7 +48,7 @@ from popnas.runs.folder import (
 from popnas.runs.stored import progress
 from popnas.storage import remove_temporary, storage_errors
 from popnas.strategy import Proposal
-from popnas.trackers import Scope, Trackers
+from popnas.trackers import Network, Scope, Trackers
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
@@ -100,6 +100,7 @@ def search(
     check_place_of_run(logs, name)  # loading torch and data takes seconds
     evaluator = evaluators.create(run_config)
     surrogates.check_libraries(evaluator)
+    trackers.check(run_config.others.trackers)
     for warning in [*unused(run_config), *evaluator.told]:
         tell(Warned(warning))
     for warning in evaluator.check():
@@ -133,6 +134,7 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), tell: Listen = nobody)
     place = run_data.new_place(sets)
     if place is not None:
         run_data.check_same(folder, place)
+    trackers.check(run_config.others.trackers)
     evaluator = evaluators.create(run_config, folder.path)
     return _locked_search(folder, evaluator, tell, place)
 
@@ -177,23 +179,34 @@ class _Search:
             self._compare_data()
             for place in (self.folder.restore, self.folder.best_model, self.folder.path / artifacts.WEIGHTS):
                 remove_temporary(place)  # until it ends only a search writes there, and this one has the lock
-            with self.folder.journal, self._executor() as executor, self._trackers() as self.trackers:
-                reason = self._search(executor)
-                self.missing_views.tell_counts()
-                if reason != "max_hours" and self.config.others.confirm and not self._confirm(executor):
-                    reason = "max_hours"
-                best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
-                self._append("run_finished", {"reason": reason})
+            with self._trackers() as self.trackers:
+                with self.folder.journal, self._executor() as executor:
+                    reason = self._finish(executor)
+                self._write_views(made)
                 self.trackers.artifact(self.folder.path)
                 self.trackers.status(reason)
             for name, failure in self.trackers.failures.items():
-                made.lost(f"the log of {name} of {quoted(self.folder.path)}", failure)
-        elif best_model.is_missing(self.folder, self.state, self.evaluator):
+                made.lost(f"some of the log of {name} of {quoted(self.folder.path)}", failure)
+            return self._result()
+        if best_model.is_missing(self.folder, self.state, self.evaluator):
             with self._executor() as executor:
                 best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
+        self._write_views(made)
+        return self._result()
+
+    def _finish(self, executor: Executor) -> str:
+        """All that is trained; returns why the search ended."""
+        reason = self._search(executor)
+        self.missing_views.tell_counts()
+        if reason != "max_hours" and self.config.others.confirm and not self._confirm(executor):
+            reason = "max_hours"
+        best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
+        self._append("run_finished", {"reason": reason})
+        return reason
+
+    def _write_views(self, made: Views) -> None:
         stacked = self.evaluator.cells_stacked
         finish.views(self.folder, self.state, stacked, self.space, self.tell, made)
-        return self._result()
 
     def _confirm(self, executor: Executor) -> bool:
         """False if the time was up before all were confirmed."""
@@ -302,7 +315,7 @@ class _Search:
         place = RunFolder(run).candidate(proposed.step, proposed.index)
         self.missing_views.lost(place, measured.missing_views)
         self.steps.record(evaluation)
-        self.trackers.metrics(self._figures(evaluation), len(self.state.evaluations))
+        self._track(self.trackers, evaluation, len(self.state.evaluations), measured.epochs)
         self.clock.record(evaluation)
         finish.keep_only_best_weights(self.folder, self.state)
         return evaluation
@@ -338,11 +351,28 @@ class _Search:
 
     def _trackers(self) -> Trackers:
         """Of the run; candidates that were evaluated before an interruption are told again."""
-        trackers = Trackers(self.config.others.trackers, Scope("run", self.folder.path))
-        trackers.params(self.config.to_json())
+        path = self.folder.path
+        scope = Scope("run", path, run=identity.of(path), name=self.folder.name)
+        opened = Trackers(self.config.others.trackers, scope)
+        opened.params(self.config.to_json())
         for number, evaluation in enumerate(self.state.evaluations, start=1):
-            trackers.metrics(self._figures(evaluation), number)
-        return trackers
+            self._track(opened, evaluation, number)
+        return opened
+
+    def _track(
+        self,
+        opened: Trackers,
+        evaluation: Evaluation,
+        number: int,
+        epochs: Sequence[dict[str, float]] = (),
+    ) -> None:
+        figures = self._figures(evaluation)
+        opened.metrics(figures, number)
+        step, index = evaluation.step, evaluation.index
+        params = {"cell": evaluation.cell, "step": step, "index": index, "seed": evaluation.seed}
+        status = evaluation.error_kind or "completed"
+        folder = self.folder.candidate(step, index)
+        opened.network(Network(f"B{step}/{index}", params, figures, epochs, status, folder))
 
     def _figures(self, evaluation: Evaluation) -> dict[str, float]:
         """What trackers are told of a candidate: its objectives, as far as it has them."""

@@ -1,0 +1,152 @@
+"""One tracker behind a thread of its own: whoever tells it something never waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from popnas import files
+from popnas.printable import counted, without_secrets
+from popnas.trackers._tracker import Tracker, UnreachableError
+
+_LOG = logging.getLogger(__name__)
+
+MOST_WAITING = 10_000
+"""So many messages wait for a tracker; what comes after them is dropped, and counted."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_PATIENCE_SECONDS = 10.0
+"""At the end a tracker is waited for as long as a message of it gets done at least so often,"""
+_LONGEST_WAIT = 60.0
+"""and at most so long in all."""
+
+T = TypeVar("T")
+Message = Callable[[Tracker], None]
+
+
+class Line:
+    """Hands messages to a tracker in their order, in a thread.
+
+    A message that does not get through (UnreachableError) is tried again, at growing intervals; whatever else
+    a tracker raises ends its log. `failure`: why its log ended early or is not whole, in words; None: it is.
+    """
+
+    def __init__(self, name: str, place: str, make: Callable[[], Tracker]) -> None:
+        self.failure: str | None = None
+        self._name, self._place, self._make = name, place, make
+        self._changed = threading.Condition()
+        self._waiting: deque[Message] = deque()
+        self._num_told = self._num_dropped = self._num_in_hand = 0
+        self._is_closing = self._is_over = self._has_warned = False
+        self._reason = "it is too slow"
+        self._moved = time.monotonic()
+        self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
+        self._thread.start()
+
+    def tell(self, message: Message) -> None:
+        """Put a message behind those that wait, if there is room."""
+        with self._changed:
+            if self._is_over or self._is_closing:
+                return
+            self._num_told += 1
+            if len(self._waiting) >= MOST_WAITING:
+                self._num_dropped += 1
+                return
+            self._waiting.append(message)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Wait until all is told and the tracker closed, or it takes too long; safe to call twice."""
+        with self._changed:
+            if self._is_closing:
+                return
+            self._is_closing = True
+            self._moved = began = time.monotonic()
+            self._changed.notify()
+        while self._thread.is_alive():
+            self._thread.join(0.05)
+            now = time.monotonic()
+            if now - self._moved > _PATIENCE_SECONDS or now - began > _LONGEST_WAIT:
+                break
+        with self._changed:
+            if self._thread.is_alive():  # left behind, in the middle of a message; a daemon keeps nobody
+                self._num_dropped += len(self._waiting) + self._num_in_hand
+                self._waiting.clear()
+                self._is_over = True
+            if self._num_dropped and self.failure is None:
+                lost = f"{self._num_dropped:,} of {counted(self._num_told, 'message')}"
+                self.failure = f"{self._reason}; {lost} did not get into it"
+
+    # --- in the thread ---
+
+    def _work(self) -> None:
+        tracker = None
+        try:
+            tracker = self._tried(self._make)
+            while (message := self._next()) is not None:
+                self._tried(partial(message, tracker))
+            if not self._is_over:
+                tracker.close()
+        except UnreachableError:  # it is to end, and the rest did not get through
+            with self._changed:
+                self._num_dropped += len(self._waiting) + self._num_in_hand
+        except Exception as error:  # trackers come from elsewhere, too
+            self._end(error)
+        else:
+            return
+        with self._changed:
+            self._is_over = True
+            self._waiting.clear()
+        # Closed for what it holds; what it says then is of no interest.
+        if tracker is not None:
+            with contextlib.suppress(Exception):
+                tracker.close()
+
+    def _next(self) -> Message | None:
+        with self._changed:
+            self._moved, self._num_in_hand = time.monotonic(), 0
+            while not self._waiting:
+                if self._is_closing:
+                    return None
+                self._changed.wait()
+            self._num_in_hand = 1
+            return self._waiting.popleft()
+
+    def _tried(self, action: Callable[[], T]) -> T:
+        """Do it until it gets through; at the end of all once more."""
+        pause, is_last = _FIRST_PAUSE, False
+        while True:
+            try:
+                return action()
+            except UnreachableError as error:
+                self._warn_once(error)
+                if is_last or self._is_over:
+                    raise
+            with self._changed:
+                is_last = self._changed.wait_for(lambda: self._is_closing, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _warn_once(self, error: Exception) -> None:
+        self._reason = words(error)
+        if not self._has_warned:
+            self._has_warned = True
+            text = "%s of %s does not get through and is tried again, nothing waits for it: %s"
+            _LOG.warning(text, self._name, self._place, self._reason)
+
+    def _end(self, error: Exception) -> None:
+        with self._changed:
+            self.failure = words(error)
+        _LOG.warning("%s of %s ends here: %s", self._name, self._place, self.failure)
+
+
+def words(error: Exception) -> str:
+    """An error on one line, without what is secret."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return files.reason(error)
+    text = str(error) if isinstance(error, UnreachableError) else f"{type(error).__name__}: {error}"
+    return without_secrets(" ".join(text.split()))
