@@ -2,7 +2,7 @@
 
 - `jobs/`      commands that work and leave files: search, plan, select, train, e2e, evaluate, export, latency
 - `data/`      commands about data: init, dataset
-- `looking/`   commands that are called for what they show: report, pick, describe, draw, config, journal, ...
+- `looking/`   commands that are called for what they show: report, watch, pick, describe, draw, config, ...
 - `tables/`    commands about tables of trained cells: bench
 - `terminal/`  what all share: progress bars, tables, wrapped text, signals, options, mistakes in words
 

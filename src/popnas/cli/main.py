@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("data.init", "Look at data and write a commented configuration for it."),
     "dataset": ("data.dataset", "Look at data, build segmentation data, show predicted masks."),
     "report": ("looking.report", "Figures, tables and the HTML report of one or more runs."),
+    "watch": ("looking.watch", "How far a run is that another process works on."),
     "pick": ("looking.pick", "The cell of a run's front that fits your limits."),
     "describe": ("looking.describe", "What cells cost and look like, without training."),
     "draw": ("looking.draw", "Draw a cell as PDF, SVG or DOT."),

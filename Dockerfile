@@ -1,0 +1,43 @@
+# syntax=docker/dockerfile:1
+# The run server and the command line of popnas, for CPUs:
+#   docker build -t popnas .
+# and for NVIDIA cards (run with --gpus all):
+#   docker build -t popnas:cuda --build-arg BASE=nvidia/cuda:12.8.1-runtime-ubuntu24.04 --build-arg TORCH=cu128 .
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS python
+ENV DEBIAN_FRONTEND=noninteractive PYTHONUNBUFFERED=1
+# Debian's and Ubuntu's own Python; which one comes with the base, and the base is pinned.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+
+FROM python AS build
+ARG TORCH=cpu
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python3 -m venv /opt/popnas
+WORKDIR /build
+COPY constraints.txt ./
+# Pinned by the constraints; a layer of its own, since it is large and changes rarely.
+RUN /opt/popnas/bin/pip install -c constraints.txt torch --index-url "https://download.pytorch.org/whl/${TORCH}"
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN /opt/popnas/bin/pip install -c constraints.txt ".[server,timeseries,mlflow]"
+
+FROM python AS popnas
+COPY --from=build /opt/popnas /opt/popnas
+RUN groupadd --gid 10001 popnas \
+    && useradd --create-home --uid 10001 --gid 10001 popnas \
+    && install -d -o popnas -g popnas /runs /data
+ENV PATH=/opt/popnas/bin:${PATH}
+USER 10001:10001
+WORKDIR /runs
+VOLUME /runs
+EXPOSE 8321
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD \
+    ["python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8321/api/health', timeout=4)"]
+# Another address than loopback needs a token of your own: POPNAS_SERVER_TOKEN.
+ENTRYPOINT ["popnas"]
+CMD ["serve", "/runs", "--host", "0.0.0.0", "--data", "/data", "--reached-as", "localhost", \
+    "--reached-as", "127.0.0.1"]
