@@ -8,7 +8,7 @@ from popnas import search
 from popnas.errors import UserError
 from popnas.events import Warned
 from popnas.runs import RunFolder
-from popnas.trackers import REGISTRY, Network, Scope, Tracker, Trackers
+from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Tracker, Trackers
 
 
 def works_here(name: str) -> bool:
@@ -58,7 +58,7 @@ def register(monkeypatch):
 def tell_all(trackers: Trackers, path) -> None:
     trackers.params({"cell": "[]", "nested": {"a": [1, None]}})
     trackers.metrics({"loss": 1.0, "validation/accuracy": float("nan")}, 1)
-    trackers.network(Network("B1/0", {"cell": "[]"}, {"score": 0.5}, [{"loss": 1.0}], folder=path))
+    trackers.network(TrackedNetwork("B1/0", {"cell": "[]"}, {"score": 0.5}, [{"loss": 1.0}], folder=path))
     trackers.artifact(path)
     trackers.status("completed")
 

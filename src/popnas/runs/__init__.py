@@ -1,5 +1,6 @@
 """The run folder: what a search has done so far, so that it can be resumed, shown and compared.
 
+`watched` is a run as another process sees it.
 `folder` (paths, creation), `lock`, `journal` (append-only, the truth), `identity` (which run a file is of),
 `stored` (what stages leave there for later ones), `artifacts` (the files that workers hand over),
 `validation` (what an event may say), `state` and `replaying` (of the journal), `repair` (the good part of a

@@ -14,7 +14,7 @@ from popnas.runs.stored.progress import HowFar
 
 
 @dataclass(frozen=True)
-class Seen(Record):
+class RunSeen(Record):
     """What is to be seen of a run at a moment.
 
     `words`: "finished", "stopped" or what goes on; `is_finished`: the search has all that it was to have;
@@ -49,12 +49,12 @@ class Watched:
     def __init__(self, path: Path | str) -> None:
         self.folder = RunFolder.open(path)
 
-    def look(self) -> Seen:
+    def look(self) -> RunSeen:
         """What is to be seen now."""
         state, note = self.folder.state(), self._note()
         is_running = holder(self.folder.lock().path) is not None
         told = "running" if is_running else "finished" if state.is_finished else "stopped"
-        seen = Seen(
+        seen = RunSeen(
             words=told,
             is_running=is_running,
             is_finished=state.is_finished,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from popnas.trackers._line import Line, Message
-from popnas.trackers._tracker import REGISTRY, Network, Scope, Tracker
+from popnas.records import Json
+from popnas.trackers._thread import Message, TrackerThread
+from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker
 
 
 def check(names: Sequence[str]) -> None:
@@ -35,14 +35,16 @@ class Trackers:
 
     def __init__(self, names: Sequence[str], scope: Scope) -> None:
         self.scope = scope
-        self._lines = {name: Line(name, str(scope.folder), partial(_made, name, scope)) for name in names}
+        self._lines = {
+            name: TrackerThread(name, str(scope.folder), partial(_made, name, scope)) for name in names
+        }
 
     @property
     def failures(self) -> dict[str, str]:
         """See the class."""
         return {name: line.failure for name, line in self._lines.items() if line.failure is not None}
 
-    def params(self, values: Mapping[str, Any]) -> None:
+    def params(self, values: Json) -> None:
         """See `Tracker`."""
         self._each(lambda tracker: tracker.params(values))
 
@@ -50,7 +52,7 @@ class Trackers:
         """See `Tracker`."""
         self._each(lambda tracker: tracker.metrics(values, step))
 
-    def network(self, network: Network) -> None:
+    def network(self, network: TrackedNetwork) -> None:
         """See `Tracker`."""
         self._each(lambda tracker: tracker.network(network))
 

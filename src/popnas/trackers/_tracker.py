@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from popnas.errors import PopnasError
+from popnas.records import Json
 from popnas.registry import Registry
 
 
@@ -32,7 +33,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Network:
+class TrackedNetwork:
     """A network of a run whose training is over.
 
     Attributes:
@@ -45,7 +46,7 @@ class Network:
     """
 
     name: str
-    params: Mapping[str, Any]
+    params: Json
     figures: Mapping[str, float]
     epochs: Sequence[Mapping[str, float]] = ()
     status: str = "completed"
@@ -76,14 +77,14 @@ class Tracker(ABC):
             UserError: a package or a setting of the environment is missing.
         """
 
-    def params(self, values: Mapping[str, Any]) -> None:  # noqa: B027 - see the class
+    def params(self, values: Json) -> None:  # noqa: B027 - see the class
         """Settings, JSON values by name: once, at the beginning."""
 
     @abstractmethod
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Figures by name ("validation/accuracy") of an epoch or (run) of a candidate, counted from 1."""
 
-    def network(self, network: Network) -> None:  # noqa: B027 - see the class
+    def network(self, network: TrackedNetwork) -> None:  # noqa: B027 - see the class
         """A network of the search is done (run)."""
 
     def artifact(self, path: Path) -> None:  # noqa: B027 - see the class

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from popnas.errors import MissingExtraError, UserError
-from popnas.trackers._tracker import REGISTRY, Network, Scope, Tracker, UnreachableError
+from popnas.records import Json
+from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker, UnreachableError
 
 _ADDRESS = "MLFLOW_TRACKING_URI"
 _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
@@ -71,7 +72,7 @@ class MlflowTracker(Tracker):
                 f"(export {_ADDRESS}=http://127.0.0.1:5000, where `mlflow server` runs). Or leave it out."
             )
 
-    def params(self, values: Mapping[str, Any]) -> None:
+    def params(self, values: Json) -> None:
         """See `Tracker`."""
         with _reaching():
             self._log_params(self._id, values)
@@ -81,7 +82,7 @@ class MlflowTracker(Tracker):
         with _reaching():
             self._log_metrics(self._id, [(values, step)])
 
-    def network(self, network: Network) -> None:
+    def network(self, network: TrackedNetwork) -> None:
         """A nested run, unless an earlier attempt has made it whole."""
         with _reaching():
             if self._networks is None:  # at first, and when a request may have got through or not
@@ -167,7 +168,7 @@ class MlflowTracker(Tracker):
                 found[name] = run.info.run_id if run.info.status == "RUNNING" else ""
         return found
 
-    def _tell_network(self, network: Network, run: str | None) -> None:
+    def _tell_network(self, network: TrackedNetwork, run: str | None) -> None:
         tags = {_KIND: "network", _PARENT: self._id, _RUN: self.scope.run or "", _NETWORK: network.name}
         run = run or self._create(network.name, tags)
         self._log_params(run, network.params)
@@ -180,7 +181,7 @@ class MlflowTracker(Tracker):
         self._client.set_tag(run, "popnas.status", network.status)
         self._client.set_terminated(run, "FINISHED" if network.status == "completed" else "FAILED")
 
-    def _log_params(self, run: str, values: Mapping[str, Any]) -> None:
+    def _log_params(self, run: str, values: Json) -> None:
         from mlflow.entities import Param
 
         # What an earlier attempt has told, with other limits perhaps, cannot be told otherwise.
@@ -242,12 +243,13 @@ def _write_model(onnx_file: Path, folder: Path) -> None:
         "mlflow_version": VERSION,
         "utc_time_created": str(datetime.now(UTC).replace(tzinfo=None)),
     }
-    environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     needed = [f"{name}=={version(name)}" for name in ("onnx", "onnxruntime", "numpy")]
+    needed.insert(0, f"mlflow=={VERSION}")
+    environment = {"python": python, "build_dependencies": ["pip"], "dependencies": needed}
     # JSON is YAML.
     (folder / "MLmodel").write_text(json.dumps(model, indent=2))
     (folder / "python_env.yaml").write_text(json.dumps(environment))
-    (folder / "requirements.txt").write_text("\n".join([f"mlflow=={VERSION}", *needed, ""]))
+    (folder / "requirements.txt").write_text("\n".join([*needed, ""]))
 
 
 class _reaching:  # noqa: N801 - a block, not a thing
@@ -279,7 +281,7 @@ def _once(make: Callable[[], object]) -> None:
             raise
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def _flat(values: Json, before: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{name}.")

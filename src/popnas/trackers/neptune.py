@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from popnas.errors import UserError
-from popnas.trackers._tracker import REGISTRY, Network, Scope, Tracker
+from popnas.records import Json
+from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker
 
 _TOKEN, _WORKSPACE, _PROJECT = "NEPTUNE_API_TOKEN", "NEPTUNE_WORKSPACE", "NEPTUNE_PROJECT"
 _CALL_IT = "Leave 'neptune' out of others.trackers, or"
@@ -59,7 +60,7 @@ class NeptuneTracker(Tracker):
             if not os.environ.get(name):
                 raise UserError(f"others.trackers has 'neptune', and {name} is not set. {_CALL_IT} set it.")
 
-    def params(self, values: Mapping[str, Any]) -> None:
+    def params(self, values: Json) -> None:
         """See `Tracker`."""
         self._run[f"{self._place}parameters"] = json.dumps(dict(values))
 
@@ -67,7 +68,7 @@ class NeptuneTracker(Tracker):
         """See `Tracker`."""
         self._append(self._place, values, step)
 
-    def network(self, network: Network) -> None:
+    def network(self, network: TrackedNetwork) -> None:
         """See `Tracker`."""
         place = f"networks/{network.name}/"
         self._run[f"{place}parameters"] = json.dumps(dict(network.params))

@@ -18,7 +18,7 @@ import pytest
 from popnas import search
 from popnas.errors import MissingExtraError, UserError
 from popnas.events import Warned
-from popnas.trackers import REGISTRY, Network, Scope, Trackers, _line
+from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Trackers, _thread
 
 DOCUMENT: dict[str, Any] = {
     "search_space": {"blocks": 1, "lookback_depth": 1, "operators": ["identity", "1x1 conv"]},
@@ -85,7 +85,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @needs_server
 @pytest.mark.filterwarnings("default")
 def test_a_search_is_whole_there_and_once(server: str, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_line, "_PATIENCE_SECONDS", 60.0)  # a busy machine is no slow server
+    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 60.0)  # a busy machine is no slow server
     from mlflow import MlflowClient
 
     told: list[Any] = []
@@ -126,7 +126,9 @@ def test_a_search_is_whole_there_and_once(server: str, tmp_path: Path, monkeypat
     with Trackers(["mlflow"], scope) as again:
         for item in evaluations:
             again.network(
-                Network(f"B{item.step}/{item.index}", {"cell": item.cell}, {"score": item.score or 0.0})
+                TrackedNetwork(
+                    f"B{item.step}/{item.index}", {"cell": item.cell}, {"score": item.score or 0.0}
+                )
             )
         again.artifact(folder)
         again.status("completed")

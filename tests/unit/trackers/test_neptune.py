@@ -7,13 +7,13 @@ from importlib.util import find_spec
 import pytest
 
 from popnas.errors import UserError
-from popnas.trackers import REGISTRY, Network, Scope, Trackers, _line, check
+from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Trackers, _thread, check
 
 
 @pytest.mark.skipif(find_spec("neptune") is None, reason="needs neptune")
 @pytest.mark.filterwarnings("default")
 def test_offline(monkeypatch, tmp_path):
-    monkeypatch.setattr(_line, "_PATIENCE_SECONDS", 60.0)  # importing it takes long on a busy machine
+    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 60.0)  # importing it takes long on a busy machine
     monkeypatch.chdir(tmp_path)
     for name, value in {"API_TOKEN": "ANONYMOUS", "WORKSPACE": "mine", "MODE": "offline"}.items():
         monkeypatch.setenv(f"NEPTUNE_{name}", value)
@@ -21,7 +21,9 @@ def test_offline(monkeypatch, tmp_path):
     with Trackers(["neptune"], Scope("run", tmp_path, run="r", name="first")) as trackers:
         trackers.params({"a": {"b": 1}})
         trackers.metrics({"score": 0.5}, 1)
-        trackers.network(Network("B1/0", {"cell": "[]"}, {"score": 0.5}, [{"validation/accuracy": 0.25}]))
+        trackers.network(
+            TrackedNetwork("B1/0", {"cell": "[]"}, {"score": 0.5}, [{"validation/accuracy": 0.25}])
+        )
         trackers.artifact(tmp_path)
         trackers.status("completed")
     assert trackers.failures == {}

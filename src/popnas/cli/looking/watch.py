@@ -15,7 +15,7 @@ from popnas.cli.terminal.output import echo, print_json_line
 from popnas.printable import counted, quoted
 
 if TYPE_CHECKING:
-    from popnas.runs.watched import Seen
+    from popnas.runs.watched import RunSeen
 
 _POLL_SECONDS = 1.0
 
@@ -43,7 +43,7 @@ def command(run: Path, is_once: bool, is_json: bool) -> None:
     echo(_ended(watched.look(), run))
 
 
-def _seen(look: object, *, is_once: bool) -> Iterator[Seen]:
+def _seen(look: object, *, is_once: bool) -> Iterator[RunSeen]:
     """What there is to see now and whenever that changes, until nothing works on the run any more."""
     assert callable(look)
     last = None
@@ -57,7 +57,7 @@ def _seen(look: object, *, is_once: bool) -> Iterator[Seen]:
         time.sleep(_POLL_SECONDS)
 
 
-def _draw(shown: Iterator[Seen], stack: ExitStack) -> None:
+def _draw(shown: Iterator[RunSeen], stack: ExitStack) -> None:
     from popnas.cli.terminal.bar import bar_on, error_console, is_drawn, say
 
     console = error_console()
@@ -77,7 +77,7 @@ def _draw(shown: Iterator[Seen], stack: ExitStack) -> None:
         phase, num_told = seen.phase, seen.num_networks
 
 
-def _notes(seen: Seen) -> list[str]:
+def _notes(seen: RunSeen) -> list[str]:
     from popnas.cli.terminal.progress import duration
 
     best = "" if seen.best_score is None else f"best {seen.best_score:.4f}"
@@ -91,7 +91,7 @@ def _notes(seen: Seen) -> list[str]:
     return [best, counted(seen.num_networks, "network"), *epochs, *left]
 
 
-def _ended(seen: Seen, run: Path) -> str:
+def _ended(seen: RunSeen, run: Path) -> str:
     from popnas.command_lines import as_typed
 
     best = "" if seen.best_score is None else f", best {seen.best_score:.4f}"

@@ -48,7 +48,7 @@ from popnas.runs.folder import (
 from popnas.runs.stored import progress
 from popnas.storage import remove_temporary, storage_errors
 from popnas.strategy import Proposal
-from popnas.trackers import Network, Scope, Trackers
+from popnas.trackers import Scope, TrackedNetwork, Trackers
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
@@ -369,10 +369,10 @@ class _Search:
         figures = self._figures(evaluation)
         opened.metrics(figures, number)
         step, index = evaluation.step, evaluation.index
-        params = {"cell": evaluation.cell, "step": step, "index": index, "seed": evaluation.seed}
+        params: Json = {"cell": evaluation.cell, "step": step, "index": index, "seed": evaluation.seed}
         status = evaluation.error_kind or "completed"
         folder = self.folder.candidate(step, index)
-        opened.network(Network(f"B{step}/{index}", params, figures, epochs, status, folder))
+        opened.network(TrackedNetwork(f"B{step}/{index}", params, figures, epochs, status, folder))
 
     def _figures(self, evaluation: Evaluation) -> dict[str, float]:
         """What trackers are told of a candidate: its objectives, as far as it has them."""

@@ -29,7 +29,7 @@ T = TypeVar("T")
 Message = Callable[[Tracker], None]
 
 
-class Line:
+class TrackerThread:
     """Hands messages to a tracker in their order, in a thread.
 
     A message that does not get through (UnreachableError) is tried again, at growing intervals; whatever else

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from popnas.trackers import REGISTRY, Scope, Tracker, Trackers, UnreachableError, _line
+from popnas.trackers import REGISTRY, Scope, Tracker, Trackers, UnreachableError, _thread
 
 
 class Told(Tracker):
@@ -57,8 +57,8 @@ def test_all_comes_in_order(opened) -> None:
 
 
 def test_one_that_hangs_is_left_behind_and_what_it_missed_is_counted(opened, gate, monkeypatch) -> None:
-    monkeypatch.setattr(_line, "_PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(_line, "MOST_WAITING", 10)
+    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(_thread, "MOST_WAITING", 10)
     trackers, told = opened(lambda step: gate.wait() if step == 2 else None)
     began = time.monotonic()
     with trackers:
@@ -76,7 +76,7 @@ def test_one_that_hangs_is_left_behind_and_what_it_missed_is_counted(opened, gat
 
 
 def test_a_slow_one_is_waited_for_while_it_gets_on(opened, monkeypatch) -> None:
-    monkeypatch.setattr(_line, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 0.5)
     trackers, told = opened(lambda step: time.sleep(0.1))
     with trackers:
         for step in range(8):  # longer in all than the patience
@@ -86,7 +86,7 @@ def test_a_slow_one_is_waited_for_while_it_gets_on(opened, monkeypatch) -> None:
 
 
 def test_but_not_for_ever(opened, monkeypatch) -> None:
-    monkeypatch.setattr(_line, "_LONGEST_WAIT", 0.4)
+    monkeypatch.setattr(_thread, "_LONGEST_WAIT", 0.4)
     trackers, _ = opened(lambda step: time.sleep(0.1))
     began = time.monotonic()
     with trackers:
@@ -97,7 +97,7 @@ def test_but_not_for_ever(opened, monkeypatch) -> None:
 
 
 def test_what_does_not_get_through_is_tried_again_and_warned_of_once(opened, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(_line, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(_thread, "_FIRST_PAUSE", 0.01)
     monkeypatch.setenv("MY_API_TOKEN", "geheim-1234")
     failures = iter([True, True, True, False])
 
@@ -122,7 +122,7 @@ def test_one_that_never_answers_is_given_up_at_the_end_at_once(opened, monkeypat
     def before(step: int) -> None:
         raise UnreachableError("connection refused")
 
-    monkeypatch.setattr(_line, "_FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(_thread, "_FIRST_PAUSE", 60.0)
     trackers, told = opened(before)
     trackers.metrics({}, 1)
     trackers.metrics({}, 2)
