@@ -13,6 +13,8 @@ What a change can be seen in:
 - `loader`: batches in number and place, which no result depends on
 - `executor`: where networks are trained
 - `limit`: when training has to end
+- `trainings`: how often, on which folds and with which seeds networks are trained
+- `later`: the search has no use for it, but hands it on with the run's configuration to the stage that has
 - `refused`: the value is checked, and the message names the field
 - `warned`: it does nothing, and the command says so
 """
@@ -43,7 +45,7 @@ from popnas.predictors import _gin_training
 from popnas.runs import RunFolder, artifacts
 from popnas.runs.content import search_content
 from popnas.training import device
-from popnas.workflows.models import final_training, selection, training
+from popnas.workflows.models import final_training, requests, selection, training
 from popnas.workflows.models.training import ModelJob, train_model
 from popnas.workflows.searching import best_model, candidate_jobs, finish, search
 from popnas.workflows.settings import load_config, unused
@@ -139,7 +141,7 @@ FIELDS: dict[str, Line] = {
     "dataset.inference_batch_size": search_only(4, "candidate"),
     "dataset.validation_size": everywhere(0.4, data="series", beside={"dataset.normalize": True}),
     "dataset.cache": Line(False, "loader", "loader", "loader"),
-    "dataset.folds": search_only(2, "candidate"),
+    "dataset.folds": Line(2, "candidate", "trainings", W),
     "dataset.samples": everywhere(50),
     "dataset.balance_class_losses": everywhere(True),
     "dataset.class_labels_remapping": everywhere({"1": 0}),
@@ -183,6 +185,7 @@ FIELDS: dict[str, Line] = {
     "others.max_hours": Line(1e-9, "search", "limit", "limit"),
     "others.max_candidate_seconds": search_only(1e-9, "candidate"),
     "others.confirm": search_only(True),
+    "others.selection_seeds": Line(2, "later", "trainings", W),
 }
 
 
@@ -315,6 +318,20 @@ def _limit(document: dict[str, Any], folder: Path, stage: str) -> Any:
     return seen[0] is None
 
 
+def _trainings(document: dict[str, Any], folder: Path) -> Any:
+    """Those of the first network of a selection, by their folders."""
+    seen: list[str] = []
+
+    def train(running: selection._Selection, pending: Any) -> None:
+        seen.extend(str(each.folder(model.folder).name) for model, each in pending)
+        raise _Seen
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(_Seen):
+        patch.setattr(selection._Selection, "_train", train)
+        selection.select(_searched(folder), partial=document)
+    return seen
+
+
 def _searched(folder: Path) -> Path:
     """A run whose search has trained two cells."""
     document = base("images", folder)
@@ -346,6 +363,8 @@ def observed(what: str, stage: str, document: dict[str, Any], folder: Path) -> A
     folder.mkdir()
     if what == "model":
         return _model(document, folder, stage)
+    if what == "trainings":
+        return _trainings(document, folder)
     if what in ("executor", "limit"):
         return {"executor": _executor, "limit": _limit}[what](document, folder, stage)
     return {"candidate": _candidate, "search": _search, "loader": _loader}[what](document, folder)
@@ -398,6 +417,12 @@ def test_a_changed_field_is_seen(
     before, after = base_document(line, data), changed_document(place, line, data)
     if word == W:
         assert [text for text in told(stage, before, after) if text.startswith(f"{place}: ")]
+    elif word == "later":
+        assert not [text for text in told(stage, before, after) if place in text]
+        section, _, name = place.partition(".")
+        handed_on = requests.stage_config(load_config(after), {})
+        assert getattr(getattr(handed_on, section), name) == line.value
+        assert line.select not in (W, "refused"), "the stage that it is handed on to looks at it"
     elif word == "refused":
         with pytest.raises(UserError, match=place.rpartition(".")[2] + "|" + str(line.value)):
             config = load_config(after)

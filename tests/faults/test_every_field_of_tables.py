@@ -120,6 +120,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "others.max_hours": (1e-9, SEARCH, {}),
     "others.max_candidate_seconds": (1.0, WARNED, {}),
     "others.confirm": (True, ELSEWHERE, {}),
+    "others.selection_seeds": (2, WARNED, {}),
 }
 
 

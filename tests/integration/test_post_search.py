@@ -77,16 +77,18 @@ def contents(folder: Path, names=MODEL_FILES) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["inline", "processes"])
-def test_a_selection_killed_in_a_training_ends_in_equal_files(popnas, copied, partial, kind):
+@pytest.mark.parametrize(("kind", "folds"), [("inline", 1), ("processes", 2)])
+def test_a_selection_killed_in_a_training_ends_in_equal_files(popnas, copied, partial, kind, folds):
     arguments = ["-j", partial, "-k", 2, "--set", f'others.executor={{"kind": "{kind}"}}']
+    arguments += ["--set", f"dataset.folds={folds}"]
     calm, killed = copied("calm"), copied("killed")
     popnas.run("select", "-p", calm, *arguments)
     folders = sorted(path.name for path in (calm / "model_selection").glob("*-m*"))
     assert len(folders) == 2
 
     process = popnas.start("select", "-p", killed, *arguments)
-    kill_when(process, lambda: epochs_of(killed / "model_selection" / folders[0]) >= 2)
+    last = "" if folds == 1 else f"{folders[0]}-fold1-seed0"
+    kill_when(process, lambda: epochs_of(killed / "model_selection" / folders[0] / last) >= 2)
     process.communicate(timeout=30)
     popnas.run("select", "-p", killed, *arguments)
 
@@ -95,6 +97,9 @@ def test_a_selection_killed_in_a_training_ends_in_equal_files(popnas, copied, pa
         files = (*MODEL_FILES, "untrained.onnx", "confusion_matrix.csv")
         assert contents(paths[0], files) == contents(paths[1], files), name
         assert not (paths[1] / "checkpoint.pt").exists()
+        again = [sorted(path.rglob("*-fold*/weights.safetensors")) for path in paths]
+        assert len(again[0]) == folds - 1
+        assert [path.read_bytes() for path in again[0]] == [path.read_bytes() for path in again[1]]
     tables = [(run / "model_selection" / "training_results.csv").read_bytes() for run in (calm, killed)]
     assert tables[0] == tables[1]
 

@@ -31,7 +31,6 @@ _BOTH: dict[str, str] = {
     "architecture_hyperparameters.multi_output": (
         "is for the search: networks trained after it always have a second head two thirds of the way"
     ),
-    "dataset.folds": "is for the search: a network trained after it is trained once",
     "dataset.inference_batch_size": "is for the search, which alone measures inference",
     "others.accuracy_predictor_ensemble_units": _SEARCH_ONLY,
     "others.predictors": _SEARCH_ONLY,
@@ -48,6 +47,8 @@ IGNORED: dict[Stage, dict[str, str]] = {
     "model_selection": _BOTH,
     "final_training": {
         **_BOTH,
+        "dataset.folds": "is for search and model selection: final training learns from all examples, once",
+        "others.selection_seeds": "is for model selection: final training trains its network once",
         "search_strategy.score_metric": "chooses among epochs: final training keeps the last one",
         "others.executor": "is for several networks at once: final training runs in its own process",
     },

@@ -412,10 +412,11 @@ class DatasetConfig(Section):
     )
     cache: bool = Field(default=True, description="Keep the prepared data on the device.")
     folds: Annotated[
-        int, Field(ge=1, le=100), Because("each fold is one more training of every candidate; 5 is usual")
+        int, Field(ge=1, le=100), Because("each fold is one more training of every network; 5 is usual")
     ] = Field(
         default=1,
-        description="Train each candidate on so many stratified splits of validation_size, and average.",
+        description="Train each candidate, and each network of model selection, on so many stratified splits "
+        "of validation_size, and average: where few examples validate, one split chooses by chance.",
     )
     samples: (
         Annotated[int, Field(ge=1, le=10**9), Because("no data set here has more; null takes all")] | None
@@ -532,4 +533,10 @@ class OthersConfig(Section):
     ) = Field(default=None, description="A candidate that trains longer counts as failed; null = no limit.")
     confirm: bool = Field(
         default=False, description="At the end, train the best five cells again with three seeds each."
+    )
+    selection_seeds: Annotated[
+        int, Field(ge=1, le=100), Because("each is one more training of every network; 3 is usual")
+    ] = Field(
+        default=1,
+        description="Model selection trains each network with so many seeds, on every fold, and averages.",
     )

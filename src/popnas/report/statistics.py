@@ -99,6 +99,20 @@ class SeedNoise:
         return _t_95(self.degrees) * self.deviation * math.sqrt(variance) if self.degrees > 0 else None
 
 
+def repeated(values: Sequence[float], validation_size: float = 0.0) -> Interval:
+    """The mean of repeated trainings.
+
+    `validation_size`: the share of the examples that validates, where each training is judged on another draw
+    of them: the draws overlap, so that their figures vary less than those of new data would, which is
+    corrected for (Nadeau and Bengio 2003). 0: they differ in their seeds alone.
+    """
+    number, mean = len(values), float(np.mean(values))
+    if number < 2:
+        return Interval(mean, None)
+    variance = float(np.var(values, ddof=1)) * (1 / number + validation_size / (1 - validation_size))
+    return Interval(mean, _t_95(number - 1) * math.sqrt(variance))
+
+
 def _t_95(degrees: int) -> float:
     """The quantile; beyond the table an approximation that is right to 0.002."""
     return _T_95[degrees - 1] if degrees <= len(_T_95) else 1.96 + 2.4 / degrees

@@ -34,8 +34,8 @@ _SIGNED = (
     "final_training/model.json",
     "final_training/deploy/model.json",
 )
-_DEEPEST = 3
-"""Folders from a run down to the deepest of its models, `sampled_models/B1/0`."""
+_DEEPEST = 4
+"""Folders from a run down to the deepest of its models, a repetition in `model_selection/NAME/MODEL`."""
 _NUM_SHOWN = 3
 _LONGEST_LINE = 2**24
 

@@ -60,6 +60,7 @@ class Course:
         seed: of dropout and drop path.
         simulated_cost: of the network; `training_seconds` is then a fixed function of it. None: measured.
         max_seconds: wall-clock limit.
+        keeps_last: the last epoch is kept, though validation data say which is the best.
         on_epoch: called after every epoch with its record and a function that returns a snapshot (what
             `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
         resume: such a snapshot of a training of the same network and settings.
@@ -68,6 +69,7 @@ class Course:
     seed: int
     simulated_cost: NetworkCost | None = None
     max_seconds: float | None = None
+    keeps_last: bool = False
     on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
     resume: TrainingSnapshot | None = None
 
@@ -176,9 +178,13 @@ class _Training:
             epochs=list(self.epochs),
             metrics=best_of_each(head for record in self.epochs for head in record.head_metrics),
             best_epoch=self.best_epoch,
-            best_state=self.best_state if self.validation_loader is not None else self._last_state(),
+            best_state=self._last_state() if self._keeps_last else self.best_state,
             training_seconds=sum(record.training_seconds for record in self.epochs),
         )
+
+    @property
+    def _keeps_last(self) -> bool:
+        return self.validation_loader is None or self.course.keeps_last
 
     def _last_state(self) -> dict[str, Tensor]:
         return self.network.state_dict() if self.average is None else self.average.state
@@ -293,7 +299,7 @@ class _Training:
         check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch, self.network)
 
     def _keep_if_best(self, epoch: int) -> None:
-        if self.validation_loader is None:
+        if self._keeps_last:
             self.best_epoch = epoch
             return
 

@@ -114,6 +114,7 @@ DEFAULTS = {
         "max_hours": None,
         "trackers": ["tensorboard"],
         "max_candidate_seconds": None,
+        "selection_seeds": 1,
         "confirm": False,
     },
 }

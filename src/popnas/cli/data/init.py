@@ -162,10 +162,14 @@ def _architecture(look: Look, *, is_small: bool) -> Json:
 
 
 def _data_settings(look: Look) -> Json:
+    from popnas.workflows.data import sizing
+
     if look.task.is_per_pixel:
         return {"ignore_class": None, **look.section, **masks.settings(look.dataset)}
+    has_own = look.section["validation_size"] is None
     settings: dict[str, JsonValue] = {
         "classes_count": look.dataset.num_classes,
+        "folds": 1 if has_own else sizing.folds(len(look.dataset.validation)),
         "batch_size": _batch_size(look),
         "balance_class_losses": _imbalance(look) > 3,
     }
@@ -229,6 +233,9 @@ def _remarks(look: Look) -> dict[str, str]:
         ),
         "architecture_hyperparameters.motifs": f"Chosen for inputs of {look.shape}.",
         "architecture_hyperparameters.stem": "Pays on images of 96 pixels and more.",
+        "dataset.folds": (
+            "Several where few examples validate: of one split, chance would choose. Each is a training more."
+        ),
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": (
             "Helps on photographs; flips spoil text and digits."

@@ -108,7 +108,12 @@ def _fields(model: SelectedModel) -> Json:
         "params": model.params,
         "best_epoch": model.trained.best_epoch if model.trained else None,
         "score": model.score,
-        "training_seconds": model.trained.training_seconds if model.trained else None,
+        "interval": None if model.summary is None else model.summary.half,
+        "trainings": [
+            {"seed": each.seed, "fold": each.fold, "score": done.score, "stopped": done.stopped}
+            for each, done in sorted(model.repeated.items())
+        ],
+        "training_seconds": model.training_seconds,
         "stopped": model.trained.stopped if model.trained else None,
         "error": model.error,
     }
@@ -117,9 +122,7 @@ def _fields(model: SelectedModel) -> Json:
 def _print(run: Path, name: str | None, result: SelectionResult) -> None:
     rows = []
     for model in sorted(result.models, key=lambda model: -(model.score or -1.0)):
-        score = (
-            f"{model.score:.4f}" if model.score is not None else "failed" if model.error else "not trained"
-        )
+        score = str(model.summary) if model.summary else "failed" if model.error else "not trained"
         epoch = model.trained.best_epoch if model.trained else ""
         rows.append([score, epoch, f"{model.params:,}", model.folder.name, model.cell])
     print_table(["validation", "epoch", "params", "folder", "cell"], rows)

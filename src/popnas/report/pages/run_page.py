@@ -10,7 +10,7 @@ from functools import partial
 from popnas.report.figures import Plot
 from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
-from popnas.report.sections import details, final, front, masks, references, result
+from popnas.report.sections import details, final, front, masks, references, result, selected
 from popnas.report.views import Views
 
 Part = Callable[[RunData], str]
@@ -18,6 +18,7 @@ Part = Callable[[RunData], str]
 OUTLINE: tuple[tuple[str, tuple[Part, ...], tuple[Part, ...]], ...] = (
     ("Result", (result.render,), ()),
     ("Final network", (final.render, references.render), ()),
+    ("Model selection", (selected.render,), ()),
     ("Predicted masks", (masks.render,), ()),
     ("Confirmation", (), (result.confirmation_table,)),
     ("Pareto front", (front.front_table,), (details.volumes,)),

@@ -10,6 +10,8 @@ from popnas.errors import PopnasError
 from popnas.records import Record
 from popnas.report import markup
 from popnas.report.run_data import RunData
+from popnas.report.sections.selected import score
+from popnas.report.statistics import Interval
 from popnas.runs.stored.reading import read_record
 from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
@@ -29,15 +31,19 @@ class ComparedNetwork(Record):
     score: float | None = None
     training_seconds: float | None = None
     source: str | None = None
+    half: float | None = None
+    """Of the 95 % interval of the score, where it is the mean of several trainings."""
 
 
 @dataclass(frozen=True)
 class AgainstReferences(Record):
-    """The best network of the search, the known ones beside it, and the `score` that decides, in words."""
+    """The best network of the search, the known ones beside it, and the `score` that decides, in words;
+    `is_clear`: whether the best two differ by more than their noise, None where nobody knows it."""
 
     score: str
     found: ComparedNetwork
     references: Sequence[ComparedNetwork]
+    is_clear: bool | None = None
 
     @property
     def best_reference(self) -> ComparedNetwork | None:
@@ -53,7 +59,12 @@ class AgainstReferences(Record):
             return "No known network was trained to compare with."
         if found is None:
             return f"Only {best.title} was trained, with a validation {self.score} of {best.score:.4f}."
-        figures = f"validation {self.score} {found:.4f} against {best.score:.4f} of {best.title}"
+        figures = (
+            f"validation {self.score} {Interval(found, self.found.half)} against "
+            f"{Interval(best.score, best.half)} of {best.title}"
+        )
+        if self.is_clear is False and found != best.score:
+            figures += "; the difference is within its noise"
         if found > best.score:
             return f"The found network beats every known one: {figures}."
         if found == best.score:
@@ -82,7 +93,7 @@ def render(run: RunData) -> str:
     rows: list[list[markup.Value | str]] = [
         [
             markup.text(item.title),
-            markup.score(item.score),
+            score(item.score, item.half),
             markup.count(item.params),
             markup.seconds(item.training_seconds),
             markup.Value(markup.code(item.cell), item.cell),

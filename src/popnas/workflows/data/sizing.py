@@ -17,6 +17,17 @@ _LONG_SERIES = 512
 _STEPS, _EPOCHS = 300, (21, 60)
 """Steps that a candidate of a search is trained at least, as far as so many epochs allow."""
 
+ENOUGH_VALIDATION = 60
+"""Examples that validate in one draw, if they can be had."""
+_ANSWERS, _MOST_FOLDS = 120, 5
+
+
+def folds(num_validation: int) -> int:
+    """How many draws of so many validation examples decide: several where one would decide by chance."""
+    if num_validation >= ENOUGH_VALIDATION:
+        return 1
+    return min(math.ceil(_ANSWERS / num_validation), _MOST_FOLDS)
+
 
 def stem(size: tuple[int, ...]) -> str | None:
     """The stem of networks for such images; series have none."""

@@ -28,8 +28,8 @@ from popnas.runs.stored.reading import is_there, read_json, read_record
 from popnas.runs.stored.rules import is_amount, is_object, is_text, list_of, whole
 from popnas.workflows.data import run_data
 
-_DEEPEST = 3
-"""Folders between a run and the deepest model, `sampled_models/B1/0`."""
+_DEEPEST = 4
+"""Folders between a run and the deepest model, a repetition in `model_selection/NAME/MODEL`."""
 
 _MOST_THREADS = 1024
 _LOG_MUST = {"threads": whole(1, _MOST_THREADS), "training_seconds": is_amount}

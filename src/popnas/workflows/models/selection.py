@@ -1,15 +1,16 @@
 """Model selection: the best cells of a run, and wider and deeper networks of them, trained longer.
 
 What is trained stands in `selection.json` before anything is; each model has its own folder and is resumed
-from its own checkpoint. `training_results.csv` is a view of those folders.
+from its own checkpoint, as are its repetitions on other folds and with other seeds (`repetitions`) in folders
+below it. `training_results.csv` and `scores.json` are views of those folders.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from popnas import config as configurations
@@ -39,6 +40,8 @@ from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json, Record
 from popnas.report.sections.references import AgainstReferences, ComparedNetwork
+from popnas.report.sections.selected import ScoredModel, SelectionScores
+from popnas.report.statistics import Interval
 from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import search_part
@@ -52,10 +55,11 @@ from popnas.training import EpochRecord, device
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.models import macro_variants, requests, search_state
+from popnas.workflows.models import macro_variants, repetitions, requests, search_state
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
+from popnas.workflows.models.repetitions import FIRST, Repetition
 from popnas.workflows.models.search_state import SearchSnapshot
 from popnas.workflows.models.stored import selection_plan
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan, SelectionRequest
@@ -64,6 +68,7 @@ from popnas.workflows.settings import unused
 
 SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
 _BEST, _UNCHANGED = CellChoice(), StageChanges()
+_DIGITS = 9
 NAMES = "Models are named by number, motifs (m), normal cells per motif (n) and filters (f)."
 _FAILURE = {
     "error": is_text,
@@ -75,7 +80,10 @@ _HEADER = ("cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time
 @dataclass(frozen=True)
 class SelectedModel:
     """One model of a selection; `trained` is None if it failed (`error` says why) or is not done yet;
-    `reference`: which known network it is, None: one of the search's; `macro`: as `PlannedModel`."""
+    `reference`: which known network it is, None: one of the search's; `macro`: as `PlannedModel`.
+
+    `repeated`: all trainings that are done, `trained` the first of them; `summary`: their scores' mean and
+    95 % interval, over those that all models have which are compared."""
 
     folder: Path
     cell: str
@@ -86,13 +94,27 @@ class SelectedModel:
     macro: str | None = None
     reference: str | None = None
     trained: TrainedModel | None = None
+    repeated: Mapping[Repetition, TrainedModel] = field(default_factory=dict)
+    summary: Interval | None = None
     error: str | None = None
     error_kind: str | None = None
 
     @property
     def score(self) -> float | None:
-        """The best epoch's score on validation data."""
-        return self.trained.score if self.trained else None
+        """On validation data: the best epoch's, or the mean of the last epochs of all repetitions."""
+        return None if self.trained is None or self.summary is None else self.summary.mean
+
+    def lacking(self, wanted: Sequence[Repetition]) -> list[Repetition]:
+        """The trainings that are still to be done, or to be gone on with; none of a model that failed."""
+        if self.error is not None:
+            return []
+        return [each for each in wanted if each not in self.repeated or self.repeated[each].stopped]
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Of one training, the mean."""
+        taken = [done.training_seconds for done in self.repeated.values()]
+        return sum(taken) / len(taken) if taken else None
 
 
 @dataclass(frozen=True)
@@ -217,7 +239,12 @@ def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list
 def read_selection(path: Path) -> list[SelectedModel]:
     """The models of a selection's folder as they are now; empty if there is none."""
     plan = selection_plan.read(path)
-    return [] if plan is None else [_as_it_is(path, model) for model in plan.models]
+    if plan is None:
+        return []
+    models = [_as_it_is(path, model, plan.request.repetitions) for model in plan.models]
+    # Other folds are other exams: where the time was up, only what all have sat is compared.
+    alike = set(plan.request.repetitions).intersection(*(model.repeated for model in models if model.trained))
+    return [_summed_up(model, alike, plan.request.validation_size) for model in models]
 
 
 def staleness(run: Path, path: Path, state: RunState) -> str | None:
@@ -237,7 +264,8 @@ def staleness(run: Path, path: Path, state: RunState) -> str | None:
 def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
     """The best score; of equal ones the one of fewer params, then the first."""
     done = [model for model in models if model.score is not None]
-    return min(done, key=lambda model: (-(model.score or 0.0), model.params), default=None)
+    # Means of equal scores may differ in their last bits.
+    return min(done, key=lambda model: (-round(model.score or 0.0, _DIGITS), model.params), default=None)
 
 
 class _Selection:
@@ -250,6 +278,7 @@ class _Selection:
         self.epochs_heard = EpochsHeard(tell)
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
+        self.repetitions = repetitions.wanted_by(config)
 
     def run(
         self,
@@ -274,14 +303,12 @@ class _Selection:
             self._check_fits(planned)
             selection_plan.write(self.path, SelectionPlan(request, planned, search=made_from))
         models = read_selection(self.path)
-        pending = [
-            model
-            for model in models
-            if (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
-        ]
+        pending = [(model, each) for model in models for each in model.lacking(self.repetitions)]
         if pending:
             self.tell(Told(NAMES))
-        folders = tuple(model.folder for model in models)
+            if words := repetitions.words(self.repetitions):
+                self.tell(Told(f"Each is trained on {words}; the mean of the last epochs decides."))
+        folders = tuple(each.folder(model.folder) for each in self.repetitions for model in models)
         self.tell(TrainingsStarted(folders, self.config.training_hyperparameters.epochs))
         if pending:
             self._train(pending)
@@ -361,20 +388,24 @@ class _Selection:
             motifs=model.motifs, normal_cells_per_motif=model.normal_cells, filters=model.filters
         )
 
-    def _train(self, pending: list[SelectedModel]) -> None:
-        # The dearest first: so no worker is left alone with a long training at the end.
-        def flops(model: SelectedModel) -> int:
-            return network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
+    def _train(self, pending: list[tuple[SelectedModel, Repetition]]) -> None:
+        # The dearest first: so no worker is left alone with a long training at the end. All models have a
+        # fold behind them before the next begins: if the time is up, they can be compared.
+        def order(item: tuple[SelectedModel, Repetition]) -> tuple[Repetition, int]:
+            model, repetition = item
+            return repetition, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
 
+        models = {repetition.folder(model.folder).name: model for model, repetition in pending}
         jobs = [
-            Job(model.folder.name, self._job(model).to_json())
-            for model in sorted(pending, key=flops, reverse=True)
+            Job(repetition.folder(model.folder).name, self._job(model, repetition).to_json())
+            for model, repetition in sorted(pending, key=order)
         ]
         with self._executor(len(jobs)) as executor:
             for result in executor.run(jobs, on_progress=self.epochs_heard):
-                folder = self.path / result.id
                 if result.value is None:
-                    failure = FailedModel(result.error, result.error_kind).to_json()
+                    folder = models[result.id].folder
+                    which = "" if result.id == folder.name else f"{result.id}: "
+                    failure = FailedModel(f"{which}{result.error}", result.error_kind).to_json()
                     write_json(folder / "failed.json", failure, is_durable=True, is_proven=True)
                     self.tell(ModelFinished(folder, f"failed: {result.error}"))
                 else:
@@ -386,15 +417,23 @@ class _Selection:
 
     def _tell(self, trained: TrainedModel) -> None:
         stopped = ", stopped by max_hours" if trained.stopped else ""
-        told = f"validation {trained.score:.4f} in epoch {trained.best_epoch}{stopped}"
+        told = f"validation {_shown(trained.score)} in epoch {trained.best_epoch}{stopped}"
         self.tell(ModelFinished(trained.folder, told))
         self.missing_views.lost(trained.folder, trained.missing_views)
         if trained.warning:
             self.tell(Warned(f"{trained.folder.name} has no ONNX file: {trained.warning}"))
 
-    def _job(self, model: SelectedModel) -> SelectionJob:
+    def _job(self, model: SelectedModel, repetition: Repetition) -> SelectionJob:
         shape = (model.motifs, model.normal_cells, model.filters, model.macro)
-        return SelectionJob(str(model.folder.resolve()), model.cell, *shape, deadline=self.deadline)
+        return SelectionJob(
+            str(repetition.folder(model.folder.resolve())),
+            model.cell,
+            *shape,
+            deadline=self.deadline,
+            seed=repetition.seed,
+            fold=repetition.fold,
+            keeps_last=len(self.repetitions) > 1,
+        )
 
     @contextmanager
     def _executor(self, num_jobs: int) -> Iterator[Executor]:
@@ -415,13 +454,17 @@ class _Selection:
 
     def _write_table(self) -> None:
         rows = []
+        is_repeated = len(self.repetitions) > 1
         for model in read_selection(self.path):
             if model.trained is not None or model.error is not None:
                 shape = [model.cell, model.motifs, model.normal_cells, model.filters]
                 done = model.trained
-                figures = [done.best_epoch, done.score, done.training_seconds] if done else [None] * 3
-                rows.append([*shape, *figures])
-        write_table(self.path / "training_results.csv", _HEADER, rows)
+                figures = [done.best_epoch, model.score, model.training_seconds] if done else [None] * 3
+                interval = None if model.summary is None else model.summary.half
+                more = [interval, len(model.repeated)] if is_repeated else []
+                rows.append([*shape, *figures, *more])
+        header = (*_HEADER, "val_interval", "trainings") if is_repeated else _HEADER
+        write_table(self.path / "training_results.csv", header, rows)
 
     def _compared(self, models: Sequence[SelectedModel]) -> AgainstReferences | None:
         """The best network of the search beside the known ones; None if these were not asked for."""
@@ -433,13 +476,52 @@ class _Selection:
             for model in models
             if model.reference is not None
         ]
-        words = metric_title(self.config.search_strategy.score_metric or "score")
-        found_one = _as_compared(best, "the found network")
-        return AgainstReferences(words, found_one, beside) if beside else None
+        if not beside:
+            return None
+        rival = best_of([model for model in models if model.reference is not None])
+        return AgainstReferences(
+            self._score_words(),
+            _as_compared(best, "the found network"),
+            beside,
+            is_clear=None if rival is None else self._is_clear(best, rival),
+        )
+
+    def _is_clear(self, one: SelectedModel, other: SelectedModel) -> bool | None:
+        """Whether the difference of two models is larger than its noise; None: each has one training."""
+        alike = one.repeated.keys() & other.repeated.keys()
+        gaps = {
+            each: (one.repeated[each].score or 0.0) - (other.repeated[each].score or 0.0) for each in alike
+        }
+        if not gaps:
+            return None
+        gap = repetitions.summary(gaps, self.config.dataset.validation_size)
+        return None if gap.half is None else abs(gap.mean) > gap.half
+
+    def _score_words(self) -> str:
+        return metric_title(self.config.search_strategy.score_metric or "score")
+
+    def _scores(self, models: Sequence[SelectedModel]) -> SelectionScores:
+        return SelectionScores(
+            self._score_words(),
+            repetitions.words(self.repetitions),
+            [
+                ScoredModel(
+                    model.folder.name,
+                    model.cell,
+                    model.params,
+                    None if model.summary is None else model.summary.mean,
+                    None if model.summary is None else model.summary.half,
+                    model.training_seconds,
+                    model.reference,
+                )
+                for model in models
+            ],
+        )
 
     def _result(self) -> SelectionResult:
         self._write_table()
         models = read_selection(self.path)
+        self._scores(models).write(self.path)
         if (compared := self._compared(models)) is not None:
             compared.write(self.path)
             self.tell(Told(compared.verdict))
@@ -455,31 +537,51 @@ class _Selection:
                     "tried."
                 )
             )
-        is_cut = any(
-            (model.trained is None and model.error is None) or (model.trained and model.trained.stopped)
-            for model in models
-        )
+        is_cut = any(model.lacking(self.repetitions) for model in models)
         return SelectionResult(self.path, models, best, "max_hours" if is_cut else "completed")
 
 
-def _as_it_is(path: Path, planned: PlannedModel) -> SelectedModel:
+def _as_it_is(path: Path, planned: PlannedModel, wanted: Sequence[Repetition]) -> SelectedModel:
     folder = ModelFolder(path / planned.folder)
     identity.check_place(folder.path)
     failed, failure = folder.path / "failed.json", FailedModel()
     if is_there(failed):
         remedy = "remove it, and popnas select trains it again"
         failure = read_record(failed, FailedModel, must=_FAILURE, remedy=remedy)
+    places = {each: ModelFolder(each.folder(folder.path)) for each in wanted if failure.error is None}
+    repeated = {each: read_trained(place) for each, place in places.items() if is_there(place.model_json)}
     return SelectedModel(
         **{**asdict(planned), "folder": folder.path},
-        trained=read_trained(folder) if is_there(folder.model_json) else None,
+        trained=repeated.get(FIRST),
+        repeated=repeated,
         error=failure.error,
         error_kind=failure.error_kind,
     )
 
 
+def _summed_up(
+    model: SelectedModel, alike: Collection[Repetition], validation_size: float | None
+) -> SelectedModel:
+    """With the summary of its scores in those trainings; as it is where one has none."""
+    scores = {each: model.repeated[each].score for each in alike} if model.trained else {}
+    known = {each: score for each, score in scores.items() if score is not None}
+    if not known or len(known) < len(scores):
+        return model
+    return replace(model, summary=repetitions.summary(known, validation_size))
+
+
+def _shown(score: float | None) -> str:
+    return "unknown" if score is None else f"{score:.4f}"
+
+
 def _as_compared(model: SelectedModel, title: str, source: str | None = None) -> ComparedNetwork:
-    seconds = None if model.trained is None else model.trained.training_seconds
-    return ComparedNetwork(title, model.folder.name, model.cell, model.params, model.score, seconds, source)
+    half = None if model.summary is None else model.summary.half
+    return ComparedNetwork(
+        *(title, model.folder.name, model.cell, model.params, model.score),
+        model.training_seconds,
+        source,
+        half,
+    )
 
 
 # --- in a worker
@@ -504,6 +606,9 @@ class SelectionJob(Record):
     filters: int
     macro: str | None
     deadline: float | None
+    seed: int = 0
+    fold: int = 0
+    keeps_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -527,7 +632,11 @@ def evaluate(context: SelectionContext, payload: Json) -> Json:
     job = SelectionJob.from_json(payload)
     config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters, job.macro)
     model = ModelJob(
-        Path(job.folder), job.cell, config, SELECTION, deadline=job.deadline, device=context.device
+        *(Path(job.folder), job.cell, config, SELECTION),
+        deadline=job.deadline,
+        device=context.device,
+        repetition=Repetition(job.seed, job.fold),
+        keeps_last=job.keeps_last,
     )
     num_epochs = config.training_hyperparameters.epochs
 

@@ -42,6 +42,7 @@ from popnas.training import EpochRecord, SnapshotError, TrainingSettings, simula
 from popnas.training.interfaces import Snapshot, TrainingSnapshot
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
+from popnas.workflows.models.repetitions import FIRST, Repetition
 from popnas.workflows.models.stored.checkpoint import Checkpoint, Checkpointed
 
 SELECTION: Literal["model_selection"] = "model_selection"
@@ -61,10 +62,10 @@ class ModelJob:
     """One network to train.
 
     `config`: the whole configuration, macro-architecture and batch size included; `stage`: `SELECTION` (the
-    best epoch on validation data is kept) or `FINAL` (training and validation data together, the last epoch
-    is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`: `time.monotonic()`, which
-    processes share, at which training stops with the epoch that it is in, its result being what it has by
-    then. Called again it goes on, until the deadline that it has then.
+    best epoch on validation data is kept, or the last, with `keeps_last`) or `FINAL` (training and validation
+    data together, the last epoch is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`:
+    `time.monotonic()`, which processes share, at which training stops with the epoch that it is in, its
+    result being what it has by then. Called again it goes on, until the deadline that it has then.
     """
 
     folder: Path
@@ -77,6 +78,10 @@ class ModelJob:
     """Where the cell comes from, in words."""
     device: str | None = None
     """Name of the device; None: the first of the configuration's."""
+    repetition: Repetition = FIRST
+    """Which fold of the data it is trained on, and with which of several seeds."""
+    keeps_last: bool = False
+    """`SELECTION`: keep the last epoch, too."""
 
     @property
     def is_time_up(self) -> bool:
@@ -85,10 +90,11 @@ class ModelJob:
 
     @property
     def seed(self) -> int:
-        """From the run's seed, the stage, the cell and its macro-architecture."""
-        shape = self.config.architecture_hyperparameters
+        """From the run's seed, the stage, the cell and its macro-architecture, and which repetition it is."""
+        shape, again = self.config.architecture_hyperparameters, self.repetition
         place = (shape.filters, shape.motifs, shape.normal_cells_per_motif)
-        return derive_seed(self.config.others.seed, self.stage, Cell.parse(self.cell).key, *place)
+        which = () if again.is_first else (again.seed, again.fold)
+        return derive_seed(self.config.others.seed, self.stage, Cell.parse(self.cell).key, *place, *which)
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,7 @@ _LATER = {
     "architecture_hyperparameters": {"stem": None},
     "training_hyperparameters": {"ema_decay": None},
 }
+_NO_PART = ("predictors", "evaluator", "selection_seeds")
 _AUGMENTATION = "data_augmentation"
 _PLAIN: Json = DataAugmentationConfig().model_dump(exclude={"enabled", "use_cutout"})
 """By section, and of augmentation, the fields that checkpoints of earlier versions do not know, as they were
@@ -208,13 +215,16 @@ class _ModelTraining:
     def __init__(
         self, job: ModelJob, folder: ModelFolder, dataset: Dataset, on_epoch: OnEpoch | None
     ) -> None:
-        self.job, self.folder, self.dataset, self.on_epoch = job, folder, dataset, on_epoch
+        self.job, self.folder, self.on_epoch = job, folder, on_epoch
+        self.dataset = replace(dataset, folds=[dataset.folds[job.repetition.fold]])
         self.run_id = identity.of_enclosing(folder.path)
         self.task = tasks.get(job.config.dataset.type)
         self.cell = Cell.parse(job.cell).canonical()
         self.spec = self.task.network_spec(job.config, dataset).replace(is_post_search=True)
         self.settings = TrainingSettings.from_config(job.config)
         self.is_final = job.stage == FINAL
+        # Repetitions of a selection are there for their figures and weights.
+        self.has_all_files = self.is_final or job.repetition.is_first
         self.views = Views()
         self.placement = placement(job.config, self.spec, job.device)
         self.checkpoint = Checkpoint(folder.checkpoint, self._training())
@@ -234,7 +244,9 @@ class _ModelTraining:
         torch.manual_seed(self.job.seed)
         network = networks.build(self.cell, self.spec)
         self._write_log()
-        is_untrained_kept = not self.is_final and not isinstance(network, FittedNetwork)
+        is_untrained_kept = (
+            self.has_all_files and not self.is_final and not isinstance(network, FittedNetwork)
+        )
         if is_untrained_kept and not self.folder.untrained_onnx.is_file():
             self._export(network, self.folder.untrained_onnx)
         run = identity.enclosing(self.folder.path)
@@ -286,6 +298,7 @@ class _ModelTraining:
             training.Course(
                 self.job.seed,
                 simulated_cost=network_cost(self.cell, self.spec) if is_simulated else None,
+                keeps_last=self.job.keeps_last,
                 on_epoch=self._end_epoch,
                 resume=self.snapshot,
             ),
@@ -370,10 +383,13 @@ class _ModelTraining:
         """Which training a checkpoint is of: run, cell and all that it is trained with."""
         config = search_part(self.job.config.to_json())
         # No part of a training, and the others not there in checkpoints of earlier versions.
-        for section, names in (("dataset", ("path",)), ("others", ("predictors", "evaluator"))):
+        for section, names in (("dataset", ("path",)), ("others", _NO_PART)):
             config = without(config, section, names)
         config = _as_known_before(config)
-        return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config})
+        again = self.job.repetition
+        which = {} if again.is_first else {"seed": again.seed, "fold": again.fold}
+        which |= {"keeps_last": True} if self.job.keeps_last else {}
+        return proof({identity.KEY: self.run_id, "cell": self.cell.key, "config": config, **which})
 
     def _wall_seconds(self) -> float:
         return self.wall_seconds + time.monotonic() - self.resumed_at
@@ -402,13 +418,13 @@ class _ModelTraining:
         network.eval()
         write_bytes(self.folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
         metrics = {} if self.is_final else self.records[best_epoch].head_metrics[-1]
-        if not self.is_final:
+        if not self.is_final and self.has_all_files:
             split = self.dataset.validation
             loader = self.task.evaluation_loader(self.job.config, self.dataset, split, self.placement)
             classes = self.dataset.class_names
             counts = files.confusion(network, loader, len(classes), self.placement)
             files.write_confusion(self.folder.path, counts, classes, self.views)
-        check, warning = self._export(network, self.folder.onnx)
+        check, warning = self._export(network, self.folder.onnx) if self.has_all_files else (None, None)
         self._end_trackers()
         how = HowTrained(
             best_epoch=best_epoch + 1,

@@ -150,9 +150,10 @@ class NetworkCosts:
         number = len(task.references) - len(task.fitted_references)
         return replace(self, epochs=[*self.epochs, *[self.epochs[0]] * number])
 
-    def selection_epoch(self, num_workers: int) -> float:
-        """Seconds of one epoch of all of them, so many at a time."""
-        return max(sum(self.epochs) / min(num_workers, len(self.epochs)), max(self.epochs))
+    def selection_epoch(self, num_workers: int, repetitions: int = 1) -> float:
+        """Seconds of one epoch of all of them, so many at a time, each trained so often."""
+        at_once = min(num_workers, repetitions * len(self.epochs))
+        return max(repetitions * sum(self.epochs) / at_once, max(self.epochs))
 
     @property
     def training_epoch(self) -> float:

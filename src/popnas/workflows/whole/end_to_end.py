@@ -26,7 +26,7 @@ from popnas.report.sections import references
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
-from popnas.workflows.models import deployment, macro_variants, requests
+from popnas.workflows.models import deployment, macro_variants, repetitions, requests
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import plan
@@ -216,7 +216,7 @@ def _later_costs(
     for stage, config in configs.items():
         networks = costs.planned_networks(planned, config, dataset, state.num_cells, state.params)
         if stage == "selection":
-            epoch = networks.selection_epoch(num_workers(config))
+            epoch = networks.selection_epoch(num_workers(config), len(repetitions.wanted_by(config)))
             found[stage] = startup.selection(config, costs.epochs_of(config, epoch), len(networks.epochs))
         else:
             found[stage] = startup.training(costs.epochs_of(config, networks.training_epoch))

@@ -21,7 +21,7 @@ from popnas.runs.front import check_constraints
 from popnas.runs.stored import progress
 from popnas.runs.stored.job_clock import Ahead
 from popnas.storage import write_json
-from popnas.workflows.models import requests, selection
+from popnas.workflows.models import repetitions, requests, selection
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.settings import load_config
@@ -191,9 +191,9 @@ class WholeJob:
         cost = epoch_time.sample_cost(config, dataset, cells[0], params)
         sizes = {cell: epoch_time.sizes_of(cell, spec, params) for cell in cells}
         networks = NetworkCosts.of(dataset, cost, [size for each in sizes.values() for size in each])
-        networks = networks.with_references(config)
+        networks, times = networks.with_references(config), len(repetitions.wanted_by(config))
         if self.state.max_hours is not None:
-            epoch, later = networks.selection_epoch(num_workers(config)), 0.0
+            epoch, later = networks.selection_epoch(num_workers(config), times), 0.0
             if "training" in self.state.stages:
                 later = costs.epochs_of(self._config("training"), networks.training_epoch)
                 later = budget.MARGIN * later + budget.STAGE_OVERHEAD
@@ -207,14 +207,15 @@ class WholeJob:
         }
         measured = costs.searched_networks(state, once, relative, networks.whole)
         measured = networks if measured is None else measured.with_references(config)
-        self._expect("selection", measured.selection_epoch(num_workers(config)))
+        self._expect("selection", measured.selection_epoch(num_workers(config), times))
         self._expect("training", measured.training_epoch)
 
     def _decide_training(self) -> None:
         config = self._config("training")
         models = selection.read_selection(self.folder.model_selection)
-        workers = min(num_workers(self._config("selection")), len(models))
-        self._learn_beside("selection", _trained([model.folder for model in models]) / workers)
+        folders = [each.folder(model.folder) for model in models for each in model.repeated]
+        workers = min(num_workers(self._config("selection")), max(len(folders), 1))
+        self._learn_beside("selection", _trained(folders) / workers)
         best = selection.best_of(models)
         assert best is not None, "a selection that ended well has a best model"
         epoch = self._training_epoch(config, best)

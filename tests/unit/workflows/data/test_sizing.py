@@ -40,6 +40,13 @@ def test_kernels_of_series_grow_with_their_length_and_are_odd(timesteps, lengths
     assert f"{lengths[2]} conv" in operators
 
 
+@pytest.mark.parametrize(
+    ("validating", "folds"), [(1, 5), (10, 5), (24, 5), (30, 4), (59, 3), (60, 1), (999, 1)]
+)
+def test_several_folds_decide_where_few_examples_validate(validating, folds):
+    assert sizing.folds(validating) == folds
+
+
 @pytest.mark.parametrize(("timesteps", "motifs"), [(5, 1), (24, 2), (511, 2), (512, 3)])
 def test_networks_of_long_series_have_more_reductions(timesteps, motifs):
     assert sizing.num_series_motifs(timesteps) == motifs

@@ -69,6 +69,7 @@ def test_a_problem_gets_the_configuration_that_suits_it(archive, base):
     assert found.dataset.path == str(archive / "Ants")
     assert (found.dataset.name, found.dataset.validation_size, found.dataset.batch_size) == (None, 0.5, 16)
     assert (found.others.max_hours, found.others.executor.workers) == (0.5, 1)
+    assert found.dataset.folds == 5  # 20 series validate
     assert problems.suited(base, problems.find(archive)[0], None, is_alone=True).others.max_hours is None
 
 

@@ -11,12 +11,13 @@ from popnas.cells import Cell
 from popnas.config import ArchitectureConfig, bounds
 from popnas.errors import CellSyntaxError
 from popnas.export.description import MOST_BLOCKS
-from popnas.records import Json, Record
+from popnas.records import Json, Record, part
 from popnas.runs import identity
 from popnas.runs.folder import same_search
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import has, is_object, is_text, list_of, or_none, whole
 from popnas.storage import write_json
+from popnas.workflows.models.repetitions import Repetition, wanted
 from popnas.workflows.models.search_state import SearchSnapshot
 
 NAME = "selection.json"
@@ -57,6 +58,21 @@ class SelectionRequest(Record):
     params: str | None = None
     has_references: bool = False
     config: Json = field(default_factory=dict)
+
+    @property
+    def repetitions(self) -> tuple[Repetition, ...]:
+        """How often each network is trained; of earlier versions, which did not say, once."""
+        counts = [
+            part(self.config, "dataset").get("folds"),
+            part(self.config, "others").get("selection_seeds"),
+        ]
+        return wanted(*(count if type(count) is int else 1 for count in counts))
+
+    @property
+    def validation_size(self) -> float | None:
+        """The share of the data that validates; None: a split of its own does."""
+        found = part(self.config, "dataset").get("validation_size")
+        return found if isinstance(found, float) else None
 
     def is_same(self, other: SelectionRequest) -> bool:
         """Whether the other asks for the same, wherever the data are."""

@@ -13,7 +13,6 @@ from popnas.tasks.time_series_classification import TimeSeriesClassification
 from popnas.workflows.data import sizing
 
 TASK = TimeSeriesClassification.name
-ENOUGH_VALIDATION = 60
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def _is_problem(path: Path) -> bool:
 def num_validation(num_examples: int, num_classes: int) -> int:
     """How many training examples go to validation: a tenth, but at least 60 where that leaves half of them,
     and never fewer than there are classes."""
-    wanted = max(ENOUGH_VALIDATION, num_examples // 10)
+    wanted = max(sizing.ENOUGH_VALIDATION, num_examples // 10)
     return max(min(wanted, num_examples // 2), num_classes)
 
 
@@ -72,6 +71,7 @@ def suited(base: RunConfig, problem: ArchiveProblem, hours: float | None, is_alo
         config,
         {
             "dataset.validation_size": validation / number,
+            "dataset.folds": max(config.dataset.folds, sizing.folds(validation)),
             "dataset.batch_size": sizing.series_batch(number - validation),
             "others.max_hours": config.others.max_hours if hours is None else hours,
             "others.executor.workers": workers,
