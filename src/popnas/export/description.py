@@ -44,8 +44,9 @@ FILES_KEY = "files"
 SIGNED = ("weights.safetensors", "model.onnx", "model.int8.onnx", "untrained.onnx", "config.json")
 """The files of a model's folder whose checksums stand in its description."""
 
-MOST_CLASSES, MOST_BLOCKS = 65_536, 64
-"""Classes are counted in the data, and cells may be given: more than a configuration asks for."""
+MOST_CLASSES, MOST_BLOCKS, MOST_MEMBERS = 65_536, 64, 32
+"""Classes are counted in the data, cells may be given, and networks answer together: more than a
+configuration asks for."""
 
 REMEDY = (
     "Put back this model's own copy of it; or move the model's folder away, and the command that made it "
@@ -113,12 +114,18 @@ def _check_fields(path: Path, content: Json) -> None:
     for name, rule in (_MUST | _MAY).items():
         if name in content and not rule(content[name]):
             raise _impossible(path, name, content[name])
-    network = part(content, "network")
+    _check_network(path, part(content, "network"), "network")
+    members = content.get("members")
+    for number, member in enumerate(members if isinstance(members, list) else []):
+        _check_network(path, part(member, "network"), f"members.{number}.network")
+
+
+def _check_network(path: Path, network: Json, place: str) -> None:
     for name, value in network.items():
         if not _NETWORK.get(name, _never)(value):
-            raise _impossible(path, f"network.{name}", value)
+            raise _impossible(path, f"{place}.{name}", value)
     if lacking := {"macro", "input_shape", "num_classes"} - network.keys():
-        raise RunFolderError(f"{quoted(path)} has no 'network.{min(lacking)}'. {REMEDY}")
+        raise RunFolderError(f"{quoted(path)} has no '{place}.{min(lacking)}'. {REMEDY}")
 
 
 def check_file(model: ModelDescription, path: Path, data: bytes) -> None:
@@ -155,12 +162,18 @@ def _impossible(path: Path, name: str, value: Any) -> RunFolderError:
 def _check_together(path: Path, model: ModelDescription) -> None:
     """What one field says of another."""
     names, spec = model.class_names, model.network
-    try:
-        cell = Cell.parse(model.cell)
-    except CellSyntaxError as error:
-        raise RunFolderError(f"{quoted(path)}: {error} {REMEDY}") from None
-    if len(cell.blocks) > MOST_BLOCKS:
-        raise _impossible(path, "cell", model.cell)
+    for text in (model.cell, *(member.cell for member in model.members or ())):
+        try:
+            cell = Cell.parse(text)
+        except CellSyntaxError as error:
+            raise RunFolderError(f"{quoted(path)}: {error} {REMEDY}") from None
+        if len(cell.blocks) > MOST_BLOCKS:
+            raise _impossible(path, "cell", text)
+    for number, member in enumerate(model.members or ()):
+        own = member.network
+        form = (own.input_shape, own.num_classes, own.has_lengths)
+        if form != (spec.input_shape, spec.num_classes, spec.has_lengths):
+            raise _impossible(path, f"members.{number}.network", own.to_json())
     if len(names) != spec.num_classes:
         raise RunFolderError(f"{quoted(path)} has {len(names)} names of {spec.num_classes} classes. {REMEDY}")
     given = model.preprocessing
@@ -189,6 +202,7 @@ _MUST: dict[str, Rule] = {
     "class_names": list_of(is_text, 1, MOST_CLASSES),
 }
 _MAY: dict[str, Rule] = {
+    "members": or_none(list_of(has({"cell": is_text, "network": is_object}), 1, MOST_MEMBERS)),
     "dataset": has({"name": or_none(is_text), "path": or_none(is_text), "type": is_text}),
     "preprocessing": or_none(
         has(

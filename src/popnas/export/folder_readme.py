@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from popnas.export import making
 from popnas.export.model_values import Int8Summary, ModelDescription
-from popnas.printable import printable, told_apart
+from popnas.printable import counted, printable, told_apart
 
 
 def readme(model: ModelDescription) -> str:
@@ -16,8 +16,7 @@ def readme(model: ModelDescription) -> str:
         [
             f"# {_title(model)}",
             "",
-            f"A network found and trained by popnas: `{model.cell}`, {model.params:,} parameters, "
-            f"{model.flops:,} FLOPs a sample.",
+            f"{_what(model)}, {model.params:,} parameters, {model.flops:,} FLOPs a sample.",
             "",
             *_files(model),
             *_contract(model),
@@ -33,6 +32,14 @@ def readme(model: ModelDescription) -> str:
 
 
 _NUM_NAMED = 5
+
+
+def _what(model: ModelDescription) -> str:
+    if model.members is None:
+        return f"A network found and trained by popnas: `{model.cell}`"
+    cells = ", ".join(f"`{cell}`" for cell in dict.fromkeys(item.cell for item in model.members))
+    number = counted(len(model.members), "network")
+    return f"{number} chosen and trained by popnas, whose probabilities are averaged ({cells})"
 
 
 def _title(model: ModelDescription) -> str:

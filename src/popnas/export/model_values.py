@@ -135,16 +135,26 @@ class Deployment(Record):
 
 
 @dataclass(frozen=True)
+class MemberModel(Record):
+    """A network of an ensemble: its canonical cell, what is built from it, the seed of its training."""
+
+    cell: str
+    network: NetworkSpec
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
 class BareModel(Record):
     """What every model's description says; None where it does not.
 
     Attributes:
-        cell: canonical text.
+        cell: canonical text; of an ensemble that of its first member.
         network: what is built from it.
+        members: of an ensemble all of its networks, whose probabilities are averaged; None: it is one.
         class_names: in the order of the outputs.
         input, output: of the exported file.
         preprocessing: between raw values and the network's input.
-        params, flops: of the network with one head.
+        params, flops: of the network with one head; of all members together.
         dataset: what it was trained on.
         licence: what binds whoever uses it.
         versions: of the packages that made it.
@@ -157,6 +167,7 @@ class BareModel(Record):
     cell: str
     network: NetworkSpec
     class_names: list[str]
+    members: list[MemberModel] | None = None
     input: ModelInput | None = None
     output: ModelOutput | None = None
     preprocessing: Preprocessing | None = None
@@ -224,7 +235,18 @@ class ModelDescription(BareModel):
 
 
 ORDER = (
-    *("cell", "network", "input", "output", "preprocessing", "class_names", "params", "flops", "dataset"),
+    *(
+        "cell",
+        "network",
+        "members",
+        "input",
+        "output",
+        "preprocessing",
+        "class_names",
+        "params",
+        "flops",
+        "dataset",
+    ),
     *("licence", "versions", identity.KEY, "stage", "origin", "validation_metrics", "score", "best_epoch"),
     *("num_epochs", "stopped", "seed", "onnx", "onnx_warning", "missing_views", "files", "measured", "int8"),
 )

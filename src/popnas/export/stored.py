@@ -14,28 +14,28 @@ from popnas.errors import PopnasError, RunFolderError
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
 from popnas.networks import Network, weights
+from popnas.networks.ensemble import Ensemble
 from popnas.printable import quoted
 from popnas.process_state import torch_random_in_turn
 
 
-def network_of(model: ModelDescription, path: Path, data: bytes) -> Network:
-    """The network on the CPU, in eval mode. `data`: the content of the weights file `path`, which is for
-    messages.
+def network_of(model: ModelDescription, path: Path, data: bytes) -> Network | Ensemble:
+    """The network, or all of an ensemble, on the CPU, in eval mode. `data`: the content of the weights file
+    `path`, which is for messages.
 
     Raises:
         RunFolderError: the weights are damaged, another model's, or do not fit the network.
     """
     description.check_file(model, path, data)
-    cell, spec = Cell.parse(model.cell), model.network
     try:
         tensors = weights.from_bytes(data)
         # On no device first: a description that asks for more than any memory holds must not get it.
         with torch.device("meta"):
-            wanted = _forms(networks.build(cell, spec).state_dict())
+            wanted = _forms(_built(model).state_dict())
         if (found := _forms(tensors)) != wanted:
             raise RunFolderError(_misfit(path, wanted, found))
         with torch_random_in_turn():  # weights are drawn, though others take their place
-            network = networks.build(cell, spec)
+            network = _built(model)
         network.load_state_dict(tensors)
     except PopnasError as error:
         if isinstance(error, RunFolderError):
@@ -49,6 +49,12 @@ def network_of(model: ModelDescription, path: Path, data: bytes) -> Network:
             f"{(str(error) or type(error).__name__).splitlines()[0]}. {description.REMEDY}"
         ) from error
     return network.eval()
+
+
+def _built(model: ModelDescription) -> Network | Ensemble:
+    if model.members is None:
+        return networks.build(Cell.parse(model.cell), model.network)
+    return Ensemble([networks.build(Cell.parse(item.cell), item.network) for item in model.members])
 
 
 def _forms(tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:

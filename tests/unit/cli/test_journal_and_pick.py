@@ -10,6 +10,8 @@ from popnas.cli.looking import journal, pick
 from popnas.cli.main import cli
 from popnas.errors import RunFolderError, UserError
 from popnas.evaluation import Evaluation
+from popnas.report.sections import ensembles
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize
 from popnas.runs import RunFolder
 
 CELLS = "[(-1, 3x3 conv, -1, 3x3 conv)]", "[(-1, identity, -1, identity)]"
@@ -103,6 +105,33 @@ def test_pick_keeps_to_limits(run, limit):
 def test_pick_says_what_comes_nearest(run):
     with pytest.raises(UserError, match=r"parameters of at most 10 \(the best has 100\)"):
         invoke(pick.command, run, "--max-params", 10)
+
+
+def test_pick_tells_the_best_size_of_an_ensemble_that_keeps_to_the_limits(run):
+    assert json.loads(invoke(pick.command, run, "--json").output)["ensemble"] is None
+    member = EnsembleMember("0-m2-n1-f8", CELLS[0], 2, 1, 8, None, 0, 100, 1000)
+    figures = [(0.8, 0.5), (0.9, 0.4), (0.9, 0.3)]
+    sizes = [
+        EnsembleSize(number, 100 * number, 1000 * number, *pair)
+        for number, pair in enumerate(figures, start=1)
+    ]
+    folder = RunFolder.open(run).final_training
+    folder.mkdir()
+    ensembles.write(folder, EnsemblePlan(3, None, None, "accuracy", [member] * 3, sizes, 3))
+
+    def picked(*limits):
+        return json.loads(invoke(pick.command, run, *limits, "--json").output)["ensemble"]
+
+    assert (picked()["members"], picked()["score"]) == (3, 0.9)
+    within = picked("--max-params", 299)
+    assert (within["members"], within["params"]) == (2, 200)
+    assert shlex.split(within["train_command"])[1:] == (
+        ["train", "-p", str(run), "--ensemble", "2", "--renew"]
+    )
+    assert picked("--max-params", 199) is None  # the first alone is no ensemble
+    assert picked("--max-latency", 100) is None  # nobody measured that
+    lines = invoke(pick.command, run).output.splitlines()
+    assert any(line.startswith("ensemble: 3 networks, 300 params") for line in lines)
 
 
 def test_pick_shows_the_confirmed_mean_beside_the_score(run):

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, kept
-from popnas.cli.terminal.options import check_is_there, gathered, json_option, set_option
+from popnas.cli.terminal.options import (
+    check_is_there,
+    ensemble_option,
+    gathered,
+    json_option,
+    max_params_option,
+    set_option,
+)
 from popnas.cli.terminal.output import echo, print_json
 from popnas.errors import UserError
 from popnas.printable import quoted
@@ -44,6 +51,8 @@ if TYPE_CHECKING:
     metavar="H",
     help="Time limit of all of it together, as others.max_hours.  [default: the configuration's]",
 )
+@ensemble_option
+@max_params_option
 @click.option("--name", metavar="NAME", help="Name of the run folder below logs/.  [default: date and time]")
 @click.option("-r", "run", metavar="RUN", type=click.Path(path_type=Path), help="Go on with this job.")
 @set_option
@@ -106,6 +115,7 @@ def _as_json(result: EndToEndResult) -> Json:
         "cell": result.deployed.cell,
         "measured": _measured(result).to_json(),
         "verdict": result.verdict,
+        "ensemble": None if result.ensemble is None else result.ensemble.to_json(),
         "cuts": result.cuts,
         "seconds": result.seconds,
     }
@@ -131,4 +141,6 @@ def _as_text(result: EndToEndResult) -> str:
     lines += [f"{name}{quoted(page)}" for name, page in pages if page.is_file()]
     if result.verdict is not None:
         lines.insert(1, f"References: {result.verdict}")
+    if result.ensemble is not None:
+        lines.insert(0, f"Ensemble:   {result.ensemble.verdict}")
     return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

@@ -11,8 +11,10 @@ from popnas.cli.terminal.options import (
     GO_ON,
     batch_size_option,
     check_is_there,
+    ensemble_option,
     gathered,
     json_option,
+    max_params_option,
     partial_option,
     renew_option,
     run_option,
@@ -43,6 +45,8 @@ from popnas.workflows.models.choices import NetworkChoice, StageChanges
     help="Batch size of everything that does not train.  [default: the run's]",
 )
 @strategy_option
+@ensemble_option
+@max_params_option
 @click.option("--name", metavar="NAME", help="A training beside others, in final_training/NAME.")
 @set_option
 @renew_option
@@ -57,10 +61,11 @@ def command(
     renew: bool,
     is_json: bool,
 ) -> None:
-    """Train one network on training and validation data together, and export it.
+    """Train one network, or an ensemble, on training and validation data together, and export it.
 
     The network and its deployment folder are in RUN/final_training. The same command goes on with a training
-    that was interrupted.
+    that was interrupted. An ensemble answers with the mean of its members' probabilities and is one model as
+    any other; each member is in a folder of its own, too (member-1, ...).
     """
     check_is_there(run)
     # A workflow loads torch: only once the command line is known to be right.

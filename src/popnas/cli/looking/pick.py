@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from popnas.cli.terminal.output import echo, print_json_line
+from popnas.command_lines import as_typed
 from popnas.errors import UserError
 
 if TYPE_CHECKING:
     from popnas.records import Json, JsonValue
     from popnas.report.confirmed import ConfirmedCell
+    from popnas.report.sections.ensembles import EnsemblePlan, EnsembleSize
 
 
 @click.command("pick")
@@ -48,11 +51,13 @@ def command(
 ) -> None:
     """Pick the best-scored cell on a run's front that keeps to the limits.
 
-    The front is that of the trained networks, over the objectives of the search and what is limited here.
+    The front is that of the trained networks, over the objectives of the search and what is limited here. Of
+    an ensemble that `train --ensemble` has chosen the best size that keeps to the limits is told beside it.
     """
     from popnas.objectives.rows import INFERENCE_TIME, PARAMS, SCORE
     from popnas.report.confirmed import confirmed_cells
     from popnas.report.run_data import RunData
+    from popnas.report.sections import ensembles
     from popnas.runs import RunFolder
     from popnas.runs.front import Limits, pick, train_command
 
@@ -71,6 +76,7 @@ def command(
     cells = confirmed_cells(RunData.of(folder, state))
     own = next((cell for cell in cells if cell.evaluation.cell == item.cell), None)
     figures = {row.field or row.name: row.figure(item) for row in state.figures}
+    ensemble = _ensemble(run, ensembles.read(folder.final_training), worst)
     fields: Json = {
         "cell": item.cell,
         "score": figures.pop("score"),
@@ -78,14 +84,45 @@ def command(
         **figures,
         "is_exploration": item.is_exploration,
         "train_command": train_command(run, folder.config_json(), item.cell),
+        "ensemble": None if ensemble is None else {**ensemble[0].to_json(), "train_command": ensemble[1]},
     }
     if is_json:
         print_json_line(json.dumps(fields))
         return
-    shown = {**fields, "score": f"{item.score:.4f}", "confirmed": None if own is None else own.words}
+    shown = {
+        **fields,
+        "score": f"{item.score:.4f}",
+        "confirmed": None if own is None else own.words,
+        "ensemble": None if ensemble is None else _in_words(*ensemble),
+    }
     for name, found in shown.items():
         if found is not None and found is not False:
             echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(found)}")
+
+
+def _ensemble(
+    run: Path, plan: EnsemblePlan | None, worst: Mapping[str, float]
+) -> tuple[EnsembleSize, str] | None:
+    """The best size of the ensemble that keeps to the limits, and the command that trains it; None if there
+    is none, its first network alone is the best, or something is limited that nobody measured of it."""
+    if plan is None or not worst.keys() <= {"params", "flops", "score"}:
+        return None
+    fitting = [
+        size
+        for size in plan.sizes
+        if size.params <= worst.get("params", math.inf)
+        and size.flops <= worst.get("flops", math.inf)
+        and ("score" not in worst or (size.score is not None and size.score >= worst["score"]))
+    ]
+    best = min(fitting, key=lambda size: size.order, default=None)
+    if best is None or best.members == 1:
+        return None
+    return best, as_typed("train", "-p", run, "--ensemble", best.members, "--renew")
+
+
+def _in_words(size: EnsembleSize, command: str) -> str:
+    judged = "" if size.score is None else f", validation {size.score:.4f} in the selection"
+    return f"{size.members} networks, {size.params:,} params, {size.flops:,} FLOPs{judged}: {command}"
 
 
 def _as_json(cell: ConfirmedCell) -> Json:

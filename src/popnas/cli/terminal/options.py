@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from popnas.workflows.models.choices import MOST_MEMBERS
+
 FC = TypeVar("FC", bound=Callable[..., object] | click.Command)
 
 config_option = click.option(
@@ -46,6 +48,19 @@ batch_size_option = click.option(
     metavar="N",
     type=click.IntRange(min=1),
     help="Batch size; the learning rate is scaled with it.  [default: the run's]",
+)
+ensemble_option = click.option(
+    "--ensemble",
+    metavar="N",
+    type=click.IntRange(min=2, max=MOST_MEMBERS),
+    help="Deliver up to N networks that answer together, chosen on validation data among those of the model "
+    "selection (different cells, seeds, the references), or N seeds of one network without a selection.",
+)
+max_params_option = click.option(
+    "--max-params",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="With --ensemble: at most so many parameters of all members together.",
 )
 strategy_option = click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
 GO_ON = "Go on with the same command and --set others.max_hours=null, or a longer limit."

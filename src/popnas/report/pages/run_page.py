@@ -10,14 +10,14 @@ from functools import partial
 from popnas.report.figures import Plot
 from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
-from popnas.report.sections import details, final, front, masks, references, result, selected
+from popnas.report.sections import details, ensembles, final, front, masks, references, result, selected
 from popnas.report.views import Views
 
 Part = Callable[[RunData], str]
 
 OUTLINE: tuple[tuple[str, tuple[Part, ...], tuple[Part, ...]], ...] = (
     ("Result", (result.render,), ()),
-    ("Final network", (final.render, references.render), ()),
+    ("Final network", (final.render, ensembles.render, references.render), ()),
     ("Model selection", (selected.render,), ()),
     ("Predicted masks", (masks.render,), ()),
     ("Confirmation", (), (result.confirmation_table,)),

@@ -25,7 +25,10 @@ def _network(model: ModelDescription | None) -> str:
         ("epochs", markup.count(None if model.training is None else model.training.num_epochs).html),
     ]
     place = "<p>To deploy: <code>final_training/deploy</code>.</p>"
-    return f"<p>{markup.code(model.cell)}</p>{markup.tiles(figures)}{place}{how_to_make(model)}"
+    what = (
+        markup.code(model.cell) if model.members is None else f"An ensemble of {len(model.members)} networks."
+    )
+    return f"<p>{what}</p>{markup.tiles(figures)}{place}{how_to_make(model)}"
 
 
 def _cuts(cuts: list[str]) -> str:

@@ -11,6 +11,7 @@ from numbers import Integral
 from popnas.errors import UserError, must_be, nearest
 
 NUM_CELLS = 5
+MOST_MEMBERS = 32
 _SOURCES = ("best", "front")
 
 
@@ -82,15 +83,41 @@ class NetworkChoice:
     `cell`: None = that of the best model of the run's selection, with its macro-architecture, else the
     search's best. Each of the numbers: None = not given, so as the partial configuration changes it, else as
     the cell comes with it; a number counts as given where it is the run's own, too.
+
+    `ensemble`: so many networks at most answer together, chosen among those of the selection, or seeds of the
+    one that is given or, without a selection, the search's best; `max_params`: of all of them together.
+
+    Raises:
+        UserError: fewer than 2 members, more than 32, or `max_params` without an ensemble.
     """
 
     cell: str | None = None
     motifs: int | None = None
     normal_cells: int | None = None
     filters: int | None = None
+    ensemble: int | None = None
+    max_params: int | None = None
 
     def __post_init__(self) -> None:
-        _check(self, numbers=("motifs", "normal_cells", "filters"), texts=("cell",))
+        numbers = ("motifs", "normal_cells", "filters", "ensemble", "max_params")
+        _check(self, numbers=numbers, texts=("cell",))
+        check_ensemble(self.ensemble, self.max_params)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether one network is asked for, and not what the selection says."""
+        return (self.cell, self.motifs, self.normal_cells, self.filters) != (None,) * 4
+
+
+def check_ensemble(ensemble: int | None, max_params: int | None) -> None:
+    """Raises UserError: a number of members that none has, or a limit without an ensemble."""
+    if ensemble is not None and not 2 <= ensemble <= MOST_MEMBERS:
+        raise UserError(f"`ensemble` {ensemble}: it has 2 to {MOST_MEMBERS} members.")
+    if max_params is not None and (ensemble is None or max_params < 1):
+        raise UserError(
+            f"`max_params` {max_params}: how many params all members of an `ensemble` have together, 1 at "
+            "least. Of one network it is limited where it is chosen, with `params` of the model selection."
+        )
 
 
 def _check(choice: object, *, numbers: Sequence[str], texts: Sequence[str]) -> None:

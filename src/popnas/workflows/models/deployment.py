@@ -6,13 +6,15 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.errors import DataError, MissingSplitError
+from popnas.errors import DataError, ExportError, MissingSplitError
 from popnas.evaluators.training import describing, training_data
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.folder_readme import why_none
 from popnas.export.model_values import ModelDescription
+from popnas.networks.ensemble import Ensemble
 from popnas.printable import quoted, told_apart
 from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
@@ -111,12 +113,19 @@ def write_source(model: ModelFolder, path: Path | None = None) -> Path:
     """Write the network as one PyTorch file (default: `network.py` in the model's folder); returns its path.
 
     Raises:
-        ExportError: a part of the network that has no source.
+        ExportError: a part of the network that has no source, or an ensemble.
         RunFolderError: the model cannot be read.
         StorageError: the disk refused.
     """
     from popnas.export.source import network_source
 
-    path = path or model.path / "network.py"
-    write_text(path, network_source(model.load_network(), model.preprocessing()))
+    path, network = path or model.path / "network.py", model.load_network()
+    if isinstance(network, Ensemble):
+        members = sorted(folder.parent for folder in model.path.glob("member-*/model.json"))
+        raise ExportError(
+            f"{quoted(model.path)} is an ensemble {network}, and one file is of one network: average the "
+            "probabilities of its members, each of which has a source of its own"
+            + (f": {as_typed('export', '--source', '-p', members[0])}, and so on." if members else ".")
+        )
+    write_text(path, network_source(network, model.preprocessing()))
     return path

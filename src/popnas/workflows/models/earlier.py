@@ -17,6 +17,8 @@ _OWN = (
     "tensorboard",
     "deploy",
     "network.py",
+    "ensemble.json",
+    "member-*",
     "eval.*",
     "*confusion_matrix*",
     "masks.*",

@@ -19,6 +19,7 @@ from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
 from popnas.evaluators.training.placing import placement
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
+from popnas.networks.ensemble import Ensemble
 from popnas.placement import Placement
 from popnas.printable import quoted
 from popnas.process_state import forks, torch_as_imported
@@ -212,7 +213,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
 
 
 def answers(
-    folder: ModelFolder, network: networks.Network, split: Split
+    folder: ModelFolder, network: networks.Network | Ensemble, split: Split
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of (probabilities, classes): of the exported file, if there is one; it is what is deployed."""
     from popnas.export.deployed import DeployedNetwork
@@ -258,7 +259,7 @@ def _ask(
 
 @torch.inference_mode()
 def _head_metrics(
-    network: networks.Network, config: RunConfig, dataset: Dataset, place: Placement
+    network: networks.Network | Ensemble, config: RunConfig, dataset: Dataset, place: Placement
 ) -> list[HeadResult]:
     """Metrics of every head by PyTorch, in float32, with its weight in the loss."""
     assert dataset.test is not None

@@ -10,12 +10,13 @@ from popnas import networks
 from popnas.datasets.loader import BatchLoader
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.export.model_values import OnnxCheck
+from popnas.networks.answering import Answering
 from popnas.placement import Placement
 from popnas.report.views import Views
 from popnas.workflows.models.tally import Confusion
 
 
-def export_onnx(network: networks.Network, preprocessing: Preprocessing, path: Path) -> OnnxCheck:
+def export_onnx(network: Answering, preprocessing: Preprocessing, path: Path) -> OnnxCheck:
     """Write the network as ONNX and return what was checked; raises ExportError."""
     # The ONNX libraries take seconds to import: not for those who only read a model's folder.
     from popnas import export

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -13,7 +15,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, must_be
-from popnas.evaluators.training import fits
+from popnas.evaluators.training import describing, fits
 from popnas.events import (
     EpochFinished,
     Listen,
@@ -27,14 +29,19 @@ from popnas.events import (
 from popnas.networks.cost import network_cost
 from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
+from popnas.report.sections import ensembles
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
 from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
 from popnas.runs.stored import progress
+from popnas.runs.stored.reading import is_there
 from popnas.training import EpochRecord
 from popnas.workflows.data import run_data
-from popnas.workflows.models import deployment, earlier, requests, selection
+from popnas.workflows.models import deployment, earlier, final_ensemble, requests, selection
+from popnas.workflows.models import ensembles as choosing
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
+from popnas.workflows.models.final_ensemble import EnsembleJob
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.training import (
     FINAL,
@@ -46,6 +53,7 @@ from popnas.workflows.models.training import (
 )
 from popnas.workflows.settings import unused
 
+T = TypeVar("T")
 _BEST, _UNCHANGED = NetworkChoice(), StageChanges()
 CHECKPOINT_EPOCHS = 5
 """Between checkpoints, which cost a write of all weights and of the optimizer's state: an interruption loses
@@ -87,6 +95,9 @@ def train(
     in `final_training/NAME`. `renew` trains anew if it would be another network or other settings than those
     that are there, and keeps the old one in `earlier-1` beside it.
 
+    With `network.ensemble` several networks are trained that answer together; they are chosen once, and the
+    choice stands in `ensemble.json`.
+
     Raises:
         UserError: no run or nothing trained in it, mistakes in the arguments, another training there.
         CandidateFailed: training diverged or ran out of memory.
@@ -104,6 +115,7 @@ def train(
     config = requests.stage_config(base, requests.training_partial(base, partial), changes)
     trackers.check(config.others.trackers)
     ignored = after_search.warnings(base, config, FINAL)
+    stage, is_given = config, network.is_given or _is_reshaped(base, config)
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
@@ -112,15 +124,41 @@ def train(
         tell(Warned(found.warning))
     lock = RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock")
     with lock, progress.kept(folder.progress_json, FINAL, tell) as tell:
-        try:
-            check_same_job(job)
-        except OtherTrainingError:
-            if not renew or (kept := earlier.put_aside(path)) is None:
-                raise
-            tell(Told(f"The training that was there is kept in {kept}."))
         for warning in ignored:
             tell(Warned(warning))
+        if network.ensemble is not None:
+            asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given)
+            return _train_ensemble(asked, renew, tell)
+        _or_anew(lambda: _check_single(job), path, renew, tell)
         return _train(job, tell)
+
+
+def _or_anew(look: Callable[[], T], path: Path, renew: bool, tell: Listen) -> T:
+    """What `look` answers; where it finds another training and that is to be renewed, what it answers once
+    the old one is put aside."""
+    try:
+        return look()
+    except OtherTrainingError:
+        if not renew or (kept := earlier.put_aside(path)) is None:
+            raise
+        tell(Told(f"The training that was there is kept in {kept}."))
+        return look()
+
+
+def _check_single(job: ModelJob) -> None:
+    if is_there(job.folder / ensembles.NAME):
+        raise OtherTrainingError(
+            f"{quoted(job.folder)} holds an ensemble. Choose another `name`, or train anew with `renew`, "
+            "which keeps the old one beside the new."
+        )
+    check_same_job(job)
+
+
+def _is_reshaped(base: RunConfig, config: RunConfig) -> bool:
+    """Whether a partial configuration asks for another macro-architecture than the run's."""
+    own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
+    names = ("motifs", "normal_cells_per_motif", "filters", "macro_architecture")
+    return any(getattr(own, name) != getattr(changed, name) for name in names)
 
 
 def _macro(
@@ -138,20 +176,93 @@ def _macro(
     return found
 
 
-def _train(job: ModelJob, tell: Listen) -> TrainedModel:
-    tell(Told(f"{job.origin}: {job.cell}"))
+@dataclass(frozen=True)
+class EnsembleRequest:
+    """An ensemble that is asked for: of which run; the `job` of the single network that would be trained; the
+    stage's configuration, and whether the network is `given`, of which all members are seeds then."""
+
+    run: RunFolder
+    job: ModelJob
+    network: NetworkChoice
+    config: RunConfig
+    is_given: bool
+
+
+def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> TrainedModel:
+    job = asked.job
+    dataset = _loaded(job, tell)
+    tell(PhaseStarted("choosing the members"))
+
+    def look() -> EnsembleJob:
+        plan = _ensemble_plan(asked, dataset)
+        found = EnsembleJob(job.folder, plan, asked.config, CHECKPOINT_EPOCHS, job.deadline)
+        final_ensemble.check_same(found)
+        return found
+
+    ensemble = _or_anew(look, job.folder, renew, tell)
+    members = ensemble.members()
+    _check_fits(members, dataset, tell)
+    folders = tuple(member.folder for member in members)
+    tell(TrainingsStarted(folders, job.config.training_hyperparameters.epochs))
+    trained = final_ensemble.train(ensemble, dataset, lambda one: _train_one(one, dataset, tell), tell)
+    return _deployed(trained, job, dataset, tell)
+
+
+def _ensemble_plan(asked: EnsembleRequest, dataset: Dataset) -> EnsemblePlan:
+    """Those of the selection, or seeds of one network, as the folder says or is written now."""
+    job, network, models = asked.job, asked.network, selection.read_selection(asked.run.model_selection)
+    if not asked.is_given and selection.best_of(models) is not None:
+        return ensemble_of_selection(asked.run, job.folder, network)
+    shape, cell = job.config.architecture_hyperparameters, Cell.parse(job.cell)
+    macro = (shape.motifs, shape.normal_cells_per_motif, shape.filters, shape.macro_architecture or None)
+    spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
+    cost = network_cost(cell, describing.one_head(spec))
+    member = EnsembleMember(job.origin, cell.key, *macro, 0, cost.params, cost.flops)
+    given = f"{cell.key} in {spec.macro}, {macro[0]} motifs, {macro[1]} normal cells, {macro[2]} filters"
+    return final_ensemble.planned(
+        job.folder, network, given, lambda: choosing.of_seeds(member, network, given)
+    )
+
+
+def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) -> EnsemblePlan:
+    """The members that a training in `folder` has of the run's selection, as the folder says; chosen, and
+    written there, if it does not say yet.
+
+    Raises:
+        OtherTrainingError: there is another training.
+        UserError: no network is small enough.
+    """
+    return final_ensemble.planned(folder, network, None, lambda: choosing.of_selection(run, network))
+
+
+def _loaded(job: ModelJob, tell: Listen) -> Dataset:
     tell(PhaseStarted("loading the data"))
     dataset = deployment.load_with_test(job.config, identity.enclosing(job.folder))
     for warning in [*unused(job.config), *dataset.told]:
         tell(Warned(warning))
-    if not ModelFolder(job.folder).is_finished:
-        spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
-        for warning in fits.check_training(
-            job.config, dataset, [(Cell.parse(job.cell), spec)], is_final=True
-        ):
-            tell(Warned(warning))
-    tell(TrainingsStarted((job.folder,), job.config.training_hyperparameters.epochs))
+    return dataset
 
+
+def _check_fits(jobs: Sequence[ModelJob], dataset: Dataset, tell: Listen) -> None:
+    """Raises UserError if a network that is still to be trained cannot be."""
+    left = [job for job in jobs if not ModelFolder(job.folder).is_finished]
+    if not left:
+        return
+    task = tasks.get(left[0].config.dataset.type)
+    found = [(Cell.parse(job.cell), task.network_spec(job.config, dataset)) for job in left]
+    for warning in fits.check_training(left[0].config, dataset, found, is_final=True):
+        tell(Warned(warning))
+
+
+def _train(job: ModelJob, tell: Listen) -> TrainedModel:
+    tell(Told(f"{job.origin}: {job.cell}"))
+    dataset = _loaded(job, tell)
+    _check_fits([job], dataset, tell)
+    tell(TrainingsStarted((job.folder,), job.config.training_hyperparameters.epochs))
+    return _deployed(_train_one(job, dataset, tell), job, dataset, tell)
+
+
+def _train_one(job: ModelJob, dataset: Dataset, tell: Listen) -> TrainedModel:
     def on_epoch(number: int, record: EpochRecord) -> None:
         tell(EpochFinished(job.folder.name, number, job.config.training_hyperparameters.epochs))
 
@@ -160,6 +271,11 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
     tell(ModelFinished(job.folder, f"trained for {counted(trained.num_epochs, 'epoch')}"))
     for missing in trained.missing_views:
         tell(Warned(missing))
+    return trained
+
+
+def _deployed(trained: TrainedModel, job: ModelJob, dataset: Dataset, tell: Listen) -> TrainedModel:
+    """The same, once it has a deployment folder; raises ExportError."""
     folder = ModelFolder(job.folder)
     if trained.warning is not None:
         raise ExportError(f"{trained.warning}\nThe weights are kept in {quoted(folder.weights)}.")

@@ -21,6 +21,7 @@ from popnas.evaluators.training import training_data
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
 from popnas.export.stored import network_of
+from popnas.networks.ensemble import Ensemble
 from popnas.printable import quoted
 from popnas.records import Json, Record
 from popnas.runs import RunFolder, identity
@@ -141,8 +142,8 @@ class ModelFolder:
         known = self.description().preprocessing
         return self.load_dataset().preprocessing if known is None else known
 
-    def load_network(self) -> networks.Network:
-        """The network with its weights, on the CPU, in eval mode."""
+    def load_network(self) -> networks.Network | Ensemble:
+        """The network with its weights, or all of an ensemble, on the CPU, in eval mode."""
         return network_of(self.description(), self.weights, self._read(self.weights))
 
     def check_onnx(self) -> None:

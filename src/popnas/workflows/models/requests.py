@@ -25,7 +25,7 @@ _UNCHANGED = StageChanges()
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 # What stands in these folders beside named trainings.
 _TAKEN = re.compile(
-    r"\d+-m\d+-n\d+-f\d+(-[a-z_]+)?|deploy|tensorboard|.*\.(json|csv|png|onnx|pt|safetensors|html|md)"
+    r"\d+-m\d+-n\d+-f\d+(-[a-z_]+)?|deploy|tensorboard|member-\d+|.*\.(json|csv|png|onnx|pt|safetensors|html|md)"
 )
 
 

@@ -22,12 +22,13 @@ from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.export.model_values import ModelDescription
 from popnas.printable import quoted
-from popnas.report.sections import references
+from popnas.report.sections import ensembles, references
+from popnas.report.sections.ensembles import EnsemblePlan
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
 from popnas.workflows.models import deployment, macro_variants, repetitions, requests
-from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models.choices import CellChoice, StageChanges, check_ensemble
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.plan import Plan
@@ -51,7 +52,8 @@ _USUAL, _CHILDREN = JobRequest(), ChildStages()
 class EndToEndResult:
     """`folder`: the run; `model`: the final model's folder; `deployed`: the description of its deployment,
     with the accuracy of the exported file; `cuts`: what was cut to keep `max_hours`, in words; `verdict`:
-    whether the found network beats the known ones, likewise."""
+    whether the found network beats the known ones, likewise; `ensemble`: what is delivered, if an ensemble
+    was asked for."""
 
     folder: Path
     model: Path
@@ -59,6 +61,7 @@ class EndToEndResult:
     cuts: list[str]
     seconds: float
     verdict: str | None = None
+    ensemble: EnsemblePlan | None = None
 
     @classmethod
     def of(cls, job: WholeJob) -> EndToEndResult:
@@ -72,7 +75,8 @@ class EndToEndResult:
         compared = references.read(job.folder.model_selection)
         seconds = job.state.finished[job.state.last]
         verdict = None if compared is None else compared.verdict
-        return cls(job.path, model.path, deployed, job.state.cuts, seconds, verdict)
+        plan = ensembles.read(model.path)
+        return cls(job.path, model.path, deployed, job.state.cuts, seconds, verdict, plan)
 
 
 def end_to_end(
@@ -130,6 +134,7 @@ def start(
     """
     began = time.monotonic() if began is None else began
     config = source if isinstance(source, RunConfig) else load_config(source)
+    check_ensemble(request.ensemble, request.max_params)
     if request.params is not None:
         macro_variants.parse_params_range(request.params)
     configs = _later_configs(config, request)
@@ -154,6 +159,8 @@ def start(
         params=request.params,
         batch_size=request.batch_size,
         last=request.last,
+        ensemble=request.ensemble,
+        max_params=request.max_params,
         max_hours=config.others.max_hours,
         configs={stage: found.to_json() for stage, found in configs.items()},
     )
@@ -219,7 +226,8 @@ def _later_costs(
             epoch = networks.selection_epoch(num_workers(config), len(repetitions.wanted_by(config)))
             found[stage] = startup.selection(config, costs.epochs_of(config, epoch), len(networks.epochs))
         else:
-            found[stage] = startup.training(costs.epochs_of(config, networks.training_epoch))
+            members = state.ensemble or 1
+            found[stage] = startup.training(members * costs.epochs_of(config, networks.training_epoch))
     if "evaluation" in state.stages:
         found["evaluation"] = startup.evaluation()
     return found

@@ -21,8 +21,8 @@ from popnas.runs.front import check_constraints
 from popnas.runs.stored import progress
 from popnas.runs.stored.job_clock import Ahead
 from popnas.storage import write_json
-from popnas.workflows.models import repetitions, requests, selection
-from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models import final_training, repetitions, requests, selection
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import budget, costs, epoch_time, time_left
@@ -139,7 +139,8 @@ class WholeJob:
         if self._is_measured("training"):
             self._decide_training()
         partial, changes = self._partial("training"), StageChanges(self.state.batch_size)
-        return lambda stage: self.stages.train(stage, partial, changes)
+        network = NetworkChoice(ensemble=self.state.ensemble, max_params=self.state.max_params)
+        return lambda stage: self.stages.train(stage, network, partial, changes)
 
     def _evaluation(self) -> Callable[[Stage], None]:
         if "evaluation" not in self.state.started:
@@ -218,7 +219,7 @@ class WholeJob:
         self._learn_beside("selection", _trained(folders) / workers)
         best = selection.best_of(models)
         assert best is not None, "a selection that ended well has a best model"
-        epoch = self._training_epoch(config, best)
+        epoch = sum(self._training_epoch(config, model) for model in self._delivered(models, best))
         if self.state.max_hours is not None:
             late = self.state.finished["selection"] - self.state.until["selection"]
             overhead = budget.measured_overhead(late)
@@ -227,6 +228,18 @@ class WholeJob:
                 "training", config, budget.training_share(self._left(), epochs, epoch, overhead), overhead
             )
         self._expect("training", epoch)
+
+    def _delivered(
+        self, models: Sequence[selection.SelectedModel], best: selection.SelectedModel
+    ) -> list[selection.SelectedModel]:
+        """The models of the selection that final training trains."""
+        if self.state.ensemble is None:
+            return [best]
+        self.tell(PhaseStarted("choosing the members"))
+        network = NetworkChoice(ensemble=self.state.ensemble, max_params=self.state.max_params)
+        plan = final_training.ensemble_of_selection(self.folder, self.folder.final_training, network)
+        by_name = {model.folder.name: model for model in models}
+        return [by_name[member.origin] for member in plan.delivered]
 
     def _training_epoch(self, config: RunConfig, best: selection.SelectedModel) -> float:
         """Seconds of an epoch of final training."""

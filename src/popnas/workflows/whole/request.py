@@ -16,7 +16,8 @@ class JobRequest:
     """The stages after the search, to the `last` one; None: as these stages have it by themselves.
 
     `selection_partial`, `training_partial`: their partial configurations; `num_cells`, `params`: as
-    `CellChoice`; `batch_size`: of both, the learning rate is scaled with it.
+    `CellChoice`; `batch_size`: of both, the learning rate is scaled with it; `ensemble`, `max_params`: as
+    `NetworkChoice`.
     """
 
     selection_partial: Source | None = None
@@ -24,6 +25,8 @@ class JobRequest:
     num_cells: int | None = None
     params: str | None = None
     batch_size: int | None = None
+    ensemble: int | None = None
+    max_params: int | None = None
     last: str = STAGES[-1]
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 from popnas.command_lines import as_typed
 from popnas.errors import PopnasError
 from popnas.executors import how_ended
-from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.whole.stages import BEAT_SECONDS, Stage, Stages, hours_set
 
 _END_SECONDS = 60.0
@@ -40,9 +40,11 @@ class ChildStages(Stages):
             arguments.append("--references")
         self._run(stage, [*arguments, *_settings(partial, changes)])
 
-    def train(self, stage: Stage, partial: Path, changes: StageChanges) -> None:
+    def train(self, stage: Stage, network: NetworkChoice, partial: Path, changes: StageChanges) -> None:
         """See `Stages`."""
-        self._run(stage, ["train", "-p", str(stage.run), *_settings(partial, changes)])
+        given = {"--ensemble": network.ensemble, "--max-params": network.max_params}
+        options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+        self._run(stage, ["train", "-p", str(stage.run), *options, *_settings(partial, changes)])
 
     def evaluate(self, stage: Stage, model: str) -> None:
         """See `Stages`."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 from popnas.events import JobEvent, Listen, Warned
 from popnas.runs.stored.job_clock import Ahead, JobClock
 from popnas.workflows.models import evaluation, final_training, selection
-from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.searching import search
 
 BEAT_SECONDS = 2.0
@@ -49,8 +49,8 @@ class Stages(ABC):
         """Model selection."""
 
     @abstractmethod
-    def train(self, stage: Stage, partial: Path, changes: StageChanges) -> None:
-        """Final training."""
+    def train(self, stage: Stage, network: NetworkChoice, partial: Path, changes: StageChanges) -> None:
+        """Final training: of the selection's best, or of an ensemble of it."""
 
     @abstractmethod
     def evaluate(self, stage: Stage, model: str) -> None:
@@ -73,9 +73,10 @@ class OwnStages(Stages):
         """See `Stages`."""
         selection.select(stage.run, cells, partial=partial, changes=changes, tell=self._listener(stage))
 
-    def train(self, stage: Stage, partial: Path, changes: StageChanges) -> None:
+    def train(self, stage: Stage, network: NetworkChoice, partial: Path, changes: StageChanges) -> None:
         """See `Stages`."""
-        final_training.train(stage.run, partial=partial, changes=changes, tell=self._listener(stage))
+        tell = self._listener(stage)
+        final_training.train(stage.run, network, partial=partial, changes=changes, tell=tell)
 
     def evaluate(self, stage: Stage, model: str) -> None:
         """See `Stages`."""

@@ -24,11 +24,20 @@ from popnas.runs.stored.rules import (
     whole,
 )
 from popnas.storage import write_json
+from popnas.workflows.models.choices import MOST_MEMBERS
 from popnas.workflows.whole.costs import Expectation
 from popnas.workflows.whole.request import STAGES, stages_to
 
 _RULES = {
-    "request": has({"num_cells": whole(1), "params": or_none(is_text), "batch_size": or_none(whole(1))}),
+    "request": has(
+        {
+            "num_cells": whole(1),
+            "params": or_none(is_text),
+            "batch_size": or_none(whole(1)),
+            "ensemble": or_none(whole(2, MOST_MEMBERS)),
+            "max_params": or_none(whole(1)),
+        }
+    ),
     "max_hours": or_none(is_amount),
     "spent_seconds": is_amount,
     "search_seconds": or_none(is_amount),
@@ -64,6 +73,8 @@ class _Asking(Record):
     num_cells: int
     params: str | None = None
     batch_size: int | None = None
+    ensemble: int | None = None
+    max_params: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +120,8 @@ class JobState:
     started: dict[str, float] = field(default_factory=dict)
     finished: dict[str, float] = field(default_factory=dict)
     until: dict[str, float] = field(default_factory=dict)
+    ensemble: int | None = None
+    max_params: int | None = None
     expected: Expectation = field(default_factory=Expectation)
     cuts: list[str] = field(default_factory=list)
 
@@ -133,7 +146,7 @@ class JobState:
             finished=self.finished,
             expected=self.expected,
             cuts=self.cuts,
-            request=_Asking(self.num_cells, self.params, self.batch_size),
+            request=_Asking(self.num_cells, self.params, self.batch_size, self.ensemble, self.max_params),
             selection_until=self.until.get("selection"),
             training_until=self.until.get("training"),
             run=identity.of(run),
@@ -174,6 +187,8 @@ class JobState:
             until={stage: seconds for stage, seconds in until.items() if seconds is not None},
             expected=found.expected,
             cuts=found.cuts,
+            ensemble=found.request.ensemble,
+            max_params=found.request.max_params,
         )
         if state._contradicts_itself():
             raise RunFolderError(

@@ -112,6 +112,18 @@ def test_the_stages_run_in_order_each_with_its_own_configuration(start, stages, 
     assert set(state_of(folder)["finished"]) == set(STAGES)
 
 
+def test_an_ensemble_is_asked_of_the_final_training_whoever_goes_on(start, stages):
+    stages.statuses["train"] = 1
+    with pytest.raises(PopnasError):
+        start(ensemble=3, max_params=900)
+    stages.statuses.clear()
+    resume(stages.path)
+    for call in (call for call in stages if call[0] == "train"):
+        assert call[3:7] == ["--ensemble", "3", "--max-params", "900"]
+    with pytest.raises(UserError, match="2 to 32"):
+        start(name="other", ensemble=1)
+
+
 @pytest.mark.parametrize("failing", ["search", "select", "train", "evaluate"])
 def test_a_stage_that_fails_stops_the_job_and_is_run_again(start, stages, failing):
     stages.statuses = {failing: 1}

@@ -40,6 +40,18 @@ def test_all_stages_run_here_and_tell_no_warning_twice(tmp_path, document, reque
     ]
 
 
+@pytest.mark.slow
+def test_a_whole_job_delivers_an_ensemble_and_says_what_it_is_worth(tmp_path, document, request_):
+    request = dataclasses.replace(request_, ensemble=2)
+    document["dataset"]["folds"] = 2
+    result = room.end_to_end(document, request, OwnStages(lambda event: None), name="job", logs=tmp_path)
+    plan = result.ensemble
+    assert len(plan.sizes) == 2 and len(result.deployed.members or [1]) == plan.chosen
+    page = (result.folder / "report.html").read_text()
+    assert "Each line is of all networks up to it" in page and "2 folds" in page
+    assert JobState.read(result.folder).ensemble == 2
+
+
 def test_a_job_ends_with_the_stage_that_is_asked_for(tmp_path, document, request_):
     request = dataclasses.replace(request_, last="selection")
     job = room.start(document, request, OwnStages(lambda event: None), name="job", logs=tmp_path)

@@ -1,0 +1,203 @@
+"""Final training of an ensemble: each member in `member-1`, `member-2`, ..., model folders like any other,
+then all of them as one model in the training's own folder.
+
+`ensemble.json` says which they are before anything is trained; members that are done are never trained again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.errors import ExportError
+from popnas.events import Listen, PhaseStarted, Told
+from popnas.export import description
+from popnas.export.model_values import HowTrained, MemberModel, Outcome
+from popnas.networks import weights
+from popnas.networks.ensemble import Ensemble
+from popnas.networks.network import Network
+from popnas.printable import quoted
+from popnas.report.sections import ensembles as stored
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
+from popnas.runs import identity
+from popnas.storage import storage_errors, write_bytes, write_json
+from popnas.workflows.models import files, requests
+from popnas.workflows.models.choices import NetworkChoice
+from popnas.workflows.models.folder import ModelFolder, TrainingLog
+from popnas.workflows.models.repetitions import Repetition
+from popnas.workflows.models.training import (
+    FINAL,
+    ModelJob,
+    OtherTrainingError,
+    TrainedModel,
+    check_same_job,
+    read_trained,
+)
+
+TrainOne = Callable[[ModelJob], TrainedModel]
+
+
+@dataclass(frozen=True)
+class EnsembleJob:
+    """What is trained: the ensemble of a `plan` in `folder`, with the stage's configuration (before the
+    macro-architecture of a member), until the `deadline` (`time.monotonic()`)."""
+
+    folder: Path
+    plan: EnsemblePlan
+    config: RunConfig
+    checkpoint_epochs: int
+    deadline: float | None
+
+    def members(self) -> list[ModelJob]:
+        """Those of the members, without deadlines."""
+        return [
+            ModelJob(
+                self.folder / f"member-{number}",
+                member.cell,
+                config_of(self.config, member),
+                FINAL,
+                self.checkpoint_epochs,
+                origin=f"Member {number} ({member.origin})",
+                repetition=Repetition(member.seed),
+            )
+            for number, member in enumerate(self.plan.delivered, start=1)
+        ]
+
+
+def config_of(config: RunConfig, member: EnsembleMember) -> RunConfig:
+    """The stage's configuration with the macro-architecture of a member."""
+    return requests.with_macro(config, member.motifs, member.normal_cells, member.filters, member.macro)
+
+
+def planned(
+    folder: Path, network: NetworkChoice, given: str | None, choose: Callable[[], EnsemblePlan]
+) -> EnsemblePlan:
+    """The plan in a training's folder; a new one, which is written there, if there is none.
+
+    Raises:
+        OtherTrainingError: there is one that was asked for otherwise, or a single network.
+    """
+    known = stored.read(folder)
+    if known is None:
+        if ModelFolder(folder).config_json.is_file():
+            raise OtherTrainingError(f"{quoted(folder)} holds the training of a single network. {_REMEDY}")
+        plan = replace(choose(), run=identity.of_enclosing(folder))
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        stored.write(folder, plan)
+        return plan
+    if (known.asked, known.max_params, known.given) != (network.ensemble, network.max_params, given):
+        raise OtherTrainingError(
+            f"{quoted(folder)} holds an ensemble that was asked for otherwise. {_REMEDY}"
+        )
+    return known
+
+
+_REMEDY = "Choose another `name`, or train anew with `renew`, which keeps the old one beside the new."
+
+
+def check_same(job: EnsembleJob) -> None:
+    """Raises OtherTrainingError if the folder holds the ensemble of other settings."""
+    first = job.members()[0]
+    if ModelFolder(job.folder).config_json.is_file():
+        check_same_job(replace(first, folder=job.folder))
+
+
+def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen) -> TrainedModel:
+    """Train the members that are not done, and make one model of all.
+
+    Raises:
+        CandidateFailed: a training diverged or ran out of memory.
+        ExportError: no ONNX file reproduces the ensemble; the weights are kept.
+        StorageError: the disk refused.
+    """
+    tell(Told(job.plan.verdict))
+    folder, members = ModelFolder(job.folder), job.members()
+    write_json(folder.config_json, members[0].config.to_json())
+    if folder.is_finished and not any(_is_open(each, job.deadline) for each in members):
+        return read_trained(folder)
+    for done in (folder.model_json, ModelFolder(folder.deploy).model_json):
+        with storage_errors(done):
+            done.unlink(missing_ok=True)
+    trained = []
+    for number, each in enumerate(members):
+        tell(Told(f"{each.origin}: {each.cell}"))
+        trained.append(train_one(replace(each, deadline=_share(job.deadline, len(members) - number))))
+    tell(PhaseStarted("joining the members"))
+    return _joined(job, dataset, [ModelFolder(each.folder) for each in members], trained)
+
+
+def _is_open(job: ModelJob, deadline: float | None) -> bool:
+    """Whether a member is still to be trained, or to be gone on with now."""
+    folder = ModelFolder(job.folder)
+    if not folder.is_finished:
+        return True
+    is_time_up = deadline is not None and time.monotonic() >= deadline
+    return read_trained(folder).stopped is not None and not is_time_up
+
+
+def _share(deadline: float | None, num_left: int) -> float | None:
+    """When the next of so many members has to end: all get as much of what is left."""
+    if deadline is None:
+        return None
+    now = time.monotonic()
+    return now + max(deadline - now, 0.0) / num_left
+
+
+def _joined(
+    job: EnsembleJob, dataset: Dataset, folders: Sequence[ModelFolder], trained: Sequence[TrainedModel]
+) -> TrainedModel:
+    folder, described = ModelFolder(job.folder), [each.description() for each in folders]
+    network = _together([each.load_network() for each in folders])
+    write_bytes(folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
+    check, warning = None, None
+    try:
+        check = files.export_onnx(network, dataset.preprocessing, folder.onnx)
+    except ExportError as error:
+        warning = str(error)
+    logs = [each.log() for each in folders]
+    log = TrainingLog(
+        run=identity.of_enclosing(folder.path),
+        cell=Cell.parse(described[0].cell).key,
+        stage=FINAL,
+        num_epochs=sum(each.num_epochs for each in trained),
+        threads=logs[0].threads,
+        training_seconds=sum(each.training_seconds for each in trained),
+        wall_seconds=sum(each.wall_seconds or 0.0 for each in logs),
+        epoch_seconds=[seconds for each in logs for seconds in each.epoch_seconds],
+    )
+    write_json(folder.training_json, log.to_json(), is_proven=True)
+    epochs = max(each.num_epochs for each in trained)
+    members = [
+        MemberModel(one.cell, one.network, None if one.outcome is None else one.outcome.seed)
+        for one in described
+    ]
+    model = replace(
+        described[0],
+        members=members if len(members) > 1 else None,
+        params=job.plan.size.params,
+        flops=job.plan.size.flops,
+        outcome=Outcome(None, None, check),
+        training=HowTrained(
+            best_epoch=epochs,
+            num_epochs=epochs,
+            origin=job.plan.verdict,
+            stopped=next((each.stopped for each in trained if each.stopped), None),
+            onnx_warning=warning,
+            missing_views=[view for each in trained for view in each.missing_views],
+        ),
+    )
+    description.write(folder.path, model, is_durable=True)
+    return read_trained(folder)
+
+
+def _together(networks: Sequence[Network | Ensemble]) -> Network | Ensemble:
+    """One of them is what it is; several are an ensemble."""
+    members = [network for network in networks if isinstance(network, Network)]
+    assert len(members) == len(networks), "members are single networks"
+    return members[0] if len(members) == 1 else Ensemble(members).eval()
