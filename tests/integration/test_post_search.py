@@ -127,6 +127,28 @@ def test_a_final_training_killed_and_resumed_ends_in_equal_files(popnas, copied,
     assert deployed[0] == deployed[1]
 
 
+@pytest.mark.slow
+def test_an_ensemble_killed_in_its_members_ends_in_equal_files(popnas, copied, partial):
+    calm, killed = copied("calm"), copied("killed")
+    arguments = ["-j", partial, "--ensemble", 2]
+    popnas.run("train", "-p", calm, *arguments)
+    model = killed / "final_training"
+    for is_time in (
+        lambda: epochs_of(model / "member-1") >= 2,
+        lambda: epochs_of(model / "member-2") >= 7,
+        lambda: (model / "deploy").exists(),
+    ):
+        process = popnas.start("train", "-p", killed, *arguments)
+        kill_when(process, is_time)
+        process.communicate(timeout=30)
+    popnas.run("train", "-p", killed, *arguments)
+    for name in ("", "member-1", "member-2"):
+        assert contents(calm / "final_training" / name) == contents(model / name), name
+    assert contents(calm / "final_training" / "deploy", DEPLOYED) == contents(model / "deploy", DEPLOYED)
+    members = [(model / name / "weights.safetensors").read_bytes() for name in ("member-1", "member-2")]
+    assert members[0] != members[1]
+
+
 @pytest.mark.parametrize("command", ["select", "train"])
 def test_ctrl_c_is_exit_130_and_the_same_command_goes_on(popnas, copied, partial, command):
     run = copied("run")

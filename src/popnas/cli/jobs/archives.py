@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
-from popnas.cli.terminal.options import gathered, json_option, set_option
+from popnas.cli.terminal.options import (
+    ensemble_option,
+    gathered,
+    json_option,
+    max_params_option,
+    set_option,
+)
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.printable import counted, quoted
 from popnas.workflows.whole.archives.request import CampaignRequest
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
 @click.option(
     "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Cells selected.  [default: 5]"
 )
+@ensemble_option
+@max_params_option
 @click.option(
     "--hours",
     type=click.FloatRange(min=0, min_open=True),

@@ -19,8 +19,8 @@ OWN = "popnas"
 @dataclass(frozen=True)
 class ProblemResult(Record):
     """What came of a problem: accuracy of the delivered file on `num_test` test examples, its cell and
-    macro-architecture (and whether that is a known network), `score` on validation data, wall seconds of the
-    whole job. `error`: why there is nothing of that."""
+    macro-architecture (and whether that is a known network; of several `members` those of the first), `score`
+    on validation data, wall seconds of the whole job. `error`: why there is nothing of that."""
 
     problem: str
     accuracy: float | None = None
@@ -29,6 +29,7 @@ class ProblemResult(Record):
     cell: str | None = None
     macro: str | None = None
     reference: str | None = None
+    members: int | None = None
     params: int | None = None
     seconds: float | None = None
     error: str | None = None
@@ -103,7 +104,8 @@ def _problems(summary: ArchiveSummary) -> str:
     rows: list[list[markup.Value | str]] = []
     for item in summary.done:
         values = [markup.score(summary.published[name].get(item.problem)) for name in others]
-        network = markup.Value(markup.code(f"{item.cell} in {item.macro}"), item.macro)
+        beside = f" and {item.members - 1} more" if item.members is not None and item.members > 1 else ""
+        network = markup.Value(markup.code(f"{item.cell} in {item.macro}") + beside, item.macro)
         figures = [markup.score(item.score), markup.count(item.params), markup.seconds(item.seconds)]
         rows.append([item.problem, markup.score(item.accuracy), *values, *figures, network])
     return markup.table(header, rows)

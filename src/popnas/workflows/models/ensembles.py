@@ -208,9 +208,8 @@ class _Library:
         network.to(place.device)
         split = self.dataset.folds[fold].validation
         rng, parts = np.random.default_rng(fold), list[tuple[Tensor, Tensor]]()
-        share = 1.0
-        if self.task.is_per_pixel:
-            share = min(1.0, _MOST_ROWS / max(sum(int(y.size) for y in split.y), 1))
+        pixels = 0 if split.pixel_counts is None else int(split.pixel_counts.sum())
+        share = min(1.0, _MOST_ROWS / max(pixels, 1))
         for batch in self.task.evaluation_loader(self.config, self.dataset, split, place):
             logits = network(place.laid_out(batch.x), batch.lengths)[-1]
             if not torch.isfinite(logits).all():

@@ -115,7 +115,7 @@ def train(
     config = requests.stage_config(base, requests.training_partial(base, partial), changes)
     trackers.check(config.others.trackers)
     ignored = after_search.warnings(base, config, FINAL)
-    stage, is_given = config, network.is_given or _is_reshaped(base, config)
+    stage, is_given = config, network.is_given or is_reshaped(base, config)
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
@@ -154,7 +154,7 @@ def _check_single(job: ModelJob) -> None:
     check_same_job(job)
 
 
-def _is_reshaped(base: RunConfig, config: RunConfig) -> bool:
+def is_reshaped(base: RunConfig, config: RunConfig) -> bool:
     """Whether a partial configuration asks for another macro-architecture than the run's."""
     own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
     names = ("motifs", "normal_cells_per_motif", "filters", "macro_architecture")

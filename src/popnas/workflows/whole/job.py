@@ -235,6 +235,8 @@ class WholeJob:
         """The models of the selection that final training trains."""
         if self.state.ensemble is None:
             return [best]
+        if final_training.is_reshaped(self._searched(), self._config("training")):
+            return [best] * self.state.ensemble  # so many seeds of one network of that shape
         self.tell(PhaseStarted("choosing the members"))
         network = NetworkChoice(ensemble=self.state.ensemble, max_params=self.state.max_params)
         plan = final_training.ensemble_of_selection(self.folder, self.folder.final_training, network)

@@ -73,6 +73,13 @@ def test_a_problem_gets_the_configuration_that_suits_it(archive, base):
     assert problems.suited(base, problems.find(archive)[0], None, is_alone=True).others.max_hours is None
 
 
+def test_what_a_campaign_is_asked_for_is_handed_to_every_job():
+    asked = CampaignRequest(num_cells=2, ensemble=3, max_params=900)
+    assert campaign._options(asked) == ["-k", "2", "--ensemble", "3", "--max-params", "900"]
+    with pytest.raises(UserError, match="2 to 32"):
+        campaign._options(CampaignRequest(ensemble=1))
+
+
 def test_published_results_are_read_by_method_and_wrong_ones_are_told(tmp_path):
     path = tmp_path / "known.csv"
     path.write_text("problem,A,B\nAnts,0.5,\nBees,1,0.25\n")

@@ -76,5 +76,5 @@ def test_a_stage_keeps_the_limit_of_its_own_configuration(tmp_path, document, pa
     job.run()
     path = seen[1][1][1]
     assert json.loads(path.read_text())["others"]["max_hours"] == 0.5
-    path = seen[2][1][0]
+    path = seen[2][1][1]
     assert json.loads(path.read_text())["others"]["max_hours"] is None

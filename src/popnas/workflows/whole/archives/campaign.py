@@ -34,6 +34,7 @@ from popnas.runs.lock import RunLock
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.storage import storage_errors, write_json, write_table, write_text
 from popnas.workflows.models import selection
+from popnas.workflows.models.choices import check_ensemble
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.whole.archives import problems, published
 from popnas.workflows.whole.archives.problems import ArchiveProblem
@@ -101,7 +102,9 @@ def run(
 
 
 def _options(request: CampaignRequest) -> list[str]:
+    check_ensemble(request.ensemble, request.max_params)
     given = {"-k": request.num_cells, "-jms": request.selection_partial, "-jlt": request.training_partial}
+    given |= {"--ensemble": request.ensemble, "--max-params": request.max_params}
     return [word for option, value in given.items() if value is not None for word in (option, _named(value))]
 
 
@@ -269,7 +272,8 @@ def result_of(place: Path, problem: ArchiveProblem) -> ProblemResult:
         score=None if best is None else best.score,
         cell=model.cell,
         macro=model.network.macro,
-        reference=None if best is None else best.reference,
+        reference=None if best is None or model.members is not None else best.reference,
+        members=len(model.members or [model]),
         params=model.params,
         seconds=state.spent_seconds,
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 @dataclass(frozen=True)
 class CampaignRequest:
     """`hours`: of each problem's job (None: no limit); `workers`: jobs at a time (None: one per core);
-    `num_cells`, `selection_partial`, `training_partial`: as `popnas e2e` takes them; `against`: a CSV file of
-    results to rank this campaign with."""
+    `num_cells`, `selection_partial`, `training_partial`, `ensemble`, `max_params`: as `popnas e2e` takes
+    them; `against`: a CSV file of results to rank this campaign with."""
 
     hours: float | None = None
     workers: int | None = None
     num_cells: int | None = None
     selection_partial: str | None = None
     training_partial: str | None = None
+    ensemble: int | None = None
+    max_params: int | None = None
     against: Path | None = None
