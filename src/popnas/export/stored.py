@@ -14,7 +14,7 @@ from popnas.errors import PopnasError, RunFolderError
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
 from popnas.networks import Network, weights
-from popnas.networks.ensemble import Ensemble
+from popnas.networks.network import Ensemble
 from popnas.printable import quoted
 from popnas.process_state import torch_random_in_turn
 

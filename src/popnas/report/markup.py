@@ -45,9 +45,9 @@ def command(line: str) -> str:
     return f'<code class="command">{text(line)}</code>'
 
 
-def score(value: float | None) -> Value:
-    """A score in 0..1."""
-    return _value(value, lambda number: f"{number:.4f}")
+def score(value: float | None, half: float | None = None) -> Value:
+    """A score in 0..1; with the half of its 95 % interval, where that is known."""
+    return _value(value, lambda number: f"{number:.4f}" + ("" if half is None else f" ± {half:.4f}"))
 
 
 def count(value: float | None) -> Value:

@@ -8,7 +8,7 @@ from popnas import export, networks
 from popnas.cells import Cell
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.export.running import open_session
-from popnas.networks.ensemble import Ensemble
+from popnas.networks.network import Ensemble
 from popnas.networks.spec import NetworkSpec
 
 SERIES = NetworkSpec("classification", (12, 2), 3, filters=4, motifs=2, normal_cells_per_motif=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from popnas.export.model_values import ModelDescription
+from popnas.printable import counted
 from popnas.report import markup
 from popnas.report.run_data import RunData
 from popnas.report.sections._inputs import how_to_make
@@ -25,9 +26,8 @@ def _network(model: ModelDescription | None) -> str:
         ("epochs", markup.count(None if model.training is None else model.training.num_epochs).html),
     ]
     place = "<p>To deploy: <code>final_training/deploy</code>.</p>"
-    what = (
-        markup.code(model.cell) if model.members is None else f"An ensemble of {len(model.members)} networks."
-    )
+    number = None if model.members is None else counted(len(model.members), "network")
+    what = markup.code(model.cell) if number is None else f"An ensemble of {number}."
     return f"<p>{what}</p>{markup.tiles(figures)}{place}{how_to_make(model)}"
 
 

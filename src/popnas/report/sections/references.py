@@ -10,7 +10,6 @@ from popnas.errors import PopnasError
 from popnas.records import Record
 from popnas.report import markup
 from popnas.report.run_data import RunData
-from popnas.report.sections.selected import score
 from popnas.report.statistics import Interval
 from popnas.runs.stored.reading import read_record
 from popnas.runs.stored.rules import is_text, list_of
@@ -93,7 +92,7 @@ def render(run: RunData) -> str:
     rows: list[list[markup.Value | str]] = [
         [
             markup.text(item.title),
-            score(item.score, item.half),
+            markup.score(item.score, item.half),
             markup.count(item.params),
             markup.seconds(item.training_seconds),
             markup.Value(markup.code(item.cell), item.cell),

@@ -10,7 +10,6 @@ from popnas.errors import PopnasError
 from popnas.records import Record
 from popnas.report import markup
 from popnas.report.run_data import RunData
-from popnas.report.statistics import Interval
 from popnas.runs.stored.reading import read_record
 from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
@@ -62,7 +61,7 @@ def render(run: RunData) -> str:
     rows: list[list[markup.Value | str]] = [
         [
             markup.text(item.folder),
-            score(item.score, item.half),
+            markup.score(item.score, item.half),
             markup.count(item.params),
             markup.seconds(item.training_seconds),
             markup.Value(markup.code(item.cell), item.cell),
@@ -76,8 +75,3 @@ def render(run: RunData) -> str:
         "keeps. Intervals are of one network; differences of two, on the same folds, are surer.</p>"
     )
     return markup.table(header, rows) + (note if found.repeated else "")
-
-
-def score(mean: float | None, half: float | None) -> markup.Value:
-    """A score, with its interval where that is known."""
-    return markup.score(None) if mean is None else markup.Value(str(Interval(mean, half)), mean)

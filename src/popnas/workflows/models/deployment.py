@@ -14,7 +14,7 @@ from popnas.evaluators.training import describing, training_data
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.folder_readme import why_none
 from popnas.export.model_values import ModelDescription
-from popnas.networks.ensemble import Ensemble
+from popnas.networks.network import Ensemble
 from popnas.printable import quoted, told_apart
 from popnas.process_state import torch_as_imported
 from popnas.storage import write_text

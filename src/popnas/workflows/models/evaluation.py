@@ -19,7 +19,7 @@ from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
 from popnas.evaluators.training.placing import placement
 from popnas.events import Listen, Told, Warned, nobody
 from popnas.export.description import REMEDY
-from popnas.networks.ensemble import Ensemble
+from popnas.networks.network import Ensemble
 from popnas.placement import Placement
 from popnas.printable import quoted
 from popnas.process_state import forks, torch_as_imported

@@ -38,10 +38,11 @@ from popnas.runs.stored import progress
 from popnas.runs.stored.reading import is_there
 from popnas.training import EpochRecord
 from popnas.workflows.data import run_data
-from popnas.workflows.models import deployment, earlier, final_ensemble, requests, selection
-from popnas.workflows.models import ensembles as choosing
+from popnas.workflows.models import deployment, earlier, requests, selection
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
-from popnas.workflows.models.final_ensemble import EnsembleJob
+from popnas.workflows.models.ensembles import choosing
+from popnas.workflows.models.ensembles import final as final_ensemble
+from popnas.workflows.models.ensembles.final import EnsembleJob
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.training import (
     FINAL,

@@ -21,7 +21,7 @@ from popnas.evaluators.training import training_data
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
 from popnas.export.stored import network_of
-from popnas.networks.ensemble import Ensemble
+from popnas.networks.network import Ensemble
 from popnas.printable import quoted
 from popnas.records import Json, Record
 from popnas.runs import RunFolder, identity

@@ -55,13 +55,13 @@ from popnas.training import EpochRecord, device
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.models import macro_variants, repetitions, requests, search_state
+from popnas.workflows.models import macro_variants, requests, search_state
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
-from popnas.workflows.models.repetitions import FIRST, Repetition
 from popnas.workflows.models.search_state import SearchSnapshot
-from popnas.workflows.models.stored import selection_plan
+from popnas.workflows.models.stored import repetitions, selection_plan
+from popnas.workflows.models.stored.repetitions import FIRST, Repetition
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan, SelectionRequest
 from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
 from popnas.workflows.settings import unused

@@ -42,8 +42,8 @@ from popnas.training import EpochRecord, SnapshotError, TrainingSettings, simula
 from popnas.training.interfaces import Snapshot, TrainingSnapshot
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
-from popnas.workflows.models.repetitions import FIRST, Repetition
 from popnas.workflows.models.stored.checkpoint import Checkpoint, Checkpointed
+from popnas.workflows.models.stored.repetitions import FIRST, Repetition
 
 SELECTION: Literal["model_selection"] = "model_selection"
 FINAL: Literal["final_training"] = "final_training"

@@ -27,9 +27,10 @@ from popnas.report.sections.ensembles import EnsemblePlan
 from popnas.runs import RunFolder
 from popnas.runs.folder import RunExistsError, create_run, place_of_run
 from popnas.runs.stored.job_clock import StepAhead
-from popnas.workflows.models import deployment, macro_variants, repetitions, requests
+from popnas.workflows.models import deployment, macro_variants, requests
 from popnas.workflows.models.choices import CellChoice, StageChanges, check_ensemble
 from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.models.stored import repetitions
 from popnas.workflows.searching import plan
 from popnas.workflows.searching.plan import Plan
 from popnas.workflows.searching.search import environment

@@ -21,9 +21,10 @@ from popnas.runs.front import check_constraints
 from popnas.runs.stored import progress
 from popnas.runs.stored.job_clock import Ahead
 from popnas.storage import write_json
-from popnas.workflows.models import final_training, repetitions, requests, selection
+from popnas.workflows.models import final_training, requests, selection
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.models.stored import repetitions
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import budget, costs, epoch_time, time_left
 from popnas.workflows.whole.budget import EpochShare

@@ -12,13 +12,14 @@ from popnas import tasks
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember
-from popnas.workflows.models import deployment, ensembles, final_ensemble, final_training, training
+from popnas.workflows.models import deployment, final_training, training
 from popnas.workflows.models.choices import CellChoice, NetworkChoice
-from popnas.workflows.models.ensembles import Answers, Candidate, Judge
+from popnas.workflows.models.ensembles import choosing, final
+from popnas.workflows.models.ensembles.choosing import Answers, AnswersJudge, Candidate
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import select
 
-JUDGE = Judge(tasks.get("image_classification"), "accuracy", 2)
+JUDGE = AnswersJudge(tasks.get("image_classification"), "accuracy", 2)
 Y = torch.tensor([0, 0, 1, 1])
 
 
@@ -45,7 +46,7 @@ def names(members):
 
 
 def test_the_member_is_taken_with_which_all_together_have_the_lowest_cross_entropy():
-    members, sizes, number = ensembles.chosen([BEST, LIKE, OTHER], JUDGE, 3, None)
+    members, sizes, number = choosing.chosen([BEST, LIKE, OTHER], JUDGE, 3, None)
     assert names(members) == ["best", "other", "like"]
     assert (sizes[0].score, sizes[1].score) == (0.75, 1.0)
     mean_N = (np.array([0.9, 0.9, 0.9, 0.2]) + np.array([0.6, 0.6, 0.3, 0.9])) / 2
@@ -56,32 +57,32 @@ def test_the_member_is_taken_with_which_all_together_have_the_lowest_cross_entro
 
 
 def test_seeds_of_equal_figures_are_no_better_together():
-    members, sizes, number = ensembles.chosen([BEST, BEST], JUDGE, 2, None)
+    members, sizes, number = choosing.chosen([BEST, BEST], JUDGE, 2, None)
     assert number == 1 and len(members) == len(sizes) == 1  # one and the same is taken once
     twins = [candidate(name, 0.9, 0.9, 0.9, 0.2) for name in ("one", "two")]
-    assert ensembles.chosen(twins, JUDGE, 2, None)[2] == 1
+    assert choosing.chosen(twins, JUDGE, 2, None)[2] == 1
 
 
 def test_params_of_all_members_keep_to_the_limit():
-    assert names(ensembles.chosen([BEST, LIKE, OTHER], JUDGE, 3, 34)[0]) == ["best", "like"]
-    assert names(ensembles.chosen([OTHER, BEST], JUDGE, 2, 20)[0]) == ["best"]
+    assert names(choosing.chosen([BEST, LIKE, OTHER], JUDGE, 3, 34)[0]) == ["best", "like"]
+    assert names(choosing.chosen([OTHER, BEST], JUDGE, 2, 20)[0]) == ["best"]
     with pytest.raises(UserError, match=r"`max_params` 9: the smallest .* 10 params"):
-        ensembles.chosen([OTHER, BEST], JUDGE, 2, 9)
+        choosing.chosen([OTHER, BEST], JUDGE, 2, 9)
 
 
 def test_a_lower_cross_entropy_at_a_worse_score_is_not_delivered():
     first = candidate("first", 0.51, 0.51, 0.51, 0.51)
     surer = candidate("surer", 0.99, 0.99, 0.99, 0.2)
-    members, sizes, number = ensembles.chosen([first, surer], JUDGE, 2, None)
+    members, sizes, number = choosing.chosen([first, surer], JUDGE, 2, None)
     assert sizes[1].loss < sizes[0].loss and sizes[1].score < sizes[0].score
     assert (len(members), number) == (2, 1)
 
 
 def test_without_a_selection_members_are_seeds_as_many_as_fit():
-    plan = ensembles.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=39), "given")
+    plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=39), "given")
     assert [item.seed for item in plan.delivered] == [0, 1, 2] and plan.size.params == 30
     with pytest.raises(UserError, match="10 params"):
-        ensembles.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
+        choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_an_ensemble_is_one_checked_model_that_goes_on_where_it_was(run, partial
         patch.setattr(training.files, "write_confusion", lambda *_: None)
         select(run, CellChoice(2), partial=partial)
     # Both are delivered, whatever such networks are worth together.
-    monkeypatch.setattr(ensembles, "_best", len)
+    monkeypatch.setattr(choosing, "_best", len)
     network, trained = NetworkChoice(ensemble=2), []
     train_model = final_training.train_model
 
@@ -159,7 +160,7 @@ def test_an_ensemble_is_one_checked_model_that_goes_on_where_it_was(run, partial
 
 
 def test_a_plan_that_contradicts_itself_is_refused(tmp_path):
-    plan = ensembles.of_seeds(member("given"), NetworkChoice(ensemble=2), "given")
+    plan = choosing.of_seeds(member("given"), NetworkChoice(ensemble=2), "given")
     stored.write(tmp_path, plan)
     assert stored.read(tmp_path).delivered == tuple(plan.members)
     content = json.loads((tmp_path / "ensemble.json").read_text())
@@ -170,6 +171,6 @@ def test_a_plan_that_contradicts_itself_is_refused(tmp_path):
 
 
 def test_members_share_the_time_that_is_left():
-    assert final_ensemble._share(None, 3) is None
+    assert final._share(None, 3) is None
     now = time.monotonic()
-    assert final_ensemble._share(now + 30, 3) == pytest.approx(now + 10, abs=0.5)
+    assert final._share(now + 30, 3) == pytest.approx(now + 10, abs=0.5)

@@ -8,11 +8,12 @@ import pytest
 from popnas.errors import CandidateFailed
 from popnas.report.sections import references, selected
 from popnas.storage import write_bytes
-from popnas.workflows.models import repetitions, selection, training
+from popnas.workflows.models import selection, training
 from popnas.workflows.models.choices import CellChoice
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.repetitions import Repetition
 from popnas.workflows.models.selection import best_of, read_selection, select
+from popnas.workflows.models.stored import repetitions
+from popnas.workflows.models.stored.repetitions import Repetition
 
 FOLDS = {"dataset.folds": 2, "others.selection_seeds": 2}
 

@@ -17,8 +17,8 @@ from popnas.runs.folder import same_search
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import has, is_object, is_text, list_of, or_none, whole
 from popnas.storage import write_json
-from popnas.workflows.models.repetitions import Repetition, wanted
 from popnas.workflows.models.search_state import SearchSnapshot
+from popnas.workflows.models.stored.repetitions import Repetition, wanted
 
 NAME = "selection.json"
 

@@ -28,8 +28,8 @@ from popnas.runs import RunFolder
 from popnas.workflows.models import selection
 from popnas.workflows.models.choices import NetworkChoice
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.repetitions import Repetition
 from popnas.workflows.models.selection import SelectedModel
+from popnas.workflows.models.stored.repetitions import Repetition
 
 _MOST_ROWS = 200_000
 """Pixels of a fold that masks are judged by here, drawn evenly: all of them would not fit into memory."""
@@ -52,7 +52,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Judge:
+class AnswersJudge:
     """How answers are judged: the score of a task's `metric`, and cross-entropy."""
 
     task: tasks.Task
@@ -76,7 +76,7 @@ class Judge:
 
 
 def chosen(
-    candidates: Sequence[Candidate], judge: Judge, asked: int, max_params: int | None
+    candidates: Sequence[Candidate], judge: AnswersJudge, asked: int, max_params: int | None
 ) -> tuple[list[EnsembleMember], list[EnsembleSize], int]:
     """Members in the order in which they are chosen, `asked` at most, the figures of every number of them,
     and the number that is delivered: that of the best score, of equal ones that of the lowest cross-entropy.
@@ -108,7 +108,7 @@ def chosen(
     return [item.member for item in taken], sizes, _best(sizes)
 
 
-def _size(taken: Sequence[Candidate], judge: Judge) -> EnsembleSize:
+def _size(taken: Sequence[Candidate], judge: AnswersJudge) -> EnsembleSize:
     members = [item.member for item in taken]
     score, loss = judge.figures(taken)
     return replace(size_of(members), score=score, loss=loss)
@@ -134,7 +134,7 @@ def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
     """
     assert network.ensemble is not None
     library = _Library(selection.read_selection(run.model_selection))
-    judge = Judge(library.task, library.metric, library.dataset.num_classes)
+    judge = AnswersJudge(library.task, library.metric, library.dataset.num_classes)
     members, sizes, best = chosen(library.candidates(), judge, network.ensemble, network.max_params)
     words = metric_title(library.metric)
     return EnsemblePlan(network.ensemble, network.max_params, None, words, members, sizes, best)

@@ -19,8 +19,7 @@ from popnas.events import Listen, PhaseStarted, Told
 from popnas.export import description
 from popnas.export.model_values import HowTrained, MemberModel, Outcome
 from popnas.networks import weights
-from popnas.networks.ensemble import Ensemble
-from popnas.networks.network import Network
+from popnas.networks.network import Ensemble, Network
 from popnas.printable import quoted
 from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
@@ -29,7 +28,7 @@ from popnas.storage import storage_errors, write_bytes, write_json
 from popnas.workflows.models import files, requests
 from popnas.workflows.models.choices import NetworkChoice
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
-from popnas.workflows.models.repetitions import Repetition
+from popnas.workflows.models.stored.repetitions import Repetition
 from popnas.workflows.models.training import (
     FINAL,
     ModelJob,
