@@ -105,6 +105,8 @@ def _ensemble(
 ) -> tuple[EnsembleSize, str] | None:
     """The best size of the ensemble that keeps to the limits, and the command that trains it; None if there
     is none, its first network alone is the best, or something is limited that nobody measured of it."""
+    from popnas.report.sections.ensembles import best_size
+
     if plan is None or not worst.keys() <= {"params", "flops", "score"}:
         return None
     fitting = [
@@ -114,7 +116,7 @@ def _ensemble(
         and size.flops <= worst.get("flops", math.inf)
         and ("score" not in worst or (size.score is not None and size.score >= worst["score"]))
     ]
-    best = min(fitting, key=lambda size: size.order, default=None)
+    best = best_size(fitting, plan.sizes[0])
     if best is None or best.members == 1:
         return None
     return best, as_typed("train", "-p", run, "--ensemble", best.members, "--renew")

@@ -50,12 +50,24 @@ class EnsembleSize(Record):
     loss: float | None = None
 
     @property
-    def order(self) -> tuple[float, float, int]:
-        """The better the less: by score, of equal ones by cross-entropy, then fewer members; of seeds of one
-        network, which nothing judged, the more members."""
+    def figures(self) -> tuple[float, float]:
+        """Score and cross-entropy, the better the less; all are equal of seeds, which nothing judged."""
         if self.score is None or self.loss is None:
-            return 0.0, 0.0, -self.members
-        return -round(self.score, _DIGITS), round(self.loss, _DIGITS), self.members
+            return 0.0, 0.0
+        return -round(self.score, _DIGITS), round(self.loss, _DIGITS)
+
+
+def best_size(sizes: Sequence[EnsembleSize], first: EnsembleSize) -> EnsembleSize | None:
+    """Of those that are no worse than the `first` network alone, neither in score nor in cross-entropy, the
+    best score, of equal ones the lowest cross-entropy, then the fewest members; of seeds that nothing judged
+    the most. A score alone rises by chance where few examples validate."""
+    fair = [
+        size
+        for size in sizes
+        if all(own <= single for own, single in zip(size.figures, first.figures, strict=True))
+    ]
+    sign = -1 if first.score is None else 1
+    return min(fair, key=lambda size: (*size.figures, sign * size.members), default=None)
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,6 @@ def render(run: RunData) -> str:
     note = (
         "<p class=note>Each line is of all networks up to it. The first is the best of the selection; the "
         "next is the one with which the averaged probabilities have the lowest cross-entropy. Delivered is "
-        "the number of the best score, of equal ones that of the lowest cross-entropy.</p>"
+        "the number of the best score among those that are no worse than the first alone in either.</p>"
     )
     return f"<p><strong>{markup.text(plan.verdict)}</strong></p>{markup.table(header, rows)}{note}"

@@ -56,6 +56,13 @@ def test_the_member_is_taken_with_which_all_together_have_the_lowest_cross_entro
     assert sizes[2].loss < sizes[1].loss and sizes[2].score < sizes[1].score and number == 2
 
 
+def test_a_better_score_that_is_less_sure_is_taken_for_chance():
+    first = candidate("first", 0.99, 0.99, 0.99, 0.45)
+    unsure = candidate("unsure", 0.45, 0.45, 0.45, 0.6)
+    _, sizes, number = choosing.chosen([first, unsure], JUDGE, 2, None)
+    assert sizes[1].score > sizes[0].score and sizes[1].loss > sizes[0].loss and number == 1
+
+
 def test_seeds_of_equal_figures_are_no_better_together():
     members, sizes, number = choosing.chosen([BEST, BEST], JUDGE, 2, None)
     assert number == 1 and len(members) == len(sizes) == 1  # one and the same is taken once

@@ -23,7 +23,7 @@ from popnas.errors import UserError
 from popnas.evaluation import metric_title
 from popnas.evaluators.training.placing import placement
 from popnas.printable import quoted
-from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize, best_size
 from popnas.runs import RunFolder
 from popnas.workflows.models import selection
 from popnas.workflows.models.choices import NetworkChoice
@@ -79,7 +79,7 @@ def chosen(
     candidates: Sequence[Candidate], judge: AnswersJudge, asked: int, max_params: int | None
 ) -> tuple[list[EnsembleMember], list[EnsembleSize], int]:
     """Members in the order in which they are chosen, `asked` at most, the figures of every number of them,
-    and the number that is delivered: that of the best score, of equal ones that of the lowest cross-entropy.
+    and the number that is delivered (`best_size`).
 
     `candidates`: the best first. All members together have at most `max_params`.
 
@@ -122,7 +122,9 @@ def size_of(members: Sequence[EnsembleMember]) -> EnsembleSize:
 
 
 def _best(sizes: Sequence[EnsembleSize]) -> int:
-    return min(sizes, key=lambda size: size.order).members
+    best = best_size(sizes, sizes[0])
+    assert best is not None, "the first is no worse than itself"
+    return best.members
 
 
 def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
