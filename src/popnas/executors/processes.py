@@ -10,10 +10,10 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from popnas.errors import ExecutorError
+from popnas.executors._attempts import Attempt
 from popnas.executors._base import (
     PASSED_ON,
     REGISTRY,
@@ -23,7 +23,6 @@ from popnas.executors._base import (
     OnStart,
     Result,
     Work,
-    failed,
     overdue,
 )
 from popnas.executors._messages import Advanced, Answer, Failure, Handed, Ready, SetupFailed, Stop, unpacked
@@ -31,17 +30,9 @@ from popnas.executors._orders import Order
 from popnas.executors._process import WorkerProcess
 from popnas.resources import available_cores
 
-_MAX_ATTEMPTS = 2
 _MAX_START_FAILURES = 3
 _POLL_SECONDS = 0.5
 _CLOSE_SECONDS = 3.0
-
-
-@dataclass
-class _Attempt:
-    job: Job
-    number: int = 1
-    deadline: float = float("inf")
 
 
 @REGISTRY.register("processes", description="one candidate per worker process, pinned to cores (the default)")
@@ -55,9 +46,9 @@ class ProcessesExecutor(Executor):
     def __init__(self, work: Work, **options: Any) -> None:
         super().__init__(work, **options)
         self._workers: dict[int, WorkerProcess] = {}
-        self._running: dict[int, _Attempt] = {}
-        self._queue: deque[_Attempt] = deque()
-        self._retries: deque[_Attempt] = deque()
+        self._running: dict[int, Attempt] = {}
+        self._queue: deque[Attempt] = deque()
+        self._retries: deque[Attempt] = deque()
         self._on_progress: OnProgress | None = None
         self._num_start_failures = 0
         self._cores = available_cores()
@@ -72,7 +63,7 @@ class ProcessesExecutor(Executor):
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
         assert not self._running, "one run at a time"
-        self._queue = deque(_Attempt(job) for job in jobs)
+        self._queue = deque(Attempt(job) for job in jobs)
         self._retries.clear()
         self._on_progress = on_progress
         results: deque[Result] = deque()
@@ -138,7 +129,7 @@ class ProcessesExecutor(Executor):
                 self._workers.pop(number).end()
                 self._hand_out(on_start)  # with a new worker in its place
                 return
-            attempt.deadline = time.monotonic() + (self.hard_timeout_seconds or float("inf"))
+            attempt.hand_out(self.hard_timeout_seconds)
             self._running[number] = attempt
             if on_start is not None:
                 on_start(attempt.job.id)
@@ -189,9 +180,7 @@ class ProcessesExecutor(Executor):
                     self._on_progress(told_by.job.id, progress)
                 return []
         attempt = self._running.pop(number)
-        if answer.failure is not None:
-            return [failed(attempt.job.id, answer.failure, worker=number, attempts=attempt.number)]
-        return [Result(attempt.job.id, answer.value, worker=number, attempts=attempt.number)]
+        return [attempt.ended(answer, number)]
 
     def _died(self, number: int) -> list[Result]:
         worker = self._workers.pop(number)
@@ -200,14 +189,13 @@ class ProcessesExecutor(Executor):
         if attempt is None:
             self._count_start_failure(worker, how)
             return []
-        if attempt.number < _MAX_ATTEMPTS:
-            self._retries.append(_Attempt(attempt.job, attempt.number + 1))
+        if (again := attempt.again()) is not None:
+            self._retries.append(again)
             return []
         message = (
             f"the worker {how} while it evaluated this candidate, {attempt.number} times.{worker.why(how)}"
         )
-        why = Failure(message, "worker_died")
-        return [failed(attempt.job.id, why, worker=number, attempts=attempt.number)]
+        return [attempt.failed(Failure(message, "worker_died"), number)]
 
     def _count_start_failure(self, worker: WorkerProcess, how: str) -> None:
         if worker.is_ready:
@@ -226,6 +214,5 @@ class ProcessesExecutor(Executor):
             if now >= attempt.deadline:
                 del self._running[number]
                 self._workers.pop(number).end()
-                why = overdue(self.hard_timeout_seconds)
-                results.append(failed(attempt.job.id, why, worker=number, attempts=attempt.number))
+                results.append(attempt.failed(overdue(self.hard_timeout_seconds), number))
         return results

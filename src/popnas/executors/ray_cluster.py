@@ -28,6 +28,7 @@ from typing import Any
 
 from popnas.errors import ExecutorError, MissingExtraError, UserError
 from popnas.executors import _telling, _worker
+from popnas.executors._attempts import Attempt
 from popnas.executors._base import (
     CPU,
     PASSED_ON,
@@ -38,7 +39,6 @@ from popnas.executors._base import (
     OnStart,
     Result,
     Work,
-    failed,
     failure,
     overdue,
     passed_on,
@@ -48,10 +48,10 @@ from popnas.executors._orders import Order
 from popnas.executors._process import import_path
 from popnas.executors._telling import Misread, Progress
 
-_MAX_ATTEMPTS = 2
 _MAX_START_FAILURES = 3
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 5.0
+_MOST_NEWS = 10_000
 _LAST_WORDS_SECONDS = 2.0
 _WAITING_TOLD_SECONDS = 30.0
 _LOG = logging.getLogger("popnas")
@@ -129,11 +129,20 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error)).rstrip(".")
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """The files of a folder in Ray's object store, by their names there; `token` is of this one alone."""
+
+    token: str
+    names: list[str]
+    contents: list[Any]
+
+
 class Trainer:
     """What runs in an actor: set up once, then one job after the other. Both answer with a JSON text."""
 
-    def set_up(self, order: str, expected: str, path: list[str], folder: dict[str, Any] | None) -> str:
-        """`path`: the driver's import path, for what is in the same place here, too; `folder`: what
+    def set_up(self, order: str, expected: str, path: list[str], parcel: Parcel | None) -> str:
+        """`path`: the driver's import path, for what is in the same place here, too; `parcel`: what
         `Work.folder` holds."""
         sys.path += [item for item in path if item not in sys.path]
         try:
@@ -143,7 +152,7 @@ class Trainer:
                     "everywhere."
                 )
             given = Order.from_json(json.loads(order))
-            self._copy = None if folder is None else _copied(folder)
+            self._copy = None if parcel is None else _copied(parcel)
             worker = replace(given.worker, folder=None if self._copy is None else str(self._copy))
             self._context, self._evaluate = _worker.set_up(replace(given, worker=worker))
         except BaseException as error:
@@ -174,31 +183,31 @@ class Trainer:
 
 
 class Mailbox:
-    """The newest of what running jobs tell, until the driver takes it."""
+    """The latest of what running jobs tell, until the driver takes it."""
 
     def __init__(self) -> None:
-        self._news: dict[str, str] = {}
+        self._news: deque[tuple[str, str]] = deque(maxlen=_MOST_NEWS)
 
     def put(self, job_id: str, text: str) -> None:
         """From a trainer."""
-        self._news[job_id] = text
+        self._news.append((job_id, text))
 
     def take(self) -> str:
-        """By the driver: texts by job's id, as JSON."""
-        news, self._news = self._news, {}
+        """By the driver: pairs of job's id and text, as JSON."""
+        news = list(self._news)
+        self._news.clear()
         return json.dumps(news)
 
 
-def _copied(folder: dict[str, Any]) -> Path:
+def _copied(parcel: Parcel) -> Path:
     """A copy of the folder on this node's disk, made by whichever of its actors comes first."""
-    token, files = folder["token"], connected().get(list(folder["files"].values()))
-    place = Path(tempfile.gettempdir()) / f"popnas-{os.getuid()}-{token}"
+    place = Path(tempfile.gettempdir()) / f"popnas-{os.getuid()}-{parcel.token}"
     if not place.is_dir():
         making = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
-        for name, content in zip(folder["files"], files, strict=True):
+        for name, content in zip(parcel.names, parcel.contents, strict=True):
             path = making / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            path.write_bytes(connected().get(content))
         try:
             making.rename(place)
         except OSError:  # another actor was faster
@@ -207,19 +216,12 @@ def _copied(folder: dict[str, Any]) -> Path:
 
 
 @dataclass
-class _Attempt:
-    job: Job
-    number: int = 1
-    deadline: float = float("inf")
-
-
-@dataclass
 class _Actor:
     """`pending`: the answer that it owes, to its set-up or to `attempt`."""
 
     handle: Any
     pending: Any
-    attempt: _Attempt | None = None
+    attempt: Attempt | None = None
     is_ready: bool = False
 
 
@@ -240,10 +242,10 @@ class RayExecutor(Executor):
     def __init__(self, work: Work, **options: Any) -> None:
         super().__init__(work, **options)
         self._actors: dict[int, _Actor] = {}
-        self._queue: deque[_Attempt] = deque()
-        self._retries: deque[_Attempt] = deque()
+        self._queue: deque[Attempt] = deque()
+        self._retries: deque[Attempt] = deque()
         self._num_start_failures = 0
-        self._folder: dict[str, Any] | None = None
+        self._folder: Parcel | None = None
         self._mailbox: Any = None
         self._news: Any = None  # what the mailbox was asked for
         self._waiting_since: float | None = None
@@ -268,7 +270,7 @@ class RayExecutor(Executor):
     ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
-        self._queue = deque(_Attempt(job) for job in jobs)
+        self._queue = deque(Attempt(job) for job in jobs)
         self._retries.clear()
         results: deque[Result] = deque()
         try:
@@ -326,12 +328,12 @@ class RayExecutor(Executor):
             pending = handle.set_up.remote(order, version("popnas"), import_path(), self._folder)
             self._actors[number] = _Actor(handle, pending)
 
-    def _shipped(self, root: Path) -> dict[str, Any]:
-        """The files of a folder in Ray's object store, which brings each to a node once."""
+    def _shipped(self, root: Path) -> Parcel:
+        """Files that Ray brings to a node once."""
         ray = connected()
         paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
-        files = {path.relative_to(root).as_posix(): ray.put(path.read_bytes()) for path in paths}
-        return {"token": os.urandom(8).hex(), "files": files}
+        names = [path.relative_to(root).as_posix() for path in paths]
+        return Parcel(os.urandom(8).hex(), names, [ray.put(path.read_bytes()) for path in paths])
 
     def _end(self, number: int) -> None:
         connected().kill(self._actors.pop(number).handle)
@@ -349,7 +351,7 @@ class RayExecutor(Executor):
                 continue
             # A retry goes first, also once drained: it was handed out before the time was up.
             attempt = actor.attempt = (self._retries or self._queue).popleft()
-            attempt.deadline = time.monotonic() + (self.hard_timeout_seconds or float("inf"))
+            attempt.hand_out(self.hard_timeout_seconds)
             actor.pending = actor.handle.evaluate.remote(
                 attempt.job.id, json.dumps(attempt.job.payload), mailbox
             )
@@ -391,7 +393,7 @@ class RayExecutor(Executor):
             if isinstance(news, Exception):  # lost with its node: progress is only a view
                 self._mailbox = None
                 return
-            for job_id, text in json.loads(news).items():
+            for job_id, text in json.loads(news):
                 told = unpacked(json.loads(text))
                 if job_id in running and isinstance(told, Advanced):
                     on_progress(job_id, told.progress)
@@ -409,12 +411,10 @@ class RayExecutor(Executor):
                 raise ExecutorError(
                     f"the setup '{self.work.setup}' failed in a worker: {error}\n\n{traceback}"
                 )
-            case Ended(value, why):
+            case Ended() as ended:
                 attempt, actor.attempt, actor.pending = actor.attempt, None, None
                 assert attempt is not None
-                if why is not None:
-                    return [failed(attempt.job.id, why, worker=number, attempts=attempt.number)]
-                return [Result(attempt.job.id, value, worker=number, attempts=attempt.number)]
+                return [attempt.ended(ended, number)]
             case _:
                 actor.is_ready, actor.pending, self._num_start_failures = True, None, 0
                 return []
@@ -431,11 +431,11 @@ class RayExecutor(Executor):
                 ) from error
             return []
         attempt = actor.attempt
-        if attempt.number < _MAX_ATTEMPTS:
-            self._retries.append(_Attempt(attempt.job, attempt.number + 1))
+        if (again := attempt.again()) is not None:
+            self._retries.append(again)
             return []
-        why = Failure(f"its actor was lost {attempt.number} times while it was evaluated", "worker_died", how)
-        return [failed(attempt.job.id, why, worker=number, attempts=attempt.number)]
+        message = f"its actor was lost {attempt.number} times while it was evaluated"
+        return [attempt.failed(Failure(message, "worker_died", how), number)]
 
     def _overdue(self) -> list[Result]:
         results = []
@@ -443,8 +443,7 @@ class RayExecutor(Executor):
             attempt = actor.attempt
             if attempt is not None and time.monotonic() >= attempt.deadline:
                 self._end(number)
-                why = overdue(self.hard_timeout_seconds)
-                results.append(failed(attempt.job.id, why, worker=number, attempts=attempt.number))
+                results.append(attempt.failed(overdue(self.hard_timeout_seconds), number))
         return results
 
     def _tell_if_all_wait(self) -> None:

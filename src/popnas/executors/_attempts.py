@@ -1,0 +1,38 @@
+"""A job that is being tried: by which attempt, until when, and what comes of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from popnas.executors._base import Job, Result, failed
+from popnas.executors._messages import Ended, Failure
+
+_MAX_ATTEMPTS = 2
+
+
+@dataclass
+class Attempt:
+    """The first or a later one; `deadline` by the monotonic clock."""
+
+    job: Job
+    number: int = 1
+    deadline: float = float("inf")
+
+    def hand_out(self, limit: float | None) -> None:
+        """It begins, and is to end within `limit` seconds."""
+        self.deadline = time.monotonic() + (limit or float("inf"))
+
+    def again(self) -> Attempt | None:
+        """The next one after its worker was lost; None if that was the last."""
+        return None if self.number >= _MAX_ATTEMPTS else Attempt(self.job, self.number + 1)
+
+    def ended(self, answer: Ended, worker: int) -> Result:
+        """The result that a worker's answer makes."""
+        if answer.failure is not None:
+            return self.failed(answer.failure, worker)
+        return Result(self.job.id, answer.value, worker=worker, attempts=self.number)
+
+    def failed(self, why: Failure, worker: int) -> Result:
+        """The result without a value."""
+        return failed(self.job.id, why, worker=worker, attempts=self.number)
