@@ -10,6 +10,7 @@ import click
 from popnas import files
 from popnas.cli.data import init_masks as masks
 from popnas.cli.data.reading_choice import ask, looked_at, type_option
+from popnas.cli.terminal.options import hours_option
 from popnas.cli.terminal.output import echo, warning_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
@@ -46,12 +47,7 @@ _PREDICTORS: Json = {"score": "trees", "time": "sums"}
     show_default=True,
     help="The configuration to write.",
 )
-@click.option(
-    "--hours",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="H",
-    help="Time limit of the search, which is made to fit into it on this device.  [default: none]",
-)
+@hours_option("Time limit of the search, which is made to fit into it on this device.  [default: none]")
 @type_option
 def command(data: str, output: Path, hours: float | None, task: str | None) -> None:
     """Look at data and write a commented configuration for it.

@@ -11,6 +11,7 @@ from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
 from popnas.cli.terminal.options import (
     ensemble_option,
     gathered,
+    hours_option,
     json_option,
     max_params_option,
     set_option,
@@ -48,12 +49,7 @@ if TYPE_CHECKING:
 )
 @ensemble_option
 @max_params_option
-@click.option(
-    "--hours",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="H",
-    help="Time limit of each problem's job.  [default: none]",
-)
+@hours_option("Time limit of each problem's job.  [default: none]")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),

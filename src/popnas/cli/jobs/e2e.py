@@ -13,6 +13,7 @@ from popnas.cli.terminal.options import (
     check_is_there,
     ensemble_option,
     gathered,
+    hours_option,
     json_option,
     max_params_option,
     set_option,
@@ -45,12 +46,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Batch size after the search; the learning rate is scaled with it.",
 )
-@click.option(
-    "--hours",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="H",
-    help="Time limit of all of it together, as others.max_hours.  [default: the configuration's]",
-)
+@hours_option("Time limit of all of it together, as others.max_hours.  [default: the configuration's]")
 @ensemble_option
 @max_params_option
 @click.option("--name", metavar="NAME", help="Name of the run folder below logs/.  [default: date and time]")

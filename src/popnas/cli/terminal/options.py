@@ -39,6 +39,14 @@ moved_option = click.option(
     multiple=True,
     help="Where the run's data are now; it is checked that they are the same.",
 )
+
+
+def hours_option(text: str) -> Callable[[FC], FC]:
+    """The option for a time limit."""
+    kind = click.FloatRange(min=0, min_open=True)
+    return click.option("--hours", type=kind, metavar="H", help=text)
+
+
 renew_option = click.option(
     "--renew", is_flag=True, help="Take the search as it is now; what is trained already is kept."
 )
