@@ -177,4 +177,5 @@ COSTS: dict[str, str] = {
     "others.max_hours": "The search may end before its last step; what is found until then is whole.",
     "others.max_candidate_seconds": "Slow candidates are lost. For searches with very unequal operators.",
     "others.confirm": "Fifteen more trainings at the end. It tells luck from a better cell.",
+    "others.selection_seeds": "So many times the time of model selection. It tells luck from a better one.",
 }

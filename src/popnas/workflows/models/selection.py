@@ -548,8 +548,10 @@ def _as_it_is(path: Path, planned: PlannedModel, wanted: Sequence[Repetition]) -
     if is_there(failed):
         remedy = "remove it, and popnas select trains it again"
         failure = read_record(failed, FailedModel, must=_FAILURE, remedy=remedy)
-    places = {each: ModelFolder(each.folder(folder.path)) for each in wanted if failure.error is None}
+    places = {each: ModelFolder(each.folder(folder.path)) for each in wanted}
     repeated = {each: read_trained(place) for each, place in places.items() if is_there(place.model_json)}
+    if failure.error is not None:
+        repeated = {}  # read all the same: what is damaged is told
     return SelectedModel(
         **{**asdict(planned), "folder": folder.path},
         trained=repeated.get(FIRST),
