@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from popnas.executors._base import Job, Result, failed
@@ -36,3 +38,34 @@ class Attempt:
     def failed(self, why: Failure, worker: int) -> Result:
         """The result without a value."""
         return failed(self.job.id, why, worker=worker, attempts=self.number)
+
+
+class Waiting:
+    """Jobs that wait for a worker, in their order. Those that are tried again go first, also once drained:
+    they were handed out before the time was up."""
+
+    def __init__(self, jobs: Iterable[Job] = ()) -> None:
+        self._fresh = deque(Attempt(job) for job in jobs)
+        self._again: deque[Attempt] = deque()
+
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._again)
+
+    def take(self) -> Attempt:
+        """The next one."""
+        return (self._again or self._fresh).popleft()
+
+    def put_back(self, attempt: Attempt) -> None:
+        """It was taken, but not begun."""
+        self._again.appendleft(attempt)
+
+    def try_again(self, attempt: Attempt) -> bool:
+        """Its worker was lost; False if that was its last attempt."""
+        if (again := attempt.again()) is None:
+            return False
+        self._again.append(again)
+        return True
+
+    def drain(self) -> None:
+        """Forget what was never handed out."""
+        self._fresh.clear()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from popnas.errors import ExecutorError
-from popnas.executors._attempts import Attempt
+from popnas.executors._attempts import Attempt, Waiting
 from popnas.executors._base import (
     PASSED_ON,
     REGISTRY,
@@ -47,8 +47,7 @@ class ProcessesExecutor(Executor):
         super().__init__(work, **options)
         self._workers: dict[int, WorkerProcess] = {}
         self._running: dict[int, Attempt] = {}
-        self._queue: deque[Attempt] = deque()
-        self._retries: deque[Attempt] = deque()
+        self._waiting = Waiting()
         self._on_progress: OnProgress | None = None
         self._num_start_failures = 0
         self._cores = available_cores()
@@ -63,8 +62,7 @@ class ProcessesExecutor(Executor):
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
         assert not self._running, "one run at a time"
-        self._queue = deque(Attempt(job) for job in jobs)
-        self._retries.clear()
+        self._waiting = Waiting(() if self._is_drained else jobs)
         self._on_progress = on_progress
         results: deque[Result] = deque()
         try:
@@ -72,7 +70,7 @@ class ProcessesExecutor(Executor):
                 self._hand_out(on_start)
                 if results:
                     yield results.popleft()
-                elif self._running or self._retries or self._num_waiting:
+                elif self._running or self._waiting:
                     results.extend(self._wait())
                 else:
                     return
@@ -80,6 +78,11 @@ class ProcessesExecutor(Executor):
             for number in list(self._running):
                 del self._running[number]
                 self._workers.pop(number).end()
+
+    def drain(self) -> None:
+        """See `Executor.drain`."""
+        super().drain()
+        self._waiting.drain()
 
     def close(self) -> None:
         """End all workers: idle ones leave by themselves, those that are busy are killed."""
@@ -93,10 +96,6 @@ class ProcessesExecutor(Executor):
             worker.end()
         self._workers.clear()
         self._running.clear()
-
-    @property
-    def _num_waiting(self) -> int:
-        return 0 if self._is_drained else len(self._queue)
 
     def _start_workers(self, num_workers: int) -> None:
         for number in range(num_workers):
@@ -113,19 +112,16 @@ class ProcessesExecutor(Executor):
         return [self._cores[(first + offset) % len(self._cores)] for offset in range(self.threads)]
 
     def _hand_out(self, on_start: OnStart | None) -> None:
-        self._start_workers(
-            min(self.num_workers, len(self._running) + len(self._retries) + self._num_waiting)
-        )
+        self._start_workers(min(self.num_workers, len(self._running) + len(self._waiting)))
         for number, worker in list(self._workers.items()):
-            if not worker.is_ready or number in self._running or not (self._retries or self._num_waiting):
+            if not worker.is_ready or number in self._running or not self._waiting:
                 continue
-            # A retry goes first, also once drained: it was handed out before the time was up.
-            attempt = (self._retries or self._queue).popleft()
+            attempt = self._waiting.take()
             worker.stderr.forget()
             try:
                 worker.channel.send(Handed(attempt.job.id, attempt.job.payload).to_json())
             except OSError:  # it died while idle: no attempt was made
-                self._retries.appendleft(attempt)
+                self._waiting.put_back(attempt)
                 self._workers.pop(number).end()
                 self._hand_out(on_start)  # with a new worker in its place
                 return
@@ -189,8 +185,7 @@ class ProcessesExecutor(Executor):
         if attempt is None:
             self._count_start_failure(worker, how)
             return []
-        if (again := attempt.again()) is not None:
-            self._retries.append(again)
+        if self._waiting.try_again(attempt):
             return []
         message = (
             f"the worker {how} while it evaluated this candidate, {attempt.number} times.{worker.why(how)}"

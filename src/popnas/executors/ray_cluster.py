@@ -28,7 +28,7 @@ from typing import Any
 
 from popnas.errors import ExecutorError, MissingExtraError, UserError
 from popnas.executors import _telling, _worker
-from popnas.executors._attempts import Attempt
+from popnas.executors._attempts import Attempt, Waiting
 from popnas.executors._base import (
     CPU,
     PASSED_ON,
@@ -242,8 +242,7 @@ class RayExecutor(Executor):
     def __init__(self, work: Work, **options: Any) -> None:
         super().__init__(work, **options)
         self._actors: dict[int, _Actor] = {}
-        self._queue: deque[Attempt] = deque()
-        self._retries: deque[Attempt] = deque()
+        self._waiting = Waiting()
         self._num_start_failures = 0
         self._folder: Parcel | None = None
         self._mailbox: Any = None
@@ -270,21 +269,25 @@ class RayExecutor(Executor):
     ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
-        self._queue = deque(Attempt(job) for job in jobs)
-        self._retries.clear()
+        self._waiting = Waiting(() if self._is_drained else jobs)
         results: deque[Result] = deque()
         try:
             while True:
                 self._hand_out(on_start, has_listener=on_progress is not None)
                 if results:
                     yield results.popleft()
-                elif self._running or self._retries or self._num_waiting:
+                elif self._running or self._waiting:
                     results.extend(self._wait(on_progress))
                 else:
                     return
         finally:
             for number in list(self._running):
                 self._end(number)
+
+    def drain(self) -> None:
+        """See `Executor.drain`."""
+        super().drain()
+        self._waiting.drain()
 
     def close(self) -> None:
         """End all actors; a cluster of this machine alone ends with the process."""
@@ -304,10 +307,6 @@ class RayExecutor(Executor):
     @property
     def _running(self) -> dict[int, _Actor]:
         return {number: actor for number, actor in self._actors.items() if actor.attempt is not None}
-
-    @property
-    def _num_waiting(self) -> int:
-        return 0 if self._is_drained else len(self._queue)
 
     def _start_actors(self, num_workers: int) -> None:
         missing = [number for number in range(num_workers) if number not in self._actors]
@@ -341,16 +340,15 @@ class RayExecutor(Executor):
     # --- jobs
 
     def _hand_out(self, on_start: OnStart | None, *, has_listener: bool) -> None:
-        wanted = len(self._running) + len(self._retries) + self._num_waiting
+        wanted = len(self._running) + len(self._waiting)
         self._start_actors(min(self.num_workers, wanted))
         if has_listener and self._mailbox is None and wanted:
             self._mailbox = connected().remote(num_cpus=0)(Mailbox).remote()
         mailbox = self._mailbox if has_listener else None
         for actor in self._actors.values():
-            if not actor.is_ready or actor.attempt is not None or not (self._retries or self._num_waiting):
+            if not actor.is_ready or actor.attempt is not None or not self._waiting:
                 continue
-            # A retry goes first, also once drained: it was handed out before the time was up.
-            attempt = actor.attempt = (self._retries or self._queue).popleft()
+            attempt = actor.attempt = self._waiting.take()
             attempt.hand_out(self.hard_timeout_seconds)
             actor.pending = actor.handle.evaluate.remote(
                 attempt.job.id, json.dumps(attempt.job.payload), mailbox
@@ -431,8 +429,7 @@ class RayExecutor(Executor):
                 ) from error
             return []
         attempt = actor.attempt
-        if (again := attempt.again()) is not None:
-            self._retries.append(again)
+        if self._waiting.try_again(attempt):
             return []
         message = f"its actor was lost {attempt.number} times while it was evaluated"
         return [attempt.failed(Failure(message, "worker_died", how), number)]
