@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from popnas.errors import PopnasError
 from popnas.records import Record
 from popnas.report import markup
 from popnas.report.run_data import RunData
 from popnas.report.statistics import Interval
-from popnas.runs.stored.reading import read_record
+from popnas.runs.stored.reading import read_of_report
 from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
 
@@ -77,11 +76,8 @@ class AgainstReferences(Record):
 
 def read(folder: Path) -> AgainstReferences | None:
     """That of a selection's folder; None if there is none that could be read."""
-    try:
-        must = {"score": is_text, "references": list_of(lambda item: isinstance(item, dict))}
-        return read_record(folder / NAME, AgainstReferences, must=must, remedy="")
-    except PopnasError:  # not there, or damaged: a report of what is there is worth more than none
-        return None
+    must = {"score": is_text, "references": list_of(lambda item: isinstance(item, dict))}
+    return read_of_report(folder / NAME, AgainstReferences, must=must)
 
 
 def render(run: RunData) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from popnas import files
-from popnas.errors import RunFolderError
+from popnas.errors import PopnasError, RunFolderError
 from popnas.printable import quoted
 from popnas.records import FormError, Json, JsonValue, Record
 from popnas.runs import identity
@@ -79,6 +79,15 @@ def read_record(
     except FormError as error:
         mend = f"{_MEND}; or {remedy}." if remedy else f"{_MEND}."
         raise RunFolderError(f"{quoted(path)} {error}: popnas does not write that. {mend}") from None
+
+
+def read_of_report(path: Path, kind: type[Kind], *, must: Mapping[str, Rule]) -> Kind | None:
+    """The record in a file that a report shows; None where it is not there, or damaged: a report of what is
+    there is worth more than none."""
+    try:
+        return read_record(path, kind, must=must)
+    except PopnasError:
+        return None
 
 
 def _check_fields(
