@@ -117,6 +117,15 @@ class SizesDifferError(DataError):
         self.suggested = suggested
 
 
+def interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The Ctrl-C or signal that an error comes from, if it does: extension modules that are interrupted while
+    they are loaded say ImportError."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, KeyboardInterrupt):
+        found = found.__cause__ or found.__context__
+    return found
+
+
 class RunFolderError(UserError):
     """A run folder that cannot be used as asked."""
 

@@ -22,7 +22,7 @@ from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
 from popnas.cli.terminal.usage import reword, with_options
 from popnas.cli.terminal.wrap import width_of
-from popnas.errors import PopnasError, StorageError, nearest
+from popnas.errors import PopnasError, StorageError, interruption_behind, nearest
 
 # Name, module in this room whose attribute `command` is the click command, and the line of `popnas --help`.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -159,9 +159,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     keep_out_of_home()
     ENDING.reset()
     try:
-        status = cli.main(
-            args=arguments, prog_name="popnas", standalone_mode=False, terminal_width=width_of(sys.stdout)
-        )
+        status = _invoke(arguments)
     except PopnasError as error:
         message = with_options(str(error), _command_of(arguments))
         _tell(f"Error: {message}", ENDING.hint() if isinstance(error, StorageError) else None)
@@ -174,13 +172,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort) as stop:
         if not ENDING.is_stage:
             _tell("Interrupted.", ENDING.hint())
-        cause = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click makes the one of the other
-        return cause.exit_status if isinstance(cause, Stopped) else 130
+        return stop.exit_status if isinstance(stop, Stopped) else 130
     except Exception:
         traceback.print_exc()
         echo(_REPORT_HINT, err=True)
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _invoke(arguments: Sequence[str] | None) -> object:
+    """What the command returns; raises the signal that ended it, whatever click or a library made of it."""
+    try:
+        return cli.main(
+            args=arguments, prog_name="popnas", standalone_mode=False, terminal_width=width_of(sys.stdout)
+        )
+    except Exception as error:
+        if (stop := interruption_behind(error)) is not None:
+            raise stop from None
+        raise
 
 
 def _command_of(arguments: Sequence[str] | None) -> click.Command | None:

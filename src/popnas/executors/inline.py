@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from popnas.errors import ExecutorError, StorageError, UserError
+from popnas.errors import ExecutorError, StorageError, UserError, interruption_behind
 from popnas.executors import _telling
 from popnas.executors._base import (
     REGISTRY,
@@ -84,6 +84,8 @@ class InlineExecutor(Executor):
         except StorageError:
             raise
         except (Exception, SystemExit) as error:
+            if (stop := interruption_behind(error)) is not None:
+                raise stop from None
             return failed(job.id, failure(error))
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import popnas
 from popnas.cli import main as room
+from popnas.cli.terminal.ending import Stopped
 from popnas.errors import CandidateFailed, DataError, PopnasError
 
 HEAVY = {"torch", "sklearn", "scipy", "moocore", "matplotlib", "numpy", "pydantic", "rich", "onnx"}
@@ -298,3 +299,21 @@ def test_hours_of_a_whole_job_are_its_time_limit(monkeypatch, capsys):
     monkeypatch.setattr(end_to_end, "end_to_end", stop)
     assert room.run(["e2e", "-j", "run_debug", "--hours", "0.5"]) == 2
     assert "limited to 0.5" in capsys.readouterr().err
+
+
+def test_an_interruption_that_a_library_turned_into_an_error_is_one(monkeypatch, capsys):
+    from popnas.workflows.whole import end_to_end
+
+    def be_interrupted(*_, **__):
+        try:
+            try:
+                raise Stopped(15)
+            except KeyboardInterrupt as stop:  # as an extension module that was being loaded
+                raise ImportError("initialization failed") from stop
+        except ImportError as error:
+            raise PopnasError("the setup failed: ImportError") from error
+
+    monkeypatch.setattr(end_to_end, "end_to_end", be_interrupted)
+    assert room.run(["e2e", "-j", "run_debug"]) == 143
+    told = capsys.readouterr().err
+    assert "Interrupted." in told and "ImportError" not in told

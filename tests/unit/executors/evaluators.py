@@ -68,6 +68,14 @@ def die(context, payload):
     time.sleep(60)
 
 
+def be_interrupted_while_loading(context, payload):
+    """As an extension module tells of it."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        raise ImportError("initialization failed") from error
+
+
 def exit_at_once(context, payload):
     os._exit(7)
 
@@ -228,6 +236,7 @@ ACTIONS = {
         find_the_disk_full,
         run_out_of_memory,
         leave,
+        be_interrupted_while_loading,
         die,
         exit_at_once,
         print_and_die,
