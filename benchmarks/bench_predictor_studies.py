@@ -8,7 +8,7 @@ FLOPs and a share for each built block, 3 % noise; learnt from all cells of one 
 
     python benchmarks/bench_predictor_studies.py [NAME ...]
 
-Names of predictors; without any trees, gin, ridge, and all time predictors whose libraries are there.
+Names of predictors; without any all whose libraries are there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NUM_LEARNT, NUM_ASKED, SEEDS = 60, 500, 3
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["trees", "gin", "ridge", *usable_time_predictors()]
+    names = sys.argv[1:] or [*usable("score"), *usable("time")]
     scores = [name for name in names if name in predictors.names_of("score")]
     if scores and FIGURES.exists():
         rank(scores)
@@ -53,9 +53,9 @@ def main() -> None:
     times([name for name in names if name in predictors.names_of("time")])
 
 
-def usable_time_predictors() -> list[str]:
+def usable(objective: str) -> list[str]:
     found = []
-    for name in predictors.names_of("time"):
+    for name in predictors.names_of(objective):
         try:
             predictors.REGISTRY.get(name).check_library()
         except MissingExtraError as error:

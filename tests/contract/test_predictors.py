@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from popnas.cells import SearchSpace, bulk
 from popnas.errors import PredictorError
 from popnas.predictors import MIN_TARGETS, REGISTRY, Predictor, PredictorContext, names_of
+from popnas.predictors.neural import _training
 from popnas.workflows.settings import load_config
 
 SPACE = SearchSpace(["1x1 conv", "2x2 maxpool", "3x3 conv", "identity"], 4, 2)
@@ -26,6 +29,14 @@ NAMES = [
     )
     for name, kind in REGISTRY.items()
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_trainings() -> Iterator[None]:
+    """What is promised holds after fewer epochs of the networks, too; all of them take minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_training, "EnsembleSettings", functools.partial(_training.EnsembleSettings, epochs=25))
+        yield
 
 
 def stacked(cells_NB4: np.ndarray) -> np.ndarray:

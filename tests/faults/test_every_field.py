@@ -41,7 +41,7 @@ from popnas.evaluators.training import candidate, fits
 from popnas.events import JobEvent, Warned
 from popnas.executors import Worker
 from popnas.placement import Placement
-from popnas.predictors import _gin_training
+from popnas.predictors.neural import _training
 from popnas.runs import RunFolder, artifacts
 from popnas.runs.content import search_content
 from popnas.training import device
@@ -56,7 +56,7 @@ CPU = Placement(torch.device("cpu"))
 
 CELL = "[(-2, 3x3 conv, -1, identity);(-1, identity, 0, 3x3 conv)]"
 SERIES_CELL = CELL.replace("3x3", "3")
-QUICK_PREDICTOR = functools.partial(_gin_training.EnsembleSettings, epochs=8)
+QUICK_PREDICTOR = functools.partial(_training.EnsembleSettings, epochs=8)
 W = "warned"
 MIXED = "others.use_mixed_precision"
 
@@ -269,7 +269,7 @@ def _search(document: dict[str, Any], folder: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finish, "views", lambda *_: None)
         patch.setattr(best_model, "write", lambda *_: None)
-        patch.setattr(_gin_training, "EnsembleSettings", QUICK_PREDICTOR)
+        patch.setattr(_training, "EnsembleSettings", QUICK_PREDICTOR)
         result = search.search(document, name="run", logs=folder)
     events = RunFolder.open(result.folder).journal.events()
     return result.reason, search_content(event for event in events if event.event != "run_started")

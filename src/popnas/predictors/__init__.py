@@ -1,14 +1,14 @@
 """Surrogate models that predict the objectives of candidates from the candidates evaluated so far.
 
-What lives here: one file per predictor (`gin`: the score; `svr`: training and inference time), those that
-learn from tables in `tabular` (boosted trees, linear regressions, other libraries' trees), the interface they
-share (`_base`) and the features of cells that they use (`features`, which never imports torch). Cells come in
-as integer arrays of shape (cells, blocks, 4), never as objects, since a default run scores close to a million
-candidates.
+What lives here: `svr` (training and inference time), those that learn from tables in `tabular` (boosted
+trees, linear regressions, other libraries' trees), ensembles of small networks in `neural` (of a cell's
+graph, of the sequence of its blocks), the interface they share (`_base`) and the features of cells that they
+use (`features`, which never imports torch). Cells come in as integer arrays of shape (cells, blocks, 4),
+never as objects, since a default run scores close to a million candidates.
 
 What may not be imported here: training, networks, anything above. The number of stacked cells, which a
 network's macro-architecture decides, is handed in as a function (`PredictorContext`, the same for all).
-torch is imported by the private modules of `gin` only, on first use.
+torch is imported by the private modules of `neural` only, on first use.
 
 Adding a predictor: one file with a subclass of `ScorePredictor` or `TimePredictor` under
 `@REGISTRY.register(name, description=...)`; `tests/contract/test_predictors.py` picks it up. `folds` and

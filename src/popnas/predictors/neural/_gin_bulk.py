@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from popnas.predictors._families import families
-from popnas.predictors._gin_network import NetworkWeights, NodeTypes
+from popnas.predictors.neural._gin_network import NetworkWeights, NodeTypes
 
 _ROWS = 256  # rows of one matrix product: the activations of five models stay in the processor's cache
 _PARENTS = 256  # parents whose sub-graphs are held at the same time

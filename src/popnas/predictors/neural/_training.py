@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from popnas.predictors._gin_graphs import node_types, predecessors
-from popnas.predictors._gin_network import Graphs, NetworkWeights, NodeTypes, forward
+from popnas.predictors.neural._networks import Networks, R
 
 _LARGEST_BATCH, _SMALLEST_BATCH, _BATCHES_PER_EPOCH = 64, 16, 8
 
@@ -38,33 +37,17 @@ class EnsembleSettings:
 
 @dataclass(frozen=True)
 class EnsembleFit:
-    """Weights, mean training loss per epoch, and the outputs (M, N) before the sigmoid for all cells."""
+    """Mean training loss per epoch, and the outputs (M, N) before the sigmoid for all cells."""
 
-    weights: NetworkWeights
     loss_curve: list[float]
     outputs: np.ndarray
 
 
-def graphs(cells_NB4: np.ndarray, types: NodeTypes) -> Graphs:
-    """Cells as the padded graphs of the training pass."""
-    types_NV = node_types(cells_NB4, types.num_lookbacks, types.num_operators)
-    is_node_NV = types_NV >= 0
-    aggregation = predecessors(cells_NB4, types.num_lookbacks)
-    aggregation += np.eye(types_NV.shape[1], dtype=np.float32) * is_node_NV[:, :, None]
-    one_hot_NVT = (types_NV[:, :, None] == np.arange(types.count)).astype(np.float32)
-    node_share = is_node_NV / np.maximum(is_node_NV.sum(axis=1, keepdims=True), 1)
-    return Graphs(
-        torch.from_numpy(aggregation),
-        torch.from_numpy(aggregation @ one_hot_NVT),
-        torch.from_numpy(node_share.astype(np.float32)),
-    )
-
-
 def train(
+    networks: Networks[R],
     cells_NB4: np.ndarray,
     targets_N: np.ndarray,
     trains_on_MN: np.ndarray,
-    types: NodeTypes,
     settings: EnsembleSettings,
     seed: int,
 ) -> EnsembleFit:
@@ -72,14 +55,13 @@ def train(
 
     AdamW; learning rate and weight decay follow one half period of a cosine to 0.
     """
-    data = graphs(cells_NB4, types)
+    data = networks.rows(cells_NB4)
     targets_1N = torch.from_numpy(targets_N.astype(np.float32))[None]
     share_MN = torch.from_numpy(trains_on_MN.astype(np.float32))
-    weights = NetworkWeights.random(types, len(trains_on_MN), seed)
-    for tensor in weights.tensors:
+    for tensor in networks.tensors:
         tensor.requires_grad_(True)
     optimizer = torch.optim.AdamW(
-        weights.tensors, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        networks.tensors, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     generator = torch.Generator().manual_seed(seed)
     num_cells = len(targets_N)
@@ -92,7 +74,7 @@ def train(
         for batch, rows in enumerate(torch.randperm(num_cells, generator=generator).split(batch_size)):
             progress = (epoch * num_batches + batch) / (settings.epochs * num_batches)
             _schedule(optimizer, settings, progress)
-            predicted_MK = torch.sigmoid(forward(weights, data[rows]))
+            predicted_MK = torch.sigmoid(networks.forward(data[rows]))
             squares_MK = (predicted_MK - targets_1N[:, rows]).square() * share_MN[:, rows]
             # Models are independent: the sum of their losses trains each as if it were alone.
             loss = (squares_MK.sum(dim=1) / share_MN[:, rows].sum(dim=1).clamp(min=1)).sum()
@@ -105,13 +87,14 @@ def train(
             best_epoch = epoch
         if epoch - best_epoch >= settings.patience:
             break
-    fitted = weights.detached()
-    return EnsembleFit(fitted, loss_curve, _outputs(fitted, data, num_cells))
+    for tensor in networks.tensors:
+        tensor.requires_grad_(False)
+    return EnsembleFit(loss_curve, _outputs(networks, data, num_cells))
 
 
 @torch.inference_mode()
-def _outputs(weights: NetworkWeights, data: Graphs, num_cells: int) -> np.ndarray:
-    parts = [forward(weights, data[rows]) for rows in torch.arange(num_cells).split(256)]
+def _outputs(networks: Networks[R], data: R, num_cells: int) -> np.ndarray:
+    parts = [networks.forward(data[rows]) for rows in torch.arange(num_cells).split(256)]
     return torch.cat(parts, dim=1).numpy()
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from popnas.cells import Cell, SearchSpace, bulk
-from popnas.predictors import PredictorContext, _gin_bulk
-from popnas.predictors._gin_graphs import node_types, predecessors
-from popnas.predictors._gin_network import NetworkWeights, NodeTypes, forward
-from popnas.predictors._gin_training import graphs
-from popnas.predictors.gin import GinPredictor
+from popnas.predictors import PredictorContext
+from popnas.predictors.neural import _gin_bulk
+from popnas.predictors.neural._gin_network import NetworkWeights, NodeTypes, forward, graphs
+from popnas.predictors.neural._graphs import node_types, predecessors
+from popnas.predictors.neural.gin import GinPredictor
 
 SPACE = SearchSpace([f"{size}x{size} conv" for size in (1, 3, 5, 7)], 4, 3)
 CONTEXT = PredictorContext(SPACE, len, np.zeros(4))  # neither cells stacked nor costs are asked for
