@@ -9,6 +9,7 @@ import pty
 import queue
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -181,6 +182,16 @@ def searched_run(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcess) ->
     popnas = CommandLine(tmp_path_factory.mktemp("searched"), warm)
     popnas.run("search", "-j", popnas.write_config(), "--name", "run")
     return popnas.folder / "logs" / "run"
+
+
+@pytest.fixture
+def copied(popnas: CommandLine, searched_run: Path) -> Callable[[str], Path]:
+    """Make a copy of a finished search in the test's `logs`, with a name."""
+
+    def copy(name: str) -> Path:
+        return shutil.copytree(searched_run, popnas.folder / "logs" / name)
+
+    return copy
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -35,16 +34,6 @@ def partial(popnas) -> Path:
     path = popnas.folder / "partial.json"
     path.write_text(json.dumps(PARTIAL))
     return path
-
-
-@pytest.fixture
-def copied(popnas, searched_run) -> Callable[[str], Path]:
-    def copy(name: str) -> Path:
-        path = popnas.folder / "logs" / name
-        shutil.copytree(searched_run, path)
-        return path
-
-    return copy
 
 
 def epochs_of(folder: Path) -> int:
@@ -77,7 +66,9 @@ def contents(folder: Path, names=MODEL_FILES) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "folds"), [("inline", 1), ("processes", 2)])
+@pytest.mark.parametrize(
+    ("kind", "folds"), [pytest.param("inline", 1, marks=pytest.mark.slow), ("processes", 2)]
+)
 def test_a_selection_killed_in_a_training_ends_in_equal_files(popnas, copied, partial, kind, folds):
     arguments = ["-j", partial, "-k", 2, "--set", f'others.executor={{"kind": "{kind}"}}']
     arguments += ["--set", f"dataset.folds={folds}"]

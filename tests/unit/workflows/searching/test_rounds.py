@@ -111,38 +111,43 @@ def test_a_search_in_memory_does_the_same(config: Any, tmp_path: Path) -> None:
     assert in_memory.state.rounds == in_folder.rounds
 
 
-def _places(events: list[Any]) -> Iterator[int]:
-    """How many events are written after the predictions, proposals and first evaluation of rounds; where
-    there are untrained parents after these and the predictions that are made of them."""
+def _places(events: list[Any]) -> Iterator[Any]:
+    """After which events a search ends: predictions, proposals, first evaluations of rounds; where there
+    are untrained parents these and the predictions that are made of them."""
     kinds = [event.event for event in events]
     if "untrained_parents" in kinds:
-        for number in (place for place, kind in enumerate(kinds, start=1) if kind == "untrained_parents"):
-            yield from (number, number + 1)
+        for number, kind in enumerate(kinds):
+            if kind == "untrained_parents":
+                yield from events[number : number + 2]
         return
-    for number, event in enumerate(events, start=1):
+    for number, event in enumerate(events):
         if event.event in ("predictions", "proposals") and event.content["step"] == 2:
-            yield number
+            yield event
             if event.event == "proposals":
-                yield number + 1
+                yield events[number + 1]
 
 
-def test_one_that_is_interrupted_anywhere_goes_on_to_the_same(
+def test_one_that_is_interrupted_again_and_again_goes_on_to_the_same(
     config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = RunFolder(search(config, name="whole", logs=tmp_path).folder).journal.events()
-    append = Journal.append
-    for place in _places(whole):
+    append, folder = Journal.append, tmp_path / "cut"
+    places = list(_places(whole))
+    assert len(places) >= 4
+    for place in places:
 
-        def limited(journal: Journal, *content: Any, last: int = place) -> Any:
+        def limited(journal: Journal, *content: Any, last: Any = place) -> Any:
             event = append(journal, *content)
-            if event.seq == last:
+            if (event.event, event.content) == (last.event, last.content):
                 raise KeyboardInterrupt
             return event
 
         with monkeypatch.context() as patch:
             patch.setattr(Journal, "append", limited)
             with pytest.raises(KeyboardInterrupt):
-                search(config, name=f"cut{place}", logs=tmp_path)
-        resume(tmp_path / f"cut{place}")
-        events = RunFolder(tmp_path / f"cut{place}").journal.events()
-        assert search_content(events) == search_content(whole), place
+                if folder.exists():
+                    resume(folder)
+                else:
+                    search(config, name=folder.name, logs=tmp_path)
+    resume(folder)
+    assert search_content(RunFolder(folder).journal.events()) == search_content(whole)
