@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import commands
+import events
 import fields
 import licences
 import parts
@@ -17,6 +18,7 @@ import parts
 GENERATORS: dict[str, Callable[[], str]] = {
     "fields": fields.markdown,
     "commands": commands.markdown,
+    "events": events.markdown,
     "parts": parts.markdown,
     "licences": licences.markdown,
 }

@@ -7,9 +7,11 @@ warning is an event of its own and not a text that begins so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, get_args
 
 from popnas.evaluation import Evaluation
 
@@ -156,6 +158,33 @@ JobEvent = (
     | JobLeft
 )
 Listen = Callable[[JobEvent], None]
+
+KINDS: Sequence[type[JobEvent]] = get_args(JobEvent)
+"""All kinds of events."""
+
+
+def name_of(kind: type[JobEvent]) -> str:
+    """What a kind of event is called where events are written: "candidate_finished"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def described(event: JobEvent) -> tuple[str, dict[str, Any]]:
+    """An event's name and its fields as JSON has them; an Evaluation without what differs between equal
+    runs."""
+    return name_of(type(event)), {item.name: _plain(getattr(event, item.name)) for item in fields(event)}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Path():
+            return str(value)
+        case tuple():
+            return [_plain(item) for item in value]
+        case Evaluation():
+            return value.content()
+        case SecondsLeft():
+            return {"step": value.step, "search": value.search}
+    return value
 
 
 def nobody(event: JobEvent) -> None:

@@ -70,17 +70,29 @@ def printable_json(document: str) -> str:
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
-_USER_OF_URL = re.compile(r"(?<=://)[^/\s@]+@")
-_SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")
+_SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIALS", "KEY")
 _SHORTEST_SECRET = 6
+_SECRET_PLACES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?<=://)()[^/\s@]+(?=@)",  # user and password of an address
+        rf"(?<=[?&])([\w.-]*(?:{'|'.join(_SECRET_NAMES)}|sig|signature)=)[^&#\s\"']+",
+        # Webhooks of chat services: who has the path may post.
+        r"(?<=://)([^\s\"'<>]*hook[^\s\"'<>/]*/)[^\s\"'<>]+",
+        r"\b(bearer )[\w.~+/=-]{8,}",
+    )
+)
 
 
 def without_secrets(text: str) -> str:
-    """`text` with stars for users and passwords in addresses, and for values of variables of the environment
-    that are named as secrets are."""
-    text = _USER_OF_URL.sub("***@", text)
+    """`text` with stars for what lets somebody in: users and passwords in addresses, tokens in their queries
+    and in headers, paths of webhooks, and values of variables of the environment that are named as secrets
+    are."""
+    for place in _SECRET_PLACES:
+        text = place.sub(r"\1***", text)
     for name, value in os.environ.items():
         is_secret = name.upper().endswith(_SECRET_NAMES)
         if is_secret and len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "***")
+            for form in (value, repr(value)[1:-1]):  # as it is, and as tracebacks and objects show it
+                text = text.replace(form, "***")
     return text

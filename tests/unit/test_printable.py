@@ -12,7 +12,15 @@ import pytest
 
 from popnas.cli.terminal.output import echo_events, shown
 from popnas.events import Warned
-from popnas.printable import one_line, printable, printable_json, quoted, shortened, told_apart
+from popnas.printable import (
+    one_line,
+    printable,
+    printable_json,
+    quoted,
+    shortened,
+    told_apart,
+    without_secrets,
+)
 from popnas.report import canvas, markup
 from popnas.storage import write_table
 
@@ -120,3 +128,45 @@ def test_different_names_never_look_alike_and_equal_ones_do(apart):
 
 def test_names_that_end_differently_bear_no_number():
     assert [look[-3:] for look in told_apart(ALIKE[:2])] == ["one", "two"]
+
+
+SECRET = "s3cr-et/Value"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["NEPTUNE_API_TOKEN", "POPNAS_WEBHOOK_SECRET", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "ssh_passphrase"],
+)
+@pytest.mark.parametrize("form", ["it is {}", "{{'a': {!r}}}", "a{}b"])
+def test_values_of_secret_variables_are_stars(name, form, monkeypatch):
+    monkeypatch.setenv(name, SECRET)
+    text = without_secrets(form.format(SECRET))
+    assert SECRET not in text and "***" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("POST https://me:s3cret@host:80/a failed", "POST https://***@host:80/a failed"),
+        ("https://host/a?x=1&api_key=s3cret&y=2", "https://host/a?x=1&api_key=***&y=2"),
+        ("https://host/a?token=s3cret", "https://host/a?token=***"),
+        ("https://hooks.chat.com/services/T0/B0/s3cret: 404", "https://hooks.chat.com/*** 404"),
+        ("https://chat.com/api/webhooks/17/s3cret", "https://chat.com/api/webhooks/***"),
+        ("https://me:s3cret@hooks.chat.com/services/s3cret", "https://***@hooks.chat.com/***"),
+        ("Authorization: Bearer s3cret.s3cret", "Authorization: Bearer ***"),
+    ],
+)
+def test_what_lets_somebody_in_is_stars(text, shown):
+    assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["logs/first/debug.log", "https://host/a?steps=3#part", "the bearer came", "KEY=3", ""]
+)
+def test_what_is_no_secret_stays(text):
+    assert without_secrets(text) == text
+
+
+def test_short_values_stay(monkeypatch):
+    monkeypatch.setenv("USES_KEY", "1")
+    assert without_secrets("1 of 12") == "1 of 12"

@@ -16,13 +16,15 @@ import click
 
 from popnas.cli.terminal.ending import ENDING, Stopped
 from popnas.cli.terminal.help import HelpContext, dress
-from popnas.cli.terminal.output import TOLD_BY_JOB, echo
-from popnas.cli.terminal.part_of_job import EXPECTED
+from popnas.cli.terminal.json_log import JSON_LOG
+from popnas.cli.terminal.output import echo
+from popnas.cli.terminal.part_of_job import EXPECTED, TOLD_BY_JOB
 from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
 from popnas.cli.terminal.usage import reword, with_options
 from popnas.cli.terminal.wrap import width_of
 from popnas.errors import PopnasError, StorageError, interruption_behind, nearest
+from popnas.printable import without_secrets
 
 # Name, module in this room whose attribute `command` is the click command, and the line of `popnas --help`.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -42,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("data.init", "Look at data and write a commented configuration for it."),
     "dataset": ("data.dataset", "Look at data, build segmentation data, show predicted masks."),
     "report": ("looking.report", "Figures, tables and the HTML report of one or more runs."),
+    "slides": ("looking.slides", "A run as slides for a talk, a PDF."),
     "watch": ("looking.watch", "How far a run is that another process works on."),
     "pick": ("looking.pick", "The cell of a run's front that fits your limits."),
     "describe": ("looking.describe", "What cells cost and look like, without training."),
@@ -55,7 +58,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 _LEAVE_FILES = {
-    *("search", "select", "train", "e2e", "archives", "evaluate", "export", "report", "draw", "init"),
+    *("search", "select", "train", "e2e", "archives", "evaluate", "export"),
+    *("report", "slides", "draw", "init"),
     *("dataset segmentation", "dataset masks"),
     *("bench build", "bench nasbench201"),
 }
@@ -158,24 +162,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; messages of errors go to stderr. Returns the exit status."""
     keep_out_of_home()
     ENDING.reset()
+    JSON_LOG.stop()
     try:
         status = _invoke(arguments)
     except PopnasError as error:
         message = with_options(str(error), _command_of(arguments))
-        _tell(f"Error: {message}", ENDING.hint() if isinstance(error, StorageError) else None)
+        hint = ENDING.hint() if isinstance(error, StorageError) else None
+        _tell("error", without_secrets(f"Error: {message}"), hint)
         return error.exit_status
     except click.ClickException as error:
         text = io.StringIO()
         reword(error).show(text)
-        echo(text.getvalue().rstrip("\n"), err=True)
+        _tell("error", text.getvalue().rstrip("\n"))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         if not ENDING.is_stage:
-            _tell("Interrupted.", ENDING.hint())
+            _tell("warning", "Interrupted.", ENDING.hint())
         return stop.exit_status if isinstance(stop, Stopped) else 130
     except Exception:
-        traceback.print_exc()
-        echo(_REPORT_HINT, err=True)
+        _tell("error", without_secrets(traceback.format_exc().rstrip()), _REPORT_HINT)
         return 1
     return status if isinstance(status, int) else 0
 
@@ -202,10 +207,14 @@ def _command_of(arguments: Sequence[str] | None) -> click.Command | None:
     return command
 
 
-def _tell(*lines: str | None) -> None:
-    for line in lines:
-        if line is not None:
-            echo(line, err=True)
+def _tell(level: str, *lines: str | None) -> None:
+    """How a command ended that did not end well."""
+    told = [line for line in lines if line is not None]
+    if JSON_LOG.is_on:
+        JSON_LOG.line(level, "ended", {"text": "\n".join(told)})
+        return
+    for line in told:
+        echo(line, err=True)
 
 
 def _is_output_asked_for(arguments: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
 from popnas.executors._messages import Failure
 from popnas.executors._telling import Misread, Progress
+from popnas.printable import without_secrets
 from popnas.records import Json, Record
 from popnas.registry import Registry
 from popnas.resources import available_cores
@@ -254,7 +255,9 @@ def failure(error: BaseException) -> Failure:
         kind, message = "out_of_memory", f"out of memory: {error}"
     else:
         kind, message = "error", f"{type(error).__name__}: {error}"
-    return Failure(message, kind, "".join(traceback.format_exception(error)))
+    trace = "".join(traceback.format_exception(error))
+    # Both are kept and shown: here, where the variables are that they may quote.
+    return Failure(without_secrets(message), kind, without_secrets(trace))
 
 
 def overdue(seconds: float | None) -> Failure:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import io
 import os
 import select
 import signal
@@ -28,6 +29,7 @@ from popnas.executors._channel import Channel
 from popnas.executors._messages import Advanced, Answer, Ended, Handed, Ready, SetupFailed, Stop, packed
 from popnas.executors._orders import Order, Surroundings
 from popnas.executors._telling import Misread, Progress
+from popnas.printable import without_secrets
 from popnas.records import Json
 
 _PR_SET_PDEATHSIG = 1
@@ -40,6 +42,7 @@ def main(settings: Json) -> None:
     given = Surroundings.from_json(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     faulthandler.enable()
+    sys.stdout, sys.stderr = _Starred(1), _Starred(2)
     connection = socket.socket(fileno=given.fd)
     connection.set_inheritable(False)
     channel = Channel(connection)
@@ -63,8 +66,8 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
         if name is not None:
             channel.send(packed(Stop(name, str(error))))
             return
-        summary = f"{type(error).__name__}: {error}"
-        channel.send(packed(SetupFailed(summary, traceback.format_exc())))
+        summary = without_secrets(f"{type(error).__name__}: {error}")
+        channel.send(packed(SetupFailed(summary, without_secrets(traceback.format_exc()))))
         return
     channel.send(packed(Ready()))
     while True:
@@ -76,6 +79,20 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
         with _telling.heard_by(partial(_pass_on, channel)):
             answer = evaluate(function, context, Handed.from_json(message).payload)
         channel.send(packed(answer))
+
+
+class _Starred(io.TextIOWrapper):
+    """A stream of the worker, which goes into the run's log: without secrets, as far as Python writes it."""
+
+    def __init__(self, descriptor: int) -> None:
+        raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - the process's own, to its end
+        super().__init__(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+
+    def write(self, text: str) -> int:
+        """Write at once: what was printed before a crash is there."""
+        super().write(without_secrets(text))
+        self.flush()
+        return len(text)
 
 
 def _pass_on(channel: Channel, progress: Progress | Misread) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from popnas.errors import CandidateFailed
 from popnas.evaluation import Evaluation
 from popnas.predictors import MIN_TARGETS
 
@@ -18,6 +19,11 @@ _REMEDIES = {
     "error": "an error ended them, which critical.log in the run's folder has whole, as has debug.log where "
     "there is one",
 }
+
+
+def for_error(error: BaseException) -> str | None:
+    """What to do about an error that ended a stage; None: its message says that itself."""
+    return for_kinds([error.kind]).strip() if isinstance(error, CandidateFailed) else None
 
 
 def for_kinds(kinds: Iterable[str | None]) -> str:

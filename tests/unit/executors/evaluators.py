@@ -47,6 +47,13 @@ def fail(context, payload):
     raise ValueError("a broken candidate")
 
 
+def tell_the_secret(context, payload):
+    secret = os.environ["SOME_API_KEY"]
+    print("printed", secret)  # noqa: T201
+    print({"to": secret}, file=sys.stderr)  # noqa: T201
+    raise ValueError(f"refused: {secret}")
+
+
 def fail_on_purpose(context, payload):
     raise CandidateFailed("nan", "the loss is not a number")
 
@@ -232,6 +239,7 @@ ACTIONS = {
         answer,
         read_the_folder,
         fail,
+        tell_the_secret,
         fail_on_purpose,
         find_the_disk_full,
         run_out_of_memory,

@@ -101,6 +101,17 @@ def test_output_goes_to_the_log_and_not_to_the_terminal(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_no_secret_of_the_environment_gets_out_of_a_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", 's3cr"et')
+    log = tmp_path / "debug.log"
+    with make(log_path=log) as executor:
+        (result,) = executor.run([Job("a", {"do": "tell_the_secret"})])
+    text = log.read_text()
+    assert "printed ***" in text and "{'to': '***'}" in text
+    assert result.error == "ValueError: refused: ***" and "refused: ***" in result.traceback
+    assert "s3cr" not in text + result.traceback
+
+
 def test_prestart_returns_at_once_and_the_workers_get_ready(tmp_path):
     log = tmp_path / "log"
     with make({"setup_log": str(log)}, num_workers=2) as executor:

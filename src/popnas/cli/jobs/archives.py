@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
+from popnas.cli.terminal.json_log import log_json_option
 from popnas.cli.terminal.options import (
     ensemble_option,
     gathered,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 @click.option("--name", metavar="NAME", help="Name of the folder below logs/.  [default: the archive's name]")
 @set_option
 @json_option
+@log_json_option
 @gathered(request=CampaignRequest)
 def command(
     archive: Path,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, kept
+from popnas.cli.terminal.json_log import JSON_LOG, log_json_option
 from popnas.cli.terminal.options import (
     check_is_there,
     ensemble_option,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @click.option("-r", "run", metavar="RUN", type=click.Path(path_type=Path), help="Go on with this job.")
 @set_option
 @json_option
+@log_json_option
 @gathered(request=JobRequest)
 def command(
     source: str | None,
@@ -92,7 +94,7 @@ def command(
         from popnas.workflows.whole import end_to_end as job
         from popnas.workflows.whole.stage_processes import ChildStages
 
-        stages = ChildStages(is_quiet=is_json)
+        stages = ChildStages(is_quiet=is_json, is_logged=JSON_LOG.is_on)
         if config is None:
             assert run is not None
             result = job.resume(run, stages, tell=listener, began=began)

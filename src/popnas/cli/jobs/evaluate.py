@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from popnas.cli.terminal.json_log import log_json_option
 from popnas.cli.terminal.options import check_is_there, json_option, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.events import JobEvent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--top", is_flag=True, help="All models of the run's model selection.")
 @moved_option
 @json_option
+@log_json_option
 def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_json: bool) -> None:
     """Test metrics per head and class, calibration and confusion matrices of trained networks.
 

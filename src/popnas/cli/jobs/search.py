@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, kept
+from popnas.cli.terminal.json_log import log_json_option
 from popnas.cli.terminal.output import echo, print_json_line
 from popnas.cli.terminal.part_of_job import clocked
 from popnas.command_lines import as_typed
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     "--confirm/--no-confirm", default=None, help="Train the best cells again with 3 seeds each, at the end."
 )
 @click.option("--json", "is_json", is_flag=True, help="Print the result as one JSON object.")
+@log_json_option
 def command(
     source: str | None,
     run: Path | None,

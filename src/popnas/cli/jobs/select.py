@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
+from popnas.cli.terminal.json_log import log_json_option
 from popnas.cli.terminal.options import (
     GO_ON,
     batch_size_option,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 @set_option
 @renew_option
 @json_option
+@log_json_option
 @gathered(cells=CellChoice, changes=StageChanges)
 def command(
     run: Path,

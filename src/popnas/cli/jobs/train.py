@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import ENDING, SAME_COMMAND
+from popnas.cli.terminal.json_log import log_json_option
 from popnas.cli.terminal.options import (
     GO_ON,
     batch_size_option,
@@ -51,6 +52,7 @@ from popnas.workflows.models.choices import NetworkChoice, StageChanges
 @set_option
 @renew_option
 @json_option
+@log_json_option
 @gathered(network=NetworkChoice, changes=StageChanges)
 def command(
     run: Path,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from popnas.cli.terminal.json_log import JSON_LOG
 from popnas.cli.terminal.output import shown
 from popnas.command_lines import as_typed
 from popnas.errors import StorageError, UserError
@@ -67,7 +68,11 @@ class Ending:
         # All that is finished is on disk, and workers end with this process.
         words = [] if self.is_stage else ["Interrupted.", self.hint()]
         cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
-        text = shown("\n".join(["", *(line for line in words if line), ""]), sys.stderr)
+        text = (
+            ""
+            if JSON_LOG.is_on
+            else shown("\n".join(["", *(line for line in words if line), ""]), sys.stderr)
+        )
         if sys.__stderr__ is not None:
             os.write(2, (cursor + text).encode(errors="backslashreplace"))
         os._exit(128 + number)

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
+from popnas.cli.terminal.json_log import JSON_LOG
 from popnas.cli.terminal.output import words_of
 from popnas.cli.terminal.progress import duration, job_text
 from popnas.events import (
@@ -35,7 +36,9 @@ _POLL_SECONDS = 1.0
 def model_listener(*, is_quiet: bool) -> Iterator[Listen]:
     """A listener that draws on standard error: a bar on a terminal, else a line per model; or none."""
     console = error_console()
-    if is_quiet:
+    if JSON_LOG.is_on:
+        yield JSON_LOG
+    elif is_quiet:
         yield nobody
     elif not is_drawn(console):
         yield _ModelLines(console)
@@ -52,7 +55,7 @@ def model_listener(*, is_quiet: bool) -> Iterator[Listen]:
 def job_listener(*, is_quiet: bool) -> Iterator[JobListener]:
     """A listener for a job whose stages draw their own progress: between them a bar on a terminal, else
     lines; or none."""
-    listener = JobListener(None if is_quiet else error_console())
+    listener = JobListener(None if is_quiet or JSON_LOG.is_on else error_console())
     try:
         yield listener
     finally:
@@ -74,6 +77,7 @@ class JobListener:
 
     def __call__(self, event: JobEvent) -> None:
         """Hear one event."""
+        JSON_LOG(event)
         line = words_of(event)
         if isinstance(event, RunOpened):
             self.folder, line = event.folder, f"Run folder: {quoted(event.folder)}"

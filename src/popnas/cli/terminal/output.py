@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from popnas.cli.terminal.json_log import JSON_LOG
+from popnas.cli.terminal.part_of_job import TOLD_BY_JOB
 from popnas.cli.terminal.wrap import columns_of, pieces, width_of, wrap
 from popnas.events import JobEvent, PhaseStarted, Told, Warned
 from popnas.printable import one_line, printable, printable_json
@@ -16,9 +18,6 @@ from popnas.printable import one_line, printable, printable_json
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
-
-TOLD_BY_JOB: set[str] = set()
-"""Warnings that the job which started this process has told: its stages do not tell them again."""
 
 _GAP = 2
 
@@ -29,7 +28,11 @@ def shown(text: object, stream: TextIO | None) -> str:
 
 
 def echo(text: object = "", *, err: bool = False) -> None:
-    """A line for people on standard output, or with `err` on standard error."""
+    """A line for people on standard output, or with `err` on standard error, where `--log-json` makes a JSON
+    line of it."""
+    if err and JSON_LOG.is_on:
+        JSON_LOG.line("info", "told", {"text": str(text)})
+        return
     click.echo(shown(text, sys.stderr if err else sys.stdout), err=err)
 
 
@@ -50,7 +53,9 @@ def warning_line(text: str) -> str:
 
 def echo_events(event: JobEvent) -> None:
     """A listener that prints what is told on standard error."""
-    if (line := words_of(event)) is not None:
+    if JSON_LOG.is_on:
+        JSON_LOG(event)
+    elif (line := words_of(event)) is not None:
         echo(line, err=True)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from popnas.events import Listen
 
+TOLD_BY_JOB: set[str] = set()
+"""Warnings that the job which started this process has told: its stages do not tell them again."""
+
 EXPECTED: dict[str, Any] = {}
 """What the job which started this process expects, as `Ahead` has it in JSON; empty without a job, and where
 nothing was measured."""

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.ending import ENDING
+from popnas.cli.terminal.json_log import JSON_LOG
 from popnas.cli.terminal.output import words_of
 from popnas.events import (
     CandidateFinished,
@@ -30,9 +31,10 @@ CONFIRMING = "confirming the best cells with other seeds"
 
 @contextmanager
 def progress_listener(*, is_quiet: bool) -> Iterator[TerminalListener]:
-    """A listener that draws on standard error: a bar on a terminal, else one line per step and warning."""
+    """A listener that draws on standard error: a bar on a terminal, else one line per step and warning. With
+    `--log-json` it draws nothing."""
     console = error_console()
-    if is_quiet:
+    if is_quiet or JSON_LOG.is_on:
         yield TerminalListener()
     elif not is_drawn(console):
         yield _SearchLines(console)
@@ -42,7 +44,7 @@ def progress_listener(*, is_quiet: bool) -> Iterator[TerminalListener]:
 
 
 class TerminalListener:
-    """A silent listener that remembers the run folder, to tell how an interrupted run goes on."""
+    """Remembers the run folder, to tell how an interrupted run goes on; silent, but for `--log-json`."""
 
     folder: Path | None = None
 
@@ -50,6 +52,7 @@ class TerminalListener:
         """Hear one event."""
         if isinstance(event, RunOpened):
             self.folder = event.folder
+        JSON_LOG(event)
 
 
 class _SearchLines(TerminalListener):

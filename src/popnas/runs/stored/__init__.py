@@ -1,5 +1,6 @@
 """JSON files that stages leave in a run's folder for later ones: `rules` (what values may be) and `reading`
 (the one reader, which keeps to them). Each kind of file has its rules where it is written.
 
-`progress` is for whoever looks from outside, and tells with `job_clock` how long a whole job still takes.
+`logs` (what happened) and `progress` (how far a stage is) are for whoever looks from outside; the latter
+tells with `job_clock` how long a whole job still takes.
 """

@@ -1,4 +1,5 @@
-"""`progress.json` of a run: how far the stage is that runs now, for whoever looks from outside.
+"""`progress.json` of a run: how far the stage is that runs now, for whoever looks from outside; what happened
+goes into the logs beside it (`logs`).
 
 A view: it decides nothing, is not needed to go on, and a disk that refuses it harms nothing. It is replaced
 as a whole, at most once a second but for what begins and ends.
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas import files
-from popnas.errors import StorageError
+from popnas.errors import RunMovedError, StorageError
 from popnas.events import (
     CandidateFinished,
     ConfirmationFinished,
@@ -35,6 +36,7 @@ from popnas.events import (
 )
 from popnas.records import Record
 from popnas.runs.stored.job_clock import JobClock
+from popnas.runs.stored.logs import Advise, StageLog, no_advice, stage_failed
 from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
 
@@ -44,20 +46,27 @@ _MOST_WARNINGS = 20
 
 
 @contextmanager
-def kept(path: Path, stage: str, tell: Listen) -> Iterator[Listen]:
+def kept(path: Path, stage: str, tell: Listen, advise: Advise = no_advice) -> Iterator[Listen]:
     """`path` says how far `stage` is while the block runs, from what is told to the listener that it gets;
-    `tell` hears that, too. How it ended stands there afterwards: "finished", "interrupted" or "failed".
+    `tell` hears that, too. How it ended stands there afterwards: "finished", "interrupted" or "failed". What
+    happened stands in `debug.log` beside it, and what ended it in `critical.log`, with what `advise` knows.
     """
-    file = _ProgressFile(path, stage)
+    file, log = _ProgressFile(path, stage), StageLog(path.with_name("debug.log"), stage)
+    written = both(file.hear, log.hear)
+    ended = "finished"
     try:
-        yield tell.joined_by(file.hear) if isinstance(tell, JobClock) else both(file.hear, tell)
+        yield tell.joined_by(written) if isinstance(tell, JobClock) else both(written, tell)
     except KeyboardInterrupt:
-        file.end("interrupted")
+        ended = "interrupted"
         raise
-    except BaseException:
-        file.end("failed")
+    except BaseException as error:
+        ended = "failed"
+        if isinstance(error, Exception) and not isinstance(error, RunMovedError):  # another run is there now
+            stage_failed(path.with_name("critical.log"), stage, error, advise)
         raise
-    file.end("finished")
+    finally:
+        file.end(ended)
+        log.say(ended)
 
 
 def warnings(path: Path) -> list[str]:

@@ -37,6 +37,7 @@ from popnas.runs.lock import RunLock
 from popnas.runs.stored import progress
 from popnas.runs.stored.reading import is_there
 from popnas.training import EpochRecord
+from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.models import deployment, earlier, requests, selection
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
@@ -124,7 +125,7 @@ def train(
     if found.warning is not None:
         tell(Warned(found.warning))
     lock = RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock")
-    with lock, progress.kept(folder.progress_json, FINAL, tell) as tell:
+    with lock, progress.kept(folder.progress_json, FINAL, tell, advice.for_error) as tell:
         for warning in ignored:
             tell(Warned(warning))
         if network.ensemble is not None:

@@ -32,7 +32,7 @@ from popnas.events import (
     Warned,
     nobody,
 )
-from popnas.executors import Executor, Job, Progress, Work, Worker
+from popnas.executors import Executor, Job, Progress, Result, Work, Worker
 from popnas.networks.cost import network_cost
 from popnas.networks.known import references
 from popnas.networks.spec import NetworkSpec
@@ -47,7 +47,7 @@ from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
-from popnas.runs.stored import progress
+from popnas.runs.stored import logs, progress
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
@@ -177,7 +177,7 @@ def select(
     given = None if cells.cell is None else requests.given_cell(cells.cell, base)
     chosen = [given] if given is not None else chosen_cells(folder, cells.number, cells.is_from_front)
     lock = RunLock(folder.restore / f"{SELECTION}{'-' + name if name else ''}.lock")
-    with lock, progress.kept(folder.progress_json, SELECTION, tell) as tell:
+    with lock, progress.kept(folder.progress_json, SELECTION, tell, advice.for_error) as tell:
         tell(PhaseStarted("loading the data"))
         dataset = training_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
@@ -198,7 +198,7 @@ def select(
         stale = staleness(folder.path, path, state)
         if stale is not None and not renew:
             tell(Warned(stale))
-        running = _Selection(path, config, dataset, tell)
+        running = _Selection(folder, path, config, dataset, tell)
         return running.run(request, made_from, chosen, allowed, renew=renew and stale is not None)
 
 
@@ -271,7 +271,10 @@ def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
 class _Selection:
     """One running selection."""
 
-    def __init__(self, path: Path, config: RunConfig, dataset: Dataset, tell: Listen) -> None:
+    def __init__(
+        self, folder: RunFolder, path: Path, config: RunConfig, dataset: Dataset, tell: Listen
+    ) -> None:
+        self.folder = folder
         self.path, self.config, self.dataset, self.tell = path, config, dataset, tell
         self.task = tasks.get(config.dataset.type)
         self.missing_views = RepeatedViews(tell)
@@ -407,6 +410,7 @@ class _Selection:
                     which = "" if result.id == folder.name else f"{result.id}: "
                     failure = FailedModel(f"{which}{result.error}", result.error_kind).to_json()
                     write_json(folder / "failed.json", failure, is_durable=True, is_proven=True)
+                    self._log_failure(result)
                     self.tell(ModelFinished(folder, f"failed: {result.error}"))
                 else:
                     self._tell(TrainedModel.from_json(result.value))
@@ -414,6 +418,11 @@ class _Selection:
                 # Those that train stop by themselves, at the same deadline.
                 if self._is_time_up():
                     executor.drain()
+
+    def _log_failure(self, result: Result) -> None:
+        what = f"{result.id} failed ({result.error_kind}): {result.error}"
+        remedy = advice.for_kinds([result.error_kind])
+        logs.failed(self.folder.critical_log, what, result.traceback, remedy)
 
     def _tell(self, trained: TrainedModel) -> None:
         stopped = ", stopped by max_hours" if trained.stopped else ""
@@ -446,6 +455,7 @@ class _Selection:
                 num_workers=min(num_workers(self.config), num_jobs),
                 threads=settings.threads,
                 devices=device.names(self.config.others.train_strategy),
+                log_path=self.folder.debug_log,
             ) as executor:
                 yield executor
 

@@ -45,10 +45,11 @@ from popnas.runs.folder import (
     create_run,
     same_search,
 )
-from popnas.runs.stored import progress
-from popnas.storage import remove_temporary, storage_errors
+from popnas.runs.stored import logs, progress
+from popnas.storage import remove_temporary
 from popnas.strategy import Proposal
 from popnas.trackers import Scope, TrackedNetwork, Trackers
+from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
@@ -142,7 +143,7 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), tell: Listen = nobody)
 def _locked_search(
     folder: RunFolder, evaluator: Evaluator, tell: Listen, data_path: str | None = None
 ) -> SearchResult:
-    with folder.lock(), progress.kept(folder.progress_json, "search", tell) as told:
+    with folder.lock(), progress.kept(folder.progress_json, "search", tell, advice.for_error) as told:
         told(RunOpened(folder.path))
         return _Search(folder, evaluator, told, data_path).run()
 
@@ -310,7 +311,7 @@ class _Search:
         self.folder.journal.check_place()
         measured = candidate_jobs.received(result, job, run)
         evaluation = Evaluation.of(job, measured, is_exploration=proposed.is_exploration)
-        if result.traceback is not None:
+        if evaluation.is_failed:
             self._log_failure(evaluation, result.traceback)
         place = RunFolder(run).candidate(proposed.step, proposed.index)
         self.missing_views.lost(place, measured.missing_views)
@@ -320,11 +321,10 @@ class _Search:
         finish.keep_only_best_weights(self.folder, self.state)
         return evaluation
 
-    def _log_failure(self, evaluation: Evaluation, traceback: str) -> None:
-        with storage_errors(self.folder.critical_log), self.folder.critical_log.open("a") as log:
-            log.write(
-                f"{evaluation.cell} failed ({evaluation.error_kind}): {evaluation.error}\n{traceback}\n"
-            )
+    def _log_failure(self, evaluation: Evaluation, traceback: str | None) -> None:
+        what = f"{evaluation.cell} failed ({evaluation.error_kind}): {evaluation.error}"
+        remedy = advice.for_kinds([evaluation.error_kind])
+        logs.failed(self.folder.critical_log, what, traceback, remedy)
 
     # --- the rest ---
 

@@ -20,12 +20,13 @@ _END_SECONDS = 60.0
 
 
 class ChildStages(Stages):
-    """What stages tell goes to this process's standard error; with `is_quiet` they tell nothing."""
+    """What stages tell goes to this process's standard error; with `is_quiet` they tell nothing, with
+    `is_logged` JSON lines."""
 
     tells_time_left = True
 
-    def __init__(self, *, is_quiet: bool = False) -> None:
-        self._options = ["--json"] if is_quiet else []
+    def __init__(self, *, is_quiet: bool = False, is_logged: bool = False) -> None:
+        self._options = [*(["--json"] if is_quiet else []), *(["--log-json"] if is_logged else [])]
 
     def search(self, stage: Stage, hours: float | None) -> None:
         """See `Stages`."""
