@@ -158,12 +158,17 @@ def write_json(path: Path, value: Any, *, is_durable: bool = False, is_proven: b
     write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n", is_durable=is_durable)
 
 
+_OF_FORMULAS = ("=", "+", "-", "@")
+
+
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Replace a CSV file atomically; None and non-finite numbers become empty cells, floats are exact, and
-    control characters of names are escaped: people and spreadsheets look at it."""
+    """Replace a CSV file atomically; None and non-finite numbers become empty cells, floats are exact.
+
+    People and spreadsheets look at it: control characters of names are escaped, and a text that would be
+    taken for a formula begins with an apostrophe, as one types it there."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([printable(name) for name in header])
+    writer.writerow([_cell(name) for name in header])
     for row in rows:
         values = [plain(value) for value in row]
         assert len(values) == len(header), f"{path.name}: {len(values)} values for {len(header)} columns"
@@ -172,7 +177,18 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
 
 
 def _cell(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip().startswith(_OF_FORMULAS) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def plain(value: Any) -> Any:

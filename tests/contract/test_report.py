@@ -74,6 +74,9 @@ def test_a_figure_paints_from_every_run_it_applies_to(name: str, data: dict[str,
         assert figure.axes
         assert any(axes.has_data() for axes in figure.axes)
         assert not is_cut_off(figure)
+        assert plot.table is not None
+        header, rows = plot.table(info)
+        assert rows and all(len(row) == len(header) for row in rows)
     assert applies, "no kind of run shows this figure: it is not tested"
     assert "everything failed" not in applies or name == "time_spent"
 
@@ -139,6 +142,7 @@ def test_every_run_has_a_report(kind: str, runs: dict[str, RunFolder]) -> None:
     pictures = list(folder.plots.glob("*.png")) if folder.plots.exists() else []
     assert page.images == len(pictures)
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    assert all(len(picture.with_suffix(".csv").read_text().splitlines()) > 1 for picture in pictures)
     assert "<b>" not in text, "a name from outside came into the page unescaped"
     if kind == "everything failed":
         assert "every candidate so far failed" in text and "the loss &lt;b&gt;is" in text

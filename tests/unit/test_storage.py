@@ -1,5 +1,6 @@
 """Atomic writes and what they write."""
 
+import csv
 import errno
 import os
 
@@ -17,6 +18,15 @@ def test_a_table(tmp_path):
     rows = [["a,b", 1, 0.1, None], [np.float64("nan"), np.int32(2), np.float32(0.5), True]]
     write_table(path, ["w", "x", "y", "z"], rows)
     assert path.read_text() == 'w,x,y,z\n"a,b",1,0.1,\n,2,0.5,True\n'
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2: the one before", "@SUM(A1)", " =1+1"])
+def test_no_text_is_a_formula_of_a_spreadsheet_and_numbers_stay_numbers(tmp_path, text):
+    path = tmp_path / "table.csv"
+    write_table(path, [text, "number"], [[text, -1.5], ["-1", "+2e3"]])
+    header, row, numbers = csv.reader(path.read_text().splitlines())
+    assert header == [f"'{text}", "number"] and row == [f"'{text}", "-1.5"]
+    assert numbers == ["-1", "+2e3"]
 
 
 def test_a_row_of_another_length_is_our_own_mistake(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from popnas.objectives import Objective
 from popnas.report import canvas
 from popnas.report.run_data import RunData
+from popnas.report.tables import Table
 from popnas.runs.front import trained_front
 
 if TYPE_CHECKING:
@@ -79,6 +80,17 @@ def compute_fronts(run: RunData) -> Fronts | None:
         np.array([item.cell in on_front for item, _ in rows]),
         predicted,
     )
+
+
+def fronts_table(info: Fronts) -> Table:
+    """A line per trained cell, and per predicted one that was selected."""
+    names = [item.name for item in info.dimensions]
+    rows = [
+        ["trained", step, int(is_on_front), *values]
+        for step, is_on_front, values in zip(info.steps, info.is_on_front, info.values, strict=True)
+    ]
+    rows += [["predicted", step, "", *values] for step, found in info.predicted.items() for values in found]
+    return Table(["kind", "step", "is_on_front", *names], rows)
 
 
 def label_axis(axis: Axis, dimension: Dimension) -> None:

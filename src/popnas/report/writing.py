@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
-from popnas.storage import write_bytes, write_text
+from popnas.storage import write_bytes, write_table, write_text
 
 if TYPE_CHECKING:
     from popnas.report.figures import Plot
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def write(folder: RunFolder, state: RunState, views: Views | None = None) -> None:
-    """Write `plots/*.png` and `report.html`; what does not apply to the run is left out, what cannot be drawn
-    is missing.
+    """Write `plots/*.png`, with what each shows as CSV, and `report.html`; what does not apply to the run is
+    left out, what cannot be drawn is missing.
 
     Raises:
         StorageError: the disk refused, and the `views` are what was asked for.
@@ -57,5 +57,7 @@ def _figures(run: RunData, plots: Path, kind: str, views: Views) -> Iterator[tup
             if info is not None:
                 data = canvas.encode(plot.figure(info), kind)
                 write_bytes(path, data)
+                if plot.table is not None:
+                    write_table(path.with_suffix(".csv"), *plot.table(info))
         if data:
             yield name, plot, data

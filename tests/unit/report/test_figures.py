@@ -15,15 +15,14 @@ from popnas.report.figures import (
     FIGURES,
     cost_correlations,
     head_scores,
-    input_usage,
     operator_costs,
-    operator_usage,
     pareto_fronts,
     pareto_fronts_3d,
     predicted_real,
     predictions,
     step_boxes,
     step_overview,
+    usage,
 )
 from popnas.report.run_data import RunData
 from popnas.runs import RunFolder
@@ -56,8 +55,8 @@ def test_overview_holds_every_success(make_run: MakeRun) -> None:
 
 def test_usage_adds_up_and_counts_by_hand(make_run: MakeRun) -> None:
     run = data(make_run(blocks=3))
-    for figure in (operator_usage, input_usage):
-        info = figure.compute(run)
+    for compute in (usage.compute_operators, usage.compute_inputs):
+        info = compute(run)
         assert info is not None and set(info.groups) == {"front", "exploration", "trained"}
         for steps in info.groups.values():
             for shares in steps.values():
@@ -65,14 +64,14 @@ def test_usage_adds_up_and_counts_by_hand(make_run: MakeRun) -> None:
                 assert set(shares) <= set(info.elements)
     front = [Cell.parse(item.cell) for item in run.state.proposals[2] if not item.is_exploration]
     names = [name for cell in front for block in cell.blocks for name in (block.op1, block.op2)]
-    usage = operator_usage.compute(run)
-    assert usage is not None
-    assert usage.groups["front"][2]["identity"] == pytest.approx(names.count("identity") / len(names))
-    assert "exploration" in usage.groups and 3 not in usage.groups["exploration"]
+    found = usage.compute_operators(run)
+    assert found is not None
+    assert found.groups["front"][2]["identity"] == pytest.approx(names.count("identity") / len(names))
+    assert "exploration" in found.groups and 3 not in found.groups["exploration"]
 
 
 def test_no_exploration_no_column(make_run: MakeRun) -> None:
-    info = operator_usage.compute(data(make_run(blocks=2, num_exploration=0)))
+    info = usage.compute_operators(data(make_run(blocks=2, num_exploration=0)))
     assert info is not None and set(info.groups) == {"front", "trained"}
 
 

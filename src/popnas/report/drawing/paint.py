@@ -26,17 +26,21 @@ def paint(layout: Layout) -> Figure:
     """The drawing as a figure of its own size."""
     figure = Figure(figsize=(layout.width / _POINTS_PER_INCH, layout.height / _POINTS_PER_INCH))
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
-    axes.axis("off")
-    for line in layout.lines:
-        _paint_line(axes, line)
-    for box in layout.boxes:
-        _paint_box(axes, box)
+    paint_on(figure.add_axes((0, 0, 1, 1)), layout)
     return figure
 
 
-def _paint_box(axes: Axes, box: Box) -> None:
+def paint_on(axes: Axes, layout: Layout, scale: float = 1.0) -> None:
+    """The drawing on axes of its proportions, where a unit of the layout takes `scale` points."""
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
+    axes.axis("off")
+    for line in layout.lines:
+        _paint_line(axes, line, scale)
+    for box in layout.boxes:
+        _paint_box(axes, box, scale)
+
+
+def _paint_box(axes: Axes, box: Box, scale: float) -> None:
     fill, stroke, radius, order = {
         "frame": ("#f6f7f9", "#d5d9e0", 10.0, 1),
         "lookback": ("#ffffff", box.colour, box.height / 2, 3),
@@ -47,21 +51,20 @@ def _paint_box(axes: Axes, box: Box) -> None:
     left, top = box.x - box.width / 2, box.y - box.height / 2
     style = f"round,pad=0,rounding_size={radius - 0.01}"
     if box.kind == "join":
-        axes.add_patch(Circle((box.x, box.y), radius, fc=fill, ec=stroke, lw=1, zorder=order))
+        axes.add_patch(Circle((box.x, box.y), radius, fc=fill, ec=stroke, lw=scale, zorder=order))
     else:
         size = (left, top), box.width, box.height
-        axes.add_patch(FancyBboxPatch(*size, boxstyle=style, fc=fill, ec=stroke, lw=1, zorder=order))
+        axes.add_patch(FancyBboxPatch(*size, boxstyle=style, fc=fill, ec=stroke, lw=scale, zorder=order))
     if box.kind == "frame":
-        font = {"size": SMALL_FONT_SIZE * _SHRINK, "color": "#6b7280", "va": "center"}
+        font = {"size": SMALL_FONT_SIZE * _SHRINK * scale, "color": "#6b7280", "va": "center"}
         axes.text(left + 9, top + box.height - 11, box.label, zorder=4, **font)
         return
     ink = "#ffffff" if box.kind == "output" else "#1f2328"
-    axes.text(
-        box.x, box.y, box.label, size=FONT_SIZE * _SHRINK, color=ink, ha="center", va="center", zorder=4
-    )
+    size_of_font = FONT_SIZE * _SHRINK * scale
+    axes.text(box.x, box.y, box.label, size=size_of_font, color=ink, ha="center", va="center", zorder=4)
 
 
-def _paint_line(axes: Axes, line: Line) -> None:
+def _paint_line(axes: Axes, line: Line, scale: float) -> None:
     points = list(line.points)
     if line.has_arrow:
         end_x, end_y = points[-1]
@@ -73,4 +76,4 @@ def _paint_line(axes: Axes, line: Line) -> None:
         middle = (y + next_y) / 2
         vertices += [(x, middle), (next_x, middle), (next_x, next_y)]
         codes += [Path.CURVE4] * 3
-    axes.add_patch(PathPatch(Path(vertices, codes), fc="none", ec=line.colour, lw=1.4, zorder=2))
+    axes.add_patch(PathPatch(Path(vertices, codes), fc="none", ec=line.colour, lw=1.4 * scale, zorder=2))

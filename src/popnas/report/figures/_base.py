@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from popnas.report.run_data import RunData
+from popnas.report.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ class Plot:
         caption: what one sees and how to read it, in plain words.
         compute: numbers of the figure as a frozen dataclass; None where it does not apply.
         paint: the figure from these numbers alone.
+        table: these numbers for the CSV file beside it; None: there is no file.
     """
 
     order: int
@@ -29,6 +31,7 @@ class Plot:
     caption: str
     compute: Callable[[RunData], Any]
     paint: Callable[[Any], Figure]
+    table: Callable[[Any], Table] | None = None
 
     def figure(self, info: Any) -> Figure:
         """Paint in the look that all figures share."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from popnas.printable import counted
 from popnas.report import canvas, confirmed
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -64,6 +64,18 @@ def _blocks(count: int) -> str:
     return counted(count, "block")
 
 
+def table(info: ConfirmedScores) -> Table:
+    """A line per training with another seed."""
+    header = ["place", "cell", "blocks", "search_score", "mean", "interval_half", "repetition", "score"]
+    rows = [
+        [place, item.cell, item.step, item.score, cell.summary.mean, cell.summary.half, repetition, score]
+        for place, cell in enumerate(info.cells, start=1)
+        for item in (cell.evaluation,)
+        for repetition, score in enumerate(cell.scores, start=1)
+    ]
+    return Table(header, rows)
+
+
 FIGURES.register("confirmations", description="the best cells trained again with other seeds")(
     Plot(
         0,
@@ -72,5 +84,6 @@ FIGURES.register("confirmations", description="the best cells trained again with
         "many. Orange: cells of a single block.",
         compute,
         paint,
+        table,
     )
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from popnas.objectives.rows import FLOPS, INFERENCE_TIME, PARAMS, TIME
 from popnas.report import canvas, statistics
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -85,6 +85,16 @@ def paint(info: CostCorrelations) -> Figure:
     return figure
 
 
+def table(info: CostCorrelations) -> Table:
+    """A line per cell and cost."""
+    rows = [
+        [panel.title, panel.unit, step, cost, seconds]
+        for panel in info.panels
+        for step, cost, seconds in zip(panel.steps, panel.cost, panel.seconds, strict=True)
+    ]
+    return Table(["cost", "unit", "step", "value", "training_seconds"], rows)
+
+
 FIGURES.register("cost_correlations", description="params, FLOPs and inference time against training time")(
     Plot(
         40,
@@ -93,5 +103,6 @@ FIGURES.register("cost_correlations", description="params, FLOPs and inference t
         "predicted and not derived from sizes.",
         compute,
         paint,
+        table,
     )
 )

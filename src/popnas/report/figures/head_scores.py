@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas.report import canvas
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ def paint(info: HeadScores) -> Figure:
     return figure
 
 
+def table(info: HeadScores) -> Table:
+    """A line per cell, a column per output."""
+    return Table([f"output_{head}" for head in range(1, info.scores.shape[1] + 1)], info.scores.tolist())
+
+
 FIGURES.register("head_scores", description="scores of each output of multi-output networks")(
     Plot(
         12,
@@ -68,5 +73,6 @@ FIGURES.register("head_scores", description="scores of each output of multi-outp
         "network would do.",
         compute,
         paint,
+        table,
     )
 )

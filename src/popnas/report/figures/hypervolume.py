@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from popnas.report import canvas, hypervolumes
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.hypervolumes import StepVolume
 from popnas.report.run_data import RunData
 
@@ -59,6 +59,11 @@ def paint(info: HypervolumeSteps) -> Figure:
     return figure
 
 
+def table(info: HypervolumeSteps) -> Table:
+    """A line per step."""
+    return Table(["step", "alone", "so_far"], [[item.step, item.alone, item.so_far] for item in info.steps])
+
+
 FIGURES.register("hypervolume", description="hypervolume per step")(
     Plot(
         3,
@@ -67,5 +72,6 @@ FIGURES.register("hypervolume", description="hypervolume per step")(
         "evaluations with the worst corner as reference: higher is better.",
         compute,
         paint,
+        table,
     )
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from popnas import objectives
 from popnas.objectives.rows import TIME
 from popnas.report import canvas
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ def paint(info: OperatorTimes) -> Figure:
     return figure
 
 
+def table(info: OperatorTimes) -> Table:
+    """A line per operator and kind of time."""
+    rows = [[kind, name, cost] for kind, costs in info.costs.items() for name, cost in costs.items()]
+    return Table(["time", "operator", "cost"], rows)
+
+
 FIGURES.register("operator_costs", description="what each operator costs")(
     Plot(
         20,
@@ -72,5 +78,6 @@ FIGURES.register("operator_costs", description="what each operator costs")(
         "dearest operator. The predictors of time learn from these costs.",
         compute,
         paint,
+        table,
     )
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
-from popnas.report.fronts import Fronts, compute_fronts, label_axis
+from popnas.report.fronts import Fronts, compute_fronts, fronts_table, label_axis
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -115,5 +115,6 @@ FIGURES.register("pareto_fronts", description="real and predicted Pareto fronts,
         "another one. With more than two objectives a ringed cell may look beaten in a single panel.",
         compute,
         paint,
+        fronts_table,
     )
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from popnas.report import canvas
 from popnas.report.figures import FIGURES, Plot
-from popnas.report.fronts import Fronts, compute_fronts
+from popnas.report.fronts import Fronts, compute_fronts, fronts_table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -73,5 +73,6 @@ FIGURES.register("pareto_fronts_3d", description="real and predicted fronts of t
         "The score upwards, the two costs on the ground; the stems show where a point stands.",
         compute,
         paint,
+        fronts_table,
     )
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas.report import canvas, statistics
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -138,6 +138,16 @@ def _paint(axes: Axes, item: Comparison) -> None:
         axes.legend(loc="best", handletextpad=0.1, fontsize=8)
 
 
+def table(info: PredictedReal) -> Table:
+    """A line per trained cell and predictor."""
+    rows = [
+        [item.objective, item.unit, item.step, group, predicted, real]
+        for item in info.comparisons
+        for group, predicted, real in zip(item.groups, item.predicted, item.real, strict=True)
+    ]
+    return Table(["objective", "unit", "step", "chosen_by", "predicted", "real"], rows)
+
+
 FIGURES.register("predicted_real", description="predicted against real values per predictor and step")(
     Plot(
         30,
@@ -148,5 +158,6 @@ FIGURES.register("predicted_real", description="predicted against real values pe
         "the figures are those of cells that were drawn at random.",
         compute,
         paint,
+        table,
     )
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from popnas.printable import counted
 from popnas.report import canvas
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.fronts import Dimension, dimensions, label_axis
 from popnas.report.run_data import RunData
 
@@ -125,6 +125,20 @@ def paint(info: PredictionGrids) -> Figure:
     return figure
 
 
+def table(info: PredictionGrids) -> Table:
+    """A line per field of a grid that holds candidates, and per selected cell."""
+    names = ["score" if info.x is None else info.x.name, "score"]
+    rows: list[list[object]] = []
+    for grid in info.steps:
+        middles = [(edges[1:] + edges[:-1]) / 2 for edges in (grid.x_edges, grid.y_edges)]
+        for (x, y), count in np.ndenumerate(grid.counts):
+            if count:
+                rows.append([grid.step, "candidates", middles[0][x], middles[1][y], int(count)])
+        for group, points in grid.selected.items():
+            rows += [[grid.step, group, x, y, 1] for x, y in points]
+    return Table(["step", "group", f"x_{names[0]}", f"y_{names[1]}", "count"], rows)
+
+
 FIGURES.register("predictions", description="predictions of all candidates with the selected front")(
     Plot(
         31,
@@ -133,5 +147,6 @@ FIGURES.register("predictions", description="predictions of all candidates with 
         "trained.",
         compute,
         paint,
+        table,
     )
 )

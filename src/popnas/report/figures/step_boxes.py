@@ -10,7 +10,7 @@ import numpy as np
 from popnas.objectives import Objective
 from popnas.objectives.rows import INFERENCE_TIME, PARAMS, SCORE, TIME
 from popnas.report import canvas
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -89,6 +89,17 @@ def paint(info: StepBoxes) -> Figure:
     return figure
 
 
+def table(info: StepBoxes) -> Table:
+    """A line per cell and objective."""
+    rows = [
+        [panel.objective.name, panel.unit, step, value]
+        for panel in info.panels
+        for step, values in panel.values.items()
+        for value in values
+    ]
+    return Table(["objective", "unit", "step", "value"], rows)
+
+
 FIGURES.register("step_boxes", description="spread of scores, times and sizes in each step")(
     Plot(
         11,
@@ -97,5 +108,6 @@ FIGURES.register("step_boxes", description="spread of scores, times and sizes in
         "cell within 1.5 box lengths. Every dot is a trained cell.",
         compute,
         paint,
+        table,
     )
 )

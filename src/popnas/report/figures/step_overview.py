@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from popnas.report import canvas
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -59,6 +59,16 @@ def _paint_range(axes: Axes, groups: dict[int, list[float]], label: str, colour:
     axes.set_xlim(min(steps) - 0.3, max(steps) + 0.3)
 
 
+def table(info: StepOverview) -> Table:
+    """A line per cell."""
+    rows = [
+        [step, score, seconds]
+        for step, scores in info.scores.items()
+        for score, seconds in zip(scores, info.seconds[step], strict=True)
+    ]
+    return Table(["step", "score", "training_seconds"], rows)
+
+
 FIGURES.register("step_overview", description="scores and training times over the steps")(
     Plot(
         10,
@@ -66,5 +76,6 @@ FIGURES.register("step_overview", description="scores and training times over th
         "Each step adds a block to the best cells of the step before. Step 0 is the network without cells.",
         compute,
         paint,
+        table,
     )
 )

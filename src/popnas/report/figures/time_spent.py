@@ -8,7 +8,7 @@ import numpy as np
 
 from popnas.printable import counted
 from popnas.report import canvas, durations
-from popnas.report.figures import FIGURES, Plot
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ def paint(info: list[durations.StepTime]) -> Figure:
     return figure
 
 
+def table(info: list[durations.StepTime]) -> Table:
+    """A line per step, in seconds."""
+    names = ["step", "num_networks", "training", "validation", "other", "failed"]
+    return Table(names, [[getattr(item, name) for name in names] for item in info])
+
+
 FIGURES.register("time_spent", description="training, validation and the rest per step")(
     Plot(
         41,
@@ -61,5 +67,6 @@ FIGURES.register("time_spent", description="training, validation and the rest pe
         "Seconds as each worker measured them; with several workers the search itself took less.",
         compute,
         paint,
+        table,
     )
 )

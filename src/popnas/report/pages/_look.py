@@ -92,7 +92,7 @@ footer { padding: 40px 20px; font-size: .85rem; }
   .plot img { max-width: 720px; }
   h1 { font-size: 1.5rem; }
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --ink: #e6e9ee; --muted: #a0a8b4; --line: #343b46; --paper: #14171c; --panel: #1d2128;
     --accent: #6cb8e6; --good: #12291f; --good-line: #2fb98c;
@@ -106,11 +106,20 @@ footer { padding: 40px 20px; font-size: .85rem; }
   svg.cell .of-output { fill: #14171c; }
   svg.cell .line { filter: invert(1) hue-rotate(180deg); }
 }
+@page { margin: 14mm; }
 @media print {
-  nav { display: none; }
-  .scroll { max-height: none; }
-  h2 { break-after: avoid; }
-  figure, tr { break-inside: avoid; }
+  :root { color-scheme: light; }
+  body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main, header, footer { max-width: none; padding: 0; }
+  nav, summary { display: none; }
+  .scroll { max-height: none; overflow: visible; }
+  .plot { overflow: visible; }
+  h2, h3 { break-after: avoid; }
+  figure, tr, .card, .tiles, .hero { break-inside: avoid; }
+  thead { display: table-header-group; }
+  table { font-size: 8pt; }
+  td:last-child > code, .front td:last-child, .front td:last-child > code { min-width: 0; }
+  th, td { padding-right: 8px; }
 }
 """
 

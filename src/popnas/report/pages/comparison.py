@@ -15,7 +15,7 @@ from popnas.report.pages._base import document, figure_html
 from popnas.report.run_data import RunData
 from popnas.report.views import Views
 from popnas.runs.front import trained_front
-from popnas.storage import write_text
+from popnas.storage import write_table, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None) -> None:
-    """Write a page that compares runs.
+    """Write a page that compares runs, and beside it what its figures show: `STEM_fronts.csv` and
+    `STEM_hypervolume.csv`.
 
     Objectives are those of any of the runs (every evaluation has all figures, whatever was searched for).
 
@@ -42,8 +43,8 @@ def compare(folders: Sequence[RunFolder], path: Path, views: Views | None = None
     names = _distinct_names(runs)
     parts: dict[str, Callable[[], str]] = {
         "Runs": lambda: _overview(runs, names),
-        "Pareto fronts": lambda: _fronts(runs, names, objectives),
-        "Hypervolume": lambda: _volumes(runs, names, objectives),
+        "Pareto fronts": lambda: _fronts(runs, names, objectives, path),
+        "Hypervolume": lambda: _volumes(runs, names, objectives, path),
         "Best cells": lambda: _best_cells(runs, names),
     }
     views, sections = views or Views(), []
@@ -63,6 +64,10 @@ def _check(runs: Sequence[RunData]) -> None:
         if len(found) > 1:
             listed = ", ".join(f"{quoted(run.path)} has {value}" for value, run in found.items())
             raise UserError(f"runs of different {what} ({field}) cannot be compared: {listed}.")
+
+
+def _beside(page: Path, what: str) -> Path:
+    return page.with_name(f"{page.stem}_{what}.csv")
 
 
 def _distinct_names(runs: Sequence[RunData]) -> list[str]:
@@ -104,17 +109,21 @@ def _overview(runs: Sequence[RunData], names: Sequence[str]) -> str:
     return markup.table([*header, "time of all networks", "best cell"], rows)
 
 
-def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective]) -> str:
+def _fronts(
+    runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective], path: Path
+) -> str:
     from popnas.report import canvas, fronts
 
     axes = fronts.dimensions(objectives, runs[0].score_name)
     if len(axes) < 2:
         return ""
-    points = []
-    for run in runs:
+    points, listed = [], []
+    for run, name in zip(runs, names, strict=True):
         front = trained_front(run.state, [item.name for item in objectives])
+        listed += [[name, each.cell, *(item.value(each) for item in objectives)] for each in front]
         rows = [[item.value(evaluation) for item in objectives] for evaluation in front]
         points.append(np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives)))
+    write_table(_beside(path, "fronts"), ["run", "cell", *(item.name for item in objectives)], listed)
 
     def paint() -> Figure:
         columns = len(axes) - 1
@@ -137,10 +146,18 @@ def _fronts(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[
     return figure_html(canvas.encode_painted(paint), "The front of each run over all objectives of the runs.")
 
 
-def _volumes(runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective]) -> str:
+def _volumes(
+    runs: Sequence[RunData], names: Sequence[str], objectives: Sequence[Objective], path: Path
+) -> str:
     from popnas.report import canvas, hypervolumes, markup
 
     volumes = hypervolumes.of_runs(runs, objectives)
+    listed = [
+        [name, item.step, item.alone, item.so_far]
+        for name, steps in zip(names, volumes, strict=True)
+        for item in steps
+    ]
+    write_table(_beside(path, "hypervolume"), ["run", "step", "alone", "so_far"], listed)
 
     def paint() -> Figure:
         figure, rows = canvas.panels(1, 1, "Hypervolume of all cells so far", width=5.6, height=3.0)

@@ -1,4 +1,4 @@
-"""How often elements (operators, inputs) are used in groups of cells: shared by two figures."""
+"""Which operators and which inputs the search prefers, step by step."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from popnas.cells import Block, Cell
 from popnas.report import canvas
+from popnas.report.figures import FIGURES, Plot, Table
 from popnas.report.run_data import RunData
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Usage:
     groups: dict[str, dict[int, dict[str, float]]]
 
 
-def compute_usage(run: RunData, what: str, elements: list[str], of_block: Elements) -> Usage | None:
+def _compute(run: RunData, what: str, elements: list[str], of_block: Elements) -> Usage | None:
     """Uses in the predicted front, the exploration and the trained cells of each step."""
     trained: dict[int, list[str]] = {}
     for item in run.cells:
@@ -60,6 +61,17 @@ def _shares(cells: Iterable[str], of_block: Elements) -> dict[str, float]:
     return {element: count / total for element, count in counts.items()}
 
 
+def table(info: Usage) -> Table:
+    """A line per group, step and element."""
+    rows = [
+        [group, step, element, shares.get(element, 0.0)]
+        for group, steps in info.groups.items()
+        for step, shares in steps.items()
+        for element in info.elements
+    ]
+    return Table(["cells", "step", info.what, "share"], rows)
+
+
 _TITLES = {
     "front": "selected from the predicted front",
     "exploration": "selected to explore",
@@ -67,7 +79,7 @@ _TITLES = {
 }
 
 
-def paint_usage(info: Usage, title: str) -> Figure:
+def _paint(info: Usage, title: str) -> Figure:
     """A table of shaded shares per group: elements down, steps across."""
     widest = max(max(len(steps) for steps in info.groups.values()), 3)
     figure, rows = canvas.panels(
@@ -107,3 +119,57 @@ def paint_usage(info: Usage, title: str) -> Figure:
         axes.set_title(_TITLES[group], size=9)
         axes.set_xlabel("step")
     return figure
+
+
+def compute_operators(run: RunData) -> Usage | None:
+    """Shares of every operator of the search space."""
+    names = sorted(run.operators)
+    return _compute(run, "operators", names, lambda block: (block.op1, block.op2))
+
+
+def compute_inputs(run: RunData) -> Usage | None:
+    """Shares of every lookback and of earlier blocks, as far as the search went."""
+    depth = run.lookback_depth
+    farthest = max(run.state.proposals, default=0)
+    inputs = [*range(-depth, 0), *range(max(farthest - 1, 0))]
+    return _compute(
+        run, "inputs", [_label(value) for value in inputs], lambda b: (_label(b.in1), _label(b.in2))
+    )
+
+
+def _label(value: int) -> str:
+    return f"lookback {value}" if value < 0 else f"block {value}"
+
+
+def paint_operators(info: Usage) -> Figure:
+    """Shaded tables."""
+    return _paint(info, "Use of operators (% of all operators in the cells)")
+
+
+def paint_inputs(info: Usage) -> Figure:
+    """Shaded tables."""
+    return _paint(info, "Use of inputs (% of all inputs in the cells)")
+
+
+FIGURES.register("operator_usage", description="operators in the front, in exploration and in trained cells")(
+    Plot(
+        21,
+        "Operators and inputs",
+        "What the predicted front prefers, what exploration adds because the front neglects it, and what was "
+        "really trained. Every column adds up to 100 %.",
+        compute_operators,
+        paint_operators,
+        table,
+    )
+)
+FIGURES.register("input_usage", description="inputs in the front, in exploration and in trained cells")(
+    Plot(
+        22,
+        "Operators and inputs",
+        "Lookback -1 is the previous cell's output, -2 that of the one before; blocks are those of the same "
+        "cell.",
+        compute_inputs,
+        paint_inputs,
+        table,
+    )
+)
