@@ -25,6 +25,14 @@ class Epoch(Protocol):
     def training_seconds(self) -> float:
         """Seconds in training."""
 
+    @property
+    def validation_loss(self) -> float | None:
+        """Mean loss on validation data; None without them."""
+
+    @property
+    def training_accuracy(self) -> float | None:
+        """Accuracy on training batches; None where it was not counted."""
+
 
 def epoch_figures(epoch: Epoch, metrics_of: str = "validation") -> dict[str, float]:
     """An epoch's figures by the names that they have in the log; `metrics_of`: the data of its metrics."""
@@ -33,6 +41,8 @@ def epoch_figures(epoch: Epoch, metrics_of: str = "validation") -> dict[str, flo
         "learning_rate": epoch.learning_rate,
         "training_seconds": epoch.training_seconds,
     }
+    measured = {"validation/loss": epoch.validation_loss, "training/accuracy": epoch.training_accuracy}
+    figures |= {name: value for name, value in measured.items() if value is not None}
     *others, main = epoch.head_metrics
     figures |= {f"{metrics_of}/{name}": value for name, value in main.items()}
     for head, metrics in enumerate(others):

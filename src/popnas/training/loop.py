@@ -153,16 +153,19 @@ class _Training:
         epoch = len(self.epochs)
         torch.manual_seed(derive_seed(self.course.seed, "epoch", epoch))
         heads = [self.criteria.make_metrics() for _ in self.network.head_weights]
-        loss, training_seconds = self._train(epoch, heads)
+        hits = _Hits(self.device)
+        loss, training_seconds = self._train(epoch, heads, hits)
         began = time.thread_time()
         with self._as_kept():
-            self._validate(epoch, heads)
+            validation_loss = self._validate(epoch, heads)
             record = EpochRecord(
                 loss=loss,
                 learning_rate=self.rate_at((epoch + 1) * len(self.train_loader) - 1),
                 head_metrics=[metrics.compute() for metrics in heads],
                 training_seconds=training_seconds,
                 validation_seconds=time.thread_time() - began,
+                validation_loss=validation_loss,
+                training_accuracy=hits.share(),
             )
             self.epochs.append(record)
             self._keep_if_best(epoch)
@@ -229,8 +232,8 @@ class _Training:
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
         return Stepper(network, self.criteria.loss, self.settings, self.placement)
 
-    def _train(self, epoch: int, heads: list[Metrics]) -> tuple[float, float]:
-        """Mean loss per sample and seconds of one epoch; `heads` count them without validation."""
+    def _train(self, epoch: int, heads: list[Metrics], hits: _Hits) -> tuple[float, float]:
+        """Mean loss per sample and seconds of one epoch; `heads` count the samples without validation."""
         stepper, clock, first_step = self.stepper, self.clock, epoch * len(self.train_loader)
         has_drop_path = self.settings.drop_path > 0.0
         loss_sum, num_samples = torch.zeros((), device=self.device), 0
@@ -252,6 +255,7 @@ class _Training:
             loss_sum.add_(stepped.loss, alpha=len(batch.y))
             if self.validation_loader is None:
                 _count(heads, stepped.outputs, batch.y)
+            hits.add(stepped.outputs[-1], batch.y)
             del stepped  # logits of masks are large
             num_samples += len(batch.y)
         self.spare = None
@@ -279,24 +283,31 @@ class _Training:
             torch.cuda.synchronize(self.device)
 
     @torch.inference_mode()
-    def _validate(self, epoch: int, heads: list[Metrics]) -> None:
-        """Count the validation data; the loss before the last step can be finite although the weights after
-        it are not, which this notices too.
+    def _validate(self, epoch: int, heads: list[Metrics]) -> float | None:
+        """Count the validation data and return their mean loss, None without any.
+
+        The training loss before the last step can be finite although the weights after it are not, which this
+        notices too.
         """
         if self.validation_loader is None:
             weights = torch.stack([weight.sum() for weight in self.network.parameters()])
             check_finite(weights.sum().item(), "the sum of the weights", epoch, self.network)
-            return
+            return None
         self.network.eval()
-        logits_sum = torch.zeros((), device=self.device)
+        logits_sum, loss_sum = torch.zeros((2,), device=self.device)
+        num_samples = 0
         self.validation_loader.set_epoch(epoch)
         for batch in self.validation_loader:
             self._check_time(epoch)
-            outputs = self.stepper.predict(self.stepper.prepared(batch))
+            prepared = self.stepper.prepared(batch)
+            outputs = self.stepper.predict(prepared)
             _count(heads, outputs, batch.y)
+            loss_sum.add_(self.stepper.loss_of(outputs, prepared), alpha=len(batch.y))
+            num_samples += len(batch.y)
             for logits in outputs:
                 logits_sum.add_(logits.float().sum())
         check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch, self.network)
+        return loss_sum.item() / num_samples
 
     def _keep_if_best(self, epoch: int) -> None:
         if self._keeps_last:
@@ -317,6 +328,23 @@ class _Training:
         limit = self.course.max_seconds
         if limit is not None and time.monotonic() - self.began > limit:
             raise time_limit(limit, epoch, self.settings.epochs)
+
+
+class _Hits:
+    """How often the class of the main output's highest logit was the true one, on batches as they were
+    trained on; counted on the device, and read once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._hits, self._counted = torch.zeros((2,), dtype=torch.int64, device=device)
+
+    def add(self, logits: Tensor, y: Tensor) -> None:
+        """Count a batch; what is no class (pixels that are ignored) does not count."""
+        self._hits.add_((logits.argmax(dim=1) == y).sum())
+        self._counted.add_(((y >= 0) & (y < logits.shape[1])).sum())
+
+    def share(self) -> float:
+        """Of all that was counted."""
+        return self._hits.item() / max(self._counted.item(), 1)
 
 
 def _count(heads: list[Metrics], outputs: tuple[Tensor, ...], y: Tensor) -> None:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class EpochRecord(Record):
     """One epoch: mean training loss, the rate of its last step, validation metrics per head (the last is
-    the main one).
+    the main one; without validation data those of training batches).
 
+    `validation_loss` is what training minimises, on validation data; `training_accuracy` the main head's on
+    training batches, as they were when they were trained on. None: not measured.
     `training_seconds` is on the clock that the timing asks for; `validation_seconds` on the host's.
     """
 
@@ -25,6 +27,8 @@ class EpochRecord(Record):
     head_metrics: list[dict[str, float]]
     training_seconds: float
     validation_seconds: float
+    validation_loss: float | None = None
+    training_accuracy: float | None = None
 
 
 @dataclass(frozen=True)

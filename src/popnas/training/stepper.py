@@ -60,7 +60,7 @@ class Stepper:
         optimizers.set_rate(self.optimizer, rate)
         with self.precision:
             outputs = self._forward(batch.x, batch.lengths)
-            loss = self._weighted_loss(outputs, batch)
+            loss = self.loss_of(outputs, batch)
         if self.scaler is None:
             loss.backward()
             self.optimizer.step()
@@ -74,7 +74,7 @@ class Stepper:
         """Forward and backward once, so that all is compiled; weights and statistics stay as they are."""
         buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
         with self.precision:
-            loss = self._weighted_loss(self._forward(batch.x, batch.lengths), batch)
+            loss = self.loss_of(self._forward(batch.x, batch.lengths), batch)
         loss.backward()
         self.release_gradients()
         with torch.no_grad():
@@ -90,7 +90,8 @@ class Stepper:
         with self.precision:
             return self._forward(batch.x, batch.lengths)
 
-    def _weighted_loss(self, outputs: tuple[Tensor, ...], batch: PreparedBatch) -> Tensor:
+    def loss_of(self, outputs: tuple[Tensor, ...], batch: PreparedBatch) -> Tensor:
+        """What training minimises: the mean loss of a batch, of all heads by their weights."""
         if len(outputs) == 1 and self._head_weights == (1.0,):
             return self._loss_of(outputs[0], batch)
         heads = zip(self._head_weights, outputs, strict=True)

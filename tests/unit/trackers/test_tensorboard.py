@@ -56,13 +56,17 @@ def test_a_training_that_goes_on_begins_its_log_anew_and_leaves_other_files(tmp_
 def test_figures_of_an_epoch():
     heads = [{"accuracy": 0.25}, {"accuracy": 0.5}]
     epoch = SimpleNamespace(loss=1.5, learning_rate=0.1, training_seconds=3.0, head_metrics=heads)
+    epoch.validation_loss, epoch.training_accuracy = 1.25, 0.75
     assert epoch_figures(epoch) == {
         "loss": 1.5,
         "learning_rate": 0.1,
         "training_seconds": 3.0,
         "validation/accuracy": 0.5,
         "validation_head_0/accuracy": 0.25,
+        "validation/loss": 1.25,
+        "training/accuracy": 0.75,
     }
+    epoch.validation_loss = None
     # Those of training batches are not called validation.
     assert not any("validation" in name for name in epoch_figures(epoch, "training"))
     assert epoch_figures(epoch, "training")["training/accuracy"] == 0.5

@@ -16,6 +16,7 @@ from popnas.layers import activation
 from popnas.placement import Placement
 from popnas.training import TrainingResult, TrainingSettings, device, failures, simulated
 from popnas.training.interfaces import SnapshotError
+from popnas.training.loop import _Hits
 from popnas.training.settings import LookaheadSettings
 
 Train = Callable[..., TrainingResult]
@@ -28,6 +29,23 @@ def test_learns_and_reports_every_epoch(train: Train) -> None:
     assert result.epochs[-1].loss < 0.5 * result.epochs[0].loss
     assert result.metrics["accuracy"] > 0.8
     assert all(len(record.head_metrics) == 2 for record in result.epochs)
+
+
+def test_loss_on_validation_data_and_accuracy_on_training_batches_are_told(train: Train) -> None:
+    first, *_, last = train(SETTINGS.replace(epochs=10, learning_rate=0.05)).epochs
+    assert last.validation_loss is not None and first.validation_loss is not None
+    assert 0 < last.validation_loss < first.validation_loss
+    assert last.training_accuracy is not None and first.training_accuracy is not None
+    assert 0 <= first.training_accuracy < last.training_accuracy <= 1
+    assert train(SETTINGS, validation_loader=None).epochs[-1].validation_loss is None
+
+
+def test_pixels_that_are_no_class_are_neither_hits_nor_misses() -> None:
+    hits = _Hits(torch.device("cpu"))
+    hits.add(torch.tensor([[0.0, 1.0], [2.0, 0.0]]).T[None], torch.tensor([[0, 255]]))
+    assert hits.share() == 0.0
+    hits.add(torch.tensor([[5.0, 1.0]]), torch.tensor([0]))
+    assert hits.share() == 0.5
 
 
 def test_metrics_are_each_their_own_best_over_epochs_and_heads(train: Train) -> None:
@@ -138,7 +156,7 @@ def test_heads_are_weighted_in_the_loss(train: Train, make_network: Any, make_lo
     cost = type("Cost", (), {"flops": 1, "params": 1})()
     loader = make_loader(num_samples=16, batch_size=16)
     result = train(SETTINGS.replace(epochs=1), loss=loss, train_loader=loader, simulated_cost=cost)
-    early, late = (float(value.detach()) for value in losses)
+    early, late = (float(value.detach()) for value in losses[:2])  # the rest is validation
     assert result.epochs[0].loss == pytest.approx(0.25 * early + 0.75 * late)
 
 
@@ -157,7 +175,7 @@ def test_the_epochs_loss_is_the_mean_over_samples_not_batches(train: Train, make
         train_loader=make_loader(num_samples=40, batch_size=16),
         simulated_cost=cost,
     )
-    assert sizes == [16, 16, 8]
+    assert sizes[:3] == [16, 16, 8]  # the rest is validation
     assert result.epochs[0].loss == pytest.approx((16 * 16 + 16 * 16 + 8 * 8) / 40)
 
 
@@ -178,7 +196,8 @@ def test_warm_up_leaves_no_trace_and_one_step_per_batch_shape(train: Train, make
     calls: list[int] = []
 
     def loss(logits: Tensor, y: Tensor) -> Tensor:
-        calls.append(len(y))
+        if torch.is_grad_enabled():  # not validation
+            calls.append(len(y))
         return functional.cross_entropy(logits, y)
 
     train(SETTINGS.replace(epochs=2), network=network, loss=loss)
@@ -200,7 +219,8 @@ def test_many_shapes_are_not_all_warmed_up(train: Train, make_network: Any, make
     calls: list[int] = []
 
     def loss(logits: Tensor, y: Tensor) -> Tensor:
-        calls.append(len(y))
+        if torch.is_grad_enabled():  # not validation
+            calls.append(len(y))
         return functional.cross_entropy(logits, y)
 
     train(
