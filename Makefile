@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet -c constraints
 # The long tests stand at the end: a worker that has none left takes some of the other's.
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: search test test-all lint bench docs release clean
+.PHONY: search test test-all test-lowest test-newest lint bench docs release clean
 
 search: $(VENV)/.runtime  ## create .venv, install, run the default search
 	$(BIN)/popnas search
@@ -18,6 +18,21 @@ test: $(VENV)/.tests lint  ## lint, types, import contract, tests
 
 test-all: $(VENV)/.all lint  ## slow tests and all extras too
 	OMP_NUM_THREADS=1 $(PYTEST)
+
+# What any installed version must be good for: all that needs no training, and a search from end to end.
+WITH_VERSIONS := tests/unit tests/contract tests/integration/test_search.py
+
+test-lowest:  ## the same code with the lowest versions that pyproject.toml allows, in an environment of its own
+	mkdir -p build
+	$(PYTHON) release/floors.py > build/lowest.txt
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/pip install --quiet -c build/lowest.txt -e ".[dev]"
+	OMP_NUM_THREADS=1 build/lowest/bin/pytest -n 2 --dist worksteal -m "not slow and not gpu" $(WITH_VERSIONS)
+
+test-newest:  ## and with the newest ones that there are
+	$(PYTHON) -m venv build/newest
+	build/newest/bin/pip install --quiet --upgrade -e ".[dev]"
+	OMP_NUM_THREADS=1 build/newest/bin/pytest -n 2 --dist worksteal -m "not slow and not gpu" $(WITH_VERSIONS)
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
@@ -32,10 +47,11 @@ docs: $(VENV)/.docs  ## the documentation as a site, in build/site; any warning 
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
 	@echo "Open build/site/index.html"
 
-release: $(VENV)/.release  ## wheel (the same bytes for the same commit) and sdist, in dist/
+release: $(VENV)/.release  ## wheel (the same bytes for the same commit), sdist and bill of materials, in dist/
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/python release/sbom.py dist
 
 $(VENV)/.created: constraints.txt
 	$(PYTHON) -m venv $(VENV)

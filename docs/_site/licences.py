@@ -18,15 +18,20 @@ def needed() -> list[Distribution]:
             package = distribution(name)
         except PackageNotFoundError:  # for another system or another Python
             continue
-        key = _key(package.metadata["Name"])
-        if key not in found:
-            found[key] = package
-            requirements = [_REQUIREMENT.match(text) for text in package.requires or []]
-            pending += [each[1] for each in requirements if each and "extra ==" not in each[2]]
-    return [found[key] for key in sorted(found) if key != "popnas"]
+        if key(package.name) not in found:
+            found[key(package.name)] = package
+            pending += requirements(package)
+    return [found[name] for name in sorted(found) if name != "popnas"]
 
 
-def _key(name: str) -> str:
+def requirements(package: Distribution) -> list[str]:
+    """The keys of what a package requires without extras, wherever it is installed."""
+    found = [_REQUIREMENT.match(text) for text in package.requires or []]
+    return [key(each[1]) for each in found if each and "extra ==" not in each[2]]
+
+
+def key(name: str) -> str:
+    """A package's name as the index has it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

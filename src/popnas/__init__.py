@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from popnas.lazy import attribute
 
 if TYPE_CHECKING:
-    from popnas.api import LoadedModel, PopnasClassifier, Run, load
+    from popnas.api import LoadedModel, PopnasClassifier, Run, load, watch
     from popnas.cells import Block, Cell, SearchSpace
     from popnas.config import RunConfig
     from popnas.errors import PopnasError, UserError
@@ -58,6 +58,7 @@ _HOMES = {
     "search": "popnas.workflows.searching.search",
     "select": "popnas.workflows.models.selection",
     "train": "popnas.workflows.models.final_training",
+    "watch": "popnas.api",
 }
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "search",
     "select",
     "train",
+    "watch",
 ]
 
 

@@ -48,8 +48,8 @@ def test_every_package_says_what_lives_there():
         assert text.startswith('"""'), f"{path} has no docstring"
 
 
-def test_the_readme_tree_matches_the_folders():
-    tree = (ROOT / "README.md").read_text().split("```\nsrc/popnas/")[1].split("```")[0]
+def test_the_tree_of_the_tour_matches_the_folders():
+    tree = (ROOT / "docs" / "tour.md").read_text().split("```\nsrc/popnas/")[1].split("```")[0]
     named = {match.rstrip("/") for match in re.findall(r"^  ([a-z_]+(?:/|\.py))", tree, flags=re.MULTILINE)}
     source = ROOT / "src" / "popnas"
     folders = {path.name for path in source.iterdir() if path.is_dir() and (path / "__init__.py").exists()}

@@ -286,3 +286,34 @@ def terminal(tmp_path: Path) -> Callable[..., Terminal]:
         return Terminal(arguments, tmp_path, columns, **environment)
 
     return start
+
+
+@pytest.fixture
+def execute_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Executes a notebook in place with a kernel of this interpreter; returns how often something that was
+    displayed was replaced."""
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+    monkeypatch.setattr(AsyncKernelManager, "kernel_spec", property(lambda self: spec))
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "TMPDIR"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    class Client(nbclient.NotebookClient):  # type: ignore[misc, name-defined]
+        num_updates = 0
+
+        def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+            self.num_updates += msg["msg_type"] == "update_display_data"
+            return super().process_message(msg, cell, cell_index)
+
+    def execute(notebook: Any, seconds: int = 200) -> int:
+        client = Client(notebook, timeout=seconds, resources={"metadata": {"path": str(tmp_path)}})
+        client.execute()
+        return int(client.num_updates)
+
+    return execute

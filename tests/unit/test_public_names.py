@@ -34,6 +34,7 @@ NAMES = [
     "search",
     "select",
     "train",
+    "watch",
 ]
 
 

@@ -5,7 +5,8 @@
 - `loaded_model.py`   `popnas.load(path)`: class labels and probabilities of NumPy arrays
 - `fitting.py`     from arrays in memory to files and a configuration; `stages.py` the jobs that `fit` runs;
   `classifier.py`  makes an estimator of both
-- `run.py`         `popnas.Run(path)`: a run's tables as DataFrames, its figures, itself in a notebook
+- `run.py`         `popnas.Run(path)`: a run's tables as DataFrames, its figures, itself in a notebook;
+  `watching.py`    `popnas.watch(path)`: the same while the run goes on
 
 May import everything but `cli` and `server`; nothing imports it but `popnas.__init__`, lazily, and users. The
 names here are resolved on first use: torch, scikit-learn, ONNX Runtime and pandas take seconds to import, and
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from popnas.api.classifier import PopnasClassifier
     from popnas.api.loaded_model import LoadedModel, load
     from popnas.api.run import Run
+    from popnas.api.watching import watch
 
 _HOMES = {
     "InputError": ".arrays",
@@ -31,9 +33,10 @@ _HOMES = {
     "LoadedModel": ".loaded_model",
     "Run": ".run",
     "load": ".loaded_model",
+    "watch": ".watching",
 }
 
-__all__ = ["InputError", "LoadedModel", "PopnasClassifier", "Run", "load"]
+__all__ = ["InputError", "LoadedModel", "PopnasClassifier", "Run", "load", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -138,17 +138,22 @@ class Run:
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}" if items else ""
         title = f"<b>{markup.text(self.folder.name)}</b>: {markup.text(self._summary())}"
-        return f"<div>{title}{table}{self._overview()}</div>"
+        return f"<div>{title}{table}{self.picture('step_overview')}</div>"
 
-    def _overview(self) -> str:
+    def picture(self, name: str) -> str:
+        """A figure as HTML with the picture inside; "" where it does not apply (yet).
+
+        Raises:
+            UnknownNameError: there is no such figure.
+        """
         from popnas.report import canvas
         from popnas.report.figures import FIGURES
 
-        plot = FIGURES.get("step_overview")
+        plot = FIGURES.get(name)
         info = plot.compute(self._data)
         if info is None:
             return ""
-        data = base64.b64encode(canvas.encode(plot.paint(info))).decode()
+        data = base64.b64encode(canvas.encode(plot.figure(info))).decode()
         return f'<img alt="{markup.text(plot.caption)}" src="data:image/png;base64,{data}">'
 
     def _summary(self) -> str:
