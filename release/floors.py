@@ -1,7 +1,7 @@
 """The lowest versions that pyproject.toml allows, as constraints for `make test-lowest`.
 
-PyTorch and the ONNX packages stay as constraints.txt has them: they are large, belong together, and older ones are
-not built for every Python. What pyproject.toml does not name is chosen by pip to suit.
+PyTorch and the ONNX packages stay as constraints.txt has them: they are large, belong together, and older
+ones are not built for every Python. What pyproject.toml does not name is chosen by pip to suit.
 """
 
 from __future__ import annotations
