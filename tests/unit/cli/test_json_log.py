@@ -82,8 +82,8 @@ def test_what_is_told_otherwise_is_a_line_too(log, capsys):
     assert [(line["event"], line["level"]) for line in found] == [
         ("told", "info"),
         ("told", "info"),
-        ("logged", "warning"),
-        ("logged", "warning"),
+        ("log_record", "warning"),
+        ("log_record", "warning"),
     ]
     assert found[2]["text"] == "it is slow" and "old function" in found[3]["text"]
 

@@ -78,7 +78,7 @@ class _LogLines(logging.Handler):
         fields: dict[str, str] = {"logger": record.name, "text": record.getMessage()}
         if record.exc_info:
             fields["traceback"] = (self.formatter or logging.Formatter()).formatException(record.exc_info)
-        self._log.line(_LEVELS.get(record.levelno, "info"), "logged", fields)
+        self._log.line(_LEVELS.get(record.levelno, "info"), "log_record", fields)
 
 
 def _starred(value: Any) -> Any:
