@@ -40,6 +40,9 @@ COSTS: dict[str, str] = {
     ),
     "search_strategy.growth_share": "It saves trainings in all steps between the first and the last.",
     "search_strategy.untrained_parents": "No training; predicting and memory grow with the cells predicted.",
+    "search_strategy.repeats": (
+        "So many trainings at the end. A tenth to a third of all trainings pays where one of them is noisy."
+    ),
     "search_strategy.score_metric": "Nothing; take `f1_score` where classes are very unequal.",
     "search_strategy.additional_pareto_objectives": (
         "Each makes the front larger and the step fuller, up to `max_children`. `inference_time` adds a "

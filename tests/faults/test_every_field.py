@@ -103,6 +103,7 @@ FIELDS: dict[str, Line] = {
     "search_strategy.single_block_repeats": search_only(2),
     "search_strategy.growth_share": search_only(0.5, beside=EXPLORED),
     "search_strategy.untrained_parents": search_only(2, beside=EXPLORED),
+    "search_strategy.repeats": search_only(2),
     "search_strategy.score_metric": Line("f1_score", "candidate", "model", W),
     "search_strategy.additional_pareto_objectives": search_only(["params"]),
     "search_strategy.constraints": search_only({"params": [0, 140]}),

@@ -44,6 +44,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "search_strategy.single_block_repeats": (2, SEARCH, {}),
     "search_strategy.growth_share": (0.5, SEARCH, {"search_strategy.max_children": 4}),
     "search_strategy.untrained_parents": (2, SEARCH, {}),
+    "search_strategy.repeats": (2, SEARCH, {}),
     "search_strategy.score_metric": ("f1_score", SEARCH, {}),
     "search_strategy.additional_pareto_objectives": (["params"], SEARCH, {}),
     "search_strategy.constraints": ({"params": [0, 140]}, SEARCH, {}),

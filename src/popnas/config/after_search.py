@@ -26,6 +26,7 @@ _BOTH: dict[str, str] = {
     "search_strategy.single_block_repeats": _SEARCH_ONLY,
     "search_strategy.growth_share": _SEARCH_ONLY,
     "search_strategy.untrained_parents": _SEARCH_ONLY,
+    "search_strategy.repeats": _SEARCH_ONLY,
     "search_strategy.additional_pareto_objectives": _SEARCH_ONLY,
     "search_strategy.constraints": _SEARCH_ONLY,
     "architecture_hyperparameters.multi_output": (

@@ -120,6 +120,12 @@ class SearchStrategyConfig(Section):
         description="So many cells that a step did not train, the best predicted ones, are grown by the next "
         "step beside those that it trained. No network more is trained, only more cells predicted; 0 = none.",
     )
+    repeats: Annotated[int, Field(ge=0, le=MOST_CHILDREN), Because("each is one more training")] = Field(
+        default=0,
+        description="After the last step so many trainings with other seeds go to the cells that may be the "
+        "best, and the winner is the best by all its trainings, of which many count more than few; 0 = the "
+        "luckiest single one wins.",
+    )
     score_metric: Annotated[str, NullMeans(""), Field(json_schema_extra=named_by("score metrics"))] = Field(
         default="",
         description="The metric that is maximised, one of those that `popnas list tasks` shows for the task. "

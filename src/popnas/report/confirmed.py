@@ -114,6 +114,15 @@ def verdicts(cells: Sequence[ConfirmedCell]) -> list[Verdict]:
     return [_verdict(cell, single, len(singles)) for cell in cells if cell.evaluation.step > 1]
 
 
+def better_than_best(run: RunData) -> BetterMean | None:
+    """What `better_mean` says of the search's best cell; None where repeated trainings made it the best, as a
+    mean of few of them is worth less than one of many."""
+    best = run.state.best
+    if best is None or run.state.winner is not None:
+        return None
+    return better_mean(confirmed_cells(run), best.cell)
+
+
 def better_mean(cells: Sequence[ConfirmedCell], best: str) -> BetterMean | None:
     """The confirmed cell whose mean is above that of the search's best cell (canonical form); None if none
     is."""

@@ -57,6 +57,17 @@ class Confirmation(Record):
 
 
 @dataclass(frozen=True)
+class Winner(Record):
+    """The cell that `search_strategy.repeats` made the best, of so many trainings: what it is expected to be
+    worth, with the standard deviation of that."""
+
+    cell: str
+    mean: float
+    deviation: float
+    trainings: int
+
+
+@dataclass(frozen=True)
 class StepPredicted(Record):
     """The predictions of a step's round (0 is the first): the file of all, and its digest; how many cells
     were predicted, of how many expansions; how many the front has; by objective how its predictor was
@@ -101,6 +112,7 @@ class RunState:
         untrained_parents: per step those of its cells that were not trained and are parents all the same.
         finished_steps: steps of which every proposal is evaluated and recorded as such.
         confirmations: cells trained again with other seeds, in order of cell and repetition.
+        winner: the best cell by repeated trainings; None where the best score in the search decides.
         finish_reason: why the run ended ("completed", "max_hours", ...); None while it has not.
     """
 
@@ -113,6 +125,7 @@ class RunState:
     predictions: dict[tuple[int, int], StepPredicted] = field(default_factory=dict)
     untrained_parents: dict[int, list[str]] = field(default_factory=dict)
     finished_steps: set[int] = field(default_factory=set)
+    winner: Winner | None = None
     finish_reason: str | None = None
     _by_cell: dict[str, Evaluation] = field(default_factory=dict)
     _in_order: list[Evaluation] = field(default_factory=list, compare=False)
@@ -146,6 +159,8 @@ class RunState:
             self._confirmed.setdefault(
                 (content["cell"], content["repetition"]), Confirmation.of_known(without_nulls(content))
             )
+        elif event.event == "winner":
+            self.winner = self.winner or Winner.of_known(content)
         elif event.event == "run_finished":
             self.finish_reason = content["reason"]
         if event.event in RESUMING and not self.is_finished:
@@ -257,7 +272,9 @@ class RunState:
 
     @property
     def best(self) -> Evaluation | None:
-        """The first of `ranked`."""
+        """The winner of repeated trainings; without one the first of `ranked`."""
+        if self.winner is not None:
+            return self.evaluation(self.winner.cell)
         return ranking.best(self.allowed)
 
     @property

@@ -72,6 +72,7 @@ _MUST: dict[str, dict[str, Rule]] = {
     "untrained_parents": {"step": _is_count, "cells": list_of(is_object)},
     "step_finished": {"step": _is_count},
     "confirmation": {"cell": _is_text, "repetition": whole(1)},
+    "winner": {"cell": _is_text, "mean": is_number, "deviation": is_amount, "trainings": whole(1)},
     "run_finished": {"reason": lambda value: isinstance(value, str) and value in REASONS},
     "data": {"sha256": _is_text},
 }
@@ -249,6 +250,11 @@ def _check_confirmation(event: Event, state: RunState) -> None:
         raise ValueError("has no 'score', though it did not fail")
 
 
+def _check_winner(event: Event, state: RunState) -> None:
+    if all(item.cell != event.content["cell"] for item in state.allowed):
+        raise ValueError(f"names a winner that is no result of the search: {event.content['cell']}")
+
+
 _MORE: dict[str, Callable[[Event, RunState], None]] = {
     "proposals": _check_proposals,
     "untrained_parents": _check_untrained_parents,
@@ -257,4 +263,5 @@ _MORE: dict[str, Callable[[Event, RunState], None]] = {
     "data": _check_data,
     "predictions": _check_predictions,
     "confirmation": _check_confirmation,
+    "winner": _check_winner,
 }

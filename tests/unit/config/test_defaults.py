@@ -34,6 +34,7 @@ DEFAULTS = {
         "single_block_repeats": 0,
         "growth_share": 1.0,
         "untrained_parents": 0,
+        "repeats": 0,
         "score_metric": "accuracy",
         "additional_pareto_objectives": ["time"],
         "constraints": {},

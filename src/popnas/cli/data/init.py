@@ -31,10 +31,11 @@ _STRATEGY: Json = {
     "rounds": 4,
     "single_block_repeats": 3,
     "untrained_parents": 100,
+    "repeats": 16,
     "additional_pareto_objectives": ["time"],
 }
 _PREDICTORS: Json = {"score": "trees", "time": "sums"}
-"""What found most within a number of networks over tables of trained cells (docs/log.md, 2026-11-27)."""
+"""What found most within a number of networks over tables of trained cells (docs/log.md, 2026-11-27, -28)."""
 
 
 @click.command("init")
@@ -224,6 +225,7 @@ def _remarks(look: Look) -> dict[str, str]:
         "search_strategy.max_children": "The published searches train 128 and explore 16.",
         "search_strategy.rounds": "1 in the published searches, which learn from smaller cells alone.",
         "search_strategy.single_block_repeats": "0 trains every single-block cell, as published.",
+        "search_strategy.repeats": "0 in the published searches, whose winner is the luckiest training.",
         "search_strategy.score_metric": (
             f"{look.task.metric_for(is_uneven=True)} if the classes differ much in size."
         ),

@@ -156,7 +156,7 @@ def _confirmed(result: SearchResult, best_cell: str) -> tuple[list[str], list[st
     cells = confirmed.confirmed_cells(run)
     own = next((cell for cell in cells if cell.evaluation.cell == best_cell), None)
     lines = [] if own is None else [f"Confirmed:  {own.words}"]
-    better = confirmed.better_mean(cells, best_cell)
+    better = confirmed.better_than_best(run)
     if better is None:
         return lines, []
     cell = better.cell.evaluation.cell

@@ -18,6 +18,7 @@ from popnas.workflows.tables.comparing.request import (
     EVERYTHING,
     METHODS,
     OBJECTIVES,
+    TRAININGS,
     CompareRequest,
     NamedConfig,
 )
@@ -138,6 +139,12 @@ def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig
     type=int,
     metavar="N",
     help="What searches see.  [default: the table's last; of a benchmark 12]",
+)
+@click.option(
+    "--trainings",
+    type=click.IntRange(*TRAININGS),
+    metavar="N",
+    help="Draw so many of every cell with the noise that the table shows, for searches that repeat some.",
 )
 @click.option("--blocks", type=click.IntRange(min=1), metavar="N", help="Only cells of up to so many.")
 @click.option("--data-set", metavar="NAME", default="cifar10", show_default=True, help="Of NAS-Bench-201.")

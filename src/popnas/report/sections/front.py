@@ -86,7 +86,7 @@ def _trainings(run: RunData, best: Evaluation) -> Iterator[tuple[str, str]]:
         return
     yield "Compare the best cells in larger networks:", as_typed("select", "-p", run.path)
     yield "Train the best cell to the end:", line
-    better = confirmed.better_mean(confirmed.confirmed_cells(run), best.cell)
+    better = confirmed.better_than_best(run)
     if better is not None:
         words = f"Or train the cell of the best confirmed mean ({better.cell.summary}, {better.words}):"
         yield words, train_command(run.path, run.config, better.cell.evaluation.cell) or line

@@ -83,9 +83,9 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
             "--confirm</code>).</p>"
         )
     found = confirmed.verdicts(confirmations)
-    paragraphs = [_better_mean(run, confirmations)]
+    paragraphs = [_won(run), _better_mean(run)]
     if not found:
-        return paragraphs[0]
+        return "".join(paragraphs)
     look, grown = "good" if found[0].outcome in _GOOD else "note", found[0].grown.evaluation
     which = "" if grown == run.state.best else f" The grown cell of the best score: {markup.code(grown.cell)}"
     paragraphs.append(f"<p class={look}>{_sentence(found[0])}{which}</p>")
@@ -99,9 +99,20 @@ def _verdict(run: RunData, confirmations: list[ConfirmedCell]) -> str:
     return "".join(paragraphs)
 
 
-def _better_mean(run: RunData, confirmations: list[ConfirmedCell]) -> str:
-    assert run.state.best is not None
-    found = confirmed.better_mean(confirmations, run.state.best.cell)
+def _won(run: RunData) -> str:
+    """By what the best cell is the best, where that is not its score alone."""
+    won = run.state.winner
+    if won is None:
+        return ""
+    return (
+        f"<p class=note>The best cell won by {counted(won.trainings, 'training')} of its own with different "
+        f"seeds, its score in the search one of them: it is expected to be worth {won.mean:.4f} ± "
+        f"{1.96 * won.deviation:.4f} (95 %).</p>"
+    )
+
+
+def _better_mean(run: RunData) -> str:
+    found = confirmed.better_than_best(run)
     if found is None:
         return ""
     line = train_command(run.path, run.config, found.cell.evaluation.cell)

@@ -9,7 +9,7 @@ from typing import Protocol
 from popnas.evaluation import CandidateJob, Evaluation, Measured
 from popnas.executors import Result
 from popnas.runs import artifacts
-from popnas.seeds import derive_seed
+from popnas.seeds import candidate_seed
 
 
 class Place(Protocol):
@@ -39,14 +39,6 @@ def make(
 def again(evaluation: Evaluation) -> CandidateJob:
     """The job of an evaluation once more, which leaves the same files."""
     return CandidateJob(evaluation.cell, evaluation.step, evaluation.index, evaluation.seed)
-
-
-def candidate_seed(root_seed: int, cell: str, repetition: int = 0) -> int:
-    """The seed of a candidate: from the run's seed and the cell's canonical text; repetitions confirm a
-    result.
-    """
-    parts = ["candidate", cell] if repetition == 0 else ["candidate", cell, repetition]
-    return derive_seed(root_seed, *parts)
 
 
 def received(result: Result, job: CandidateJob, run: Path) -> Measured:

@@ -3,11 +3,12 @@ journal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from popnas import report
 from popnas.cells import SearchSpace
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators import CellsStacked
 from popnas.events import ConfirmationFinished, ConfirmationStarted, Listen, PhaseStarted
 from popnas.executors import Executor, Job
@@ -45,43 +46,63 @@ def cells_to_confirm(state: RunState) -> list[Evaluation]:
     """The best cells by score, and the best of a single block, so that what growing brought can be told from
     noise."""
     best = state.ranked[:NUM_CONFIRMED]
+    if state.best is not None and state.best not in best:
+        best = [state.best, *best[:-1]]  # the winner of repeated trainings
     single = next((item for item in state.ranked if item.step == 1), None)
     return best if single is None or single in best else [*best, single]
 
 
-def confirm(
-    folder: RunFolder,
-    state: RunState,
-    root_seed: int,
-    executor: Executor,
-    append: Append,
-    tell: Listen,
-    is_time_up: Callable[[], bool],
-) -> bool:
-    """Train the best cells again with `NUM_SEEDS` other seeds each; every result is one journal event
-    `confirmation`. False if the time was up before all were trained."""
-    done = {(item.cell, item.repetition) for item in state.confirmations}
-    jobs, expected = {}, dict[str, float | None]()
-    for evaluation in cells_to_confirm(state):
-        for repetition in range(1, NUM_SEEDS + 1):
-            if (evaluation.cell, repetition) not in done:
-                job = candidate_jobs.make(evaluation, root_seed, repetition=repetition)
-                name = f"{job.cell}#{repetition}"
-                jobs[name], expected[name] = job, evaluation.wall_seconds
-    if not jobs or is_time_up():
-        return not jobs
-    clock = ConfirmationClock(executor.num_workers, expected)
-    tell(ConfirmationStarted(len(jobs), clock.seconds_left()))
-    for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()], clock.start):
-        job = jobs[result.id]
-        found = Evaluation.of(job, candidate_jobs.received(result, job, folder.path), is_exploration=False)
-        kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
-        append("confirmation", {"cell": job.cell, "repetition": job.repetition, **kept}, found.volatile)
-        clock.finish(result.id, found.wall_seconds)
-        tell(ConfirmationFinished(clock.seconds_left()))
-        if is_time_up():
-            executor.drain()
-    return not clock.left
+def confirmation(job: CandidateJob, found: Evaluation) -> Json:
+    """What the journal tells of a cell trained again."""
+    kept = {name: value for name, value in found.content().items() if name in _CONFIRMED}
+    return {"cell": job.cell, "repetition": job.repetition, **kept}
+
+
+@dataclass(frozen=True)
+class Again:
+    """Trains cells of a run again; every result is one journal event `confirmation`."""
+
+    folder: RunFolder
+    state: RunState
+    executor: Executor
+    append: Append
+    tell: Listen
+    is_time_up: Callable[[], bool]
+
+    def best_cells(self, root_seed: int) -> bool:
+        """The best cells with `NUM_SEEDS` other seeds each, as far as they are not trained so. False if the
+        time was up before all were."""
+        done = {(item.cell, item.repetition) for item in self.state.confirmations}
+        return self.train(
+            [
+                candidate_jobs.make(evaluation, root_seed, repetition=repetition)
+                for evaluation in cells_to_confirm(self.state)
+                for repetition in range(1, NUM_SEEDS + 1)
+                if (evaluation.cell, repetition) not in done
+            ]
+        )
+
+    def train(self, wanted: Sequence[CandidateJob]) -> bool:
+        """False if the time was up before all were trained."""
+        jobs = {f"{job.cell}#{job.repetition}": job for job in wanted}
+        if not jobs or self.is_time_up():
+            return not jobs
+        before = {item.cell: item.wall_seconds for item in self.state.evaluations}
+        clock = ConfirmationClock(
+            self.executor.num_workers, {name: before.get(job.cell) for name, job in jobs.items()}
+        )
+        self.tell(ConfirmationStarted(len(jobs), clock.seconds_left()))
+        handed_out = [Job(name, job.to_json()) for name, job in jobs.items()]
+        for result in self.executor.run(handed_out, clock.start):
+            job = jobs[result.id]
+            measured = candidate_jobs.received(result, job, self.folder.path)
+            found = Evaluation.of(job, measured, is_exploration=False)
+            self.append("confirmation", confirmation(job, found), found.volatile)
+            clock.finish(result.id, found.wall_seconds)
+            self.tell(ConfirmationFinished(clock.seconds_left()))
+            if self.is_time_up():
+                self.executor.drain()
+        return not clock.left
 
 
 def views(

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from popnas import executors
 from popnas.cells import Cell
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators import Evaluator
 from popnas.executors import Executor, Job, Work
 from popnas.records import Json
 from popnas.runs import Proposed, RunState
 from popnas.runs.journal import Event
 from popnas.strategy import Proposal
-from popnas.workflows.searching import candidate_jobs
+from popnas.workflows.searching import candidate_jobs, finish, repeats
 from popnas.workflows.searching.steps import Grow, SearchSteps
 
 OUT_OF_NETWORKS = "max_networks"
@@ -52,6 +53,8 @@ class MemorySearch:
         work = Work(self.evaluator.setup, self.evaluator.evaluate, self.evaluator.payload(None, None))
         with executors.create("inline", work) as executor:
             self.reason = self.steps.run(lambda step, cells: self._evaluate(step, cells, executor), self.grow)
+            if self.reason != OUT_OF_NETWORKS:
+                repeats.decide(self.evaluator, self.state, self._append, partial(self._train_again, executor))
         return self.state.evaluations
 
     def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> str | None:
@@ -65,6 +68,13 @@ class MemorySearch:
             proposed = proposals[job.index]
             self.steps.record(Evaluation.of(job, measured, is_exploration=proposed.is_exploration))
         return OUT_OF_NETWORKS if len(kept) < len(pending) else None
+
+    def _train_again(self, executor: Executor, jobs: Sequence[CandidateJob]) -> bool:
+        for number, job in enumerate(jobs):
+            (result,) = executor.run([Job(str(number), job.to_json())])
+            found = Evaluation.of(job, candidate_jobs.measured(result), is_exploration=False)
+            self._append("confirmation", finish.confirmation(job, found), found.volatile)
+        return True
 
     def _grow(self, step: int, round_number: int, parents: Sequence[Cell]) -> list[Proposal]:
         return self.steps.proposed(*self.steps.select(step, round_number, parents))

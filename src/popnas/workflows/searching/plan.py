@@ -128,7 +128,7 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
             )
             break
         steps.append(planned)
-    num_confirmations, confirmed = forecast.confirmations(steps) if config.others.confirm else (0, 0.0)
+    num_confirmations, confirmed = forecast.trained_again(steps)
     workers = evaluator.num_workers
     confirmation_seconds = confirmed / min(workers, max(num_confirmations, 1))
     start = load_seconds + _START_SECONDS
@@ -274,8 +274,19 @@ class _PlayedSearch:
         once = self.candidates.once_seconds(self.selected).sum()
         return float(once / max(self.candidates.expect(self.selected).seconds.sum(), 1e-9))
 
-    def confirmations(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
-        """(number, seconds) of training the best cells again: of the last steps, and where cells grow the
+    def trained_again(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
+        """(number, seconds) of what is trained again at the end: repeats, with the winner's training for its
+        weights, and confirmations."""
+        repeats = self.config.search_strategy.repeats
+        number = repeats + 1 if repeats else 0
+        seconds = number * float(np.mean(self.dearest))
+        if self.config.others.confirm:
+            more, taking = self._confirmations(steps)
+            number, seconds = number + more, seconds + taking
+        return number, seconds
+
+    def _confirmations(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
+        """(number, seconds) of confirming the best cells: of the last steps, and where cells grow the
         best one of a single block, which may be among them."""
         num_best = min(finish.NUM_CONFIRMED, int(sum(item.expected for item in steps[1:])))
         if not num_best:

@@ -52,7 +52,14 @@ from popnas.trackers import Scope, TrackedNetwork, Trackers
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.searching import best_model, candidate_jobs, finish, predictions, surrogates
+from popnas.workflows.searching import (
+    best_model,
+    candidate_jobs,
+    finish,
+    predictions,
+    repeats,
+    surrogates,
+)
 from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, max_networks, unused
@@ -199,7 +206,7 @@ class _Search:
         """All that is trained; returns why the search ended."""
         reason = self._search(executor)
         self.missing_views.tell_counts()
-        if reason != "max_hours" and self.config.others.confirm and not self._confirm(executor):
+        if reason != "max_hours" and not self._train_again(executor):
             reason = "max_hours"
         best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
         self._append("run_finished", {"reason": reason})
@@ -209,10 +216,12 @@ class _Search:
         stacked = self.evaluator.cells_stacked
         finish.views(self.folder, self.state, stacked, self.space, self.tell, made)
 
-    def _confirm(self, executor: Executor) -> bool:
-        """False if the time was up before all were confirmed."""
-        seed, is_time_up = self.config.others.seed, self._is_time_up
-        return finish.confirm(self.folder, self.state, seed, executor, self._append, self.tell, is_time_up)
+    def _train_again(self, executor: Executor) -> bool:
+        """Whatever decides the winner or confirms the best cells; false if the time was up before its end."""
+        again = finish.Again(self.folder, self.state, executor, self._append, self.tell, self._is_time_up)
+        if not repeats.decide(self.evaluator, self.state, self._append, again.train):
+            return False
+        return not self.config.others.confirm or again.best_cells(self.config.others.seed)
 
     def _compare_data(self) -> None:
         if self.state.data is None:
@@ -226,6 +235,7 @@ class _Search:
         """All steps; returns why the search ended."""
         later = {step: max_networks(self.config, step) for step in range(2, self.space.num_blocks + 1)}
         confirmations = finish.NUM_CONFIRMATIONS if self.config.others.confirm else 0
+        confirmations += self.config.search_strategy.repeats
         self.clock = Clock(executor.num_workers, later, confirmations)
         for evaluation in self.state.evaluations:
             self.clock.record(evaluation)

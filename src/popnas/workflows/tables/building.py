@@ -30,7 +30,7 @@ from popnas.executors import Executor, Job, Result, Work
 from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
 from popnas.runs.folder import place_of_run
-from popnas.workflows.searching.candidate_jobs import candidate_seed
+from popnas.seeds import candidate_seed
 from popnas.workflows.settings import load_config, unused
 from popnas.workflows.tables import chosen, written
 from popnas.workflows.tables.folder import VERSION, BuildFolder, Built, Started, Trained

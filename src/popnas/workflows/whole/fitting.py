@@ -24,6 +24,7 @@ _EPOCHS_KEPT = 1 / 3
 _MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS = 1000, 20
 """So many training examples, and of each class, are left at least. Chosen, not measured."""
 _CHILDREN, _EXPLORING = "search_strategy.max_children", "search_strategy.max_exploration_children"
+_REPEATS = "search_strategy.repeats"
 _EPOCHS, _SAMPLES = "training_hyperparameters.epochs", "dataset.samples"
 _LOOKBACK = "search_space.lookback_depth"
 _MOST_PLANS = 4
@@ -111,7 +112,13 @@ def _cuts(config: RunConfig, found: Plan, limit: float, num_examples: int) -> di
     if estimate.seconds > limit:
         kept_children, kept_epochs = fewer_children(_FEWEST_CHILDREN), fewer_epochs(1)
     exploring = round(config.search_strategy.max_exploration_children * kept_children / children)
-    changes: dict[str, JsonValue] = {_CHILDREN: kept_children, _EXPLORING: exploring, _EPOCHS: kept_epochs}
+    repeats = round(config.search_strategy.repeats * kept_children / children)
+    changes: dict[str, JsonValue] = {
+        _CHILDREN: kept_children,
+        _EXPLORING: exploring,
+        _REPEATS: repeats,
+        _EPOCHS: kept_epochs,
+    }
     return changes if kept_examples == examples else {**changes, _SAMPLES: kept_examples}
 
 
@@ -133,6 +140,7 @@ def _told(
             before.search_strategy.max_exploration_children,
             after.search_strategy.max_exploration_children,
         ),
+        _REPEATS: (before.search_strategy.repeats, after.search_strategy.repeats),
         _EPOCHS: (before.training_hyperparameters.epochs, after.training_hyperparameters.epochs),
         _SAMPLES: (before.dataset.samples, after.dataset.samples),
     }

@@ -27,8 +27,8 @@ from popnas.events import JobEvent, PhaseAdvanced, PhaseStarted, Told, Warned
 from popnas.executors import Worker
 from popnas.process_state import torch_in_turn
 from popnas.runs import RunFolder
+from popnas.seeds import candidate_seed
 from popnas.workflows.searching import finish
-from popnas.workflows.searching.candidate_jobs import candidate_seed
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 from popnas.workflows.tables import building, noise

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from popnas import config as configurations
+from popnas import evaluators
 from popnas.cli.main import run
 from popnas.config.sections import MOST_CHILDREN
 from popnas.errors import DataError, MissingExtraError, RunFolderError, UserError
@@ -21,7 +23,9 @@ from popnas.evaluators.nasbench201 import stored as stored_nasbench201
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
 from popnas.events import Warned
+from popnas.records import Json
 from popnas.workflows.tables.comparing import comparison, progressive
+from popnas.workflows.tables.comparing.folder import ComparisonFolder
 from popnas.workflows.tables.comparing.ground import Ground
 from popnas.workflows.tables.comparing.judging import Judge, SeedMean
 from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfig
@@ -99,6 +103,54 @@ def test_what_is_judged_is_not_what_was_selected_on(tmp_path: Path) -> None:
         for row in ground.open_rows.tolist()
     ]
     assert judge.best == pytest.approx(max(means))
+
+
+def test_the_winner_of_repeated_trainings_is_judged_by_those_that_were_not_seen(tmp_path: Path) -> None:
+    ground = ground_of(made(2, 1), tmp_path)
+    judge, scores = Judge(ground), ground.scores
+    lucky, winner = [row for row in ground.open_rows.tolist() if ground.num_trainings[row] == 3][:2]
+    scores[lucky, 0] = 0.99
+    tried = Tried((lucky, winner, winner), (0, 0, 2), winner)
+    found = judge.figures(tried, [2, 3])
+    assert judge.best - found["score_regret"][0] == pytest.approx(scores[lucky, 1:].mean())
+    assert judge.best - found["score_regret"][1] == pytest.approx(scores[winner, 1])
+
+
+def test_repeats_count_in_the_budget_and_keep_their_ratio(tmp_path: Path) -> None:
+    stored.write(tmp_path / "few.npz", made(2, 1))
+    base = progressive.default_config(tmp_path / "few.npz", CompareRequest(), 0)
+    base = configurations.changed(base, {"search_strategy.max_children": 16})
+    named = NamedConfig("repeats", {"search_strategy": {"repeats": 8}})
+    strategy = progressive.planned(base, named, 60).search_strategy
+    firsts = progressive.num_firsts(evaluators.create(base))
+    assert strategy.repeats == round(strategy.max_children / 2) > 8
+    assert 57 <= firsts + strategy.max_children + strategy.repeats <= 60
+
+
+def test_searches_that_repeat_trainings_are_compared_over_drawn_ones(tmp_path: Path) -> None:
+    stored.write(tmp_path / "few.npz", made(2, 1))
+    repeating: Json = {
+        "search_strategy": {"max_children": 6, "repeats": 4},
+        "others": {"predictors": {"score": "trees", "time": "sums"}},
+    }
+    request = CompareRequest(
+        ("random",), (NamedConfig("repeats", repeating),), seeds=1, networks=(20,), trainings=5
+    )
+    result = comparison.compare(tmp_path / "few.npz", request, name="drawn", logs=tmp_path, workers=1)
+    assert (stored.read(tmp_path / "drawn" / "redrawn.npz").repetitions == 5).all()
+    (reading,) = (item for item in result.readings if (item.method, item.axis) == ("repeats", "networks"))
+    assert reading.networks <= 20
+    tried = ComparisonFolder(tmp_path / "drawn").read().tried["repeats#0#20"]
+    assert len(tried.rows) - len(set(tried.rows)) == 4 and tried.winner in tried.rows
+    shown = comparison.resume(tmp_path / "drawn", workers=1)
+    assert shown.readings == result.readings
+
+
+def test_trainings_are_not_drawn_of_architectures(tmp_path: Path) -> None:
+    stored_nasbench201.write(tmp_path / "figures.npz", made_nasbench201.made())
+    request = CompareRequest(("random",), seeds=1, networks=(20,), trainings=5)
+    with pytest.raises(UserError, match="not of NAS-Bench-201"):
+        comparison.compare(tmp_path / "figures.npz", request, name="drawn", logs=tmp_path, workers=1)
 
 
 def test_a_failed_training_is_no_result_and_no_judge(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from popnas.workflows.tables.comparing.judging import Judge
 from popnas.workflows.tables.comparing.request import WALKS, CompareRequest
 from popnas.workflows.tables.comparing.results import ComparisonResult, Results
 from popnas.workflows.tables.comparing.trial import Trial, TrialSetup, Tried
+from popnas.workflows.tables.redrawn import redrawn
 
 _SECONDS_DIGITS = 3
 
@@ -70,12 +71,14 @@ def compare(
     folder = ComparisonFolder(place_of_run(logs, name))
     with tempfile.TemporaryDirectory() as scratch:
         table = _as_arrays(source, Path(scratch), tell)
+        if request.trainings is not None:
+            table = _with_trainings(table, request.trainings, Path(scratch))
         evaluator = _checked(table, request, tell)
         request = _with_seconds(request, evaluator)
         folder.make()
         if table.parent == Path(scratch):
-            write_bytes(folder.nasbench201, table.read_bytes(), is_durable=True)
-            table = folder.nasbench201
+            write_bytes(folder.path / table.name, table.read_bytes(), is_durable=True)
+            table = folder.path / table.name
     with folder.lock():
         started = ComparisonStarted(VERSION, str(table.absolute()), evaluator.facts(), request)
         folder.start(started.to_json(), environment())
@@ -108,6 +111,17 @@ def _as_arrays(source: Path, scratch: Path, tell: Listen) -> Path:
         cell_table.check_there(source)
     path = scratch / "nasbench201.npz"
     stored.write(path, nasbench201_files.read(source, tell))
+    return path
+
+
+def _with_trainings(table: Path, trainings: int, scratch: Path) -> Path:
+    if not progressive.is_cells(table):
+        raise UserError(
+            f"`trainings` {trainings}: are drawn around the cells of a table of `popnas bench build`, not of "
+            "NAS-Bench-201. Leave it out."
+        )
+    path = scratch / "redrawn.npz"
+    cell_table.write(path, redrawn(cell_table.read(table), trainings))
     return path
 
 

@@ -47,11 +47,6 @@ class ComparisonFolder(JournalFolder[Compared]):
     begun, kept = "`popnas bench compare` began a comparison", "comparisons"
 
     @property
-    def nasbench201(self) -> Path:
-        """Figures of NAS-Bench-201 that were read from other files."""
-        return self.path / "nasbench201.npz"
-
-    @property
     def result(self) -> Path:
         """All figures as JSON."""
         return self.path / "comparison.json"

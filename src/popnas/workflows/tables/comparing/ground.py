@@ -16,7 +16,7 @@ from popnas.evaluators.nasbench201 import architectures
 from popnas.evaluators.nasbench201.evaluator import NasBench201Evaluator
 from popnas.evaluators.nasbench201.stored import DATA_SETS
 from popnas.evaluators.table import TableEvaluator
-from popnas.workflows.searching.candidate_jobs import candidate_seed
+from popnas.seeds import candidate_seed
 from popnas.workflows.tables.comparing.neighbours import neighbours
 
 
@@ -75,11 +75,10 @@ class CellGround(Ground):
     the last block is left out, until it has it. Cells may be of fewer blocks than the table's.
     """
 
-    first_is_chosen_by = True
-
     def __init__(self, evaluator: TableEvaluator, objective: str) -> None:
         super().__init__()
         table = self.table = evaluator.table
+        self.first_is_chosen_by = "redrawn" not in table.provenance
         self.space = evaluator.space
         assert self.space.operators == table.space.operators
         self.keys = [cell.key for cell in table.space.decode(table.cells)]

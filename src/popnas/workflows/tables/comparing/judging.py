@@ -47,6 +47,17 @@ class SeedMean(Record):
         return cls(mean, mean - half, mean + half)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """Candidates in the order in which they were first seen: rows (N,), what the first training of each came
+    to (N, M), what each is worth (N, M); the row of the winner of repeated trainings, if there is one."""
+
+    rows: np.ndarray
+    values: np.ndarray
+    worth: np.ndarray
+    winner: int | None
+
+
 class Judge:
     """Judges what was tried on a ground.
 
@@ -74,28 +85,51 @@ class Judge:
 
     def figures(self, tried: Tried, numbers: Sequence[int]) -> dict[str, np.ndarray]:
         """By name, after the first n candidates for each n of `numbers`; NaN where there is no result yet."""
-        rows, trainings = np.array(tried.rows, dtype=np.int64), np.array(tried.trainings, dtype=np.int64)
-        seen_NM = np.stack([self.ground.scores[rows, trainings], self.ground.costs[rows, trainings]], axis=1)
-        counts = self._is_open[rows] & np.isfinite(seen_NM).all(axis=1)
-        worth_NM = self.worth[rows, trainings]
-        found = [self._after(rows[:n], seen_NM[:n], worth_NM[:n], counts[:n]) for n in numbers]
+        found = [self._after(self._seen(tried, n)) for n in numbers]
         names = [name for name in FIGURES if self.ground.test is not None or not name.startswith("test")]
         return {name: np.array([figures[name] for figures in found]) for name in names}
 
-    def _after(
-        self, rows: np.ndarray, seen_NM: np.ndarray, worth_NM: np.ndarray, counts: np.ndarray
-    ) -> dict[str, float]:
-        places = np.flatnonzero(counts)
-        if not len(places):
+    def _seen(self, tried: Tried, number: int) -> _Seen:
+        """Of the first so many trainings. A candidate that was trained again is judged by what is left."""
+        rows, trainings = np.array(tried.rows[:number]), np.array(tried.trainings[:number])
+        if not number:
+            rows = trainings = np.zeros(0, dtype=np.int64)
+        _, first_D = np.unique(rows, return_index=True)
+        first_D.sort()
+        rows_D, training_D = rows[first_D], trainings[first_D]
+        scores_D, costs_D = self.ground.scores[rows_D, training_D], self.ground.costs[rows_D, training_D]
+        worth_DM = self.worth[rows_D, training_D].reshape(len(rows_D), 2)
+        for row in np.unique(np.delete(rows, first_D)).tolist():
+            own = np.unique(trainings[rows == row])
+            worth_DM[rows_D == row] = self._worth_beside(row, own)
+        values_DM = np.stack([scores_D, costs_D], axis=1)
+        counts_D = self._is_open[rows_D] & np.isfinite(values_DM).all(axis=1)
+        winner = tried.winner if number >= len(tried.rows) else None
+        return _Seen(rows_D[counts_D], values_DM[counts_D], worth_DM[counts_D], winner)
+
+    def _worth_beside(self, row: int, trainings: np.ndarray) -> np.ndarray:
+        """(M,) what a candidate is worth to who saw these trainings of it; all, where none is left."""
+        ground = self.ground
+        values_1RM = np.stack([ground.scores[row], ground.costs[row]], axis=1)[None]
+        left_1R = np.isfinite(values_1RM).all(axis=2)
+        all_1R = left_1R.copy()
+        left_1R[:, trainings] = False
+        kept_1R = left_1R if left_1R.any() else all_1R
+        return _means(values_1RM, kept_1R, ground.first_is_chosen_by)[0]
+
+    def _after(self, seen: _Seen) -> dict[str, float]:
+        if not len(seen.rows):
             return {**dict.fromkeys(FIGURES, np.nan), "hypervolume_regret": self.whole}
-        incumbent = places[np.argmax(seen_NM[places, 0])]
-        front = places[pareto.front(seen_NM[places], MAXIMIZE)]
+        incumbent = int(np.argmax(seen.values[:, 0]))
+        if seen.winner is not None:
+            incumbent = int(np.flatnonzero(seen.rows == seen.winner)[0])
+        front = pareto.front(seen.values, MAXIMIZE)
         found = {
-            "score_regret": self.best - float(worth_NM[incumbent, 0]),
-            "hypervolume_regret": self.whole - self._volume(worth_NM[front]),
+            "score_regret": self.best - float(seen.worth[incumbent, 0]),
+            "hypervolume_regret": self.whole - self._volume(seen.worth[front]),
         }
         if self.ground.test is not None:
-            test = float(self.ground.test[rows[incumbent]])
+            test = float(self.ground.test[seen.rows[incumbent]])
             found |= {"test_regret": float(self.ground.test.max()) - test, "test": test}
         return found
 

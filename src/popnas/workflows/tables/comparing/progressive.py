@@ -15,7 +15,6 @@ from popnas.config import RunConfig
 from popnas.config.sections import MOST_CHILDREN
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import UserError
-from popnas.evaluation import Evaluation
 from popnas.evaluators import Evaluator
 from popnas.evaluators.table import stored
 from popnas.records import Json, part
@@ -88,8 +87,8 @@ def num_firsts(evaluator: Evaluator) -> int:
 
 
 def planned(base: RunConfig, named: NamedConfig | None, networks: int) -> RunConfig:
-    """A search's configuration for so many networks: K, exploration and random cells in the ratio that they
-    have, as many as fit beside those of the first two steps, unless the named configuration says.
+    """A search's configuration for so many networks: K, exploration, random cells and repeats in the ratio
+    that they have, as many as fit beside those of the first two steps, unless the named configuration says.
 
     Raises:
         ConfigError: the named configuration is none over `base`.
@@ -107,11 +106,14 @@ def planned(base: RunConfig, named: NamedConfig | None, networks: int) -> RunCon
                 for name, share in shares.items()
             },
         }
-        return _merged(configurations.changed(base, changes), named)
+        found = _merged(configurations.changed(base, changes), named)
+        repeats = round(strategy.repeats / strategy.max_children * found.search_strategy.max_children)
+        return configurations.changed(found, {"search_strategy.repeats": min(repeats, MOST_CHILDREN)})
 
     def most(children: int) -> int:
         config = with_children(children)
-        return firsts + sum(max_networks(config, step) for step in range(2, config.search_space.blocks + 1))
+        steps = range(2, config.search_space.blocks + 1)
+        return firsts + config.search_strategy.repeats + sum(max_networks(config, step) for step in steps)
 
     # More a step no configuration may ask for, however many networks there are.
     fitting = bisect.bisect_right(range(1, min(networks, MOST_CHILDREN) + 1), networks, key=most)
@@ -128,14 +130,19 @@ def _merged(base: RunConfig, named: NamedConfig | None) -> RunConfig:
     return configurations.changed(merged, {f"others.{name}": value for name, value in kept.items()})
 
 
-def search(evaluator: Evaluator, networks: int) -> list[Evaluation]:
-    """What a search evaluates, at most so many."""
-    return MemorySearch(evaluator, networks).run()
+def search(evaluator: Evaluator, networks: int) -> RunState:
+    """A search that trains at most so many, what it trains again among them."""
+    return _ended(MemorySearch(evaluator, networks - evaluator.config.search_strategy.repeats))
 
 
-def random_choice(evaluator: Evaluator, networks: int) -> list[Evaluation]:
+def random_choice(evaluator: Evaluator, networks: int) -> RunState:
     """The same steps, in which as many expansions are drawn evenly as a search may train."""
-    return MemorySearch(evaluator, networks, _growing_at_random).run()
+    return _ended(MemorySearch(evaluator, networks, _growing_at_random))
+
+
+def _ended(found: MemorySearch) -> RunState:
+    found.run()
+    return found.state
 
 
 def _growing_at_random(steps: SearchSteps) -> Grow:

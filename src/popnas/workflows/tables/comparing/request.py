@@ -29,6 +29,8 @@ OBJECTIVES = ("time", "params", "flops", "inference_time")
 EVERYTHING = "whole table"
 """Stands for a method that sees all of the table once."""
 _FEWEST, _MOST = 2, 100_000
+TRAININGS = (2, 64)
+"""Of each cell, at least and at most."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class CompareRequest(Record):
         seconds: budgets in seconds of simulated training; empty: the median training times `networks`.
         objective: what is optimised beside the score, and spans the hypervolume with it.
         epochs: the fidelity that searches see; None: the table's last (NAS-Bench-201: 12).
+        trainings: so many of every cell are drawn around what the table has of it (`redrawn`); None: those
+            that it has.
         blocks: only cells of up to so many blocks; None: all of the table.
         data_set: of NAS-Bench-201.
     """
@@ -67,6 +71,7 @@ class CompareRequest(Record):
     seconds: tuple[float, ...] = ()
     objective: str = "time"
     epochs: int | None = None
+    trainings: int | None = None
     blocks: int | None = None
     data_set: str = "cifar10"
 
@@ -94,6 +99,8 @@ class CompareRequest(Record):
         _check_range("seeds", (self.seeds,), 1, MOST_RUNS)
         _check_range("seed", (self.seed,), 0, 2**31)
         _check_range("networks", self.networks or (0,), _FEWEST, _MOST)
+        if self.trainings is not None:
+            _check_range("trainings", (self.trainings,), *TRAININGS)
         if min(self.seconds, default=1.0) <= 0:
             raise UserError(f"`seconds` {min(self.seconds)}: must be more than 0.")
         if self.objective not in OBJECTIVES:

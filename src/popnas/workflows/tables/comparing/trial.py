@@ -10,9 +10,11 @@ import numpy as np
 from popnas import config as configurations
 from popnas import evaluators
 from popnas.cells import Cell
+from popnas.evaluators import Evaluator
 from popnas.executors import Worker
 from popnas.records import Json, Record
-from popnas.seeds import derive_seed
+from popnas.runs import RunState
+from popnas.seeds import candidate_seed, derive_seed
 from popnas.workflows.tables.comparing import progressive, walks
 from popnas.workflows.tables.comparing.ground import Ground, ground_of, rows_of
 from popnas.workflows.tables.comparing.nsga2 import nsga2
@@ -45,10 +47,12 @@ class Trial(Record):
 
 @dataclass(frozen=True)
 class Tried(Record):
-    """What a trial evaluated, in order: rows of the ground, and which training of each it saw."""
+    """What a trial evaluated, in order: rows of the ground, and which training of each it saw; what was
+    trained again stands once more. `winner`: the row that this made the best in the end."""
 
     rows: tuple[int, ...]
     trainings: tuple[int, ...]
+    winner: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,21 @@ class TrialContext:
             config = configurations.changed(config, {"search_strategy.untrained_parents": 0})
         evaluator = evaluators.create(config)
         search = progressive.random_choice if is_random else progressive.search
-        found = search(evaluator, trial.networks)
-        cells_NB4 = evaluator.space.encode([Cell.parse(item.cell) for item in found])
-        rows = rows_of(evaluator, cells_NB4)
-        counts = self.ground.num_trainings[rows]
-        trainings = [item.seed % int(count) for item, count in zip(found, counts, strict=True)]
-        return Tried(tuple(rows.tolist()), tuple(trainings))
+        return self._as_rows(search(evaluator, trial.networks), evaluator)
+
+    def _as_rows(self, state: RunState, evaluator: Evaluator) -> Tried:
+        once = [(item.cell, 0) for item in state.evaluations]
+        again = [(item.cell, item.repetition) for item in state.confirmations]
+        cells = [Cell.parse(cell) for cell, _ in (*once, *again)]
+        rows = rows_of(evaluator, evaluator.space.encode(cells))
+        seed = evaluator.config.others.seed
+        trainings = [
+            (candidate_seed(seed, cell) + repetition) % int(self.ground.num_trainings[row])
+            for (cell, repetition), row in zip((*once, *again), rows, strict=True)
+        ]
+        won = state.winner
+        winner = None if won is None else int(rows[[cell for cell, _ in once].index(won.cell)])
+        return Tried(tuple(rows.tolist()), tuple(trainings), winner)
 
 
 def walked(ground: Ground, make: MakeWalk, trial: Trial, request: CompareRequest) -> Tried:
