@@ -2,8 +2,9 @@
 
 Pure: no torch, no disk, no clock, no randomness but by the seed in the settings; predictions are handed in,
 so the same input gives the same proposals everywhere. May import `popnas.cells`, `popnas.objectives`,
-`popnas.pareto` and the ground floor. Another rule of selection goes into a file of its own beside
-`selection.py`; an objective of yours is an `objectives.Objective` handed in with the settings.
+`popnas.pareto` and the ground floor. `repeating` says which cells are trained again at the end, and which one
+wins. Another rule of selection goes into a file of its own beside `selection.py`; an objective of yours is an
+`objectives.Objective` handed in with the settings.
 """
 
 from popnas.strategy.rounding import round_significant

@@ -28,14 +28,14 @@ _NORMAL_OF_MAD = 1.4826
 
 
 @dataclass(frozen=True)
-class Worth:
+class CellWorth:
     """What cells are expected to be worth: `mean` (N,), `deviation` (N,)."""
 
     mean: np.ndarray
     deviation: np.ndarray
 
 
-def worth(scores: Sequence[Sequence[float]]) -> Worth:
+def worth(scores: Sequence[Sequence[float]]) -> CellWorth:
     """Of each cell's scores, the search's own first."""
     first_N = np.array([own[0] for own in scores])
     counts_N = np.array([len(own) for own in scores])
@@ -44,7 +44,7 @@ def worth(scores: Sequence[Sequence[float]]) -> Worth:
     middle = float(np.median(np.sort(first_N)[-num_good:]))
     noise, apart = _variances(scores, first_N)
     precision_N = counts_N / noise + 1 / apart
-    return Worth((counts_N * means_N / noise + middle / apart) / precision_N, np.sqrt(1 / precision_N))
+    return CellWorth((counts_N * means_N / noise + middle / apart) / precision_N, np.sqrt(1 / precision_N))
 
 
 def _variances(scores: Sequence[Sequence[float]], first_N: np.ndarray) -> tuple[float, float]:
@@ -59,12 +59,12 @@ def _variances(scores: Sequence[Sequence[float]], first_N: np.ndarray) -> tuple[
     return noise, max(both - noise, _LEAST_SHARE * both)
 
 
-def ranked(known: Worth) -> np.ndarray:
+def ranked(known: CellWorth) -> np.ndarray:
     """The positions by what cells are expected to be worth, the best one first; of equal ones the first."""
     return np.argsort(-known.mean, kind="stable")
 
 
-def to_repeat(known: Worth, number: int) -> np.ndarray:
+def to_repeat(known: CellWorth, number: int) -> np.ndarray:
     """The positions of so many cells that may well be the best; of equal ones the first."""
     return np.argsort(-(known.mean + known.deviation), kind="stable")[:number]
 

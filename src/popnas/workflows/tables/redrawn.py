@@ -19,6 +19,7 @@ import numpy as np
 from popnas.errors import UserError
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
+from popnas.printable import counted
 from popnas.seeds import derive_seed
 
 _NEAR = 40
@@ -33,7 +34,7 @@ def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
     figures together, what one training of a cell of nearly that score had beside the mean of its own.
 
     Raises:
-        UserError: fewer than 3 cells have three trainings or more, so noise is not known.
+        UserError: fewer than 3 cells have three trainings or more, so the noise is not known.
     """
     rng = np.random.default_rng(derive_seed(seed, "redrawn"))
     worked_NR = (np.arange(table.failures.shape[1]) < table.repetitions[:, None]) & (
@@ -44,8 +45,9 @@ def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
     donors_D = np.flatnonzero((taken_NR.sum(axis=1) >= 2) & (table.num_blocks > 0))
     if len(donors_D) < 3:
         raise UserError(
-            f"`trainings` {trainings}: {len(donors_D)} cells of the table have three trainings, so the noise "
-            "between trainings is not known. Build it with --seeds 3 and --repeated of some dozens."
+            f"`trainings` {trainings}: {counted(len(donors_D), 'cell')} of the table with three trainings "
+            "tell too little of the noise between them; three cells are the least. Build it with three seeds "
+            "of some dozens of cells."
         )
     score_N = _means(table.metrics[:, :, -1, 0], taken_NR)
     donor_NR = _donors(score_N, donors_D, trainings, rng)

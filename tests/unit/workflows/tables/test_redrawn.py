@@ -53,5 +53,5 @@ def test_a_cell_fails_as_often_as_it_did() -> None:
 def test_noise_that_nobody_measured_is_not_made_up() -> None:
     table = made(2, 1)
     once = replace(table, repetitions=np.ones_like(table.repetitions))
-    with pytest.raises(UserError, match="the noise between trainings is not known"):
+    with pytest.raises(UserError, match="too little of the noise"):
         redrawn(once, 4)
