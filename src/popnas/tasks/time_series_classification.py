@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from popnas.networks.known.references import INCEPTION, RANDOM_KERNELS
+from popnas.networks.known.references import (
+    INCEPTION,
+    RANDOM_KERNELS,
+    RANDOM_KERNELS_OF_DIFFERENCES,
+)
 from popnas.tasks import REGISTRY
 from popnas.tasks._base import FOR_IMAGES, FOR_MASKS
 from popnas.tasks._classification import ClassificationTask
@@ -35,7 +39,7 @@ class TimeSeriesClassification(ClassificationTask):
     name = data = "time_series_classification"
     num_dims = 1
     preset = "run_ts"
-    references = (INCEPTION, RANDOM_KERNELS)
+    references = (INCEPTION, RANDOM_KERNELS, RANDOM_KERNELS_OF_DIFFERENCES)
     selection_preset = "model_selection_ts"
     training_preset = "last_training_ts"
     unused_settings = FOR_IMAGES | FOR_MASKS

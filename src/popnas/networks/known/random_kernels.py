@@ -3,7 +3,8 @@ et al. 2021, "MiniRocket").
 
 All 84 kernels of nine weights, three of them 2 and six -1, at up to 32 dilations. A feature is the share of
 a convolution's outputs that lie above a bias; biases are quantiles of what the convolutions answer to
-training series. Of several channels each kernel and dilation reads the sum of a random few.
+training series. Of several channels each kernel and dilation reads the sum of a random few. The variant
+with differences reads the changes of a series beside itself (Tan et al. 2022, "MultiRocket").
 
 Ours differs in one point: whether an output lies above a bias is a ramp and not a jump, `_RAMP` of the
 input's deviation wide. Where outputs tie with a bias (constant stretches), a jump would answer rounding
@@ -54,34 +55,26 @@ def _patterns() -> Tensor:
     return weight_P19
 
 
-class RandomKernels(FittedNetwork):
-    """Series -> shares -> classes. `spec.filters` is the number of features of each kernel."""
+class KernelShares(nn.Module):
+    """Series (B, C, L) -> shares (B, P * features) between 0 and 1, once `fit` has drawn channels and biases;
+    `features`: how many each kernel has, of series of `num_timesteps`."""
 
     weight: Tensor
     scale: Tensor
 
-    def __init__(self, cell: Cell, spec: NetworkSpec) -> None:
-        super().__init__(cell, spec, 0, (1.0,))
-        self.dilations = dilations(spec.input_size[0], spec.filters)
+    def __init__(self, num_timesteps: int, channels: int, features: int) -> None:
+        super().__init__()
+        self.channels, self.num_features = channels, features
+        self.dilations = dilations(num_timesteps, features)
         self.register_buffer("weight", _patterns(), persistent=False)
         self.register_buffer("scale", torch.ones(()))
         for dilation, number in self.dilations.items():
             self.register_buffer(f"biases_{dilation}", torch.zeros(number, NUM_PATTERNS, 1))
-            if spec.input_channels > 1:
-                mix_PC = torch.zeros(NUM_PATTERNS, spec.input_channels)
-                self.register_buffer(f"mix_{dilation}", mix_PC)
-        self.head = nn.Linear(NUM_PATTERNS * spec.filters, spec.num_classes)
+            if channels > 1:
+                self.register_buffer(f"mix_{dilation}", torch.zeros(NUM_PATTERNS, channels))
 
-    def __str__(self) -> str:
-        return "of random kernels"
-
-    def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
-        """See `Network.forward`; the one head's logits are (B, classes)."""
-        assert (lengths_B is not None) == self.spec.has_lengths, "lengths belong to specs that have them"
-        return (self.head(self.features(x, lengths_B)),)
-
-    def features(self, x_BCL: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """(B, features) shares between 0 and 1."""
+    def forward(self, x_BCL: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """See the class. `lengths_B`: where each series ends, None: nowhere before the last timestep."""
         found = []
         for index, dilation in enumerate(self.dilations):
             y_BPL = self._convolved(x_BCL, dilation)
@@ -96,7 +89,7 @@ class RandomKernels(FittedNetwork):
         """(B, P, L): what each kernel answers at every timestep, in units of the ramp."""
         x_BCL = x_BCL * self.scale
         padding = dilation * (LENGTH // 2)
-        if self.spec.input_channels == 1:
+        if self.channels == 1:
             return nn.functional.conv1d(x_BCL, self.weight, padding=padding, dilation=dilation)
         mixed_BPL = getattr(self, f"mix_{dilation}") @ x_BCL
         return nn.functional.conv1d(
@@ -114,27 +107,13 @@ class RandomKernels(FittedNetwork):
             -1, NUM_PATTERNS, x_BCL.shape[2]
         )
 
-    # --- fitting
-    # ------------------------------------------------------------------------------------------------
-
     @torch.no_grad()
-    def fit(self, batches: Iterable[FittingBatch], seed: int) -> float:
-        """See `FittedNetwork.fit`: the biases first, then the head by `ridge.fit`."""
-        generator = torch.Generator().manual_seed(seed)
-        self._fit_biases(batches, generator)
-        found = [(self.features(batch.x, batch.lengths).cpu(), batch.y.cpu()) for batch in batches]
-        features_NF, y_N = (torch.cat(parts) for parts in zip(*found, strict=True))
-        head = ridge.fit(features_NF, y_N, self.spec.num_classes)
-        self.head.weight.copy_(head.weight)
-        self.head.bias.copy_(head.bias)
-        return head.loss
-
-    def _fit_biases(self, batches: Iterable[FittingBatch], generator: torch.Generator) -> None:
-        x_NCL, ends_N = _first(batches, _FOR_BIASES)
+    def fit(self, x_NCL: Tensor, ends_N: Tensor, generator: torch.Generator) -> None:
+        """Draw the channels of each kernel, and take biases from series and where each ends."""
         self.scale.fill_(1 / (_RAMP * max(float(_inside(x_NCL, ends_N).std(correction=0)), 1e-6)))
-        done, total = 0, NUM_PATTERNS * self.spec.filters
+        done, total = 0, NUM_PATTERNS * self.num_features
         for dilation, number in self.dilations.items():
-            if self.spec.input_channels > 1:
+            if self.channels > 1:
                 self._draw_channels(dilation, generator)
             for kernel in range(NUM_PATTERNS):
                 one = int(torch.randint(len(x_NCL), (), generator=generator))
@@ -149,13 +128,69 @@ class RandomKernels(FittedNetwork):
 
     def _draw_channels(self, dilation: int, generator: torch.Generator) -> None:
         """For every kernel a random few of the channels: as often one as two to three, four to seven, ..."""
-        channels = self.spec.input_channels
+        channels = self.channels
         most = math.log2(min(channels, _MOST_CHANNELS) + 1)
         mix_PC = torch.zeros(NUM_PATTERNS, channels)
         for kernel in range(NUM_PATTERNS):
             number = int(2 ** (most * float(torch.rand((), generator=generator))))
             mix_PC[kernel, torch.randperm(channels, generator=generator)[:number]] = 1.0
         getattr(self, f"mix_{dilation}").copy_(mix_PC)
+
+
+class RandomKernels(FittedNetwork):
+    """Series -> shares -> classes. `spec.filters` is the number of features of each kernel;
+    `has_differences`: the changes from each timestep to the next are read as well, by kernels with biases of
+    their own."""
+
+    def __init__(self, cell: Cell, spec: NetworkSpec, *, has_differences: bool = False) -> None:
+        super().__init__(cell, spec, 0, (1.0,))
+        self.has_differences = has_differences
+        readings = 2 if has_differences else 1
+        shape = (spec.input_size[0], spec.input_channels, spec.filters)
+        self.shares = nn.ModuleList([KernelShares(*shape) for _ in range(readings)])
+        self.head = nn.Linear(readings * NUM_PATTERNS * spec.filters, spec.num_classes)
+
+    def __str__(self) -> str:
+        return "of random kernels"
+
+    def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
+        """See `Network.forward`; the one head's logits are (B, classes)."""
+        assert (lengths_B is not None) == self.spec.has_lengths, "lengths belong to specs that have them"
+        return (self.head(self.features(x, lengths_B)),)
+
+    def features(self, x_BCL: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """(B, features) shares of all readings."""
+        readings = zip(self.shares, self._readings(x_BCL, lengths_B), strict=True)
+        return torch.cat([shares(y_BCL, lengths_B) for shares, y_BCL in readings], dim=1)
+
+    def _readings(self, x_BCL: Tensor, lengths_B: Tensor | None) -> list[Tensor]:
+        return [x_BCL, _differences(x_BCL, lengths_B)] if self.has_differences else [x_BCL]
+
+    @torch.no_grad()
+    def fit(self, batches: Iterable[FittingBatch], seed: int) -> float:
+        """See `FittedNetwork.fit`: the biases first, then the head by `ridge.fit`."""
+        generator = torch.Generator().manual_seed(seed)
+        x_NCL, ends_N = _first(batches, _FOR_BIASES)
+        for shares, y_NCL in zip(self.shares, self._readings(x_NCL, ends_N), strict=True):
+            assert isinstance(shares, KernelShares)
+            shares.fit(y_NCL, ends_N, generator)
+        found = [(self.features(batch.x, batch.lengths).cpu(), batch.y.cpu()) for batch in batches]
+        features_NF, y_N = (torch.cat(parts) for parts in zip(*found, strict=True))
+        head = ridge.fit(features_NF, y_N, self.spec.num_classes)
+        self.head.weight.copy_(head.weight)
+        self.head.bias.copy_(head.bias)
+        return head.loss
+
+
+def _differences(x_BCL: Tensor, lengths_B: Tensor | None) -> Tensor:
+    """(B, C, L): each timestep less the one before it, 0 at the first and behind the end, where else the
+    padding would show."""
+    before_BCL = nn.functional.pad(x_BCL[:, :, :-1], (1, 0))
+    place_L = torch.arange(x_BCL.shape[2], device=x_BCL.device)
+    is_kept = place_L > 0
+    if lengths_B is not None:
+        is_kept = is_kept & (place_L < lengths_B[:, None, None])
+    return (x_BCL - before_BCL).masked_fill(~is_kept, 0.0)
 
 
 def _first(batches: Iterable[FittingBatch], number: int) -> tuple[Tensor, Tensor]:

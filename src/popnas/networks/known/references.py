@@ -56,10 +56,19 @@ RANDOM_KERNELS = Reference(
     macro="random_kernels",
     is_fitted=True,
 )
+RANDOM_KERNELS_OF_DIFFERENCES = Reference(
+    "random_kernels_differences",
+    "the random-kernel classifier with differences",
+    "[]",
+    "Tan et al. 2022 (MultiRocket): the series and their first differences",
+    macro="random_kernels_differences",
+    is_fitted=True,
+)
 
 
 def kernel_features(spec: NetworkSpec, num_examples: int) -> int:
     """Features of each random kernel: 119 as published, 9,996 in all, but of many classes so few that the
     head has at most half a million params, and of many examples so few that it is fitted in seconds."""
     most = 119 if num_examples <= _MANY_EXAMPLES else _FEWER
-    return max(1, min(most, _MOST_PARAMS // (_KERNELS * spec.num_classes)))
+    readings = 2 if spec.macro == RANDOM_KERNELS_OF_DIFFERENCES.macro else 1
+    return max(1, min(most, _MOST_PARAMS // (_KERNELS * spec.num_classes * readings)))

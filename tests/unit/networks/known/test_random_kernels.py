@@ -9,7 +9,14 @@ from popnas.cells import Cell
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.networks import NetworkSpec, build, network_cost, partitions
 from popnas.networks.known.random_kernels import NUM_PATTERNS, dilations
-from popnas.networks.known.references import RANDOM_KERNELS, kernel_features
+from popnas.networks.known.references import (
+    RANDOM_KERNELS,
+    RANDOM_KERNELS_OF_DIFFERENCES,
+    kernel_features,
+)
+
+DIFFERENCES = "random_kernels_differences"
+both = pytest.mark.parametrize("macro", ["random_kernels", DIFFERENCES])
 
 
 @dataclass
@@ -45,11 +52,13 @@ def accuracy(network, x, y, lengths=None):
         return float((network(x, lengths)[-1].argmax(1) == y).float().mean())
 
 
+@both
 @pytest.mark.parametrize("channels", [1, 3, 12])
-def test_it_learns_what_series_are_made_of(channels):
+def test_it_learns_what_series_are_made_of(channels, macro):
     x_NCL, y_N = waves(40, 40, channels)
     network = fitted(
-        spec(channels=channels, filters=20), [Batch(x_NCL[:25], y_N[:25]), Batch(x_NCL[25:], y_N[25:])]
+        spec(channels=channels, filters=20, macro=macro),
+        [Batch(x_NCL[:25], y_N[:25]), Batch(x_NCL[25:], y_N[25:])],
     )
     assert accuracy(network, *waves(60, 40, channels, seed=1)) > 0.9
 
@@ -62,11 +71,12 @@ def test_dilations_share_all_features_and_reach_no_further_than_a_series(timeste
     assert 8 * max(found) <= max(timesteps - 1, 8)
 
 
-def test_what_stands_behind_the_end_of_a_series_says_nothing():
+@both
+def test_what_stands_behind_the_end_of_a_series_says_nothing(macro):
     x_NCL, y_N = waves(20, 40)
     lengths_N = 20 + torch.arange(20)
     x_NCL = x_NCL * (torch.arange(40) < lengths_N[:, None, None])
-    network = fitted(spec(has_lengths=True), [Batch(x_NCL, y_N, lengths_N)])
+    network = fitted(spec(has_lengths=True, macro=macro), [Batch(x_NCL, y_N, lengths_N)])
     longer_NCL = torch.cat([x_NCL, torch.zeros(20, 1, 9)], dim=2)
     with torch.no_grad():
         torch.testing.assert_close(network(x_NCL, lengths_N)[0], network(longer_NCL, lengths_N)[0])
@@ -81,14 +91,15 @@ def test_equal_seeds_give_equal_networks_and_others_other_ones(seed):
     assert all(torch.equal(*pair) for pair in pairs) == (seed == 0)
 
 
+@both
 @pytest.mark.parametrize("has_lengths", [False, True])
-def test_its_file_answers_series_of_any_length_constant_ones_too(tmp_path, has_lengths):
+def test_its_file_answers_series_of_any_length_constant_ones_too(tmp_path, has_lengths, macro):
     from popnas.export import save_onnx
     from popnas.export.running import open_session
 
     x_NCL, y_N = waves(20, 12, 2)
     lengths_N = torch.full((20,), 12) if has_lengths else None
-    network = fitted(spec(12, 2, has_lengths=has_lengths), [Batch(x_NCL, y_N, lengths_N)])
+    network = fitted(spec(12, 2, has_lengths=has_lengths, macro=macro), [Batch(x_NCL, y_N, lengths_N)])
     check = save_onnx(network, Preprocessing((0.0,) * 2, (1.0,) * 2, has_lengths), tmp_path / "model.onnx")
     assert check.has_dynamic_size and check.exporter == "trace"
     session = open_session(tmp_path / "model.onnx")
@@ -101,15 +112,32 @@ def test_its_file_answers_series_of_any_length_constant_ones_too(tmp_path, has_l
         assert session.run(None, feed)[0] == pytest.approx(expected, abs=1e-4)
 
 
-def test_it_costs_what_its_head_has_and_stacks_no_cell():
-    cost = network_cost(Cell(()), spec())
-    assert cost.params == 2 * NUM_PATTERNS * 5 + 2
+@pytest.mark.parametrize(("macro", "readings"), [("random_kernels", 1), (DIFFERENCES, 2)])
+def test_it_costs_what_its_head_has_and_stacks_no_cell(macro, readings):
+    cost = network_cost(Cell(()), spec(macro=macro))
+    assert cost.params == readings * 2 * NUM_PATTERNS * 5 + 2
     assert cost.flops > 0
-    assert partitions(Cell(()), spec()) == {}
+    assert partitions(Cell(()), spec(macro=macro)) == {}
+
+
+def test_differences_tell_what_slow_drifts_hide():
+    """Two classes of rare steps up or down on drifts that are far larger."""
+    generator = torch.Generator().manual_seed(0)
+    y_N = torch.arange(80) % 2
+    drift_NL = 30 * torch.randn(80, 1, generator=generator) * torch.linspace(0, 1, 40)
+    steps_NL = (torch.rand(80, 40, generator=generator) < 0.2) * (2.0 * y_N[:, None] - 1)
+    x_NCL = (drift_NL + steps_NL.cumsum(dim=1) + 30 * torch.randn(80, 1, generator=generator))[:, None]
+    scores = []
+    for macro in ("random_kernels", DIFFERENCES):
+        network = fitted(spec(macro=macro, filters=20), [Batch(x_NCL[:40], y_N[:40])])
+        scores.append(accuracy(network, x_NCL[40:], y_N[40:]))
+    assert scores[1] > scores[0] + 0.1 and scores[1] > 0.9, scores
 
 
 @pytest.mark.parametrize(("classes", "examples", "features"), [(2, 100, 119), (100, 100, 59), (2, 9000, 24)])
 def test_many_classes_or_examples_get_fewer_features(classes, examples, features):
     found = kernel_features(spec(num_classes=classes), examples)
     assert found == features
-    assert RANDOM_KERNELS.is_fitted
+    of_both = kernel_features(spec(num_classes=classes, macro=DIFFERENCES), examples)
+    assert of_both == (features if classes == 2 else features // 2)
+    assert RANDOM_KERNELS.is_fitted and RANDOM_KERNELS_OF_DIFFERENCES.macro == DIFFERENCES

@@ -159,7 +159,8 @@ def test_of_series_the_best_may_be_random_kernels_which_train_and_open_as_any_ne
     run = series(searched, tmp_path, has_lengths=has_lengths)
     del partial["dataset"]
     result = select(run, CellChoice(1, has_references=True), partial=partial)
-    assert [model.reference for model in result.models] == [None, "inception", "random_kernels"]
+    known = ["inception", "random_kernels", "random_kernels_differences"]
+    assert [model.reference for model in result.models] == [None, *known]
     assert result.best.reference == "random_kernels" and result.best.score == 1.0
     trained = final_training.train(run, partial=partial)
     assert trained.num_epochs == 1
