@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -118,6 +119,28 @@ def test_a_network_without_such_layers_has_no_int8_file(make_network, tmp_path: 
     report = int8.write_int8(fp32, tmp_path / "model.int8.onnx", split, split)
     assert not report.is_kept and "no convolution and no dense layer" in report.reason
     assert report.fp32_accuracy == 1.0 and report.accuracy is None
+
+
+def test_a_file_that_loses_too_much_is_not_timed(fp32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "MAX_LOSS", -2.0)
+    monkeypatch.setattr(int8, "_race", None)
+    report = int8.write_int8(
+        fp32, fp32.with_name("model.int8.onnx"), _split(40, (8, 8, 1)), _judged_by_itself(fp32)
+    )
+    assert not report.is_kept and report.milliseconds is None
+    assert why_none(report.summary("model.int8.onnx")).endswith("more than -200")
+
+
+def test_slow_networks_are_raced_in_few_rounds(fp32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        rounds = 0
+
+        def run(self, *_: Any) -> None:
+            Slow.rounds += 1
+
+    monkeypatch.setattr(int8, "_RACE_SECONDS", 0.0)
+    size, (first, second) = int8._race(Slow(), Slow(), _judged_by_itself(fp32))
+    assert Slow.rounds == 2 * (2 + 3) and size == 32 and first >= 0 and second >= 0
 
 
 @pytest.mark.parametrize(
