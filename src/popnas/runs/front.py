@@ -13,7 +13,7 @@ from popnas.command_lines import as_typed
 from popnas.errors import PopnasError, UserError
 from popnas.evaluation import Evaluation
 from popnas.objectives import Objective
-from popnas.objectives.rows import INFERENCE_TIME
+from popnas.objectives.rows import INFERENCE_TIME, SCORE
 from popnas.pareto import front
 from popnas.printable import counted
 from popnas.records import Json, part
@@ -44,16 +44,20 @@ class Limits:
 
 
 def trained_front(state: RunState, names: Sequence[str] | None = None) -> list[Evaluation]:
-    """The evaluations that no other dominates, best score first; without failed ones, the empty cell and what
-    breaks the constraints of the search.
+    """The evaluations that no other dominates, best score first (`RunState.known_score`); without failed
+    ones, the empty cell and what breaks the constraints of the search.
 
     `names` are the objectives, those of the search unless given.
     """
     rows = [objectives.get(name) for name in (state.objectives if names is None else names)]
-    items = [item for item in state.ranked if all(row.value(item) is not None for row in rows)]
+    ranked = sorted(state.ranked, key=lambda item: -(state.known_score(item) or 0.0))
+    items = [item for item in ranked if all(row.value(item) is not None for row in rows)]
     if not items:
         return []
-    values = np.array([[row.value(item) for row in rows] for item in items], dtype=np.float64)
+    values = np.array(
+        [[state.known_score(item) if row is SCORE else row.value(item) for row in rows] for item in items],
+        dtype=np.float64,
+    )
     mask = front(values, [row.is_maximized for row in rows])
     return [item for item, is_kept in zip(items, mask, strict=True) if is_kept]
 

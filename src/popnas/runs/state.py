@@ -277,6 +277,14 @@ class RunState:
             return self.evaluation(self.winner.cell)
         return ranking.best(self.allowed)
 
+    def known_score(self, evaluation: Evaluation) -> float | None:
+        """Its score; where repeated trainings decide the winner, the mean over all of its trainings."""
+        if self.winner is None or evaluation.score is None:
+            return evaluation.score
+        again = [item.score for item in self.confirmations if item.cell == evaluation.cell]
+        scores = [evaluation.score, *(score for score in again if score is not None)]
+        return sum(scores) / len(scores)
+
     @property
     def ranked(self) -> list[Evaluation]:
         """What is `allowed`, best score first; equal scores in canonical order."""

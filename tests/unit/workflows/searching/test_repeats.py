@@ -12,6 +12,7 @@ import pytest
 from popnas import evaluators
 from popnas.evaluators.table import stored
 from popnas.runs import RunFolder, search_content
+from popnas.runs.front import trained_front
 from popnas.runs.journal import Journal
 from popnas.workflows.models.selection import chosen_cells
 from popnas.workflows.searching import finish
@@ -55,6 +56,11 @@ def test_the_winner_is_one_of_the_cells_that_were_trained_again(config: Any, tmp
     assert len(set(scores)) == len(scores)
     assert won.mean == pytest.approx(np.mean(scores), abs=0.02) and won.deviation > 0
     assert chosen_cells(RunFolder(result.folder), 3, False)[0].key == won.cell
+    # The front, too, takes means: the winner's stands on it, and no lucky training alone does.
+    front = trained_front(state)
+    known = [state.known_score(item) for item in front]
+    assert known == sorted(known, reverse=True) and won.cell in [item.cell for item in front]
+    assert state.known_score(result.best) == pytest.approx(np.mean(scores))
 
 
 def test_a_search_in_memory_decides_the_same(config: Any, tmp_path: Path) -> None:

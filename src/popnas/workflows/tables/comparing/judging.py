@@ -49,8 +49,9 @@ class SeedMean(Record):
 
 @dataclass(frozen=True)
 class _Seen:
-    """Candidates in the order in which they were first seen: rows (N,), what the first training of each came
-    to (N, M), what each is worth (N, M); the row of the winner of repeated trainings, if there is one."""
+    """Candidates in the order in which they were first seen: rows (N,), what each came to (N, M), the mean
+    score of those that were trained again, what each is worth (N, M); the row of the winner of repeated
+    trainings, if there is one."""
 
     rows: np.ndarray
     values: np.ndarray
@@ -102,6 +103,7 @@ class Judge:
         for row in np.unique(np.delete(rows, first_D)).tolist():
             own = np.unique(trainings[rows == row])
             worth_DM[rows_D == row] = self._worth_beside(row, own)
+            scores_D[rows_D == row] = self.ground.scores[row, trainings[rows == row]].mean()
         values_DM = np.stack([scores_D, costs_D], axis=1)
         counts_D = self._is_open[rows_D] & np.isfinite(values_DM).all(axis=1)
         winner = tried.winner if number >= len(tried.rows) else None
