@@ -40,13 +40,19 @@ FOUND: Json = {
     "search_strategy": {"score_share": 0.25, "rounds": 4},
     "others": {"predictors": {"score": "trees", "time": "sums"}},
 }
-"""What native searches of NAS-Bench-201 and `popnas init` have; a table is searched as it was built for."""
+"""What native searches of NAS-Bench-201 and `popnas init` have; a table is searched as it was built for.
+`proposed` is all that `popnas init` proposes."""
 REPEATS = ("search_strategy.repeats=8",)
 """Half of K, which is 16 in the tables' configurations."""
+FEW_SINGLES = ("search_strategy.single_block_repeats=3", "search_strategy.untrained_parents=30")
 OWN = CompareRequest(
     methods=("search", *OTHERS),
     seeds=200,
-    configs=(NamedConfig("rounds", FOUND), NamedConfig("repeats", FOUND, REPEATS)),
+    configs=(
+        NamedConfig("rounds", FOUND),
+        NamedConfig("repeats", FOUND, REPEATS),
+        NamedConfig("proposed", FOUND, (*REPEATS, *FEW_SINGLES)),
+    ),
 )
 DRAWN = 16
 BLOCKS = {"fashion_mnist": 2}
