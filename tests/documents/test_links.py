@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from popnas.cli.main import COMMANDS
+
 from .pages import ROOT, name_of, pages
 
 _LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
@@ -71,3 +73,20 @@ def test_every_page_is_reached_from_the_first():
                     pending += found
     included = {ROOT / "docs" / "search.md"}  # algorithm.md shows it
     assert {path for path in pages() if path.name != "README.md"} - included == reached
+
+
+def test_ten_questions_of_a_new_user_are_answered_within_two_clicks():
+    """The start page leads to the questions, these to their answers."""
+    start = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert re.search(r"^questions$", start, re.MULTILINE), "one click"
+    page = ROOT / "docs" / "questions.md"
+    rows = re.findall(r"^\| (.+\?) \| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) == 10
+    for question, answer in rows:
+        targets = _LINK.findall(answer)
+        assert targets, question
+        assert [*_broken(page, answer)] == [], question
+        for place, _, anchor in (target.partition("#") for target in targets):
+            assert (page.parent / place).is_file(), question
+            # Headings of generated pages are those of their declarations.
+            assert not anchor.startswith("popnas-") or anchor.removeprefix("popnas-") in COMMANDS, question
