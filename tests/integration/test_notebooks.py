@@ -31,6 +31,11 @@ def test_a_run_shows_itself(searched_run, execute):
     assert "<img" in shown.data["text/html"] and "popnas run" in shown.data["text/plain"]
 
 
+def test_its_figures_show_themselves(searched_run, execute):
+    outputs, _ = execute(f"import popnas\npopnas.Run({str(searched_run)!r}).plot('step_overview')")
+    assert "image/png" in outputs[-1].data
+
+
 def test_a_finished_run_is_watched_for_a_moment(searched_run, execute):
     outputs, updates = execute(f"import popnas\n_ = popnas.watch({str(searched_run)!r})")
     (shown,) = [output for output in outputs if output.output_type == "display_data"]

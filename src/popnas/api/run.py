@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,7 @@ class Run:
             UnknownNameError: there is no such figure.
             UserError: it does not apply to this run (yet).
         """
+        from popnas.report import canvas
         from popnas.report.figures import FIGURES
 
         plot = FIGURES.get(name)
@@ -123,7 +124,10 @@ class Run:
                 f"the figure '{name}' does not apply to run {self.folder.name}, or not yet. These do: "
                 f"{', '.join(self.plots) or 'none yet'}."
             )
-        return plot.paint(info)
+        figure = plot.paint(info)
+        # A notebook shows matplotlib's figures only where pyplot has made them.
+        figure._repr_png_ = partial(canvas.encode, figure)  # type: ignore[attr-defined]
+        return figure
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the state, the front's best cells, and the scores over the steps."""
