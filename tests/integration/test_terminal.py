@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -165,6 +166,21 @@ def test_every_long_command_says_how_to_go_on(number, status, stage, terminal, p
     assert text.endswith(hint)
     assert text.count("Interrupted.") == 1
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 0.3])
+def test_ctrl_c_twice_in_a_stage_of_a_job_leaves_no_bar(gap, terminal, popnas):
+    watched = terminal("e2e", "-j", popnas.write_config(**{"search_space.blocks": 3}), "--name", "run")
+    watched.watch("step 1, cells of 1 block")
+    watched.press(CTRL_C)
+    time.sleep(gap)
+    watched.press(CTRL_C)
+    assert watched.watch(seconds=10) == 130
+    assert not any(set(line) & set("━┄⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏") for line in watched.lines()), watched.text()
+    assert watched.words().count("Interrupted.") == 1
+    assert watched.words().endswith("Go on with: popnas e2e -r logs/run")
+    assert "Traceback" not in watched.text()
+    assert not watched.screen.cursor.hidden
 
 
 @pytest.mark.slow

@@ -176,8 +176,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _tell("error", text.getvalue().rstrip("\n"))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
-        if not ENDING.is_stage:
-            _tell("warning", "Interrupted.", ENDING.hint())
+        _tell("warning", *ENDING.interrupted())
         return stop.exit_status if isinstance(stop, Stopped) else 130
     except Exception:
         _tell("error", without_secrets(traceback.format_exc().rstrip()), _REPORT_HINT)

@@ -15,6 +15,7 @@ from rich.control import Control, ControlType
 from rich.live import Live
 from rich.text import Text
 
+from popnas.cli.terminal.ending import ENDING
 from popnas.cli.terminal.output import shown
 from popnas.printable import printable
 
@@ -24,6 +25,7 @@ _GAP = 2
 # The terminal itself writes "^C" behind the bar: on a full line that would begin another one.
 _ECHO = 2
 _SLOW_SECONDS = 2.0
+_LOCK_SECONDS = 1.0
 
 
 def error_console() -> Console:
@@ -47,8 +49,8 @@ def bar_on(console: Console, text: str = "starting", total: int | None = None) -
     stand above it."""
     bar = Bar()
     bar.start(text, total)
-    bar.live = Display(bar, console)
-    with bar.live:
+    bar.live = display = Display(bar, console)
+    with ENDING.before_exit(display.erase), display:
         yield bar
 
 
@@ -72,6 +74,14 @@ class Display(Live):
             count = self._bar.num_wrapped(self.console.width) if _wraps_again() else 0
             row_up = (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)
             return [Control(*row_up * count), *super().process_renderables(renderables)]
+
+    def erase(self) -> None:
+        """Take what is drawn off the screen; nothing is drawn any more. For a process that ends at once, from
+        the handler of a signal: what was being written then is not waited for."""
+        self._lock.acquire(timeout=_LOCK_SECONDS)  # and never released
+        wrapped = self._bar.num_wrapped(self.console.width) if _wraps_again() else 0
+        text = "\x1b[2K\x1b[1A" * wrapped + self._live_render.position_cursor().segment.text
+        os.write(2, text.encode())
 
 
 def _wraps_again() -> bool:

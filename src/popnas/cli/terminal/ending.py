@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from popnas.cli.terminal.json_log import JSON_LOG
@@ -36,7 +36,9 @@ class Ending:
     def __init__(self) -> None:
         self.is_stage = False
         self._hint: Callable[[], str | None] | None = None
-        self._is_stopping = False
+        self._num_signals = 0
+        self._is_told = False
+        self._acts: list[Callable[[], None]] = []
 
     def listen(self) -> None:
         """End in order on the first signal, at once on the next. What is ignored (nohup) stays so."""
@@ -57,22 +59,38 @@ class Ending:
         hint, self._hint = self._hint, None
         return None if hint is None or self.is_stage else hint()
 
+    def interrupted(self) -> list[str]:
+        """What is told of an interruption, line by line; once, and of a stage by its job."""
+        if self.is_stage or self._is_told:
+            return []
+        self._is_told = True
+        return ["Interrupted.", *filter(None, [self.hint()])]
+
+    @contextmanager
+    def before_exit(self, act: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, the second signal calls `act` before it ends this process at once: what is on
+        the screen or in another process would outlive it."""
+        self._acts.append(act)
+        try:
+            yield
+        finally:
+            self._acts.remove(act)
+
     def reset(self) -> None:
         """Another command begins."""
-        self._hint = None
+        self._hint, self._is_told = None, False
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        if not self._is_stopping:
-            self._is_stopping = True
+        self._num_signals += 1
+        if self._num_signals == 1:
             raise Stopped(number)
+        if self._num_signals == 2:  # what a third one interrupts takes too long
+            for act in reversed(self._acts):
+                with suppress(Exception):
+                    act()
         # All that is finished is on disk, and workers end with this process.
-        words = [] if self.is_stage else ["Interrupted.", self.hint()]
         cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
-        text = (
-            ""
-            if JSON_LOG.is_on
-            else shown("\n".join(["", *(line for line in words if line), ""]), sys.stderr)
-        )
+        text = "" if JSON_LOG.is_on else shown("\n".join(["", *self.interrupted(), ""]), sys.stderr)
         if sys.__stderr__ is not None:
             os.write(2, (cursor + text).encode(errors="backslashreplace"))
         os._exit(128 + number)

@@ -6,8 +6,9 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from popnas.command_lines import as_typed
@@ -17,16 +18,29 @@ from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChan
 from popnas.workflows.whole.stages import BEAT_SECONDS, Stage, Stages, hours_set
 
 _END_SECONDS = 60.0
+_LAST_SECONDS = 2.0
+"""How long a stage has to leave the screen as it found it, where this process is to end at once."""
+
+BeforeExit = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Gives a block during which what it gets is called if this process is to end at once."""
 
 
 class ChildStages(Stages):
     """What stages tell goes to this process's standard error; with `is_quiet` they tell nothing, with
-    `is_logged` JSON lines."""
+    `is_logged` JSON lines. `before_exit`: has a stage end before this process does, which may be made to end
+    at once."""
 
     tells_time_left = True
 
-    def __init__(self, *, is_quiet: bool = False, is_logged: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        is_quiet: bool = False,
+        is_logged: bool = False,
+        before_exit: BeforeExit = lambda _: nullcontext(),
+    ) -> None:
         self._options = [*(["--json"] if is_quiet else []), *(["--log-json"] if is_logged else [])]
+        self._before_exit = before_exit
 
     def search(self, stage: Stage, hours: float | None) -> None:
         """See `Stages`."""
@@ -52,7 +66,7 @@ class ChildStages(Stages):
         self._run(stage, ["evaluate", "-p", str(stage.run), "-f", model])
 
     def _run(self, stage: Stage, arguments: Sequence[str]) -> None:
-        status = run_stage([*arguments, *self._options], stage)
+        status = run_stage([*arguments, *self._options], stage, self._before_exit)
         if status == 130:
             raise KeyboardInterrupt
         if status != 0:
@@ -72,7 +86,9 @@ def _set(changes: Sequence[str]) -> list[str]:
     return [word for change in changes for word in ("--set", change)]
 
 
-def run_stage(arguments: Sequence[str], stage: Stage) -> int:
+def run_stage(
+    arguments: Sequence[str], stage: Stage, before_exit: BeforeExit = lambda _: nullcontext()
+) -> int:
     """Run `popnas ARGUMENTS` to its end and return its exit status. It does not tell again the warnings that
     were told, and tells how long the job still takes.
 
@@ -93,6 +109,17 @@ def run_stage(arguments: Sequence[str], stage: Stage) -> int:
         with suppress(BrokenPipeError):  # it ended at once: its exit status says so
             process.stdin.write(known.encode() + b"\n")
             process.stdin.flush()
+        with before_exit(lambda: _end_at_once(process)):
+            return _waited_for(process, stage)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _waited_for(process: subprocess.Popen[bytes], stage: Stage) -> int:
+    try:
         while True:
             try:
                 return process.wait(BEAT_SECONDS)
@@ -100,10 +127,19 @@ def run_stage(arguments: Sequence[str], stage: Stage) -> int:
                 stage.on_beat()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
-        process.wait(_END_SECONDS)
+        with suppress(subprocess.TimeoutExpired):  # then it is killed
+            process.wait(_END_SECONDS)
         raise
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+
+
+def _end_at_once(process: subprocess.Popen[bytes]) -> None:
+    """Its second signal ends it as well, without what it has drawn; one that comes before the first was heard
+    is none."""
+    deadline = time.monotonic() + _LAST_SECONDS
+    while time.monotonic() < deadline:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            return
+    process.kill()
+    process.wait()

@@ -45,7 +45,7 @@ def stages(monkeypatch):
 
     calls = Stages()
 
-    def run_stage(arguments, stage):
+    def run_stage(arguments, stage, _before_exit):
         stage.on_beat()
         calls.told.append(list(stage.told))
         calls.ahead.append(stage.ahead)
