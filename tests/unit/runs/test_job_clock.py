@@ -1,6 +1,7 @@
 """The time left of a whole job, as the stage that runs tells it; and in its progress file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ class Told:
         return self.events[-1].seconds
 
 
-def finished(wall, left=UNKNOWN, index=0):
-    item = Evaluation("[]", 1, index, False, 1, {}, 0.5, 1.0, 0.1, volatile={"wall_seconds": wall})
+def finished(wall, left=UNKNOWN, index=0, score=0.5):
+    item = Evaluation("[]", 1, index, False, 1, {}, score, 1.0, 0.1, volatile={"wall_seconds": wall})
     return CandidateFinished(item, left)
 
 
@@ -71,9 +72,34 @@ def test_the_pace_of_candidates_counts_for_all_networks_to_come():
     left = told.left(finished(4.0, SecondsLeft(11.0, None)), 0.0)
     assert left == 11.0 + 2 * 36.0 + 5.0 + 2 * 100.0 + 20.0
     assert told.left(StepStarted(2, 6, 0), 20.0) == 2 * 36.0 + 5.0 + 2 * 100.0 + 20.0
-    assert told.left(finished(4.0, SecondsLeft(7.0, 9.0)), 30.0) == pytest.approx(
-        9.0 + 5.0 + 24.0 / 16.0 * 100.0 + 20.0
-    )
+    # One grown cell says nothing yet.
+    assert told.left(finished(4.0, SecondsLeft(7.0, 9.0)), 30.0) == 9.0 + 5.0 + 2 * 100.0 + 20.0
+
+
+def test_from_the_first_grown_cells_on_the_best_cells_tell_what_their_networks_will_take():
+    told = Told(replace(SEARCH, num_best=2, best_candidate=6.0))
+    told.left(StepStarted(1, 10, 0), 0.0)
+    for index in range(5):
+        told.left(finished(2.0, index=index, score=0.99 if index == 3 else 0.1), 0.0)
+    told.left(StepStarted(2, 6, 0), 0.0)
+    for index in range(4):
+        told.left(finished(9.0, index=index, score=0.5), 0.0)
+    left = told.left(finished(4.0, SecondsLeft(7.0, 9.0), score=0.98), 0.0)
+    # The best of all has one block and took 2 s, the second 4 s; 6 s were expected.
+    assert left == pytest.approx(9.0 + 5.0 + 3.0 / 6.0 * 100.0 + 20.0)
+
+
+def test_the_next_step_is_as_the_last_one_was_and_confirmations_are_part_of_a_search():
+    steps = (*STEPS, StepAhead(3, 10.0, 50.0))
+    told = Told(replace(SEARCH, steps=steps, confirmations=30.0))
+    assert told.left(StepStarted(1, 10, 0), 0.0) == 20.0 + 36.0 + 50.0 + 30.0 + 5.0 + 120.0
+    for index in range(5):
+        told.left(finished(2.0, index=index), 0.0)
+    told.left(StepStarted(2, 6, 0), 0.0)
+    for index in range(5):
+        told.left(finished(3.0, index=index), 0.0)
+    # Half of what was expected of step 2, though step 1 took what it was to take.
+    assert told.left(StepStarted(3, 5, 0), 0.0) == 0.5 * (50.0 + 30.0 + 100.0) + 5.0 + 20.0
 
 
 def test_a_few_odd_networks_are_no_slow_machine():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from popnas import files
+from popnas.evaluation import Evaluation
 from popnas.events import (
     CandidateFinished,
     ConfirmationFinished,
@@ -49,7 +50,8 @@ class Ahead(Record):
     """What a job expects as one of its stages begins, in wall seconds.
 
     `start`: until its first network trains; `trainings`: of all its networks; `end`: after the last of them;
-    `steps`: of a search;
+    `steps`: of a search, and its `confirmations` after them; `num_best`: how many of its best cells selection
+    trains, whose candidates are expected to take `best_candidate` each in a worker;
     `later_trainings`, `later_beside`: of the stages that follow, their networks and all else;
     `stage_limit`, `job_limit`: when they are ended whatever is done by then (None: never).
     """
@@ -60,6 +62,9 @@ class Ahead(Record):
     later_trainings: float
     later_beside: float
     steps: tuple[StepAhead, ...] = ()
+    confirmations: float = 0.0
+    num_best: int = 0
+    best_candidate: float = 0.0
     stage_limit: float | None = None
     job_limit: float | None = None
 
@@ -140,10 +145,10 @@ class JobClock:
                 if step != self._work.step:  # a later round goes on with its step
                     self._work.begin(step)
             case CandidateFinished(evaluation, left) if isinstance(self._work, _Searched):
-                self._work.finish(evaluation.wall_seconds, left)
+                self._work.finish(evaluation, left)
             case ConfirmationStarted(_, left) | ConfirmationFinished(left):
                 if isinstance(self._work, _Searched) and left.search is not None:
-                    self._work.finish(None, left)
+                    self._work.hear(left)
             case TrainingsStarted(folders, num_epochs):
                 self._work = _Trained(self.ahead, self.now, folders, num_epochs)
             case EpochFinished(what, epoch) if isinstance(self._work, _Trained):
@@ -162,41 +167,78 @@ class JobClock:
         return max(_at_most(job, ahead.job_limit, elapsed), 0.0)
 
 
+@dataclass
+class _Finished:
+    """Candidates of a step: how many, their wall seconds, and what was expected of them."""
+
+    number: int = 0
+    measured: float = 0.0
+    expected: float = 0.0
+
+    def add(self, measured: float, expected: float) -> None:
+        self.number, self.measured = self.number + 1, self.measured + measured
+        self.expected += expected
+
+    @property
+    def pace(self) -> float | None:
+        """How much longer they take than was expected; None where they are too few to say."""
+        if self.number < _MIN_FINISHED or self.expected <= 0:
+            return None
+        return _bounded(self.measured / self.expected)
+
+
 class _Searched:
     """The steps of a search that goes on."""
 
     def __init__(self, ahead: Ahead, now: Callable[[], float]) -> None:
         self.ahead, self.now = ahead, now
-        self.measured = self.expected = 0.0
-        self.num_finished = 0
+        self.candidates = {item.step: item.candidate for item in ahead.steps}
+        self.finished = {item.step: _Finished() for item in ahead.steps}
+        self.best: list[tuple[float, float]] = []
+        """(score, wall seconds) of the best cells that selection would train now."""
         self.begin(0)
 
     def begin(self, step: int) -> None:
         self.step, self.heard, self.left = step, self.now(), SecondsLeft(None, None)
 
-    def finish(self, wall_seconds: float | None, left: SecondsLeft) -> None:
+    def finish(self, evaluation: Evaluation, left: SecondsLeft) -> None:
+        self.hear(left)
+        wall, expected = evaluation.wall_seconds, self.candidates.get(self.step)
+        if wall is None or expected is None:
+            return
+        self.finished[self.step].add(wall, expected)
+        if evaluation.score is not None and self.step > 0:
+            self.best = sorted([*self.best, (evaluation.score, wall)], reverse=True)[: self.ahead.num_best]
+
+    def hear(self, left: SecondsLeft) -> None:
         self.heard, self.left = self.now(), left
-        expected = next((item.candidate for item in self.ahead.steps if item.step == self.step), None)
-        if wall_seconds is not None and expected is not None:
-            self.num_finished += 1
-            self.measured += wall_seconds
-            self.expected += expected
 
     def pace(self) -> float:
-        """How much longer candidates take than was expected."""
-        if self.num_finished < _MIN_FINISHED or self.expected <= 0:
-            return 1.0
-        return _bounded(self.measured / self.expected)
+        """How much longer the trainings of later stages take than was expected: what the machine makes of
+        cells that were foreseen, and from the first grown cells on what the best cells are."""
+        last = max(self.candidates, default=0)
+        grown = [found for step, found in self.finished.items() if step >= min(2, last)]
+        if self.best and self.ahead.best_candidate and any(found.pace is not None for found in grown):
+            walls = [wall for _, wall in self.best]
+            return _bounded(sum(walls) / len(walls) / self.ahead.best_candidate)
+        return self.pace_of_steps()
+
+    def pace_of_steps(self) -> float:
+        """How much longer candidates take, by the last step that says it: which cells a step selects is
+        foreseen worse than what a cell takes, and the next step's are much like them."""
+        known = [found.pace for _, found in sorted(self.finished.items()) if found.pace is not None]
+        return known[-1] if known else 1.0
 
     def seconds_left(self) -> float:
         since = self.now() - self.heard
         if self.left.search is not None:
             return max(self.left.search - since, 0.0)
         # What the step itself cannot tell yet is as it was planned, at the pace that was measured.
-        planned = {item.step: self.pace() * item.seconds for item in self.ahead.steps}
+        pace = self.pace_of_steps()
+        planned = {item.step: pace * item.seconds for item in self.ahead.steps}
         own = planned.get(self.step, 0.0) if self.left.step is None else self.left.step
         later = sum(seconds for step, seconds in planned.items() if step > self.step)
-        return max(own - since, 0.0) + later
+        return max(own - since, 0.0) + later + pace * self.ahead.confirmations
 
 
 class _Trained:

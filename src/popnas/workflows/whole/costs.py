@@ -31,16 +31,17 @@ _MODEL_FILES, _DEPLOYMENT, _JUDGING, _TABLES = 0.3, 0.6, 1.0, 0.4
 @dataclass(frozen=True)
 class StageCost(Record):
     """What a stage is expected to take: `start` until its first network trains, `trainings` of its networks,
-    `end` after the last of them."""
+    `files` that workers write of them meanwhile, `end` after the last of them."""
 
     start: float = 0.0
     trainings: float = 0.0
     end: float = 0.0
+    files: float = 0.0
 
     @property
     def beside(self) -> float:
         """All but the trainings."""
-        return self.start + self.end
+        return self.start + self.files + self.end
 
     @property
     def seconds(self) -> float:
@@ -50,12 +51,15 @@ class StageCost(Record):
 
 @dataclass(frozen=True)
 class Expectation(Record):
-    """What a job expects of its stages (`costs`, by name) and of the `steps` of its search; `once_share`: of
-    a candidate's seconds those that further epochs would not add."""
+    """What a job expects of its stages (`costs`, by name), of the `steps` of its search, its `confirmations`
+    and the candidate of one of its best cells (`best_candidate`, in a worker); `once_share`: of a candidate's
+    seconds those that further epochs would not add."""
 
     costs: Mapping[str, StageCost] = field(default_factory=dict)
     steps: tuple[StepAhead, ...] = ()
     once_share: float = 0.0
+    confirmations: float = 0.0
+    best_candidate: float = 0.0
 
     def slower(self, factor: float) -> Expectation:
         """The same where all trainings take so much longer."""
@@ -66,7 +70,13 @@ class Expectation(Record):
             replace(item, candidate=factor * item.candidate, seconds=factor * item.seconds)
             for item in self.steps
         )
-        return replace(self, costs=costs, steps=steps)
+        return replace(
+            self,
+            costs=costs,
+            steps=steps,
+            confirmations=factor * self.confirmations,
+            best_candidate=factor * self.best_candidate,
+        )
 
     def with_stages(self, costs: Mapping[str, StageCost]) -> Expectation:
         """The same with those of further stages."""
@@ -79,7 +89,9 @@ class Expectation(Record):
     def with_beside(self, stages: Sequence[str], factor: float) -> Expectation:
         """The same where all but the trainings takes so much longer in these stages."""
         changed = {
-            stage: replace(cost, start=factor * cost.start, end=factor * cost.end)
+            stage: replace(
+                cost, start=factor * cost.start, end=factor * cost.end, files=factor * cost.files
+            )
             for stage, cost in self.costs.items()
             if stage in stages
         }
@@ -105,11 +117,10 @@ class Startup:
         return StageCost(self._with_workers(config), trainings, end)
 
     def selection(self, config: RunConfig, trainings: float, num_networks: int) -> StageCost:
-        """Model selection; each network is exported twice, with the others or alone."""
+        """Model selection; each network is exported twice, by the worker that trains it."""
         rounds = -(-num_networks // num_workers(config))
-        return StageCost(
-            self._with_workers(config), trainings, (_TABLES + rounds * _MODEL_FILES) * self.popnas
-        )
+        end, files = _TABLES * self.popnas, rounds * _MODEL_FILES * self.popnas
+        return StageCost(self._with_workers(config), trainings, end, files)
 
     def training(self, trainings: float) -> StageCost:
         """Final training."""

@@ -266,6 +266,7 @@ def _expected(planned: Plan, config: RunConfig, startup: Startup, fraction: floa
         StepAhead(step.step, budget.MARGIN * step.candidate_seconds(planned.num_workers), seconds)
         for step, seconds in zip(planned.steps, budget.cut_steps(costs, fraction), strict=True)
     )
-    trainings = sum(item.seconds for item in steps) + planned.confirmation_seconds
-    search = startup.search(config, planned, trainings)
-    return Expectation({"search": search}, steps, planned.once_share)
+    confirmations = planned.confirmation_seconds
+    search = startup.search(config, planned, sum(item.seconds for item in steps) + confirmations)
+    best = budget.MARGIN * planned.typical_seconds
+    return Expectation({"search": search}, steps, planned.once_share, confirmations, best)

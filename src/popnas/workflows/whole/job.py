@@ -16,7 +16,7 @@ from popnas.evaluators.training import training_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, RunOpened, Told
 from popnas.report.views import Views
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, RunState
 from popnas.runs.front import check_constraints
 from popnas.runs.stored import progress
 from popnas.runs.stored.job_clock import Ahead
@@ -129,8 +129,8 @@ class WholeJob:
         if self.state.max_hours is not None and self.folder.state().finish_reason == "max_hours":
             self._cut("search: ended by its share of max_hours before its last step")
         if self._is_measured("selection"):
-            walls = [item.wall_seconds or 0.0 for item in self.folder.state().evaluations]
-            self._learn_beside("search", sum(walls) / num_workers(self._searched()))
+            walls = _searched_seconds(self.folder.state())
+            self._learn_beside("search", walls / num_workers(self._searched()))
             self._decide_selection()
         cells = CellChoice(self.state.num_cells, params=self.state.params, has_references=True)
         partial, changes = self._partial("selection"), StageChanges(self.state.batch_size)
@@ -300,11 +300,14 @@ class WholeJob:
         is_limited = self.state.max_hours is not None
         return Ahead(
             start=cost.start,
-            trainings=max(cost.trainings - (spent - self.state.started.get(name, spent)), 0.0),
+            trainings=max(cost.trainings + cost.files - (spent - self.state.started.get(name, spent)), 0.0),
             end=cost.end,
             later_trainings=sum(item.trainings for item in later),
             later_beside=sum(item.beside for item in later),
             steps=expected.steps if name == "search" else (),
+            confirmations=expected.confirmations,
+            num_best=self.state.num_cells,
+            best_candidate=expected.best_candidate,
             stage_limit=max(share - spent, 1.0) + cost.end if is_limited and share is not None else None,
             job_limit=max(self._left(), 0.0) if is_limited else None,
         )
@@ -325,6 +328,12 @@ class WholeJob:
     def _write(self) -> None:
         self.state.spent_seconds = self._spent()
         self.state.write(self.path)
+
+
+def _searched_seconds(state: RunState) -> float:
+    """Of all candidates, and of confirmations as many as their cells took before."""
+    walls = {item.cell: item.wall_seconds or 0.0 for item in state.evaluations}
+    return sum(walls.values()) + sum(walls.get(item.cell, 0.0) for item in state.confirmations)
 
 
 def _trained(models: Sequence[Path]) -> float:

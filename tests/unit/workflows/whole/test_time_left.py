@@ -121,7 +121,7 @@ def test_a_stage_with_workers_starts_twice(config):
     workers = load_config(config(**{"others.executor": {"kind": "processes", "workers": 2}}))
     assert startup.selection(inline, 9.0, 4).start == 6.0
     assert startup.selection(workers, 9.0, 4).start == 12.0
-    assert startup.selection(inline, 9.0, 4).end > startup.selection(workers, 9.0, 4).end
+    assert startup.selection(inline, 9.0, 4).files > startup.selection(workers, 9.0, 4).files
     assert startup.training(9.0).seconds == pytest.approx(9.0 + 6.0 + startup.training(0.0).end)
     slow = Startup(8.0, 2.0)
     for stage in (Startup.evaluation, lambda found: found.training(1.0)):
