@@ -23,6 +23,10 @@ class Told:
     text: str
 
 
+NOTE = "Note: "
+"""What the text of a `Warned` begins with where it hurts nothing, such as how data were read."""
+
+
 @dataclass(frozen=True)
 class Warned:
     """Something that a user should know, though the job goes on."""

@@ -11,7 +11,7 @@ from popnas.api.arrays import InputError
 from popnas.api.options import OF_THE_DATA
 from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError
-from popnas.events import JobEvent, ModelFinished, PhaseStarted, Told, Warned
+from popnas.events import NOTE, JobEvent, ModelFinished, PhaseStarted, Told, Warned
 from popnas.workflows.models import selection
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.requests import (
@@ -34,6 +34,8 @@ _STAGES = {"search": "search", "model_selection": "selection", "final_training":
 def log(event: JobEvent) -> None:
     """Progress goes to the logger `popnas`: a program decides itself whether anybody sees it."""
     match event:
+        case Warned(text) if text.startswith(NOTE):
+            logger.info(text)
         case Warned(text):  # which Python shows where a program sets up no logging
             logger.warning("Warning: %s", text)
         case Told(text) | PhaseStarted(text):

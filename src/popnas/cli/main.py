@@ -176,7 +176,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _tell("error", text.getvalue().rstrip("\n"))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
-        _tell("warning", *ENDING.interrupted())
+        if lines := ENDING.interrupted():
+            _tell("warning", *lines)
         return stop.exit_status if isinstance(stop, Stopped) else 130
     except Exception:
         _tell("error", without_secrets(traceback.format_exc().rstrip()), _REPORT_HINT)

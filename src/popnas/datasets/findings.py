@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from popnas.errors import DataError
+from popnas.events import NOTE
 from popnas.printable import quoted
 from popnas.process_state import without_warnings
 from popnas.resources import available_cores
@@ -64,7 +65,8 @@ class Findings:
             self.add(what, name)
 
     def tell(self, note: str) -> None:
-        """A note on all of the data or a file of them, with nothing to count; told once."""
+        """A note on all of the data or a file of them, with nothing to count; told once. One that begins with
+        `NOTE` hurts nothing."""
         self._told[note] = None
 
     def pass_over(self, file: Path) -> None:
@@ -119,6 +121,8 @@ class Notes:
 
 
 def _sentence(note: str, begin: str = "") -> str:
+    if note.startswith(NOTE):
+        return NOTE + _sentence(note.removeprefix(NOTE), begin)
     text = begin + note.removesuffix(".")
     # The name of a field is none other with a capital.
     return f"{text}." if _FIELD.match(text) else f"{text[0].upper()}{text[1:]}."

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from popnas.cli.main import run
+from popnas.cli.terminal.output import words_of
+from popnas.events import Warned
 
 
 def inspected(tmp_path, capsys, *arguments):
@@ -263,3 +265,9 @@ def test_what_hurts_nothing_is_no_warning(tmp_path, capsys):
     arguments = [str(tmp_path / "waves.npz"), "-o", str(tmp_path / "p.html"), *series]
     assert run(["dataset", "inspect", *arguments]) == 0
     assert "Note: The arrays of" in capsys.readouterr().out
+    # The same word wherever it is told: `init` as `dataset inspect`, and as an event of any job.
+    assert run(["init", str(tmp_path / "waves.npz"), "-o", str(tmp_path / "c.json"), *series]) == 0
+    told = capsys.readouterr().err
+    assert "Note: The arrays of" in told and "Warning: The arrays" not in told and "Note: Note" not in told
+    assert words_of(Warned("Note: The arrays of x.")) == "Note: The arrays of x."
+    assert words_of(Warned("The label 'nan' counts.")) == "Warning: The label 'nan' counts."

@@ -12,7 +12,7 @@ import click
 from popnas.cli.terminal.json_log import JSON_LOG
 from popnas.cli.terminal.part_of_job import TOLD_BY_JOB
 from popnas.cli.terminal.wrap import columns_of, pieces, width_of, wrap
-from popnas.events import JobEvent, PhaseStarted, Told, Warned
+from popnas.events import NOTE, JobEvent, PhaseStarted, Told, Warned
 from popnas.printable import one_line, printable, printable_json
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def words_of(event: JobEvent) -> str | None:
 
 
 def warning_line(text: str) -> str:
-    """A warning as a line of its own."""
-    return f"Warning: {one_line(text)}"
+    """A warning as a line of its own, or the note that it is."""
+    return one_line(text) if text.startswith(NOTE) else f"Warning: {one_line(text)}"
 
 
 def echo_events(event: JobEvent) -> None:

@@ -18,6 +18,7 @@ from popnas.datasets import layouts
 from popnas.datasets.findings import Findings, shown
 from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import DataError, closest
+from popnas.events import NOTE
 from popnas.files import is_folder
 from popnas.printable import quoted
 
@@ -25,8 +26,6 @@ LAYOUT = (
     "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train, x_test "
     "and so on, or train_images, train_labels and so on"
 )
-TAKEN = "are taken for splits by their names"
-"""Told of arrays; it harms nothing."""
 _KINDS = {"x": ("x", "images"), "y": ("y", "labels"), "lengths": ("lengths",)}
 """What arrays may be called, in upper or lower case; the split's name may stand before or after it."""
 _WORDS = {word: kind for kind, words in _KINDS.items() for word in words}
@@ -219,7 +218,9 @@ def _find(members: NpzMembers, findings: Findings, *, has_all: bool) -> None:
         told = "; ".join(
             f"{listed(by_split[split])} as {split}" for split in layouts.SPLIT_NAMES if split in by_split
         )
-        findings.tell(f"the arrays of {shown(members.file)} {TAKEN}, {told}")
+        findings.tell(
+            f"{NOTE}the arrays of {shown(members.file)} are taken for splits by their names, {told}"
+        )
     for name in members.names:
         if name not in known:
             findings.add_once(

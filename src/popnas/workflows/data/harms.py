@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popnas.datasets.images import decoding
-from popnas.datasets.npz import names as npz_names
+from popnas.events import NOTE
 from popnas.printable import counted, told_apart
 from popnas.report.data_facts import Inspected
 from popnas.workflows.data.look import Look
@@ -28,13 +28,14 @@ def warnings_of(facts: Inspected, look: Look) -> list[str]:
     found += _of_classes(facts, look)
     found += _unlabelled(facts)
     found += _sizes(facts, look)
-    found += [line for line in look.dataset.told if not _is_moot(line, look) and not _is_harmless(line)]
+    found += [line for line in look.dataset.told if not _is_moot(line, look) and not line.startswith(NOTE)]
     return list(dict.fromkeys(found))
 
 
 def notes_of(look: Look) -> list[str]:
     """What is told of how data were read and hurts nothing."""
-    return [line for line in look.dataset.told if _is_harmless(line)] + _drawn_validation(look)
+    found = [line.removeprefix(NOTE) for line in look.dataset.told if line.startswith(NOTE)]
+    return found + _drawn_validation(look)
 
 
 def _drawn_validation(look: Look) -> list[str]:
@@ -47,10 +48,6 @@ def _drawn_validation(look: Look) -> list[str]:
         f"{_counted(num_taken, 'example')} of the {num_all:,} for training {_are(num_taken)} kept for "
         f"validation, every class with its share (dataset.validation_size {share:g})."
     ]
-
-
-def _is_harmless(line: str) -> bool:
-    return npz_names.TAKEN in line
 
 
 def _is_moot(line: str, look: Look) -> bool:

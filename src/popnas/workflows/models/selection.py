@@ -270,6 +270,23 @@ def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
     return min(done, key=lambda model: (-round(model.score or 0.0, _DIGITS), model.params), default=None)
 
 
+def _made_of(request: SelectionRequest, models: Sequence[SelectedModel]) -> str:
+    """Why so many models are trained, in a sentence."""
+    own = [model for model in models if model.reference is None]
+    num_cells, num_known = len({model.cell for model in own}), len(models) - len(own)
+    if request.cell is not None:
+        cells = "the given cell"
+    elif request.is_from_front:
+        cells = f"{counted(num_cells, 'cell')} of the search's front"
+    else:
+        cells = f"the {counted(num_cells, 'best cell') if num_cells > 1 else 'best cell'} of the search"
+    if request.params is not None:
+        each = ", each" if num_cells > 1 else ""
+        cells += f"{each} as it was searched and in wider and deeper networks within --params ({len(own)})"
+    known = f", and {counted(num_known, 'known network')} to compare with" if num_known else ""
+    return f"{counted(len(models), 'model')} to choose from: {cells}{known}."
+
+
 class _Selection:
     """One running selection."""
 
@@ -310,6 +327,7 @@ class _Selection:
         models = read_selection(self.path)
         pending = [(model, each) for model in models for each in model.lacking(self.repetitions)]
         if pending:
+            self.tell(Told(_made_of(request, models)))
             self.tell(Told(NAMES))
             if words := repetitions.words(self.repetitions):
                 self.tell(Told(f"Each is trained on {words}; the mean of the last epochs decides."))

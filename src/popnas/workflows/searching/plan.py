@@ -29,7 +29,7 @@ from popnas.workflows.settings import max_networks, strategy_settings, unused
 _NUM_SAMPLED = 2000
 _ENOUGH, _MOST_ROUNDS = 500, 20
 """Of the cells drawn so many must be such as can be evaluated, else more are drawn, in so many rounds."""
-_NUM_DRAWS = 8
+_NUM_DRAWS = 32
 """Made-up searches, whose selections are averaged."""
 _SCORE_OF_COST, _SCORE_NOISE = 0.3, 0.1
 """How much the made-up score of a cell follows its cost, and how much nothing at all; the rest is what its

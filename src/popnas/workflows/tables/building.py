@@ -77,8 +77,7 @@ def build(
     folder = BuildFolder(place_of_run(logs, name))
     job = _Building(folder, config, request, tell)
     job.tell_warnings()
-    folder.make()
-    with folder.lock():
+    with folder.made():
         folder.start(Started(VERSION, config.to_json(), request, command).to_json(), environment())
         return job.run(folder.read())
 

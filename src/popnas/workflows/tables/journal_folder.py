@@ -4,14 +4,16 @@ interruption. It is no run's folder: a search cannot be resumed in it.
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from popnas import files
-from popnas.errors import RunFolderError
+from popnas.errors import PopnasError, RunFolderError
 from popnas.printable import quoted
 from popnas.records import FormError, Json
 from popnas.runs.journal import Event, Journal, damaged_event
@@ -55,23 +57,38 @@ class JournalFolder(ABC, Generic[Done]):
         """Keeps a second process out."""
         return RunLock(self.path / self.place / "lock")
 
-    def make(self) -> None:
-        """Make the folder.
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Make the folder, and hold its lock while the block runs. If that ends without a first event on the
+        disk, nothing is done yet, and the name is free again.
 
         Raises:
             RunFolderError: something is there already.
             StorageError: the disk refused.
         """
+        was_there = self.path.is_dir()
         with storage_errors(self.path):
             try:
                 (self.path / self.place).mkdir(parents=True)
             except FileExistsError:
                 raise RunFolderError(f"{quoted(self.path)} exists already: choose another `name`.") from None
+        try:
+            with self.lock():
+                yield
+        except BaseException:
+            if not self._is_begun():
+                shutil.rmtree(self.path / self.place if was_there else self.path, ignore_errors=True)
+            raise
+
+    def _is_begun(self) -> bool:
+        try:
+            return files.is_named(self.journal.path) and len(self.journal.events()) > 0
+        except PopnasError:  # whatever lies there is not removed
+            return True
 
     def start(self, content: Json, volatile: Mapping[str, str]) -> None:
-        """Write the first event, if there is none yet; the lock is held."""
-        if not files.is_named(self.journal.path) or not self.journal.events():
-            self.journal.append(self.first, dict(content), dict(volatile))
+        """Write the first event; the lock is held."""
+        self.journal.append(self.first, dict(content), dict(volatile))
 
     def read(self) -> Done:
         """What the journal says.

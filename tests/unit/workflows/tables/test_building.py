@@ -19,7 +19,7 @@ import pytest
 from popnas import evaluators
 from popnas.cells import Cell
 from popnas.cli.main import run
-from popnas.errors import DataError, RunFolderError, UserError
+from popnas.errors import DataError, RunFolderError, StorageError, UserError
 from popnas.evaluation import CandidateJob, Measured
 from popnas.evaluators.table import stored
 from popnas.evaluators.training import candidate, training_data
@@ -27,6 +27,7 @@ from popnas.events import JobEvent, PhaseAdvanced, PhaseStarted, Told, Warned
 from popnas.executors import Worker
 from popnas.process_state import torch_in_turn
 from popnas.runs import RunFolder
+from popnas.runs.journal import Journal
 from popnas.seeds import candidate_seed
 from popnas.workflows.searching import finish
 from popnas.workflows.searching.search import search
@@ -73,6 +74,25 @@ def trainings(folder: Path) -> list[tuple[str, int]]:
 def built(config: Any, logs: Path, **options: Any) -> Path:
     with torch_in_turn(1):
         return build(config, REQUEST, name="table", logs=logs, **options).folder
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_folder_in_which_nothing_could_be_begun_does_not_take_its_name(
+    was_there: bool, config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: object) -> None:
+        raise StorageError("the disk is full")
+
+    if was_there:
+        (tmp_path / "table").mkdir()
+        (tmp_path / "table" / "mine.txt").write_text("kept")
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "append", is_full)
+        with pytest.raises(StorageError):
+            built(config(), tmp_path)
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    assert sorted(left) == (["table", "table/mine.txt"] if was_there else [])
+    assert len(trainings(built(config(), tmp_path))) > 0
 
 
 def test_a_table_holds_what_a_search_would_measure(config: Any, tmp_path: Path) -> None:

@@ -75,14 +75,13 @@ def compare(
             table = _with_trainings(table, request.trainings, Path(scratch))
         evaluator = _checked(table, request, tell)
         request = _with_seconds(request, evaluator)
-        folder.make()
-        if table.parent == Path(scratch):
-            write_bytes(folder.path / table.name, table.read_bytes(), is_durable=True)
-            table = folder.path / table.name
-    with folder.lock():
-        started = ComparisonStarted(VERSION, str(table.absolute()), evaluator.facts(), request)
-        folder.start(started.to_json(), environment())
-        return _Comparison(folder, folder.read(), evaluator, tell).run(workers)
+        with folder.made():
+            if table.parent == Path(scratch):
+                write_bytes(folder.path / table.name, table.read_bytes(), is_durable=True)
+                table = folder.path / table.name
+            started = ComparisonStarted(VERSION, str(table.absolute()), evaluator.facts(), request)
+            folder.start(started.to_json(), environment())
+            return _Comparison(folder, folder.read(), evaluator, tell).run(workers)
 
 
 @torch_as_imported()
