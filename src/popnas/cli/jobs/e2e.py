@@ -94,9 +94,7 @@ def command(
         from popnas.workflows.whole import end_to_end as job
         from popnas.workflows.whole.stage_processes import ChildStages
 
-        stages = ChildStages(
-            is_quiet=is_json, is_logged=JSON_LOG.is_on, before_exit=ENDING.before_exit
-        )
+        stages = ChildStages(is_quiet=is_json, is_logged=JSON_LOG.is_on, before_exit=ENDING.before_exit)
         if config is None:
             assert run is not None
             result = job.resume(run, stages, tell=listener, began=began)

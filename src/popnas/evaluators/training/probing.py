@@ -97,8 +97,8 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
         prober = _Prober(config, dataset, spec, Path(folder))
         tell(PhaseStarted("probing operators", len(space.operators)))
-        # What is loaded and prepared once belongs to no cell: most of it with the first convolution, whichever
-        # operator has that.
+        # What is loaded and prepared once belongs to no cell: most of it with the first network of blocks,
+        # whichever operator that has.
         prober.cost(Cell((Block(-1, space.operators[0], -1, space.operators[0]),)))
         empty = prober.cost(Cell()).as_array()
         single = _operators(prober, space, empty, tell)

@@ -268,14 +268,14 @@ class _PlayedSearch:
     @property
     def typical(self) -> str:
         """Of the cells that the last step selects the one of the median cost."""
-        return self.space.decode(self._typical_1B4())[0].key
+        return self.space.decode(self._typical())[0].key
 
     @property
     def typical_seconds(self) -> float:
         """Seconds of that cell's candidate."""
-        return float(self.candidates.expect(self._typical_1B4()).seconds[0])
+        return float(self.candidates.expect(self._typical()).seconds[0])
 
-    def _typical_1B4(self) -> np.ndarray:
+    def _typical(self) -> np.ndarray:
         params_N = self.evaluator.costs(self.selected)["params"]
         middle = np.argsort(params_N, kind="stable")[len(params_N) // 2]
         return np.asarray(self.selected[middle][None])

@@ -89,9 +89,7 @@ class Expectation(Record):
     def with_beside(self, stages: Sequence[str], factor: float) -> Expectation:
         """The same where all but the trainings takes so much longer in these stages."""
         changed = {
-            stage: replace(
-                cost, start=factor * cost.start, end=factor * cost.end, files=factor * cost.files
-            )
+            stage: replace(cost, start=factor * cost.start, end=factor * cost.end, files=factor * cost.files)
             for stage, cost in self.costs.items()
             if stage in stages
         }
