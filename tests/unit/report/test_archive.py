@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+import scipy
 
 from popnas.report.archive import diagram, page, ranks
 from popnas.report.archive.page import ArchiveSummary, ProblemResult
@@ -48,9 +49,10 @@ def test_only_problems_that_all_have_count():
 def test_the_chance_of_a_difference_is_that_of_scipy(number):
     from scipy.stats import wilcoxon
 
+    name = "approx" if scipy.__version__.startswith("1.14.") else "asymptotic"  # the same, renamed
     generator = np.random.default_rng(number)
     first, second = generator.normal(0.4, 1, number).round(1), generator.normal(0, 1, number).round(1)
-    expected = wilcoxon(first, second, method="asymptotic", correction=False).pvalue
+    expected = wilcoxon(first, second, method=name, correction=False).pvalue
     assert ranks._wilcoxon(first, second) == pytest.approx(expected)
     assert ranks._wilcoxon(first, first) == 1.0
 
