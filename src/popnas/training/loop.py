@@ -300,12 +300,12 @@ class _Training:
         for batch in self.validation_loader:
             self._check_time(epoch)
             prepared = self.stepper.prepared(batch)
-            outputs = self.stepper.predict(prepared)
+            outputs = tuple(logits.float() for logits in self.stepper.predict(prepared))
             _count(heads, outputs, batch.y)
             loss_sum.add_(self.stepper.loss_of(outputs, prepared), alpha=len(batch.y))
             num_samples += len(batch.y)
             for logits in outputs:
-                logits_sum.add_(logits.float().sum())
+                logits_sum.add_(logits.sum())
         check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch, self.network)
         return loss_sum.item() / num_samples
 

@@ -442,16 +442,16 @@ def test_mixed_precision_trains_and_predicts_in_float32(train: Train) -> None:
     types = set()
 
     def loss(logits: Tensor, y: Tensor) -> Tensor:
-        types.add(logits.dtype)
+        types.add((logits.dtype, logits.requires_grad))
         return functional.cross_entropy(logits, y)
 
     mixed = Placement.on("cpu", num_dims=2, filters=8, has_mixed_precision=True)
     if not torch.cpu._is_avx512_bf16_supported():
         train(SETTINGS, placement=mixed, loss=loss)
-        assert types == {torch.float32}
+        assert types == {(torch.float32, True), (torch.float32, False)}
         return
     result = train(SETTINGS.replace(learning_rate=0.05), placement=mixed, loss=loss)
-    assert types == {torch.bfloat16}
+    assert types == {(torch.bfloat16, True), (torch.float32, False)}  # trained on; validated
     assert result.epochs[-1].loss < result.epochs[0].loss
     assert all(tensor.dtype != torch.bfloat16 for tensor in result.best_state.values())
 
