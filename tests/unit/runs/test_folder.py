@@ -194,8 +194,8 @@ def test_a_folder_that_is_no_run(path):
 
 @pytest.mark.parametrize(("command", "place"), [("build", BuildFolder), ("compare", ComparisonFolder)])
 def test_a_folder_of_another_command_says_whose_it_is(path, command, place):
-    place(path).make()
-    place(path).journal.append(place.first, {"version": 1}, {})
+    with place(path).made():
+        place(path).start({"version": 1}, {})
     with pytest.raises(RunFolderError, match=rf"goes on with `.*popnas bench {command} -r .*trial`"):
         RunFolder.open(path)
 

@@ -1,5 +1,6 @@
 """Model folders: what is read from them, and a training that any interruption leaves equal to the byte."""
 
+import io
 import json
 import os
 import warnings
@@ -212,6 +213,33 @@ def test_a_damaged_checkpoint_is_told_with_the_remedy(job):
         train_model(job(), on_epoch=kill_at(1))
     ModelFolder(job().folder).checkpoint.write_bytes(b"\x80\x02 no tensor")
     with pytest.raises(RunFolderError, match=r"checkpoint\.pt is damaged\. Remove it"):
+        train_model(job())
+
+
+@pytest.mark.parametrize("stage", [SELECTION, FINAL])
+def test_a_checkpoint_of_a_version_that_measured_less_goes_on(job, stage):
+    calm = train_model(job(stage, "calm"))
+    killed = job(stage, "killed")
+    with pytest.raises(KilledError):
+        train_model(killed, on_epoch=kill_at(2))
+    path = ModelFolder(killed.folder).checkpoint
+    saved = torch.load(io.BytesIO(path.read_bytes().partition(b"\n")[2]), weights_only=True)
+    for record in saved["epochs"]:
+        del record["validation_loss"], record["training_accuracy"]
+    torch.save(saved, path)
+    train_model(killed)
+    assert bytes_of(killed.folder) == bytes_of(calm.folder)
+
+
+@pytest.mark.parametrize("spoilt", [{"loss": None}, {"training_accuracy": "much"}, {"unknown": 1.0}])
+def test_a_checkpoint_of_other_records_is_damaged(job, spoilt):
+    with pytest.raises(KilledError):
+        train_model(job(), on_epoch=kill_at(1))
+    path = ModelFolder(job().folder).checkpoint
+    saved = torch.load(io.BytesIO(path.read_bytes().partition(b"\n")[2]), weights_only=True)
+    saved["epochs"][0].update(spoilt)
+    torch.save(saved, path)
+    with pytest.raises(RunFolderError, match="is damaged"):
         train_model(job())
 
 

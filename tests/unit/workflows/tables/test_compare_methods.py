@@ -356,7 +356,7 @@ def test_a_search_here_is_the_search_of_the_table(tables: dict[str, Path]) -> No
     context = TrialContext(TrialSetup(str(tables["whole"]), request))
     tried = context.tried(Trial("search", 2, 25))
     config = progressive.planned(progressive.default_config(tables["whole"], request, 2), None, 25)
-    found = progressive.search(evaluators.create(config), 25)
+    found = progressive.search(evaluators.create(config), 25).evaluations
     assert [context.ground.keys[row] for row in tried.rows] == [item.cell for item in found]
     seen = context.ground.scores[list(tried.rows), list(tried.trainings)]
     np.testing.assert_allclose(seen, [item.score for item in found], atol=1e-6)

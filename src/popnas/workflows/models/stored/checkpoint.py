@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -106,15 +106,19 @@ def _is_state(value: Any) -> bool:
 
 
 def _is_record(value: Any) -> bool:
-    """An `EpochRecord` as an object; a loss may have become infinite."""
-    if not isinstance(value, dict) or value.keys() != {field.name for field in fields(EpochRecord)}:
+    """An `EpochRecord` as an object; a loss may have become infinite. Figures that earlier versions did not
+    measure may be missing, or None."""
+    known = {field.name: field.default for field in fields(EpochRecord)}
+    must = {name for name, default in known.items() if default is MISSING}
+    if not isinstance(value, dict) or not must <= value.keys() <= known.keys():
         return False
     heads = value["head_metrics"]
-    numbers = [value[name] for name in value if name != "head_metrics"]
-    are_heads = isinstance(heads, list) and all(map(is_object, heads))
-    return are_heads and all(
-        type(number) in (int, float) for number in [*numbers, *(n for head in heads for n in head.values())]
-    )
+    if not isinstance(heads, list) or not all(map(is_object, heads)):
+        return False
+    numbers = [value[name] for name in must - {"head_metrics"}]
+    numbers += [number for name in value.keys() - must if (number := value[name]) is not None]
+    numbers += [number for head in heads for number in head.values()]
+    return all(type(number) in (int, float) for number in numbers)
 
 
 _MUST: dict[str, Rule] = {
