@@ -168,7 +168,9 @@ def test_every_long_command_says_how_to_go_on(number, status, stage, terminal, p
     assert "Traceback" not in text
 
 
-@pytest.mark.parametrize("gap", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize(
+    "gap", [pytest.param(0.0, marks=pytest.mark.slow), 0.1, pytest.param(0.3, marks=pytest.mark.slow)]
+)
 def test_ctrl_c_twice_in_a_stage_of_a_job_leaves_no_bar(gap, terminal, popnas):
     watched = terminal("e2e", "-j", popnas.write_config(**{"search_space.blocks": 3}), "--name", "run")
     watched.watch("step 1, cells of 1 block")
