@@ -24,6 +24,8 @@ from popnas.process_state import torch_random_in_turn
 from popnas.runs import identity
 from popnas.storage import write_bytes
 
+_NONE_KEPT = "No weights of the best cell are kept"
+
 
 def write(model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Dataset, tell: Listen) -> None:
     """Write `model.onnx`, `weights.safetensors` and, last, `model.json`.
@@ -36,7 +38,9 @@ def write(model: BestModel, config: RunConfig, spec: NetworkSpec, dataset: Datas
     with torch_random_in_turn():  # weights are drawn, though others take their place
         network = networks.build(Cell.parse(best.cell), spec)
     if not _load(network, path):
-        tell(Told("The weights kept of the best cell are gone or damaged: it is trained again."))
+        # None are there when repeated trainings made another cell win than the one that led until then.
+        lack = "The weights kept of the best cell are damaged" if path.exists() else _NONE_KEPT
+        tell(Told(f"{lack}: it is trained again."))
         model.evaluate_again()  # training repeats lost weights exactly
         if not _load(network, path):
             raise ExportError(f"the weights of the best cell {best.cell} cannot be read from {quoted(path)}")
