@@ -118,3 +118,9 @@ def test_what_benchmarks_and_examples_import_is_there(path):
             module = importlib.import_module(node.module)
             for alias in node.names:
                 assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_one_place_writes_tables():
+    """`storage.write_table` guards spreadsheets against formulas, and terminals against control characters."""
+    sources = (ROOT / "src" / "popnas").rglob("*.py")
+    assert [path.name for path in sources if "csv.writer" in path.read_text()] == ["storage.py"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from popnas.errors import MissingExtraError
 from popnas.predictors.tabular import Explained
-from popnas.storage import write_bytes
+from popnas.storage import write_table
 from popnas.workflows.studies import plots
 from popnas.workflows.studies.attributions import attributions, check_shap
 from popnas.workflows.studies.figures import NAMES
@@ -28,8 +26,8 @@ def write(folder: Path, study: Study) -> list[Path]:
         StorageError: the disk refused.
     """
     found = [
-        _write_csv(folder / "figures.csv", *_figures(study)),
-        _write_csv(folder / "predictions.csv", *_predictions(study)),
+        _written(folder / "figures.csv", *_figures(study)),
+        _written(folder / "predictions.csv", *_predictions(study)),
     ]
     found += plots.write(folder, study)
     tabular = _of_first_seed(study)
@@ -45,7 +43,7 @@ def write(folder: Path, study: Study) -> list[Path]:
             for feature, share in attributions(item.fitted, _known_cells(study, item))[:_ATTRIBUTED]
         ]
         columns = ("source", "step", "predictor", "feature", "mean_abs_shap")
-        found.append(_write_csv(folder / "attributions.csv", columns, rows))
+        found.append(_written(folder / "attributions.csv", columns, rows))
     return found
 
 
@@ -78,12 +76,8 @@ def _predictions(study: Study) -> tuple[Sequence[str], Iterable[Sequence[object]
     return columns, rows
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_bytes(path, stream.getvalue().encode())
+def _written(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    write_table(path, columns, rows)
     return path
 
 
