@@ -121,6 +121,6 @@ def test_what_benchmarks_and_examples_import_is_there(path):
 
 
 def test_one_place_writes_tables():
-    """`storage.write_table` guards spreadsheets against formulas, and terminals against control characters."""
+    """`storage.write_table` keeps formulas from spreadsheets, and control characters from terminals."""
     sources = (ROOT / "src" / "popnas").rglob("*.py")
     assert [path.name for path in sources if "csv.writer" in path.read_text()] == ["storage.py"]
