@@ -152,6 +152,16 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - as `exists`
 
 
+def not_to_be_replaced(path: Path) -> str | None:
+    """What a path leads to that no file may take the place of (a device, a pipe), in words; None: a file, a
+    folder or nothing."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    return None if stat.S_ISDIR(mode) else _wrong_kind(mode)
+
+
 def is_named(path: Path) -> bool:
     """Whether the path's folder has that name, whatever it leads to: a file, a pipe, a broken link."""
     try:

@@ -104,12 +104,22 @@ def make_readable(handle: int, mode: int) -> None:
             raise
 
 
+def check_replaceable(path: Path) -> None:
+    """Raises StorageError if a device or a pipe is at the path: a file in the place of /dev/null would harm
+    the whole machine."""
+    if (kind := files.not_to_be_replaced(path)) is not None:
+        raise StorageError(
+            f"cannot write {quoted(path)}: {kind}. Give the name of a file.", is_wrong_place=True
+        )
+
+
 def write_bytes(path: Path, data: bytes, *, is_durable: bool = False) -> None:
     """Replace `path` atomically, making its folder if needed; `is_durable`: a power loss cannot undo it.
 
     Raises:
-        StorageError: the disk refused; the old file, if any, is intact.
+        StorageError: the disk refused; the old file, if any, is intact. Or there is what is no file.
     """
+    check_replaceable(path)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=TEMPORARY_SUFFIX, dir=path.parent)

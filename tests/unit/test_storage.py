@@ -58,6 +58,19 @@ def test_reading_and_writing_name_the_system_s_errors_alike(tmp_path, number):
     assert "Errno" not in str(told.value)
 
 
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path):
+    pipe, link, folder = tmp_path / "pipe", tmp_path / "out", tmp_path / "folder"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    for path, kind in ((pipe, "pipe"), (link, "device")):
+        with pytest.raises(StorageError, match=rf"it is a.*{kind}, not a file\. Give the name of a file"):
+            write_bytes(path, b"new")
+    assert pipe.is_fifo() and link.is_symlink() and len(list(tmp_path.iterdir())) == 2
+    folder.mkdir()
+    with pytest.raises(StorageError, match="cannot write"):
+        write_bytes(folder, b"new")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder(tmp_path):
     tmp_path.chmod(0o500)

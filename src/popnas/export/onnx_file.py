@@ -28,7 +28,7 @@ from popnas.export.model_values import OnnxCheck
 from popnas.export.running import open_session
 from popnas.networks.answering import Answering
 from popnas.process_state import logger_at, torch_random_in_turn, without_warnings
-from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
+from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, check_replaceable, storage_errors
 
 OPSET = 18
 # Probabilities of both runtimes differ by rounding only; a wrong file differs by far more.
@@ -48,8 +48,9 @@ def save_onnx(network: Answering, preprocessing: Preprocessing, path: Path) -> O
 
     Raises:
         ExportError: no exporter gave a file that reproduces the network; nothing is left at `path` then.
-        StorageError: the file cannot be written.
+        StorageError: the file cannot be written, or there is what is no file.
     """
+    check_replaceable(path)
     was_training = network.training
     device = next(network.parameters()).device
     deployed = DeployedNetwork(network.cpu(), preprocessing)
