@@ -50,12 +50,13 @@ def trained_front(state: RunState, names: Sequence[str] | None = None) -> list[E
     `names` are the objectives, those of the search unless given.
     """
     rows = [objectives.get(name) for name in (state.objectives if names is None else names)]
-    ranked = sorted(state.ranked, key=lambda item: -(state.known_score(item) or 0.0))
+    known = {item.cell: state.known_score(item) for item in state.ranked}
+    ranked = sorted(state.ranked, key=lambda item: -(known[item.cell] or 0.0))
     items = [item for item in ranked if all(row.value(item) is not None for row in rows)]
     if not items:
         return []
     values = np.array(
-        [[state.known_score(item) if row is SCORE else row.value(item) for row in rows] for item in items],
+        [[known[item.cell] if row is SCORE else row.value(item) for row in rows] for item in items],
         dtype=np.float64,
     )
     mask = front(values, [row.is_maximized for row in rows])

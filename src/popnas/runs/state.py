@@ -287,8 +287,10 @@ class RunState:
 
     @property
     def ranked(self) -> list[Evaluation]:
-        """What is `allowed`, best score first; equal scores in canonical order."""
-        return ranking.ranked(self.allowed)
+        """What is `allowed`, best score first, equal scores in canonical order; before all the winner of
+        repeated trainings."""
+        found, best = ranking.ranked(self.allowed), self.winner
+        return found if best is None else sorted(found, key=lambda item: item.cell != best.cell)
 
 
 def _place(evaluation: Evaluation) -> tuple[int, int]:

@@ -19,7 +19,6 @@ from popnas.predictors.neural._sequence_networks import (
     READOUT_WIDTH,
     lstm,
     lstm_shape,
-    readout,
 )
 
 _WIDTHS = (30, 60)
@@ -65,4 +64,4 @@ class GinLstmNetworks(Networks[GraphSequences]):
         first = self.types.num_lookbacks + 2  # of a block's three nodes the join is the last
         joins_MNBX = nodes_MNVX[:, :, first:-1:3]
         state = lstm(self.layers, len(_WIDTHS), joins_MNBX, rows.is_block)
-        return readout(self.layers, state)
+        return self.layers.readout(state)

@@ -112,7 +112,7 @@ def forward(weights: NetworkWeights, graphs: Graphs) -> torch.Tensor:
     """The outputs of all models before the sigmoid: (M, N)."""
     nodes_MNVX = graph_layers(weights, graphs, len(WIDTHS))
     means = (graphs.node_share[:, None] @ nodes_MNVX).squeeze(2)
-    return weights.dense(4, weights.dense(3, means).relu()).squeeze(2)
+    return weights.readout(means)
 
 
 class GinNetworks(Networks[Graphs]):

@@ -77,3 +77,8 @@ class DenseLayers:
         flat = inputs.reshape(self.num_models, -1, inputs.shape[-1])
         found = torch.baddbmm(self.biases[layer], flat, self.kernels[layer])
         return found.view(*inputs.shape[:-1], -1)
+
+    def readout(self, encoded_MNX: torch.Tensor) -> torch.Tensor:
+        """(M, N): the last two layers, of what cells became."""
+        last = len(self.kernels) - 1
+        return self.dense(last, self.dense(last - 1, encoded_MNX).relu()).squeeze(2)

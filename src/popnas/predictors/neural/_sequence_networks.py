@@ -78,13 +78,7 @@ class SequenceNetworks(Networks[Sequences]):
         """See `Networks`."""
         halves = rows.halves.expand(self.layers.num_models, *rows.halves.shape)
         blocks_MNBD = self.layers.dense(0, halves).relu().sum(dim=3) * rows.is_block[:, :, None]
-        return readout(self.layers, self.encoded(blocks_MNBD, rows.is_block))
-
-
-def readout(layers: DenseLayers, encoded_MNX: torch.Tensor) -> torch.Tensor:
-    """(M, N): the last two layers."""
-    last = len(layers.kernels) - 1
-    return layers.dense(last, layers.dense(last - 1, encoded_MNX).relu()).squeeze(2)
+        return self.layers.readout(self.encoded(blocks_MNBD, rows.is_block))
 
 
 def mean_of_blocks(values_MNBX: torch.Tensor, is_block_NB: torch.Tensor) -> torch.Tensor:

@@ -229,8 +229,6 @@ def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list
         raise UserError(f"`num_cells` {num_cells}: at least 1 cell must be selected.")
     state: RunState = folder.state()
     found = trained_front(state) if is_from_front else state.ranked
-    if state.winner is not None and not is_from_front:
-        found = sorted(found, key=lambda item: item is not state.best)  # the others keep their order
     cells = [Cell.parse(item.cell) for item in found if Cell.parse(item.cell).blocks]
     if not cells:
         check_constraints(state)

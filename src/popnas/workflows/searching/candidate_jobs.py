@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from popnas.evaluation import CandidateJob, Evaluation, Measured
 from popnas.executors import Result
-from popnas.runs import artifacts
+from popnas.runs import RunState, artifacts
 from popnas.seeds import candidate_seed
 
 
@@ -34,6 +35,16 @@ def make(
     """The job of a proposal, or of one that was evaluated before."""
     seed = candidate_seed(root_seed, place.cell, repetition)
     return CandidateJob(place.cell, place.step, place.index, seed, repetition, keeps_weights_from)
+
+
+def lacking(wanted: Iterable[tuple[Place, int]], root_seed: int, state: RunState) -> list[CandidateJob]:
+    """The jobs of (cell, repetition) that the state has no `confirmation` of."""
+    done = {(item.cell, item.repetition) for item in state.confirmations}
+    return [
+        make(place, root_seed, repetition=repetition)
+        for place, repetition in wanted
+        if (place.cell, repetition) not in done
+    ]
 
 
 def again(evaluation: Evaluation) -> CandidateJob:

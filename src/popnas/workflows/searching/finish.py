@@ -45,10 +45,9 @@ def keep_only_best_weights(folder: RunFolder, state: RunState) -> None:
 def cells_to_confirm(state: RunState) -> list[Evaluation]:
     """The best cells by score, and the best of a single block, so that what growing brought can be told from
     noise."""
-    best = state.ranked[:NUM_CONFIRMED]
-    if state.best is not None and state.best not in best:
-        best = [state.best, *best[:-1]]  # the winner of repeated trainings
-    single = next((item for item in state.ranked if item.step == 1), None)
+    ranked = state.ranked
+    best = ranked[:NUM_CONFIRMED]
+    single = next((item for item in ranked if item.step == 1), None)
     return best if single is None or single in best else [*best, single]
 
 
@@ -72,15 +71,9 @@ class Again:
     def best_cells(self, root_seed: int) -> bool:
         """The best cells with `NUM_SEEDS` other seeds each, as far as they are not trained so. False if the
         time was up before all were."""
-        done = {(item.cell, item.repetition) for item in self.state.confirmations}
-        return self.train(
-            [
-                candidate_jobs.make(evaluation, root_seed, repetition=repetition)
-                for evaluation in cells_to_confirm(self.state)
-                for repetition in range(1, NUM_SEEDS + 1)
-                if (evaluation.cell, repetition) not in done
-            ]
-        )
+        cells = cells_to_confirm(self.state)
+        wanted = [(cell, repetition) for cell in cells for repetition in range(1, NUM_SEEDS + 1)]
+        return self.train(candidate_jobs.lacking(wanted, root_seed, self.state))
 
     def train(self, wanted: Sequence[CandidateJob]) -> bool:
         """False if the time was up before all were trained."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from popnas.evaluation import CandidateJob, Evaluation
+from popnas.evaluation import CandidateJob
 from popnas.evaluators import Evaluator
 from popnas.records import Json
 from popnas.runs import Confirmation, RunState
@@ -40,7 +40,8 @@ def decide(evaluator: Evaluator, state: RunState, append: Append, train: Train) 
         chosen = repeating.to_repeat(repeating.worth(scores), number)
         for position in chosen:
             counts[position] += 1
-        if not train(_lacking(evaluator, state, [(cells[place], counts[place]) for place in chosen])):
+        wanted = [(cells[place], counts[place]) for place in chosen]
+        if not train(candidate_jobs.lacking(wanted, evaluator.config.others.seed, state)):
             return False
         known = {(item.cell, item.repetition): item for item in state.confirmations}
         for place in chosen:
@@ -50,19 +51,6 @@ def decide(evaluator: Evaluator, state: RunState, append: Append, train: Train) 
     mean, deviation = float(worth.mean[best]), float(worth.deviation[best])
     append("winner", Winner(cells[best].cell, mean, deviation, len(scores[best])).to_json(), {})
     return True
-
-
-def _lacking(
-    evaluator: Evaluator, state: RunState, wanted: Sequence[tuple[Evaluation, int]]
-) -> list[CandidateJob]:
-    """The trainings that the state does not have."""
-    done = {(item.cell, item.repetition) for item in state.confirmations}
-    seed = evaluator.config.others.seed
-    return [
-        candidate_jobs.make(evaluation, seed, repetition=repetition)
-        for evaluation, repetition in wanted
-        if (evaluation.cell, repetition) not in done
-    ]
 
 
 def _score(training: Confirmation) -> list[float]:

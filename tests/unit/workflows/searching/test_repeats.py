@@ -56,6 +56,10 @@ def test_the_winner_is_one_of_the_cells_that_were_trained_again(config: Any, tmp
     assert len(set(scores)) == len(scores)
     assert won.mean == pytest.approx(np.mean(scores), abs=0.02) and won.deviation > 0
     assert chosen_cells(RunFolder(result.folder), 3, False)[0].key == won.cell
+    # Whoever takes the best cells begins with it, and the others keep their order.
+    assert state.ranked[0] is state.best and state.best.cell == won.cell
+    others = [item.score for item in state.ranked[1:]]
+    assert others == sorted(others, reverse=True) and len(others) == len(state.allowed) - 1
     # The front, too, takes means: the winner's stands on it, and no lucky training alone does.
     front = trained_front(state)
     known = [state.known_score(item) for item in front]
