@@ -215,6 +215,15 @@ class Evaluator(ABC):
     def forecast(self, tell: Listen) -> Forecast:
         """What candidates will take; `tell` hears what is tried for it."""
 
+    def varied(self, config: RunConfig) -> Evaluator:
+        """The evaluator of a search that is cut to fit into a time limit: of what this one has read and
+        measured it may keep what would be the same.
+
+        Raises:
+            UserError: as for a new one.
+        """
+        return create(config)
+
     def write_best(self, model: BestModel, tell: Listen) -> None:
         """Write the files of the best cell's model; only asked of those that have weights.
 

@@ -1,5 +1,7 @@
 """`popnas init`: data in, a configuration that loads and explains itself out."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -186,15 +188,15 @@ def test_hours_cut_the_search_and_say_what_was_cut(output, capsys, monkeypatch):
     cuts = dict.fromkeys(changes, "More without the time limit.")
     asked = []
 
-    def fit(config, hours, num_examples, tell):
-        asked.append((config.others.max_hours, hours, num_examples))
+    def fit(config, hours, tell):
+        asked.append((config.others.max_hours, hours))
         return fitting.Fitted(changes, cuts, 100.0)
 
     monkeypatch.setattr(fitting, "fit_search", fit)
     assert run(["init", "digits", "-o", str(output), "--hours", "0.5"]) == 0
     told = capsys.readouterr().out
     assert "to fit into 30 min 00 s it was cut: search_strategy.max_children 9, dataset.samples 500." in told
-    assert asked == [(0.5, 0.5, 1437)]
+    assert asked == [(0.5, 0.5)]
     loaded = config.load(output)
     assert (loaded.search_strategy.max_children, loaded.dataset.samples) == (9, 500)
     assert loaded.others.max_hours == 0.5
@@ -206,3 +208,65 @@ def test_hours_that_no_search_may_take_are_refused_before_anything_is_probed(out
     assert run(["init", "digits", "-o", str(output), "--hours", "1e9"]) == 2
     assert "others.max_hours: must be a number, above 0 and at most 87,600" in capsys.readouterr().err
     assert not output.exists()
+
+
+def folders_of_images(place, rng):
+    for label in ("cat", "dog"):
+        folder = place / "train" / label
+        folder.mkdir(parents=True)
+        for index in range(30):
+            Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(folder / f"{index}.png")
+
+
+def arrays_of_series(place, rng):
+    place.mkdir()
+    np.savez(place / "train.npz", x=rng.normal(size=(60, 30, 1)).astype(np.float32), y=np.arange(60) % 3)
+
+
+def images_with_masks(place, rng):
+    place.mkdir()
+    x = rng.integers(0, 255, (40, 32, 32, 3), dtype=np.uint8)
+    np.savez(place / "train.npz", x=x, y=rng.integers(0, 3, x.shape[:3], dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        folders_of_images,
+        pytest.param(arrays_of_series, marks=pytest.mark.slow),
+        pytest.param(images_with_masks, marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_written_for_a_limit_is_planned_within_it_and_uses_it(
+    make, tmp_path, output, capsys, monkeypatch
+):
+    """Every network costs the same here, whatever this machine does beside; the plan is made anew."""
+    from popnas.evaluators.training import probing
+
+    def cost(prober, cell):
+        return probing.ProbedCost(train=0.05, validation=0.02, once=0.3)
+
+    monkeypatch.setattr(probing._Prober, "cost", cost)
+    make(tmp_path / "data", np.random.default_rng(0))
+
+    def planned(*more):
+        assert run(["plan", "-j", str(output), "--json", *more]) == 0, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    assert run(["init", str(tmp_path / "data"), "-o", str(output)]) == 0
+    capsys.readouterr()
+    whole = planned()
+    hours = whole["seconds"] / 5 / 3600
+    told = planned("--hours", str(hours))["within"]
+    output.unlink()
+    assert run(["init", str(tmp_path / "data"), "-o", str(output), "--hours", str(hours)]) == 0
+    capsys.readouterr()
+    fits = planned()
+    assert 0.6 * hours * 3600 < fits["seconds"] <= hours * 3600
+    assert fits["within"]["changes"] == {} and fits["within"]["hours"] == hours
+    # `plan --hours` says for the uncut configuration what `init --hours` writes.
+    written = config.load(output).to_json()
+    for place, value in told["changes"].items():
+        section, name = place.split(".")
+        assert written[section][name] == value
+    assert told["changes"] and told["seconds"] == pytest.approx(fits["seconds"], rel=0.1)

@@ -54,13 +54,14 @@ def command(data: str, output: Path, hours: float | None, task: str | None) -> N
     """Look at data and write a commented configuration for it.
 
     PATH is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
-    a known data set. With --hours a few networks are probed here, and children, epochs or examples are cut.
+    a known data set. With --hours a few networks are probed here, and children, epochs, blocks or examples
+    are cut.
     """
     if output.exists():
         raise UserError(f"{quoted(output)} exists; give another file with -o, or remove it.")
     look = looked_at(data, task, ask)
     document, remarks = dict(_document(look)), _remarks(look)
-    fitted = "" if hours is None else _fit(document, remarks, look, hours)
+    fitted = "" if hours is None else _fit(document, remarks, hours)
     text = _text(look, document, remarks, data, output)
     try:
         output.write_text(text, encoding="utf-8")
@@ -82,19 +83,16 @@ def _told(look: Look) -> list[str]:
     return [f"The images differ in size; dataset.resize brings all to {size} (width x height).", *others]
 
 
-def _fit(document: dict[str, JsonValue], remarks: dict[str, str], look: Look, hours: float) -> str:
+def _fit(document: dict[str, JsonValue], remarks: dict[str, str], hours: float) -> str:
     """Cut the document's search to fit into `hours`, with a remark at each field; what is told of it."""
     from popnas.cli.terminal.progress import progress_listener
     from popnas.workflows.settings import load_config
     from popnas.workflows.whole import fitting
 
-    num_examples = look.num_training
-    if look.section["validation_size"] is not None:
-        num_examples += len(look.dataset.validation)
     document["others"] = {**part(document, "others"), "max_hours": hours}
     config = load_config(document)
     with progress_listener(is_quiet=False) as listener:
-        fitted = fitting.fit_search(config, hours, num_examples, listener)
+        fitted = fitting.fit_search(config, hours, listener)
     for place, value in fitted.changes.items():
         section, name = place.split(".")
         document[section] = {**part(document, section), name: value}

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popnas.cli.terminal.options import config_option, json_option, set_option
+from popnas.cli.terminal.options import config_option, hours_option, json_option, set_option
 
 if TYPE_CHECKING:
     from popnas.workflows.searching.plan import Plan
+    from popnas.workflows.whole.fitting import Fitted
+
+_LONG_HOURS = 2.0
+"""Of a search that takes longer it is told what would fit into so many, unasked."""
 
 
 @click.command("plan")
 @config_option
 @set_option
+@hours_option(
+    "Tell which children, epochs, blocks or examples to cut for a search that ends within H hours.  "
+    f"[default: others.max_hours; {_LONG_HOURS:g} for searches that take longer]"
+)
 @json_option
-def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
+def command(source: str, sets: tuple[str, ...], hours: float | None, is_json: bool) -> None:
     """Show what a search will train and how long it will take on this device.
 
     Checks the configuration, loads the data and probes a few networks; nothing is written.
@@ -27,16 +35,39 @@ def command(source: str, sets: tuple[str, ...], is_json: bool) -> None:
 
     with progress_listener(is_quiet=is_json) as listener:
         # A workflow loads torch: only once somebody sees that something goes on.
-        from popnas.workflows.searching.plan import plan
+        from popnas.workflows.searching.plan import Planner
         from popnas.workflows.settings import load_config
+        from popnas.workflows.whole import fitting
 
-        found = plan(load_config(source, sets=sets), listener)
+        config, planner = load_config(source, sets=sets), Planner()
+        found = planner.plan(config, listener)
+        hours = config.others.max_hours if hours is None else hours
+        if hours is None and found.seconds > _LONG_HOURS * 3600:
+            hours = _LONG_HOURS
+        fitted = None if hours is None else fitting.fit_search(config, hours, listener, planner, found)
     if is_json:
-        print_json(asdict(found))
+        within = None if fitted is None else {"hours": hours, **asdict(fitted)}
+        print_json({**asdict(found), "within": within})
         return
     _print(found)
+    if fitted is not None and hours is not None:
+        echo(_what_fits(fitted, hours))
     for warning in found.warnings:
         echo(warning_line(warning), err=True)
+
+
+def _what_fits(fitted: Fitted, hours: float) -> str:
+    """How a search of so many hours is had."""
+    from popnas.cli.terminal.progress import duration
+
+    what = f"{f'With --hours {hours:g}:':<18} "
+    expected = f"about {duration(fitted.seconds)}"
+    if not fitted.changes:
+        return f"{what}it fits as it is"
+    sets = " ".join(f"--set {place}={value}" for place, value in fitted.changes.items())
+    if not fitted.is_within:
+        return f"{what}does not fit; the smallest search takes {expected}: {sets}"
+    return f"{what}{expected} with {sets}"
 
 
 def _print(found: Plan) -> None:

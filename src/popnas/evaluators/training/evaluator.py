@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
 from popnas.records import Json
 from popnas.runs import RunFolder
+
+if TYPE_CHECKING:
+    from popnas.evaluators.training.forecast import TrainingForecast
 
 
 @REGISTRY.register("training", description="trains the network of every candidate on the data (the default)")
@@ -41,6 +46,7 @@ class TrainingEvaluator(Evaluator):
         self.dataset = training_data.load(config, run)
         self.spec = tasks.get(config.dataset.type).network_spec(config, self.dataset)
         self.told = self.dataset.told
+        self._forecast: TrainingForecast | None = None
 
     @classmethod
     def objectives(cls) -> Sequence[str]:
@@ -113,7 +119,22 @@ class TrainingEvaluator(Evaluator):
         """See `Evaluator`."""
         from popnas.evaluators.training.forecast import TrainingForecast
 
-        return TrainingForecast(self.config, self.dataset, self.spec, tell)
+        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast)
+        return self._forecast
+
+    def varied(self, config: RunConfig) -> Evaluator:
+        """See `Evaluator`: with the data as they are, or the first of them, and what was probed."""
+        from popnas.evaluators.training.forecast import shortened
+
+        fields = {"samples": None}
+        if self.config.dataset.model_copy(update=fields) != config.dataset.model_copy(update=fields):
+            return super().varied(config)
+        found = copy.copy(self)
+        found.config, found.space = config, config.space
+        own = config.dataset.validation_size is None
+        found.dataset = shortened(self.dataset, config.dataset.samples, validates_apart=own)
+        found.spec = tasks.get(config.dataset.type).network_spec(config, found.dataset)
+        return found
 
     def write_best(self, model: BestModel, tell: Listen) -> None:
         """See `Evaluator`."""

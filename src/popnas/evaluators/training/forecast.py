@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from popnas.config import RunConfig
@@ -20,12 +22,52 @@ def epoch_samples(dataset: Dataset) -> float:
     return len(fold.train) + len(fold.validation) * dataset.whole_image_share / 3
 
 
-class TrainingForecast(Forecast):
-    """Probes this device when it is made."""
+def shortened(dataset: Dataset, samples: int | None, *, validates_apart: bool) -> Dataset:
+    """The data set with so many training examples (`dataset.samples`) at most, whichever: all take as long.
+    With `validates_apart` those that validate are no part of them."""
+    fold = dataset.folds[0]
+    number = len(fold.train) + (0 if validates_apart else len(fold.validation))
+    if samples is None or samples >= number:
+        return dataset
 
-    def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> None:
+    def first(indices: np.ndarray | slice) -> np.ndarray:
+        whole = np.arange(len(fold.pool))[indices]
+        return whole[: max(round(len(whole) * samples / number), 1)]
+
+    folds = [
+        replace(
+            each,
+            train_indices=first(each.train_indices),
+            validation_indices=each.validation_indices if validates_apart else first(each.validation_indices),
+        )
+        for each in dataset.folds
+    ]
+    return replace(dataset, folds=folds)
+
+
+def _holds_for(known: TrainingForecast, config: RunConfig, spec: NetworkSpec) -> bool:
+    """Whether what was probed holds for networks of `spec`: the same, of cells that were all among those."""
+    before, now = known.config.space, config.space
+    is_part = now.num_blocks <= before.num_blocks and now.lookback_depth <= before.lookback_depth
+    return known.spec == spec and now.operators == before.operators and is_part
+
+
+class TrainingForecast(Forecast):
+    """Probes this device when it is made, unless another one has done so for the same networks."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        spec: NetworkSpec,
+        tell: Listen,
+        known: TrainingForecast | None = None,
+    ) -> None:
         self.config, self.dataset, self.spec = config, dataset, spec
-        self.model = probing.cost_model(config, dataset, spec, tell)
+        if known is not None and _holds_for(known, config, spec):
+            self.model: probing.CostModel = known.model
+        else:
+            self.model = probing.cost_model(config, dataset, spec, tell)
 
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`: on all folds, with everything that is done once."""

@@ -108,6 +108,26 @@ class Plan:
     """Of the seconds of such cells those that further epochs would not add."""
 
 
+class Planner:
+    """Plans a search and what is left of it when it is cut: data are read and networks probed once, as long
+    as they stay the same."""
+
+    def __init__(self) -> None:
+        self._evaluator: Evaluator | None = None
+        self._load_seconds = 0.0
+
+    def plan(self, config: RunConfig, tell: Listen = nobody) -> Plan:
+        """See `plan`."""
+        if self._evaluator is None:
+            tell(PhaseStarted("loading the data"))
+            began = time.monotonic()
+            self._evaluator = evaluators.create(config)
+            self._load_seconds = time.monotonic() - began
+        else:
+            self._evaluator = self._evaluator.varied(config)
+        return _planned(self._evaluator, self._load_seconds, tell)
+
+
 def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     """Validate, load the data, probe this device.
 
@@ -115,11 +135,12 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
         DataError: as the search would.
         UserError: a search that cannot be done here.
     """
-    tell(PhaseStarted("loading the data"))
-    began = time.monotonic()
-    evaluator = evaluators.create(config)
+    return Planner().plan(config, tell)
+
+
+def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
+    config = evaluator.config
     surrogates.check_libraries(evaluator)
-    load_seconds = time.monotonic() - began
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, tell)
     tell(PhaseStarted("planning the steps"))

@@ -1,5 +1,5 @@
-"""A search's configuration made to fit into a time limit: fewer children first, then fewer epochs, then only
-the last cell as input, then fewer examples.
+"""A search's configuration made to fit into a time limit: fewer children first, then fewer epochs, then fewer
+blocks, then only the last cell as input, then fewer examples.
 
 What a plan measured is scaled by what is cut, and a plan of what is left has the last word. Seconds are wall
 seconds.
@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from popnas.config import RunConfig, changed
 from popnas.events import Listen, nobody
 from popnas.printable import counted
-from popnas.records import JsonValue
+from popnas.records import JsonValue, part
 from popnas.report.markup import duration
-from popnas.workflows.searching.plan import Plan, plan
+from popnas.workflows.searching.plan import Plan, Planner
 from popnas.workflows.whole.budget import MARGIN
 
 _FEW_CHILDREN, _FEWEST_CHILDREN = 8, 2
+_FEW_BLOCKS, _FEWEST_BLOCKS = 3, 2
 _EPOCHS_KEPT = 1 / 3
 """Below this share of the epochs, fewer examples are taken first. Chosen, not measured."""
 _MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS = 1000, 20
@@ -26,14 +27,15 @@ _MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS = 1000, 20
 _CHILDREN, _EXPLORING = "search_strategy.max_children", "search_strategy.max_exploration_children"
 _REPEATS = "search_strategy.repeats"
 _EPOCHS, _SAMPLES = "training_hyperparameters.epochs", "dataset.samples"
-_LOOKBACK = "search_space.lookback_depth"
-_MOST_PLANS = 4
+_BLOCKS, _LOOKBACK = "search_space.blocks", "search_space.lookback_depth"
+_WARMUP = "training_hyperparameters.optimizer.warmup"
+_MOST_PLANS = 8
 
 
 @dataclass(frozen=True)
 class Fitted:
     """The fields that were changed, why as a sentence each (by field), and the seconds that the search is
-    expected to take then; `is_within` says whether these are within the limit."""
+    expected to take then, as a plan of it says; `is_within` says whether these are within the limit."""
 
     changes: Mapping[str, JsonValue] = field(default_factory=dict)
     cuts: Mapping[str, str] = field(default_factory=dict)
@@ -43,9 +45,11 @@ class Fitted:
 
 @dataclass(frozen=True)
 class _Estimate:
-    """What a search takes if of the children, epochs and examples of `planned` only these shares are left."""
+    """What a search takes if of the children, epochs and examples of `planned` only these shares are left,
+    and its first steps to those of so many `blocks` (None: all)."""
 
     planned: Plan
+    blocks: int | None = None
     children: float = 1.0
     epochs: float = 1.0
     examples: float = 1.0
@@ -57,69 +61,111 @@ class _Estimate:
         later = sum(
             item.seconds * max(self.children, 1 / item.num_networks)
             for item in steps[2:]
-            if item.num_networks
+            if item.num_networks and (self.blocks is None or item.step <= self.blocks)
         )
         trained = sum(item.seconds for item in steps[:2]) + later + self.planned.confirmation_seconds
         left = trained * (once + (1 - once) * self.epochs) * self.examples
         return self.planned.fixed_seconds + MARGIN * left
 
 
-def fit_search(config: RunConfig, hours: float, num_examples: int, tell: Listen = nobody) -> Fitted:
-    """Cut a search of `num_examples` training examples so that it is expected to end within `hours`.
+def fit_search(
+    config: RunConfig,
+    hours: float,
+    tell: Listen = nobody,
+    planner: Planner | None = None,
+    planned: Plan | None = None,
+) -> Fitted:
+    """Cut a search so that it is expected to end within `hours`; `planned`: the plan that `planner` has made
+    of it.
 
     Raises:
         DataError: as the search would.
         UserError: a search that cannot be done here, however little of it.
     """
-    limit, now, found = hours * 3600, config, plan(config, tell)
+    planner = Planner() if planner is None else planner
+    limit, now = hours * 3600, config
+    found = planner.plan(config, tell) if planned is None else planned
+    num_examples = _num_examples(config, found)
     for _ in range(_MOST_PLANS - 1):
         if _Estimate(found).seconds <= limit:
             break
-        cut = changed(now, _cuts(now, found, limit, num_examples))
+        cut = changed(now, _Cutting(now, found, limit, num_examples).cuts())
         if cut == now:
             break
-        now, found = cut, plan(cut, tell)
-    expected = _Estimate(found).seconds
+        now, found = cut, planner.plan(cut, tell)
     changes, cuts = _told(config, now, num_examples)
-    return Fitted(changes, cuts, expected, expected <= limit)
+    return Fitted(changes, cuts, found.seconds, found.seconds <= limit)
 
 
-def _cuts(config: RunConfig, found: Plan, limit: float, num_examples: int) -> dict[str, JsonValue]:
-    """New values of the fields that are cut, as far as it takes."""
-    estimate = _Estimate(found)
-    children, epochs = config.search_strategy.max_children, config.training_hyperparameters.epochs
-    examples = config.dataset.samples or num_examples
-    least = max(_MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS * (config.dataset.classes_count or 0))
+def _num_examples(config: RunConfig, found: Plan) -> int | None:
+    """Training examples, of which `dataset.samples` may leave some; None: nothing is trained."""
+    sizes = part(found.data, "sizes")
+    if "train" not in sizes:
+        return None
+    splits = ["train"] if config.dataset.validation_size is None else ["train", "validation"]
+    return sum(int(str(sizes[split])) for split in splits)
 
-    def down(number: int, floor: int, share: Callable[[float], _Estimate]) -> int:
-        """The largest number that fits, or the floor."""
-        nonlocal estimate
-        fits = _largest(min(floor, number), number, lambda count: share(count / number).seconds <= limit)
-        estimate = share(fits / number)
+
+class _Cutting:
+    """One round of cutting, as far as it takes: each number as large as fits, or at its floor."""
+
+    def __init__(self, config: RunConfig, found: Plan, limit: float, num_examples: int | None) -> None:
+        self.config, self.limit, self.estimate = config, limit, _Estimate(found)
+        self.children = config.search_strategy.max_children
+        self.epochs = config.training_hyperparameters.epochs
+        self.blocks = config.search_space.blocks
+        self.examples = config.dataset.samples or num_examples or 0
+
+    def cuts(self) -> dict[str, JsonValue]:
+        """New values of the fields that are cut."""
+        config = self.config
+        least = max(_MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS * (config.dataset.classes_count or 0))
+        children = self._fewer_children(_FEW_CHILDREN)
+        epochs = self._fewer_epochs(max(1, round(self.epochs * _EPOCHS_KEPT)))
+        blocks = self._fewer_blocks(_FEW_BLOCKS)
+        if self._is_too_long and config.search_space.lookback_depth > 1:
+            return {_BLOCKS: blocks, _LOOKBACK: 1}  # a quarter of the cells of one block are left then
+        examples = self._down(
+            self.examples, least, lambda count: replace(self.estimate, examples=count / max(self.examples, 1))
+        )
+        if self._is_too_long:
+            children, epochs = self._fewer_children(_FEWEST_CHILDREN), self._fewer_epochs(1)
+            blocks = self._fewer_blocks(_FEWEST_BLOCKS)
+        changes: dict[str, JsonValue] = {
+            _BLOCKS: blocks,
+            _CHILDREN: children,
+            _EXPLORING: self._in_proportion(config.search_strategy.max_exploration_children, children),
+            _REPEATS: self._in_proportion(config.search_strategy.repeats, children),
+            _EPOCHS: epochs,
+            _WARMUP: config.training_hyperparameters.optimizer.warmup * epochs // self.epochs,
+        }
+        return changes if examples == self.examples else {**changes, _SAMPLES: examples}
+
+    @property
+    def _is_too_long(self) -> bool:
+        return self.estimate.seconds > self.limit
+
+    def _fewer_children(self, floor: int) -> int:
+        return self._down(
+            self.children, floor, lambda count: replace(self.estimate, children=count / self.children)
+        )
+
+    def _fewer_epochs(self, floor: int) -> int:
+        return self._down(
+            self.epochs, floor, lambda count: replace(self.estimate, epochs=count / self.epochs)
+        )
+
+    def _fewer_blocks(self, floor: int) -> int:
+        return self._down(self.blocks, floor, lambda count: replace(self.estimate, blocks=count))
+
+    def _in_proportion(self, number: int, children: int) -> int:
+        return round(number * children / self.children)
+
+    def _down(self, number: int, floor: int, with_count: Callable[[int], _Estimate]) -> int:
+        """The largest number that fits, or the floor; the estimate is that of it then."""
+        fits = _largest(min(floor, number), number, lambda count: with_count(count).seconds <= self.limit)
+        self.estimate = with_count(fits)
         return fits
-
-    def fewer_children(floor: int) -> int:
-        return down(children, floor, lambda share: replace(estimate, children=share))
-
-    def fewer_epochs(floor: int) -> int:
-        return down(epochs, floor, lambda share: replace(estimate, epochs=share))
-
-    kept_children = fewer_children(_FEW_CHILDREN)
-    kept_epochs = fewer_epochs(max(1, round(epochs * _EPOCHS_KEPT)))
-    if estimate.seconds > limit and config.search_space.lookback_depth > 1:
-        return {_LOOKBACK: 1}  # a quarter of the cells of one block are left then
-    kept_examples = down(examples, least, lambda share: replace(estimate, examples=share))
-    if estimate.seconds > limit:
-        kept_children, kept_epochs = fewer_children(_FEWEST_CHILDREN), fewer_epochs(1)
-    exploring = round(config.search_strategy.max_exploration_children * kept_children / children)
-    repeats = round(config.search_strategy.repeats * kept_children / children)
-    changes: dict[str, JsonValue] = {
-        _CHILDREN: kept_children,
-        _EXPLORING: exploring,
-        _REPEATS: repeats,
-        _EPOCHS: kept_epochs,
-    }
-    return changes if kept_examples == examples else {**changes, _SAMPLES: kept_examples}
 
 
 def _largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
@@ -131,9 +177,10 @@ def _largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
 
 
 def _told(
-    before: RunConfig, after: RunConfig, num_examples: int
+    before: RunConfig, after: RunConfig, num_examples: int | None
 ) -> tuple[dict[str, JsonValue], dict[str, str]]:
     values: dict[str, tuple[JsonValue, JsonValue]] = {
+        _BLOCKS: (before.search_space.blocks, after.search_space.blocks),
         _LOOKBACK: (before.search_space.lookback_depth, after.search_space.lookback_depth),
         _CHILDREN: (before.search_strategy.max_children, after.search_strategy.max_children),
         _EXPLORING: (
@@ -142,12 +189,16 @@ def _told(
         ),
         _REPEATS: (before.search_strategy.repeats, after.search_strategy.repeats),
         _EPOCHS: (before.training_hyperparameters.epochs, after.training_hyperparameters.epochs),
+        _WARMUP: (
+            before.training_hyperparameters.optimizer.warmup,
+            after.training_hyperparameters.optimizer.warmup,
+        ),
         _SAMPLES: (before.dataset.samples, after.dataset.samples),
     }
     changes = {name: new for name, (old, new) in values.items() if new != old}
+    every = counted(num_examples or 0, "training example")
     cuts = {
-        name: f"{counted(num_examples, 'training example') if values[name][0] is None else values[name][0]} "
-        "without the time limit."
+        name: f"{every if values[name][0] is None else values[name][0]} without the time limit."
         for name in changes
     }
     return changes, cuts
@@ -159,7 +210,7 @@ def words(found: Fitted, hours: float) -> str:
     if not found.is_within:
         return (
             f"Even the smallest search of these data is expected to take {duration(found.seconds)} here; "
-            f"others.max_hours ends it after {limit}. Fewer search_space.operators or blocks make it smaller."
+            f"others.max_hours ends it after {limit}. Fewer search_space.operators make it smaller."
         )
     cut = ", ".join(f"{name} {value}" for name, value in found.changes.items())
     return f"The search is expected to take {duration(found.seconds)} here" + (

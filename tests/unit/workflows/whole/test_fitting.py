@@ -1,10 +1,11 @@
 """A search's configuration that is made to fit into a time limit."""
 
-import pytest
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popnas.config import RunConfig
+from popnas.config import RunConfig, changed
 from popnas.workflows.searching.plan import Plan, StepPlan
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import fitting
@@ -31,40 +32,74 @@ def planned(config: RunConfig, seconds_per_network: float) -> Plan:
     each = seconds_per_network * (ONCE + (1 - ONCE) * epochs) * examples
     first = 36 if config.search_space.lookback_depth == 2 else 10
     children = config.search_strategy.max_children + config.search_strategy.max_exploration_children
-    counts = [1, first, children, config.search_strategy.max_children]
+    grown = config.search_space.blocks - 1
+    counts = [1, first, *[children] * (grown - 1), config.search_strategy.max_children]
     steps = [StepPlan(step, 1, count, count, (1, 1), each * count) for step, count in enumerate(counts)]
     seconds = FIXED + sum(item.seconds for item in steps)
+    data = {"sizes": {"train": NUM_EXAMPLES - 10_000, "validation": 10_000}}
     return Plan(
-        steps, sum(counts), 1.0, seconds, 0.0, FIXED, seconds, None, 1, "cpu", {}, [], once_share=ONCE
+        steps, sum(counts), 1.0, seconds, 0.0, FIXED, seconds, None, 1, "cpu", data, [], once_share=ONCE
     )
+
+
+class Machine:
+    """A `Planner` of it."""
+
+    def __init__(self, seconds_per_network: float) -> None:
+        self.seconds_per_network = seconds_per_network
+
+    def plan(self, config, tell):
+        return planned(config, self.seconds_per_network)
 
 
 @given(st.floats(0.01, 3000), st.floats(0.02, 500))
 def test_what_is_said_to_fit_fits_and_nothing_is_cut_without_need(seconds_per_network, hours):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "plan", lambda config, tell: planned(config, seconds_per_network))
-        config = given_config()
-        found = fitting.fit_search(config, hours, NUM_EXAMPLES)
+    config = given_config()
+    found = fitting.fit_search(config, hours, planner=Machine(seconds_per_network))
     whole = planned(config, seconds_per_network)
     if whole.seconds * fitting.MARGIN <= hours * 3600:
         assert found.changes == {}
+    cut = planned(changed(config, found.changes), seconds_per_network)
+    assert found.seconds == cut.seconds
     assert found.is_within == (found.seconds <= hours * 3600)
     assert found.changes.keys() == found.cuts.keys()
     if not found.is_within:  # then all that can be cut was cut
         assert found.changes["search_strategy.max_children"] == 2
         assert found.changes["training_hyperparameters.epochs"] == 1
+        assert found.changes["search_space.blocks"] == 2
         assert found.changes["search_space.lookback_depth"] == 1
         assert found.changes["dataset.samples"] == 1000
+    elif found.changes and "dataset.samples" not in found.changes:  # no time is given away
+        one_more = 1.25 * whole.steps[1].seconds / 36
+        assert hours * 3600 < fitting.MARGIN * (found.seconds + one_more) * 2
 
 
-def test_children_go_first_then_epochs_then_lookback(monkeypatch):
-    monkeypatch.setattr(fitting, "plan", lambda config, tell: planned(config, 60.0))
+def test_children_go_first_then_epochs_then_blocks_then_lookback():
+    config = changed(given_config(), {"search_space.blocks": 5})
     cuts = [
-        set(fitting.fit_search(given_config(), hours, NUM_EXAMPLES).changes) for hours in (3, 1.5, 0.7, 0.35)
+        set(fitting.fit_search(config, hours, planner=Machine(60.0)).changes)
+        for hours in (5, 2.5, 1.2, 0.5, 0.35)
     ]
     children = {"search_strategy.max_children", "search_strategy.max_exploration_children"}
     assert cuts[0] == set()
     assert cuts[1] == children
     assert cuts[2] == children | {"training_hyperparameters.epochs"}
-    assert "search_space.lookback_depth" in cuts[3]
-    assert "dataset.samples" not in cuts[3]
+    assert cuts[3] == cuts[2] | {"search_space.blocks"}
+    assert "search_space.lookback_depth" in cuts[4]
+    assert all("dataset.samples" not in each for each in cuts)
+
+
+def test_a_warm_up_keeps_its_share_of_the_epochs_or_the_cut_would_be_refused():
+    warm = {"training_hyperparameters.optimizer": {"type": "adamW", "scheduler": "cd", "warmup": 10}}
+    found = fitting.fit_search(changed(given_config(), warm), 0.35, planner=Machine(60.0))
+    epochs = found.changes["training_hyperparameters.epochs"]
+    assert found.changes["training_hyperparameters.optimizer.warmup"] == 10 * epochs // 21 < epochs
+
+
+def test_what_trains_on_no_examples_is_cut_without_them():
+    class Table(Machine):
+        def plan(self, config, tell):
+            return replace(super().plan(config, tell), data={"sha256": "0"})
+
+    found = fitting.fit_search(given_config(), 0.001, planner=Table(3000.0))
+    assert not found.is_within and "dataset.samples" not in found.changes
