@@ -217,11 +217,10 @@ def _copied(parcel: Parcel) -> Path:
 
 @dataclass
 class _Actor:
-    """`pending`: the answer that it owes, to its set-up or to `attempt`."""
+    """`pending`: the answer that it owes, to its set-up or to its job; None while it is idle."""
 
     handle: Any
     pending: Any
-    attempt: Attempt | None = None
     is_ready: bool = False
 
 
@@ -241,7 +240,11 @@ class RayExecutor(Executor):
 
     def __init__(self, work: Work, **options: Any) -> None:
         super().__init__(work, **options)
+        # Kept beside one another, so that an event costs the same however many actors there are.
         self._actors: dict[int, _Actor] = {}
+        self._idle: dict[int, None] = {}
+        self._running: dict[int, Attempt] = {}
+        self._owed: dict[Any, int] = {}
         self._waiting = Waiting()
         self._num_start_failures = 0
         self._folder: Parcel | None = None
@@ -292,10 +295,9 @@ class RayExecutor(Executor):
     def close(self) -> None:
         """End all actors; a cluster of this machine alone ends with the process."""
         super().close()
-        idle = [actor for actor in self._actors.values() if actor.is_ready and actor.attempt is None]
-        if self._folder is not None and idle:
-            ray = connected()
-            ray.wait([actor.handle.leave.remote() for actor in idle], num_returns=len(idle), timeout=2.0)
+        if self._folder is not None and self._idle:
+            left = [self._actors[number].handle.leave.remote() for number in self._idle]
+            connected().wait(left, num_returns=len(left), timeout=2.0)
         for number in list(self._actors):
             self._end(number)
         if self._mailbox is not None:
@@ -304,15 +306,11 @@ class RayExecutor(Executor):
 
     # --- actors
 
-    @property
-    def _running(self) -> dict[int, _Actor]:
-        return {number: actor for number, actor in self._actors.items() if actor.attempt is not None}
-
     def _start_actors(self, num_workers: int) -> None:
-        missing = [number for number in range(num_workers) if number not in self._actors]
-        if not missing:
+        if len(self._actors) >= num_workers:
             return
-        ray = connected()
+        missing = [number for number in range(num_workers) if number not in self._actors]
+        ray, own = connected(), version("popnas")
         if self._folder is None and self.work.folder is not None:
             self._folder = self._shipped(Path(self.work.folder))
         gpus = ray.cluster_resources().get("GPU", 0) if set(self.devices) != {CPU} else 0
@@ -324,8 +322,9 @@ class RayExecutor(Executor):
                 worker = replace(worker, device="cuda:0")  # Ray shows an actor only its own
             order = json.dumps(Order(self.work, worker, self.threads).to_json())
             handle = trainer.remote()
-            pending = handle.set_up.remote(order, version("popnas"), import_path(), self._folder)
+            pending = handle.set_up.remote(order, own, import_path(), self._folder)
             self._actors[number] = _Actor(handle, pending)
+            self._owed[pending] = number
 
     def _shipped(self, root: Path) -> Parcel:
         """Files that Ray brings to a node once."""
@@ -335,7 +334,15 @@ class RayExecutor(Executor):
         return Parcel(os.urandom(8).hex(), names, [ray.put(path.read_bytes()) for path in paths])
 
     def _end(self, number: int) -> None:
-        connected().kill(self._actors.pop(number).handle)
+        connected().kill(self._forgotten(number).handle)
+
+    def _forgotten(self, number: int) -> _Actor:
+        """An actor that is no longer one of these; what ran on it does not run any more."""
+        actor = self._actors.pop(number)
+        self._idle.pop(number, None)
+        self._running.pop(number, None)
+        self._owed.pop(actor.pending, None)
+        return actor
 
     # --- jobs
 
@@ -345,23 +352,24 @@ class RayExecutor(Executor):
         if has_listener and self._mailbox is None and wanted:
             self._mailbox = connected().remote(num_cpus=0)(Mailbox).remote()
         mailbox = self._mailbox if has_listener else None
-        for actor in self._actors.values():
-            if not actor.is_ready or actor.attempt is not None or not self._waiting:
-                continue
-            attempt = actor.attempt = self._waiting.take()
+        while self._idle and self._waiting:
+            number = next(iter(self._idle))
+            del self._idle[number]
+            actor = self._actors[number]
+            attempt = self._running[number] = self._waiting.take()
             attempt.hand_out(self.hard_timeout_seconds)
             actor.pending = actor.handle.evaluate.remote(
                 attempt.job.id, json.dumps(attempt.job.payload), mailbox
             )
+            self._owed[actor.pending] = number
             if on_start is not None:
                 on_start(attempt.job.id)
 
     def _wait(self, on_progress: OnProgress | None) -> list[Result]:
         """Wait for something to happen, but not long; the results that it brings."""
-        owed = {actor.pending: number for number, actor in self._actors.items() if actor.pending is not None}
-        ready, _ = connected().wait(list(owed), num_returns=1, timeout=_POLL_SECONDS)
+        ready, _ = connected().wait(list(self._owed), num_returns=1, timeout=_POLL_SECONDS)
         self._tell_if_all_wait()
-        answers = [(owed[item], self._answer(item)) for item in ready]
+        answers = [(self._owed[item], self._answer(item)) for item in ready]
         if on_progress is not None:
             self._pass_on(on_progress, has_answers=bool(answers))
         return [
@@ -379,7 +387,6 @@ class RayExecutor(Executor):
     def _pass_on(self, on_progress: OnProgress, *, has_answers: bool) -> None:
         """Give what jobs have told to whoever listens. Nobody waits for it; only before an answer is it asked
         for again, for some seconds: a job's last words come first."""
-        running = {actor.attempt.job.id for actor in self._running.values() if actor.attempt is not None}
         for seconds in (0.0, *([_LAST_WORDS_SECONDS] * 2 if has_answers else [])):
             if self._mailbox is None:
                 return
@@ -391,15 +398,18 @@ class RayExecutor(Executor):
             if isinstance(news, Exception):  # lost with its node: progress is only a view
                 self._mailbox = None
                 return
+            running = {attempt.job.id for attempt in self._running.values()}
             for job_id, text in json.loads(news):
                 told = unpacked(json.loads(text))
                 if job_id in running and isinstance(told, Advanced):
                     on_progress(job_id, told.progress)
 
     def _take(self, number: int, answer: str | Exception) -> list[Result]:
-        actor = self._actors[number]
         if isinstance(answer, Exception):
             return self._died(number, answer)
+        actor = self._actors[number]
+        del self._owed[actor.pending]
+        actor.pending = None
         match unpacked(json.loads(answer)):
             case Stop(name, error):
                 self._end(number)
@@ -410,17 +420,18 @@ class RayExecutor(Executor):
                     f"the setup '{self.work.setup}' failed in a worker: {error}\n\n{traceback}"
                 )
             case Ended() as ended:
-                attempt, actor.attempt, actor.pending = actor.attempt, None, None
-                assert attempt is not None
-                return [attempt.ended(ended, number)]
+                self._idle[number] = None
+                return [self._running.pop(number).ended(ended, number)]
             case _:
-                actor.is_ready, actor.pending, self._num_start_failures = True, None, 0
+                self._idle[number] = None
+                actor.is_ready, self._num_start_failures = True, 0
                 return []
 
     def _died(self, number: int, error: Exception) -> list[Result]:
-        actor = self._actors.pop(number)
+        attempt = self._running.get(number)
+        self._forgotten(number)
         how = _first_line(error)
-        if actor.attempt is None:
+        if attempt is None:
             self._num_start_failures += 1
             if self._num_start_failures >= _MAX_START_FAILURES:
                 raise ExecutorError(
@@ -428,17 +439,18 @@ class RayExecutor(Executor):
                     "popnas must be installed on every node."
                 ) from error
             return []
-        attempt = actor.attempt
         if self._waiting.try_again(attempt):
             return []
         message = f"its actor was lost {attempt.number} times while it was evaluated"
         return [attempt.failed(Failure(message, "worker_died", how), number)]
 
     def _overdue(self) -> list[Result]:
-        results = []
-        for number, actor in self._running.items():
-            attempt = actor.attempt
-            if attempt is not None and time.monotonic() >= attempt.deadline:
+        results: list[Result] = []
+        if self.hard_timeout_seconds is None:
+            return results
+        now = time.monotonic()
+        for number, attempt in list(self._running.items()):
+            if now >= attempt.deadline:
                 self._end(number)
                 results.append(attempt.failed(overdue(self.hard_timeout_seconds), number))
         return results

@@ -270,17 +270,17 @@ class _Search:
             if (seconds := proposed.predictions.get("time")) is not None:
                 self.clock.predicted[step, proposed.index] = seconds
         # Who waits and who runs is for the time left alone: what is done is known by the journal alone.
-        waiting: list[int] = [proposed.index for proposed in pending]
+        waiting = {proposed.index: None for proposed in pending}
         running: dict[int, float] = {}
 
         def on_start(job_id: str) -> None:
-            if int(job_id) in waiting:  # a job that is retried starts twice
-                waiting.remove(int(job_id))
+            waiting.pop(int(job_id), None)  # a job that is retried starts twice
             running[int(job_id)] = time.monotonic()
 
         if self._is_time_up():  # before workers are started for nothing
             return "max_hours" if pending else None
-        jobs = {proposed.index: self._job(proposed) for proposed in pending}
+        best = self.steps.strategy.best()
+        jobs = {proposed.index: self._job(proposed, best) for proposed in pending}
         handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
         for result in executor.run(handed_out, on_start, self.epochs_heard):
             index = int(result.id)
@@ -310,8 +310,7 @@ class _Search:
             return 0
         return max(max_networks(self.config, step) - sum(sizes), 0)
 
-    def _job(self, proposed: Proposed) -> CandidateJob:
-        best = self.steps.strategy.best()
+    def _job(self, proposed: Proposed, best: Evaluation | None) -> CandidateJob:
         return candidate_jobs.make(
             proposed, self.config.others.seed, keeps_weights_from=best.score if best else None
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from popnas.evaluation import Evaluation
@@ -43,7 +43,7 @@ class Clock:
             self._predicted_finished.setdefault(evaluation.step, []).append(predicted)
 
     def seconds_left(
-        self, step: int, waiting: Sequence[int], running: dict[int, float], num_unknown: int = 0
+        self, step: int, waiting: Collection[int], running: dict[int, float], num_unknown: int = 0
     ) -> SecondsLeft:
         """`waiting`: indices of the step's candidates that have not started; `running`: index to seconds
         since its start; `num_unknown`: how many later rounds of the step may choose."""
@@ -51,21 +51,29 @@ class Clock:
         if len(walls) < min(_MIN_FINISHED, len(walls) + len(waiting) + len(running)) or not walls:
             return SecondsLeft(None, None)
         mean = sum(walls) / len(walls)
-        work = sum(self._expected(step, index, mean) for index in waiting)
+        pace = self._pace(step, mean)
+        work = sum(self._expected(step, index, mean, pace) for index in waiting)
         # One that takes longer than expected is not done in the next moment: a tenth of a mean stays.
         work += sum(
-            max(self._expected(step, index, mean) - since, 0.1 * mean) for index, since in running.items()
+            max(self._expected(step, index, mean, pace) - since, 0.1 * mean)
+            for index, since in running.items()
         )
         # At the end of a step fewer candidates are left than there are workers.
         step_left = work / min(self.num_workers, max(len(waiting) + len(running), 1))
         step_left += num_unknown * mean / self.num_workers
         return SecondsLeft(step_left, self._search_left(step, mean, step_left))
 
-    def _expected(self, step: int, index: int, mean: float) -> float:
-        predicted, known = self.predicted.get((step, index)), self._predicted_finished.get(step)
-        if predicted is None or not known or sum(known) <= 0:
+    def _pace(self, step: int, mean: float) -> float | None:
+        """Seconds by the clock of each that was predicted, as the finished ones of the step had it."""
+        known = self._predicted_finished.get(step)
+        total = sum(known) if known else 0.0
+        return mean * len(known) / total if known and total > 0 else None
+
+    def _expected(self, step: int, index: int, mean: float, pace: float | None) -> float:
+        predicted = self.predicted.get((step, index))
+        if predicted is None or pace is None:
             return mean
-        return max(mean * predicted / (sum(known) / len(known)), 0.0)  # predictors may give what none takes
+        return max(predicted * pace, 0.0)  # predictors may give what none takes
 
     def _search_left(self, step: int, mean: float, step_left: float) -> float | None:
         later = {number: count for number, count in self.num_later_candidates.items() if number > step}
