@@ -1,14 +1,23 @@
 """What all tests share."""
 
+from __future__ import annotations
+
+import json
 import os
+import queue
 import signal
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+import popnas as popnas_package
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("popnas", deadline=None)
@@ -67,3 +76,114 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+class Started:
+    """A command that runs, with what the tests need of `subprocess.Popen`."""
+
+    def __init__(self, outputs: Sequence[Path]) -> None:
+        self._outputs = outputs
+        self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.returncode: int | None = None
+        self.pid = 0
+
+    def told(self, line: dict[str, int]) -> None:
+        """Hear its pid, then its status."""
+        self._news.put(line["pid"] if "pid" in line else line["status"])
+
+    def wait_for_pid(self) -> Started:
+        """Returns when the process is there."""
+        self.pid = self._news.get(timeout=60)
+        return self
+
+    def poll(self) -> int | None:
+        """See `Popen.poll`."""
+        if self.returncode is None and not self._news.empty():
+            self.returncode = self._news.get()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """See `Popen.send_signal`."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """See `Popen.kill`."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float = 60.0) -> tuple[str, str]:
+        """See `Popen.communicate`."""
+        if self.returncode is None:
+            self.returncode = self._news.get(timeout=timeout)
+        output, errors = (path.read_text() for path in self._outputs)
+        return output, errors
+
+
+class WarmProcess:
+    """See `warm.py`; `environment`: what it and its commands have beside that of the tests."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._started: list[Started] = []
+        self._environment = {**(environment or {}), "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm.py"))],
+            env={**os.environ, **self._environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def start(self, arguments: Sequence[str], folder: Path) -> Started:
+        """Run `popnas ARGUMENTS` in `folder`."""
+        outputs = [folder / f".{name}-{len(self._started)}" for name in ("stdout", "stderr")]
+        for path in outputs:
+            path.touch()
+        request = {
+            "number": len(self._started),
+            "arguments": [str(Path(popnas_package.__file__).with_name("__main__.py")), *arguments],
+            "folder": str(folder),
+            "environment": {**os.environ, **self._environment, "COLUMNS": "200"},
+            "stdout": str(outputs[0]),
+            "stderr": str(outputs[1]),
+        }
+        started = Started(outputs)
+        self._started.append(started)
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return started.wait_for_pid()
+
+    def end(self) -> None:
+        """Commands that still run are left alone."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                told = json.loads(line)
+                self._started[told.pop("number")].told(told)
+
+
+@pytest.fixture(scope="session")
+def warm_with() -> Iterator[Callable[[Mapping[str, str]], WarmProcess]]:
+    """Make a process that starts commands quickly, in an environment with something more."""
+    made: list[WarmProcess] = []
+
+    def make(environment: Mapping[str, str]) -> WarmProcess:
+        made.append(WarmProcess(environment))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.end()
+
+
+@pytest.fixture(scope="session")
+def warm(warm_with: Callable[[Mapping[str, str]], WarmProcess]) -> WarmProcess:
+    """One for all tests of a worker."""
+    return warm_with({})

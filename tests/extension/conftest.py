@@ -16,6 +16,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent / "package"
 
+
 _ASK = """
 import contextlib, io, json, sys
 from popnas.cli.main import run
@@ -47,18 +48,20 @@ def install(package: Path, site: Path) -> None:
 
 
 class Extended:
-    """popnas in a fresh interpreter that finds the package among those installed."""
+    """popnas in an interpreter of its own that finds the package among those installed."""
 
-    def __init__(self, site: Path, folder: Path) -> None:
-        self.site, self.folder = site, folder
+    def __init__(self, site: Path, folder: Path, warm_with: Any) -> None:
+        self.folder, self.errors = folder, ""
+        path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.environment = {"PYTHONPATH": path}
+        self.warm = warm_with(self.environment)
 
     def python(self, *arguments: str) -> str:
-        """Standard output of Python; it must end well."""
-        path = os.pathsep.join([str(self.site), *filter(None, [os.environ.get("PYTHONPATH")])])
+        """Standard output of Python, begun anew; it must end well."""
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            env={**os.environ, **self.environment, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
             capture_output=True,
             text=True,
             timeout=200,
@@ -66,8 +69,15 @@ class Extended:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def popnas(self, *arguments: object) -> tuple[int, str]:
+        """Exit status and standard output of a command."""
+        started = self.warm.start([str(argument) for argument in arguments], self.folder)
+        output, errors = started.communicate(timeout=200)
+        self.errors = errors
+        return started.returncode, output
+
     def ask(self, *command_lines: Sequence[object]) -> list[tuple[int, str]]:
-        """Exit status and standard output of popnas for each, all in one process."""
+        """The same of several short commands, all in one process."""
         lines = json.dumps([[str(part) for part in line] for line in command_lines])
         answers = json.loads(self.python("-c", _ASK, lines).splitlines()[-1])
         return [(status, output) for status, output in answers]
@@ -80,7 +90,7 @@ class Extended:
 
 
 @pytest.fixture(scope="session")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Extended:
+def extended(tmp_path_factory: pytest.TempPathFactory, warm_with: Any) -> Extended:
     site = tmp_path_factory.mktemp("site")
     install(PACKAGE, site)
-    return Extended(site, tmp_path_factory.mktemp("work"))
+    return Extended(site, tmp_path_factory.mktemp("work"), warm_with)

@@ -6,26 +6,20 @@ import fcntl
 import json
 import os
 import pty
-import queue
 import re
 import select
 import shutil
-import signal
 import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyte
 import pytest
-
-import popnas as popnas_package
 
 
 def tiny_config(**changes: Any) -> dict[str, Any]:
@@ -50,100 +44,10 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     return config
 
 
-class Started:
-    """A command that runs, with what the tests need of `subprocess.Popen`."""
-
-    def __init__(self, outputs: Sequence[Path]) -> None:
-        self._outputs = outputs
-        self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.returncode: int | None = None
-        self.pid = 0
-
-    def told(self, line: dict[str, int]) -> None:
-        """Hear its pid, then its status."""
-        self._news.put(line["pid"] if "pid" in line else line["status"])
-
-    def wait_for_pid(self) -> Started:
-        """Returns when the process is there."""
-        self.pid = self._news.get(timeout=60)
-        return self
-
-    def poll(self) -> int | None:
-        """See `Popen.poll`."""
-        if self.returncode is None and not self._news.empty():
-            self.returncode = self._news.get()
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        """See `Popen.send_signal`."""
-        if self.poll() is None:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """See `Popen.kill`."""
-        self.send_signal(signal.SIGKILL)
-
-    def communicate(self, timeout: float = 60.0) -> tuple[str, str]:
-        """See `Popen.communicate`."""
-        if self.returncode is None:
-            self.returncode = self._news.get(timeout=timeout)
-        output, errors = (path.read_text() for path in self._outputs)
-        return output, errors
-
-
-class WarmProcess:
-    """See `warm.py`."""
-
-    def __init__(self) -> None:
-        self._started: list[Started] = []
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("warm.py"))],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def start(self, arguments: Sequence[str], folder: Path) -> Started:
-        """Run `popnas ARGUMENTS` in `folder`."""
-        outputs = [folder / f".{name}-{len(self._started)}" for name in ("stdout", "stderr")]
-        for path in outputs:
-            path.touch()
-        request = {
-            "number": len(self._started),
-            "arguments": [str(Path(popnas_package.__file__).with_name("__main__.py")), *arguments],
-            "folder": str(folder),
-            "environment": {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-            "stdout": str(outputs[0]),
-            "stderr": str(outputs[1]),
-        }
-        started = Started(outputs)
-        self._started.append(started)
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return started.wait_for_pid()
-
-    def end(self) -> None:
-        """Commands that still run are left alone."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                told = json.loads(line)
-                self._started[told.pop("number")].told(told)
-
-
 class CommandLine:
     """`popnas` in a folder of its own."""
 
-    def __init__(self, folder: Path, warm: WarmProcess) -> None:
+    def __init__(self, folder: Path, warm: Any) -> None:
         self.folder = folder
         self._warm = warm
 
@@ -152,7 +56,7 @@ class CommandLine:
         path.write_text(json.dumps(tiny_config(**changes)))
         return path
 
-    def start(self, *arguments: object) -> Started:
+    def start(self, *arguments: object) -> Any:
         return self._warm.start([str(argument) for argument in arguments], self.folder)
 
     def run(self, *arguments: object, status: int = 0) -> str:
@@ -163,21 +67,13 @@ class CommandLine:
         return output
 
 
-@pytest.fixture(scope="session")
-def warm() -> Iterator[WarmProcess]:
-    """One for all tests of a worker."""
-    process = WarmProcess()
-    yield process
-    process.end()
-
-
 @pytest.fixture
-def popnas(tmp_path: Path, warm: WarmProcess) -> CommandLine:
+def popnas(tmp_path: Path, warm: Any) -> CommandLine:
     return CommandLine(tmp_path, warm)
 
 
 @pytest.fixture(scope="session")
-def searched_run(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcess) -> Path:
+def searched_run(tmp_path_factory: pytest.TempPathFactory, warm: Any) -> Path:
     """The folder of a finished tiny search, made once: copy it before anything is written into it."""
     popnas = CommandLine(tmp_path_factory.mktemp("searched"), warm)
     popnas.run("search", "-j", popnas.write_config(), "--name", "run")
