@@ -79,6 +79,11 @@ class Forecast(ABC):
         """Of the expected seconds of each cell, (N,), those that further epochs would not add."""
         return np.zeros(len(cells_NB4))
 
+    @property
+    def loading_seconds(self) -> float:
+        """What the first candidate of every process takes beside its own seconds."""
+        return 0.0
+
     def memory_bytes(self, cells_NB4: np.ndarray) -> int | None:
         """All processes together while each worker evaluates one of these cells; None: not worth telling."""
         return None

@@ -86,6 +86,11 @@ class TrainingForecast(Forecast):
         """See `Forecast`."""
         return np.asarray(self.model.costs(cells_NB4)[:, 2] * len(self.dataset.folds))
 
+    @property
+    def loading_seconds(self) -> float:
+        """See `Forecast`."""
+        return self.model.loading
+
     def memory_bytes(self, cells_NB4: np.ndarray) -> int:
         """See `Forecast`: with the largest of a few of the cells."""
         batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))

@@ -66,13 +66,14 @@ class CostModel:
     """Costs of any cells of a space; rows are those of `ProbedCost`. `empty` (3,), `operators`
     (3, operators + 1), the last for none; `wiring`, what a larger cell costs against the sum of its
     operators, None for cells of one block only; `built` (L + 1,) the share of the network that is built by
-    nearest lookback (0: none).
+    nearest lookback (0: none); `loading`, seconds that the first network of a process takes beside its own.
     """
 
     empty: np.ndarray
     operators: np.ndarray
     wiring: Wiring | None
     built: np.ndarray
+    loading: float = 0.0
 
     def costs(self, cells_NB4: np.ndarray) -> np.ndarray:
         """(N, 3)."""
@@ -99,13 +100,14 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
         tell(PhaseStarted("probing operators", len(space.operators)))
         # What is loaded and prepared once belongs to no cell: most of it with the first network of blocks,
         # whichever operator that has.
-        prober.cost(Cell((Block(-1, space.operators[0], -1, space.operators[0]),)))
+        first = prober.cost(Cell((Block(-1, space.operators[0], -1, space.operators[0]),)))
         empty = prober.cost(Cell()).as_array()
         single = _operators(prober, space, empty, tell)
         built = _built_shares(space, spec)
         tell(PhaseStarted("reckoning what larger cells cost"))
         wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
-        return CostModel(empty, single, wiring, built)
+        loading = max(first.once - (empty[2] + 2 * single[2, 0]), 0.0)
+        return CostModel(empty, single, wiring, built, loading)
 
 
 def _operators(prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Listen) -> np.ndarray:

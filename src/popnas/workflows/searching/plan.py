@@ -160,6 +160,8 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
         start += load_seconds + _WORKER_SECONDS
     fixed = start + forecast.predictor_seconds(steps) + _END_SECONDS
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
+    loading = forecast.candidates.loading_seconds
+    fixed += loading  # of all processes at the same time
     seconds = sum(item.seconds for item in steps) + confirmation_seconds + fixed
     return Plan(
         steps=steps,
@@ -168,7 +170,7 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
         seconds=seconds,
         confirmation_seconds=confirmation_seconds,
         fixed_seconds=fixed,
-        candidate_seconds=forecast.work + confirmed,
+        candidate_seconds=forecast.work + confirmed + loading * workers,
         memory_bytes=forecast.candidates.memory_bytes(forecast.selected),
         num_workers=workers,
         device=evaluator.devices[0],

@@ -157,14 +157,16 @@ def test_a_cost_model_adds_up_and_shrinks_with_what_is_built():
     assert space.num_operators == 2
 
 
-def test_what_the_first_network_with_operators_loads_is_no_operator_s_cost(planned):
+def test_what_the_first_network_with_operators_loads_is_no_operator_s_cost_but_the_process_s(planned):
     with_blocks = []
 
     def cost(cell):
         with_blocks.extend([cell] if cell.blocks else [])
         return ProbedCost(0.01, 0.002, 0.5 + (7.0 if len(with_blocks) == 1 and cell.blocks else 0.0))
 
-    assert planned(cost).candidate_seconds == pytest.approx(planned(steady).candidate_seconds)
+    found, calm = planned(cost), planned(steady)
+    assert found.steps == calm.steps
+    assert found.candidate_seconds == pytest.approx(calm.candidate_seconds + 7.0)  # of the only process
 
 
 def test_operators_beyond_the_budget_are_reckoned_from_their_flops(planned, monkeypatch):
