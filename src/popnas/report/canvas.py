@@ -126,6 +126,13 @@ def panels(
     return figure, rows
 
 
+def legend(axes: Axes, **how: Any) -> None:
+    """A legend of what is painted with a label, as `how` tells matplotlib; none where nothing is: a step that
+    selected no candidate has nothing to explain, and matplotlib would warn on the user's terminal."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**how)
+
+
 _PREFIXES_OF_SECONDS = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 _PREFIXES_OF_COUNTS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 

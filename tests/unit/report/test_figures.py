@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,3 +211,24 @@ def contrast(colour: Any) -> float:
         value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)
     )
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+def test_a_step_that_selected_nothing_is_painted_without_a_word(make_run: MakeRun) -> None:
+    """As where none keeps to the constraints: matplotlib warns of legends without anything in them."""
+    info = predictions.compute(data(make_run(blocks=2, num_candidates=100)))
+    assert info is not None
+    (step,) = info.steps
+    step = replace(step, selected={group: points[:0] for group, points in step.selected.items()})
+    figure = FIGURES.get("predictions").figure(replace(info, steps=[step]))
+    assert figure.axes[0].get_legend() is None
+
+
+def test_legends_are_made_in_one_place() -> None:
+    """That knows of nothing to explain; pictures of masks draw theirs themselves."""
+    files = [path for path in Path(canvas.__file__).parent.rglob("*.py") if path != Path(canvas.__file__)]
+    found = [
+        path.name
+        for path in files
+        if ".legend(" in re.sub(r"(canvas|pictures)\.legend\(", "", path.read_text())
+    ]
+    assert len(files) > 20 and found == []

@@ -48,7 +48,7 @@ def paint(info: ConfirmedScores) -> Figure:
     axes.plot([], [], "o-", color=canvas.INK, label="mean, 95 % interval")
     axes.plot([], [], ".", color=canvas.INK, ms=6, label="one seed")
     axes.plot([], [], "x", color=canvas.MUTED, ms=6, label="score in the search")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8.5)
+    canvas.legend(axes, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8.5)
     labels = [f"{_rank(place)}, {_blocks(cell.evaluation.step)}" for place, cell in enumerate(info.cells)]
     axes.set_yticks(range(len(labels)), labels)
     axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=f"validation {info.score_name}")

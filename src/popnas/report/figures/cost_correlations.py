@@ -79,7 +79,7 @@ def paint(info: CostCorrelations) -> Figure:
         canvas.scale_axis(axes.yaxis, "s")
         if axes is rows[0][0]:
             axes.set_ylabel("training time")
-            axes.legend(loc="best", fontsize=8, handletextpad=0.2)
+            canvas.legend(axes, loc="best", fontsize=8, handletextpad=0.2)
         else:
             axes.tick_params(axis="y", labelleft=False)
     return figure

@@ -55,7 +55,7 @@ def paint(info: HypervolumeSteps) -> Figure:
         )
     axes.set(xlabel="step (blocks per cell)", ylabel="hypervolume (0 to 1)", xticks=steps, ylim=(0, 1.12))
     axes.set_xlim(min(steps) - 0.6, max(steps) + 0.6)
-    axes.legend(loc="upper left", ncols=2)
+    canvas.legend(axes, loc="upper left", ncols=2)
     return figure
 
 

@@ -74,7 +74,7 @@ def _paint_real(axes: Axes, info: Fronts, x: int, y: int, *, has_line: bool) -> 
         axes.step(front[order, x], front[order, y], where="post", color=canvas.INK, lw=1.2)
     axes.plot(front[:, x], front[:, y], "o", mfc="none", mec=canvas.INK, ms=8, mew=1.2, label="front")
     if has_line:
-        axes.legend(loc="lower right", handletextpad=0.2)
+        canvas.legend(axes, loc="lower right", handletextpad=0.2)
     label_axis(axes.xaxis, info.dimensions[x])
     label_axis(axes.yaxis, info.dimensions[y])
 
@@ -96,7 +96,7 @@ def _paint_predicted(axes: Axes, info: Fronts, x: int, y: int) -> None:
             mew=1.4,
             label=f"step {step}, predicted",
         )
-    axes.legend(loc="lower right", handletextpad=0.4)
+    canvas.legend(axes, loc="lower right", handletextpad=0.4)
     label_axis(axes.xaxis, info.dimensions[x])
     label_axis(axes.yaxis, info.dimensions[y])
 
@@ -104,7 +104,7 @@ def _paint_predicted(axes: Axes, info: Fronts, x: int, y: int) -> None:
 def _legend(axes: Axes, info: Fronts, *, has_predicted: bool) -> None:
     if has_predicted:
         axes.plot([], [], "x", color=canvas.VERMILION, ms=4, label="predicted front")
-    axes.legend(loc="best", fontsize=8, handletextpad=0.2)
+    canvas.legend(axes, loc="best", fontsize=8, handletextpad=0.2)
 
 
 FIGURES.register("pareto_fronts", description="real and predicted Pareto fronts, pairwise")(

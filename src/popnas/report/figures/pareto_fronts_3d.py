@@ -63,7 +63,7 @@ def _label(axes: Axes, info: Fronts) -> None:
             canvas.scale_axis(axis, dimension.unit)
             axis.get_major_locator().set_params(nbins=4)
     axes.view_init(elev=22, azim=-125)
-    axes.legend(loc="upper right", fontsize=8)
+    canvas.legend(axes, loc="upper right", fontsize=8)
 
 
 FIGURES.register("pareto_fronts_3d", description="real and predicted fronts of three objectives")(

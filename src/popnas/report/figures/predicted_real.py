@@ -135,7 +135,7 @@ def _paint(axes: Axes, item: Comparison) -> None:
         canvas.scale_axis(axes.yaxis, item.unit)
         axes.xaxis.get_major_locator().set_params(nbins=4)
     if set(item.groups) != {"front"}:
-        axes.legend(loc="best", handletextpad=0.1, fontsize=8)
+        canvas.legend(axes, loc="best", handletextpad=0.1, fontsize=8)
 
 
 def table(info: PredictedReal) -> Table:

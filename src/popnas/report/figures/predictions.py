@@ -116,7 +116,7 @@ def paint(info: PredictionGrids) -> Figure:
                 if len(points := item.selected[group]):
                     label = "selected front" if group == "front" else group
                     axes.plot(*points.T, marker, color=colour, ms=5, mew=0, label=label)
-            axes.legend(loc="lower right", handletextpad=0.2)
+            canvas.legend(axes, loc="lower right", handletextpad=0.2)
             label_axis(axes.xaxis, info.x)
             label_axis(axes.yaxis, info.y)
         axes.set_title(f"step {item.step}: {counted(item.num_candidates, 'candidate')}")

@@ -58,7 +58,7 @@ def paint(info: ScoreOverTime) -> Figure:
         axes.plot(time_N[chosen], info.scores[chosen], "o", color=colour, ms=4.5, mew=0, label=f"step {step}")
     axes.step(time_N, info.best_so_far, where="post", color=canvas.VERMILION, label="best so far")
     axes.set(xlabel=f"time of all candidates so far ({unit})", ylabel=f"validation {info.score_name}")
-    axes.legend(loc="lower right", handletextpad=0.2)
+    canvas.legend(axes, loc="lower right", handletextpad=0.2)
     return figure
 
 

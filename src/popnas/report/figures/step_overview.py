@@ -42,10 +42,10 @@ def paint(info: StepOverview) -> Figure:
     _paint_range(rows[0][0], info.scores, f"validation {info.score_name}", canvas.BLUE)
     best = np.maximum.accumulate([max(values) for values in info.scores.values()])
     rows[0][0].plot(list(info.scores), best, "--", color=canvas.VERMILION, label="best so far")
-    rows[0][0].legend(loc="lower right")
+    canvas.legend(rows[0][0], loc="lower right")
     _paint_range(rows[0][1], info.seconds, "training time (s)", canvas.GREEN)
     rows[0][1].set_ylim(bottom=0)
-    rows[0][1].legend(loc="upper left")
+    canvas.legend(rows[0][1], loc="upper left")
     return figure
 
 

@@ -50,7 +50,9 @@ def paint(info: list[durations.StepTime]) -> Figure:
     axes.set(ylim=(len(info) - 0.5, -0.5), xlabel="time over all workers")
     canvas.scale_axis(axes.xaxis, "s")
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8.5, handlelength=1.0)
+    canvas.legend(
+        axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8.5, handlelength=1.0
+    )
     return figure
 
 

@@ -140,7 +140,7 @@ def _fronts(
                 place.plot(x, y, marker, color=colour, ms=6, mew=0, alpha=0.85, label=name)
             fronts.label_axis(place.xaxis, axes[column + 1])
             fronts.label_axis(place.yaxis, axes[0])
-        rows[0][0].legend(loc="lower right")
+        canvas.legend(rows[0][0], loc="lower right")
         return figure
 
     return figure_html(canvas.encode_painted(paint), "The front of each run over all objectives of the runs.")
@@ -168,7 +168,7 @@ def _volumes(
         last = max((item.step for steps in volumes for item in steps), default=0)
         rows[0][0].set(xlabel="step (blocks per cell)", ylabel="hypervolume (0 to 1)", xticks=range(last + 1))
         rows[0][0].set_ylim(0, 1.05)
-        rows[0][0].legend(loc="lower right")
+        canvas.legend(rows[0][0], loc="lower right")
         return figure
 
     rows: list[list[markup.Value | str]] = [

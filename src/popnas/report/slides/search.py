@@ -123,7 +123,7 @@ def _paint_front(axes: Axes, info: Fronts, step: int) -> int:
         limit(values_N.min() - margin, values_N.max() + margin)
     label_axis(axes.xaxis, info.dimensions[1])
     label_axis(axes.yaxis, info.dimensions[0])
-    axes.legend(loc="lower right", handletextpad=0.3, fontsize=10)
+    canvas.legend(axes, loc="lower right", handletextpad=0.3, fontsize=10)
     return len(found)
 
 
