@@ -27,12 +27,12 @@ test-lowest:  ## the same code with the lowest versions that pyproject.toml allo
 	mkdir -p build
 	$(PYTHON) release/floors.py > build/lowest.txt
 	$(PYTHON) -m venv build/lowest
-	build/lowest/bin/pip install --quiet -c build/lowest.txt -e ".[dev]"
+	build/lowest/bin/pip install --quiet -c build/lowest.txt -e ".[test]"
 	OMP_NUM_THREADS=1 build/lowest/bin/pytest -n 2 --dist worksteal -o filterwarnings=default -m "not slow and not gpu" $(WITH_VERSIONS)
 
 test-newest:  ## and with the newest ones that there are
 	$(PYTHON) -m venv build/newest
-	build/newest/bin/pip install --quiet --upgrade -e ".[dev]"
+	build/newest/bin/pip install --quiet --upgrade -e ".[test]"
 	OMP_NUM_THREADS=1 build/newest/bin/pytest -n 2 --dist worksteal -m "not slow and not gpu" $(WITH_VERSIONS)
 
 lint: $(VENV)/.tests

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +66,118 @@ def masks(folder: Path) -> None:
             Image.fromarray(y_HW).save(places[1] / f"{index}.png")
 
 
-MAKERS: dict[str, Callable[[Path], None]] = {"photos": photos, "series": series, "csv": csv, "masks": masks}
+def configuration(folder: Path) -> None:
+    """`my.json`: digits, and sizes of a minute."""
+    document = {
+        "search_space": {"blocks": 2, "lookback_depth": 1, "operators": ["identity", "1x1 conv"]},
+        "search_strategy": {"max_children": 2, "max_exploration_children": 0},
+        "training_hyperparameters": {"epochs": 1},
+        "architecture_hyperparameters": {"filters": 4},
+        "dataset": {
+            "type": "image_classification",
+            "name": "digits",
+            "samples": 120,
+            "validation_size": 0.25,
+            "batch_size": 32,
+        },
+        "others": {"executor": {"kind": "inline"}, "accuracy_predictor_ensemble_units": 1},
+    }
+    (folder / "my.json").write_text(json.dumps(document))
+
+
+def small_space(folder: Path) -> None:
+    """`small.json`: what a table is built of, with cells of three blocks."""
+    configuration(folder)
+    document = json.loads((folder / "my.json").read_text())
+    document["search_space"]["blocks"] = 3
+    (folder / "small.json").write_text(json.dumps(document))
+
+
+def nasbench201(folder: Path) -> None:
+    """`nasbench201.parquet`: a row per architecture, figures by a formula."""
+    import pyarrow
+    from pyarrow import parquet
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "evaluators"))
+    from made_nasbench201 import made
+
+    from popnas.evaluators.nasbench201 import architectures
+    from popnas.evaluators.nasbench201.stored import DATA_SETS
+
+    table = made()
+    codes = np.arange(len(table.index))
+    columns: dict[str, object] = {
+        "index": table.index,
+        "arch": [architectures.text(edges) for edges in architectures.edges(codes)],
+    }
+    for place, name in enumerate(DATA_SETS):
+        columns |= {
+            f"val12_{name}": table.validation_12[place],
+            f"test200_{name}": table.test_200[place],
+            f"train_time_s_{name}": table.training_seconds[place],
+            f"params_{name}": table.params[place],
+        }
+        for seed in range(3):
+            columns[f"val200_s{seed}_{name}"] = table.validation_200[place, :, seed]
+    parquet.write_table(pyarrow.table(columns), folder / "nasbench201.parquet")
+
+
+def nasbench201_npz(folder: Path) -> None:
+    """`nasbench201.npz`: the same, as popnas keeps it."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "evaluators"))
+    from made_nasbench201 import made
+
+    from popnas.evaluators.nasbench201 import stored
+
+    stored.write(folder / "nasbench201.npz", made())
+
+
+MAKERS: dict[str, Callable[[Path], None]] = {
+    "photos": photos,
+    "series": series,
+    "csv": csv,
+    "masks": masks,
+    "my.json": configuration,
+    "small.json": small_space,
+    "nasbench201.parquet": nasbench201,
+    "nasbench201.npz": nasbench201_npz,
+}
+
+_SMALL = {
+    "search_space.blocks": "1",
+    "search_space.lookback_depth": "1",
+    "search_space.operators": '["identity"]',
+    "training_hyperparameters.epochs": "1",
+    "architecture_hyperparameters.filters": "4",
+    "others.confirm": "false",
+}
+_SETTINGS = [word for key, value in _SMALL.items() for word in ("--set", f"{key}={value}")]
+
+SIZES = {
+    "search": _SETTINGS,
+    "plan": _SETTINGS,
+    "e2e": [*_SETTINGS, "-k", "1", "-jms", "one_epoch.json", "-jlt", "one_epoch.json"],
+}
+"""What is added to a command that trains, so that it takes seconds."""
+
+
+_EPOCH = {"training_hyperparameters": {"epochs": 1}}
+SMALL = {
+    "config": {
+        **_EPOCH,
+        "search_space": {"blocks": 1, "lookback_depth": 1, "operators": ["identity"]},
+        "architecture_hyperparameters": {"filters": 4},
+    },
+    "selection_config": _EPOCH,
+    "final_config": _EPOCH,
+}
+"""The same for `PopnasClassifier`, as a name that blocks of Python know."""
+
+
+def one_epoch(folder: Path) -> None:
+    """`one_epoch.json`, of which `SIZES` speak."""
+    (folder / "one_epoch.json").write_text(json.dumps(_EPOCH))
+
 
 _TASKS = {"logs/photos": "photos", "logs/series": "series", "logs/scenes": "masks"}
 """Runs whose pages go on with data of their own; any other is a run on the digits."""
@@ -78,15 +191,7 @@ def is_of_digits(place: str) -> bool:
 def run_settings(place: str) -> list[str]:
     """The command that makes the run at a place, small enough for a few seconds."""
     kind = _TASKS.get(place)
-    sets = {
-        "search_space.blocks": "1",
-        "search_space.lookback_depth": "1",
-        "search_space.operators": '["identity"]',
-        "training_hyperparameters.epochs": "1",
-        "architecture_hyperparameters.filters": "4",
-        "others.executor.kind": "inline",
-        "others.confirm": "false",
-    }
+    sets = _SMALL | {"others.executor.kind": "inline"}
     if kind is None:
         source = "run_debug"
         sets |= {"dataset.samples": "120"}
@@ -109,3 +214,20 @@ def copied(run: Path, to: Path) -> None:
     """A run, where a page has it."""
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(run, to)
+
+
+def table_settings(name: str) -> list[str]:
+    """The command that builds a table of few cells of `small.json`."""
+    return ["bench", "build", "-j", "small.json", "--sample", "3=6", "--repeated", "4", "--name", name]
+
+
+def grown_settings(name: str) -> list[str]:
+    """The command that makes a run of three blocks, from the table of `logs/small`."""
+    sets = {
+        "search_space.blocks": "3",
+        "search_strategy.max_children": "8",
+        "others.evaluator": "table",
+        "dataset.path": "logs/small/table.npz",
+    }
+    options = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+    return ["search", "-j", "small.json", "--name", name, *options]

@@ -1,14 +1,21 @@
 """The pages of the documentation as blocks that can be run, and the data that they speak of.
 
-An HTML comment before a block says what the block needs:
+HTML comments before a block say what the block needs:
 
 - `<!-- data: photos -->` makes data in the page's folder first (`made_data.MAKERS`; "a run in PLACE" is a
   finished search).
 - `<!-- slow -->` is run with the slow tests only; `<!-- slow, else: a run in PLACE -->` gives the blocks
   after it such a run where it is not.
+- `<!-- small -->` gives commands that train the sizes of a test (`made_data.SIZES`).
+- `<!-- with: A -> B; C -> D -->` is run with these texts in the place of others: numbers that would take
+  hours, places that are the reader's.
+- `<!-- in: a clone -->` is run in a copy of this checkout, where pip finds what this environment has and asks
+  no index; `a clone with an index` lets it download.
+- `<!-- listens: URL -->` is started as typed, must answer at the URL, and goes on while the rest of the page
+  is run, until the next one that listens; then it is ended as by Ctrl-C.
+- `<!-- stand-in: docker -->` has that command from `stand_ins/`, which says what it does instead.
 - `<!-- fails: 2 -->` must end with that status, and print the text of the `text` block after it.
 - `<!-- needs: MODULE -->` is run only where that can be imported.
-- `<!-- not run: WHY -->` is looked at only: its commands and options must exist.
 """
 
 from __future__ import annotations
@@ -21,7 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-_COMMENT = re.compile(r"<!-- (data|slow|needs|fails|not run)(?:, else)?:? ?(.*?) -->")
+KINDS = ("data", "slow", "small", "with", "in", "listens", "stand-in", "fails", "needs")
+_COMMENT = re.compile(r"<!-- ([a-z-]+)(?:, else)?:? ?(.*?) -->")
 _FENCE = re.compile(r"(`{3,})(\S*)")
 
 
@@ -37,7 +45,11 @@ class Block:
     instead: str = ""
     fails: int | None = None
     needs: str = ""
-    not_run: str = ""
+    is_small: bool = False
+    replaced: tuple[tuple[str, str], ...] = ()
+    place: str = ""
+    listens: str = ""
+    stand_in: str = ""
     output: str = ""
 
 
@@ -57,6 +69,7 @@ def blocks(path: Path) -> list[Block]:
     notes: dict[str, list[str]] = {}
     for kind, language, text, line in _pieces(path.read_text(encoding="utf-8").splitlines()):
         if kind == "comment":
+            assert language in KINDS, f"{name_of(path)}, line {line}: what is {language!r}?"
             notes.setdefault(language, []).append(text)
         elif language in ("sh", "bash", "python"):
             found.append(_block(language, text, line, notes))
@@ -86,17 +99,25 @@ def _pieces(lines: list[str]) -> Iterator[tuple[str, str, str, int]]:
 
 
 def _block(language: str, text: str, line: int, notes: dict[str, list[str]]) -> Block:
-    status = (notes.get("fails") or [""])[0]
+    def of(kind: str) -> str:
+        return (notes.get(kind) or [""])[0]
+
+    pairs = [pair.split(" -> ") for pair in of("with").split("; ") if pair]
+    assert all(len(pair) == 2 and pair[0] in text for pair in pairs), f"line {line}: {of('with')}"
     return Block(
         language,
         text,
         line,
         tuple(notes.get("data", ())),
         "slow" in notes,
-        (notes.get("slow") or [""])[0],
-        int(status) if status else None,
-        (notes.get("needs") or [""])[0],
-        (notes.get("not run") or [""])[0],
+        of("slow"),
+        int(of("fails")) if of("fails") else None,
+        of("needs"),
+        "small" in notes,
+        tuple((old, new) for old, new in pairs),
+        of("in"),
+        of("listens"),
+        of("stand-in"),
     )
 
 

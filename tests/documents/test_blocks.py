@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
-import os
+import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 
 from popnas.cli import main
 
-from . import made_data
+from . import made_data, surroundings
 from .pages import Block, blocks, commands, name_of, pages
 
 _SHELL = set("|><&;$`*(")
@@ -37,7 +37,7 @@ def page_folder(tmp_path, monkeypatch, quick_disk):
 
 
 def _is_run(block: Block) -> bool:
-    return not block.not_run and not (block.needs and importlib.util.find_spec(block.needs) is None)
+    return not (block.needs and importlib.util.find_spec(block.needs) is None)
 
 
 @pytest.mark.parametrize("path", _WITH_BLOCKS, ids=_ids)
@@ -53,19 +53,37 @@ def test_all_blocks_of(path, page_folder, capfd):
 
 
 def _run_page(path: Path, folder: Path, capfd: pytest.CaptureFixture[str], *, with_slow: bool) -> None:
-    names: dict[str, object] = {"__name__": "page"}
-    for block in blocks(path):
-        where = f"{name_of(path)}, line {block.line}"
-        for wanted in block.data:
-            _give(wanted, folder)
-        if block.is_slow and not with_slow:
-            _give(block.instead, folder)
-        elif block.language == "python" and _is_run(block):
-            exec(compile(f"\n{block.text}", where, "exec"), names)
-        elif block.language != "data" and _is_run(block):
-            status, shown = _typed(block.text, folder, capfd)
-            assert status == (block.fails or 0), f"{where}: status {status}\n{shown}"
-            assert " ".join(block.output.split()) in " ".join(shown.split()), f"{where}:\n{shown}"
+    names: dict[str, object] = {"__name__": "page", "SMALL": made_data.SMALL}
+    with ExitStack() as ending, ExitStack() as listener:
+        for block in blocks(path):
+            for wanted in block.data:
+                _give(wanted, folder)
+            if block.is_slow and not with_slow:
+                _give(block.instead, folder)
+            elif block.listens and _is_run(block):
+                listener.close()  # somebody would press Ctrl-C before typing on
+                text = surroundings.as_run(block, folder)
+                listener.enter_context(surroundings.listening(text, block.listens, folder))
+            elif block.language != "data" and _is_run(block):
+                _run_block(block, f"{name_of(path)}, line {block.line}", folder, capfd, names, ending)
+
+
+def _run_block(
+    block: Block,
+    where: str,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    names: dict[str, object],
+    ending: ExitStack,
+) -> None:
+    text = surroundings.as_run(block, folder)
+    if block.language == "python":
+        exec(compile(f"\n{text}", where, "exec"), names)
+    else:
+        place, environment = surroundings.place_of(block, folder, ending)
+        status, shown = _typed(text, place, environment, capfd)
+        assert status == (block.fails or 0), f"{where}: status {status}\n{shown}"
+        assert " ".join(block.output.split()) in " ".join(shown.split()), f"{where}:\n{shown}"
 
 
 def _give(wanted: str, folder: Path) -> None:
@@ -75,6 +93,12 @@ def _give(wanted: str, folder: Path) -> None:
             made_data.copied(_run_on_digits(), folder / place)
         else:
             assert main.run(made_data.run_settings(place)) == 0, wanted
+    elif wanted.startswith("a grown run in "):
+        assert main.run(made_data.grown_settings(Path(wanted).name)) == 0, wanted
+    elif wanted.startswith("a table in "):
+        made_data.small_space(folder)
+        name = Path(wanted).parent.name
+        assert main.run(made_data.table_settings(name)) == 0, wanted
     elif wanted:
         made_data.MAKERS[wanted](folder)
 
@@ -88,24 +112,19 @@ def _run_on_digits() -> Path:
     return folder / "digits"
 
 
-def _typed(text: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def _typed(
+    text: str, place: Path, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
     """Exit status and output of a block. Plain commands of popnas are called in this process, which saves the
     seconds in which torch is imported; whatever else is a shell's."""
     capfd.readouterr()
     lines = commands(text)
-    if not all(line.startswith("popnas ") and not _SHELL & set(_unquoted(line)) for line in lines):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", text],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout + done.stderr
+    is_plain = all(line.startswith("popnas ") and not _SHELL & set(_unquoted(line)) for line in lines)
+    if not is_plain or place != Path.cwd():
+        return surroundings.in_shell(text, place, environment)
     status = 0
     for line in lines:
-        status = main.run(shlex.split(line)[1:])
+        status = main.run(shlex.split(line, comments=True)[1:])
         if status:
             break
     shown = capfd.readouterr()
@@ -152,23 +171,30 @@ def test_the_check_sees_what_does_not_exist():
 
 
 def count_blocks() -> Counter[str]:
-    """Blocks by when they are run: in `make test`, in `make test-all` alone, or never. `python -m
+    """Blocks by when they are run: in `make test`, or in `make test-all` alone. `python -m
     tests.documents.test_blocks` prints it."""
     return Counter(
-        "never" if block.not_run else "make test-all" if block.is_slow else "make test"
+        "make test-all" if block.is_slow else "make test"
         for path in pages()
         for block in blocks(path)
         if block.language != "data"
     )
 
 
-def test_most_blocks_are_run_and_each_other_says_why():
+def test_every_block_is_run_and_most_always():
+    """A comment that a page has and nobody knows is refused by `blocks`."""
     counted = count_blocks()
     assert counted["make test"] >= 35
-    assert counted["make test-all"] >= 8
-    # What installs, listens for ever, or takes an hour; each says so, and its commands are looked up. A block
-    # more belongs into the first two kinds.
-    assert counted["never"] <= 20, counted
+    assert counted["make test-all"] >= 30
+    assert set(counted) == {"make test", "make test-all"}
+
+
+def test_no_block_has_another_language():
+    """`blocks` sees those of a shell and of Python; the others are shown."""
+    shown = {"text", "{toctree}", "{eval-rst}", "{include}", "{literalinclude}"}
+    for path in pages():
+        languages = re.findall(r"^`{3,}(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(languages) <= shown | {"sh", "bash", "python"}, name_of(path)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,9 @@ def test_ten_questions_of_a_new_user_are_answered_within_two_clicks():
     start = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert re.search(r"^questions$", start, re.MULTILINE), "one click"
     page = ROOT / "docs" / "questions.md"
-    rows = re.findall(r"^\| (.+\?) \| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^## ([^\n]+\?)\n(.+?)(?=^##|\Z)", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     assert len(rows) == 10
     for question, answer in rows:
         targets = _LINK.findall(answer)

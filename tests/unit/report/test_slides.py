@@ -33,9 +33,21 @@ def test_a_whole_run_has_slides_of_everything(make_run, tmp_path):
         [float(value) for value in found.split()] for found in re.findall(rb"/MediaBox \[ ([\d. ]+) \]", pdf)
     ]
     assert len(boxes) == number
-    assert all(width / height == pytest.approx(16 / 9) for _, _, width, height in boxes)
+    assert all(box == [0, 0, 720, 405] for box in boxes)  # points
     slides.write(data(folder), tmp_path / "again.pdf")
     assert (tmp_path / "again.pdf").read_bytes() == pdf
+
+
+@pytest.mark.parametrize("kind", [{"blocks": 5, "num_candidates": 400}, {"last_step": 0}, {"is_pnas": True}])
+def test_panels_of_no_page_overlap_or_leave_it(make_run, kind):
+    run = data(make_run(has_confirmations=True, **kind))
+    with canvas.look():
+        for _, made in slides.SLIDES:
+            for figure in made(run):
+                boxes = [axes.get_position() for axes in figure.axes]
+                assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 0.93 for box in boxes)
+                pairs = [(one, two) for one in boxes for two in boxes if one is not two]
+                assert all(one.bounds == two.bounds or not one.overlaps(two) for one, two in pairs)
 
 
 def test_there_is_a_front_per_step_and_it_grows(make_run):

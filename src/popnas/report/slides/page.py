@@ -1,7 +1,7 @@
 """What slides are drawn of: texts at places in inches, figures of the report, tables, cells.
 
-A page of a figure of the report is as large as that figure needs: all pages have one shape, and a projector
-shows them equally large.
+All pages have one size. A figure of the report that is larger gets smaller panels, its texts stay as large as
+those of the other pages.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from popnas.cells import Cell
@@ -112,32 +113,49 @@ def on_page(plot: Plot, info: object, title: str | None = None) -> Figure:
     below."""
     figure = plot.paint(info)
     inner_width, inner_height = figure.get_size_inches()
-    width = max(WIDTH, inner_width + 2 * LEFT, (inner_height + _BELOW) * WIDTH / HEIGHT)
-    height = width * HEIGHT / WIDTH
-    left, bottom = (width - inner_width) / 2, _BELOW + (height - _BELOW - inner_height) * 0.35
-    figure.set_size_inches(width, height)
-    for axes in figure.axes:
-        x, y, own_width, own_height = axes.get_position(original=True).bounds
-        axes.set_position(
-            (
-                (left + x * inner_width) / width,
-                (bottom + y * inner_height) / height,
-                own_width * inner_width / width,
-                own_height * inner_height / height,
-            )
-        )
+    boxes = np.array([axes.get_position(original=True).bounds for axes in figure.axes])
+    boxes *= (inner_width, inner_height, inner_width, inner_height)
+    inner_width = _fit(boxes[:, 0::2], inner_width, WIDTH - 2 * LEFT)
+    inner_height = _fit(boxes[:, 1::2], inner_height, HEIGHT - _BELOW)
+    left, bottom = (WIDTH - inner_width) / 2, _BELOW + (HEIGHT - _BELOW - inner_height) * 0.35
+    figure.set_size_inches(WIDTH, HEIGHT)
+    boxes = (boxes + np.array([left, bottom, 0, 0])) / (WIDTH, HEIGHT, WIDTH, HEIGHT)
+    for axes, box in zip(figure.axes, boxes, strict=True):
+        axes.set_position(tuple(box))
     for heading in figure.texts:
-        heading.set_position((LEFT / width, 1 - _TOP / height))
-        heading.set_fontsize(20 * width / WIDTH)
+        heading.set_position((LEFT / WIDTH, 1 - _TOP / HEIGHT))
+        heading.set_fontsize(20)
         heading.set_text(title or heading.get_text())
-    caption = textwrap.fill(plot.caption, int(15 * (width - 2 * LEFT)))
-    figure.text(LEFT / width, 0.45 / height, caption, size=9, va="bottom", color=canvas.MUTED)
+    caption = textwrap.fill(plot.caption, int(15 * (WIDTH - 2 * LEFT)))
+    figure.text(LEFT / WIDTH, 0.45 / HEIGHT, caption, size=9, va="bottom", color=canvas.MUTED)
     return figure
+
+
+def _fit(spans: np.ndarray, size: float, limit: float) -> float:
+    """Narrow panels until a figure has at most the limit; what stands between them keeps its size.
+
+    Args:
+        spans: (panels, 2), begin and length of each in one direction, in inches; changed in place. Panels
+            that begin at the same place are one above the other.
+        size: of the whole figure in that direction, in inches.
+
+    Returns:
+        The figure's size afterwards.
+    """
+    excess = size - limit
+    begins = np.unique(spans[:, 0].round(6))
+    lengths = np.array([spans[spans[:, 0].round(6) == begin, 1].max() for begin in begins])
+    if excess <= 0 or lengths.sum() <= excess:
+        return size
+    share = excess / lengths.sum()
+    before = np.concatenate([[0.0], np.cumsum(lengths * share)])
+    spans[:, 0] -= before[np.searchsorted(begins, spans[:, 0].round(6))]
+    spans[:, 1] *= 1 - share
+    return limit
 
 
 def foot(figure: Figure, name: str, number: int) -> None:
     """The run's name and the page's number."""
-    scale = figure.get_size_inches()[0] / WIDTH
-    look = {"size": 8 * scale, "color": canvas.MUTED, "va": "bottom"}
+    look = {"size": 8, "color": canvas.MUTED, "va": "bottom"}
     figure.text(LEFT / WIDTH, 0.16 / HEIGHT, canvas.label(name, 60), **look)
     figure.text(1 - LEFT / WIDTH, 0.16 / HEIGHT, str(number), ha="right", **look)

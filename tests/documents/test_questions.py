@@ -1,0 +1,97 @@
+"""A new user types a question into the site's search, in a browser: its answer is two clicks away."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from .pages import DOCS
+
+pytest.importorskip("selenium")
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs Chromium and its driver"),
+    # Selenium's own, about its driver's pipes.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+class _Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    for module in ("sphinx", "furo", "myst_parser"):
+        pytest.importorskip(module)
+    folder = tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-b", "html", str(DOCS), str(folder)], check=True)
+    handler = functools.partial(_Silent, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for switch in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+        options.add_argument(f"--{switch}")
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def first_result(browser: webdriver.Chrome) -> Any:
+    until = time.monotonic() + 60
+    while True:
+        found = browser.find_elements(By.CSS_SELECTOR, "#search-results ul.search li a")
+        if found and "Search finished" in browser.find_element(By.ID, "search-results").text:
+            return found[0]
+        if found and browser.find_elements(By.CSS_SELECTOR, "#search-results .search-summary"):
+            time.sleep(1)  # results are shown one after the other, the best first
+            return browser.find_elements(By.CSS_SELECTOR, "#search-results ul.search li a")[0]
+        assert time.monotonic() < until, browser.find_element(By.TAG_NAME, "body").text[:800]
+        time.sleep(0.1)
+
+
+def test_each_question_is_answered_within_two_clicks(address: str, browser: webdriver.Chrome) -> None:
+    """The first result is the question; its section names the page, which is there with its heading."""
+    text = (DOCS / "questions.md").read_text(encoding="utf-8")
+    questions = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert len(questions) == 10
+    for question in questions:
+        browser.get(f"{address}/search.html?q={quote_plus(question)}")
+        result = first_result(browser)
+        assert "/questions.html#" in result.get_attribute("href"), (question, result.get_attribute("href"))
+        result.click()
+        anchor = browser.current_url.partition("#")[2]
+        section = browser.find_element(By.ID, anchor)
+        assert question in section.text and section.is_displayed()
+        section.find_element(By.CSS_SELECTOR, "p a.reference").click()
+        page, _, anchor = browser.current_url.partition("#")
+        assert page != f"{address}/questions.html", question
+        there = browser.find_element(By.ID, anchor) if anchor else browser.find_element(By.TAG_NAME, "h1")
+        assert there.is_displayed() and there.text, question
