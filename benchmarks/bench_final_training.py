@@ -5,7 +5,11 @@ float32, AdamW with a cosine schedule, no augmentation. Ours is `train_model`, w
 and its look at the accuracy after every epoch; the plain loop trains the same network and does nothing else.
 Each runs in a process of its own, in turns, on 2 threads; wall time of whole epochs after a first one.
 
-    python benchmarks/bench_final_training.py    (data/fashion_mnist in $POPNAS_SHARED)
+The roofline: the floating-point operations of a training step, three times those of the network, per second,
+against those of a product of two large matrices by as many threads in the same process; and what a step
+spends its time on, by a profile of single steps (35 % are aimed at, or the operations named that bound it).
+
+    python benchmarks/bench_final_training.py [--threads 2]    (data/fashion_mnist in $POPNAS_SHARED)
 """
 
 from __future__ import annotations
@@ -20,14 +24,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from popnas.networks import NetworkSpec
 
 CELL = (
     "[(-2, 3x3 dconv, -1, 3x3 conv);(-1, identity, 0, 1x3-3x1 conv);(-2, 2x2 maxpool, 0, 3x3 dconv);"
     "(-1, 1x1 conv, 1, identity);(2, 3x3 dconv, -1, identity)]"
 )
 BATCH, EPOCHS = 128, 3
+MATRIX, PRODUCTS, PROFILED_STEPS, NUM_SHOWN = 2048, 7, 2, 9
 CONFIG = {
     "search_space": {"operators": ["identity", "3x3 conv"]},
     "training_hyperparameters": {
@@ -57,51 +66,77 @@ def ours(folder: Path) -> list[float]:
 
 def plain(folder: Path, num_workers: int) -> list[float]:
     """Seconds of each epoch of the loop that the tutorials show."""
+    import plain_loop
+    from popnas import networks
+    from popnas.cells import Cell
+
+    network = networks.build(Cell.parse(CELL), network_spec())
+    with np.load(folder / "train.npz") as file:
+        images = plain_loop.Images(file["x"], file["y"])
+    options = {"num_workers": num_workers, "label_smoothing": 0.1}
+    return list(plain_loop.epochs(network, images, EPOCHS, BATCH, **options))[1:]
+
+
+def network_spec() -> NetworkSpec:
+    """Of the network that both train."""
+    from popnas.networks import NetworkSpec
+
+    return NetworkSpec("classification", (28, 28, 1), 10, softmax_dropout=0.2, is_post_search=True)
+
+
+def step_flops() -> int:
+    """Of forward and backward of one batch: the backward pass is taken as twice the forward pass."""
+    from popnas.cells import Cell
+    from popnas.networks.cost import network_cost
+
+    return 3 * BATCH * network_cost(Cell.parse(CELL), network_spec()).flops
+
+
+def matrix_flops_per_second() -> float:
+    """The best of several products."""
     import torch
-    from torch.utils.data import DataLoader, Dataset
+
+    a, b = torch.randn(2, MATRIX, MATRIX)
+    seconds = []
+    for _ in range(PRODUCTS):
+        began = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - began)
+    return 2 * MATRIX**3 / min(seconds)
+
+
+def profile() -> dict[str, float]:
+    """By operation its share of a step's time, the largest first."""
+    import torch
+    from torch.nn.functional import cross_entropy
 
     from popnas import networks
     from popnas.cells import Cell
-    from popnas.networks import NetworkSpec
+    from popnas.placement import Placement
+    from popnas.training import TrainingSettings
+    from popnas.training.stepper import PreparedBatch, Stepper
 
-    class Images(Dataset):
-        def __init__(self) -> None:
-            with np.load(folder / "train.npz") as file:
-                self.x, self.y = file["x"], file["y"]
-
-        def __len__(self) -> int:
-            return len(self.y)
-
-        def __getitem__(self, index: int):
-            return torch.from_numpy(self.x[index]).permute(2, 0, 1).float() / 255, int(self.y[index])
-
-    spec = NetworkSpec("classification", (28, 28, 1), 10, softmax_dropout=0.2, is_post_search=True)
-    network = networks.build(Cell.parse(CELL), spec)
-    loader = DataLoader(Images(), batch_size=BATCH, shuffle=True, num_workers=num_workers)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * len(loader))
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
-    seconds = []
-    for _ in range(EPOCHS):
-        began = time.perf_counter()
-        total = 0.0
-        for x, y in loader:
-            optimizer.zero_grad()
-            heads = zip(network.head_weights, network(x), strict=True)
-            loss = sum(weight * loss_of(logits, y) for weight, logits in heads)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.item()
-        seconds.append(time.perf_counter() - began)
-    return seconds[1:]
+    spec = network_spec()
+    place = Placement.on("cpu", num_dims=spec.num_dims, filters=spec.filters)
+    network = networks.build(Cell.parse(CELL), spec).train()
+    stepper = Stepper(network, cross_entropy, TrainingSettings(epochs=1), place)
+    x, y = torch.randn(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,))
+    batch = PreparedBatch(place.laid_out(x), y, None)
+    stepper.step(batch, 0.001)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+        for _ in range(PROFILED_STEPS):
+            stepper.release_gradients()
+            stepper.step(batch, 0.001)
+    spent = {item.key: item.self_cpu_time_total for item in found.key_averages()}
+    total = sum(spent.values())
+    largest = sorted(spent, key=spent.__getitem__, reverse=True)[:NUM_SHOWN]
+    return {name: round(spent[name] / total, 3) for name in largest}
 
 
 def measured(kind: str, folder: Path) -> dict[str, float]:
     """Run one kind in a process of its own."""
     command = [sys.executable, __file__, "--data", str(folder), "--kind", kind]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    output = subprocess.run(command, capture_output=True, text=True, env=environment)
+    output = subprocess.run(command, capture_output=True, text=True)
     if output.returncode:
         raise SystemExit(output.stderr)
     return json.loads(output.stdout.splitlines()[-1])
@@ -115,14 +150,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=shared, help="the folder of fashion_mnist.npz")
     parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kind", choices=["ours", "plain0", "plain2"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--kind", choices=["ours", "plain0", "plain2", "profile"])
     arguments = parser.parse_args()
     if arguments.kind:
-        kind = arguments.kind
-        seconds = ours(arguments.data) if kind == "ours" else plain(arguments.data, int(kind[-1]))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": min(seconds), "peak_mib": peak}))
+        print(json.dumps(of_kind(arguments.kind, arguments.data)))
         return
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     if not (arguments.data / "fashion_mnist.npz").is_file():
         print(f"left out: {arguments.data / 'fashion_mnist.npz'} is not there (--data or POPNAS_SHARED)")
         return
@@ -137,6 +171,28 @@ def main() -> None:
             for kind in kinds:
                 found[kind].append(measured(kind, folder))
         report(found, len(x), x.nbytes / 2**20)
+        roofline(found["ours"], len(x))
+        print(f"of a step: {measured('profile', folder)}")
+
+
+def of_kind(kind: str, folder: Path) -> dict[str, float]:
+    """In a process of its own: the seconds of an epoch, and the peak of memory in MiB; or the profile."""
+    if kind == "profile":
+        return profile()
+    seconds = ours(folder) if kind == "ours" else plain(folder, int(kind[-1]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = {"seconds": min(seconds), "peak_mib": peak}
+    return found | {"matrix_flops": matrix_flops_per_second()} if kind == "ours" else found
+
+
+def roofline(found: list[dict[str, float]], num_images: int) -> None:
+    """Print how much of what the threads can do a training step does, the best of all rounds."""
+    flops, at_best = step_flops(), max(item["matrix_flops"] for item in found)
+    achieved = flops * num_images / BATCH / min(item["seconds"] for item in found)
+    print(
+        f"roofline: {flops / 1e9:.1f} GFLOP a step, {achieved / 1e9:.0f} of {at_best / 1e9:.0f} GFLOP/s, "
+        f"{100 * achieved / at_best:.0f} % (35 are aimed at)"
+    )
 
 
 def report(found: dict[str, list[dict[str, float]]], num_images: int, data_mib: float) -> None:
