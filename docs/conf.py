@@ -43,6 +43,7 @@ html_theme = "furo"
 html_title = f"popnas {version}"
 html_static_path = ["_site/static"]
 html_css_files = ["popnas.css"]
+html_search_scorer = str(Path(__file__).parent / "_site" / "scorer.js")
 html_show_sphinx = False
 html_show_sourcelink = False
 html_copy_source = False
