@@ -226,6 +226,9 @@ def grown_settings(name: str) -> list[str]:
     sets = {
         "search_space.blocks": "3",
         "search_strategy.max_children": "8",
+        "search_strategy.max_exploration_children": "0",
+        "search_strategy.additional_pareto_objectives": "[]",
+        "others.pnas_mode": "true",  # a front may have a single cell, and predictors are asked for three
         "others.evaluator": "table",
         "dataset.path": "logs/small/table.npz",
     }
