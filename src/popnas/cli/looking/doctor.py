@@ -78,9 +78,12 @@ def device() -> Facts:
     }
 
 
+_OF_DEVELOPERS = re.compile(r"""extra == ["'](dev|test)["']""")
+
+
 def packages() -> dict[str, str | None]:
     """Versions of everything that popnas depends on, optional packages among it; None = not installed."""
-    lines = [line for line in metadata.requires("popnas") or [] if 'extra == "dev"' not in line]
+    lines = [line for line in metadata.requires("popnas") or [] if not _OF_DEVELOPERS.search(line)]
     names = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in lines}
     return {name: _version(name) for name in sorted(names - {"popnas"}, key=str.lower)}
 

@@ -106,7 +106,7 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
         built = _built_shares(space, spec)
         tell(PhaseStarted("reckoning what larger cells cost"))
         wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
-        loading = max(first.once - (empty[2] + 2 * single[2, 0]), 0.0)
+        loading = max(first.once - float(empty[2] + 2 * single[2, 0]), 0.0)
         return CostModel(empty, single, wiring, built, loading)
 
 
