@@ -159,9 +159,13 @@ COSTS: dict[str, str] = {
     "others.save_children_weights": "Disk: the weights of every candidate, 4 bytes a parameter.",
     "others.save_children_models": "An export of some seconds, and disk, for every candidate.",
     "others.pnas_mode": "It saves nothing by itself: `max_children` are trained at every step.",
-    "others.train_strategy": "Nothing. `CPU` to leave the GPU to others.",
+    "others.train_strategy": (
+        "Nothing. `CPU` leaves the GPU to others; `multi-GPU` has one candidate per GPU, and final "
+        "training on all of them together."
+    ),
     "others.enable_XLA_compilation": (
-        "Compiling takes up to minutes per candidate. Only for trainings that are much longer than that."
+        "Compiling takes about a minute per network, so it is done only where a training is expected to take "
+        "ten or more; popnas warns where it is not."
     ),
     "others.use_mixed_precision": (
         "It saves time and memory where the device has fast two-byte floats, at a little precision. "

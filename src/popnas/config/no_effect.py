@@ -205,14 +205,3 @@ def _workers_of_one(facts: Facts) -> Iterator[Problem]:
             executor.workers,
             f"has no effect: the executor '{executor.kind}' evaluates one at a time; choose 'processes'.",
         )
-
-
-@no_effect("others")
-def _compilation(facts: Facts) -> Iterator[Problem]:
-    others = facts.config.others
-    if others.enable_XLA_compilation and others.train_strategy == "CPU":
-        yield Problem(
-            "others.enable_XLA_compilation",
-            True,
-            "does not pay on a CPU: compiling a network takes longer there than the training it speeds up.",
-        )

@@ -497,10 +497,11 @@ class OthersConfig(Section):
         description="Search as PNAS does: by score alone, without other objectives and exploration.",
     )
     train_strategy: Literal["auto", "CPU", "GPU", "multi-GPU", "TPU"] = Field(
-        default="auto", description="The device; auto = the best one present."
+        default="auto",
+        description="The device; auto = the best present; multi-GPU = all GPUs, in final training together.",
     )
     enable_XLA_compilation: bool = Field(  # noqa: N815 (POPNAS)
-        default=False, description="Compile candidate networks (pays on large ones on a GPU)."
+        default=False, description="Compile networks whose training is long enough for it to pay."
     )
     use_mixed_precision: bool = Field(
         default=False, description="Train in two-byte floats where the device is faster so."

@@ -22,6 +22,7 @@ from popnas.layers.drop_path import BlockJoin, ConcatJoin, drop_paths
 from popnas.layers.ends import Ends, shrink_lengths
 from popnas.layers.initialization import dense
 from popnas.layers.pooling import AvgPool, ImagePooling, MaxPool, global_average
+from popnas.layers.portion import Dropout, Portion, set_portion
 from popnas.layers.recurrent import Recurrent
 from popnas.layers.resampling import PatchAverage, TransposeUpsample, Upsample, Zoomed, crop, strided_size
 from popnas.layers.squeeze_excite import SqueezeExcite
@@ -38,11 +39,13 @@ __all__ = [
     "ConvAttention",
     "ConvBNAct",
     "Convolution",
+    "Dropout",
     "Ends",
     "ImagePooling",
     "Layer",
     "MaxPool",
     "PatchAverage",
+    "Portion",
     "Recurrent",
     "SeparableConvBNAct",
     "SqueezeExcite",
@@ -60,6 +63,7 @@ __all__ = [
     "global_average",
     "per_axis",
     "same_padding",
+    "set_portion",
     "shrink_lengths",
     "strided_size",
     "through",

@@ -17,6 +17,7 @@ from popnas.layers._base import Layer, per_axis
 from popnas.layers.activations import activation as make_activation
 from popnas.layers.ends import Ends
 from popnas.layers.initialization import init_convolution_, init_transpose_convolution_
+from popnas.layers.portion import AcrossExamples, Portion, SharedNormalisation, shared_statistics
 
 BN_MOMENTUM = 0.1
 BN_EPS = 1e-5
@@ -28,9 +29,9 @@ def same_padding(kernel: int, dilation: int = 1) -> tuple[int, int]:
     return (extent - 1) // 2, extent // 2
 
 
-class BatchNorm(Layer):
+class BatchNorm(Layer, AcrossExamples):
     """Batch normalisation over the batch and all positions (of series: before their ends), momentum 0.1, eps
-    1e-5.
+    1e-5. Of a batch that several processes share the statistics are those of all its examples.
 
     Unlike `nn.BatchNorm*d` it takes any number of dimensions, does not count batches (a tensor operation per
     call that nothing reads), and a training batch with one value per channel (the rest of a data set on a 1x1
@@ -53,6 +54,8 @@ class BatchNorm(Layer):
 
     def normalised(self, x: Tensor, ends: Ends | None = None) -> Tensor:
         """As `forward`; behind the ends stands anything, for a layer that goes on and cuts then."""
+        if self.training and self.shared is not None:
+            return self._by_all_processes(x, None if ends is None else ends.mask(x), self.shared)
         if ends is not None and self.training:
             return self._by_what_lies_before(ends, x)
         is_batch_used = self.training and x.numel() > x.shape[1]
@@ -61,6 +64,19 @@ class BatchNorm(Layer):
         return torch.batch_norm(
             x, self.weight, self.bias, *statistics, is_batch_used, BN_MOMENTUM, BN_EPS, True
         )
+
+    def _by_all_processes(self, x: Tensor, mask: Tensor | None, portion: Portion) -> Tensor:
+        """A shared batch has an example for each process at least, so there always is a variance."""
+        mask = None if mask is None else mask.float()
+        mean_C, variance_C, count = shared_statistics(x, mask, portion)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean_C, BN_MOMENTUM)
+            self.running_var.lerp_(variance_C * count / (count - 1), BN_MOMENTUM)
+        scale_C = torch.rsqrt(variance_C + BN_EPS)
+        normalised: Tensor = SharedNormalisation.apply(
+            x, self.weight, self.bias, mean_C, scale_C, count, mask, portion.total
+        )
+        return normalised
 
     def _by_what_lies_before(self, ends: Ends, x_BC1L: Tensor) -> Tensor:
         """Padding does not count in the statistics: else what is learnt would depend on the longest series.

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from popnas.layers.concatenation import concatenate
+from popnas.layers.portion import AcrossExamples
 
 
-class _DropPath(nn.Module):
+class _DropPath(AcrossExamples):
     """Draws the factor of each branch and sample: 0 for a dropped one, else branches / survivors."""
 
     progress: Tensor
@@ -42,7 +43,11 @@ class _DropPath(nn.Module):
         does, which of all-dropped branches revives one at random and changes nothing otherwise.
         """
         first, num_branches = branches[0], len(branches)
-        draws_NB = torch.rand((num_branches, first.shape[0]), device=first.device)
+        portion = self.shared
+        num_drawn = len(first) if portion is None else portion.num_all
+        draws_NB = torch.rand((num_branches, num_drawn), device=first.device)
+        if portion is not None:
+            draws_NB = portion.mine(draws_NB, len(first), dim=1)
         threshold_B = torch.minimum(draws_NB.amax(0), self.progress * self.rate)
         survives_NB = (draws_NB >= threshold_B).to(first.dtype)
         factors_NB = survives_NB * (num_branches / survives_NB.sum(0))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from popnas.layers import BiasedConvolution, Ends, Upsample, dense, global_average
+from popnas.layers import BiasedConvolution, Dropout, Ends, Upsample, dense, global_average
 
 
 class ClassificationHead(nn.Module):
@@ -21,7 +21,7 @@ class ClassificationHead(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, dropout: float, level: int) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout) if dropout > 0 else None
+        self.dropout = Dropout(dropout) if dropout > 0 else None
         self.dense = dense(channels, num_classes)
         self.stride = 2**level
 
@@ -43,7 +43,7 @@ class PixelHead(nn.Module):
 
     def __init__(self, num_dims: int, channels: int, num_classes: int, dropout: float, level: int) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout) if dropout > 0 else None
+        self.dropout = Dropout(dropout) if dropout > 0 else None
         self.classify = BiasedConvolution(num_dims, channels, num_classes, 1)
         self.up = Upsample(num_dims, 2**level) if level else None
 

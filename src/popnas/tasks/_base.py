@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from popnas import datasets
@@ -14,6 +14,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.seeds import derive_seed
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from popnas.config import RunConfig
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Loss(Protocol):
-    """Logits and classes of a batch to the mean loss, a scalar; it moves to the logits' device by itself."""
+    """Logits and classes of a batch to the mean loss, a scalar; it moves to the logits' device by itself.
+
+    One that is a mean over something else than examples has a method `count(y)` beside: over how many, as a
+    scalar tensor. Without it, training on several devices takes it for a mean over examples.
+    """
 
     def __call__(self, logits: Tensor, y: Tensor, /) -> Tensor:
         """The loss."""
@@ -41,6 +46,13 @@ class MetricAccumulator(Protocol):
 
     def compute(self) -> dict[str, float]:
         """The metrics of all batches so far; waits for the device once."""
+        ...
+
+    def sum_up(self, total: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """Hold from now on what the accumulators of several processes hold together: `total` gives the sum of
+        equally shaped tensors on `device`; one that has counted nothing takes part. Asked for only where a
+        network is trained on several devices.
+        """
         ...
 
 

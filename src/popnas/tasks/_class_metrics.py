@@ -5,6 +5,7 @@ Axes: B batch, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,13 +54,20 @@ class ClassificationMetrics:
         """Count a batch."""
         num_cells = self.num_classes**2
         if self._counts is None:
-            # The confusion matrix (true x predicted), then the number of top-5 hits.
-            self._counts = torch.zeros(num_cells + 1, dtype=torch.int64, device=logits_BK.device)
+            self._counts = self._nothing(logits_BK.device)
         cells_B = y_B * self.num_classes + logits_BK.argmax(dim=1)
         # index_add_ and not bincount, which waits for the device to learn the largest value.
         self._counts.index_add_(0, cells_B, torch.ones_like(cells_B))
         if self.num_classes >= _TOP:
             self._counts[num_cells] += (logits_BK.topk(_TOP, dim=1).indices == y_B[:, None]).sum()
+
+    def sum_up(self, total: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """See `MetricAccumulator`."""
+        self._counts = total(self._nothing(device) if self._counts is None else self._counts)
+
+    def _nothing(self, device: torch.device) -> Tensor:
+        """The confusion matrix (true x predicted), then the number of top-5 hits."""
+        return torch.zeros(self.num_classes**2 + 1, dtype=torch.int64, device=device)
 
     def compute(self) -> dict[str, float]:
         """`accuracy`, `f1_score` (mean over classes present in truth or prediction), `top_k_accuracy` (1

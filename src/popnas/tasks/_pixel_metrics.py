@@ -5,6 +5,7 @@ Axes: B batch, K classes, H W height and width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,7 +35,11 @@ class SegmentationLoss:
         total = functional.cross_entropy(
             logits_BKHW.float(), y_BHW, weight=self._weights_K, ignore_index=IGNORED, reduction="sum"
         )
-        return total / (y_BHW != IGNORED).sum().clamp(min=1)
+        return total / self.count(y_BHW).clamp(min=1)
+
+    def count(self, y_BHW: Tensor) -> Tensor:
+        """How many pixels count, (): what the loss is the mean over."""
+        return (y_BHW != IGNORED).sum()
 
 
 class SegmentationMetrics:
@@ -59,6 +64,11 @@ class SegmentationMetrics:
         cells_BHW = torch.where(y_BHW == IGNORED, num_cells, y_BHW * self.num_classes + predicted_BHW)
         counts = torch.bincount(cells_BHW.flatten(), minlength=num_cells + 1)
         self._counts = counts if self._counts is None else self._counts + counts
+
+    def sum_up(self, total: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """See `MetricAccumulator`."""
+        nothing = torch.zeros(self.num_classes**2 + 1, dtype=torch.int64, device=device)
+        self._counts = total(nothing if self._counts is None else self._counts)
 
     def compute(self) -> dict[str, float]:
         """See `figures`."""

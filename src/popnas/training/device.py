@@ -51,20 +51,14 @@ def _unavailable(value: str, rule: str, num_gpus: int) -> UserError:
     )
 
 
-def no_gain(device: torch.device, *, has_mixed_precision: bool, is_compiled: bool) -> list[str]:
+def no_gain(device: torch.device, *, has_mixed_precision: bool) -> list[str]:
     """Warnings about settings that bring nothing on this device."""
-    found = []
     if device.type == "cpu" and has_mixed_precision and precision(device, True) is None:
-        found.append(
+        return [
             "others.use_mixed_precision: has no effect here: this CPU has no bfloat16 instructions, and "
             "emulated ones are slower than float32, in which it trains."
-        )
-    if device.type == "cpu" and is_compiled:
-        found.append(
-            "others.enable_XLA_compilation: does not pay on a CPU: compiling takes 30 to 60 s per network, "
-            "which is not counted as its training time, and more than it saves."
-        )
-    return found
+        ]
+    return []
 
 
 @contextmanager

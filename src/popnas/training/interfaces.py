@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypedDict
 
+import torch
 from torch import Tensor, nn
 
 from popnas.records import Json
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(logits, y) -> mean loss of the batch, a scalar."""
+"""(logits, y) -> mean loss of the batch, a scalar. A mean over something else than examples (pixels that
+count) has a method `count(y)`, a scalar tensor: over how many."""
 
 
 class SnapshotError(Exception):
@@ -101,6 +103,11 @@ class Metrics(Protocol):
 
     def compute(self) -> dict[str, float]:
         """The metrics over all that was added."""
+
+    def sum_up(self, total: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """Hold from now on what the accumulators of several processes hold together: `total` gives the sum of
+        equally shaped tensors on `device`. Only asked for where a network is trained by several processes.
+        """
 
 
 class NetworkCost(Protocol):

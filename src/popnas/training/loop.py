@@ -35,6 +35,7 @@ from popnas.training.interfaces import (
     TrainingSnapshot,
 )
 from popnas.training.memory import freed_memory_kept
+from popnas.training.parallel import Team
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
 from popnas.training.stepper import PreparedBatch, Stepper
@@ -64,6 +65,7 @@ class Course:
         on_epoch: called after every epoch with its record and a function that returns a snapshot (what
             `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
         resume: such a snapshot of a training of the same network and settings.
+        team: the processes that train the network together, this being one of them; None: it is alone.
     """
 
     seed: int
@@ -72,6 +74,7 @@ class Course:
     keeps_last: bool = False
     on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
     resume: TrainingSnapshot | None = None
+    team: Team | None = None
 
 
 def fit(
@@ -114,10 +117,11 @@ def fit(
         training = _Training(trained, train_loader, validation_loader, criteria, settings, placement, course)
         if course.resume is not None:
             training.load(course.resume)
-        while len(training.epochs) < settings.epochs:
-            record = training.run_epoch()
-            if course.on_epoch is not None and course.on_epoch(record, training.snapshot):
-                break
+        with nullcontext() if course.team is None else course.team.training(network):
+            while len(training.epochs) < settings.epochs:
+                record = training.run_epoch()
+                if training.is_stopped(record):
+                    break
         return training.result()
 
 
@@ -158,6 +162,8 @@ class _Training:
         began = time.thread_time()
         with self._as_kept():
             validation_loss = self._validate(epoch, heads)
+            if self.course.team is not None:
+                self.course.team.sum_metrics(heads)
             record = EpochRecord(
                 loss=loss,
                 learning_rate=self.rate_at((epoch + 1) * len(self.train_loader) - 1),
@@ -170,6 +176,12 @@ class _Training:
             self.epochs.append(record)
             self._keep_if_best(epoch)
         return record
+
+    def is_stopped(self, record: EpochRecord) -> bool:
+        """Tell of an epoch; whether it is to be the last one."""
+        course = self.course
+        is_stopped = course.on_epoch is not None and course.on_epoch(record, self.snapshot)
+        return is_stopped if course.team is None else course.team.as_leader_says(is_stopped)
 
     def _as_kept(self) -> AbstractContextManager[None]:
         """While the block runs, the network is what validates and is kept."""
@@ -230,7 +242,7 @@ class _Training:
         self.best_state = {name: tensor.to(self.device) for name, tensor in snapshot["best_state"].items()}
 
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
-        return Stepper(network, self.criteria.loss, self.settings, self.placement)
+        return Stepper(network, self.criteria.loss, self.settings, self.placement, self.course.team)
 
     def _train(self, epoch: int, heads: list[Metrics], hits: _Hits) -> tuple[float, float]:
         """Mean loss per sample and seconds of one epoch; `heads` count the samples without validation."""
@@ -245,32 +257,46 @@ class _Training:
             if has_drop_path:
                 self.network.set_progress(step / self.num_steps)
             if self.cost is None and len(self.warmed_shapes) < _MAX_WARMED:
-                self._warm_up(batch)
+                self._warm_up(batch, loaded.x.shape)
             clock.start()
             stepped = stepper.step(batch, self.rate_at(step))
             if self.average is not None:
                 self.average.update(step)
             clock.stop()
             stepper.release_gradients()
-            loss_sum.add_(stepped.loss, alpha=len(batch.y))
-            if self.validation_loader is None:
-                _count(heads, stepped.outputs, batch.y)
-            hits.add(stepped.outputs[-1], batch.y)
+            loss_sum.add_(stepped.loss, alpha=len(loaded.y))
+            if self._counts:
+                if self.validation_loader is None:
+                    _count(heads, stepped.outputs, batch.y)
+                hits.add(stepped.outputs[-1], batch.y)
             del stepped  # logits of masks are large
-            num_samples += len(batch.y)
+            num_samples += len(loaded.y)
         self.spare = None
         seconds = clock.seconds()
-        mean_loss = loss_sum.item() / num_samples
+        mean_loss = self._total(loss_sum) / num_samples
+        if self.course.team is not None:
+            self.course.team.level(self.network)
+            hits.sum_up(self.course.team)
         check_finite(mean_loss, "the training loss", epoch, self.network)
         if self.cost is not None:
             seconds = simulated.training_seconds(self.cost.flops, self.cost.params, num_samples)
         return mean_loss, seconds
 
-    def _warm_up(self, batch: PreparedBatch) -> None:
-        """A step on a throw-away copy, so that what a shape costs only the first time is not timed."""
-        if batch.x.shape in self.warmed_shapes:
+    @property
+    def _counts(self) -> bool:
+        """Whether this process counts what the network answered to the batch at hand."""
+        return self.course.team is None or self.course.team.counts
+
+    def _total(self, value: Tensor) -> float:
+        """A scalar, of a team the sum of all."""
+        return value.item() if self.course.team is None else self.course.team.sum_number(value.item())
+
+    def _warm_up(self, batch: PreparedBatch, shape: torch.Size) -> None:
+        """A step on a throw-away copy, so that what a shape costs only the first time is not timed; `shape`:
+        of the whole batch, lest processes of a team differ in whether they do."""
+        if shape in self.warmed_shapes:
             return
-        self.warmed_shapes.add(batch.x.shape)
+        self.warmed_shapes.add(shape)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             if self.settings.is_compiled:
                 self.stepper.rehearse(batch)  # a copy would be compiled for itself
@@ -301,13 +327,14 @@ class _Training:
             self._check_time(epoch)
             prepared = self.stepper.prepared(batch)
             outputs = tuple(logits.float() for logits in self.stepper.predict(prepared))
-            _count(heads, outputs, batch.y)
+            if self._counts:
+                _count(heads, outputs, prepared.y)
             loss_sum.add_(self.stepper.loss_of(outputs, prepared), alpha=len(batch.y))
             num_samples += len(batch.y)
             for logits in outputs:
                 logits_sum.add_(logits.sum())
-        check_finite(logits_sum.item(), "the sum of the logits on validation data", epoch, self.network)
-        return loss_sum.item() / num_samples
+        check_finite(self._total(logits_sum), "the sum of the logits on validation data", epoch, self.network)
+        return self._total(loss_sum) / num_samples
 
     def _keep_if_best(self, epoch: int) -> None:
         if self._keeps_last:
@@ -341,6 +368,10 @@ class _Hits:
         """Count a batch; what is no class (pixels that are ignored) does not count."""
         self._hits.add_((logits.argmax(dim=1) == y).sum())
         self._counted.add_(((y >= 0) & (y < logits.shape[1])).sum())
+
+    def sum_up(self, team: Team) -> None:
+        """Hold what all processes have counted."""
+        self._hits, self._counted = team.total(torch.stack([self._hits, self._counted]))
 
     def share(self) -> float:
         """Of all that was counted."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from popnas.placement import Placement
 from popnas.training import optimizers
 from popnas.training.interfaces import DeviceBatch, Loss, MixedIn, TrainableNetwork
+from popnas.training.parallel import Team
 from popnas.training.settings import TrainingSettings
 
 
@@ -20,6 +21,13 @@ class PreparedBatch(NamedTuple):
     y: Tensor
     lengths: Tensor | None
     mixed: MixedIn | None = None
+
+
+class MixedRows(NamedTuple):
+    """Rows of a `MixedIn`."""
+
+    y: Tensor
+    share: float
 
 
 class Stepped(NamedTuple):
@@ -38,9 +46,11 @@ class Stepper:
         loss: Loss,
         settings: TrainingSettings,
         placement: Placement,
+        team: Team | None = None,
     ) -> None:
         self.network = network
-        self.loss = loss
+        self.team = team
+        self.loss = loss if team is None else team.loss_of(loss)
         self.placement = placement
         self.optimizer = optimizers.make(network.parameters(), settings)
         self.precision = placement.precision()
@@ -51,9 +61,15 @@ class Stepper:
         self._head_weights = network.head_weights
 
     def prepared(self, batch: DeviceBatch) -> PreparedBatch:
-        """The batch with its input in the layout that the network computes in."""
-        mixed = getattr(batch, "mixed", None)
-        return PreparedBatch(self.placement.laid_out(batch.x), batch.y, batch.lengths, mixed)
+        """The batch, of one that a team shares this process's rows, with its input in the layout that the
+        network computes in."""
+        x, y, lengths, mixed = batch.x, batch.y, batch.lengths, getattr(batch, "mixed", None)
+        if self.team is not None:
+            rows = self.team.take(len(y))
+            x, y = x[rows], y[rows]
+            lengths = None if lengths is None else lengths[rows]
+            mixed = None if mixed is None else MixedRows(mixed.y[rows], mixed.share)
+        return PreparedBatch(self.placement.laid_out(x), y, lengths, mixed)
 
     def step(self, batch: PreparedBatch, rate: float) -> Stepped:
         """Forward, backward and update with learning rate `rate`."""
@@ -63,12 +79,18 @@ class Stepper:
             loss = self.loss_of(outputs, batch)
         if self.scaler is None:
             loss.backward()
+            self._sum_gradients()
             self.optimizer.step()
         else:
             self.scaler.scale(loss).backward()
+            self._sum_gradients()
             self.scaler.step(self.optimizer)
             self.scaler.update()
         return Stepped(loss.detach(), tuple(logits.detach() for logits in outputs))
+
+    def _sum_gradients(self) -> None:
+        if self.team is not None:
+            self.team.sum_gradients(self.network.parameters())
 
     def rehearse(self, batch: PreparedBatch) -> None:
         """Forward and backward once, so that all is compiled; weights and statistics stay as they are."""

@@ -370,14 +370,6 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
                 "'processes'."
             ],
         ),
-        (
-            document(others={"enable_XLA_compilation": True, "train_strategy": "CPU"}),
-            [
-                "others.enable_XLA_compilation: does not pay on a CPU: compiling a network takes longer "
-                "there than "
-                "the training it speeds up."
-            ],
-        ),
     ],
 )
 def test_warnings(content, warnings):

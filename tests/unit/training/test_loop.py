@@ -485,13 +485,11 @@ def test_compiling_is_not_counted_as_training(train: Train, monkeypatch: pytest.
 def test_what_brings_nothing_on_a_cpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    mixed, compiled = device.no_gain(cpu, has_mixed_precision=True, is_compiled=True)
+    (mixed,) = device.no_gain(cpu, has_mixed_precision=True)
     assert mixed.startswith("others.use_mixed_precision: has no effect here")
-    assert compiled.startswith("others.enable_XLA_compilation: does not pay")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert device.no_gain(cpu, has_mixed_precision=True, is_compiled=False) == []
-    gpu = torch.device("cuda:0")
-    assert device.no_gain(gpu, has_mixed_precision=True, is_compiled=True) == []
+    assert device.no_gain(cpu, has_mixed_precision=True) == []
+    assert device.no_gain(torch.device("cuda:0"), has_mixed_precision=True) == []
 
 
 def test_a_divergence_names_an_activation_that_makes_numbers_explode():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.evaluators.training import compiling
 from popnas.evaluators.training.fits import Room
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
@@ -30,8 +31,11 @@ class TrainingContext:
 
     @property
     def settings(self) -> TrainingSettings:
-        """The configuration's."""
-        return TrainingSettings.from_config(self.config)
+        """The configuration's, compiled where that is asked for and pays."""
+        return compiling.settings(
+            self.config,
+            compiling.of_candidates(self.config, self.dataset, self.spec, self.placement.device),
+        )
 
     @property
     def criteria(self) -> Criteria:

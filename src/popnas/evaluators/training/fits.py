@@ -18,7 +18,7 @@ from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
-from popnas.evaluators.training import shared_data
+from popnas.evaluators.training import compiling, shared_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
@@ -72,7 +72,11 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     )
     _check_counts(config)
     needs = check_memory(config, dataset, _simplest_networks(config, dataset))
-    return Room.of(config, dataset).warnings(max(need.peak for need in needs)) + _without_gain(config)
+    place = device.choose(config.others.train_strategy)
+    spec = tasks.get(config.dataset.type).network_spec(config, dataset)
+    compiled = compiling.of_candidates(config, dataset, spec, place)
+    memory = Room.of(config, dataset).warnings(max(need.peak for need in needs))
+    return memory + _without_gain(config, place, [compiled])
 
 
 def check_training(
@@ -91,17 +95,17 @@ def check_training(
         if MACROS.get(spec.macro).is_of_cells  # others are not trained in batches
     ]
     check_memory(config, dataset, post, is_final=is_final)
-    return _without_gain(config)
+    place = device.choose(config.others.train_strategy)
+    num_examples = len(dataset.full_train if is_final else dataset.train)
+    compiled = [compiling.of_network(config, cell, spec, place, num_examples) for cell, spec in post]
+    return _without_gain(config, place, compiled)
 
 
-def _without_gain(config: RunConfig) -> list[str]:
-    others = config.others
-    return device.no_gain(
-        device.choose(others.train_strategy),
-        has_mixed_precision=others.use_mixed_precision,
-        # Where the device is named, the configuration's own check says it.
-        is_compiled=others.enable_XLA_compilation and others.train_strategy != "CPU",
-    )
+def _without_gain(
+    config: RunConfig, place: torch.device, compiled: Sequence[compiling.Compiling]
+) -> list[str]:
+    mixed = device.no_gain(place, has_mixed_precision=config.others.use_mixed_precision)
+    return [*mixed, *compiling.told(compiled)]
 
 
 def check_time(

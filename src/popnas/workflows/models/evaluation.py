@@ -32,11 +32,12 @@ from popnas.resources import available_cores
 from popnas.runs import RunFolder
 from popnas.runs.stored.reading import is_there
 from popnas.storage import write_json, write_text
-from popnas.workflows.models import requests, worst_masks
+from popnas.workflows.models import requests
+from popnas.workflows.models.answers import worst_masks
+from popnas.workflows.models.answers.tally import Tally, class_figures
+from popnas.workflows.models.answers.worst_masks import WorstMasks
 from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.folder import ModelFolder, read_data_from
-from popnas.workflows.models.tally import Tally, class_figures
-from popnas.workflows.models.worst_masks import WorstMasks
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -13,7 +13,7 @@ from popnas.export.model_values import OnnxCheck
 from popnas.networks.answering import Answering
 from popnas.placement import Placement
 from popnas.report.views import Views
-from popnas.workflows.models.tally import Confusion
+from popnas.workflows.models.answers.tally import Confusion
 
 
 def export_onnx(network: Answering, preprocessing: Preprocessing, path: Path) -> OnnxCheck:

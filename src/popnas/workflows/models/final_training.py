@@ -39,7 +39,7 @@ from popnas.runs.stored.reading import is_there
 from popnas.training import EpochRecord
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
-from popnas.workflows.models import deployment, earlier, requests, selection
+from popnas.workflows.models import deployment, earlier, requests, selection, together
 from popnas.workflows.models.choices import NetworkChoice, StageChanges
 from popnas.workflows.models.ensembles import choosing
 from popnas.workflows.models.ensembles import final as final_ensemble
@@ -268,8 +268,13 @@ def _train_one(job: ModelJob, dataset: Dataset, tell: Listen) -> TrainedModel:
     def on_epoch(number: int, record: EpochRecord) -> None:
         tell(EpochFinished(job.folder.name, number, job.config.training_hyperparameters.epochs))
 
-    with torch_in_turn(_threads(job, dataset)):
-        trained = train_model(job, dataset, on_epoch)
+    devices = together.devices_for(job, dataset)
+    if len(devices) > 1:
+        tell(Told(f"Trained on {len(devices)} devices together: {', '.join(devices)}."))
+        trained = together.train(job, dataset, devices, tell)
+    else:
+        with torch_in_turn(_threads(job, dataset)):
+            trained = train_model(job, dataset, on_epoch)
     tell(ModelFinished(job.folder, f"trained for {counted(trained.num_epochs, 'epoch')}"))
     for missing in trained.missing_views:
         tell(Warned(missing))

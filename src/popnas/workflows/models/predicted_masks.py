@@ -16,11 +16,11 @@ from popnas.printable import quoted
 from popnas.report.model_results import MasksResult
 from popnas.report.pages import masks_page
 from popnas.storage import write_text
-from popnas.workflows.models import worst_masks
+from popnas.workflows.models.answers import worst_masks
+from popnas.workflows.models.answers.worst_masks import WorstMasks
 from popnas.workflows.models.deployment import check_same_data
 from popnas.workflows.models.evaluation import answers, find_models
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.worst_masks import WorstMasks
 
 SPLITS = ("test", "validation")
 NUM_SAMPLED = 32

@@ -21,7 +21,7 @@ from popnas.config import ExecutorConfig, RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError, must_be
 from popnas.evaluation import metric_title
-from popnas.evaluators.training import fits, shared_data, training_data
+from popnas.evaluators.training import fits, placing, shared_data, training_data
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import (
     Listen,
@@ -51,11 +51,11 @@ from popnas.runs.stored import logs, progress
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
-from popnas.training import EpochRecord, device
+from popnas.training import EpochRecord
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.models import macro_variants, requests, search_state
+from popnas.workflows.models import macro_variants, requests, search_state, together
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
@@ -418,26 +418,64 @@ class _Selection:
             model, repetition = item
             return repetition, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
 
+        pending = sorted(pending, key=order)
+        num_alone = len(pending) - self._num_together(len(pending))
+        self._train_alone(pending[:num_alone])
+        for model, repetition in pending[num_alone:]:
+            if not self._is_time_up():
+                self._train_together(model, repetition)
+
+    def _num_together(self, number: int) -> int:
+        """How many of so many trainings have all devices, one after the other: those that would be left over
+        once each device has had as many as the others."""
+        devices = placing.devices(self.config)
+        is_inline = executors.REGISTRY.get(self.config.others.executor.kind).is_in_driver
+        return number % len(devices) if len(devices) > 1 and not is_inline else 0
+
+    def _train_alone(self, pending: Sequence[tuple[SelectedModel, Repetition]]) -> None:
+        """Each on one device, several at a time."""
         models = {repetition.folder(model.folder).name: model for model, repetition in pending}
         jobs = [
             Job(repetition.folder(model.folder).name, self._job(model, repetition).to_json())
-            for model, repetition in sorted(pending, key=order)
+            for model, repetition in pending
         ]
+        if not jobs:
+            return
         with self._executor(len(jobs)) as executor:
             for result in executor.run(jobs, on_progress=self.epochs_heard):
-                if result.value is None:
-                    folder = models[result.id].folder
-                    which = "" if result.id == folder.name else f"{result.id}: "
-                    failure = FailedModel(f"{which}{result.error}", result.error_kind).to_json()
-                    write_json(folder / "failed.json", failure, is_durable=True, is_proven=True)
-                    self._log_failure(result)
-                    self.tell(ModelFinished(folder, f"failed: {result.error}"))
-                else:
-                    self._tell(TrainedModel.from_json(result.value))
-                self._write_table()
+                self._take(models[result.id], result)
                 # Those that train stop by themselves, at the same deadline.
                 if self._is_time_up():
                     executor.drain()
+
+    def _train_together(self, model: SelectedModel, repetition: Repetition) -> None:
+        """On all devices at once, as far as its kind allows."""
+        job = self._job(model, repetition).model_job(self.config, None)
+        devices = together.devices_for(job, self.dataset)
+        if len(devices) == 1:
+            return self._train_alone([(model, repetition)])
+        result = self._tried_together(job, devices)
+        if result.error_kind == "worker_died":  # as executors do it; it goes on from its checkpoint
+            result = self._tried_together(job, devices)
+        return self._take(model, result)
+
+    def _tried_together(self, job: ModelJob, devices: Sequence[str]) -> Result:
+        try:
+            return Result(job.folder.name, together.train(job, self.dataset, devices, self.tell).to_json())
+        except CandidateFailed as error:
+            return Result(job.folder.name, None, str(error), error.kind)
+
+    def _take(self, model: SelectedModel, result: Result) -> None:
+        """Keep and tell what became of a training."""
+        if result.value is None:
+            which = "" if result.id == model.folder.name else f"{result.id}: "
+            failure = FailedModel(f"{which}{result.error}", result.error_kind).to_json()
+            write_json(model.folder / "failed.json", failure, is_durable=True, is_proven=True)
+            self._log_failure(result)
+            self.tell(ModelFinished(model.folder, f"failed: {result.error}"))
+        else:
+            self._tell(TrainedModel.from_json(result.value))
+        self._write_table()
 
     def _log_failure(self, result: Result) -> None:
         what = f"{result.id} failed ({result.error_kind}): {result.error}"
@@ -474,7 +512,7 @@ class _Selection:
                 Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json()).to_json(), shared.place),
                 num_workers=min(num_workers(self.config), num_jobs),
                 threads=settings.threads,
-                devices=device.names(self.config.others.train_strategy),
+                devices=placing.devices(self.config),
                 log_path=self.folder.debug_log,
             ) as executor:
                 yield executor
@@ -642,6 +680,18 @@ class SelectionJob(Record):
     fold: int = 0
     keeps_last: bool = False
 
+    def model_job(self, config: RunConfig, device: str | None) -> ModelJob:
+        """The same with the selection's configuration, on a device."""
+        return ModelJob(
+            *(Path(self.folder), self.cell),
+            requests.with_macro(config, self.motifs, self.normal_cells, self.filters, self.macro),
+            SELECTION,
+            deadline=self.deadline,
+            device=device,
+            repetition=Repetition(self.seed, self.fold),
+            keeps_last=self.keeps_last,
+        )
+
 
 @dataclass(frozen=True)
 class SelectionContext:
@@ -661,18 +711,10 @@ def setup(payload: Json, worker: Worker) -> SelectionContext:
 
 def evaluate(context: SelectionContext, payload: Json) -> Json:
     """Train one model: a `SelectionJob` as JSON -> a `TrainedModel` as JSON."""
-    job = SelectionJob.from_json(payload)
-    config = requests.with_macro(context.config, job.motifs, job.normal_cells, job.filters, job.macro)
-    model = ModelJob(
-        *(Path(job.folder), job.cell, config, SELECTION),
-        deadline=job.deadline,
-        device=context.device,
-        repetition=Repetition(job.seed, job.fold),
-        keeps_last=job.keeps_last,
-    )
-    num_epochs = config.training_hyperparameters.epochs
+    job = SelectionJob.from_json(payload).model_job(context.config, context.device)
+    num_epochs = job.config.training_hyperparameters.epochs
 
     def on_epoch(number: int, record: EpochRecord) -> None:
         executors.tell(Progress(number, num_epochs))
 
-    return train_model(model, context.dataset, on_epoch).to_json()
+    return train_model(job, context.dataset, on_epoch).to_json()

@@ -21,6 +21,7 @@ from popnas.config import RunConfig
 from popnas.config.sections import DataAugmentationConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import ExportError, RunFolderError
+from popnas.evaluators.training import compiling
 from popnas.evaluators.training.describing import describe_model
 from popnas.evaluators.training.placing import placement
 from popnas.export import description
@@ -38,8 +39,9 @@ from popnas.runs.stored.reading import is_there, read_json
 from popnas.seeds import derive_seed
 from popnas.storage import proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
-from popnas.training import EpochRecord, SnapshotError, TrainingSettings, simulated
+from popnas.training import EpochRecord, SnapshotError, simulated
 from popnas.training.interfaces import Snapshot, TrainingSnapshot
+from popnas.training.parallel import Meeting, Team
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
 from popnas.workflows.models.stored.checkpoint import Checkpoint, Checkpointed
@@ -82,6 +84,13 @@ class ModelJob:
     """Which fold of the data it is trained on, and with which of several seeds."""
     keeps_last: bool = False
     """`SELECTION`: keep the last epoch, too."""
+    meeting: Meeting | None = None
+    """Where the processes meet that train it together, of which this one is one; None: it is alone."""
+
+    @property
+    def is_leaders(self) -> bool:
+        """Whether what comes of it is written by this process."""
+        return self.meeting is None or self.meeting.number == 0
 
     @property
     def is_time_up(self) -> bool:
@@ -137,12 +146,24 @@ def train_model(
     folder = ModelFolder(job.folder)
     check_same_job(job)
     if folder.is_finished:
+        assert job.meeting is None, "nobody meets for what is done"
         how = folder.description().training
         if how is None or how.stopped is None or job.is_time_up:
             return read_trained(folder)
     write_json(folder.config_json, job.config.to_json())
     task = tasks.get(job.config.dataset.type)
     return _ModelTraining(job, folder, dataset or task.load(job.config), on_epoch).run()
+
+
+def help_to_train(job: ModelJob, dataset: Dataset) -> None:
+    """Train with others that meet, and write nothing: what comes of it the leader writes.
+
+    Raises:
+        CandidateFailed, RunFolderError: as `train_model`.
+        ProcessLostError: another process is gone.
+    """
+    assert not job.is_leaders, job.meeting
+    _ModelTraining(job, ModelFolder(job.folder), dataset, None).help()
 
 
 def check_same_job(job: ModelJob) -> None:
@@ -221,12 +242,16 @@ class _ModelTraining:
         self.task = tasks.get(job.config.dataset.type)
         self.cell = Cell.parse(job.cell).canonical()
         self.spec = self.task.network_spec(job.config, dataset).replace(is_post_search=True)
-        self.settings = TrainingSettings.from_config(job.config)
         self.is_final = job.stage == FINAL
         # Repetitions of a selection are there for their figures and weights.
         self.has_all_files = self.is_final or job.repetition.is_first
         self.views = Views()
         self.placement = placement(job.config, self.spec, job.device)
+        num_examples = len(dataset.full_train if self.is_final else dataset.train)
+        self.settings = compiling.settings(
+            job.config,
+            compiling.of_network(job.config, self.cell, self.spec, self.placement.device, num_examples),
+        )
         self.checkpoint = Checkpoint(folder.checkpoint, self._training())
         self.snapshot = self.checkpoint.load()
         self.records: list[EpochRecord] = []
@@ -236,7 +261,8 @@ class _ModelTraining:
             self.records = [EpochRecord.from_json(record) for record in known["epochs"]]
             self.wall_seconds = known.get("wall_seconds", 0.0)
             self.epoch_seconds = list(known.get("epoch_seconds", []))
-            self.stopped = known.get("stopped") if job.is_time_up else None
+            # Processes that meet train an epoch at least, lest some of them find the time up and others not.
+            self.stopped = known.get("stopped") if job.is_time_up and job.meeting is None else None
         self.resumed_at = time.monotonic()
 
     def run(self) -> TrainedModel:
@@ -261,6 +287,14 @@ class _ModelTraining:
                 raise self.checkpoint.damaged() from error
             return self._finish(network, *kept)
 
+    def help(self) -> None:
+        torch.manual_seed(self.job.seed)
+        network = networks.build(self.cell, self.spec)
+        try:
+            self._fit(network)
+        except SnapshotError as error:
+            raise self.checkpoint.damaged() from error
+
     def _reopen(self) -> None:
         """What says that training is done goes first: a kill from here on leaves a training that goes on."""
         remove_temporary(self.folder.path)
@@ -281,6 +315,12 @@ class _ModelTraining:
             except RuntimeError as error:
                 raise SnapshotError(str(error)) from error
             return self.snapshot["best_epoch"], network.state_dict()
+        if self.job.meeting is None:
+            return self._fit_with(network, None)
+        with self.job.meeting.joined(self.placement.device) as team:
+            return self._fit_with(network, team)
+
+    def _fit_with(self, network: networks.Network, team: Team | None) -> tuple[int, dict[str, Tensor]]:
         config, task, data = self.job.config, self.task, self.dataset
         is_simulated = config.others.timing == "simulated"
         if self.is_final:
@@ -299,8 +339,9 @@ class _ModelTraining:
                 self.job.seed,
                 simulated_cost=network_cost(self.cell, self.spec) if is_simulated else None,
                 keeps_last=self.job.keeps_last,
-                on_epoch=self._end_epoch,
+                on_epoch=self._end_epoch if self.job.is_leaders else None,
                 resume=self.snapshot,
+                team=team,
             ),
         )
         return result.best_epoch, result.best_state
@@ -394,13 +435,17 @@ class _ModelTraining:
     def _wall_seconds(self) -> float:
         return self.wall_seconds + time.monotonic() - self.resumed_at
 
+    def _device_words(self) -> str:
+        device, meeting = self.placement.device, self.job.meeting
+        return str(device) if meeting is None else f"{meeting.size} x {device.type}"
+
     def _write_log(self) -> None:
         log = TrainingLog(
             run=self.run_id,
             cell=self.cell.key,
             stage=self.job.stage,
             num_epochs=self.settings.epochs if MACROS.get(self.spec.macro).is_of_cells else 1,
-            device=str(self.placement.device),
+            device=self._device_words(),
             threads=torch.get_num_threads(),
             metrics_are_of="training batches" if self.is_final else "validation data",
             training_seconds=sum(record.training_seconds for record in self.records),

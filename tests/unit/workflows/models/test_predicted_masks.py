@@ -28,8 +28,8 @@ from popnas.report.sections import masks as section
 from popnas.runs import RunFolder
 from popnas.tasks.image_segmentation import figures
 from popnas.workflows.models import predicted_masks
+from popnas.workflows.models.answers.worst_masks import WorstMasks
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.models.worst_masks import WorstMasks
 from popnas.workflows.settings import load_config
 
 CELL = Cell.parse("[(-1, 1x1 conv, -1, identity)]")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from popnas.report.model_results import ClassFigures
-from popnas.workflows.models.tally import NUM_BINS, Confusion, Tally, class_figures
+from popnas.workflows.models.answers.tally import NUM_BINS, Confusion, Tally, class_figures
 
 
 def classes_of(tally: Tally) -> list[ClassFigures]:

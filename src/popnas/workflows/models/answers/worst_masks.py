@@ -19,7 +19,7 @@ from popnas.report.pages import masks_page
 from popnas.report.pages.masks_page import ShownMask
 from popnas.storage import write_bytes, write_json, write_text
 from popnas.tasks.image_segmentation import figures
-from popnas.workflows.models.tally import Confusion, class_figures
+from popnas.workflows.models.answers.tally import Confusion, class_figures
 
 NUM_SHOWN = 12
 

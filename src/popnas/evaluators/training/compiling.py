@@ -1,0 +1,72 @@
+"""Whether networks are compiled (`torch.compile`) where that is asked for (`others.enable_XLA_compilation`):
+where a training takes long enough for what it saves.
+
+Decided from configuration and data alone: alike for all candidates of a search, whose times are compared, and
+the same in every process and when a training goes on. Compiling is no part of any training time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from popnas.cells import Block, Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.report.markup import duration
+from popnas.training import TrainingSettings
+
+PAYS_FROM_SECONDS = 600.0
+"""Of a training's expected seconds: compiling takes about a minute, a tenth of ten. How much it saves is not
+known beforehand, and was not measured on a GPU."""
+_FLOPS_PER_SECOND = {"cpu": 8e9, "cuda": 2.5e11}
+"""Of the forward pass, in training, of one core of a CPU and of a GPU: orders of magnitude."""
+_FIELD = "others.enable_XLA_compilation"
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """Whether networks are compiled, and (a sentence) why not, though it was asked for."""
+
+    is_on: bool = False
+    why_not: str | None = None
+
+
+def of_candidates(config: RunConfig, dataset: Dataset, spec: NetworkSpec, device: torch.device) -> Compiling:
+    """For the candidates of a search: the dearest cell of a single operator stands for all."""
+    if not config.others.enable_XLA_compilation:
+        return Compiling()
+    cells = [Cell((Block(-1, name, -1, name),)) for name in config.space.operators]
+    dearest = max(cells, key=lambda cell: network_cost(cell, spec).flops)
+    return of_network(config, dearest, spec, device, len(dataset.train))
+
+
+def of_network(
+    config: RunConfig, cell: Cell, spec: NetworkSpec, device: torch.device, num_examples: int
+) -> Compiling:
+    """For the training of one network on so many examples."""
+    if not config.others.enable_XLA_compilation:
+        return Compiling()
+    epochs = config.training_hyperparameters.epochs
+    flops = epochs * num_examples * network_cost(cell, spec).flops
+    seconds = flops / _FLOPS_PER_SECOND.get(device.type, _FLOPS_PER_SECOND["cuda"])
+    if seconds >= PAYS_FROM_SECONDS:
+        return Compiling(is_on=True)
+    return Compiling(
+        why_not=f"{_FIELD}: not compiled: a training takes roughly {duration(seconds)} here, and compiling, "
+        f"of about a minute per network, pays from about {duration(PAYS_FROM_SECONDS)} on."
+    )
+
+
+def settings(config: RunConfig, compiling: Compiling) -> TrainingSettings:
+    """The configuration's, compiled or not."""
+    return TrainingSettings.from_config(config).replace(is_compiled=compiling.is_on)
+
+
+def told(found: Sequence[Compiling]) -> list[str]:
+    """Why of several networks some are not compiled: the first reason stands for all."""
+    return list(dict.fromkeys(each.why_not for each in found if each.why_not is not None))[:1]
