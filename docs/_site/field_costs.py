@@ -164,8 +164,8 @@ COSTS: dict[str, str] = {
         "training on all of them together."
     ),
     "others.enable_XLA_compilation": (
-        "Compiling takes about a minute per network, so it is done only where a training is expected to take "
-        "ten or more; popnas warns where it is not."
+        "Compiling takes about a minute per network, so it is done only on a GPU, where a training is "
+        "expected to take ten or more; popnas warns where it is not."
     ),
     "others.use_mixed_precision": (
         "It saves time and memory where the device has fast two-byte floats, at a little precision. "

@@ -37,7 +37,7 @@ from popnas.cells import Cell
 from popnas.config import after_search, messages
 from popnas.errors import UserError
 from popnas.evaluation import CandidateJob, Evaluation
-from popnas.evaluators.training import candidate, fits
+from popnas.evaluators.training import candidate, compiling, fits
 from popnas.events import JobEvent, Warned
 from popnas.executors import Worker
 from popnas.placement import Placement
@@ -380,7 +380,9 @@ def told(stage: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]
 
 @pytest.fixture(autouse=True)
 def quick_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling takes a minute: that it would be done is seen by a warning."""
+    """Compiling takes a minute: that it would be done is seen by a warning. Here it pays, as on a GPU."""
+    monkeypatch.setattr(compiling, "SLOWER_ON", frozenset())
+    monkeypatch.setattr(compiling, "PAYS_FROM_SECONDS", 0.0)
 
     def compiled(network: torch.nn.Module, *_: Any, **__: Any) -> torch.nn.Module:
         warnings.warn("compiled", stacklevel=1)

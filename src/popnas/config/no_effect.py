@@ -205,3 +205,15 @@ def _workers_of_one(facts: Facts) -> Iterator[Problem]:
             executor.workers,
             f"has no effect: the executor '{executor.kind}' evaluates one at a time; choose 'processes'.",
         )
+
+
+@no_effect("others")
+def _compilation(facts: Facts) -> Iterator[Problem]:
+    others = facts.config.others
+    if others.enable_XLA_compilation and others.train_strategy == "CPU":
+        yield Problem(
+            "others.enable_XLA_compilation",
+            True,
+            "has no effect on a CPU: a compiled network trains slower there, and compiling takes most of a "
+            "minute.",
+        )

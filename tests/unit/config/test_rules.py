@@ -370,6 +370,13 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
                 "'processes'."
             ],
         ),
+        (
+            document(others={"enable_XLA_compilation": True, "train_strategy": "CPU"}),
+            [
+                "others.enable_XLA_compilation: has no effect on a CPU: a compiled network trains slower "
+                "there, and compiling takes most of a minute."
+            ],
+        ),
     ],
 )
 def test_warnings(content, warnings):

@@ -1,0 +1,44 @@
+"""Networks are compiled where their training is long enough, and never where that makes it slower."""
+
+import pytest
+import torch
+
+from popnas.cells import Cell
+from popnas.evaluators.training import compiling
+from popnas.networks.spec import NetworkSpec
+from popnas.workflows.settings import load_config
+
+CELL = Cell.parse("[(-1, 3x3 conv, -1, 3x3 conv)]")
+SPEC = NetworkSpec("classification", (32, 32, 3), 10, filters=24)
+
+
+@pytest.fixture
+def asked(config):
+    """What is decided for a training of so many examples."""
+
+    def ask(device, num_examples, train_strategy="auto", is_asked=True):
+        fields = {"others.enable_XLA_compilation": is_asked, "others.train_strategy": train_strategy}
+        return compiling.of_network(
+            load_config(config(**fields)), CELL, SPEC, torch.device(device), num_examples
+        )
+
+    return ask
+
+
+def test_a_long_training_on_a_gpu_is_compiled_and_a_short_one_says_why_not(asked):
+    assert asked("cuda", 10_000_000_000) == compiling.Compiling(is_on=True)
+    short = asked("cuda", 100)
+    assert (
+        not short.is_on and "others.enable_XLA_compilation: not compiled: a training takes" in short.why_not
+    )
+
+
+def test_on_a_cpu_nothing_is_compiled_however_long(asked):
+    found = asked("cpu", 10_000_000_000)
+    assert not found.is_on and "on a CPU a compiled network trains slower" in found.why_not
+    assert asked("cpu", 100, "CPU") == compiling.Compiling(), "the configuration says it already"
+
+
+def test_who_has_not_asked_is_told_nothing(asked):
+    for device in ("cpu", "cuda"):
+        assert asked(device, 100, is_asked=False) == compiling.Compiling()
