@@ -76,4 +76,4 @@ def settings(config: RunConfig, compiling: Compiling) -> TrainingSettings:
 
 def told(found: Sequence[Compiling]) -> list[str]:
     """Why of several networks some are not compiled: the first reason stands for all."""
-    return list(dict.fromkeys(each.why_not for each in found if each.why_not is not None))[:1]
+    return [each.why_not for each in found if each.why_not is not None][:1]

@@ -32,7 +32,7 @@ from popnas.events import (
     Warned,
     nobody,
 )
-from popnas.executors import Executor, Job, Progress, Result, Work, Worker
+from popnas.executors import Executor, Job, Result, Work
 from popnas.networks.cost import network_cost
 from popnas.networks.known import references
 from popnas.networks.spec import NetworkSpec
@@ -51,7 +51,6 @@ from popnas.runs.stored import logs, progress
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
-from popnas.training import EpochRecord
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
@@ -63,10 +62,19 @@ from popnas.workflows.models.search_state import SearchSnapshot
 from popnas.workflows.models.stored import repetitions, selection_plan
 from popnas.workflows.models.stored.repetitions import FIRST, Repetition
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan, SelectionRequest
-from popnas.workflows.models.training import SELECTION, ModelJob, TrainedModel, read_trained, train_model
+from popnas.workflows.models.training import (
+    SELECTION,
+    SETUP,
+    ModelJob,
+    ModelsContext,
+    ModelsSetup,
+    TrainedModel,
+    read_trained,
+    train_and_tell,
+)
 from popnas.workflows.settings import unused
 
-SETUP, EVALUATE = "popnas.workflows.models.selection:setup", "popnas.workflows.models.selection:evaluate"
+EVALUATE = "popnas.workflows.models.selection:evaluate"
 _BEST, _UNCHANGED = CellChoice(), StageChanges()
 _DIGITS = 9
 NAMES = "Models are named by number, motifs (m), normal cells per motif (n) and filters (f)."
@@ -509,7 +517,7 @@ class _Selection:
             self.dataset = shared.dataset
             with executors.create(
                 settings.kind,
-                Work(SETUP, EVALUATE, SelectionSetup(self.config.to_json()).to_json(), shared.place),
+                Work(SETUP, EVALUATE, ModelsSetup(self.config.to_json()).to_json(), shared.place),
                 num_workers=min(num_workers(self.config), num_jobs),
                 threads=settings.threads,
                 devices=placing.devices(self.config),
@@ -659,13 +667,6 @@ def _as_compared(model: SelectedModel, title: str, source: str | None = None) ->
 
 
 @dataclass(frozen=True)
-class SelectionSetup(Record):
-    """What every worker of a selection is told: its resolved configuration."""
-
-    config: Json
-
-
-@dataclass(frozen=True)
 class SelectionJob(Record):
     """What a worker is told of one model (see `ModelJob`); all else is the selection's configuration."""
 
@@ -693,28 +694,7 @@ class SelectionJob(Record):
         )
 
 
-@dataclass(frozen=True)
-class SelectionContext:
-    """What all models of a selection share, made once per worker."""
-
-    config: RunConfig
-    dataset: Dataset
-    device: str
-
-
-def setup(payload: Json, worker: Worker) -> SelectionContext:
-    """Get the data; `payload` is a `SelectionSetup`."""
-    told = SelectionSetup.from_json(payload)
-    config = configurations.load(told.config)
-    return SelectionContext(config, shared_data.of_worker(config, worker.folder), worker.device)
-
-
-def evaluate(context: SelectionContext, payload: Json) -> Json:
+def evaluate(context: ModelsContext, payload: Json) -> Json:
     """Train one model: a `SelectionJob` as JSON -> a `TrainedModel` as JSON."""
     job = SelectionJob.from_json(payload).model_job(context.config, context.device)
-    num_epochs = job.config.training_hyperparameters.epochs
-
-    def on_epoch(number: int, record: EpochRecord) -> None:
-        executors.tell(Progress(number, num_epochs))
-
-    return train_model(job, context.dataset, on_epoch).to_json()
+    return train_and_tell(job, context.dataset)

@@ -20,19 +20,26 @@ from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, UserError
 from popnas.evaluators.training import placing, shared_data
 from popnas.events import Listen
-from popnas.executors import Job, Progress, Result, Work, Worker
+from popnas.executors import Job, Result, Work
 from popnas.networks.macros import MACROS
 from popnas.printable import quoted
 from popnas.records import Json, Record
 from popnas.runs import RunFolder, identity
-from popnas.training import EpochRecord
 from popnas.training.parallel import Meeting, ProcessLostError
 from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.stored.repetitions import Repetition
-from popnas.workflows.models.training import ModelJob, TrainedModel, help_to_train, train_model
+from popnas.workflows.models.training import (
+    SETUP,
+    ModelJob,
+    ModelsContext,
+    ModelsSetup,
+    TrainedModel,
+    help_to_train,
+    train_and_tell,
+)
 
-SETUP, EVALUATE = "popnas.workflows.models.together:setup", "popnas.workflows.models.together:evaluate"
+EVALUATE = "popnas.workflows.models.together:evaluate"
 _PROCESSES = "processes"
 _LOST = ProcessLostError.__name__
 
@@ -81,7 +88,7 @@ def train(job: ModelJob, dataset: Dataset, devices: Sequence[str], tell: Listen)
         run = identity.enclosing(job.folder)
         folder = job.folder.parent if run is None else RunFolder(run).restore
         shared = stack.enter_context(shared_data.shared(config, dataset, folder, tell))
-        payload = TeamSetup(job.config.to_json()).to_json()
+        payload = ModelsSetup(job.config.to_json()).to_json()
         executor = stack.enter_context(
             executors.create(
                 _PROCESSES,
@@ -147,13 +154,6 @@ def _failure(result: Result) -> PopnasError:
 
 
 @dataclass(frozen=True)
-class TeamSetup(Record):
-    """What every process is told: the job's configuration."""
-
-    config: Json
-
-
-@dataclass(frozen=True)
 class TeamJob(Record):
     """What one process is told of the training (see `ModelJob`), and who it is of those that meet."""
 
@@ -204,31 +204,10 @@ class TeamJob(Record):
         )
 
 
-@dataclass(frozen=True)
-class TeamContext:
-    """What a process has once it is set up."""
-
-    config: RunConfig
-    dataset: Dataset
-    device: str
-
-
-def setup(payload: Json, worker: Worker) -> TeamContext:
-    """Get the data; `payload` is a `TeamSetup`."""
-    config = configurations.load(TeamSetup.from_json(payload).config)
-    return TeamContext(config, shared_data.of_worker(config, worker.folder), worker.device)
-
-
-def evaluate(context: TeamContext, payload: Json) -> Json:
+def evaluate(context: ModelsContext, payload: Json) -> Json:
     """Take part in the training: a `TeamJob` as JSON -> the leader's `TrainedModel` as JSON, else nothing."""
-    told = TeamJob.from_json(payload)
-    job = told.job(context.config, context.device)
-    if not job.is_leaders:
-        help_to_train(job, context.dataset)
-        return {}
-    num_epochs = job.config.training_hyperparameters.epochs
-
-    def on_epoch(number: int, record: EpochRecord) -> None:
-        executors.tell(Progress(number, num_epochs))
-
-    return train_model(job, context.dataset, on_epoch).to_json()
+    job = TeamJob.from_json(payload).job(context.config, context.device)
+    if job.is_leaders:
+        return train_and_tell(job, context.dataset)
+    help_to_train(job, context.dataset)
+    return {}

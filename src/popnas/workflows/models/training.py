@@ -15,15 +15,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from popnas import networks, tasks, training
+from popnas import config as configurations
+from popnas import executors, networks, tasks, training
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.config.sections import DataAugmentationConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import ExportError, RunFolderError
-from popnas.evaluators.training import compiling
+from popnas.evaluators.training import compiling, shared_data
 from popnas.evaluators.training.describing import describe_model
 from popnas.evaluators.training.placing import placement
+from popnas.executors import Progress, Worker
 from popnas.export import description
 from popnas.export.model_values import HowTrained, OnnxCheck, Outcome
 from popnas.networks import weights
@@ -498,3 +500,41 @@ class _ModelTraining:
             return files.export_onnx(network, self.dataset.preprocessing, path), None
         except ExportError as error:
             return None, str(error)
+
+
+# --- in a worker
+# ---------------------------------------------------------------------------------------------------
+
+SETUP = "popnas.workflows.models.training:setup"
+
+
+@dataclass(frozen=True)
+class ModelsSetup(Record):
+    """What every worker that trains models is told: the resolved configuration that theirs are made of."""
+
+    config: Json
+
+
+@dataclass(frozen=True)
+class ModelsContext:
+    """What all trainings of a worker share, made once."""
+
+    config: RunConfig
+    dataset: Dataset
+    device: str
+
+
+def setup(payload: Json, worker: Worker) -> ModelsContext:
+    """Get the data; `payload` is a `ModelsSetup`."""
+    config = configurations.load(ModelsSetup.from_json(payload).config)
+    return ModelsContext(config, shared_data.of_worker(config, worker.folder), worker.device)
+
+
+def train_and_tell(job: ModelJob, dataset: Dataset) -> Json:
+    """Train one model and tell the driver of its epochs; a `TrainedModel` as JSON."""
+    num_epochs = job.config.training_hyperparameters.epochs
+
+    def on_epoch(number: int, record: EpochRecord) -> None:
+        executors.tell(Progress(number, num_epochs))
+
+    return train_model(job, dataset, on_epoch).to_json()

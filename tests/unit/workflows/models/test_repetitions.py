@@ -8,7 +8,7 @@ import pytest
 from popnas.errors import CandidateFailed
 from popnas.report.sections import references, selected
 from popnas.storage import write_bytes
-from popnas.workflows.models import selection, training
+from popnas.workflows.models import training
 from popnas.workflows.models.choices import CellChoice
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import best_of, read_selection, select
@@ -43,7 +43,7 @@ def trained(monkeypatch):
         folders.append(job.folder.name)
         return train_model(job, *others)
 
-    monkeypatch.setattr(selection, "train_model", noted)
+    monkeypatch.setattr(training, "train_model", noted)
     return folders
 
 
@@ -103,7 +103,7 @@ def test_a_network_that_fails_on_one_fold_is_not_chosen(run, repeated, monkeypat
             raise CandidateFailed("nan", "diverged")
         return train_model(job, *others)
 
-    monkeypatch.setattr(selection, "train_model", failing)
+    monkeypatch.setattr(training, "train_model", failing)
     result = select(run, CellChoice(2), partial=repeated)
     assert result.best == result.models[1]
     failed = result.models[0]

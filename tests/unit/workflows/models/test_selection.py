@@ -250,7 +250,7 @@ def test_another_batch_size_scales_the_learning_rate(config):
 def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeypatch):
     calm = select(run, CellChoice(3), partial=partial, name="calm")
     trained = []
-    original = selection.train_model
+    original = training.train_model
 
     def counting(job, dataset, on_epoch=None):
         if len(trained) == 1:
@@ -259,7 +259,7 @@ def test_an_interrupted_selection_trains_only_what_is_left(run, partial, monkeyp
         return original(job, dataset, on_epoch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(selection, "train_model", counting)
+        patch.setattr(training, "train_model", counting)
         with pytest.raises(KeyboardInterrupt):
             select(run, CellChoice(3), partial=partial)
     heard = Heard()
@@ -285,7 +285,7 @@ def test_a_selection_of_other_settings_is_not_mixed_in(run, partial):
 
 
 def test_a_failed_model_is_a_result_and_all_failing_is_told(run, partial, monkeypatch):
-    original = selection.train_model
+    original = training.train_model
 
     def failing(job, dataset, on_epoch=None):
         if job.cell == BEST:
@@ -295,7 +295,7 @@ def test_a_failed_model_is_a_result_and_all_failing_is_told(run, partial, monkey
     from popnas.errors import CandidateFailed
 
     selection_failure = CandidateFailed("nan", "the training diverged")
-    monkeypatch.setattr(selection, "train_model", failing)
+    monkeypatch.setattr(training, "train_model", failing)
     result = select(run, CellChoice(2), partial=partial)
     assert result.models[0].error == "the training diverged"
     assert result.best == result.models[1]
