@@ -56,15 +56,17 @@ def _run_page(path: Path, folder: Path, capfd: pytest.CaptureFixture[str], *, wi
     names: dict[str, object] = {"__name__": "page", "SMALL": made_data.SMALL}
     with ExitStack() as ending, ExitStack() as listener:
         for block in blocks(path):
+            if not _is_run(block):
+                continue  # what it needs may be what its data are made with
             for wanted in block.data:
                 _give(wanted, folder)
             if block.is_slow and not with_slow:
                 _give(block.instead, folder)
-            elif block.listens and _is_run(block):
+            elif block.listens:
                 listener.close()  # somebody would press Ctrl-C before typing on
                 text = surroundings.as_run(block, folder)
                 listener.enter_context(surroundings.listening(text, block.listens, folder))
-            elif block.language != "data" and _is_run(block):
+            elif block.language != "data":
                 _run_block(block, f"{name_of(path)}, line {block.line}", folder, capfd, names, ending)
 
 
