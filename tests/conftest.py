@@ -135,8 +135,8 @@ class WarmProcess:
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def start(self, arguments: Sequence[str], folder: Path) -> Started:
-        """Run `popnas ARGUMENTS` in `folder`."""
+    def start(self, arguments: Sequence[str], folder: Path, *, draws: bool = True) -> Started:
+        """Run `popnas ARGUMENTS` in `folder`; unless it `draws`, reports have no figures."""
         outputs = [folder / f".{name}-{len(self._started)}" for name in ("stdout", "stderr")]
         for path in outputs:
             path.touch()
@@ -144,6 +144,7 @@ class WarmProcess:
             "number": len(self._started),
             "arguments": [str(Path(popnas_package.__file__).with_name("__main__.py")), *arguments],
             "folder": str(folder),
+            "draws": draws,
             "environment": {**os.environ, **self._environment, "COLUMNS": "200"},
             "stdout": str(outputs[0]),
             "stderr": str(outputs[1]),

@@ -56,12 +56,12 @@ class CommandLine:
         path.write_text(json.dumps(tiny_config(**changes)))
         return path
 
-    def start(self, *arguments: object) -> Any:
-        return self._warm.start([str(argument) for argument in arguments], self.folder)
+    def start(self, *arguments: object, draws: bool = False) -> Any:
+        return self._warm.start([str(argument) for argument in arguments], self.folder, draws=draws)
 
-    def run(self, *arguments: object, status: int = 0) -> str:
+    def run(self, *arguments: object, status: int = 0, draws: bool = False) -> str:
         """Standard output of a call that must end with `status`; its standard error is kept in `errors`."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, draws=draws)
         output, self.errors = process.communicate(timeout=180)
         assert process.returncode == status, f"exit {process.returncode}\n{output}\n{self.errors}"
         return output
@@ -76,7 +76,7 @@ def popnas(tmp_path: Path, warm: Any) -> CommandLine:
 def searched_run(tmp_path_factory: pytest.TempPathFactory, warm: Any) -> Path:
     """The folder of a finished tiny search, made once: copy it before anything is written into it."""
     popnas = CommandLine(tmp_path_factory.mktemp("searched"), warm)
-    popnas.run("search", "-j", popnas.write_config(), "--name", "run")
+    popnas.run("search", "-j", popnas.write_config(), "--name", "run", draws=True)
     return popnas.folder / "logs" / "run"
 
 

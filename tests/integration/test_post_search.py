@@ -71,7 +71,7 @@ def contents(folder: Path, names=MODEL_FILES) -> dict[str, object]:
 )
 def test_a_selection_killed_in_a_training_ends_in_equal_files(popnas, copied, partial, kind, folds):
     arguments = ["-j", partial, "-k", 2, "--set", f'others.executor={{"kind": "{kind}"}}']
-    arguments += ["--set", f"dataset.folds={folds}"]
+    arguments += ["--set", f"dataset.folds={folds}", "--set", "training_hyperparameters.epochs=8"]
     calm, killed = copied("calm"), copied("killed")
     popnas.run("select", "-p", calm, *arguments)
     folders = sorted(path.name for path in (calm / "model_selection").glob("*-m*"))

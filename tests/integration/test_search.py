@@ -29,7 +29,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_search_leaves_a_complete_run_folder(popnas):
     config = popnas.write_config(**{"search_strategy.additional_pareto_objectives": ["time", "params"]})
-    output = popnas.run("search", "-j", config, "--name", "run", "--json")
+    output = popnas.run("search", "-j", config, "--name", "run", "--json", draws=True)
 
     run = popnas.folder / "logs" / "run"
     result = json.loads(output)
