@@ -45,7 +45,8 @@ _LEAST_EPOCHS, _MOST_EPOCHS, _PROBE_SECONDS, _LONG_PROBE_SECONDS = 3, 8, 0.2, 1.
 """Epochs of a probe beside the first, which warms up: at least 3, as a single one is off by up to 80 % where
 other work shares the caches, and more until so many seconds are spent. What takes long goes without."""
 _BUDGET_SECONDS = 20.0
-"""After so long the remaining operators are reckoned from the rough costs of their networks."""
+"""After so long the remaining operators are reckoned from the rough costs of their networks. All are probed a
+second time where both rounds fit: what else a machine does changes within seconds, by up to a quarter."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,12 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
         # What is loaded and prepared once belongs to no cell: most of it with the first network of blocks,
         # whichever operator that has.
         first = prober.cost(Cell((Block(-1, space.operators[0], -1, space.operators[0]),)))
-        empty = prober.cost(Cell()).as_array()
-        single = _operators(prober, space, empty, tell)
+        began = time.monotonic()
+        rounds = [_round(prober, space, tell)]
+        if 2 * (time.monotonic() - began) < _BUDGET_SECONDS:
+            tell(PhaseStarted("probing them again", len(space.operators)))
+            rounds.append(_round(prober, space, tell))
+        empty, single = (np.mean(both, axis=0) for both in zip(*rounds, strict=True))
         built = _built_shares(space, spec)
         tell(PhaseStarted("reckoning what larger cells cost"))
         wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
@@ -110,8 +115,9 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
         return CostModel(empty, single, wiring, built, loading)
 
 
-def _operators(prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Listen) -> np.ndarray:
-    """(3, operators + 1): what one use of each operator adds."""
+def _round(prober: _Prober, space: SearchSpace, tell: Listen) -> tuple[np.ndarray, np.ndarray]:
+    """What the empty cell costs, (3,), and what one use of each operator adds, (3, operators + 1)."""
+    empty = prober.cost(Cell()).as_array()
     deadline = time.monotonic() + _BUDGET_SECONDS
     cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
     rough = np.array([rough_seconds(cell, prober.spec) for cell in cells])
@@ -128,7 +134,7 @@ def _operators(prober: _Prober, space: SearchSpace, empty: np.ndarray, tell: Lis
     for place in set(order) - set(probed):
         added[:, place] = [np.interp(rough[place], *_line(rough[probed], row[probed])) for row in added]
     tell(PhaseAdvanced(len(cells)))
-    return added
+    return empty, added
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

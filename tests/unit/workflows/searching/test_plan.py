@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -184,25 +185,44 @@ def test_operators_beyond_the_budget_are_reckoned_from_their_flops(planned, monk
     assert found.steps[1].seconds > 0
 
 
+def test_what_is_quick_is_probed_twice_and_the_mean_counts(planned):
+    """A machine that is busy for seconds does not decide."""
+    seen = Counter()
+
+    def cost(cell):
+        seen[str(cell)] += 1
+        return ProbedCost(0.01 * seen[str(cell)], 0.002 * seen[str(cell)], 0.5)
+
+    changes = {"search_space.operators": ["1x1 conv", "3x3 conv"]}
+    found = planned(cost, **changes)
+    once, twice = (planned(lambda cell, n=n: ProbedCost(0.01 * n, 0.002 * n, 0.5), **changes) for n in (1, 2))
+    assert {seen["[]"], seen["[(-1, 3x3 conv, -1, 3x3 conv)]"]} == {2}
+    assert once.steps[0].seconds < found.steps[0].seconds < twice.steps[0].seconds
+    mean = (once.steps[0].seconds + twice.steps[0].seconds) / 2
+    assert found.steps[0].seconds == pytest.approx(mean)
+
+
 @pytest.mark.slow
 def test_a_plan_of_real_probes_comes_near_a_real_search(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = load_config(
         config(**{"others.timing": "measured", "training_hyperparameters.epochs": 3, "dataset.samples": 600})
     )
-    counted = []
+    rounds = []
 
     def counting(event):
         match event:
             case PhaseStarted(_, int(total)):
-                counted.append((0, str(total)))
+                rounds.append([(0, str(total))])
             case PhaseAdvanced(done, what):
-                counted.append((done, what))
+                rounds[-1].append((done, what))
 
     found = plan(made, counting)
-    assert counted[0] == (0, str(counted[-1][0]))
-    assert [done for done, _ in counted] == sorted(done for done, _ in counted)
-    assert "3x3 conv" in dict(counted).values()
+    assert len(rounds) == 2  # quick enough to be probed twice
+    for counted in rounds:
+        assert counted[0] == (0, str(counted[-1][0]))
+        assert [done for done, _ in counted] == sorted(done for done, _ in counted)
+        assert "3x3 conv" in dict(counted).values()
     result = search(made, name="run")
     lines = (result.folder / "restore" / "journal.jsonl").read_text().splitlines()
     events = [event for event in map(json.loads, lines) if event["event"] == "evaluation"]
