@@ -205,6 +205,13 @@ def test_json_is_readable(capsys):
         (["select", "--max-hours=3"], "It is a field of the configuration: --set others.max_hours=V."),
         (["search", "--batch-size", "3"], "It is a field of the configuration: --set dataset.batch_size=V."),
         (["search", "--nmae", "a"], "has no option '--nmae'. Did you mean '--name'?"),
+        (
+            ["search", "--ensemble", "3"],
+            " --ensemble is an option of popnas train, popnas e2e, popnas archives.",
+        ),
+        (["train", "-k", "3"], "has no option '-k'. -k is an option of popnas select, popnas e2e, "),
+        (["plan", "-p", "x"], "has no option '-p'. Its options: -j"),
+        (["select", "-p", "x", "-jms", "y"], "no argument 'y'. -jms is an option of popnas e2e, "),
         (["evaluate", "--max-hours", "3"], "popnas evaluate has no option '--max-hours'. Its options: -p"),
         (
             ["search", "others.max_hours=2"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -65,8 +65,33 @@ def _no_such_option(error: click.NoSuchOption) -> click.UsageError:
     ]
     near = nearest(error.option_name, [name for name in options if name.startswith("--")])
     field = _as_field(error.option_name, context, only_exact=bool(near))
-    hint = field or near or f" Its options: {', '.join(options)}."
+    elsewhere = _of_others(error.option_name, context)
+    hint = field or elsewhere or near or f" Its options: {', '.join(options)}."
     return click.UsageError(f"{context.command_path} has no option '{error.option_name}'.{hint}", error.ctx)
+
+
+def _of_others(option: str, context: click.Context) -> str:
+    """ " ... is an option of ..." with the commands that have it; "" where none has, or so many that it tells
+    nothing."""
+    found = [
+        path
+        for path, command in _commands(context.find_root())
+        if any(option in param.opts for param in command.params)
+    ]
+    return f" {option} is an option of {', '.join(found)}." if 0 < len(found) <= 5 else ""
+
+
+def _commands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    """Every command below one, as one types it."""
+    group = context.command
+    if not isinstance(group, click.Group):
+        return
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        below = click.Context(command, info_name=name, parent=context)
+        yield below.command_path, command
+        yield from _commands(below)
 
 
 def _as_field(option: str, context: click.Context, *, only_exact: bool) -> str:
@@ -94,8 +119,22 @@ def _set(places: Sequence[str]) -> str:
 def _extra(words: str, context: click.Context) -> str:
     """Words behind a command that it does not take."""
     first = words.split()[0]
-    hint = f" A field is changed with --set {first}." if re.match(r"[a-z_]+\.[\w.]+=", first) else ""
+    if re.match(r"[a-z_]+\.[\w.]+=", first):
+        hint = f" A field is changed with --set {first}."
+    else:
+        hint = next(filter(None, (_of_others(name, context) for name in _run_together(context))), "")
     return f"{context.command_path} takes no argument '{words}'.{hint}"
+
+
+def _run_together(context: click.Context) -> list[str]:
+    """`-jms` of another command is read as -j with the value ms: the short options with their values."""
+    return [
+        f"{name}{value}"
+        for param in context.command.params
+        if isinstance(value := context.params.get(param.name or ""), str)
+        for name in param.opts
+        if len(name) == 2
+    ]
 
 
 def _context(error: click.UsageError) -> click.Context:
