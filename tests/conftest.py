@@ -69,6 +69,12 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without figures: half of what a tiny search takes."""
+    monkeypatch.setattr("popnas.report.writing._figures", lambda *_: iter(()))
+
+
+@pytest.fixture
 def one_thread() -> Iterator[None]:
     import torch
 

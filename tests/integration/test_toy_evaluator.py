@@ -53,7 +53,7 @@ class Afar(ProcessesExecutor):
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
+def toy(monkeypatch: pytest.MonkeyPatch, undrawn: None) -> Any:
     monkeypatch.syspath_prepend(TOY)  # workers that start are told this path, too
     import toy_table
 

@@ -91,7 +91,7 @@ def config(tiny_config: Callable[..., dict[str, Any]]) -> Callable[..., dict[str
 
 
 @pytest.fixture(autouse=True)
-def quickly(quick_disk: None, one_thread: None) -> None:
+def quickly(quick_disk: None, one_thread: None, undrawn: None) -> None:
     """For every test here."""
 
 

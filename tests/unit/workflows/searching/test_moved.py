@@ -13,7 +13,7 @@ from popnas.workflows.searching.search import resume, search
 @pytest.mark.parametrize("kind", ["inline", "processes"])
 def test_a_search_whose_folder_is_moved_ends_and_goes_on_there(config, tmp_path, kind):
     settings = {"others.executor": {"kind": kind, "workers": 1}}
-    whole = search(config(**settings), name="whole", logs=tmp_path)
+    whole = search(config(), name="whole", logs=tmp_path)
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     told = []
 
