@@ -149,7 +149,9 @@ class LookaheadConfig(Section):
     """Lookahead: slow weights that follow the optimizer's."""
 
     sync_period: Annotated[
-        int, Field(ge=1, le=100_000), Because("no training has so many steps between two epochs")
+        int,
+        Field(ge=1, le=100_000),
+        Because("it counts steps, and an epoch has fewer; to do without, lookahead is null", is_both=True),
     ] = Field(default=6, description="The slow weights move every so many steps.")
     slow_step_size: Annotated[
         float,
@@ -366,9 +368,19 @@ class DataAugmentationConfig(Section):
     )
 
 
-Label = Annotated[int, Field(ge=0, le=65_535), Because("a mask's pixel holds 16 bits")]
+Label = Annotated[
+    int,
+    Field(ge=0, le=65_535),
+    Because("a mask's pixel holds 16 bits; where every label counts, write null", is_both=True),
+]
 NewLabel = Annotated[
-    int, Field(ge=0, le=65_535), Because("a label is a class index or a mask's value of 16 bits")
+    int,
+    Field(ge=0, le=65_535),
+    Because(
+        "a label is a class index or a mask's value of 16 bits; pixels that shall not count get one of their "
+        "own, usually 255, which dataset.ignore_class names",
+        is_both=True,
+    ),
 ]
 
 
@@ -394,7 +406,11 @@ class DatasetConfig(Section):
         Annotated[
             int,
             Field(ge=2, le=10_000),
-            Because("the table of true and predicted classes has as many entries as the square of it"),
+            Because(
+                "of a single class nothing can be learnt, and the table of true and predicted ones has as "
+                "many entries as the square of it; null counts them",
+                is_both=True,
+            ),
         ]
         | None
     ) = Field(default=None, description="Number of classes; null = counted.")
@@ -412,7 +428,18 @@ class DatasetConfig(Section):
         Because("such a batch is made up and held in memory whole"),
         NullMeans(1),
     ] = Field(default=1, description="Batch size at which inference time is measured.")
-    validation_size: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    validation_size: (
+        Annotated[
+            float,
+            Field(gt=0, lt=1),
+            Because(
+                "at 0 nothing validates, at 1 nothing trains; 0.1 is usual, null takes the validation split "
+                "that your data bring",
+                is_both=True,
+            ),
+        ]
+        | None
+    ) = Field(
         default=0.1,
         description="Share of the training data that validates; null = a separate validation split exists.",
     )

@@ -48,12 +48,16 @@ def with_field(place, value):
          "one branch alone survives in the end."),
         ("training_hyperparameters.weight_decay", "x",
          "must be a number, at least 0 and at most 1, or null, got 'x'."),
-        ("dataset.validation_size", 1.0, "must be a number, above 0 and below 1, or null, got 1.0."),
+        ("dataset.validation_size", 1.0, "must be a number, above 0 and below 1, or null, got 1.0: "
+         "at 0 nothing validates, at 1 nothing trains; 0.1 is usual, null takes the validation split that "
+         "your data bring."),
         ("dataset.cache", "true", "must be true or false, got 'true'. Write true without quotes."),
         ("dataset.cache", 1, "must be true or false, got 1."),
         ("dataset.resize", 32, "must be an object with keys of width, height, or null, got 32."),
         ("dataset.classes_count", 1,
-         "must be a whole number, at least 2 and at most 10,000, or null, got 1."),
+         "must be a whole number, at least 2 and at most 10,000, or null, got 1: of a single class "
+         "nothing can be learnt, and the table of true and predicted ones has as many entries as the square "
+         "of it; null counts them."),
         ("others.seed", -1, "must be a whole number, at least 0 and below 2^63, got -1."),
         ("others.train_strategy", "gpu",
          "must be one of 'auto', 'CPU', 'GPU', 'multi-GPU', 'TPU', got 'gpu'. "
