@@ -35,5 +35,5 @@ def markdown() -> str:
     """What `-h` prints, a heading per command."""
     parts = []
     for name, command, context in commands():
-        parts += [f"## {name}", "", "```text", command.get_help(context).rstrip(), "```", ""]
+        parts += [f"## {name}", "", "```none", command.get_help(context).rstrip(), "```", ""]
     return "\n".join(parts)
