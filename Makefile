@@ -30,9 +30,11 @@ test-lowest:  ## the same code with the lowest versions that pyproject.toml allo
 	build/lowest/bin/pip install --quiet -c build/lowest.txt -e ".[test]"
 	OMP_NUM_THREADS=1 build/lowest/bin/pytest -n 2 --dist worksteal -o filterwarnings=default -m "not slow and not gpu" $(WITH_VERSIONS)
 
-test-newest:  ## and with the newest ones that there are
+test-newest:  ## and with the newest ones that there are, but of PyTorch, whose newest build is one for GPUs
+	mkdir -p build
+	grep '^torch==' constraints.txt > build/newest.txt
 	$(PYTHON) -m venv build/newest
-	build/newest/bin/pip install --quiet --upgrade -e ".[test]"
+	build/newest/bin/pip install --quiet --upgrade -c build/newest.txt -e ".[test]"
 	OMP_NUM_THREADS=1 build/newest/bin/pytest -n 2 --dist worksteal -m "not slow and not gpu" $(WITH_VERSIONS)
 
 lint: $(VENV)/.tests
