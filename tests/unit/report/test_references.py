@@ -31,6 +31,26 @@ def test_the_verdict_is_that_of_the_validation_scores(found, known, words):
     assert words in compared(found, *known).verdict
 
 
+@pytest.mark.parametrize(
+    ("found", "ahead"),
+    [
+        (0.9, "The found network is ahead and is what is delivered"),
+        (0.7, "A known network is ahead and is what is delivered"),
+        (0.8, "The found network and a known one are level"),
+    ],
+)
+def test_who_was_not_trained_to_the_end_is_not_beaten(found, ahead):
+    known = [
+        ComparedNetwork("a residual network", "1-x", "[]", 5, 0.8, is_cut=True),
+        ComparedNetwork("another", "2-x", "[]", 5, 0.1),
+    ]
+    verdict = AgainstReferences(
+        "accuracy", ComparedNetwork("the found network", "0-x", "[]", 7, found), known
+    ).verdict
+    assert verdict.startswith(f"{ahead}, but the time limit ended the ")
+    assert "training of a residual network early" in verdict and "beats" not in verdict
+
+
 def test_it_is_kept_and_shown(tmp_path):
     assert references.read(tmp_path) is None
     run = RunData(tmp_path, RunState())

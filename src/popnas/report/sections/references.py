@@ -31,6 +31,8 @@ class ComparedNetwork(Record):
     source: str | None = None
     half: float | None = None
     """Of the 95 % interval of the score, where it is the mean of several trainings."""
+    is_cut: bool = False
+    """Whether a time limit ended its training early."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ class AgainstReferences(Record):
         )
         if self.is_clear is False and found != best.score:
             figures += "; the difference is within its noise"
+        if cut := [item.title for item in (self.found, *self.references) if item.is_cut]:
+            ahead = "The found network" if found > best.score else "A known network"
+            told = f"{ahead} is ahead and is what is delivered"
+            if found == best.score:
+                told = "The found network and a known one are level"
+            return (
+                f"{told}, but the time limit ended the training of {', '.join(cut)} early, so this compares "
+                f"little: {figures}."
+            )
         if found > best.score:
             return f"The found network beats every known one: {figures}."
         if found == best.score:

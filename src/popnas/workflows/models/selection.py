@@ -659,6 +659,7 @@ def _as_compared(model: SelectedModel, title: str, source: str | None = None) ->
         model.training_seconds,
         source,
         half,
+        is_cut=any(done.stopped is not None for done in model.repeated.values()),
     )
 
 
