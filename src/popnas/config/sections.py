@@ -321,8 +321,8 @@ class DataAugmentationConfig(Section):
 
     enabled: bool = Field(
         default=False,
-        description="Random crops and horizontal flips of the training images, and whatever the fields "
-        "beside it say; without it they say nothing.",
+        description="Training images are moved at random (masks: cropped) and flipped horizontally, and "
+        "whatever the fields beside it say; without it they say nothing.",
     )
     use_cutout: bool = Field(default=False, description="Images: also blank out a random square.")
     flips: bool = Field(

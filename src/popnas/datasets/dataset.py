@@ -26,8 +26,7 @@ class Split:
     the pixels of each image per class, ignored ones last; `names` (n,) tell where each mask is from.
 
     `original_sizes` (n, 2) are height and width of images before they were brought to one size, where they
-    were. `upscaled` (n, c, u, v) uint8 is what augmentation crops from, where that was laid down once for all
-    (`prepared`).
+    were.
     """
 
     x: Any
@@ -36,7 +35,6 @@ class Split:
     pixel_counts: np.ndarray | None = None
     names: np.ndarray | None = None
     original_sizes: np.ndarray | None = None
-    upscaled: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -47,11 +45,7 @@ class Split:
         counts = None if self.pixel_counts is None else self.pixel_counts[indices]
         names = None if self.names is None else self.names[indices]
         sizes = None if self.original_sizes is None else self.original_sizes[indices]
-        # Only views of it are worth having: a copy takes longer than to make it anew.
-        upscaled = (
-            self.upscaled[indices] if isinstance(indices, slice) and self.upscaled is not None else None
-        )
-        return Split(self.x[indices], self.y[indices], lengths, counts, names, sizes, upscaled)
+        return Split(self.x[indices], self.y[indices], lengths, counts, names, sizes)
 
     def class_counts(self, num_classes: int) -> np.ndarray:
         """Examples (segmentation: pixels) of each class, (classes,)."""

@@ -156,7 +156,7 @@ class DeviceLoader(EpochLoader):
             yield self._changed(batch, generator)
 
     def _stored_batches(self, order: Tensor, indices: Tensor) -> Iterator[Tensor]:
-        """What is stored of each batch's examples, on the device, upscaled if there is augmentation."""
+        """What is stored of each batch's examples, on the device."""
         if self._cached is not None:
             for start, stop in self._bounds:
                 yield self._cached.index_select(0, indices[start:stop])
@@ -172,16 +172,15 @@ class DeviceLoader(EpochLoader):
                 yield self._arrived(pending.popleft())
 
     def _arrived(self, batch: Future[Tensor]) -> Tensor:
-        return self._upscaled(batch.result().to(self.device, non_blocking=True))
+        return batch.result().to(self.device, non_blocking=True)
 
     def _kept(self) -> Tensor:
         """All examples as batches are picked from them."""
-        is_upscaled = self.augmentation is not None
-        kept = self.split.upscaled if is_upscaled else np.moveaxis(self.split.x, -1, 1)
-        if kept is not None and self.device.type == "cpu" and _can_be_kept(kept):
+        kept = np.moveaxis(self.split.x, -1, 1)
+        if self.device.type == "cpu" and _can_be_kept(kept):
             # Of one channel numpy's strides may be those of either layout, and convolutions go by strides.
             return torch.from_numpy(kept.reshape(-1)).view(kept.shape)
-        return self._upscaled(self._raw(slice(None)).to(self.device))
+        return self._raw(slice(None)).to(self.device)
 
     def _raw(self, indices: np.ndarray | slice) -> Tensor:
         """Examples with the channels first, as the data have them."""
@@ -189,14 +188,10 @@ class DeviceLoader(EpochLoader):
         tensor = torch.from_numpy(np.array(np.moveaxis(self.split.x[indices], -1, 1), order="C"))
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
-    def _upscaled(self, x: Tensor) -> Tensor:
-        return x if self.augmentation is None else self.augmentation.upscale(x)
-
     def _finished(self, x: Tensor, draws: Draws | None, ends: Tensor | None) -> Tensor:
         """As `Preprocessing.apply` makes it, to the bit. `x` is a batch's own: it may be changed."""
         if self.augmentation is not None and draws is not None:
-            height, width = self._size
-            x = self.augmentation.apply(x, draws, (height, width))
+            x = self.augmentation.apply(x, draws)
         x = x.float()
         x = x.mul_(self._scale) if self._offset is None else x.sub_(self._offset).mul_(self._scale)
         if ends is not None:

@@ -8,10 +8,9 @@ loaders take views. Mapped arrays may be written to, which nobody else sees (cop
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,6 @@ _CHUNK_BYTES = 4 * 2**20
 """So much is brought into the order of the file at a time: what fits a cache takes an eighth of the time."""
 _NUM_SAMPLED = 64
 
-Upscale = Callable[[np.ndarray], np.ndarray]
-"""Images (n, c, h, w) uint8 to those that augmentation crops from, (n, c, u, v) uint8."""
-
 _held: WeakValueDictionary[str, Dataset] = WeakValueDictionary()
 
 
@@ -44,9 +40,8 @@ def hold(dataset: Dataset) -> str:
     return place
 
 
-def write(dataset: Dataset, folder: Path, upscale: Upscale | None = None) -> None:
-    """Write `dataset`, without its test split, into `folder`, which is made; `upscale`: what training crops
-    from is laid down, too.
+def write(dataset: Dataset, folder: Path) -> None:
+    """Write `dataset`, without its test split, into `folder`, which is made.
 
     Raises:
         OSError, StorageError: the disk refused.
@@ -58,8 +53,6 @@ def write(dataset: Dataset, folder: Path, upscale: Upscale | None = None) -> Non
     for name in _BESIDE:
         if (array := getattr(pool, name)) is not None:
             _save(folder / f"{name}.npy", array.dtype, array.shape, [array])
-    if upscale is not None:
-        _save_upscaled(folder / "upscaled.npy", pool.x, upscale)
     for k, fold in enumerate(dataset.folds[1:], start=1):
         np.save(folder / f"fold_{k}_train.npy", np.asarray(fold.train_indices), allow_pickle=False)
         np.save(folder / f"fold_{k}_validation.npy", np.asarray(fold.validation_indices), allow_pickle=False)
@@ -111,17 +104,15 @@ def digest(split: Split) -> str:
     return found.hexdigest()
 
 
-_BESIDE = tuple(item.name for item in fields(Split) if item.name not in ("x", "y", "upscaled"))
+_BESIDE = tuple(item.name for item in fields(Split) if item.name not in ("x", "y"))
 """What a split has beside its examples and labels, as plain arrays."""
 
 
 def _read(folder: Path, description: dict[str, Any]) -> Dataset:
     beside = {name: _map(folder / f"{name}.npy") for name in _BESIDE if (folder / f"{name}.npy").exists()}
-    upscaled = _map(folder / "upscaled.npy") if (folder / "upscaled.npy").exists() else None
     pool = Split(
         _map_stored(folder / "x", has_channels=True),
         _map_stored(folder / "y", has_channels=False),
-        upscaled=upscaled,
         **beside,
     )
     num_train, weights = description["num_train"], description["class_weights"]
@@ -161,12 +152,6 @@ def _save_stored(path: Path, stored: Stored, *, has_channels: bool) -> None:
         _save(path.with_suffix(".npy"), stored.dtype, shape, chunks)
     else:
         _save(path.with_suffix(".npy"), stored.dtype, stored.shape, _chunks(stored))
-
-
-def _save_upscaled(path: Path, x_NHWC: np.ndarray, upscale: Upscale) -> None:
-    parts = (upscale(np.ascontiguousarray(np.moveaxis(chunk, -1, 1))) for chunk in _chunks(x_NHWC))
-    first = next(parts)
-    _save(path, first.dtype, (len(x_NHWC), *first.shape[1:]), itertools.chain([first], parts))
 
 
 def _chunks(array: np.ndarray) -> Iterator[np.ndarray]:

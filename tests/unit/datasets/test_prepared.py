@@ -10,7 +10,6 @@ from PIL import Image
 from popnas import datasets
 from popnas.config import DatasetConfig
 from popnas.datasets import Split, prepared
-from popnas.datasets.images.augmentation import ImageAugmentation
 from popnas.datasets.ragged import Ragged
 from popnas.errors import DataError
 
@@ -94,16 +93,6 @@ def test_arrays_are_mapped_and_what_one_writes_nobody_else_sees(tmp_path):
     assert isinstance(one.full_train.x, np.memmap)
     one.full_train.x[:] = 0
     assert np.array_equal(other.full_train.x, dataset.full_train.x)
-
-
-def test_what_augmentation_crops_from_is_laid_down(tmp_path):
-    dataset = datasets.load(DatasetConfig(path=str(tmp_path), validation_size=0.25, **images(tmp_path)), 0)
-    augmentation = ImageAugmentation()
-    prepared.write(dataset, tmp_path / "stored", augmentation.upscale_array)
-    again = prepared.read(str(tmp_path / "stored"))
-    expected = augmentation.upscale_array(np.ascontiguousarray(np.moveaxis(dataset.train.x, -1, 1)))
-    assert np.array_equal(again.train.upscaled, expected)
-    assert again.full_train.take(np.arange(3)).upscaled is None
 
 
 def test_what_is_not_as_it_was_written_is_refused(dataset, tmp_path):

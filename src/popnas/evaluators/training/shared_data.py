@@ -48,7 +48,7 @@ def shared(config: RunConfig, dataset: Dataset, folder: Path, tell: Listen) -> I
         yield SharedData(dataset, prepared.hold(dataset))
     else:
         try:
-            laid_down = _laid_down(config, dataset, place, tell)
+            laid_down = _laid_down(dataset, place, tell)
             del dataset  # what is mapped takes its place
             yield laid_down
         finally:
@@ -61,10 +61,9 @@ def can_be_shared(dataset: Dataset) -> bool:
     return is_in_memory(pool.x) and is_in_memory(pool.y)
 
 
-def _laid_down(config: RunConfig, dataset: Dataset, place: Path, tell: Listen) -> SharedData:
-    augmentation = tasks.get(config.dataset.type).augmentation(config) if config.dataset.cache else None
+def _laid_down(dataset: Dataset, place: Path, tell: Listen) -> SharedData:
     try:
-        prepared.write(dataset, place, None if augmentation is None else augmentation.upscale_array)
+        prepared.write(dataset, place)
         return SharedData(prepared.read(str(place.resolve())), str(place.resolve()))
     except (OSError, StorageError, DataError) as error:
         shutil.rmtree(place, ignore_errors=True)
