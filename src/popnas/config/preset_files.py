@@ -10,8 +10,10 @@ from typing import Any
 PARTIAL_PRESETS = (
     "last_training",
     "last_training_debug",
+    "last_training_images",
     "last_training_ts",
     "model_selection_debug",
+    "model_selection_images",
     "model_selection_training",
     "model_selection_ts",
 )

@@ -118,8 +118,8 @@ class Task(ABC):
     score_metrics: ClassVar[tuple[str, ...]]
     even_metric: ClassVar[str | None] = None
     preset: ClassVar[str | None] = None
-    selection_preset: ClassVar[str] = "model_selection_training"
-    training_preset: ClassVar[str] = "last_training"
+    selection_preset: ClassVar[str] = "model_selection_images"
+    training_preset: ClassVar[str] = "last_training_images"
     is_per_pixel: ClassVar[bool] = False
     data: ClassVar[str]
     unused_settings: ClassVar[Mapping[str, str]] = {}

@@ -69,6 +69,6 @@ def test_mistakes_of_the_partial_come_at_once():
 
 def test_only_partial_presets_are_named():
     with pytest.raises(
-        ConfigError, match="The presets are: last_training, last_training_debug, last_training_ts, model_sel"
+        ConfigError, match="The presets are: last_training, last_training_debug, last_training_images, "
     ):
         config.merge(BASE, "run")

@@ -18,8 +18,10 @@ def test_names():
     assert config.partial_preset_names() == [
         "last_training",
         "last_training_debug",
+        "last_training_images",
         "last_training_ts",
         "model_selection_debug",
+        "model_selection_images",
         "model_selection_training",
         "model_selection_ts",
     ]
@@ -61,7 +63,7 @@ def test_those_of_series_hold_nothing_that_series_ignore():
         assert merged.dataset.data_augmentation.time_warp > 0
         assert choose(run, "last_training_debug") == "last_training_debug"
     images = load_config("run_cifar10")
-    assert requests.training_partial(images, None) == "last_training"
+    assert requests.training_partial(images, None) == "last_training_images"
 
 
 def test_the_published_image_search():
