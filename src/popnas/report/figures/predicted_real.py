@@ -154,7 +154,7 @@ FIGURES.register("predicted_real", description="predicted against real values pe
         "Predictors",
         "On the dashed line a prediction is exact. The search needs the right order (Spearman, 1 is "
         "perfect) more than the right value (MAPE, R²). Only selected cells are trained, so their narrow "
-        "range makes the figures look worse than over all candidates; with `search_strategy.random_children` "
+        "range makes the figures look worse than over all candidates; with search_strategy.random_children "
         "the figures are those of cells that were drawn at random.",
         compute,
         paint,
