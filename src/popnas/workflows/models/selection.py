@@ -421,10 +421,14 @@ class _Selection:
 
     def _train(self, pending: list[tuple[SelectedModel, Repetition]]) -> None:
         # The dearest first: so no worker is left alone with a long training at the end. All models have a
-        # fold behind them before the next begins: if the time is up, they can be compared.
-        def order(item: tuple[SelectedModel, Repetition]) -> tuple[Repetition, int]:
+        # fold behind them before the next begins: if the time is up, they can be compared. Where it may be,
+        # the best cell of the search and the known networks come before all others.
+        first = pending[0][0].cell if self.deadline is not None else None
+
+        def order(item: tuple[SelectedModel, Repetition]) -> tuple[Repetition, int, int]:
             model, repetition = item
-            return repetition, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
+            place = 2 if first is None else 0 if model.cell == first else 1 if model.reference else 2
+            return repetition, place, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
 
         pending = sorted(pending, key=order)
         num_alone = len(pending) - self._num_together(len(pending))

@@ -305,6 +305,14 @@ def test_a_failed_model_is_a_result_and_all_failing_is_told(run, partial, monkey
         select(run, CellChoice(cell=BEST), partial=partial, name="alone")
 
 
+def test_the_known_network_has_its_turn_before_a_time_limit_ends_it(run, partial):
+    heard = Heard()
+    limited = {**partial, "others": {"max_hours": 1.0, "executor": {"kind": "inline"}}}
+    select(run, CellChoice(3, has_references=True), partial=limited, tell=heard)
+    assert len(heard.finished) == 4
+    assert heard.finished[0].startswith("0-") and heard.finished[1].endswith("-residual")
+
+
 def test_the_time_limit_leaves_models_out_and_a_later_call_trains_them(run, partial):
     limited = {**partial, "others": {"max_hours": 1e-9}}
     first = select(run, CellChoice(2), partial=limited)
