@@ -421,21 +421,27 @@ class _Selection:
 
     def _train(self, pending: list[tuple[SelectedModel, Repetition]]) -> None:
         # The dearest first: so no worker is left alone with a long training at the end. All models have a
-        # fold behind them before the next begins: if the time is up, they can be compared. Where it may be,
-        # the best cell of the search and the known networks come before all others.
-        first = pending[0][0].cell if self.deadline is not None else None
-
+        # fold behind them before the next begins: if the time is up, they can be compared.
         def order(item: tuple[SelectedModel, Repetition]) -> tuple[Repetition, int, int]:
             model, repetition = item
-            place = 2 if first is None else 0 if model.cell == first else 1 if model.reference else 2
-            return repetition, place, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
+            cost = network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
+            return repetition, 0 if self.deadline is None else self._turn(model, first), -cost
 
+        first = next((model.cell for model, _ in pending if model.reference is None), None)
         pending = sorted(pending, key=order)
         num_alone = len(pending) - self._num_together(len(pending))
         self._train_alone(pending[:num_alone])
         for model, repetition in pending[num_alone:]:
             if not self._is_time_up():
                 self._train_together(model, repetition)
+
+    def _turn(self, model: SelectedModel, first: str | None) -> int:
+        """Where time is limited nobody who decides may come last: known networks that are fitted in seconds,
+        then the `first` cell, the best of the search, then the other known networks."""
+        fitted = {item.name for item in self.task.references if item.is_fitted}
+        if model.reference is not None:
+            return 0 if model.reference in fitted else 2
+        return 1 if model.cell == first else 3
 
     def _num_together(self, number: int) -> int:
         """How many of so many trainings have all devices, one after the other: those that would be left over

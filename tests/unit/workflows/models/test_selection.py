@@ -313,6 +313,16 @@ def test_the_known_network_has_its_turn_before_a_time_limit_ends_it(run, partial
     assert heard.finished[0].startswith("0-") and heard.finished[1].endswith("-residual")
 
 
+def test_what_is_fitted_in_seconds_is_never_left_out(searched, tmp_path, monkeypatch, partial):
+    monkeypatch.setattr(selection.references, "kernel_features", lambda spec, num_examples: 3)
+    run, heard = series(searched, tmp_path, has_lengths=False), Heard()
+    limited = {**partial, "others": {"max_hours": 1.0, "executor": {"kind": "inline"}}}
+    del limited["dataset"]
+    select(run, CellChoice(1, has_references=True), partial=limited, tell=heard)
+    assert all("random_kernels" in name for name in heard.finished[:2])
+    assert heard.finished[2].startswith("0-") and heard.finished[3].endswith("-inception")
+
+
 def test_the_time_limit_leaves_models_out_and_a_later_call_trains_them(run, partial):
     limited = {**partial, "others": {"max_hours": 1e-9}}
     first = select(run, CellChoice(2), partial=limited)
