@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from popnas.errors import DataError
 from popnas.events import NOTE
-from popnas.printable import quoted
+from popnas.printable import one_line, quoted
 from popnas.process_state import without_warnings
 from popnas.resources import available_cores
 
@@ -243,8 +243,8 @@ def numbered(names: Iterable[str]) -> str:
 
 
 def first_of(names: Sequence[str], limit: int = MAX_TOLD) -> str:
-    """`a, b, c, ...`."""
-    return ", ".join(names[:limit]) + ", ..." * (len(names) > limit)
+    """`a, b, c, ...`; a line end in a name must not look like a line of ours."""
+    return ", ".join(map(one_line, names[:limit])) + ", ..." * (len(names) > limit)
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, RawData, Request, Source
 from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
 from popnas.files import is_file, is_folder
-from popnas.printable import quoted
+from popnas.printable import one_line, quoted
 from popnas.resources import free_memory
 
 if TYPE_CHECKING:
@@ -217,4 +217,6 @@ def _content(path: Path) -> str:
 
 
 def _listed(names: list[str], limit: int = 10) -> str:
-    return ", ".join(names[:limit]) + (f", ... ({len(names)} in all)" if len(names) > limit else "")
+    return ", ".join(map(one_line, names[:limit])) + (
+        f", ... ({len(names)} in all)" if len(names) > limit else ""
+    )

@@ -3,6 +3,7 @@ GPU and back included, as a user waits for it."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,6 +131,17 @@ def read_inputs(path: Path) -> list[Input]:
     return inputs
 
 
+def _reason(error: Exception) -> str:
+    """Why ONNX Runtime opens no file, without its codes."""
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    found = re.fullmatch(r"\[ONNXRuntimeError\] : \d+ : (\w+) : (.*)", line)
+    if found is None:
+        return line
+    if found[1] == "INVALID_PROTOBUF":
+        return "it is damaged, or of another kind. Give a file as `popnas export` writes it."
+    return found[2]
+
+
 def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
     trouble = files.trouble(path)
     if trouble == "it does not exist":
@@ -142,8 +154,9 @@ def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
     except Exception as error:  # the runtime has an exception class per reason, none of them public
         if provider != "CPU":
             return None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{quoted(path)} is not an ONNX file that ONNX Runtime can run: {reason}") from error
+        raise UserError(
+            f"{quoted(path)} is not an ONNX file that ONNX Runtime can run: {_reason(error)}"
+        ) from error
     # A provider that cannot start is replaced by the CPU without an exception.
     return session if session.get_providers()[0] == PROVIDERS[provider] else None
 

@@ -219,6 +219,8 @@ def test_json_is_readable(capsys):
             "changed with --set others.max_hours=2.",
         ),
         (["doctor", "well"], "popnas doctor takes no argument 'well'."),
+        (["config", "check", "a.json"], "It is given with -j: popnas config check -j a.json"),
+        (["evaluate", "-p", "x", "y"], "popnas evaluate takes no argument 'y'.\n"),
         (["--output"], "Error: popnas has no option '--output'. Its options: --version, -h, --help."),
     ],
 )

@@ -712,3 +712,11 @@ def test_a_path_with_a_line_end_is_one_line(tmp_path, capsys):
     data = folders(tmp_path / "a b\nError: c", counts=(("test", 2),))
     assert run(["dataset", "inspect", str(data)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_line_end_in_a_name_does_not_look_like_a_line_of_ours(tmp_path, capsys):
+    for label in ("a\nError: b", "c"):
+        save(tmp_path / "data" / label / "0.png")
+    assert run(["init", str(tmp_path / "data")]) == 2
+    told = capsys.readouterr().err
+    assert r"a\nError: b" in told and "\nError: b" not in told

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from popnas.command_lines import as_typed
 from popnas.errors import closest, nearest
 
 _ARGUMENT = re.compile(r"`([a-z_]+)`")
@@ -123,7 +124,18 @@ def _extra(words: str, context: click.Context) -> str:
         hint = f" A field is changed with --set {first}."
     else:
         hint = next(filter(None, (_of_others(name, context) for name in _run_together(context))), "")
+        hint = hint or _by_option(first, context)
     return f"{context.command_path} takes no argument '{words}'.{hint}"
+
+
+def _by_option(word: str, context: click.Context) -> str:
+    """How to give a command a file or folder that was given as an argument; "" if it takes none."""
+    for param in context.command.params:
+        is_free = context.get_parameter_source(param.name or "") is not click.core.ParameterSource.COMMANDLINE
+        if isinstance(param, click.Option) and param.metavar in ("CONFIG", "RUN") and is_free:
+            words = [*context.command_path.split()[1:], param.opts[0], word]
+            return f" It is given with {param.opts[0]}: {as_typed(*words)}"
+    return ""
 
 
 def _run_together(context: click.Context) -> list[str]:

@@ -20,7 +20,7 @@ from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import DataError, closest
 from popnas.events import NOTE
 from popnas.files import is_folder
-from popnas.printable import quoted
+from popnas.printable import one_line, quoted
 
 LAYOUT = (
     "train.npz (and validation.npz, test.npz) with x and y, or one .npz file with x_train, y_train, x_test "
@@ -158,7 +158,7 @@ def is_numbered(members: NpzMembers) -> bool:
 def listed(keys: Sequence[str], limit: int = 20) -> str:
     """Names for a message."""
     more = f", ... ({len(keys):,} in all)" if len(keys) > limit else ""
-    return (", ".join(f"'{key}'" for key in keys[:limit]) or "nothing") + more
+    return (", ".join(f"'{one_line(key)}'" for key in keys[:limit]) or "nothing") + more
 
 
 def _read_names(names: Sequence[str]) -> Iterator[tuple[str, str, str | None]]:

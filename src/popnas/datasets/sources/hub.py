@@ -15,6 +15,7 @@ from popnas.datasets.images.decoding import ImageData, decode, resize_image
 from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources._hub_tables import download, find_other_columns, names_of_splits
 from popnas.errors import DataError
+from popnas.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ def _columns(table: Any, place: str, findings: Findings) -> tuple[str, str]:
     labels += [name for name, kind in kinds.items() if kind == "ClassLabel" and name not in labels]
     if not images or not labels:
         missing = "an image column" if not images else "a label column"
-        columns = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        columns = ", ".join(f"{one_line(name)} ({kind})" for name, kind in kinds.items())
         raise DataError(
             f"{place} has no {missing.split(' ', 1)[1]}, which image classification needs. Its columns are: "
             f"{columns}."

@@ -18,6 +18,7 @@ from popnas.datasets.sources import SOURCES, Request, Source
 from popnas.datasets.sources._hub_tables import download, find_other_columns, names_of_splits
 from popnas.datasets.sources.segmentation_folders import stacked, with_channels
 from popnas.errors import DataError
+from popnas.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +87,7 @@ def _columns(table: Any, place: str, findings: Findings) -> tuple[str, str]:
     masks = [name for name in _MASK_COLUMNS if name in pictures]
     images = [name for name in pictures if name not in masks]
     if not images or not masks:
-        columns = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+        columns = ", ".join(f"{one_line(name)} ({kind})" for name, kind in kinds.items())
         raise DataError(
             f"{place} has no {'mask' if images else 'image'} column, which segmentation needs (a mask's is "
             f"named {', '.join(_MASK_COLUMNS)}). Its columns are: {columns}."

@@ -6,12 +6,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from popnas import files
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.errors import DataError, ExportError, MissingSplitError
+from popnas.errors import DataError, ExportError, MissingSplitError, PopnasError, UserError
 from popnas.evaluators.training import describing, training_data
 from popnas.events import Listen, Told, Warned, nobody
+from popnas.export import description
 from popnas.export.folder_readme import why_none
 from popnas.export.model_values import ModelDescription
 from popnas.networks.network import Ensemble
@@ -19,6 +21,8 @@ from popnas.printable import quoted, told_apart
 from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
+
+_DEPLOYED = ("model.onnx", "model.int8.onnx", "weights.safetensors", "README.md", description.NAME)
 
 
 @torch_as_imported()
@@ -37,7 +41,10 @@ def deploy(
         ExportError: no ONNX file reproduces the network.
         RunFolderError, DataError: the model or its data cannot be read.
         StorageError: the disk refused.
+        UserError: `folder` holds files of these names that no export has written.
     """
+    if folder is not None:
+        _check_nothing_is_lost(folder)
     network, dataset = model.load_network(), load_for_judging(model, tell, told)
     check_same_data(model, dataset)
     name, judged_on = ("validation", dataset.validation) if dataset.test is None else ("test", dataset.test)
@@ -56,6 +63,19 @@ def deploy(
     if not (int8 := deployed.deployment.int8).is_kept:
         tell(Told(f"No int8 file: {why_none(int8)}."))
     return deployed
+
+
+def _check_nothing_is_lost(folder: Path) -> None:
+    """Raises UserError if files in the folder would be replaced that are not of an earlier export."""
+    held = [name for name in _DEPLOYED if files.is_named(folder / name)]
+    try:
+        if held:
+            description.read(folder)
+    except PopnasError as error:
+        raise UserError(
+            f"{quoted(folder)} holds {', '.join(held)}, not known to be of an earlier export, and would lose "
+            f"{'it' if len(held) == 1 else 'them'}. Take a new or empty folder, or move such files away."
+        ) from error
 
 
 def _with_making(model: ModelFolder, dataset: Dataset) -> ModelDescription:

@@ -288,8 +288,11 @@ def _made_of(request: SelectionRequest, models: Sequence[SelectedModel]) -> str:
         cells = f"the {counted(num_cells, 'best cell') if num_cells > 1 else 'best cell'} of the search"
     if request.params is not None:
         each = ", each" if num_cells > 1 else ""
-        cells += (
-            f"{each} as it was searched and in wider and deeper networks of the params asked for ({len(own)})"
+        more = len(own) - num_cells
+        cells += f"{each} as it was searched, and " + (
+            f"{counted(more, 'wider or deeper network')} of the params asked for"
+            if more
+            else "no wider or deeper network, for none is of the params asked for"
         )
     known = f", and {counted(num_known, 'known network')} to compare with" if num_known else ""
     return f"{counted(len(models), 'model')} to choose from: {cells}{known}."

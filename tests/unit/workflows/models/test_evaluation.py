@@ -18,7 +18,7 @@ from popnas import export, networks, tasks
 from popnas.cells import Cell
 from popnas.cli.main import cli
 from popnas.datasets import Dataset
-from popnas.errors import DataError, MissingSplitError, RunFolderError
+from popnas.errors import DataError, MissingSplitError, RunFolderError, UserError
 from popnas.evaluators.training.describing import describe_model
 from popnas.events import JobEvent, Told, Warned
 from popnas.export.running import accuracy, open_session
@@ -240,6 +240,20 @@ def test_deployment_without_test_data(
     folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
     deployed = deployment.deploy(folder, tmp_path / "out", tell=said.append).deployment
     assert deployed.measured.split == "validation" and "validation data instead" in said[0].text
+
+
+def test_an_export_replaces_nothing_but_an_earlier_export(selected: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
+    (out / "README.md").write_text("mine")
+    with pytest.raises(UserError, match=r"holds README\.md, not known to be of an earlier export"):
+        deployment.deploy(folder, out)
+    assert [path.name for path in out.iterdir()] == ["README.md"]
+    (out / "README.md").rename(out / "notes.txt")
+    deployment.deploy(folder, out)
+    deployment.deploy(folder, out)
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_the_commands(selected: Path, tmp_path: Path) -> None:

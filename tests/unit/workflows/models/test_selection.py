@@ -180,6 +180,7 @@ def test_models_that_cannot_be_found_in_a_range_are_told_and_the_original_is_tra
     result = select(run, CellChoice(1, params="10;20"), partial=partial, tell=heard)
     assert [(model.motifs, model.normal_cells, model.filters) for model in result.models] == [(2, 1, 4)]
     assert any("The nearest" in message for message in heard.messages)
+    assert any("no wider or deeper network, for none is of the params" in told for told in heard.messages)
 
 
 def test_a_given_cell_need_not_be_of_the_search(run, partial):
