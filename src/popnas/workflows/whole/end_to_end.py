@@ -37,6 +37,7 @@ from popnas.workflows.searching.search import environment
 from popnas.workflows.settings import load_config, name_rules, unused
 from popnas.workflows.whole import budget, costs
 from popnas.workflows.whole.costs import Expectation, StageCost, Startup
+from popnas.workflows.whole.fitting import fit_search
 from popnas.workflows.whole.job import WholeJob
 from popnas.workflows.whole.request import JobRequest
 from popnas.workflows.whole.stage_processes import ChildStages
@@ -168,8 +169,11 @@ def start(
     if state.max_hours is not None or stages.tells_time_left:
         why = "tell how long the whole job takes" if state.max_hours is None else _FIT
         tell(PhaseStarted(f"probing this machine, to {why}"))
-        planned, busy = _planned(config, tell)
+        planner = plan.Planner()
+        planned, busy = _planned(planner, config, tell)
         later = _later_costs(planned, configs, dataset, startup, state)
+        if state.max_hours is not None:
+            config, planned = _fitting(planner, planned, config, later, state)
         config, fraction = _cut_search(planned, config, later, state)
         searched = _expected(planned, config, startup, fraction).slower(busy)
         state.expected = searched.with_stages(later)
@@ -202,11 +206,11 @@ def _create(path: Path, config: RunConfig, state: JobState) -> RunFolder:
     return RunFolder.create(path, config.to_json(), volatile=environment(), fill=state.write)
 
 
-def _planned(config: RunConfig, tell: Listen) -> tuple[Plan, float]:
+def _planned(planner: plan.Planner, config: RunConfig, tell: Listen) -> tuple[Plan, float]:
     """The search's plan, and how much longer all takes because of other work on this machine: probes on one
     thread of a CPU are timed without it."""
     wall, cpu = time.monotonic(), time.thread_time()
-    planned = plan.plan(config, tell)
+    planned = planner.plan(config, tell)
     wall, cpu = time.monotonic() - wall, time.thread_time() - cpu
     is_cpu_time = planned.device == executors.CPU and config.others.executor.threads == 1
     return planned, min(max(wall / max(cpu, 1e-9), 1.0), _MOST_BUSY) if is_cpu_time else 1.0
@@ -234,6 +238,60 @@ def _later_costs(
     return found
 
 
+def _fitting(
+    planner: plan.Planner,
+    planned: Plan,
+    config: RunConfig,
+    later: Mapping[str, StageCost],
+    state: JobState,
+) -> tuple[RunConfig, Plan]:
+    """The search's configuration and plan where fewer children would do; else cut further (`fitting`), as a
+    search that its share ends in its first steps has found nothing."""
+    share, _ = _shares(planned, config, later, state)
+    children = config.search_strategy.max_children
+    fewest = budget.cut_steps(_steps(planned), 1 / children)
+    room = share.seconds - budget.STAGE_OVERHEAD
+    if budget.MARGIN * sum(fewest) <= room:
+        return config, planned
+    fitted = fit_search(config, max(room, 1.0) / 3600, planner=planner, planned=planned)
+    if fitted.changes:
+        cut = ", ".join(f"{name} {_now(config, name)} -> {value}" for name, value in fitted.changes.items())
+        state.cuts.append(f"search: {cut}")
+    config = configurations.changed(config, dict(fitted.changes))
+    return config, planner.plan(config)
+
+
+def _now(config: RunConfig, place: str) -> object:
+    """The value of a field, "all" where nothing limits it."""
+    value: object = config
+    for name in place.split("."):
+        value = getattr(value, name)
+    return "all" if value is None else value
+
+
+def _steps(planned: Plan) -> list[budget.StepCost]:
+    return [budget.StepCost(step.num_networks, step.most_seconds) for step in planned.steps]
+
+
+def _shares(
+    planned: Plan, config: RunConfig, later: Mapping[str, StageCost], state: JobState
+) -> tuple[budget.SearchShare, float]:
+    """The search's part of the limit, and its seconds with confirmations: these are as many whatever the
+    children are, and get time as far as no later stage wants it."""
+    assert state.max_hours is not None
+    total = state.max_hours * 3600
+    wanted = sum(budget.MARGIN * later[stage].trainings + budget.STAGE_OVERHEAD for stage in state.configs)
+    confirmed = budget.MARGIN * planned.confirmation_seconds
+    share = budget.search_share(
+        total,
+        wanted + confirmed,
+        _steps(planned),
+        config.search_strategy.max_children,
+        config.search_strategy.max_exploration_children,
+    )
+    return share, max(share.seconds, min(share.seconds + confirmed, total - wanted))
+
+
 def _cut_search(
     planned: Plan, config: RunConfig, later: Mapping[str, StageCost], state: JobState
 ) -> tuple[RunConfig, float]:
@@ -241,19 +299,8 @@ def _cut_search(
     these are; the share goes into the job's state."""
     if state.max_hours is None:
         return config, 1.0
-    children, total = config.search_strategy.max_children, state.max_hours * 3600
-    wanted = sum(budget.MARGIN * later[stage].trainings + budget.STAGE_OVERHEAD for stage in state.configs)
-    # Confirmations are as many whatever the children are: beside the steps the search gets time for them, as
-    # far as no later stage wants it.
-    confirmed = budget.MARGIN * planned.confirmation_seconds
-    share = budget.search_share(
-        total,
-        wanted + confirmed,
-        [budget.StepCost(step.num_networks, step.most_seconds) for step in planned.steps],
-        children,
-        config.search_strategy.max_exploration_children,
-    )
-    state.search_seconds = max(share.seconds, min(share.seconds + confirmed, total - wanted))
+    children = config.search_strategy.max_children
+    share, state.search_seconds = _shares(planned, config, later, state)
     state.cuts += [share.cut] if share.cut else []
     changes = {"others.max_hours": state.search_seconds / 3600}
     return configurations.changed(share.cut_search(config), changes), share.max_children / children

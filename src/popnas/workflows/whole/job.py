@@ -155,11 +155,15 @@ class WholeJob:
         if self.state.max_hours is not None:
             share = max(self.state.until[name] - self._spent(), 1.0) / 3600
             hours = share if hours is None else min(hours, share)
-        strategy = self._searched().search_strategy  # cut, where the search had to be
+        searched = self._searched()  # cut, where the search had to be: nothing else of it is a stage's own
+        strategy, space = searched.search_strategy, searched.search_space
         changes = {
             "others.max_hours": hours,
             "search_strategy.max_children": strategy.max_children,
             "search_strategy.max_exploration_children": strategy.max_exploration_children,
+            "search_strategy.repeats": strategy.repeats,
+            "search_space.blocks": space.blocks,
+            "search_space.lookback_depth": space.lookback_depth,
         }
         path = self.folder.restore / f"e2e_{name}.json"
         write_json(path, configurations.changed(config, changes).to_json())

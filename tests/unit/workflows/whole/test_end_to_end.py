@@ -25,6 +25,7 @@ from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
 from popnas.workflows.whole import epoch_time, stage_processes
 from popnas.workflows.whole.end_to_end import end_to_end, resume
+from popnas.workflows.whole.fitting import Fitted
 from popnas.workflows.whole.job import WholeJob
 from popnas.workflows.whole.request import STAGES, JobRequest
 from popnas.workflows.whole.state import JobState
@@ -64,7 +65,7 @@ def stages(monkeypatch):
         return calls.statuses.get(arguments[0], 0)
 
     monkeypatch.setattr(stage_processes, "run_stage", run_stage)
-    monkeypatch.setattr(room.plan, "plan", planned)
+    monkeypatch.setattr(room.plan.Planner, "plan", lambda self, config, tell=None: planned(config, tell))
     monkeypatch.setattr(WholeJob, "_decide_selection", lambda self: None)
     monkeypatch.setattr(WholeJob, "_decide_training", lambda self: None)
     return calls
@@ -224,6 +225,28 @@ def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, confi
     limit = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())["others"]["max_hours"]
     assert 0 < limit * 3600 <= 240
     assert "max_children 3 -&gt;" in (stages.path / "report.html").read_text()
+
+
+def test_a_search_whose_first_steps_do_not_fit_is_cut_further_and_the_stages_after_it_are_not(
+    start, stages, monkeypatch, config
+):
+    monkeypatch.setattr(WholeJob, "_decide_selection", lambda self: self.state.until.update(selection=90))
+    monkeypatch.setattr(WholeJob, "_decide_training", lambda self: self.state.until.update(training=140))
+    asked = []
+
+    def fit(config, hours, *, planner, planned):
+        asked.append(hours * 3600)
+        return Fitted({"dataset.samples": 90, "search_space.blocks": 1})
+
+    monkeypatch.setattr(room, "fit_search", fit)
+    result = start(config=config(**{"others.max_hours": 0.04}))  # 144 s; the first steps and one child: 185 s
+    assert 0 < asked[0] < 144
+    searched = load_config(json.loads((stages.path / "restore" / "run.json").read_text()))
+    assert (searched.dataset.samples, searched.search_space.blocks) == (90, 1)
+    selection = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())
+    assert selection["dataset"]["samples"] == load_config(config()).dataset.samples != 90
+    assert selection["search_space"]["blocks"] == 1
+    assert any("dataset.samples" in cut and "-> 90" in cut for cut in result.cuts)
 
 
 def test_the_time_before_the_job_s_start_counts(start):
