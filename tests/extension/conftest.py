@@ -8,12 +8,26 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 PACKAGE = Path(__file__).parent / "package"
+
+
+_ASK = """
+import contextlib, io, json, sys
+from popnas.cli.main import run
+answers = []
+for arguments in json.loads(sys.argv[1]):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = run(arguments)
+    answers.append([status, output.getvalue()])
+print(json.dumps(answers))
+"""
 
 
 def install(package: Path, site: Path) -> None:
@@ -61,6 +75,12 @@ class Extended:
         output, errors = started.communicate(timeout=200)
         self.errors = errors
         return started.returncode, output
+
+    def ask(self, *command_lines: Sequence[object]) -> list[tuple[int, str]]:
+        """The same of several short commands, all in one process."""
+        lines = json.dumps([[str(part) for part in line] for line in command_lines])
+        answers = json.loads(self.python("-c", _ASK, lines).splitlines()[-1])
+        return [(status, output) for status, output in answers]
 
     def config(self, name: str, content: dict[str, Any]) -> Path:
         """A configuration file."""

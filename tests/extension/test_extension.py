@@ -123,7 +123,7 @@ def page(run: RunFolder) -> str:
 @pytest.fixture(scope="module")
 def lists(extended: Any) -> dict[str, list[dict[str, Any]]]:
     names = sorted({part.listed for part in PARTS})
-    answers = [extended.popnas("list", name, "--json") for name in names]
+    answers = extended.ask(*[["list", name, "--json"] for name in names])
     assert {status for status, _ in answers} == {0}
     return {name: json.loads(output) for name, (_, output) in zip(names, answers, strict=True)}
 
@@ -132,7 +132,7 @@ def lists(extended: Any) -> dict[str, list[dict[str, Any]]]:
 def complaints(extended: Any) -> dict[str, str]:
     """By part what a configuration with its misspelt name is told at the part's place."""
     paths = [extended.config(f"{part.name}.json", with_name(part.place, part.misspelt)) for part in PARTS]
-    answers = [extended.popnas("config", "check", "-j", path, "--json") for path in paths]
+    answers = extended.ask(*[["config", "check", "-j", path, "--json"] for path in paths])
     assert {status for status, _ in answers} == {2}
     problems = [json.loads(output)["problems"] for _, output in answers]
     return {
@@ -143,7 +143,7 @@ def complaints(extended: Any) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def schema(extended: Any) -> dict[str, Any]:
-    status, output = extended.popnas("config", "schema")
+    ((status, output),) = extended.ask(["config", "schema"])
     assert status == 0
     found: dict[str, Any] = json.loads(output)
     return found
@@ -223,7 +223,7 @@ def test_the_macro_architecture_built_the_networks(extended: Any, evaluations: l
             "usual.json", with_name("architecture_hyperparameters.macro_architecture", "classification")
         ),
     )
-    answers = [extended.popnas("describe", "--spec", cell, "-j", path, "--json") for path in (own, usual)]
+    answers = extended.ask(*[["describe", "--spec", cell, "-j", path, "--json"] for path in (own, usual)])
     params = [json.loads(output)["params"] for _, output in answers]
     (trained,) = {item["params"] for item in evaluations if item["cell"] == cell}
     assert params[0] == trained < params[1]
@@ -278,7 +278,7 @@ def test_unused_settings_are_those_that_the_task_declares(extended: Any) -> None
     changed = with_name("dataset.rescale", True)  # type: ignore[arg-type]
     changed["dataset"]["data_augmentation"] = {"enabled": True, "use_cutout": True}
     path = extended.config("unused.json", changed)
-    status, output = extended.popnas("config", "check", "-j", path, "--json")
+    ((status, output),) = extended.ask(["config", "check", "-j", path, "--json"])
     told = "\n".join(json.loads(output)["warnings"])
     assert status == 0
     assert "has no effect on grades, which a blank square changes." in told
