@@ -1,5 +1,5 @@
-"""What fits into `max_hours` of a whole job: fewer children first (more is cut in `fitting`), then fewer epochs
-in selection, and only then fewer in final training.
+"""What fits into `max_hours` of a whole job: fewer children first (more is cut in `fitting`), then fewer
+epochs in selection, and only then fewer in final training.
 
 Every decision is made just before its stage, from what was measured until then, and is told as a sentence.
 Seconds are wall seconds. A cut stage also gets its share as a time limit, so that a wrong estimate costs
