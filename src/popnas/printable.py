@@ -43,6 +43,12 @@ def told_apart(names: Sequence[str], shown: Callable[[str], str] = shortened) ->
     return [f"{look} ({alike[look][name]})" if len(alike[look]) > 1 else look for look, name in looks]
 
 
+def first_of_all(names: Sequence[str], limit: int) -> str:
+    """`a, b, ... (12 in all)`: a line end in a name must not look like a line of ours."""
+    more = f", ... ({len(names)} in all)" if len(names) > limit else ""
+    return ", ".join(map(one_line, names[:limit])) + more
+
+
 def quoted(path: object) -> str:
     """A path as one word of a sentence and of a command: in quotes where it holds spaces or what means
     something to a shell; what `one_line` escapes as bash and zsh read it, $'a\\nb'."""

@@ -13,13 +13,13 @@ from popnas.datasets.dataset import Dataset
 from popnas.datasets.sources import SOURCES, RawData, Request, Source
 from popnas.errors import DataError, MissingSplitError, UnknownNameError, UserError, nearest
 from popnas.files import is_file, is_folder
-from popnas.printable import one_line, quoted
+from popnas.printable import first_of_all, quoted
 from popnas.resources import free_memory
 
 if TYPE_CHECKING:
     from popnas.config import DatasetConfig
 
-
+_NUM_LISTED = 10
 _TABLES = frozenset({".csv", ".tsv", ".xlsx", ".parquet"})
 
 Read = Callable[[Source, Request], RawData]
@@ -189,7 +189,7 @@ def _missing(path: Path, trouble: str) -> str:
     while not files.exists(existing):
         existing = existing.parent
     names = [child.name for child in _children(existing)]
-    shown = f" It holds: {_listed(names)}." if names else ""
+    shown = f" It holds: {first_of_all(names, _NUM_LISTED)}." if names else ""
     what = trouble.removeprefix("it ") if trouble.startswith("it does") else f"cannot be read: {trouble}"
     complaint = files.not_here(str(path))
     if complaint is not None:
@@ -213,10 +213,4 @@ def _content(path: Path) -> str:
     if is_file(path):
         return f"it is a file of the kind '{path.suffix or path.name}'"
     names = [child.name + ("/" if is_folder(child) else "") for child in _children(path)]
-    return f"the folder holds {_listed(names)}" if names else "the folder is empty"
-
-
-def _listed(names: list[str], limit: int = 10) -> str:
-    return ", ".join(map(one_line, names[:limit])) + (
-        f", ... ({len(names)} in all)" if len(names) > limit else ""
-    )
+    return f"the folder holds {first_of_all(names, _NUM_LISTED)}" if names else "the folder is empty"

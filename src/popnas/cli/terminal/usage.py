@@ -66,8 +66,8 @@ def _no_such_option(error: click.NoSuchOption) -> click.UsageError:
     ]
     near = nearest(error.option_name, [name for name in options if name.startswith("--")])
     field = _as_field(error.option_name, context, only_exact=bool(near))
-    elsewhere = _of_others(error.option_name, context)
-    hint = field or elsewhere or near or f" Its options: {', '.join(options)}."
+    # All commands are loaded to look into them: only where nothing else is known.
+    hint = field or _of_others(error.option_name, context) or near or f" Its options: {', '.join(options)}."
     return click.UsageError(f"{context.command_path} has no option '{error.option_name}'.{hint}", error.ctx)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from popnas.datasets.images import decoding
 from popnas.events import NOTE
-from popnas.printable import counted, one_line, told_apart
+from popnas.printable import counted, first_of_all, told_apart
 from popnas.report.data_facts import Inspected
 from popnas.workflows.data.look import Look
 
@@ -175,9 +175,7 @@ def _sizes(facts: Inspected, look: Look) -> Iterator[str]:
 
 
 def _named(names: list[str]) -> str:
-    return ", ".join(map(one_line, names[:_NUM_NAMED])) + (
-        f", ... ({len(names)} in all)" if len(names) > _NUM_NAMED else ""
-    )
+    return first_of_all(names, _NUM_NAMED)
 
 
 def _counted(number: int, word: str) -> str:

@@ -257,8 +257,7 @@ def _fitting(
     if fitted.changes:
         cut = ", ".join(f"{name} {_now(config, name)} -> {value}" for name, value in fitted.changes.items())
         state.cuts.append(f"search: {cut}")
-    config = configurations.changed(config, dict(fitted.changes))
-    return config, planner.plan(config)
+    return configurations.changed(config, dict(fitted.changes)), fitted.planned or planned
 
 
 def _now(config: RunConfig, place: str) -> object:

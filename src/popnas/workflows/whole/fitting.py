@@ -35,12 +35,14 @@ _MOST_PLANS = 8
 @dataclass(frozen=True)
 class Fitted:
     """The fields that were changed, why as a sentence each (by field), and the seconds that the search is
-    expected to take then, as a plan of it says; `is_within` says whether these are within the limit."""
+    expected to take then, as a plan of it says; `is_within` says whether these are within the limit;
+    `planned`: that plan."""
 
     changes: Mapping[str, JsonValue] = field(default_factory=dict)
     cuts: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     is_within: bool = True
+    planned: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def fit_search(
             break
         now, found = cut, planner.plan(cut, tell)
     changes, cuts = _told(config, now, num_examples)
-    return Fitted(changes, cuts, found.seconds, found.seconds <= limit)
+    return Fitted(changes, cuts, found.seconds, found.seconds <= limit, found)
 
 
 def _num_examples(config: RunConfig, found: Plan) -> int | None:

@@ -236,7 +236,7 @@ def test_a_search_whose_first_steps_do_not_fit_is_cut_further_and_the_stages_aft
 
     def fit(config, hours, *, planner, planned):
         asked.append(hours * 3600)
-        return Fitted({"dataset.samples": 90, "search_space.blocks": 1})
+        return Fitted({"dataset.samples": 90, "search_space.blocks": 1}, planned=planned)
 
     monkeypatch.setattr(room, "fit_search", fit)
     result = start(config=config(**{"others.max_hours": 0.04}))  # 144 s; the first steps and one child: 185 s
