@@ -124,19 +124,15 @@ def test_on_start_names_each_job_before_its_result(kind):
     assert started == [str(i) for i in range(5)]
 
 
-def test_drain_lets_running_jobs_end_and_starts_no_other(kind):
+def test_once_the_time_is_up_running_jobs_end_and_no_other_begins(kind):
     started = []
     with make(kind) as executor:
-        results = []
-        for result in executor.run(
-            [Job(str(i), {"seconds": 0.02}) for i in range(20)], on_start=started.append
-        ):
-            results.append(result.id)
-            if len(results) == 3:
-                executor.drain()
-        assert sorted(results) == sorted(started)
-        assert 3 <= len(results) <= 3 + 2 * executor.num_workers  # one running and one waiting each
-        assert list(executor.run([Job("more")])) == []
+        jobs = [Job(str(i), {"seconds": 0.02}) for i in range(20)]
+        results = executor.run(jobs, started.append, is_time_up=lambda: len(started) >= 3)
+        assert sorted(result.id for result in results) == started == ["0", "1", "2"]
+        assert list(executor.run([Job("late")], is_time_up=lambda: True)) == []
+        (result,) = executor.run([Job("more", {"x": 1})])
+        assert result.value["value"] == 2
 
 
 def test_leaving_the_iteration_early_leaves_the_executor_usable(kind):

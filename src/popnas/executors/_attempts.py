@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from popnas.executors._base import Job, Result, failed
+from popnas.executors._base import IsTimeUp, Job, Result, failed
 from popnas.executors._messages import Ended, Failure
 
 _MAX_ATTEMPTS = 2
@@ -41,15 +41,16 @@ class Attempt:
 
 
 class Waiting:
-    """Jobs that wait for a worker, in their order. Those that are tried again go first, also once drained:
-    they were handed out before the time was up."""
+    """Jobs that wait for a worker, in their order. Those that are tried again go first, also when the time
+    is up: they were handed out before. What was never handed out then waits no more."""
 
-    def __init__(self, jobs: Iterable[Job] = ()) -> None:
+    def __init__(self, jobs: Iterable[Job] = (), is_time_up: IsTimeUp | None = None) -> None:
         self._fresh = deque(Attempt(job) for job in jobs)
+        self._is_time_up = is_time_up or (lambda: False)
         self._again: deque[Attempt] = deque()
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._again)
+        return len(self._again) + (0 if self._is_time_up() else len(self._fresh))
 
     def take(self) -> Attempt:
         """The next one."""
@@ -65,7 +66,3 @@ class Waiting:
             return False
         self._again.append(again)
         return True
-
-    def drain(self) -> None:
-        """Forget what was never handed out."""
-        self._fresh.clear()

@@ -93,6 +93,10 @@ OnProgress = Callable[[str, Progress | Misread], None]
 """Called with a job's id and what its evaluate function told with `executors.tell`, now and then."""
 
 
+IsTimeUp = Callable[[], bool]
+"""Whether no further job may begin; once it is, it stays so."""
+
+
 class Executor(ABC):
     """Evaluates jobs with two functions given by dotted name.
 
@@ -135,7 +139,6 @@ class Executor(ABC):
         self.devices = tuple(devices)
         self.log_path = None if log_path is None else Path(log_path)
         self.hard_timeout_seconds = hard_timeout_seconds
-        self._is_drained = False
         self._is_closed = False
 
     @classmethod
@@ -158,12 +161,18 @@ class Executor(ABC):
 
     @abstractmethod
     def run(
-        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+        self,
+        jobs: Sequence[Job],
+        on_start: OnStart | None = None,
+        on_progress: OnProgress | None = None,
+        is_time_up: IsTimeUp | None = None,
     ) -> Iterator[Result]:
         """Evaluate all jobs; yields each result when it is there, handing out further jobs meanwhile.
 
         Jobs are handed out in order. A job's failure is a Result, never an exception. Leaving the iteration
         early abandons the jobs that run. `on_progress` hears how far jobs are, where the executor can tell.
+        `is_time_up` is asked before each job that is handed out: once it is, no other begins, those that run
+        still give results, and one whose worker is lost is tried again.
 
         Raises:
             ExecutorError: the setup function failed, or workers cannot be started.
@@ -171,10 +180,6 @@ class Executor(ABC):
             StorageError: the evaluate function raised it: a full disk is no fault of the job, which has no
                 result.
         """
-
-    def drain(self) -> None:
-        """Hand out no further job, in this and every later `run`; those that run still give results."""
-        self._is_drained = True
 
     def close(self) -> None:
         """End all workers, within a few seconds; safe to call twice."""

@@ -11,6 +11,7 @@ from popnas.executors import _telling
 from popnas.executors._base import (
     REGISTRY,
     Executor,
+    IsTimeUp,
     Job,
     OnProgress,
     OnStart,
@@ -46,13 +47,17 @@ class InlineExecutor(Executor):
         return 1
 
     def run(
-        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+        self,
+        jobs: Sequence[Job],
+        on_start: OnStart | None = None,
+        on_progress: OnProgress | None = None,
+        is_time_up: IsTimeUp | None = None,
     ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
         evaluate = resolve(self.work.evaluate)
         for job in jobs:
-            if self._is_drained:
+            if is_time_up is not None and is_time_up():
                 return
             self._set_up()
             if on_start is not None:

@@ -18,6 +18,7 @@ from popnas.executors._base import (
     PASSED_ON,
     REGISTRY,
     Executor,
+    IsTimeUp,
     Job,
     OnProgress,
     OnStart,
@@ -57,12 +58,16 @@ class ProcessesExecutor(Executor):
         self._start_workers(self.num_workers)
 
     def run(
-        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+        self,
+        jobs: Sequence[Job],
+        on_start: OnStart | None = None,
+        on_progress: OnProgress | None = None,
+        is_time_up: IsTimeUp | None = None,
     ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
         assert not self._running, "one run at a time"
-        self._waiting = Waiting(() if self._is_drained else jobs)
+        self._waiting = Waiting(jobs, is_time_up)
         self._on_progress = on_progress
         results: deque[Result] = deque()
         try:
@@ -78,11 +83,6 @@ class ProcessesExecutor(Executor):
             for number in list(self._running):
                 del self._running[number]
                 self._workers.pop(number).end()
-
-    def drain(self) -> None:
-        """See `Executor.drain`."""
-        super().drain()
-        self._waiting.drain()
 
     def close(self) -> None:
         """End all workers: idle ones leave by themselves, those that are busy are killed."""

@@ -34,6 +34,7 @@ from popnas.executors._base import (
     PASSED_ON,
     REGISTRY,
     Executor,
+    IsTimeUp,
     Job,
     OnProgress,
     OnStart,
@@ -269,11 +270,15 @@ class RayExecutor(Executor):
         self._start_actors(self.num_workers)
 
     def run(
-        self, jobs: Sequence[Job], on_start: OnStart | None = None, on_progress: OnProgress | None = None
+        self,
+        jobs: Sequence[Job],
+        on_start: OnStart | None = None,
+        on_progress: OnProgress | None = None,
+        is_time_up: IsTimeUp | None = None,
     ) -> Iterator[Result]:
         """See `Executor.run`."""
         assert not self._is_closed, "the executor is closed"
-        self._waiting = Waiting(() if self._is_drained else jobs)
+        self._waiting = Waiting(jobs, is_time_up)
         results: deque[Result] = deque()
         try:
             while True:
@@ -287,11 +292,6 @@ class RayExecutor(Executor):
         finally:
             for number in list(self._running):
                 self._end(number)
-
-    def drain(self) -> None:
-        """See `Executor.drain`."""
-        super().drain()
-        self._waiting.drain()
 
     def close(self) -> None:
         """End all actors; a cluster of this machine alone ends with the process."""

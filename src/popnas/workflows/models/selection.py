@@ -463,11 +463,9 @@ class _Selection:
         if not jobs:
             return
         with self._executor(len(jobs)) as executor:
-            for result in executor.run(jobs, on_progress=self.epochs_heard):
+            for result in executor.run(jobs, on_progress=self.epochs_heard, is_time_up=self._is_time_up):
+                # Those that train when the time is up stop by themselves.
                 self._take(models[result.id], result)
-                # Those that train stop by themselves, at the same deadline.
-                if self._is_time_up():
-                    executor.drain()
 
     def _train_together(self, model: SelectedModel, repetition: Repetition) -> None:
         """On all devices at once, as far as its kind allows."""

@@ -86,15 +86,13 @@ class Again:
         )
         self.tell(ConfirmationStarted(len(jobs), clock.seconds_left()))
         handed_out = [Job(name, job.to_json()) for name, job in jobs.items()]
-        for result in self.executor.run(handed_out, clock.start):
+        for result in self.executor.run(handed_out, clock.start, is_time_up=self.is_time_up):
             job = jobs[result.id]
             measured = candidate_jobs.received(result, job, self.folder.path)
             found = Evaluation.of(job, measured, is_exploration=False)
             self.append("confirmation", confirmation(job, found), found.volatile)
             clock.finish(result.id, found.wall_seconds)
             self.tell(ConfirmationFinished(clock.seconds_left()))
-            if self.is_time_up():
-                self.executor.drain()
         return not clock.left
 
 

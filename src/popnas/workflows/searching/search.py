@@ -282,7 +282,8 @@ class _Search:
         best = self.steps.strategy.best()
         jobs = {proposed.index: self._job(proposed, best) for proposed in pending}
         handed_out = [Job(str(index), job.to_json()) for index, job in jobs.items()]
-        for result in executor.run(handed_out, on_start, self.epochs_heard):
+        # What runs when the time is up is let finish, since it is paid for.
+        for result in executor.run(handed_out, on_start, self.epochs_heard, self._is_time_up):
             index = int(result.id)
             running.pop(index, None)
             evaluation = self._record(proposals[index], jobs[index], result)
@@ -290,10 +291,6 @@ class _Search:
             since_start = {index: now - started for index, started in running.items()}
             left = self.clock.seconds_left(step, waiting, since_start, self._num_unknown(step))
             self.tell(CandidateFinished(evaluation, left))
-            # What runs is let finish, since it is paid for; nothing is handed out any more. Asked after each
-            # result, as a deadline cannot be seen sooner from here.
-            if self._is_time_up():
-                executor.drain()
         # What was never handed out is pending: a failed candidate is done, too.
         return "max_hours" if self.state.pending(step) else None
 

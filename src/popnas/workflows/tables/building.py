@@ -160,13 +160,13 @@ class _Building:
             return not pending
         jobs = {f"{key}#{repetition}": self._job(key, repetition) for key, repetition in pending}
         began, first = time.monotonic(), num_done
-        for result in executor.run([Job(name, job.to_json()) for name, job in jobs.items()]):
+        for result in executor.run(
+            [Job(name, job.to_json()) for name, job in jobs.items()], is_time_up=self._is_time_up
+        ):
             self._record(jobs[result.id], result)
             num_done += 1
             left = (time.monotonic() - began) / (num_done - first) * (len(wanted) - num_done)
             self.tell(PhaseAdvanced(num_done, seconds_left=left))
-            if self._is_time_up():
-                executor.drain()
         return all(pair in self.built.trained for pair in wanted)
 
     def _job(self, key: str, repetition: int) -> CandidateJob:

@@ -1,6 +1,6 @@
 """The best cells are confirmed with other seeds, within the time limit of the search."""
 
-from popnas.events import ConfirmationStarted
+from popnas.events import ConfirmationFinished
 from popnas.runs import RunFolder
 from popnas.workflows.searching import finish
 from popnas.workflows.searching import search as room
@@ -12,7 +12,7 @@ def test_the_time_limit_ends_a_confirmation_which_then_goes_on(config, tmp_path,
         room._Search,
         "_is_time_up",
         lambda self: (
-            self.deadline is not None and any(isinstance(event, ConfirmationStarted) for event in heard)
+            self.deadline is not None and any(isinstance(event, ConfirmationFinished) for event in heard)
         ),
     )
     executor = {"kind": "inline"}
