@@ -463,8 +463,12 @@ class _Selection:
         if not jobs:
             return
         with self._executor(len(jobs)) as executor:
-            for result in executor.run(jobs, on_progress=self.epochs_heard, is_time_up=self._is_time_up):
-                # Those that train when the time is up stop by themselves.
+            # The first begins in any case, for a stage is to deliver. What trains when the time is up stops
+            # by itself.
+            begun: list[str] = []
+            for result in executor.run(
+                jobs, begun.append, self.epochs_heard, lambda: bool(begun) and self._is_time_up()
+            ):
                 self._take(models[result.id], result)
 
     def _train_together(self, model: SelectedModel, repetition: Repetition) -> None:
