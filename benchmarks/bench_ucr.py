@@ -91,14 +91,6 @@ SEARCH: dict[str, Any] = {
 }
 
 
-def longer(epochs: int) -> dict[str, Any]:
-    """What differs in a longer training."""
-    return {
-        "training_hyperparameters": {"epochs": epochs, "optimizer": {**_OPTIMIZER, "warmup": 5}},
-        "dataset": {"data_augmentation": _WARP},
-    }
-
-
 def archive(place: Path, names: list[str]) -> Path:
     """A folder with a folder per problem."""
     found = place / "archive"
@@ -184,10 +176,9 @@ def campaign(place: Path, folder: Path, others: Path, seed: int, seconds: float)
     anyone = str(next(folder.iterdir()).resolve())  # a path that is there; each problem gets its own
     base = {**SEARCH, "dataset": {**SEARCH["dataset"], "path": anyone}}
     base["others"] = {**SEARCH["others"], "seed": seed}
-    for stem, content in (("search", base), ("selection", longer(60)), ("final", longer(150))):
-        (place / f"{stem}-{seed}.json").write_text(json.dumps(content))
+    (place / f"search-{seed}.json").write_text(json.dumps(base))
     limits = ["--ensemble", "4", "--max-params", "500000", "--hours", str(seconds / 3600)]
-    configs = ["-j", f"search-{seed}.json", "-jms", f"selection-{seed}.json", "-jlt", f"final-{seed}.json"]
+    configs = ["-j", f"search-{seed}.json", "-jms", "model_selection_ts", "-jlt", "last_training_ts"]
     command = [sys.executable, "-m", "popnas", "archives", "-p", str(folder), *configs, "-k", "1", *limits]
     command += ["--against", str(others), "--name", f"seed-{seed}", "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
