@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from popnas.training.interfaces import SnapshotError
     from popnas.training.loop import Course, Criteria, fit
     from popnas.training.results import EpochRecord, TrainingResult
+    from popnas.training.schedules import TrainingPace
     from popnas.training.settings import TrainingSettings
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Criteria",
     "EpochRecord",
     "SnapshotError",
+    "TrainingPace",
     "TrainingResult",
     "TrainingSettings",
     "fit",
@@ -43,6 +45,7 @@ _HOMES = {
     "Criteria": ".loop",
     "EpochRecord": ".results",
     "SnapshotError": ".interfaces",
+    "TrainingPace": ".schedules",
     "TrainingResult": ".results",
     "TrainingSettings": ".settings",
     "fit": ".loop",

@@ -66,6 +66,7 @@ class Course:
             `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
         resume: such a snapshot of a training of the same network and settings.
         team: the processes that train the network together, this being one of them; None: it is alone.
+        pace: how it gets through the schedule by a deadline; None: there is none.
     """
 
     seed: int
@@ -75,6 +76,7 @@ class Course:
     on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
     resume: TrainingSnapshot | None = None
     team: Team | None = None
+    pace: schedules.TrainingPace | None = None
 
 
 def fit(
@@ -86,7 +88,8 @@ def fit(
     placement: Placement,
     course: Course,
 ) -> TrainingResult:
-    """Train `network` (in place, moved to the device of `placement`) for all epochs of `settings`.
+    """Train `network` (in place, moved to the device of `placement`) for all epochs of `settings`, or as many
+    as `course.pace` has time for.
 
     With one thread on a CPU, equal arguments give bit-equal weights; each epoch draws from its own seed, so
     a training that resumes from a snapshot goes on as it would have gone.
@@ -118,7 +121,8 @@ def fit(
         if course.resume is not None:
             training.load(course.resume)
         with nullcontext() if course.team is None else course.team.training(network):
-            while len(training.epochs) < settings.epochs:
+            training.pace.begin(len(training.epochs))
+            while not training.pace.is_through:
                 record = training.run_epoch()
                 if training.is_stopped(record):
                     break
@@ -142,6 +146,7 @@ class _Training:
         self.rate_at = schedules.rate_at(self.settings, steps_per_epoch)
         self.device, self.cost = self.placement.device, self.course.simulated_cost
         self.num_steps = self.settings.epochs * steps_per_epoch
+        self.pace = self.course.pace or schedules.TrainingPace(self.settings.epochs)
         self.stepper = self._make_stepper(self.network)
         self.clock = clock_for(self.device)
         self.began = time.monotonic()
@@ -158,7 +163,8 @@ class _Training:
         torch.manual_seed(derive_seed(self.course.seed, "epoch", epoch))
         heads = [self.criteria.make_metrics() for _ in self.network.head_weights]
         hits = _Hits(self.device)
-        loss, training_seconds = self._train(epoch, heads, hits)
+        span = self.pace.span()
+        loss, training_seconds = self._train(epoch, heads, hits, span)
         began = time.thread_time()
         with self._as_kept():
             validation_loss = self._validate(epoch, heads)
@@ -166,7 +172,7 @@ class _Training:
                 self.course.team.sum_metrics(heads)
             record = EpochRecord(
                 loss=loss,
-                learning_rate=self.rate_at((epoch + 1) * len(self.train_loader) - 1),
+                learning_rate=self.rate_at(self._position(len(self.train_loader) - 1, span)),
                 head_metrics=[metrics.compute() for metrics in heads],
                 training_seconds=training_seconds,
                 validation_seconds=time.thread_time() - began,
@@ -175,7 +181,12 @@ class _Training:
             )
             self.epochs.append(record)
             self._keep_if_best(epoch)
+        self.pace.end(span)
         return record
+
+    def _position(self, step: int, span: float) -> float:
+        """Where in the schedule, in steps of it, a step of an epoch is that goes through `span` epochs."""
+        return self.pace.position * len(self.train_loader) + span * step
 
     def is_stopped(self, record: EpochRecord) -> bool:
         """Tell of an epoch; whether it is to be the last one."""
@@ -244,7 +255,7 @@ class _Training:
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
         return Stepper(network, self.criteria.loss, self.settings, self.placement, self.course.team)
 
-    def _train(self, epoch: int, heads: list[Metrics], hits: _Hits) -> tuple[float, float]:
+    def _train(self, epoch: int, heads: list[Metrics], hits: _Hits, span: float) -> tuple[float, float]:
         """Mean loss per sample and seconds of one epoch; `heads` count the samples without validation."""
         stepper, clock, first_step = self.stepper, self.clock, epoch * len(self.train_loader)
         has_drop_path = self.settings.drop_path > 0.0
@@ -253,13 +264,14 @@ class _Training:
         self.train_loader.set_epoch(epoch)
         for step, loaded in enumerate(self.train_loader, start=first_step):
             self._check_time(epoch)
+            position = self._position(step - first_step, span)
             batch = stepper.prepared(loaded)
             if has_drop_path:
-                self.network.set_progress(step / self.num_steps)
+                self.network.set_progress(position / self.num_steps)
             if self.cost is None and len(self.warmed_shapes) < _MAX_WARMED:
                 self._warm_up(batch, loaded.x.shape)
             clock.start()
-            stepped = stepper.step(batch, self.rate_at(step))
+            stepped = stepper.step(batch, self.rate_at(position))
             if self.average is not None:
                 self.average.update(step)
             clock.stop()

@@ -77,7 +77,11 @@ class Team:
 
     def as_leader_says(self, answer: bool) -> bool:
         """What the leader answers, in each process."""
-        return bool(self.sum_number(float(answer and self.is_leader)))
+        return bool(self.as_leader_has(float(answer)))
+
+    def as_leader_has(self, value: float) -> float:
+        """The leader's value, in each process."""
+        return self.sum_number(value if self.is_leader else 0.0)
 
     def level(self, network: nn.Module) -> None:
         """What layers of somebody else's have gathered by themselves (running statistics) becomes what the

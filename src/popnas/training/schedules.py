@@ -1,22 +1,31 @@
 """The learning rate's shape over a training: a factor per optimizer step, to be multiplied by the
-configured rate.
+configured rate; and how fast a training goes through it.
 
 Cosine annealing with and without warm restarts: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent
 with Warm Restarts", 2017. All functions are pure and free of torch.
+
+A schedule that a limit breaks off leaves the network with a high learning rate, which costs more than the
+epochs that are missed. So where not all epochs fit, each goes through more of the schedule, and the last one
+that fits ends it (Li, Yumer and Ramanan, "Budgeted Training", 2020: schedules that end with the budget are
+best at any budget).
 """
 
 from __future__ import annotations
 
 import math
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from popnas.config.optimizers import SchedulerSpec
 
 if TYPE_CHECKING:
+    from popnas.training.parallel import Team
     from popnas.training.settings import TrainingSettings
 
-Schedule = Callable[[int], float]
+Schedule = Callable[[float], float]
+"""Of the position in a training, in steps from 0; a hurried one stands between them."""
 
 DECOUPLED_KINDS = ("adamW", "SGDW")
 """Optimizers whose weight decay acts on the weights themselves and follows the schedule's shape."""
@@ -36,7 +45,7 @@ def schedule(spec: SchedulerSpec, steps_per_epoch: int, epochs: int, warmup: flo
     remaining_steps = max(epochs * steps_per_epoch - warmup_steps, 1)
     main = _main(spec, steps_per_epoch, remaining_steps)
 
-    def factor(step: int) -> float:
+    def factor(step: float) -> float:
         return step / warmup_steps if step < warmup_steps else main(step - warmup_steps)
 
     return factor
@@ -52,7 +61,7 @@ def radam_schedule(alpha: float, total_steps: int) -> Schedule:
     warmup_steps = total_steps * _RADAM_WARMUP
     decay_steps = max(total_steps - warmup_steps, 1.0)
 
-    def factor(step: int) -> float:
+    def factor(step: float) -> float:
         position = step + 1
         if position <= warmup_steps:
             return position / warmup_steps
@@ -99,7 +108,7 @@ def _main(spec: SchedulerSpec, steps_per_epoch: int, total_steps: int) -> Schedu
 
 
 def _with_restarts(spec: SchedulerSpec, first_period: float) -> Schedule:
-    def factor(step: int) -> float:
+    def factor(step: float) -> float:
         periods = step / first_period  # in units of the first one
         if spec.t_mul == 1.0:
             cycle = math.floor(periods + _RESTART_TOLERANCE)
@@ -115,3 +124,67 @@ def _with_restarts(spec: SchedulerSpec, first_period: float) -> Schedule:
 
 def _cosine(fraction: float, peak: float, alpha: float) -> float:
     return (1.0 - alpha) * 0.5 * peak * (1.0 + math.cos(math.pi * fraction)) + alpha
+
+
+_NUM_MEASURED = 3
+_KNOWN_FROM = 0.01
+"""Part of the time before which an epoch's duration is not believed: the first one loads and warms up."""
+_TOLERANCE = 0.1
+"""Part of an epoch that may be over the deadline."""
+
+
+class TrainingPace:
+    """Through how much of the schedule each epoch goes: through one epoch of it, or more if not all of them
+    fit until the `deadline` (`time.monotonic()`; None: they do).
+
+    `position` is in epochs of the schedule, from 0 to `num_epochs`.
+    """
+
+    def __init__(self, num_epochs: int, deadline: float | None = None, team: Team | None = None) -> None:
+        self.num_epochs, self.deadline, self.team = num_epochs, deadline, team
+        self.position = 0.0
+        self._began = self._last = time.monotonic()
+        self._seconds: deque[float] = deque(maxlen=_NUM_MEASURED)
+
+    def begin(self, num_done: int) -> None:
+        """Training begins, or goes on after so many epochs."""
+        self.position = float(num_done)
+        self._began = self._last = time.monotonic()
+
+    def span(self) -> float:
+        """How much of the schedule the next epoch goes through."""
+        left = self.num_epochs - self.position
+        fitting = self._num_fitting()
+        span = 1.0 if fitting is None else max(left / max(fitting, 1), 1.0)
+        if self.team is not None:  # each has its own clock, but all need the same learning rates
+            span = self.team.as_leader_has(span)
+        return min(span, left)
+
+    def end(self, span: float) -> None:
+        """An epoch that went through so much is over."""
+        now = time.monotonic()
+        self._seconds.append(now - self._last)
+        self._last = now
+        self.position += span
+
+    @property
+    def is_through(self) -> bool:
+        """Whether the schedule is done."""
+        return self.position >= self.num_epochs - 1e-6
+
+    @property
+    def is_time_up(self) -> bool:
+        """Whether no other epoch fits."""
+        if self.deadline is None:
+            return False
+        return time.monotonic() >= self.deadline or self._num_fitting() == 0
+
+    def _num_fitting(self) -> int | None:
+        """Epochs that still fit; None where that is not known."""
+        now = time.monotonic()
+        if self.deadline is None or not self._seconds:
+            return None
+        if now - self._began < _KNOWN_FROM * (self.deadline - self._began):
+            return None
+        usual = max(sorted(self._seconds)[(len(self._seconds) - 1) // 2], 1e-9)
+        return math.floor(max(self.deadline - now, 0.0) / usual + _TOLERANCE)

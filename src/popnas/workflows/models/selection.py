@@ -54,7 +54,7 @@ from popnas.storage import write_json, write_table
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.models import macro_variants, requests, search_state, together
+from popnas.workflows.models import deadlines, macro_variants, requests, search_state, together
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
@@ -427,16 +427,24 @@ class _Selection:
         # fold behind them before the next begins: if the time is up, they can be compared.
         def order(item: tuple[SelectedModel, Repetition]) -> tuple[Repetition, int, int]:
             model, repetition = item
-            cost = network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
-            return repetition, 0 if self.deadline is None else self._turn(model, first), -cost
+            turn = 0 if self.deadline is None else self._turn(model, first)
+            return repetition, turn, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
 
         first = next((model.cell for model, _ in pending if model.reference is None), None)
         pending = sorted(pending, key=order)
         num_alone = len(pending) - self._num_together(len(pending))
-        self._train_alone(pending[:num_alone])
-        for model, repetition in pending[num_alone:]:
+        costs = [deadlines.cost(Cell.parse(model.cell), self._spec_of(model)) for model, _ in pending]
+        later = sum(costs[num_alone:]) / len(placing.devices(self.config))
+        shares = deadlines.parts(costs[:num_alone], num_workers(self.config), later)
+        shares += deadlines.parts(costs[num_alone:], workers=1)
+        jobs = [
+            (model, self._job(model, repetition, part))
+            for (model, repetition), part in zip(pending, shares, strict=True)
+        ]
+        self._train_alone(jobs[:num_alone])
+        for model, job in jobs[num_alone:]:
             if not self._is_time_up():
-                self._train_together(model, repetition)
+                self._train_together(model, job)
 
     def _turn(self, model: SelectedModel, first: str | None) -> int:
         """Where time is limited nobody who decides may come last: known networks that are fitted in seconds,
@@ -453,13 +461,10 @@ class _Selection:
         is_inline = executors.REGISTRY.get(self.config.others.executor.kind).is_in_driver
         return number % len(devices) if len(devices) > 1 and not is_inline else 0
 
-    def _train_alone(self, pending: Sequence[tuple[SelectedModel, Repetition]]) -> None:
+    def _train_alone(self, wanted: Sequence[tuple[SelectedModel, SelectionJob]]) -> None:
         """Each on one device, several at a time."""
-        models = {repetition.folder(model.folder).name: model for model, repetition in pending}
-        jobs = [
-            Job(repetition.folder(model.folder).name, self._job(model, repetition).to_json())
-            for model, repetition in pending
-        ]
+        models = {Path(job.folder).name: model for model, job in wanted}
+        jobs = [Job(Path(job.folder).name, job.to_json()) for _, job in wanted]
         if not jobs:
             return
         with self._executor(len(jobs)) as executor:
@@ -471,12 +476,12 @@ class _Selection:
             ):
                 self._take(models[result.id], result)
 
-    def _train_together(self, model: SelectedModel, repetition: Repetition) -> None:
+    def _train_together(self, model: SelectedModel, wanted: SelectionJob) -> None:
         """On all devices at once, as far as its kind allows."""
-        job = self._job(model, repetition).model_job(self.config, None)
+        job = wanted.model_job(self.config, None)
         devices = together.devices_for(job, self.dataset)
         if len(devices) == 1:
-            return self._train_alone([(model, repetition)])
+            return self._train_alone([(model, wanted)])
         result = self._tried_together(job, devices)
         if result.error_kind == "worker_died":  # as executors do it; it goes on from its checkpoint
             result = self._tried_together(job, devices)
@@ -513,13 +518,14 @@ class _Selection:
         if trained.warning:
             self.tell(Warned(f"{trained.folder.name} has no ONNX file: {trained.warning}"))
 
-    def _job(self, model: SelectedModel, repetition: Repetition) -> SelectionJob:
+    def _job(self, model: SelectedModel, repetition: Repetition, part: float) -> SelectionJob:
         shape = (model.motifs, model.normal_cells, model.filters, model.macro)
         return SelectionJob(
             str(repetition.folder(model.folder.resolve())),
             model.cell,
             *shape,
             deadline=self.deadline,
+            part=part,
             seed=repetition.seed,
             fold=repetition.fold,
             keeps_last=len(self.repetitions) > 1,
@@ -562,8 +568,9 @@ class _Selection:
         found = [model for model in models if model.reference is None]
         best = best_of(found) or found[0]
         known = {item.name: item for item in self.task.references}
+        most = max((done.num_epochs for model in models for done in model.repeated.values()), default=0)
         beside = [
-            _as_compared(model, known[model.reference].title, known[model.reference].source)
+            _as_compared(model, most, known[model.reference].title, known[model.reference].source)
             for model in models
             if model.reference is not None
         ]
@@ -572,7 +579,7 @@ class _Selection:
         rival = best_of([model for model in models if model.reference is not None])
         return AgainstReferences(
             self._score_words(),
-            _as_compared(best, "the found network"),
+            _as_compared(best, most, "the found network"),
             beside,
             is_clear=None if rival is None else self._is_clear(best, rival),
         )
@@ -667,14 +674,22 @@ def _shown(score: float | None) -> str:
     return "unknown" if score is None else f"{score:.4f}"
 
 
-def _as_compared(model: SelectedModel, title: str, source: str | None = None) -> ComparedNetwork:
+_FEW_EPOCHS = 5
+
+
+def _as_compared(model: SelectedModel, most: int, title: str, source: str | None = None) -> ComparedNetwork:
+    """`most`: epochs of any of them. All share a time limit and hurry through their schedules: cut is who was
+    trained in hardly any epochs, or in far fewer than others."""
     half = None if model.summary is None else model.summary.half
     return ComparedNetwork(
         *(title, model.folder.name, model.cell, model.params, model.score),
         model.training_seconds,
         source,
         half,
-        is_cut=any(done.stopped is not None for done in model.repeated.values()),
+        is_cut=any(
+            done.stopped is not None and done.num_epochs < max(most / 2, _FEW_EPOCHS)
+            for done in model.repeated.values()
+        ),
     )
 
 
@@ -684,7 +699,8 @@ def _as_compared(model: SelectedModel, title: str, source: str | None = None) ->
 
 @dataclass(frozen=True)
 class SelectionJob(Record):
-    """What a worker is told of one model (see `ModelJob`); all else is the selection's configuration."""
+    """What a worker is told of one model (see `ModelJob`); all else is the selection's configuration.
+    `part`: of what is left until the deadline when it begins, what it may take."""
 
     folder: str
     cell: str
@@ -693,6 +709,7 @@ class SelectionJob(Record):
     filters: int
     macro: str | None
     deadline: float | None
+    part: float = 1.0
     seed: int = 0
     fold: int = 0
     keeps_last: bool = False
@@ -703,7 +720,7 @@ class SelectionJob(Record):
             *(Path(self.folder), self.cell),
             requests.with_macro(config, self.motifs, self.normal_cells, self.filters, self.macro),
             SELECTION,
-            deadline=self.deadline,
+            deadline=deadlines.until(self.deadline, self.part),
             device=device,
             repetition=Repetition(self.seed, self.fold),
             keeps_last=self.keeps_last,

@@ -324,6 +324,7 @@ class _ModelTraining:
 
     def _fit_with(self, network: networks.Network, team: Team | None) -> tuple[int, dict[str, Tensor]]:
         config, task, data = self.job.config, self.task, self.dataset
+        self.pace = training.TrainingPace(self.settings.epochs, self.job.deadline, team)
         is_simulated = config.others.timing == "simulated"
         if self.is_final:
             train, validation_loader = data.full_train, None
@@ -344,6 +345,7 @@ class _ModelTraining:
                 on_epoch=self._end_epoch if self.job.is_leaders else None,
                 resume=self.snapshot,
                 team=team,
+                pace=self.pace,
             ),
         )
         return result.best_epoch, result.best_state
@@ -381,13 +383,13 @@ class _ModelTraining:
         return metrics.compute()
 
     def _end_epoch(self, record: EpochRecord, snapshot: Snapshot) -> bool:
-        """Save and tell what an epoch brought; returns whether the deadline has passed."""
+        """Save and tell what an epoch brought; returns whether there is no time for another."""
         self.records.append(record)
         self.epoch_seconds.append(self._wall_seconds() - sum(self.epoch_seconds))
         number = len(self.records)
         self._track(record, number)
         is_last = number == self.settings.epochs
-        if not is_last and self.job.is_time_up:
+        if not is_last and (self.pace.is_through or self.pace.is_time_up):
             self.stopped = "max_hours"
         if is_last or self.stopped or number % self.job.checkpoint_epochs == 0:
             self._save_checkpoint(snapshot())

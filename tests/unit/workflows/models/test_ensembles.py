@@ -1,7 +1,6 @@
 """Ensembles: which networks are chosen, what is delivered, what it costs, and how it goes on."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember
 from popnas.workflows.models import deployment, final_training, training
 from popnas.workflows.models.choices import CellChoice, NetworkChoice
-from popnas.workflows.models.ensembles import choosing, final
+from popnas.workflows.models.ensembles import choosing
 from popnas.workflows.models.ensembles.choosing import Answers, AnswersJudge, Candidate
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import select
@@ -175,9 +174,3 @@ def test_a_plan_that_contradicts_itself_is_refused(tmp_path):
     (tmp_path / "ensemble.json").write_text(json.dumps({**content, "chosen": 3}))
     with pytest.raises(RunFolderError, match="contradicts itself"):
         stored.read(tmp_path)
-
-
-def test_members_share_the_time_that_is_left():
-    assert final._share(None, 3) is None
-    now = time.monotonic()
-    assert final._share(now + 30, 3) == pytest.approx(now + 10, abs=0.5)

@@ -335,6 +335,20 @@ def test_the_time_limit_leaves_models_out_and_a_later_call_trains_them(run, part
     assert second.reason == "completed"
 
 
+def test_networks_share_a_limit_and_each_goes_through_its_whole_schedule(run, partial):
+    training = {**partial["training_hyperparameters"], "epochs": 50_000}
+    training["optimizer"] = {"scheduler": "cd: 0 alpha"}
+    limits = {"max_hours": 3 / 3600, "executor": {"kind": "inline"}}
+    found = select(
+        run, CellChoice(2), partial={**partial, "training_hyperparameters": training, "others": limits}
+    )
+    assert [model.trained.stopped for model in found.models] == ["max_hours"] * 2
+    for model in found.models:
+        rates = [epoch["learning_rate"] for epoch in ModelFolder(model.folder).log().epochs]
+        assert rates == sorted(rates, reverse=True)
+        assert rates[-1] < 0.1 * rates[0]
+
+
 def test_ties_go_to_fewer_params(run, partial):
     result = select(run, CellChoice(2), partial=partial)
     from dataclasses import replace

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from popnas import tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
@@ -25,7 +26,7 @@ from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
 from popnas.runs import identity
 from popnas.storage import storage_errors, write_bytes, write_json
-from popnas.workflows.models import files, requests
+from popnas.workflows.models import deadlines, files, requests
 from popnas.workflows.models.choices import NetworkChoice
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
 from popnas.workflows.models.stored.repetitions import Repetition
@@ -123,12 +124,23 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
     for done in (folder.model_json, ModelFolder(folder.deploy).model_json):
         with storage_errors(done):
             done.unlink(missing_ok=True)
-    trained = []
-    for number, each in enumerate(members):
+    costs = [_cost(each, dataset) for each in members]
+    # What is fitted at once comes first: the others share what it leaves.
+    order = sorted(range(len(members)), key=lambda number: costs[number] > 0)
+    shares = deadlines.parts([costs[number] for number in order], workers=1)
+    trained: dict[int, TrainedModel] = {}
+    for number, part in zip(order, shares, strict=True):
+        each = members[number]
         tell(Told(f"{each.origin}: {each.cell}"))
-        trained.append(train_one(replace(each, deadline=_share(job.deadline, len(members) - number))))
+        trained[number] = train_one(replace(each, deadline=deadlines.until(job.deadline, part)))
     tell(PhaseStarted("joining the members"))
-    return _joined(job, dataset, [ModelFolder(each.folder) for each in members], trained)
+    folders = [ModelFolder(each.folder) for each in members]
+    return _joined(job, dataset, folders, [trained[number] for number in range(len(members))])
+
+
+def _cost(job: ModelJob, dataset: Dataset) -> int:
+    spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
+    return deadlines.cost(Cell.parse(job.cell), spec)
 
 
 def _is_open(job: ModelJob, deadline: float | None) -> bool:
@@ -138,14 +150,6 @@ def _is_open(job: ModelJob, deadline: float | None) -> bool:
         return True
     is_time_up = deadline is not None and time.monotonic() >= deadline
     return read_trained(folder).stopped is not None and not is_time_up
-
-
-def _share(deadline: float | None, num_left: int) -> float | None:
-    """When the next of so many members has to end: all get as much of what is left."""
-    if deadline is None:
-        return None
-    now = time.monotonic()
-    return now + max(deadline - now, 0.0) / num_left
 
 
 def _joined(
