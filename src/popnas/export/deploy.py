@@ -50,7 +50,7 @@ def write_deployment(
         (folder / description.NAME).unlink(missing_ok=True)  # what has none is not whole
     assert model.preprocessing is not None and model.input is not None, "the model says how inputs are made"
     check = save_onnx(network, model.preprocessing, folder / ONNX)
-    int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on)
+    int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on, network.no_int8)
     write_bytes(folder / WEIGHTS, weights.to_bytes(network.state_dict()))
     measured = MeasuredFile(ONNX, judged_name, int8.num_samples, int8.fp32_accuracy, int8.fp32_bytes)
     model = replace(

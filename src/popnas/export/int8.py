@@ -114,12 +114,15 @@ class Int8Report:
         )
 
 
-def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> Int8Report:
+def write_int8(
+    fp32: Path, int8: Path, calibration: Split, judged_on: Split, why_not: str | None = None
+) -> Int8Report:
     """Write the int8 form of the file `fp32` to `int8`, unless it loses more than `MAX_LOSS` of the accuracy
     on `judged_on`, or is neither smaller nor faster.
 
     `calibration`: training samples, of which the first `NUM_CALIBRATION` give the activations' ranges. What
-    stood at `int8` before is removed in any case.
+    stood at `int8` before is removed in any case. `why_not`: what is known to stand against it; then it is
+    not tried.
 
     Raises:
         StorageError: the file cannot be written.
@@ -136,6 +139,8 @@ def write_int8(fp32: Path, int8: Path, calibration: Split, judged_on: Split) -> 
         fp32_bytes=fp32.stat().st_size,
         fp32_accuracy=accuracy(reference, judged_on),
     )
+    if why_not is not None:
+        return replace(report, reason=why_not)
     temporary = tempfile.TemporaryDirectory
     with storage_errors(int8), temporary(TEMPORARY_SUFFIX, TEMPORARY_PREFIX, int8.parent) as folder:
         part = Path(folder) / "model.int8.onnx"

@@ -19,6 +19,11 @@ class Answering(nn.Module, ABC):
     def contract(self) -> Contract:
         """What it takes and gives."""
 
+    @property
+    def no_int8(self) -> str | None:
+        """Why 8 bits cannot hold it, where that is known; then nobody tries."""
+        return None
+
     @abstractmethod
     def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, C, H, W) or (B, C, L) float32, `lengths_B` if and only if the contract has lengths; several

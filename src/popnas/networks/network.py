@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +159,11 @@ class Ensemble(Answering):
     def spec(self) -> NetworkSpec:
         """That of the first member."""
         return self._first[0].spec
+
+    @property
+    def no_int8(self) -> str | None:
+        """See `Answering`: what stands against any member."""
+        return next((why for member in self.members if (why := cast(Network, member).no_int8)), None)
 
     @cached_property
     def contract(self) -> Contract:

@@ -101,6 +101,17 @@ def test_a_file_that_loses_too_much_is_left_out_with_the_figure(
     assert [item.name for item in path.parent.iterdir()] == ["model.onnx"]
 
 
+def test_what_8_bits_cannot_hold_is_not_tried(fp32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "_quantize", pytest.fail)
+    path = fp32.with_name("model.int8.onnx")
+    path.write_bytes(b"of an earlier export")
+    judged_on = _judged_by_itself(fp32)
+    report = int8.write_int8(fp32, path, _split(20, (8, 8, 1)), judged_on, "too coarse")
+    assert (report.is_kept, report.reason, report.fp32_accuracy) == (False, "too coarse", 1.0)
+    assert report.fp32_bytes == fp32.stat().st_size and report.num_samples == len(judged_on)
+    assert not path.exists()
+
+
 def test_a_network_without_such_layers_has_no_int8_file(make_network, tmp_path: Path) -> None:
     """The quantiser's failure is a figure in the report, not the end of an export."""
     fp32 = tmp_path / "model.onnx"

@@ -30,6 +30,9 @@ NUM_PATTERNS, LENGTH = 84, 9
 _MOST_DILATIONS, _MOST_CHANNELS = 32, 9
 _RAMP = 1 / 256
 _BELOW_ALL = -1e30
+_TIMESTEPS_AT_ONCE = 2048
+"""Of all biases that are compared with in one operation: few operations are quick to export, and more would
+take memory."""
 _FOR_BIASES = 512
 """Training series of which biases are taken; each kernel and dilation looks at one of them."""
 
@@ -66,6 +69,7 @@ class KernelShares(nn.Module):
         super().__init__()
         self.channels, self.num_features = channels, features
         self.dilations = dilations(num_timesteps, features)
+        self._num_together = max(_TIMESTEPS_AT_ONCE // num_timesteps, 1)
         self.register_buffer("weight", _patterns(), persistent=False)
         self.register_buffer("scale", torch.ones(()))
         for dilation, number in self.dilations.items():
@@ -81,8 +85,9 @@ class KernelShares(nn.Module):
             is_counted_BPL = self._counted(x_BCL, lengths_B, index, dilation)
             share_BP = 1 / is_counted_BPL.sum(dim=2).clamp(min=1).float()
             y_BPL = y_BPL.masked_fill(~is_counted_BPL, _BELOW_ALL)
-            for bias_P1 in getattr(self, f"biases_{dilation}"):
-                found.append((y_BPL - bias_P1).clamp(0.0, 1.0).sum(dim=2) * share_BP)
+            for bias_FP1 in getattr(self, f"biases_{dilation}").split(self._num_together):
+                above_BFP = (y_BPL[:, None] - bias_FP1).clamp(0.0, 1.0).sum(dim=3)
+                found.append((above_BFP * share_BP[:, None]).flatten(1))
         return torch.cat(found, dim=1)
 
     def _convolved(self, x_BCL: Tensor, dilation: int) -> Tensor:
@@ -152,6 +157,11 @@ class RandomKernels(FittedNetwork):
 
     def __str__(self) -> str:
         return "of random kernels"
+
+    @property
+    def no_int8(self) -> str:
+        """See `Answering`: most of the accuracy was lost on nearly every problem that was tried."""
+        return "8 bits do not tell the biases apart that random kernels compare with"
 
     def forward(self, x: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, ...]:
         """See `Network.forward`; the one head's logits are (B, classes)."""

@@ -8,12 +8,13 @@ import torch
 from popnas.cells import Cell
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.networks import NetworkSpec, build, network_cost, partitions
-from popnas.networks.known.random_kernels import NUM_PATTERNS, dilations
+from popnas.networks.known.random_kernels import NUM_PATTERNS, KernelShares, dilations
 from popnas.networks.known.references import (
     RANDOM_KERNELS,
     RANDOM_KERNELS_OF_DIFFERENCES,
     kernel_features,
 )
+from popnas.networks.network import Ensemble
 
 DIFFERENCES = "random_kernels_differences"
 both = pytest.mark.parametrize("macro", ["random_kernels", DIFFERENCES])
@@ -141,3 +142,26 @@ def test_many_classes_or_examples_get_fewer_features(classes, examples, features
     of_both = kernel_features(spec(num_classes=classes, macro=DIFFERENCES), examples)
     assert of_both == (features if classes == 2 else features // 2)
     assert RANDOM_KERNELS.is_fitted and RANDOM_KERNELS_OF_DIFFERENCES.macro == DIFFERENCES
+
+
+def test_neither_it_nor_an_ensemble_with_it_is_tried_in_8_bits():
+    kernels = fitted(spec(), [Batch(*waves(12, 40))])
+    found = build(
+        Cell.parse("[(-1, 3 conv, -1, identity)]"), spec(macro="classification", filters=4, motifs=1)
+    )
+    assert "biases" in kernels.no_int8 and found.no_int8 is None
+    assert Ensemble([found, kernels]).no_int8 == kernels.no_int8
+    assert Ensemble([found]).no_int8 is None
+
+
+@pytest.mark.parametrize("timesteps", [40, 3000])
+def test_how_many_biases_are_compared_at_once_changes_nothing(timesteps):
+    batch = Batch(*waves(6, timesteps))
+    network = fitted(spec(timesteps), [batch])
+    shares = [part for part in network.modules() if isinstance(part, KernelShares)]
+    together = [part._num_together for part in shares]
+    answers = network(batch.x)[0]
+    for part in shares:
+        part._num_together = 1
+    assert torch.equal(network(batch.x)[0], answers)
+    assert together == [51 if timesteps == 40 else 1]
