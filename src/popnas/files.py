@@ -124,8 +124,12 @@ def near_hint(path: Path) -> str:
 
 
 def missing(path: Path) -> str:
-    """What to say of a path at which nothing is: "does not exist. Did you mean 'x'?"."""
-    return f"{not_here(str(path)) or 'does not exist'}.{near_hint(path)}"
+    """What to say of a path at which what is wanted is not: "does not exist. Did you mean 'x'?", or that a
+    file is where a folder is wanted, or a folder where a file is."""
+    what = not_here(str(path))
+    if what is None and exists(path):
+        return "is a folder, not a file." if is_folder(path) else "is a file, not a folder."
+    return f"{what or 'does not exist'}.{near_hint(path)}"
 
 
 def _names_in(folder: Path, *, is_hidden: bool) -> list[str]:

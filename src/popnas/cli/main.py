@@ -172,7 +172,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     except click.ClickException as error:
         text = io.StringIO()
-        reword(error).show(text)
+        reword(error, sys.argv[1:] if arguments is None else arguments).show(text)
         _tell("error", text.getvalue().rstrip("\n"))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:

@@ -140,8 +140,15 @@ def explained(known: Findings | Sequence[str]) -> Iterator[None]:
             notes = list(dict.fromkeys(found.learnt + found.test))
         if notes:
             # In place: the error's other facts, and its kind, stay.
-            error.args = (f"{error} What was done before: {'; '.join(notes)}.", *error.args[1:])
+            error.args = ("\n".join([str(error), *_done_before(notes)]), *error.args[1:])
         raise
+
+
+def _done_before(notes: Sequence[str]) -> list[str]:
+    """Lines below a mistake: readers look for the mistake first."""
+    lines = [_sentence(note) for note in notes]
+    head = "What was done before:"
+    return [f"{head} {lines[0]}"] if len(lines) == 1 else [head, *(f"  {line}" for line in lines)]
 
 
 class Mistakes:
@@ -180,7 +187,7 @@ class Mistakes:
         number = sum(map(len, self._by_cause.values()))
         if len(told) > 1:
             more = len(told) - MAX_TOLD
-            lines = [f"{number:,} mistakes in the data:", *told[:MAX_TOLD]]
+            lines = [f"{number:,} mistakes in the data:", *(text.replace("\n", "\n    ") for text in told[:MAX_TOLD])]
             told = ["\n  ".join(lines + [f"... and {more} more kinds."] * (more > 0))]
         raise DataError(told[0], frozenset(self._splits))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
@@ -62,7 +64,7 @@ def _of_types(train: np.ndarray) -> list[str]:
 
 
 def _of_texts(texts: list[str]) -> list[str]:
-    alike: dict[str, list[str]] = defaultdict(list)
+    alike: dict[str | Decimal, list[str]] = defaultdict(list)
     for text in texts:
         alike[_reading(text)].append(text)
     notes = []
@@ -80,10 +82,16 @@ def _of_texts(texts: list[str]) -> list[str]:
     return notes
 
 
-def _reading(text: str) -> str:
+def _reading(text: str) -> str | Decimal:
     """What a label is to a reader who minds neither case nor how a number is written."""
+    number = number_of(text)
+    return unicodedata.normalize("NFKC", text).casefold() if number is None else number
+
+
+def number_of(text: str) -> Decimal | None:
+    """The number that a text is, exactly: of floats, whole numbers beyond 2^53 are equal that are not. None if
+    it is none, or none that a float could hold."""
     try:
-        number = float(text)
-    except ValueError:
-        return unicodedata.normalize("NFKC", text).casefold()
-    return repr(number) if np.isfinite(number) else text.casefold()
+        return Decimal(text) if math.isfinite(float(text)) else None
+    except (ValueError, InvalidOperation):
+        return None

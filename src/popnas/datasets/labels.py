@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -138,12 +139,9 @@ def as_text(value: bool | int | float | str | bytes) -> str:
     return f"{value:.0f}" if float(value).is_integer() else repr(float(value))
 
 
-def _order(label: str) -> tuple[int, float, str]:
-    try:
-        number = float(label)
-    except ValueError:
-        return (1, 0.0, label)
-    return (0, number, label) if np.isfinite(number) else (1, 0.0, label)
+def _order(label: str) -> tuple[bool, Decimal, str]:
+    number = label_notes.number_of(label)
+    return (number is None, number or Decimal(), label)
 
 
 def _shown(labels: Sequence[str], limit: int = _NUM_SHOWN) -> str:

@@ -8,11 +8,15 @@ smaller or faster),
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 from popnas.datasets import Split
+from popnas.errors import StorageError
 from popnas.export import description
 from popnas.export.folder_readme import readme
 from popnas.export.int8 import write_int8
@@ -21,9 +25,10 @@ from popnas.export.onnx_file import save_onnx
 from popnas.networks import weights
 from popnas.networks.answering import Answering
 from popnas.networks.spec import Contract
-from popnas.storage import storage_errors, write_bytes, write_text
+from popnas.storage import TEMPORARY_SUFFIX, check_replaceable, storage_errors, write_bytes, write_text
 
 ONNX, INT8, WEIGHTS, README = "model.onnx", "model.int8.onnx", "weights.safetensors", "README.md"
+_UNFINISHED = ".popnas-export-"
 
 
 def write_deployment(
@@ -41,13 +46,41 @@ def write_deployment(
     which the exported files are judged by ONNX Runtime, `judged_name` says which they are ("test", or another
     split where there is no test data). Repeated, it gives the same files, times (in `int8.times`) apart.
 
+    All is made in a hidden folder inside and moved to its place at the end: a process that is killed leaves
+    no file that could be anybody's, and what an earlier export wrote is whole until then.
+
     Raises:
-        ExportError: no ONNX file reproduces the network; the folder has no `model.onnx` then.
+        ExportError: no ONNX file reproduces the network; the folder is as it was.
         StorageError: a file cannot be written.
     """
+    for name in description.DEPLOYED:
+        check_replaceable(folder / name)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / description.NAME).unlink(missing_ok=True)  # what has none is not whole
+        _remove_unfinished(folder)
+        with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, _UNFINISHED, folder) as place:
+            part = Path(place)
+            try:
+                model = _write(
+                    network, model, part, calibration=calibration, judged_on=judged_on, judged_name=judged_name
+                )
+            except StorageError as error:  # the user knows nothing of the hidden folder
+                words = str(error).replace(f"{part.name}/", "")
+                raise StorageError(words, is_wrong_place=error.exit_status == 2) from error
+            _move(part, folder)
+    return model
+
+
+def _write(
+    network: Answering,
+    model: ModelDescription,
+    folder: Path,
+    *,
+    calibration: Split,
+    judged_on: Split,
+    judged_name: str,
+) -> ModelDescription:
+    """All files, into an empty folder."""
     assert model.preprocessing is not None and model.input is not None, "the model says how inputs are made"
     check = save_onnx(network, model.preprocessing, folder / ONNX)
     int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on, network.no_int8)
@@ -62,6 +95,23 @@ def write_deployment(
     )
     write_text(folder / README, readme(model))
     return description.write(folder, model)
+
+
+def _move(part: Path, folder: Path) -> None:
+    """What was made, to its place. The description goes first: beside it whatever is not moved yet does not
+    have its checksum, so that it is refused, and a repeated export knows the folder."""
+    for name in description.DEPLOYED:
+        if (part / name).exists():
+            os.replace(part / name, folder / name)  # noqa: PTH105 - both names in one call show the step
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What killed exports left in a folder, and nothing else."""
+    for path in folder.glob(f"{_UNFINISHED}*{TEMPORARY_SUFFIX}"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _input_shape(contract: Contract, check: OnnxCheck) -> list[str | int]:

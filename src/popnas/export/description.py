@@ -43,6 +43,8 @@ NAME = "model.json"
 FILES_KEY = "files"
 SIGNED = ("weights.safetensors", "model.onnx", "model.int8.onnx", "untrained.onnx", "config.json")
 """The files of a model's folder whose checksums stand in its description."""
+DEPLOYED = (NAME, "model.onnx", "model.int8.onnx", "weights.safetensors", "README.md")
+"""The files that an export writes."""
 
 MOST_CLASSES, MOST_BLOCKS, MOST_MEMBERS = 65_536, 64, 32
 """Classes are counted in the data, cells may be given, and networks answer together: more than a

@@ -18,6 +18,8 @@ from popnas.cli import main as room
 from popnas.cli.terminal.ending import Stopped
 from popnas.errors import CandidateFailed, DataError, PopnasError
 
+CELL = "[(-1, identity, -1, identity)]"
+
 HEAVY = {"torch", "sklearn", "scipy", "moocore", "matplotlib", "numpy", "pydantic", "rich", "onnx"}
 
 
@@ -195,6 +197,18 @@ def test_json_is_readable(capsys):
         (["select", "-p", "x", "-k", "0"], "'-k': must be a whole number, at least 1, got 0."),
         (["select"], "Error: -p RUN is missing (The run). Write it as in -p logs/NAME."),
         (["draw"], "Error: --spec CELL is missing (The cell"),
+        (["draw", "foo"], "Error: popnas draw takes no argument 'foo': --spec CELL is missing (The cell"),
+        (["draw", CELL], f"It is given with: popnas draw --spec '{CELL}'\n"),
+        (["select", "runs/a b"], "popnas select takes no argument 'runs/a b': -p RUN is missing (The run). W"),
+        (["archives", "here"], "It is given with: popnas archives -p here\n"),
+        (["archives", "gone"], "popnas archives takes no argument 'gone': -p FOLDER is missing (The archive"),
+        (["archives", "-p", "gone"], "the archive gone does not exist. An archive is a folder with a folder"),
+        (["archives", "-p", "file"], "the archive file is a file, not a folder. An archive is a folder with"),
+        (["list", "runs", "gone"], "Error: gone does not exist. Give the folder of runs, or one run."),
+        (["list", "runs", "file"], "Error: file is a file, not a folder. Give the folder of runs, or one"),
+        (["list", "operator"], "popnas list has no command 'operator'. Did you mean 'operators'?"),
+        (["list", "nope"], "popnas list has no command 'nope'. Its commands: datasets, evaluators, "),
+        (["bench", "nope", "-j", "x"], "popnas bench has no command 'nope'. Its commands: build, "),
         (["draw", "--spce", "[]"], "Error: popnas draw has no option '--spce'. Did you mean '--spec'?"),
         (["pick", "-z"], "Error: popnas pick has no option '-z'. Its options: -"),
         (
@@ -224,7 +238,9 @@ def test_json_is_readable(capsys):
         (["--output"], "Error: popnas has no option '--output'. Its options: --version, -"),
     ],
 )
-def test_mistakes_on_the_command_line_are_in_our_words(arguments, told, capsys):
+def test_mistakes_on_the_command_line_are_in_our_words(arguments, told, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir(), (tmp_path / "file").touch()
     assert room.run(arguments) == 2
     assert told in capsys.readouterr().err
 

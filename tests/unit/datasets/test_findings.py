@@ -29,12 +29,18 @@ def test_what_is_found_in_the_test_split_changes_nothing_of_what_is_told_of_the_
 
 
 def test_a_refusal_tells_what_it_may_come_of_and_stays_of_its_kind():
-    told = r"^too few\. What was done before: merged; dropped\.$"
+    told = r"^too few\.\nWhat was done before:\n  Merged\.\n  Dropped\.$"
     with pytest.raises(TooFewError, match=told) as raised, explained(["merged", "dropped"]):
         raise TooFewError("too few.", 0.5)
     assert raised.value.smallest == 0.5
     with pytest.raises(DataError, match=r"^no\.$"), explained([]):
         raise DataError("no.")
+    mistakes = Mistakes()
+    for name in "ab":
+        with mistakes.held(name), explained([f"merged into {name}"]):
+            raise DataError(f"no {name}, of a kind with a {name * 9}.")
+    with pytest.raises(DataError, match=r"\n  no a, .*\n    What was done before: Merged into a\.\n  no b"):
+        mistakes.check()
 
 
 def test_one_mistake_is_told_as_it_is_and_many_at_once():

@@ -121,6 +121,22 @@ def test_labels_beyond_int64_stay_as_they_are():
     assert encoded(values).class_names == ["1", str(2**63), str(2**64 - 1)]
 
 
+@pytest.mark.parametrize("dtype", [*np.typecodes["AllInteger"], ">u8", ">u2", ">i4"])
+def test_labels_of_every_type_of_integers_are_classes_without_a_word(dtype):
+    """Those at the type's end are neighbours that are one number in float64 where it has 64 bits."""
+    high = int(np.iinfo(dtype).max)
+    notes = Notes()
+    found = encode({"train": np.array([high, high - 1] * 3, dtype=dtype)}, place="data", notes=notes)
+    assert found.class_names == [str(high - 1), str(high)]
+    assert found.y["train"].tolist() == [1, 0] * 3
+    assert notes == Notes()
+
+
+def test_numbers_that_are_one_float_are_sorted_as_numbers():
+    values = np.array([10**16, 10**16 - 1], dtype=np.uint64)
+    assert encoded(values).class_names == [str(10**16 - 1), str(10**16)]
+
+
 def test_texts_that_are_no_utf_8_are_refused():
     with pytest.raises(DataError, match="no UTF-8"):
         encoded([b"\xff\xfe", b"ok"])

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import functools
 import json
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +16,8 @@ from safetensors.numpy import load_file
 from popnas import networks
 from popnas.datasets import Split
 from popnas.datasets.preprocessing import Origin, Preprocessing
-from popnas.errors import ExportError
-from popnas.export import deploy, int8, making
+from popnas.errors import ExportError, RunFolderError
+from popnas.export import deploy, description, int8, making
 from popnas.export.model_values import DataOfModel, ModelDescription, ModelInput, ModelOutput
 from popnas.export.running import feeds, open_session, probabilities
 
@@ -189,6 +193,50 @@ def test_a_mismatch_ends_the_deployment(
             judged_name="test",
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def _is_whole(folder: Path) -> bool:
+    known = description.read(folder)
+    try:
+        for name in known.files:
+            description.check_file(known, folder / name, (folder / name).read_bytes())
+    except (RunFolderError, FileNotFoundError):
+        return False
+    return (folder / "README.md").exists()
+
+
+def test_a_killed_export_leaves_nothing_that_could_be_anybodys(
+    make_network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the folder as it is at each step is what a kill leaves there: without model.json it holds
+    nothing of its names, and with it whatever is not moved yet is refused."""
+    out, network = tmp_path / "out", make_network("[(-1, 3x3 conv, -2, identity)]", (6, 5, 1))
+    export = functools.partial(
+        deploy.write_deployment, network, _model(network, Preprocessing.of_images(1)), out,
+        calibration=_images(30), judged_on=_images(20), judged_name="test",
+    )  # fmt: skip
+    left: list[Path] = []
+
+    def killed(step: Callable[..., object]) -> Callable[..., object]:
+        def stepped(*arguments: object, **keywords: object) -> object:
+            left.append(Path(shutil.copytree(out, tmp_path / f"left{len(left)}")))
+            return step(*arguments, **keywords)
+
+        return stepped
+
+    for name in ("save_onnx", "write_int8", "write_bytes", "write_text"):
+        monkeypatch.setattr(deploy, name, killed(getattr(deploy, name)))
+    monkeypatch.setattr(deploy.os, "replace", killed(os.replace))
+    export()
+    moving = [folder for folder in left if (folder / description.NAME).exists()]
+    for folder in left:
+        assert folder in moving or all(path.name.startswith(".popnas-export-") for path in folder.iterdir())
+    assert not any(_is_whole(folder) for folder in moving) and _is_whole(out)
+    assert len(moving) > 2 and len(left) > len(moving) + 3
+    shutil.copytree(left[0], out / ".popnas-export-x.tmp")
+    (out / ".popnas-export-notes").write_text("mine")
+    export()
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [".popnas-export-notes"]
 
 
 def test_probabilities_come_in_order_whatever_the_batch(make_network, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from popnas.cli.terminal.options import (
 )
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.printable import counted, quoted
+from popnas.workflows.whole.archives import problems
 from popnas.workflows.whole.archives.request import CampaignRequest
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def command(
     Validation and batch size are suited to each problem. The same command goes on with what is not done; the
     summary is logs/NAME/summary.html.
     """
-    # A workflow loads torch: only once the command line is known to be right.
+    problems.find(archive)
+    # The other rooms load torch: only once the command line is known to be right.
     from popnas.cli.terminal.model_progress import model_listener
     from popnas.workflows.settings import load_config
     from popnas.workflows.whole.archives import campaign

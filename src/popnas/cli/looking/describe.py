@@ -69,7 +69,9 @@ def _instead(given: str) -> str:
             f"{as_typed('report', files.user_path(given))}, its best cells by "
             f"{as_typed('pick', files.user_path(given))}"
         )
-    return f"it takes no argument '{given}': a cell is given with --spec CELL, many with --specs FILE"
+    return (
+        f"popnas describe takes no argument '{given}': a cell is given with --spec CELL, many with --specs FILE."
+    )
 
 
 @click.command("describe")

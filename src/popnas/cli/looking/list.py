@@ -12,6 +12,7 @@ from popnas import files
 from popnas.cli.terminal.options import json_option
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.command_lines import as_typed
+from popnas.errors import UserError
 from popnas.printable import quoted
 from popnas.records import Json, part
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from popnas.runs import RunFolder
 
 Row = Json
+_LOGS = Path("logs")
 
 
 @click.group()
@@ -177,7 +179,7 @@ def datasets() -> Iterator[Row]:
     "--logs",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    default="logs",
+    default=_LOGS,
     show_default=True,
     hidden=True,  # as it was before FOLDER
 )
@@ -185,11 +187,13 @@ def datasets() -> Iterator[Row]:
 def runs(folder: Path | None, logs: Path, is_json: bool) -> None:
     """The runs in a folder, the newest last; or that one run, if FOLDER is one."""
     logs = folder or logs
+    if logs != _LOGS and not files.is_folder(logs):
+        raise UserError(f"{quoted(logs)} {files.missing(logs)} Give the folder of runs, or one run.")
     places = [logs] if (logs / "restore").is_dir() else [path.parent for path in logs.glob("*/restore")]
     folders = places if logs.is_dir() else []
     rows = [_run_row(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
     if not rows and not is_json:
-        echo(f"No runs below {quoted(logs)}.{files.near_hint(logs) if not logs.exists() else ''}", err=True)
+        echo(f"No runs below {quoted(logs)}.", err=True)
     _show(rows, is_json)
 
 

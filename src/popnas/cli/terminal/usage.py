@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from popnas import files
 from popnas.command_lines import as_typed
 from popnas.errors import closest, nearest
 
 _ARGUMENT = re.compile(r"`([a-z_]+)`")
 _NO_NUMBER = re.compile(r"('.*') is not a valid (?:integer|float)(?: range)?\.", re.DOTALL)
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
+_NO_COMMAND = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
 _OUT_OF_RANGE = re.compile(r"(\S+) is not in the range .*\.", re.DOTALL)
 
 
-def reword(error: click.ClickException) -> click.ClickException:
-    """The same mistake, with the rule for a number, the purpose of an option that is missing, and the options
-    that there are."""
+def reword(error: click.ClickException, arguments: Sequence[str]) -> click.ClickException:
+    """The same mistake of these arguments, with the rule for a number, the purpose of an option that is
+    missing, and the options and commands that there are."""
     if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
-        option = error.param
-        purpose = f" ({option.help.rstrip('.')})" if option.help else ""
-        name = f"{option.opts[0]} {option.make_metavar(_context(error))}"
-        return click.UsageError(f"{name} is missing{purpose}.{_runs(option)}", error.ctx)
+        return click.UsageError(_missing(error.param, _context(error), arguments), error.ctx)
     if isinstance(error, click.NoSuchOption):
         return _no_such_option(error)
+    if isinstance(error, click.UsageError) and (found := _NO_COMMAND.match(error.message)):
+        return click.UsageError(_no_such_command(found[1], _context(error)), error.ctx)
     if isinstance(error, click.UsageError) and (found := _EXTRA.fullmatch(error.message)):
         return click.UsageError(_extra(found[1], _context(error)), error.ctx)
     if not isinstance(error, click.BadParameter) or error.param is None:
@@ -44,6 +46,38 @@ def with_options(text: str, command: click.Command | None) -> str:
     given = [param for param in command.params if isinstance(param, click.Option)] if command else []
     options = {param.name: max(param.opts, key=len) for param in given}
     return _ARGUMENT.sub(lambda found: options.get(found[1], found[0]), text)
+
+
+def _missing(option: click.Option, context: click.Context, arguments: Sequence[str]) -> str:
+    """An option that must be given, and how a word that stands there without it is given."""
+    purpose = f" ({option.help.rstrip('.')})" if option.help else ""
+    lack = f"{option.opts[0]} {option.make_metavar(context)} is missing{purpose}.{_runs(option)}"
+    words = _bare(context, arguments)
+    if not words:
+        return lack
+    is_path = isinstance(option.type, click.Path)
+    if len(words) > 1 or not (files.exists(Path(words[0])) if is_path else words[0].startswith("[")):
+        return f"{context.command_path} takes no argument '{' '.join(words)}': {lack}"
+    command = as_typed(*context.command_path.split()[1:], option.opts[0], words[0])
+    return f"{context.command_path} takes no argument '{words[0]}': {lack} It is given with: {command}"
+
+
+def _bare(context: click.Context, arguments: Sequence[str]) -> list[str]:
+    """The words on the command line that are no option's."""
+    words = list(arguments)
+    for name in context.command_path.split()[1:]:
+        words = words[words.index(name) + 1 :] if name in words else []
+    try:
+        return context.command.make_parser(context).parse_args(words)[1]
+    except click.UsageError:
+        return []
+
+
+def _no_such_command(name: str, context: click.Context) -> str:
+    group = context.command
+    known = group.list_commands(context) if isinstance(group, click.Group) else []
+    hint = nearest(name, known) or f" Its commands: {', '.join(known)}."
+    return f"{context.command_path} has no command '{name}'.{hint}"
 
 
 def _runs(option: click.Option) -> str:

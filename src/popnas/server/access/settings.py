@@ -85,7 +85,7 @@ class ServerSettings:
             )
         for root in self.data_roots:
             if not files.is_folder(root):
-                raise UserError(f"the folder of data {quoted(root)} {files.missing(root)}.")
+                raise UserError(f"the folder of data {quoted(root)} {files.missing(root)}")
         if self.webhook is not None:
             _check_webhook(self.webhook)
 

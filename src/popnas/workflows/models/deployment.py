@@ -22,9 +22,6 @@ from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
 
-_DEPLOYED = ("model.onnx", "model.int8.onnx", "weights.safetensors", "README.md", description.NAME)
-
-
 @torch_as_imported()
 def deploy(
     model: ModelFolder,
@@ -67,7 +64,7 @@ def deploy(
 
 def _check_nothing_is_lost(folder: Path) -> None:
     """Raises UserError if files in the folder would be replaced that are not of an earlier export."""
-    held = [name for name in _DEPLOYED if files.is_named(folder / name)]
+    held = [name for name in description.DEPLOYED if files.is_named(folder / name)]
     try:
         if held:
             description.read(folder)

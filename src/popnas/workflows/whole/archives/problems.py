@@ -13,6 +13,10 @@ from popnas.tasks.time_series_classification import TimeSeriesClassification
 from popnas.workflows.data import sizing
 
 TASK = TimeSeriesClassification.name
+_EXPECTED = (
+    "An archive is a folder with a folder for each problem, which holds train.npz and test.npz, or NAME_TRAIN.ts "
+    "and NAME_TEST.ts, as the UCR and UEA archives have them."
+)
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,13 @@ def find(folder: Path) -> list[ArchiveProblem]:
     """
     place = files.user_path(folder)
     if not place.is_dir():
-        raise UserError(f"the archive {quoted(place)} {files.missing(place)}")
+        raise UserError(f"the archive {quoted(place)} {files.missing(place)} {_EXPECTED}")
     found = [
         ArchiveProblem(path.name, path.resolve()) for path in sorted(place.iterdir()) if _is_problem(path)
     ]
     if not found:
         raise UserError(
-            f"{quoted(place)} holds no problem: each is a folder in it with train.npz and test.npz, or with "
-            "NAME_TRAIN.ts and NAME_TEST.ts, as the UCR and UEA archives have them."
-        )
+            f"{quoted(place)} holds no problem. {_EXPECTED}")
     return found
 
 
