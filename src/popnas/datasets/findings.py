@@ -187,7 +187,10 @@ class Mistakes:
         number = sum(map(len, self._by_cause.values()))
         if len(told) > 1:
             more = len(told) - MAX_TOLD
-            lines = [f"{number:,} mistakes in the data:", *(text.replace("\n", "\n    ") for text in told[:MAX_TOLD])]
+            lines = [
+                f"{number:,} mistakes in the data:",
+                *(text.replace("\n", "\n    ") for text in told[:MAX_TOLD]),
+            ]
             told = ["\n  ".join(lines + [f"... and {more} more kinds."] * (more > 0))]
         raise DataError(told[0], frozenset(self._splits))
 

@@ -89,8 +89,8 @@ def _reading(text: str) -> str | Decimal:
 
 
 def number_of(text: str) -> Decimal | None:
-    """The number that a text is, exactly: of floats, whole numbers beyond 2^53 are equal that are not. None if
-    it is none, or none that a float could hold."""
+    """The number that a text is, exactly: as floats, whole numbers beyond 2^53 would be equal that are not.
+    None if it is none, or none that a float could hold."""
     try:
         return Decimal(text) if math.isfinite(float(text)) else None
     except (ValueError, InvalidOperation):

@@ -62,7 +62,12 @@ def write_deployment(
             part = Path(place)
             try:
                 model = _write(
-                    network, model, part, calibration=calibration, judged_on=judged_on, judged_name=judged_name
+                    network,
+                    model,
+                    part,
+                    calibration=calibration,
+                    judged_on=judged_on,
+                    judged_name=judged_name,
                 )
             except StorageError as error:  # the user knows nothing of the hidden folder
                 words = str(error).replace(f"{part.name}/", "")

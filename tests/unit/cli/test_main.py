@@ -199,7 +199,10 @@ def test_json_is_readable(capsys):
         (["draw"], "Error: --spec CELL is missing (The cell"),
         (["draw", "foo"], "Error: popnas draw takes no argument 'foo': --spec CELL is missing (The cell"),
         (["draw", CELL], f"It is given with: popnas draw --spec '{CELL}'\n"),
-        (["select", "runs/a b"], "popnas select takes no argument 'runs/a b': -p RUN is missing (The run). W"),
+        (
+            ["select", "runs/a b"],
+            "popnas select takes no argument 'runs/a b': -p RUN is missing (The run). W",
+        ),
         (["archives", "here"], "It is given with: popnas archives -p here\n"),
         (["archives", "gone"], "popnas archives takes no argument 'gone': -p FOLDER is missing (The archive"),
         (["archives", "-p", "gone"], "the archive gone does not exist. An archive is a folder with a folder"),

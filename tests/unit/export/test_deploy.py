@@ -236,7 +236,9 @@ def test_a_killed_export_leaves_nothing_that_could_be_anybodys(
     shutil.copytree(left[0], out / ".popnas-export-x.tmp")
     (out / ".popnas-export-notes").write_text("mine")
     export()
-    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [".popnas-export-notes"]
+    assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == [
+        ".popnas-export-notes"
+    ]
 
 
 def test_probabilities_come_in_order_whatever_the_batch(make_network, tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from popnas.cli.terminal.ending import written_to_option
+from popnas.cli.terminal.ending import ENDING, written_to_option
 from popnas.cli.terminal.options import check_is_there, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events
 from popnas.printable import quoted
+
+_BEGINS_ANEW = "What lay there before is kept. The same command begins anew."
 
 
 @click.command("export")
@@ -44,7 +46,7 @@ def command(
             path = deployment.write_source(folder, output)
         echo(f"Written: {quoted(path)}. Its weights: {quoted(folder.weights)}")
         return
-    with written_to_option("-o"):
+    with written_to_option("-o"), ENDING.going_on(lambda: _BEGINS_ANEW):
         deployed = deployment.deploy(folder, output, tell=echo_events).deployment
     assert deployed is not None
     measured = deployed.measured

@@ -70,7 +70,7 @@ def _instead(given: str) -> str:
             f"{as_typed('pick', files.user_path(given))}"
         )
     return (
-        f"popnas describe takes no argument '{given}': a cell is given with --spec CELL, many with --specs FILE."
+        f"popnas describe takes no argument '{given}': a cell is given with --spec, many with --specs FILE."
     )
 
 

@@ -22,6 +22,7 @@ from popnas.process_state import torch_as_imported
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
 
+
 @torch_as_imported()
 def deploy(
     model: ModelFolder,

@@ -14,8 +14,8 @@ from popnas.workflows.data import sizing
 
 TASK = TimeSeriesClassification.name
 _EXPECTED = (
-    "An archive is a folder with a folder for each problem, which holds train.npz and test.npz, or NAME_TRAIN.ts "
-    "and NAME_TEST.ts, as the UCR and UEA archives have them."
+    "An archive is a folder with a folder for each problem, which holds train.npz and test.npz, or "
+    "NAME_TRAIN.ts and NAME_TEST.ts, as the UCR and UEA archives have them."
 )
 
 
@@ -41,8 +41,7 @@ def find(folder: Path) -> list[ArchiveProblem]:
         ArchiveProblem(path.name, path.resolve()) for path in sorted(place.iterdir()) if _is_problem(path)
     ]
     if not found:
-        raise UserError(
-            f"{quoted(place)} holds no problem. {_EXPECTED}")
+        raise UserError(f"{quoted(place)} holds no problem. {_EXPECTED}")
     return found
 
 
