@@ -48,12 +48,44 @@ def test_every_package_says_what_lives_there():
         assert text.startswith('"""'), f"{path} has no docstring"
 
 
+TREE = (ROOT / "docs" / "tour.md").read_text().split("```\nsrc/popnas/")[1].split("```")[0]
+
+
+def rooms_in(folder):
+    return {path.parent.name for path in folder.glob("*/__init__.py")}
+
+
 def test_the_tree_of_the_tour_matches_the_folders():
-    tree = (ROOT / "docs" / "tour.md").read_text().split("```\nsrc/popnas/")[1].split("```")[0]
-    named = {match.rstrip("/") for match in re.findall(r"^  ([a-z_]+(?:/|\.py))", tree, flags=re.MULTILINE)}
     source = ROOT / "src" / "popnas"
-    folders = {path.name for path in source.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
-    assert {name for name in named if not name.endswith(".py")} == folders
+    assert set(re.findall(r"^  ([a-z_]+)/", TREE, flags=re.MULTILINE)) == rooms_in(source)
+    modules = {path.name for path in source.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert set(re.findall(r"\b[a-z_]+\.py\b", TREE.partition("\ntests/")[0])) == modules
+    parts = re.split(r"^  ([a-z_]+)/", TREE, flags=re.MULTILINE)[1:]
+    inner = {
+        room: set(re.findall(r"^    ([a-z_]+)/", text, flags=re.MULTILINE))
+        for room, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+    assert {room for room, named in inner.items() if named} >= {"cli", "workflows"}
+    for room, named in inner.items():
+        assert named in (set(), rooms_in(source / room)), room
+
+
+def test_the_tree_of_the_tour_names_every_command_in_its_room():
+    from popnas.cli.main import COMMANDS
+
+    tree = TREE.partition("\n  cli/")[2].partition("\n  server/")[0]
+    rooms = dict(re.findall(r"^    ([a-z]+)/ +(.*)", tree, flags=re.MULTILINE))
+    for name, (module, _) in COMMANDS.items():
+        assert re.search(rf"\b{name}\b", rooms[module.partition(".")[0]]), name
+
+
+def test_the_tree_of_the_tour_names_what_lies_beside_the_source():
+    tests = TREE.partition("\ntests/")[2].partition("\nbenchmarks/")[0]
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/*") if "__pycache__" not in path.parts}
+    assert set(re.findall(r"\b([a-z]+)/", tests)) == folders
+    beside = re.findall(r"^([\w./]+?)/? *,? ", TREE.partition("\ntests/")[2], flags=re.MULTILINE)
+    assert {"benchmarks", "configs", "docs", "examples", "release", "Dockerfile"} <= set(beside)
+    assert [name for name in beside if not (ROOT / name).exists()] == []
 
 
 def test_no_room_is_named_after_nothing():

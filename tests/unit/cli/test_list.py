@@ -33,9 +33,13 @@ def test_what_there_is(family, key, some, capsys):
     assert all(name in shown for name in some)
 
 
-def test_no_runs(tmp_path, capsys):
-    assert run(["list", "runs", "--logs", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().err == f"No runs below {tmp_path / 'none'}.\n"
+def test_no_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["list", "runs"]) == 0
+    assert capsys.readouterr().err == "No runs below logs.\n"
+    for options in (["gone"], ["--logs", "gone", "--json"]):
+        assert run(["list", "runs", *options]) == 2
+        assert "gone does not exist. Give the folder of runs, or one run." in capsys.readouterr().err
     assert run(["list", "runs", "--logs", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 

@@ -465,7 +465,7 @@ REFUSED = [
     (
         "class folders that become one",
         lambda data: [save(data / "train" / name / f"{i}.png") for name in ("cat", "cat ") for i in range(9)],
-        r"single class \('cat'\).* What was done before: labels that differ only by spaces .*: 'cat' \(2 sp",
+        r"single class \('cat'\).*\nWhat was done before: Labels that differ only by spaces .*: 'cat' \(2 sp",
     ),
     (
         "a class of files of another kind",
@@ -477,14 +477,14 @@ REFUSED = [
                 for i in range(9)
             ]
         ),
-        r"class folder .*dog holds no images .*What was done before: .*passed over: 9 \.heic in .*dog",
+        r"class folder .*dog holds no images .*\nWhat was done before: .*passed over: 9 \.heic in .*dog",
     ),
     (
         "masks of another kind",
         lambda data: [
             mask.rename(mask.with_suffix(".npy")) for mask in (pairs(data) / "train/masks").iterdir()
         ],
-        r"masks holds no images .*What was done before: .*passed over: 12 \.npy in .*masks",
+        r"masks holds no images .*\nWhat was done before: .*passed over: 12 \.npy in .*masks",
     ),
     (
         "16 bits",

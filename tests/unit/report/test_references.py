@@ -22,7 +22,13 @@ def compared(found, *known):
             [0.8, 0.95],
             "wins and is what is delivered: validation accuracy 0.9000 against 0.9500 of the 1th",
         ),
-        (0.9, [0.9, None], "level: validation accuracy 0.9000 against 0.9000 of the 0th"),
+        (
+            0.9,
+            [0.9, None],
+            "are level, and the one of fewer params is what is delivered, the 0th (5 against 7): "
+            "validation accuracy 0.9000 against 0.9000 of the 0th",
+        ),
+        (0.3, [0.1 + 0.2], "are level, and the one of fewer params is what is delivered, the 0th"),
         (0.9, [None], "No known network was trained"),
         (None, [0.1], "Only the 0th was trained"),
     ],
@@ -36,7 +42,11 @@ def test_the_verdict_is_that_of_the_validation_scores(found, known, words):
     [
         (0.9, "The found network is ahead and is what is delivered"),
         (0.7, "A known network is ahead and is what is delivered"),
-        (0.8, "The found network and a known one are level"),
+        (
+            0.8,
+            "The found network and a known one are level, and the one of fewer params is what is delivered, "
+            "a residual network (5 against 7)",
+        ),
     ],
 )
 def test_who_was_not_trained_to_the_end_is_not_beaten(found, ahead):
@@ -49,6 +59,21 @@ def test_who_was_not_trained_to_the_end_is_not_beaten(found, ahead):
     ).verdict
     assert verdict.startswith(f"{ahead}, but the time limit ended the ")
     assert "training of a residual network early" in verdict and "beats" not in verdict
+
+
+def test_of_level_networks_the_one_is_named_that_a_selection_takes():
+    """Among the known ones, too; where the params are equal, the first: the found network."""
+
+    def network(title, params):
+        return ComparedNetwork(title, "0-x", "[]", params, 0.9)
+
+    beside = [network("a large one", 9), network("a small one", 8)]
+    for params, words in (
+        (7, "delivered, the found network (7 against 8)"),
+        (8, "level, of equally many params, and the found network is what is delivered"),
+        (9, "delivered, a small one (8 against 9)"),
+    ):
+        assert words in AgainstReferences("score", network("the found network", params), beside).verdict
 
 
 def test_it_is_kept_and_shown(tmp_path):

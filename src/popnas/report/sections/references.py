@@ -15,6 +15,8 @@ from popnas.runs.stored.rules import is_text, list_of
 from popnas.storage import write_json
 
 NAME = "references.json"
+_DIGITS = 9
+"""Means of equal scores may differ in their last bits."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,10 @@ class AgainstReferences(Record):
 
     @property
     def best_reference(self) -> ComparedNetwork | None:
-        """The known network of the best score; None if none was trained."""
+        """The known network of the best score, of equal ones that of fewer params; None if none was
+        trained."""
         trained = [item for item in self.references if item.score is not None]
-        return max(trained, key=lambda item: item.score or 0.0, default=None)
+        return min(trained, key=lambda item: (-_rounded(item.score), item.params), default=None)
 
     @property
     def verdict(self) -> str:
@@ -63,26 +66,42 @@ class AgainstReferences(Record):
             f"validation {self.score} {Interval(found, self.found.half)} against "
             f"{Interval(best.score, best.half)} of {best.title}"
         )
-        if self.is_clear is False and found != best.score:
+        is_level = _rounded(found) == _rounded(best.score)
+        if self.is_clear is False and not is_level:
             figures += "; the difference is within its noise"
         if cut := [item.title for item in (self.found, *self.references) if item.is_cut]:
             ahead = "The found network" if found > best.score else "A known network"
             told = f"{ahead} is ahead and is what is delivered"
-            if found == best.score:
-                told = "The found network and a known one are level"
+            if is_level:
+                told = self._level(best)
             return (
                 f"{told}, but the time limit ended the training of {', '.join(cut)} early, so this compares "
                 f"little: {figures}."
             )
+        if is_level:
+            return f"{self._level(best)}: {figures}."
         if found > best.score:
             return f"The found network beats every known one: {figures}."
-        if found == best.score:
-            return f"The found network and a known one are level: {figures}."
         return f"The known network wins and is what is delivered: {figures}."
+
+    def _level(self, best: ComparedNetwork) -> str:
+        """Who is delivered of two that are level."""
+        few, many = sorted((self.found, best), key=lambda item: item.params)
+        level = "The found network and a known one are level"
+        if few.params == many.params:
+            return f"{level}, of equally many params, and {self.found.title} is what is delivered"
+        return (
+            f"{level}, and the one of fewer params is what is delivered, {few.title} ({few.params:,} against "
+            f"{many.params:,})"
+        )
 
     def write(self, folder: Path) -> None:
         """Write it into a selection's folder. Raises StorageError."""
         write_json(folder / NAME, self.to_json(), is_proven=True)
+
+
+def _rounded(score: float | None) -> float:
+    return round(score or 0.0, _DIGITS)
 
 
 def read(folder: Path) -> AgainstReferences | None:

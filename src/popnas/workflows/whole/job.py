@@ -61,7 +61,8 @@ class WholeJob:
             self._run_stage(number, name)
             if name == "search":
                 if self._is_worth_more():
-                    self._run_stage(number, name)
+                    why = ", with more time: its share ended before a network was trained"
+                    self._run_stage(number, name, why)
                 self._check_found()
             if name == self.state.last != "search":
                 # The search's report knows neither the final network nor all cuts.
@@ -69,7 +70,7 @@ class WholeJob:
             self.state.finished[name] = self._spent()
             self._write()
 
-    def _run_stage(self, number: int, name: str) -> None:
+    def _run_stage(self, number: int, name: str, why: str = "") -> None:
         work = {
             "search": self._search,
             "selection": self._selection,
@@ -81,7 +82,7 @@ class WholeJob:
         ahead = self._ahead(name)
         limit = None if self.state.max_hours is None else max(self._left(), 0.0)
         left = time_left.words(None if ahead is None else ahead.seconds, limit)
-        self.tell(Told("; ".join(filter(None, [f"[{number}/{len(self.state.stages)}] {name}", left]))))
+        self.tell(Told("; ".join(filter(None, [f"[{number}/{len(self.state.stages)}] {name}{why}", left]))))
         self.state.started.setdefault(name, self._spent())
         self._write()
         work(Stage(name, self.path, ahead, self.told, self._write))

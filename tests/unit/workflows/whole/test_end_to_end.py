@@ -354,8 +354,12 @@ def ended(stages, reason):
 
 def test_a_search_that_found_nothing_in_its_share_gets_more_of_the_time_once(start, stages, config):
     stages.during = {"search": lambda: ended(stages, "max_hours")}
+    heard = []
     with pytest.raises(PopnasError, match="before any network was trained") as found:
-        start(config=config(**{"others.max_hours": 1.0}))
+        start(config=config(**{"others.max_hours": 1.0}), tell=heard.append)
+    begun = [event.text for event in heard if isinstance(event, Told) and "[1/4]" in event.text]
+    again = "[1/4] search, with more time: its share ended before a network was trained; "
+    assert [text.startswith(again) for text in begun] == [False, True]
     # What it says goes on with what is there.
     assert f"search -r {stages.path} --set others.max_hours=null" in str(found.value)
     assert [call[0] for call in stages] == ["search", "search"]
