@@ -141,8 +141,18 @@ class WarmProcess:
         )
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def start(self, arguments: Sequence[str], folder: Path, *, draws: bool = True) -> Started:
-        """Run `popnas ARGUMENTS` in `folder`; unless it `draws`, reports have no figures."""
+    def start(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        draws: bool = True,
+        asked: Sequence[Sequence[str]] = (),
+    ) -> Started:
+        """Run `popnas ARGUMENTS` in `folder`; unless it `draws`, reports have no figures.
+
+        `asked`: instead, several short commands in one process, which prints their statuses and outputs.
+        """
         outputs = [folder / f".{name}-{len(self._started)}" for name in ("stdout", "stderr")]
         for path in outputs:
             path.touch()
@@ -151,6 +161,7 @@ class WarmProcess:
             "arguments": [str(Path(popnas_package.__file__).with_name("__main__.py")), *arguments],
             "folder": str(folder),
             "draws": draws,
+            "asked": asked,
             "environment": {**os.environ, **self._environment, "COLUMNS": "200"},
             "stdout": str(outputs[0]),
             "stderr": str(outputs[1]),

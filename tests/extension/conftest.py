@@ -17,19 +17,6 @@ import pytest
 PACKAGE = Path(__file__).parent / "package"
 
 
-_ASK = """
-import contextlib, io, json, sys
-from popnas.cli.main import run
-answers = []
-for arguments in json.loads(sys.argv[1]):
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        status = run(arguments)
-    answers.append([status, output.getvalue()])
-print(json.dumps(answers))
-"""
-
-
 def install(package: Path, site: Path) -> None:
     """What a wheel of the package holds: its modules, and what its pyproject.toml says of it."""
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -78,9 +65,11 @@ class Extended:
 
     def ask(self, *command_lines: Sequence[object]) -> list[tuple[int, str]]:
         """The same of several short commands, all in one process."""
-        lines = json.dumps([[str(part) for part in line] for line in command_lines])
-        answers = json.loads(self.python("-c", _ASK, lines).splitlines()[-1])
-        return [(status, output) for status, output in answers]
+        lines = [[str(part) for part in line] for line in command_lines]
+        started = self.warm.start([], self.folder, asked=lines)
+        output, self.errors = started.communicate(timeout=200)
+        assert started.returncode == 0, self.errors
+        return [(status, told) for status, told in json.loads(output.splitlines()[-1])]
 
     def config(self, name: str, content: dict[str, Any]) -> Path:
         """A configuration file."""
