@@ -268,19 +268,19 @@ def _run_and_exit(arguments: list[str], folder: Path, log: Path) -> None:
     os._exit(99)
 
 
-def judge(case: Case, folder: Path) -> tuple[str, str]:
+def judge(case: Case, folder: Path, seconds: float = SECONDS) -> tuple[str, str]:
     """(verdict, what was said). Verdicts: refused, trained, limited; or a fault: traceback, hang, memory,
     failing (accepted, but nothing trained), folder (refused too late), no place.
     """
     path = folder / "config.json"
     path.write_text(case.text, encoding="utf-8", errors="surrogatepass")
-    checked = run_forked(["config", "check", "-j", str(path)], folder)
+    checked = run_forked(["config", "check", "-j", str(path)], folder, seconds)
     verdict = _of_refusal(checked)
     if checked.status != 0:
         return verdict, checked.output
     limits = [f"others.max_hours={_SEARCH_SECONDS / 3600}", f"others.max_candidate_seconds={_SEARCH_SECONDS}"]
     sets = [word for limit in limits for word in ("--set", limit)]
-    searched = run_forked(["search", "-j", str(path), *sets, "--name", "run"], folder)
+    searched = run_forked(["search", "-j", str(path), *sets, "--name", "run"], folder, seconds)
     made = (folder / "logs" / "run").exists()
     if searched.status == 2:
         return ("folder" if made else _of_refusal(searched)), searched.output
@@ -326,6 +326,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the next have the next ones")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a command; more on a busy machine")
     options = parser.parse_args()
     import popnas.workflows.searching.search  # noqa: F401 - once for all forks
 
@@ -337,7 +338,7 @@ def main() -> int:
             folder = Path(place) / str(seed)
             folder.mkdir()
             case = mutated(seed, data)
-            verdict, output = judge(case, folder)
+            verdict, output = judge(case, folder, options.seconds)
             counts[verdict] += 1
             if verdict not in ("refused", "trained", "limited"):
                 sys.stdout.write(f"--- {verdict} (seed {seed}): {case.changes}\n{output[-1500:]}\n")

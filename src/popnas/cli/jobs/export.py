@@ -34,6 +34,13 @@ def command(
     With --source, write the network as one PyTorch file to read, change and train on.
     """
     check_is_there(run)
+    with ENDING.going_on(lambda: _BEGINS_ANEW):
+        _export(run, model, output, sets, is_source=is_source)
+
+
+def _export(
+    run: Path, model: Path | None, output: Path | None, sets: tuple[str, ...], *, is_source: bool
+) -> None:
     # Workflows load torch: only once the command line is known to be right.
     from popnas.workflows.models import deployment
     from popnas.workflows.models.evaluation import find_models
@@ -46,7 +53,7 @@ def command(
             path = deployment.write_source(folder, output)
         echo(f"Written: {quoted(path)}. Its weights: {quoted(folder.weights)}")
         return
-    with written_to_option("-o"), ENDING.going_on(lambda: _BEGINS_ANEW):
+    with written_to_option("-o"):
         deployed = deployment.deploy(folder, output, tell=echo_events).deployment
     assert deployed is not None
     measured = deployed.measured
