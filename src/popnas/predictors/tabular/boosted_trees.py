@@ -100,11 +100,12 @@ def grow(table_NF: np.ndarray, targets_N: np.ndarray, settings: BoostingSettings
         return Trees(base, columns, thresholds, nothing, np.zeros((0, 2**settings.levels)))
     answers_NC = (table_NF[:, columns] > thresholds).astype(np.float64)
     predicted_N = np.full(len(targets_N), base)
+    distinct, places_C = np.unique(columns, return_inverse=True)
     asked, values = [], []
     for _ in range(settings.trees):
         residual_N = targets_N - predicted_N
         is_seen_N = (rng.random(len(targets_N)) < settings.share_of_rows).astype(np.float64)
-        choices = _some(columns, settings.share_of_columns, rng)
+        choices = _some(places_C, len(distinct), settings.share_of_columns, rng)
         questions, leaf_N = _tree(answers_NC, choices, residual_N * is_seen_N, is_seen_N, settings)
         sums = np.bincount(leaf_N, residual_N * is_seen_N, 2**settings.levels)
         counts = np.bincount(leaf_N, is_seen_N, 2**settings.levels)
@@ -150,11 +151,11 @@ def _between(values_N: np.ndarray, most: int) -> Iterator[float]:
         yield from ((distinct[:-1] + distinct[1:]) / 2).tolist()
 
 
-def _some(columns_C: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """The questions about a sample of the columns."""
-    distinct = np.unique(columns_C)
-    drawn = rng.choice(distinct, max(1, round(len(distinct) * share)), replace=False)
-    return np.flatnonzero(np.isin(columns_C, drawn))
+def _some(places_C: np.ndarray, num_columns: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """The questions about a sample of the columns; `places_C`: the column of each among those asked about."""
+    is_drawn = np.zeros(num_columns, dtype=bool)
+    is_drawn[rng.choice(num_columns, max(1, round(num_columns * share)), replace=False)] = True
+    return np.flatnonzero(is_drawn[places_C])
 
 
 def _tree(
