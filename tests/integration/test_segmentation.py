@@ -226,7 +226,10 @@ def test_before_a_search(tmp_path, capsys, data, form):
     call(tmp_path, capsys, "init", data[form], "-o", "made.json")
     call(tmp_path, capsys, "config", "check", "-j", "made.json")
     small = [f"architecture_hyperparameters.{name}=2" for name in ("filters", "motifs")]
-    sets = [part for change in [*small, "search_space.blocks=1"] for part in ("--set", change)]
+    changes = [*small, "search_space.blocks=1"]
+    if form == "one":  # every operator is tried with images of many sizes
+        changes.append('search_space.operators=["identity", "3x3 conv"]')
+    sets = [part for change in changes for part in ("--set", change)]
     shown = call(tmp_path, capsys, "plan", "-j", "made.json", *sets)
     assert "Expected time" in shown
     cells = ["--spec", "[(-1, 3x3 conv, -2, identity)]"]

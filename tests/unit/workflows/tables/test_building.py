@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -148,14 +145,13 @@ def test_one_that_was_interrupted_goes_on_to_the_same(config: Any, tmp_path: Pat
     assert again.reason == "completed" and len(trainings(folder)) == 11
 
 
-def test_a_killed_one_goes_on_to_the_same(config: Any, tmp_path: Path) -> None:
+def test_a_killed_one_goes_on_to_the_same(config: Any, tmp_path: Path, warm: Any) -> None:
     whole = built(config(), tmp_path / "whole")
     document = config().to_json()
     document["others"]["executor"] = {"kind": "processes", "workers": 2, "threads": 1}
     (tmp_path / "c.json").write_text(json.dumps(document))
-    command = [sys.executable, "-m", "popnas", "bench", "build", "-j", "c.json", "--name", "table"]
     asked = ["--sample", "2=4", "--seeds", "2", "--repeated", "3"]
-    process = subprocess.Popen([*command, *asked], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    process = warm.start(["bench", "build", "-j", "c.json", "--name", "table", *asked], tmp_path)
     folder = tmp_path / "logs" / "table"
     try:
         deadline = time.monotonic() + 120
@@ -164,8 +160,8 @@ def test_a_killed_one_goes_on_to_the_same(config: Any, tmp_path: Path) -> None:
                 break
             time.sleep(0.05)
     finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.communicate(timeout=30)
     assert len(trainings_so_far(folder)) >= 3
     assert resume(folder).reason == "completed"
     check_equal(folder, whole)
