@@ -117,4 +117,4 @@ def _print(place: Path, summary: ArchiveSummary) -> None:
         echo(f"Mean accuracy of {counted(len(summary.done), 'problem')}: {summary.mean_accuracy:.4f}")
     for method in () if summary.ranking is None else summary.ranking.methods:
         echo(f"Mean rank {method.rank:.2f}: {method.name}, mean accuracy {method.accuracy:.4f}")
-    echo(f"ArchiveSummary: {quoted(place / 'summary.html')}")
+    echo(f"Summary: {quoted(place / 'summary.html')}")
