@@ -118,7 +118,9 @@ def measured_overhead(late: float) -> float:
 def _epoch_share(
     what: str, seconds: float, epochs: int, epoch_seconds: float, overhead: float = STAGE_OVERHEAD
 ) -> EpochShare:
-    fitting = int((seconds - overhead) / (MARGIN * epoch_seconds))
+    # Without a margin: trainings that turn out to be slower hurry through their schedules, while time that is
+    # left over is lost.
+    fitting = int((seconds - overhead) / epoch_seconds)
     if fitting >= epochs:
         return EpochShare(epochs, seconds)
     kept = max(fitting, 1)
