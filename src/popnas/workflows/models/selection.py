@@ -433,7 +433,10 @@ class _Selection:
         first = next((model.cell for model, _ in pending if model.reference is None), None)
         pending = sorted(pending, key=order)
         num_alone = len(pending) - self._num_together(len(pending))
-        costs = [deadlines.cost(Cell.parse(model.cell), self._spec_of(model)) for model, _ in pending]
+        batch_size = self.config.dataset.batch_size
+        costs = [
+            deadlines.cost(Cell.parse(model.cell), self._spec_of(model), batch_size) for model, _ in pending
+        ]
         later = sum(costs[num_alone:]) / len(placing.devices(self.config))
         shares = deadlines.parts(costs[:num_alone], num_workers(self.config), later)
         shares += deadlines.parts(costs[num_alone:], workers=1)

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popnas.cells import Cell
+from popnas.networks import NetworkSpec
 from popnas.workflows.models import deadlines
 
 
@@ -43,3 +45,12 @@ def test_a_part_of_what_is_left(monkeypatch):
     assert deadlines.until(None, 0.5) is None
     assert deadlines.until(140.0, 0.25) == 110.0
     assert deadlines.until(90.0, 0.25) == 100.0
+
+
+def test_a_small_network_gets_time_for_its_steps_and_a_fitted_one_needs_none():
+    spec = NetworkSpec("classification", (8, 8, 1), 10, filters=3, motifs=2)
+    small, large = Cell.parse("[(-1, identity, -1, identity)]"), Cell.parse("[(-1, 3x3 conv, -1, 5x5 conv)]")
+    ratio = deadlines.cost(large, spec, 32) / deadlines.cost(small, spec, 32)
+    assert 1 < ratio < 3  # by FLOPs alone more than ten
+    fitted = NetworkSpec("random_kernels", (40, 1), 2, filters=5)
+    assert deadlines.cost(Cell(()), fitted, 32) == 0

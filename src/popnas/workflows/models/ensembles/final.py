@@ -138,9 +138,9 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
     return _joined(job, dataset, folders, [trained[number] for number in range(len(members))])
 
 
-def _cost(job: ModelJob, dataset: Dataset) -> int:
+def _cost(job: ModelJob, dataset: Dataset) -> float:
     spec = tasks.get(job.config.dataset.type).network_spec(job.config, dataset)
-    return deadlines.cost(Cell.parse(job.cell), spec)
+    return deadlines.cost(Cell.parse(job.cell), spec, job.config.dataset.batch_size)
 
 
 def _is_open(job: ModelJob, deadline: float | None) -> bool:
