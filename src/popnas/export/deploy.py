@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -53,6 +55,26 @@ def write_deployment(
         ExportError: no ONNX file reproduces the network; the folder is as it was.
         StorageError: a file cannot be written.
     """
+    assert model.preprocessing is not None and model.input is not None, "the model says how inputs are made"
+    with _moved_whole(folder) as part:
+        check = save_onnx(network, model.preprocessing, part / ONNX)
+        int8 = write_int8(part / ONNX, part / INT8, calibration, judged_on, network.no_int8)
+        write_bytes(part / WEIGHTS, weights.to_bytes(network.state_dict()))
+        measured = MeasuredFile(ONNX, judged_name, int8.num_samples, int8.fp32_accuracy, int8.fp32_bytes)
+        model = replace(
+            model,
+            input=replace(model.input, shape=_input_shape(network.contract, check)),
+            outcome=replace(model.outcome or Outcome(), onnx=check),
+            deployment=Deployment(measured, int8.summary(INT8)),
+            versions={**model.versions, "onnxruntime": metadata.version("onnxruntime")},
+        )
+        write_text(part / README, readme(model))
+        return description.write(part, model)
+
+
+@contextmanager
+def _moved_whole(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside, of which all is moved to its place once the block is through."""
     for name in description.DEPLOYED:
         check_replaceable(folder / name)
     with storage_errors(folder):
@@ -61,45 +83,11 @@ def write_deployment(
         with tempfile.TemporaryDirectory(TEMPORARY_SUFFIX, _UNFINISHED, folder) as place:
             part = Path(place)
             try:
-                model = _write(
-                    network,
-                    model,
-                    part,
-                    calibration=calibration,
-                    judged_on=judged_on,
-                    judged_name=judged_name,
-                )
+                yield part
             except StorageError as error:  # the user knows nothing of the hidden folder
                 words = str(error).replace(f"{part.name}/", "")
                 raise StorageError(words, is_wrong_place=error.exit_status == 2) from error
             _move(part, folder)
-    return model
-
-
-def _write(
-    network: Answering,
-    model: ModelDescription,
-    folder: Path,
-    *,
-    calibration: Split,
-    judged_on: Split,
-    judged_name: str,
-) -> ModelDescription:
-    """All files, into an empty folder."""
-    assert model.preprocessing is not None and model.input is not None, "the model says how inputs are made"
-    check = save_onnx(network, model.preprocessing, folder / ONNX)
-    int8 = write_int8(folder / ONNX, folder / INT8, calibration, judged_on, network.no_int8)
-    write_bytes(folder / WEIGHTS, weights.to_bytes(network.state_dict()))
-    measured = MeasuredFile(ONNX, judged_name, int8.num_samples, int8.fp32_accuracy, int8.fp32_bytes)
-    model = replace(
-        model,
-        input=replace(model.input, shape=_input_shape(network.contract, check)),
-        outcome=replace(model.outcome or Outcome(), onnx=check),
-        deployment=Deployment(measured, int8.summary(INT8)),
-        versions={**model.versions, "onnxruntime": metadata.version("onnxruntime")},
-    )
-    write_text(folder / README, readme(model))
-    return description.write(folder, model)
 
 
 def _move(part: Path, folder: Path) -> None:

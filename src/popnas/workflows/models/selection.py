@@ -428,15 +428,17 @@ class _Selection:
         def order(item: tuple[SelectedModel, Repetition]) -> tuple[Repetition, int, int]:
             model, repetition = item
             turn = 0 if self.deadline is None else self._turn(model, first)
-            return repetition, turn, -network_cost(Cell.parse(model.cell), self._spec_of(model)).flops
+            return repetition, turn, -flops[model.folder]
 
         first = next((model.cell for model, _ in pending if model.reference is None), None)
+        # Once each, however many folds: of random kernels it takes a second.
+        cells = {model.folder: (Cell.parse(model.cell), self._spec_of(model)) for model, _ in pending}
+        flops = {folder: network_cost(*network).flops for folder, network in cells.items()}
         pending = sorted(pending, key=order)
         num_alone = len(pending) - self._num_together(len(pending))
         batch_size = self.config.dataset.batch_size
-        costs = [
-            deadlines.cost(Cell.parse(model.cell), self._spec_of(model), batch_size) for model, _ in pending
-        ]
+        cost = {folder: deadlines.cost(*network, batch_size) for folder, network in cells.items()}
+        costs = [cost[model.folder] for model, _ in pending]
         later = sum(costs[num_alone:]) / len(placing.devices(self.config))
         shares = deadlines.parts(costs[:num_alone], num_workers(self.config), later)
         shares += deadlines.parts(costs[num_alone:], workers=1)
