@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,13 +65,7 @@ def command(
     state = folder.state()
     latency = None if max_latency is None else max_latency / 1e3
     named = ((PARAMS.name, max_params), (INFERENCE_TIME.name, latency), (SCORE.name, min_score), *limits)
-    worst: dict[str, float] = {}
-    for name, value in named:
-        if value is None:
-            continue
-        if name in worst:
-            raise UserError(f"--limit {name} {value:g}: {name} has a limit of {worst[name]:g} already.")
-        worst[name] = value
+    worst = _worst(named)
     item = pick(state, Limits(worst))
     cells = confirmed_cells(RunData.of(folder, state))
     own = next((cell for cell in cells if cell.evaluation.cell == item.cell), None)
@@ -98,6 +92,22 @@ def command(
     for name, found in shown.items():
         if found is not None and found is not False:
             echo(f"{name.removeprefix('is_').replace('_', ' ')}: {_for_people(found)}")
+
+
+def _worst(named: Iterable[tuple[str, float | None]]) -> dict[str, float]:
+    """The worst value of each objective that was given one.
+
+    Raises:
+        UserError: an objective was given two.
+    """
+    worst: dict[str, float] = {}
+    for name, value in named:
+        if value is None:
+            continue
+        if name in worst:
+            raise UserError(f"--limit {name} {value:g}: {name} has a limit of {worst[name]:g} already.")
+        worst[name] = value
+    return worst
 
 
 def _ensemble(

@@ -10,7 +10,7 @@ import click
 from popnas.cli.terminal.options import gathered, json_option
 from popnas.cli.terminal.output import echo, print_json, print_table
 from popnas.printable import quoted
-from popnas.workflows.studies.splits import StudyRequest
+from popnas.workflows.studies.splits import StudyRequest, Where
 
 if TYPE_CHECKING:
     from popnas.workflows.studies.study import Study, Summary
@@ -25,9 +25,8 @@ def command() -> None:
     """
 
 
-def _declare(name: str, objective: str, words: str) -> None:
-    @command.command(name, help=f"Compare predictors of {words}.")
-    @click.option(
+_OPTIONS = (
+    click.option(
         "-p",
         "paths",
         metavar="RUN|TABLE",
@@ -35,47 +34,44 @@ def _declare(name: str, objective: str, words: str) -> None:
         required=True,
         multiple=True,
         help="A run's folder, a table.npz, or a file of NAS-Bench-201. Repeatable.",
-    )
-    @click.option("--only", "names", metavar="NAME", multiple=True, help="Only this predictor. Repeatable.")
-    @click.option("--seeds", type=int, metavar="N", default=5, show_default=True, help="So many times.")
-    @click.option("--random", type=int, metavar="N", help="Learn from N cells of any size, ask for others.")
-    @click.option(
+    ),
+    click.option("--only", "names", metavar="NAME", multiple=True, help="Only this predictor. Repeatable."),
+    click.option("--seeds", type=int, metavar="N", default=5, show_default=True, help="So many times."),
+    click.option("--random", type=int, metavar="N", help="Learn from N cells of any size, ask for others."),
+    click.option(
         "--trained",
         type=int,
         metavar="N",
         default=60,
         show_default=True,
         help="Of a table learn from so many cells of each step from 2 on.",
-    )
-    @click.option(
+    ),
+    click.option(
         "--sample", type=int, metavar="N", default=1000, show_default=True, help="Ask for so many at most."
-    )
-    @click.option("--epochs", type=int, metavar="N", help="Of a table.  [default: the most that it has]")
-    @click.option(
+    ),
+    click.option("--epochs", type=int, metavar="N", help="Of a table.  [default: the most that it has]"),
+    click.option(
         "--data-set", metavar="NAME", default="cifar10", help="Of NAS-Bench-201.  [default: cifar10]"
-    )
-    @click.option(
+    ),
+    click.option(
         "-o",
         "folder",
         metavar="FOLDER",
         type=click.Path(path_type=Path),
         help="Leave figures, predictions, attributions (CSV) and plots there.",
-    )
-    @json_option
-    @gathered(request=StudyRequest)
+    ),
+    json_option,
+)
+
+
+def _declare(name: str, objective: str, words: str) -> None:
+    @gathered(where=Where, request=StudyRequest)
     def compare(
-        paths: tuple[Path, ...],
-        names: tuple[str, ...],
-        request: StudyRequest,
-        epochs: int | None,
-        data_set: str,
-        folder: Path | None,
-        is_json: bool,
+        where: Where, request: StudyRequest, names: tuple[str, ...], folder: Path | None, is_json: bool
     ) -> None:
         from popnas.cli.terminal.progress import progress_listener
         from popnas.workflows.studies import files, study
 
-        where = study.Where(paths, epochs, data_set)
         with progress_listener(is_quiet=is_json) as listener:
             made = study.study(objective, where, request, names=names, tell=listener)
             written = [] if folder is None else files.write(folder, made)
@@ -94,6 +90,10 @@ def _declare(name: str, objective: str, words: str) -> None:
                 echo(sentence, err=True)
             for path in written:
                 echo(f"Written: {quoted(path)}", err=True)
+
+    for option in reversed(_OPTIONS):  # as decorators that stand above each other: the last one is next to it
+        compare = option(compare)
+    command.command(name, help=f"Compare predictors of {words}.")(compare)
 
 
 _declare("score", "score", "the score")

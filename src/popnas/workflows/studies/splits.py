@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,16 @@ from popnas.workflows.studies.known import KnownCells
 
 Asked = Literal["sample", "exploration", "trained"]
 _FEWEST_ASKED = 3
+
+
+@dataclass(frozen=True)
+class Where:
+    """What is read: `paths` of runs and tables; of a table `epochs` (None: the most), of NAS-Bench-201
+    `data_set`, too."""
+
+    paths: Sequence[Path]
+    epochs: int | None = None
+    data_set: str = "cifar10"
 
 
 @dataclass(frozen=True)

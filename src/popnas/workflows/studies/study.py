@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from popnas.seeds import derive_seed
 from popnas.workflows.studies import sources
 from popnas.workflows.studies.figures import NAMES, Figures, figures, interval
 from popnas.workflows.studies.known import KnownCells
-from popnas.workflows.studies.splits import StudyRequest, StudySplit, splits
+from popnas.workflows.studies.splits import StudyRequest, StudySplit, Where, splits
 
 
 @dataclass(frozen=True)
@@ -84,16 +83,6 @@ class Study:
             {name: found[0] for name, found in by_name.items()},
             {name: found[1] for name, found in by_name.items()},
         )
-
-
-@dataclass(frozen=True)
-class Where:
-    """What is read: `paths` of runs and tables; of a table `epochs` (None: the most), of NAS-Bench-201
-    `data_set`, too."""
-
-    paths: Sequence[Path]
-    epochs: int | None = None
-    data_set: str = "cifar10"
 
 
 def study(

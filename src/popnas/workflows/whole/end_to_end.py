@@ -167,16 +167,7 @@ def start(
         configs={stage: found.to_json() for stage, found in configs.items()},
     )
     if state.max_hours is not None or stages.tells_time_left:
-        why = "tell how long the whole job takes" if state.max_hours is None else _FIT
-        tell(PhaseStarted(f"probing this machine, to {why}"))
-        planner = plan.Planner()
-        planned, busy = _planned(planner, config, tell)
-        later = _later_costs(planned, configs, dataset, startup, state)
-        if state.max_hours is not None:
-            config, planned = _fitting(planner, planned, config, later, state)
-        config, fraction = _cut_search(planned, config, later, state)
-        searched = _expected(planned, config, startup, fraction).slower(busy)
-        state.expected = searched.with_stages(later)
+        config = _forecast(config, configs, dataset, startup, state, tell)
     state.spent_seconds = time.monotonic() - began
     folder = create_run(logs, name, lambda free: _create(free, config, state))
     return WholeJob(folder, stages, tell, time.monotonic(), told)
@@ -204,6 +195,29 @@ def _later_configs(config: RunConfig, request: JobRequest) -> dict[str, RunConfi
 def _create(path: Path, config: RunConfig, state: JobState) -> RunFolder:
     """The run's folder with the job's state in it, both or neither."""
     return RunFolder.create(path, config.to_json(), volatile=environment(), fill=state.write)
+
+
+def _forecast(
+    config: RunConfig,
+    configs: dict[str, RunConfig],
+    dataset: Dataset,
+    startup: Startup,
+    state: JobState,
+    tell: Listen,
+) -> RunConfig:
+    """The search's configuration, cut where the job has a limit; the job's state gets what the stages are
+    expected to take, and what was cut."""
+    why = "tell how long the whole job takes" if state.max_hours is None else _FIT
+    tell(PhaseStarted(f"probing this machine, to {why}"))
+    planner = plan.Planner()
+    planned, busy = _planned(planner, config, tell)
+    later = _later_costs(planned, configs, dataset, startup, state)
+    if state.max_hours is not None:
+        config, planned = _fitting(planner, planned, config, later, state)
+    config, fraction = _cut_search(planned, config, later, state)
+    searched = _expected(planned, config, startup, fraction).slower(busy)
+    state.expected = searched.with_stages(later)
+    return config
 
 
 def _planned(planner: plan.Planner, config: RunConfig, tell: Listen) -> tuple[Plan, float]:

@@ -23,7 +23,7 @@ from popnas.evaluators.table import stored
 from popnas.predictors import REGISTRY
 from popnas.workflows.studies import sources, study
 from popnas.workflows.studies.figures import figures, interval
-from popnas.workflows.studies.splits import StudyRequest, splits
+from popnas.workflows.studies.splits import StudyRequest, Where, splits
 
 NAMES = ("ridge", "trees")
 
@@ -66,7 +66,7 @@ def test_one_training_is_learnt_from_and_the_mean_is_the_truth(table: Path) -> N
 
 
 def test_the_same_study_twice_is_the_same_but_for_seconds(table: Path) -> None:
-    where, request = study.Where([table]), StudyRequest(seeds=2, random=60, sample=60)
+    where, request = Where([table]), StudyRequest(seeds=2, random=60, sample=60)
     first, second = (study.study("score", where, request, names=NAMES) for _ in range(2))
     for one, other in zip(first.fits, second.fits, strict=True):
         np.testing.assert_array_equal(one.predicted, other.predicted)
@@ -75,7 +75,7 @@ def test_the_same_study_twice_is_the_same_but_for_seconds(table: Path) -> None:
 
 
 def test_times_are_studied_too(table: Path) -> None:
-    made = study.study("time", study.Where([table]), StudyRequest(seeds=1), names=["ridge_time", "svr"])
+    made = study.study("time", Where([table]), StudyRequest(seeds=1), names=["ridge_time", "svr"])
     assert {item.predictor for item in made.summaries()} == {"ridge_time", "svr"}
     assert all(item.means["mape"] is not None for item in made.summaries())
 
@@ -95,22 +95,22 @@ def test_figures_are_those_of_the_definitions() -> None:
 
 def test_what_cannot_be_studied_is_answered(table: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no predictor of score"):
-        study.study("score", study.Where([table]), StudyRequest(), names=["svr"])
+        study.study("score", Where([table]), StudyRequest(), names=["svr"])
     with pytest.raises(UserError, match="`seeds` 0: must be at least 1"):
-        study.study("score", study.Where([table]), StudyRequest(seeds=0))
+        study.study("score", Where([table]), StudyRequest(seeds=0))
     with pytest.raises(UserError, match="`epochs` 7"):
         sources.read(table, "score", epochs=7)
     only_ones = tmp_path / "ones.npz"
     stored.write(only_ones, made_tables.made(1))
     with pytest.raises(UserError, match="no step has both"):
-        study.study("score", study.Where([only_ones]), StudyRequest(seeds=1), names=NAMES)
+        study.study("score", Where([only_ones]), StudyRequest(seeds=1), names=NAMES)
 
 
 def test_a_predictor_whose_library_is_missing_is_told_and_the_rest_is_studied(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(REGISTRY.get("xgboost"), "library", "no_such_library")
-    made = study.study("score", study.Where([table]), StudyRequest(seeds=1), names=["xgboost", "ridge"])
+    made = study.study("score", Where([table]), StudyRequest(seeds=1), names=["xgboost", "ridge"])
     assert [item.predictor for item in made.fits] == ["ridge"]
     (sentence,) = made.missing
     assert "'xgboost'" in sentence and 'pip install "popnas[predictors]"' in sentence
