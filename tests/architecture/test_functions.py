@@ -24,11 +24,12 @@ def num_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def num_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Of what it does: without signature and docstring, which may give every argument a line."""
+    """Signature and all, but for the docstring."""
+    whole = (function.end_lineno or function.lineno) - function.lineno + 1
     first = function.body[0]
-    has_docstring = ast.get_docstring(function) is not None
-    before = (first.end_lineno or first.lineno) if has_docstring else first.lineno - 1
-    return (function.end_lineno or before) - before
+    if ast.get_docstring(function) is None:
+        return whole
+    return whole - ((first.end_lineno or first.lineno) - first.lineno + 1)
 
 
 def test_no_function_is_longer_than_a_page():
