@@ -57,9 +57,6 @@ from popnas.workflows.settings import unused
 
 T = TypeVar("T")
 _BEST, _UNCHANGED = NetworkChoice(), StageChanges()
-CHECKPOINT_EPOCHS = 5
-"""Between checkpoints, which cost a write of all weights and of the optimizer's state: an interruption loses
-less than one epoch in a hundred of the preset's 600."""
 _FLOPS_PER_THREAD = 5e8
 """FLOPs of a batch's forward pass for each thread: below them a further one waits longer than it saves. An
 order of magnitude, not a measurement; results depend on it in their last bits alone."""
@@ -121,7 +118,7 @@ def train(
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours
     deadline = None if hours is None else time.monotonic() + hours * 3600
-    job = ModelJob(path, found.cell, config, FINAL, CHECKPOINT_EPOCHS, deadline, found.origin)
+    job = ModelJob(path, found.cell, config, FINAL, deadline, found.origin)
     if found.warning is not None:
         tell(Warned(found.warning))
     lock = RunLock(folder.restore / f"{FINAL}{'-' + name if name else ''}.lock")
@@ -197,7 +194,7 @@ def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> Traine
 
     def look() -> EnsembleJob:
         plan = _ensemble_plan(asked, dataset)
-        found = EnsembleJob(job.folder, plan, asked.config, CHECKPOINT_EPOCHS, job.deadline)
+        found = EnsembleJob(job.folder, plan, asked.config, job.deadline)
         final_ensemble.check_same(found)
         return found
 

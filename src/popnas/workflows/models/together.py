@@ -160,7 +160,6 @@ class TeamJob(Record):
     folder: str
     cell: str
     stage: str
-    checkpoint_epochs: int
     deadline: float | None
     origin: str
     seed: int
@@ -175,15 +174,17 @@ class TeamJob(Record):
         """Of a job."""
         again = job.repetition
         return cls(
-            *(
-                str(job.folder.resolve()),
-                job.cell,
-                job.stage,
-                job.checkpoint_epochs,
-                job.deadline,
-                job.origin,
-            ),
-            *(again.seed, again.fold, job.keeps_last, str(meeting.file), meeting.number, meeting.size),
+            folder=str(job.folder.resolve()),
+            cell=job.cell,
+            stage=job.stage,
+            deadline=job.deadline,
+            origin=job.origin,
+            seed=again.seed,
+            fold=again.fold,
+            keeps_last=job.keeps_last,
+            meeting=str(meeting.file),
+            number=meeting.number,
+            size=meeting.size,
         )
 
     @property
@@ -195,7 +196,11 @@ class TeamJob(Record):
     def job(self, config: RunConfig, device: str) -> ModelJob:
         """As this process does it."""
         return ModelJob(
-            *(Path(self.folder), self.cell, config, self.stage, self.checkpoint_epochs, self.deadline),
+            Path(self.folder),
+            self.cell,
+            config,
+            self.stage,
+            self.deadline,
             origin=self.origin,
             device=device,
             repetition=Repetition(self.seed, self.fold),

@@ -67,16 +67,15 @@ class ModelJob:
 
     `config`: the whole configuration, macro-architecture and batch size included; `stage`: `SELECTION` (the
     best epoch on validation data is kept, or the last, with `keeps_last`) or `FINAL` (training and validation
-    data together, the last epoch is kept); `checkpoint_epochs`: epochs between checkpoints; `deadline`:
-    `time.monotonic()`, which processes share, at which training stops with the epoch that it is in, its
-    result being what it has by then. Called again it goes on, until the deadline that it has then.
+    data together, the last epoch is kept); `deadline`: `time.monotonic()`, which processes share, at which
+    training stops with the epoch that it is in, its result being what it has by then. Called again it goes
+    on, until the deadline that it has then.
     """
 
     folder: Path
     cell: str
     config: RunConfig
     stage: str
-    checkpoint_epochs: int = 1
     deadline: float | None = None
     origin: str = ""
     """Where the cell comes from, in words."""
@@ -210,6 +209,10 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
     )
 
 
+_CALM_SECONDS, _CALM_SHARE = 2.0, 20
+"""After a state was saved the next one waits so many seconds, and so many times what saving took:
+of small data, whose epochs take milliseconds, saving each took half of the training."""
+
 _LATER = {
     "architecture_hyperparameters": {"stem": None},
     "training_hyperparameters": {"ema_decay": None},
@@ -265,7 +268,8 @@ class _ModelTraining:
             self.epoch_seconds = list(known.get("epoch_seconds", []))
             # Processes that meet train an epoch at least, lest some of them find the time up and others not.
             self.stopped = known.get("stopped") if job.is_time_up and job.meeting is None else None
-        self.resumed_at = time.monotonic()
+        self.resumed_at = self.saved_at = time.monotonic()
+        self.calm_seconds = _CALM_SECONDS
 
     def run(self) -> TrainedModel:
         self._reopen()
@@ -391,9 +395,8 @@ class _ModelTraining:
         is_last = number == self.settings.epochs
         if not is_last and (self.pace.is_through or self.pace.is_time_up):
             self.stopped = "max_hours"
-        if is_last or self.stopped or number % self.job.checkpoint_epochs == 0:
-            self._save_checkpoint(snapshot())
-        self._write_log()
+        if is_last or self.stopped or time.monotonic() - self.saved_at >= self.calm_seconds:
+            self._save(snapshot())
         if self.on_epoch is not None:
             self.on_epoch(number, record)
         return self.stopped is not None
@@ -414,7 +417,9 @@ class _ModelTraining:
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
 
-    def _save_checkpoint(self, snapshot: TrainingSnapshot) -> None:
+    def _save(self, snapshot: TrainingSnapshot) -> None:
+        """What a killed training goes on from, and what those who look at it see."""
+        began = time.monotonic()
         self.checkpoint.save(
             Checkpointed(
                 **snapshot,
@@ -423,6 +428,9 @@ class _ModelTraining:
                 stopped=self.stopped,
             )
         )
+        self._write_log()
+        self.saved_at = time.monotonic()
+        self.calm_seconds = max(_CALM_SECONDS, _CALM_SHARE * (self.saved_at - began))
 
     def _training(self) -> str:
         """Which training a checkpoint is of: run, cell and all that it is trained with."""

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import time
 import warnings
 
 import numpy as np
@@ -43,11 +44,18 @@ def cheap_files(monkeypatch):
     monkeypatch.setattr(training.files, "write_confusion", write_confusion)
 
 
+@pytest.fixture(autouse=True)
+def saved(monkeypatch):
+    """After every epoch, though these take milliseconds."""
+    monkeypatch.setattr(training, "_CALM_SECONDS", 0.0)
+    monkeypatch.setattr(training, "_CALM_SHARE", 0.0)
+
+
 @pytest.fixture
 def job(tmp_path, config, partial):
     def make(stage=SELECTION, name="model", cell=CELL, **changes):
         whole = configurations.merge(load_config(config()), partial)
-        keywords = {key: changes.pop(key) for key in ("checkpoint_epochs", "deadline") if key in changes}
+        keywords = {key: changes.pop(key) for key in ("deadline",) if key in changes}
         document = whole.to_json()
         for place, value in changes.items():
             section, key = place.split("__")
@@ -119,16 +127,30 @@ def test_the_confusion_matrix_counts_every_validation_sample(job, monkeypatch):
         assert (trained.folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("stage", "every"), [(SELECTION, 1), (FINAL, 2)])
-def test_a_training_killed_after_any_epoch_ends_in_equal_bytes(job, stage, every):
-    calm = train_model(job(stage, "calm", checkpoint_epochs=every))
+@pytest.mark.parametrize(("stage", "calm_seconds"), [(SELECTION, 0.0), (FINAL, 0.0), (FINAL, 1e9)])
+def test_a_training_killed_after_any_epoch_ends_in_equal_bytes(job, monkeypatch, stage, calm_seconds):
+    monkeypatch.setattr(training, "_CALM_SECONDS", calm_seconds)
+    calm = train_model(job(stage, "calm"))
     for epoch in (1, 2, 3):
-        killed = job(stage, f"killed{epoch}", checkpoint_epochs=every)
+        killed = job(stage, f"killed{epoch}")
         with pytest.raises(KilledError):
             train_model(killed, on_epoch=kill_at(epoch))
         assert not ModelFolder(killed.folder).is_finished
         train_model(killed)
         assert bytes_of(killed.folder) == bytes_of(calm.folder), epoch
+
+
+def test_saving_takes_a_small_part_of_a_training_with_quick_epochs(job, monkeypatch):
+    saves = []
+
+    def save(self, content):
+        saves.append(len(content["epochs"]))
+        time.sleep(0.05)
+
+    monkeypatch.setattr(training.Checkpoint, "save", save)
+    monkeypatch.setattr(training, "_CALM_SHARE", 1e4)  # of 0.05 s: longer than this test
+    train_model(job(training_hyperparameters__epochs=12))
+    assert saves == [1, 12]
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "model.onnx", "model.json"])

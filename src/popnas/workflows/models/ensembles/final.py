@@ -50,7 +50,6 @@ class EnsembleJob:
     folder: Path
     plan: EnsemblePlan
     config: RunConfig
-    checkpoint_epochs: int
     deadline: float | None
 
     def members(self) -> list[ModelJob]:
@@ -61,7 +60,6 @@ class EnsembleJob:
                 member.cell,
                 config_of(self.config, member),
                 FINAL,
-                self.checkpoint_epochs,
                 origin=f"Member {number} ({member.origin})",
                 repetition=Repetition(member.seed),
             )
