@@ -206,4 +206,8 @@ def _labels(names: list[str]) -> np.ndarray:
         numbers = [int(name) for name in names]
     except ValueError:
         return np.array(names)
-    return np.array(numbers) if [str(number) for number in numbers] == names else np.array(names)
+    if [str(number) for number in numbers] != names:
+        return np.array(names)
+    labels = np.array(numbers)
+    # Beyond 64 bits NumPy would round them to floating point numbers, which makes one label of two.
+    return labels if labels.dtype.kind in "iu" else np.array(numbers, dtype=object)

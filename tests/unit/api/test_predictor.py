@@ -51,6 +51,8 @@ def test_labels_are_numbers_where_all_are(make_model):
     assert popnas.load(make_model((8, 6, 1), ["0", "7", "-1"], name="a")).predict(x).dtype.kind == "i"
     assert popnas.load(make_model((8, 6, 1), ["0", "07"], name="b")).classes_.tolist() == ["0", "07"]
     assert popnas.load(make_model((8, 6, 1), ["0", "x"], name="c")).classes_.tolist() == ["0", "x"]
+    large = [str(2**63 - 1), str(2**63)]  # one number to a float64
+    assert popnas.load(make_model((8, 6, 1), large, name="d")).classes_.tolist() == [2**63 - 1, 2**63]
 
 
 def test_no_examples_give_no_rows(make_model):

@@ -300,6 +300,25 @@ def test_what_the_rooms_below_call_arguments_are_options_here(tmp_path, capsys, 
     assert "`" not in told
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dataset", "inspect", "data.npz", "-o"],
+        ["dataset", "masks", "-p", ".", "-o"],
+        ["report", ".", ".", "-o"],
+        ["slides", ".", "-o"],
+        ["export", "-p", ".", "--source", "-o"],
+        ["draw", "--spec", "[]", "-o"],
+    ],
+)
+def test_what_is_written_does_not_replace_data_of_another_kind(tmp_path, capsys, arguments):
+    data = tmp_path / "data.npz"
+    data.write_bytes(b"the only copy")
+    assert room.run([*arguments, str(data)]) == 2
+    assert "-o" in (told := capsys.readouterr().err) and ("must end in" in told or ".npz" in told)
+    assert data.read_bytes() == b"the only copy"
+
+
 def test_no_error_below_the_command_line_speaks_of_its_options():
     """But commands that can be typed do, and what is said of the command line's own files."""
     rooms = ("runs", "workflows/models", "workflows/searching/search.py", "workflows/whole", "training")

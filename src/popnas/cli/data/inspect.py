@@ -10,7 +10,7 @@ import click
 from popnas.cli.data.reading_choice import ask_or_take_likeliest, looked_at, type_option
 from popnas.cli.terminal.bar import bar_if_slow
 from popnas.cli.terminal.ending import written_to_option
-from popnas.cli.terminal.options import json_option, set_option
+from popnas.cli.terminal.options import WrittenFile, json_option, set_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table, warning_line
 from popnas.command_lines import as_typed
 from popnas.errors import UserError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "-o",
     "output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=WrittenFile(".html"),
     default="dataset.html",
     show_default=True,
     help="The page to write.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import written_to_option
-from popnas.cli.terminal.options import json_option, model_option, run_option
+from popnas.cli.terminal.options import WrittenFile, json_option, model_option, run_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.printable import quoted
 
@@ -35,7 +35,7 @@ from popnas.printable import quoted
     "-o",
     "output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=WrittenFile(".html"),
     help="The page to write.  [default: masks.html in the model's folder, where the report finds it]",
 )
 @json_option

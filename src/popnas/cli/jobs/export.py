@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import ENDING, written_to_option
-from popnas.cli.terminal.options import check_is_there, model_option, moved_option, run_option
+from popnas.cli.terminal.options import check_is_there, check_suffix, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events
 from popnas.printable import quoted
 
@@ -34,6 +34,8 @@ def command(
     With --source, write the network as one PyTorch file to read, change and train on.
     """
     check_is_there(run)
+    if is_source and output is not None:
+        check_suffix(output, ".py")
     with ENDING.going_on(lambda: _BEGINS_ANEW):
         _export(run, model, output, sets, is_source=is_source)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import written_to_option
+from popnas.cli.terminal.options import WrittenFile
 from popnas.cli.terminal.output import echo, echo_events
 from popnas.errors import UserError
 from popnas.printable import quoted
@@ -19,7 +20,7 @@ from popnas.printable import quoted
     "-o",
     "output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=WrittenFile(".html"),
     help="Where the comparison of several runs goes.  [default: comparison.html]",
 )
 def command(runs: tuple[Path, ...], has_pdf: bool, output: Path | None) -> None:

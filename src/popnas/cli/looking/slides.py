@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import written_to_option
-from popnas.cli.terminal.options import check_is_there
+from popnas.cli.terminal.options import WrittenFile, check_is_there
 from popnas.cli.terminal.output import echo, echo_events
 from popnas.printable import counted, quoted
 
@@ -18,7 +18,7 @@ from popnas.printable import counted, quoted
     "-o",
     "output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=WrittenFile(".pdf"),
     help="The PDF.  [default: slides.pdf in the run's folder]",
 )
 def command(run: Path, output: Path | None) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
 
+from popnas.printable import quoted
 from popnas.workflows.models.choices import MOST_MEMBERS
 
 FC = TypeVar("FC", bound=Callable[..., object] | click.Command)
@@ -31,6 +32,29 @@ set_option = click.option(
     help="Change a field, e.g. --set search_space.blocks=2; V is read as JSON, else as a text. A list is put "
     'in single quotes: --set \'search_space.operators=["identity", "3x3 conv"]\'. Repeatable.',
 )
+
+
+class WrittenFile(click.Path):
+    """A file to write, whose name says what it is: no data are replaced by a page about them."""
+
+    def __init__(self, suffix: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self.suffix = suffix
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; it ends in the suffix, however that is spelt."""
+        path = cast(Path, super().convert(value, param, ctx))
+        check_suffix(path, self.suffix)
+        return path
+
+
+def check_suffix(output: Path, suffix: str) -> None:
+    """Raises BadParameter if what `-o` names is to be something else than what is written."""
+    if output.suffix.lower() != suffix:
+        words = f"{quoted(output)} must end in {suffix}, as that is what is written."
+        raise click.BadParameter(words, param_hint="'-o'")
+
+
 json_option = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
 moved_option = click.option(
     "--set",
