@@ -144,6 +144,11 @@ def explained(known: Findings | Sequence[str]) -> Iterator[None]:
         raise
 
 
+def in_line(message: str) -> str:
+    """An error's message, with what was done before, as part of a longer sentence."""
+    return " ".join(line.strip() for line in message.splitlines())
+
+
 def _done_before(notes: Sequence[str]) -> list[str]:
     """Lines below a mistake: readers look for the mistake first."""
     lines = [_sentence(note) for note in notes]

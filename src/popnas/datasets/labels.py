@@ -201,7 +201,7 @@ def _indices(
     unique, inverse = labels
     indices = np.array([index.get(mapping[label], -1) for label in unique], dtype=np.int64)
     if (indices < 0).any():
-        unknown = [label for label, k in zip(unique, indices, strict=True) if k < 0]
+        unknown = [*dict.fromkeys(label for label, k in zip(unique, indices, strict=True) if k < 0)]
         count = int((indices[inverse] < 0).sum())
         raise DataError(
             f"{count} example{'s' if count > 1 else ''} of the {split} split of {place} bear labels that no "

@@ -22,6 +22,7 @@ def inspected(tmp_path, capsys, *arguments):
     )
     found = json.loads(capsys.readouterr().out)
     assert found["page"] == str(page)
+    assert not any("\n" in line for line in found["warnings"]), "a warning is a line"
     text = page.read_text()
     assert not re.search(r'(src|href)="(?!data:|#)', text), "everything is inside"
     return found, text
@@ -119,6 +120,18 @@ def test_a_test_split_that_cannot_be_used_is_told(tmp_path, capsys):
     assert (
         warned(found, "Evaluation on test data would stop: The mask y_0 of") and "test" not in found["splits"]
     )
+
+
+def test_what_stops_a_search_is_told_before_what_stops_its_evaluation(tmp_path, capsys):
+    x = np.random.default_rng(0).integers(0, 256, (40, 9, 9, 3), dtype=np.uint8)
+    arrays = {"y_train": np.arange(40) % 3, "x_test": x[:9], "y_test": np.arange(9) % 3 + 1}
+    np.savez(data := tmp_path / "data.npz", x_train=x, **arrays)
+    found, _ = inspected(tmp_path, capsys, data)
+    assert warned(found, "bear labels that no training example has: 3.")
+    np.savez(data, x_train=x / 255, **arrays)
+    assert run(["dataset", "inspect", str(data)]) == 2
+    assert "Error: The images of the train split" in (told := capsys.readouterr().err)
+    assert "bear labels" not in told
 
 
 def test_a_class_that_seems_to_mean_unlabelled(tmp_path, capsys):

@@ -9,6 +9,7 @@ from popnas import datasets, files, tasks
 from popnas.config import DatasetConfig, RunConfig
 from popnas.config.sections import ResizeConfig
 from popnas.datasets import SOURCES, Dataset, loading
+from popnas.datasets.findings import in_line
 from popnas.datasets.sources import RawData, Request, Source
 from popnas.errors import (
     DataError,
@@ -192,7 +193,8 @@ def _load(section: Json) -> Look:
     except DataError as error:
         if error.unreadable:
             raise  # the files are read with a share of the training data, too
-        guesses.append(f"The validation split of the data is not used, because it cannot be: {error}")
+        why = in_line(str(error))
+        guesses.append(f"The validation split of the data is not used, because it cannot be: {why}")
     try:
         look = _loaded({**section, "validation_size": _SHARE}, read)
     except TooFewError as error:
@@ -222,6 +224,7 @@ def _loaded(section: Json, read: _ReadOnce) -> Look:
 def _all_of(section: Json, config: DatasetConfig, seed: int, read: _ReadOnce) -> Look:
     """Load what can be loaded, with the test split if there is one; what failed on the way is a problem."""
     problems: dict[str, None] = {}  # an ordered set
+    stopping: list[DataError] = []  # also without the test split
     attempts = [config]
     for attempt in attempts:
         for need_test in (True, False):
@@ -238,12 +241,13 @@ def _all_of(section: Json, config: DatasetConfig, seed: int, read: _ReadOnce) ->
                 if error.unreadable - {"test"}:
                     raise
                 problems[str(error)] = None
+                stopping += [] if need_test else [error]
                 if len(attempts) == 1:
                     attempts += _other_attempts(config, error)
                 continue
             # The section itself works without test data: a search would run, and fail to be evaluated.
             what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
-            found = tuple(f"{what} would stop: {problem}" for problem in problems)
+            found = tuple(f"{what} would stop: {in_line(problem)}" for problem in problems)
             return Look(
                 section,
                 dataset,
@@ -251,7 +255,7 @@ def _all_of(section: Json, config: DatasetConfig, seed: int, read: _ReadOnce) ->
                 needs_resize=_is_resized(attempt, config),
                 lacks_test=not need_test and not read.has_no_test,
             )
-    raise DataError(next(iter(problems)))
+    raise stopping[0]
 
 
 def _is_resized(attempt: DatasetConfig, config: DatasetConfig) -> bool:
