@@ -38,9 +38,11 @@ def labels(y: Any, num_examples: int) -> np.ndarray:
         raise InputError("This estimator requires y to be passed, but the target y is None.")
     check_dense(y, "y", "labels")
     check_one_label_each(y)
-    _check_shape_and_type(np.asarray(y))
+    array = np.asarray(y)
+    _check_shape_and_type(array)
     with scikit_learn_errors():
-        found = column_or_1d(y, warn=True)
+        # scikit-learn makes float64 of pandas' nullable integers: 2^53 and 2^53 + 1 become one class.
+        found = column_or_1d(array if array.dtype.kind in "biu" else y, warn=True)
         check_consistent_length(range(num_examples), found)
         if found.dtype.kind == "O":
             found = _unboxed(found)

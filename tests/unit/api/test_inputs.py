@@ -13,6 +13,7 @@ from scipy import sparse
 
 from popnas import LoadedModel, PopnasClassifier
 from popnas.api import InputError
+from popnas.api.targets import labels as labels_of
 
 N = 24
 RNG = np.random.default_rng(0)
@@ -164,6 +165,18 @@ def test_numbers_that_are_no_classes_are_refused_without_a_warning():
         unfitted().fit(X, np.array([1e300, 1e-300])[Y])
     remedied = unfitted().fit(X, np.array([1e300, 1e-300])[Y].astype(str))
     assert remedied.classes_.tolist() == ["1e+300", "1e-300"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "classes"), [("Int64", [2**53, 2**53 + 1]), ("boolean", [False, True]), ("string", ["a", "b"])]
+)
+def test_labels_of_pandas_that_may_be_missing_stay_what_they_are(dtype, classes):
+    pandas = pytest.importorskip("pandas")
+    y = pandas.Series([classes[k] for k in Y], dtype=dtype)
+    assert labels_of(y, N).tolist() == y.tolist()
+    y[3] = pandas.NA
+    with pytest.raises(InputError, match=r"missing|NaN"):
+        labels_of(y, N)
 
 
 def test_types_are_named_as_numpy_names_them():
