@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from popnas.errors import PopnasError, UnknownNameError, nearest
@@ -20,18 +20,31 @@ T = TypeVar("T")
 P = TypeVar("P")
 
 
+def _of_broken(point: EntryPoint, error: Exception) -> str:
+    package = "" if point.dist is None else point.dist.name
+    remedy = f" Mend the package {package}, or uninstall it: pip uninstall {package}" if package else ""
+    return (
+        f"the entry point '{point.name}' of the group '{point.group}' ({point.value}) could not be loaded: "
+        f"{type(error).__name__}: {str(error).rstrip('.')}.{remedy}"
+    )
+
+
 class Registry(Generic[T]):
     """Named parts of one family.
 
     `family` is the word used in messages ("predictor"); `package` is the dotted name of the package whose
     modules declare the parts (those that start with "_" are skipped); `group` is the entry
-    point group of users' own parts.
+    point group of users' own parts. A user's part that cannot be loaded is an error for whoever asks, as
+    results may depend on it; of a family that only shows results (`is_of_views`) the others go on, and
+    `broken` says (sentences) what is missing.
     """
 
-    def __init__(self, family: str, package: str, group: str) -> None:
+    def __init__(self, family: str, package: str, group: str, *, is_of_views: bool = False) -> None:
         self.family = family
         self.package = package
         self.group = group
+        self.broken: list[str] = []
+        self._is_of_views = is_of_views
         self._parts: dict[str, tuple[T, str]] = {}
         self._is_discovered = False
         # Reentrant: the modules that discovery imports may ask the registry that they declare themselves in.
@@ -81,10 +94,10 @@ class Registry(Generic[T]):
                 point.load()
             except Exception as error:
                 self._parts = before  # its module is run again at the next attempt
-                raise PopnasError(
-                    f"the entry point '{point.name}' of the group '{self.group}' ({point.value}) could not "
-                    f"be loaded: {error}"
-                ) from error
+                words = _of_broken(point, error)
+                if not self._is_of_views:
+                    raise PopnasError(words) from error
+                self.broken.append(words)
 
     def names(self) -> list[str]:
         """All names, sorted."""

@@ -25,7 +25,7 @@ REGISTRY.register({0!r}, description="")({0!r})
 
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[str]]:
-    """A package with two slow parts, and an installed plug-in that is broken after its declaration."""
+    """A package with two slow parts."""
     package = tmp_path / "family"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -49,18 +49,31 @@ def test_threads_that_ask_first_get_the_same_answer(family):
     assert found == [["one", "two"]] * 8
 
 
-def test_a_broken_plug_in_is_told_each_time_until_it_is_mended(family, tmp_path):
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """The module of an installed plug-in, broken after its declaration."""
     installed = tmp_path / "broken_plugin-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text(f"[{GROUP}]\nthree = broken_plugin\n")
     module = tmp_path / "broken_plugin.py"
     module.write_text(SLOW.format("three") + "1 / 0\n")
+    return module
+
+
+def test_a_broken_figure_of_a_plug_in_is_missing_and_told(family, broken):
+    figures: Registry[str] = Registry("figure", "family", GROUP, is_of_views=True)
+    figures.register("own", description="")("own")
+    assert figures.names() == ["own"] and figures.names() == ["own"]
+    assert len(figures.broken) == 1 and figures.broken[0].endswith("pip uninstall broken-plugin")
+
+
+def test_a_broken_plug_in_is_told_each_time_until_it_is_mended(family, broken, tmp_path):
     for _ in range(2):
         for ask in (family.names, lambda: family.get("one"), lambda: list(family.items())):
             with pytest.raises(PopnasError, match=f"entry point 'three' of the group '{GROUP}'.*by zero"):
                 ask()
-    module.write_text(SLOW.format("three"))
+    broken.write_text(SLOW.format("three"))
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)  # both versions were written in one second
     importlib.invalidate_caches()
     assert family.names() == ["one", "three", "two"]

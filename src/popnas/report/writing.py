@@ -48,7 +48,7 @@ def write_pdf(folder: RunFolder, state: RunState, views: Views | None = None) ->
 def _figures(run: RunData, plots: Path, kind: str, views: Views) -> Iterator[tuple[str, Plot, bytes]]:
     """The figures that apply to the run, written into `plots`, in the order of the report."""
     from popnas.report import canvas
-    from popnas.report.figures import ordered
+    from popnas.report.figures import FIGURES, ordered
 
     for name, plot in ordered():
         path, data = plots / f"{name}.{kind}", b""
@@ -61,3 +61,5 @@ def _figures(run: RunData, plots: Path, kind: str, views: Views) -> Iterator[tup
                     write_table(path.with_suffix(".csv"), *plot.table(info))
         if data:
             yield name, plot, data
+    for reason in FIGURES.broken:
+        views.lost("a figure from elsewhere", reason)

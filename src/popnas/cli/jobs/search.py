@@ -140,7 +140,9 @@ def _as_text(result: SearchResult) -> str:
         confirmed, better = _confirmed(result, best.cell)
         lines[3:3] = confirmed
         lines += better
-    return "\n".join([*lines, f"Report:     {quoted(result.folder / 'report.html')}"])
+    if (page := result.folder / "report.html").is_file():  # not if it could not be made, as was told
+        lines.append(f"Report:     {quoted(page)}")
+    return "\n".join(lines)
 
 
 def _confirmed(result: SearchResult, best_cell: str) -> tuple[list[str], list[str]]:

@@ -52,5 +52,6 @@ def _rebuild(run: Path, has_pdf: bool) -> None:
 
     with progress_listener(is_quiet=False) as listener:
         folder = rebuild(run, has_pdf=has_pdf, tell=listener)
-    echo(f"Report: {quoted(folder.report_html)}")
+    if folder.report_html.is_file():
+        echo(f"Report: {quoted(folder.report_html)}")
     echo(f"Plots:  {quoted(folder.plots)}")

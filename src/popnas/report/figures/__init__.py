@@ -10,7 +10,7 @@ from popnas.registry import Registry
 from popnas.report.figures._base import Plot
 from popnas.report.tables import Table
 
-FIGURES: Registry[Plot] = Registry("figure", "popnas.report.figures", "popnas.figures")
+FIGURES: Registry[Plot] = Registry("figure", "popnas.report.figures", "popnas.figures", is_of_views=True)
 
 
 def ordered() -> list[tuple[str, Plot]]:
