@@ -69,8 +69,9 @@ def test_what_happened_stands_there_with_the_time_and_epochs_do_not(tmp_path):
 def test_what_ended_a_stage_stands_there_with_what_to_do(tmp_path, error, expected, is_traced):
     with (
         pytest.raises(type(error)),
-        progress.kept(tmp_path / "progress.json", "search", print, advice.for_error),
+        progress.kept(tmp_path / "progress.json", "search", print, advice.for_error) as tell,
     ):
+        tell(StepStarted(1, 2, 0))
         raise error
     text = (tmp_path / "critical.log").read_text()
     assert "search ended" in text and expected in text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from popnas.errors import StorageError
+from popnas.errors import StorageError, UserError
 from popnas.evaluation import Evaluation
 from popnas.events import (
     CandidateFinished,
@@ -82,6 +82,19 @@ def test_how_it_ended_stands_there(path, error, state):
     with pytest.raises(error), progress.kept(path, "search", lambda event: None):
         raise error
     assert read(path)["state"] == state
+
+
+@pytest.mark.parametrize("before", [b'{"state": "finished"}', None])
+def test_a_mistake_in_what_was_asked_for_says_nothing_of_the_run(path, before):
+    if before is not None:
+        path.write_bytes(before)
+    with pytest.raises(UserError), progress.kept(path, "final_training", lambda event: None) as tell:
+        tell(PhaseStarted("loading the data"))
+        assert read(path)["stage"] == "final_training"
+        raise UserError("another training is there. Choose another `name`.")
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert not path.with_name("critical.log").exists()
+    assert path.with_name("debug.log").read_text().endswith("final_training: refused\n")
 
 
 def test_what_comes_fast_is_written_once(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas import files
-from popnas.errors import RunMovedError, StorageError
+from popnas.errors import PopnasError, RunMovedError, StorageError, UserError
 from popnas.events import (
     CandidateFinished,
     ConfirmationFinished,
@@ -38,7 +38,7 @@ from popnas.records import Record
 from popnas.runs.stored.job_clock import JobClock
 from popnas.runs.stored.logs import Advise, StageLog, no_advice, stage_failed
 from popnas.runs.stored.rules import is_text, list_of
-from popnas.storage import write_json
+from popnas.storage import write_bytes, write_json
 
 FORMAT = 1
 _LEAST_SECONDS = 1.0
@@ -50,6 +50,8 @@ def kept(path: Path, stage: str, tell: Listen, advise: Advise = no_advice) -> It
     """`path` says how far `stage` is while the block runs, from what is told to the listener that it gets;
     `tell` hears that, too. How it ended stands there afterwards: "finished", "interrupted" or "failed". What
     happened stands in `debug.log` beside it, and what ended it in `critical.log`, with what `advise` knows.
+    A user's mistake that ends it before it has begun to train leaves the file as it was: it says nothing of
+    the run.
     """
     file, log = _ProgressFile(path, stage), StageLog(path.with_name("debug.log"), stage)
     written = both(file.hear, log.hear)
@@ -60,12 +62,16 @@ def kept(path: Path, stage: str, tell: Listen, advise: Advise = no_advice) -> It
         ended = "interrupted"
         raise
     except BaseException as error:
-        ended = "failed"
-        if isinstance(error, Exception) and not isinstance(error, RunMovedError):  # another run is there now
+        is_moved = isinstance(error, RunMovedError)  # another run is there now
+        ended = "refused" if isinstance(error, UserError) and not (file.has_begun or is_moved) else "failed"
+        if isinstance(error, Exception) and ended == "failed" and not is_moved:
             stage_failed(path.with_name("critical.log"), stage, error, advise)
         raise
     finally:
-        file.end(ended)
+        if ended == "refused":
+            file.put_back()
+        else:
+            file.end(ended)
         log.say(ended)
 
 
@@ -117,7 +123,8 @@ class _ProgressFile:
     """Takes in what a job tells, and writes it down now and then."""
 
     def __init__(self, path: Path, stage: str) -> None:
-        self._path = path
+        self._path, self.has_begun = path, False
+        self._before = _bytes_of(path)
         self._written = float("-inf")
         self._note = HowFar(FORMAT, stage, "running", os.getpid(), _now())
         self._left: dict[str, float | None] = {}
@@ -133,8 +140,17 @@ class _ProgressFile:
         self._left = {}
         self._write()
 
+    def put_back(self) -> None:
+        """Nothing was done."""
+        with suppress(PopnasError, OSError):
+            if self._before is not None:
+                write_bytes(self._path, self._before)
+            else:
+                self._path.unlink(missing_ok=True)
+
     def _take(self, event: JobEvent) -> bool:
         """Whether something else begins, which is worth a file at once."""
+        self.has_begun |= isinstance(event, StepStarted | ConfirmationStarted | TrainingsStarted)
         match event:
             case PhaseStarted(text, total):
                 return self._begin(text, total)
@@ -189,6 +205,13 @@ class _ProgressFile:
         with suppress(StorageError):
             note = replace(self._note, seconds_left=self._left or None, updated=_now())
             write_json(self._path, note.to_json())
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return files.read_bytes(path)
+    except OSError:
+        return None
 
 
 def _now() -> str:
