@@ -65,7 +65,8 @@ class _Estimate:
             for item in steps[2:]
             if item.num_networks and (self.blocks is None or item.step <= self.blocks)
         )
-        trained = sum(item.seconds for item in steps[:2]) + later + self.planned.confirmation_seconds
+        confirmed = self.planned.confirmation_seconds * self.children  # `repeats` are cut in proportion
+        trained = sum(item.seconds for item in steps[:2]) + later + confirmed
         left = trained * (once + (1 - once) * self.epochs) * self.examples
         return self.planned.fixed_seconds + MARGIN * left
 
