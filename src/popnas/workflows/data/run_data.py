@@ -6,13 +6,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from popnas import evaluators
-from popnas.config import changed
+from popnas.config import RunConfig, changed
+from popnas.datasets import Dataset
 from popnas.errors import DataError
+from popnas.evaluators.training import training_data
 from popnas.runs import RunFolder
 from popnas.runs.folder import absolute
 from popnas.workflows.settings import load_config
 
 FIELD = "dataset.path"
+_NOT_OF_THE_DRAW = {
+    "path",
+    "batch_size",
+    "val_test_batch_size",
+    "inference_batch_size",
+    "cache",
+    "folds",
+    "balance_class_losses",
+    "data_augmentation",
+}
+"""Fields of `dataset` that neither choose nor change the examples that are remembered."""
 
 
 def new_place(sets: Sequence[str]) -> str | None:
@@ -32,3 +45,21 @@ def check_same(folder: RunFolder, place: str) -> None:
         raise DataError(
             f"`sets` {FIELD}={place}: {difference} Give the place of the data that this run was started with."
         )
+
+
+def told_of_changes(folder: RunFolder, config: RunConfig, dataset: Dataset) -> list[str]:
+    """A warning if the data of a stage after the search are not those of the search; a stage that divides or
+    resizes them otherwise cannot be compared.
+
+    Raises:
+        DataError: their shape, classes or sizes differ.
+    """
+    known = folder.state().data
+    before, now = (
+        each.dataset.model_dump(exclude=_NOT_OF_THE_DRAW)
+        for each in (load_config(folder.config_json()), config)
+    )
+    if known is None or before != now:
+        return []
+    difference = training_data.compare(known, training_data.DataFacts.of(dataset), dataset.place)
+    return [] if difference is None else [difference]

@@ -236,8 +236,10 @@ def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) 
 
 def _loaded(job: ModelJob, tell: Listen) -> Dataset:
     tell(PhaseStarted("loading the data"))
-    dataset = deployment.load_with_test(job.config, identity.enclosing(job.folder))
-    for warning in [*unused(job.config), *dataset.told]:
+    run = identity.enclosing(job.folder)
+    dataset = deployment.load_with_test(job.config, run)
+    changed = [] if run is None else run_data.told_of_changes(RunFolder.open(run), job.config, dataset)
+    for warning in [*unused(job.config), *dataset.told, *changed]:
         tell(Warned(warning))
     return dataset
 

@@ -189,7 +189,8 @@ def select(
         tell(PhaseStarted("loading the data"))
         dataset = training_data.load(config, folder.path)
         ignored = configurations.after_search.warnings(base, config, SELECTION)
-        for warning in [*ignored, *unused(config), *dataset.told]:
+        changed = run_data.told_of_changes(folder, config, dataset)
+        for warning in [*ignored, *unused(config), *dataset.told, *changed]:
             tell(Warned(warning))
         request = SelectionRequest(
             cell=None if given is None else given.key,

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from popnas.errors import DataError, UserError
+from popnas.events import Warned
 from popnas.runs import RunFolder
 from popnas.workflows.data import run_data
+from popnas.workflows.models.choices import CellChoice
 from popnas.workflows.models.evaluation import evaluate
+from popnas.workflows.models.final_training import train
+from popnas.workflows.models.selection import select
 from popnas.workflows.searching.search import resume, search
 
 TINY = {
@@ -51,6 +55,30 @@ def test_a_search_goes_on_from_another_folder_and_with_data_that_were_moved(plac
     assert RunFolder.open(run).config_json()["dataset"]["path"].endswith("moved")  # it remembers
     (found,) = evaluate(run)
     assert found.result.num_samples == 8
+
+
+def test_later_stages_tell_of_data_that_were_changed_in_their_place(place):
+    run = search({**TINY, "others": {**TINY["others"], "max_hours": None}}, name="run").folder
+    short = {"training_hyperparameters": {"epochs": 1}}
+    stages = {
+        "final_training": lambda name, tell: train(run, partial=short, name=name, tell=tell),
+        "model_selection": lambda name, tell: select(run, CellChoice(1), partial=short, name=name, tell=tell),
+    }
+
+    def warned(stage, name):
+        heard = []
+        stages[stage](name, heard.append)
+        texts = [event.text for event in heard if isinstance(event, Warned)]
+        return [text for text in texts if "are not those that this run was started with" in text]
+
+    assert [warned(stage, "same") for stage in stages] == [[], []]
+    data = dict(np.load(place / "data" / "train.npz"))
+    np.savez(place / "data" / "train.npz", x=data["x"], y=1 - data["y"])
+    assert [len(warned(stage, "flipped")) for stage in stages] == [1, 1]
+    np.savez(place / "data" / "train.npz", x=data["x"][:24], y=data["y"][:24])
+    for stage in stages:
+        with pytest.raises(DataError, match="numbers of examples were"):
+            warned(stage, "fewer")
 
 
 def test_other_data_are_refused_wherever_they_are_named(place):
