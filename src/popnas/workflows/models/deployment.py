@@ -104,8 +104,8 @@ def load_for_judging(model: ModelFolder, tell: Listen, told: Collection[str] = (
         dataset = model.load_dataset(need_test=True)
     except MissingSplitError as lack:
         tell(Told(f"{lack} The exported files are judged on validation data instead."))
-        return model.load_dataset()
-    for warning in dataset.test_warnings:
+        dataset = model.load_dataset()
+    for warning in [*dataset.test_warnings, *model.told_of_changes(dataset)]:
         if warning not in told:
             tell(Warned(warning))
     return dataset

@@ -176,7 +176,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         return ModelEvaluation(folder.path, None, str(lack))
     check_same_data(folder, dataset)
     assert dataset.test is not None
-    for warning in dataset.test_warnings:
+    for warning in [*dataset.test_warnings, *folder.told_of_changes(dataset)]:
         if warning not in told:
             tell(Warned(warning))
             told.add(warning)

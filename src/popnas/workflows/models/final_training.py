@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -241,7 +241,7 @@ def _loaded(job: ModelJob, tell: Listen) -> Dataset:
     changed = [] if run is None else run_data.told_of_changes(RunFolder.open(run), job.config, dataset)
     for warning in [*unused(job.config), *dataset.told, *changed]:
         tell(Warned(warning))
-    return dataset
+    return replace(dataset, warnings=[*dataset.warnings, *changed])
 
 
 def _check_fits(jobs: Sequence[ModelJob], dataset: Dataset, tell: Listen) -> None:

@@ -15,8 +15,9 @@ from popnas import config as configurations
 from popnas import files, networks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.datasets.findings import in_line
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.errors import ConfigError, RunFolderError, UserError
+from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
 from popnas.evaluators.training import training_data
 from popnas.export import description
 from popnas.export.model_values import ModelDescription
@@ -162,6 +163,19 @@ class ModelFolder:
     def load_dataset(self, *, need_test: bool = False) -> Dataset:
         """The data that the network was trained on."""
         return training_data.load(self.config(), identity.enclosing(self.path), need_test=need_test)
+
+    def told_of_changes(self, dataset: Dataset) -> list[str]:
+        """A warning if the data are no longer those of the run's search. Unlike a stage that trains, what
+        only looks at them goes on, and whatever else is wrong with the run is not its matter."""
+        run = identity.enclosing(self.path)
+        try:
+            return (
+                [] if run is None else run_data.told_of_changes(RunFolder.open(run), self.config(), dataset)
+            )
+        except DataError as error:
+            return [in_line(str(error))]
+        except PopnasError:
+            return []
 
 
 def read_data_from(models: Sequence[ModelFolder], sets: Sequence[str]) -> None:

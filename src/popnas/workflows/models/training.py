@@ -268,8 +268,8 @@ class _ModelTraining:
             self.epoch_seconds = list(known.get("epoch_seconds", []))
             # Processes that meet train an epoch at least, lest some of them find the time up and others not.
             self.stopped = known.get("stopped") if job.is_time_up and job.meeting is None else None
-        self.resumed_at = self.saved_at = time.monotonic()
-        self.calm_seconds = _CALM_SECONDS
+        self.resumed_at = time.monotonic()
+        self.saved_at, self.calm_seconds = float("-inf"), _CALM_SECONDS
 
     def run(self) -> TrainedModel:
         self._reopen()

@@ -10,8 +10,10 @@ from popnas.events import Warned
 from popnas.runs import RunFolder
 from popnas.workflows.data import run_data
 from popnas.workflows.models.choices import CellChoice
+from popnas.workflows.models.deployment import deploy
 from popnas.workflows.models.evaluation import evaluate
 from popnas.workflows.models.final_training import train
+from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import select
 from popnas.workflows.searching.search import resume, search
 
@@ -65,20 +67,30 @@ def test_later_stages_tell_of_data_that_were_changed_in_their_place(place):
         "model_selection": lambda name, tell: select(run, CellChoice(1), partial=short, name=name, tell=tell),
     }
 
-    def warned(stage, name):
+    def texts(job):
         heard = []
-        stages[stage](name, heard.append)
-        texts = [event.text for event in heard if isinstance(event, Warned)]
-        return [text for text in texts if "are not those that this run was started with" in text]
+        job(heard.append)
+        found = [event.text for event in heard if isinstance(event, Warned)]
+        return [text for text in found if "this run was started" in text]
 
+    def warned(stage, name):
+        return texts(lambda tell: stages[stage](name, tell))
+
+    looks = (
+        lambda tell: evaluate(run, tell=tell),
+        lambda tell: deploy(ModelFolder(run / "best_model"), place / "deployed", tell=tell),
+    )
     assert [warned(stage, "same") for stage in stages] == [[], []]
+    assert [texts(look) for look in looks] == [[], []]
     data = dict(np.load(place / "data" / "train.npz"))
     np.savez(place / "data" / "train.npz", x=data["x"], y=1 - data["y"])
     assert [len(warned(stage, "flipped")) for stage in stages] == [1, 1]
+    assert [len(texts(look)) for look in looks] == [1, 1]
     np.savez(place / "data" / "train.npz", x=data["x"][:24], y=data["y"][:24])
     for stage in stages:
         with pytest.raises(DataError, match="numbers of examples were"):
             warned(stage, "fewer")
+    assert [len(texts(look)) for look in looks] == [1, 1]
 
 
 def test_other_data_are_refused_wherever_they_are_named(place):
