@@ -16,7 +16,7 @@ from popnas import files
 from popnas.errors import DataError, UserError, nearest
 from popnas.export import description
 from popnas.export.running import open_session
-from popnas.printable import quoted
+from popnas.printable import one_line, quoted
 from popnas.records import Record
 
 PROVIDERS = {
@@ -131,15 +131,43 @@ def read_inputs(path: Path) -> list[Input]:
     return inputs
 
 
+_RUNTIME = re.compile(r"\[ONNXRuntimeError\] : \d+ : (\w+) : (.*)")
+_DAMAGED = "it is damaged, or of another kind. Give a file as `popnas export` writes it."
+_TOO_NEW = (
+    f"it was written for a newer ONNX Runtime than this one ({onnxruntime.__version__}). Write it with an "
+    "older opset, or install a newer onnxruntime."
+)
+_KNOWN = (
+    (
+        r"No graph was found|ort_value_name_idx_map",
+        "it holds no network. Give a file as `popnas export` writes it.",
+    ),
+    (r"Unsupported model IR version|is under development and support for this is limited", _TOO_NEW),
+    (
+        r"External data path does not exist: \"?(?P<what>[^\"]*)",
+        "its weights are kept apart, in {what}, which is not there. Put that file beside it.",
+    ),
+    (
+        r"No Op registered for (?P<what>\S+)",
+        "ONNX Runtime has no operator '{what}'. Write it with operators of the ONNX standard.",
+    ),
+)
+"""What the runtime says of files that it does not open, and what that is to those who gave one."""
+_PLACES = re.compile(r"Load model from .* failed:|/\S+\.(?:cc|h):\d+ .*\) (?=[A-Z\w])")
+"""Of the runtime's own source, which say nothing to anybody else."""
+
+
 def _reason(error: Exception) -> str:
-    """Why ONNX Runtime opens no file, without its codes."""
+    """Why ONNX Runtime opens no file, and what helps, without its codes and the places of its source."""
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    found = re.fullmatch(r"\[ONNXRuntimeError\] : \d+ : (\w+) : (.*)", line)
-    if found is None:
-        return line
-    if found[1] == "INVALID_PROTOBUF":
-        return "it is damaged, or of another kind. Give a file as `popnas export` writes it."
-    return found[2]
+    found = _RUNTIME.fullmatch(line)
+    if found is not None and found[1] == "INVALID_PROTOBUF":
+        return _DAMAGED
+    for pattern, words in _KNOWN:
+        if (known := re.search(pattern, line)) is not None:
+            return words.format(**{name: one_line(text) for name, text in known.groupdict().items()})
+    text = _PLACES.sub("", line if found is None else found[2]).strip().rstrip(".")
+    return f"the runtime refuses its network: {one_line(text)}. Write it anew with the tool that made it."
 
 
 def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
@@ -148,6 +176,10 @@ def _open(path: Path, provider: str) -> onnxruntime.InferenceSession | None:
         raise UserError(f"{quoted(path)} {files.missing(path)} Give an ONNX file.")
     if trouble is not None:
         raise UserError(f"{quoted(path)} cannot be read: {trouble}. Give an ONNX file.")
+    if path.stat().st_size == 0:
+        raise UserError(
+            f"{quoted(path)} is empty, as a file whose writing or copying was cut off: write or copy it anew."
+        )
     description.check_beside(path)
     try:
         session = open_session(path, num_threads=None, providers=[PROVIDERS[provider]])

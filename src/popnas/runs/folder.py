@@ -471,12 +471,19 @@ def place_of_run(logs: Path | str, name: str | None) -> Path:
     if name in ("", ".", "..") or name != Path(name).name:
         raise RunFolderError(
             f"`name` '{name}' cannot be a run's folder in {quoted(logs)}: take one name without '/', such as "
-            f"'{Path(name).name or 'first'}'. To keep runs elsewhere, start popnas there."
+            f"'{_like(name)}'. To keep runs elsewhere, start popnas there."
         )
     wrong = wrong_with(name)
     if wrong is not None:
         raise RunFolderError(f"`name` '{name[:40]}' {wrong}: take a name such as 'first'.")
     return files.given(logs, "`logs`, the folder of all runs,") / name
+
+
+def _like(name: str) -> str:
+    """A name that a run may bear: the last part of a path, if it is one."""
+    last = Path(name).name
+    is_one = last not in ("", ".", "..") and wrong_with(last) is None
+    return last if is_one else "first"
 
 
 def create_run(logs: Path | str, name: str | None, create: Callable[[Path], RunFolder]) -> RunFolder:

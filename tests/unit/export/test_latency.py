@@ -119,3 +119,44 @@ def test_no_onnx_file_and_inputs_that_are_no_numbers(tmp_path: Path, capfd) -> N
     with pytest.raises(UserError, match=r"its input 's' is a tensor\(string\)"):
         latency.measure(tmp_path / "words.onnx")
     assert capfd.readouterr().err == ""
+
+
+def _model(op: str = "Relu", taken: str = "a", **fields: int) -> onnx.ModelProto:
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "ab"]
+    graph = helper.make_graph([helper.make_node(op, [taken], ["b"])], "g", infos[:1], infos[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", fields.get("opset", 18))],
+                             ir_version=fields.get("ir", 9))  # fmt: skip
+
+
+def _with_weights_apart() -> onnx.ModelProto:
+    model = _model("Add")
+    model.graph.node[0].input.append("w")
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value="gone.bin")
+    model.graph.initializer.append(weights)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty, as a file whose writing or copying was cut off: write or copy it anew"),
+        (b"\x08\x08", "it holds no network. Give a file as `popnas export` writes it"),
+        (_model().SerializeToString()[:-5], "it is damaged, or of another kind. Give a file"),
+        (helper.make_model(helper.make_graph([], "g", [], []), ir_version=9), "it holds no network"),
+        (_model(ir=99), r"newer ONNX Runtime than this one \([0-9.]+\). Write it with an older opset"),
+        (_model(opset=9999), "written for a newer ONNX Runtime than this one"),
+        (_model("Foo"), "ONNX Runtime has no operator 'Foo'. Write it with operators of the ONNX standard"),
+        (_with_weights_apart(), "its weights are kept apart, in .*gone.bin, which is not there. Put that"),
+        (_model(taken="z"), "refuses its network: Invalid model. Node input 'z'.* Write it anew"),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_told_of_with_what_helps(
+    tmp_path: Path, content: bytes | onnx.ModelProto, message: str
+) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
+    with pytest.raises(UserError, match=message) as told:
+        latency.measure(path)
+    for part in ("Load model", "ONNXRuntimeError", ".cc:", ".h:"):
+        assert part not in str(told.value)

@@ -259,6 +259,14 @@ def test_a_name_that_leads_elsewhere(name):
         place_of_run("logs", name)
 
 
+@pytest.mark.parametrize("name", ["..", "a/..", "a/.hid", "a/b.", "a/x:y", "a/-x", "/", "a/b", "", "a/ "])
+def test_the_name_that_a_refusal_proposes_is_allowed(name):
+    with pytest.raises(RunFolderError, match=r"such as '[^']+'") as told:
+        place_of_run("logs", name)
+    proposed = re.search("such as '([^']+)'", str(told.value))[1]
+    assert place_of_run("logs", proposed) == Path("logs") / proposed
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
