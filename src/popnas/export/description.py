@@ -229,6 +229,7 @@ _MAY: dict[str, Rule] = {
     "best_epoch": whole(1),
     "num_epochs": whole(1),
     "stopped": or_none(is_text),
+    "weights_of": or_none(is_text),
     "onnx": or_none(is_object),
     "onnx_warning": or_none(is_text),
     "missing_views": list_of(is_text),

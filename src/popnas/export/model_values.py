@@ -81,12 +81,14 @@ class Outcome(Record):
 class HowTrained(Record):
     """What a training after the search tells: the epoch that is kept and how many there were, from 1; where
     its cell comes from (in words), why it `stopped` before the last, why there is no ONNX file, and which
-    logs and pictures could not be made (sentences)."""
+    logs and pictures could not be made (sentences). `weights_of`: the model, by its place in the run's
+    folder, whose weights are kept because they were trained longer than there was time for here."""
 
     best_epoch: int
     num_epochs: int
     origin: str | None = None
     stopped: str | None = None
+    weights_of: str | None = None
     onnx_warning: str | None = None
     missing_views: list[str] = field(default_factory=list)
 
@@ -248,7 +250,18 @@ ORDER = (
         "dataset",
     ),
     *("licence", "versions", identity.KEY, "stage", "origin", "validation_metrics", "score", "best_epoch"),
-    *("num_epochs", "stopped", "seed", "onnx", "onnx_warning", "missing_views", "files", "measured", "int8"),
+    *(
+        "num_epochs",
+        "stopped",
+        "weights_of",
+        "seed",
+        "onnx",
+        "onnx_warning",
+        "missing_views",
+        "files",
+        "measured",
+        "int8",
+    ),
 )
 """All fields, as they stand in a file."""
 _ALWAYS = (identity.KEY, "validation_metrics")

@@ -275,9 +275,20 @@ def _train_one(job: ModelJob, dataset: Dataset, tell: Listen) -> TrainedModel:
         with torch_in_turn(_threads(job, dataset)):
             trained = train_model(job, dataset, on_epoch)
     tell(ModelFinished(job.folder, f"trained for {counted(trained.num_epochs, 'epoch')}"))
+    if trained.weights_of is not None:
+        tell(Warned(_told_of_weights(trained, job)))
     for missing in trained.missing_views:
         tell(Warned(missing))
     return trained
+
+
+def _told_of_weights(trained: TrainedModel, job: ModelJob) -> str:
+    epochs = job.config.training_hyperparameters.epochs
+    return (
+        f"the time was up after {trained.num_epochs} of {counted(epochs, 'epoch')}: the weights of "
+        f"{trained.weights_of}, which were trained longer, are delivered instead. With more time the same "
+        "training goes on."
+    )
 
 
 def _deployed(trained: TrainedModel, job: ModelJob, dataset: Dataset, tell: Listen) -> TrainedModel:

@@ -35,7 +35,7 @@ from popnas.networks.macros import MACROS
 from popnas.printable import quoted
 from popnas.records import Json, Record, part
 from popnas.report.views import Views
-from popnas.runs import identity
+from popnas.runs import RunFolder, identity
 from popnas.runs.folder import same_search, search_part, without
 from popnas.runs.stored.reading import is_there, read_json
 from popnas.seeds import derive_seed
@@ -47,6 +47,7 @@ from popnas.training.parallel import Meeting, Team
 from popnas.workflows.models import files
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
 from popnas.workflows.models.stored.checkpoint import Checkpoint, Checkpointed
+from popnas.workflows.models.stored.longest import longest
 from popnas.workflows.models.stored.repetitions import FIRST, Repetition
 
 SELECTION: Literal["model_selection"] = "model_selection"
@@ -111,7 +112,8 @@ class ModelJob:
 class TrainedModel(Record):
     """A finished model folder. `best_epoch` (from 1) is the one whose weights are kept; `metrics` are its
     main head's on validation data (final training: none); `training_seconds` as the run's timing has them;
-    `stopped` says why training ended before its last epoch; `warning` why there is no ONNX file;
+    `stopped` says why training ended before its last epoch; `weights_of`, in its run's folder, whose weights
+    are kept instead, as these were trained longer; `warning` why there is no ONNX file;
     `missing_views` (sentences) which logs and pictures could not be made.
     """
 
@@ -122,6 +124,7 @@ class TrainedModel(Record):
     score: float | None
     training_seconds: float
     stopped: str | None = None
+    weights_of: str | None = None
     warning: str | None = None
     missing_views: tuple[str, ...] = ()
 
@@ -204,6 +207,7 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
         score=None if model.outcome is None else model.outcome.score,
         training_seconds=folder.log().training_seconds,
         stopped=how.stopped,
+        weights_of=how.weights_of,
         warning=how.onnx_warning,
         missing_views=tuple(how.missing_views),
     )
@@ -262,6 +266,7 @@ class _ModelTraining:
         self.records: list[EpochRecord] = []
         self.wall_seconds, self.epoch_seconds = 0.0, list[float]()
         self.stopped: str | None = None
+        self.weights_of: str | None = None
         if (known := self.snapshot) is not None:
             self.records = [EpochRecord.from_json(record) for record in known["epochs"]]
             self.wall_seconds = known.get("wall_seconds", 0.0)
@@ -291,7 +296,7 @@ class _ModelTraining:
                 kept = self._fit(network)
             except SnapshotError as error:
                 raise self.checkpoint.damaged() from error
-            return self._finish(network, *kept)
+            return self._finish(network, *self._or_longer_trained(*kept))
 
     def help(self) -> None:
         torch.manual_seed(self.job.seed)
@@ -300,6 +305,21 @@ class _ModelTraining:
             self._fit(network)
         except SnapshotError as error:
             raise self.checkpoint.damaged() from error
+
+    def _or_longer_trained(self, best_epoch: int, state: dict[str, Tensor]) -> tuple[int, dict[str, Tensor]]:
+        """What was trained, or, where a final training had hardly any time, the weights that the search or
+        the model selection has of the same network and trained longer: nobody gets less than there was. With
+        more time this training goes on from its own."""
+        run = identity.enclosing(self.folder.path)
+        if not self.is_final or self.stopped is None or run is None:
+            return best_epoch, state
+        own = describe_model(self.cell, self.spec, self.job.config, self.dataset)
+        found = longest(RunFolder.open(run), own)
+        seen = len(self.records) * len(self.dataset.full_train)
+        if found is None or found.num_epochs * len(self.dataset.train) <= seen:
+            return best_epoch, state
+        self.weights_of = str(found.model.path.relative_to(run))
+        return best_epoch, found.model.load_network().state_dict()
 
     def _reopen(self) -> None:
         """What says that training is done goes first: a kill from here on leaves a training that goes on."""
@@ -488,6 +508,7 @@ class _ModelTraining:
             num_epochs=len(self.records),
             origin=self.job.origin or None,
             stopped=self.stopped,
+            weights_of=self.weights_of,
             onnx_warning=warning,
             missing_views=list(self.views.missing),
         )

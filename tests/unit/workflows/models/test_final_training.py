@@ -60,6 +60,35 @@ def test_the_best_of_the_selection_comes_with_its_macro_architecture(run, partia
     assert shape_of(trained.folder) == (best.motifs, best.normal_cells, best.filters)
 
 
+def test_who_had_no_time_gets_the_weights_that_were_trained_longer(run, partial):
+    def weights(folder):
+        return ModelFolder(folder).load_network().state_dict()
+
+    def are_equal(one, other):
+        return all(torch.equal(one[name], other[name]) for name in one)
+
+    (selected,) = selection.select(run, CellChoice(cell=OTHER), partial=partial).models
+    no_time = {**partial, "others": {"max_hours": 1e-9}}
+    heard = []
+    trained = train(run, partial=no_time, tell=heard.append)
+    assert (trained.num_epochs, trained.stopped) == (1, "max_hours")
+    assert trained.weights_of == f"model_selection/{selected.folder.name}"
+    assert are_equal(weights(trained.folder), weights(selected.folder))
+    told = [event.text for event in heard if isinstance(event, Warned)]
+    assert any("after 1 of 3 epochs: the weights of model_selection/" in text for text in told)
+    longer = train(run, partial=partial)
+    assert (longer.num_epochs, longer.weights_of) == (3, None)
+    calm = train(run, partial=partial, name="calm")
+    assert are_equal(weights(longer.folder), weights(calm.folder))
+
+
+def test_weights_of_another_network_are_no_help(run, partial):
+    selection.select(run, CellChoice(cell=OTHER), partial=partial)
+    no_time = {**partial, "others": {"max_hours": 1e-9}}
+    trained = train(run, NetworkChoice(cell=OTHER, filters=5), partial=no_time)
+    assert (trained.num_epochs, trained.weights_of) == (1, None)
+
+
 def test_what_is_given_overrides_what_the_cell_comes_with(run, partial):
     selection.select(run, CellChoice(cell=OTHER, params="700;1400"), partial=partial)
     trained = train(

@@ -189,6 +189,7 @@ def _joined(
             num_epochs=epochs,
             origin=job.plan.verdict,
             stopped=next((each.stopped for each in trained if each.stopped), None),
+            weights_of=", ".join(each.weights_of for each in trained if each.weights_of) or None,
             onnx_warning=warning,
             missing_views=[view for each in trained for view in each.missing_views],
         ),
