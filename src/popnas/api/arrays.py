@@ -33,10 +33,12 @@ class InputTypeError(InputError, TypeError):
 @dataclass(frozen=True)
 class Examples:
     """Checked examples: `x` images (n, h, w, c) or series (n, c, t); `lengths` (n,) int64 of series that end
-    at different times (zeros after the end), else None."""
+    at different times (zeros after the end), else None; `given`: the shape of the array that came, before an
+    axis was added, None of a list of series."""
 
     x: np.ndarray
     lengths: np.ndarray | None = None
+    given: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -62,7 +64,8 @@ def images(x: Any) -> Examples:
     """Images (n, h, w[, c]) of numbers in 0..255, as (n, h, w, c).
 
     Raises:
-        InputError: another shape, values that are no pixels.
+        InputError: another shape, values that are no pixels: truth values among them, whose white would be
+            1 of 255.
     """
     array = read(x)
     if isinstance(array, list):
@@ -74,7 +77,7 @@ def images(x: Any) -> Examples:
     if array.ndim != 4 or 0 in array.shape[1:]:
         raise InputError(
             f"images must have the shape (n, height, width) or (n, height, width, channels), got {given}."
-            f"{_single(array, 3)}"
+            f"{single_remedy(x) if array.ndim == 2 else ''}"
         )
     if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3, 4):
         raise InputError(
@@ -83,7 +86,7 @@ def images(x: Any) -> Examples:
         )
     if len(array) and array.dtype != np.uint8:
         _check_pixels(array)
-    return Examples(array)
+    return Examples(array, given=given)
 
 
 def series(x: Any, lengths: Any = None) -> Examples:
@@ -105,14 +108,14 @@ def series(x: Any, lengths: Any = None) -> Examples:
         raise InputError(
             "series must have the shape (n, channels, timesteps), or (n, timesteps) for one channel, got "
             f"{given}. Series of unequal lengths are a list of (channels, timesteps) arrays."
-            f"{_single(array, 2)}"
+            f"{single_remedy(x) if array.ndim == 1 else ''}"
         )
     ends = _checked_lengths(lengths, array)
     if ends is not None:
         is_inside_NT = np.arange(array.shape[2]) < ends[:, None]
         array = np.where(is_inside_NT[:, None], array, 0)
     _check_values(array)
-    return Examples(array, ends)
+    return Examples(array, ends, given)
 
 
 def as_stored(examples: Examples, num_dims: int) -> np.ndarray:
@@ -207,8 +210,10 @@ def _kind(value: Any) -> str:
     )
 
 
-def _single(array: np.ndarray, num_axes: int) -> str:
-    return " For a single example add the first axis: x[None]." if array.ndim == num_axes - 1 else ""
+def single_remedy(x: Any) -> str:
+    """What to do with an example that came alone: the rest of a message."""
+    way = "x[None]" if isinstance(x, np.ndarray) else "numpy.asarray(x)[None]"
+    return f" For a single example add the first axis: {way}."
 
 
 def _check_values(array_NCT: np.ndarray, example: int | None = None) -> None:
@@ -234,6 +239,12 @@ def _check_values(array_NCT: np.ndarray, example: int | None = None) -> None:
 
 def _check_pixels(array: np.ndarray) -> None:
     _check_values(array)
+    if array.dtype.kind == "b":
+        raise InputError(
+            "images must have values in 0..255, got truth values, whose white would be 1 of 255. If True is "
+            "white, convert with x * numpy.uint8(255). A model that learnt from 0 and 1 as they are takes "
+            "x.astype('uint8')."
+        )
     low, high = array.min(), array.max()
     if low < 0 or high > 255:
         raise InputError(

@@ -136,9 +136,9 @@ class LoadedModel:
         if self.num_dims == 2:
             if lengths is not None:
                 raise InputError("lengths are for series; this model takes images.")
-            return self._of_known_shape(arrays.images(x), size)
+            return self._of_known_shape(arrays.images(x), size, x)
         examples = arrays.series(x, lengths)
-        self._of_known_shape(examples, (None,))
+        self._of_known_shape(examples, (None,), x)
         return self._fitted(examples, is_padded=size[0] is not None or not self._has_lengths)
 
     def _fitted(self, examples: Examples, *, is_padded: bool) -> Examples:
@@ -172,21 +172,32 @@ class LoadedModel:
             )
         return np.array(preprocessing.offset, dtype=np.float32)
 
-    def _of_known_shape(self, examples: Examples, size: tuple[int | None, ...]) -> Examples:
+    def _of_known_shape(self, examples: Examples, size: tuple[int | None, ...], x: Any) -> Examples:
+        """The examples; an InputError if the network cannot take the shape in which x came."""
         channels = self._shape[-1]
         found = examples.x.shape[1:]
         expected = (*size, channels) if self.num_dims == 2 else (channels, *size)
-        if any(want is not None and want != have for want, have in zip(expected, found, strict=True)):
+        if not _suits(found, expected):
             axes = ("height", "width", "channels") if self.num_dims == 2 else ("channels", "timesteps")
             want = ", ".join(
                 str(name if extent is None else extent) for name, extent in zip(axes, expected, strict=True)
             )
-            have = ", ".join(map(str, found))
+            # The axis that one channel may lack was added here: the caller knows of none.
+            is_as_given = examples.given is None or len(examples.given) == examples.x.ndim
+            have = f"(n, {', '.join(map(str, found))})" if is_as_given else str(examples.given)
+            is_single = examples.given is not None and _suits(examples.given, expected)
             raise InputError(
                 f"this model takes {'images' if self.num_dims == 2 else 'series'} of the shape (n, {want}), "
-                f"got (n, {have})."
+                f"got {have}.{arrays.single_remedy(x) if is_single else ''}"
             )
         return examples
+
+
+def _suits(found: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    """Whether a shape is the expected one, in which None is any extent."""
+    return len(found) == len(expected) and all(
+        want is None or want == have for want, have in zip(expected, found, strict=True)
+    )
 
 
 def _check_answers(answers_NK: np.ndarray, x: np.ndarray, start: int) -> None:

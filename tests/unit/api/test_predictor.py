@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import popnas
 from popnas.api import InputError
@@ -246,3 +247,36 @@ def test_images_of_several_sizes_at_once_are_told_to_come_apart(make_model):
     model = popnas.load(make_model((16, 20, 3), DIGITS, macro="segmentation_fixed"))
     with pytest.raises(InputError, match=r"one size in a call, got \(16, 20, 3\), \(9, 9, 3\)"):
         model.predict([images(1, 16, 20, 3)[0], images(1, 9, 9, 3)[0]])
+
+
+@pytest.mark.parametrize(
+    ("input_shape", "alone"),
+    [
+        ((8, 6, 3), np.zeros((8, 6, 3), np.uint8)),
+        ((8, 6, 1), np.zeros((8, 6, 1), np.uint8)),
+        ((8, 6, 3), Image.new("RGB", (6, 8))),
+        ((20, 2), np.zeros((2, 20))),
+        ((20, 2), np.zeros((2, 20)).tolist()),
+    ],
+)
+def test_an_example_that_comes_alone_is_told_of_by_its_own_shape(make_model, input_shape, alone):
+    model = popnas.load(make_model(input_shape, DIGITS))
+    with pytest.raises(InputError, match="add the first axis") as told:
+        model.predict(alone)
+    assert f"got {np.asarray(alone).shape}. For a single example" in str(told.value)
+    remedy = str(told.value).rpartition("axis: ")[2].removesuffix(".")
+    assert len(model.predict(eval(remedy, {"x": alone, "numpy": np}))) == 1
+
+
+def test_images_of_truth_values_are_refused_with_what_reads_them(make_model):
+    model = popnas.load(make_model((8, 6, 1), DIGITS))
+    x = images() > 127
+    with pytest.raises(InputError, match=r"got truth values.* convert with x \* numpy.uint8\(255\)") as told:
+        model.predict_proba(x)
+    remedy = str(told.value).partition("convert with ")[2].partition(". ")[0]
+    white = np.where(x, 255, 0).astype(np.uint8)
+    assert (model.predict_proba(eval(remedy, {"x": x, "numpy": np})) == model.predict_proba(white)).all()
+    with pytest.raises(InputError, match="truth values"):
+        model.predict(x[..., 0].tolist())
+    with pytest.raises(InputError, match="truth values"):  # what predict refuses, fit does not learn from
+        popnas.PopnasClassifier("image_classification").fit(x, [0, 1, 0, 1, 0])
