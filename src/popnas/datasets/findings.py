@@ -156,8 +156,20 @@ def _done_before(notes: Sequence[str]) -> list[str]:
     return [f"{head} {lines[0]}"] if len(lines) == 1 else [head, *(f"  {line}" for line in lines)]
 
 
+class _HeldError(DataError):
+    """What `Mistakes.check` raises: `held`, each mistake by the name of what it is about, for a reader around
+    that holds mistakes back itself; `text` is all of them as they are told."""
+
+    def __init__(
+        self, text: str, unreadable: frozenset[str] = frozenset(), held: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(text, unreadable)
+        self.text, self.held = text, held
+
+
 class Mistakes:
-    """Errors of single files, lines or splits, told at once by `check`: those of one cause as one."""
+    """Errors of single files, lines or splits, told at once by `check`: those of one cause as one, whoever
+    held them back before."""
 
     def __init__(self) -> None:
         self._by_cause: dict[str, list[tuple[str, str]]] = {}
@@ -171,6 +183,15 @@ class Mistakes:
         try:
             yield
         except DataError as error:
+            self.add_error(error, name, files_of=files_of)
+
+    def add_error(self, error: DataError, name: object = "", files_of: str = "") -> None:
+        """An error that was caught: one mistake, or all that it was raised for."""
+        # With words around them they are no longer single ones.
+        if isinstance(error, _HeldError) and str(error) == error.text:
+            for inner, message in error.held:
+                self.add(message, inner, files_of=files_of)
+        else:
             self.add(str(error), name, files_of=files_of)
 
     def add(self, message: str, name: object = "", files_of: str = "") -> None:
@@ -197,7 +218,8 @@ class Mistakes:
                 *(text.replace("\n", "\n    ") for text in told[:MAX_TOLD]),
             ]
             told = ["\n  ".join(lines + [f"... and {more} more kinds."] * (more > 0))]
-        raise DataError(told[0], frozenset(self._splits))
+        held = [mistake for found in self._by_cause.values() for mistake in found]
+        raise _HeldError(told[0], frozenset(self._splits), held)
 
 
 def _cause(message: str, name: str) -> str:
@@ -246,7 +268,7 @@ def read_all(
     mistakes = Mistakes() if mistakes is None else mistakes
     for item, result in zip(items, results, strict=True):
         if isinstance(result, DataError):
-            mistakes.add(str(result), name(item), split(item))
+            mistakes.add_error(result, name(item), split(item))
     mistakes.check()
     return [result for result in results if not isinstance(result, DataError)]
 

@@ -84,3 +84,35 @@ def test_a_sentence_that_begins_with_a_name_keeps_it() -> None:
     notes = Notes(["dataset.samples 300 has no effect", "x.npz is odd", "images are turned"])
 
     assert notes.warnings() == ["dataset.samples 300 has no effect.", "x.npz is odd.", "Images are turned."]
+
+
+def test_mistakes_that_were_held_back_before_are_summed_up_once() -> None:
+    def lines_of(file, words):
+        inner = Mistakes()
+        for number, word in enumerate(words):
+            with inner.held(f"{file}, line {number}"):
+                raise DataError(f"{file}, line {number}: '{word}' is no number.")
+        inner.check()
+
+    mistakes = Mistakes()
+    for split in ("train", "test"):
+        with mistakes.held(f"{split}.ts", split):
+            lines_of(f"{split}.ts", "abc")
+    with pytest.raises(DataError) as raised:
+        mistakes.check()
+    assert str(raised.value) == (
+        "train.ts, line 0: 'a' is no number. This is one of 6 mistakes of this kind: train.ts, line 0, "
+        "train.ts, line 1, train.ts, line 2, ...."
+    )
+    assert raised.value.unreadable == {"train", "test"}
+    with pytest.raises(DataError, match=r"of 6 mistakes .*\.\.\.$"):
+        read_all(["a.ts", "b.ts"], lambda file: lines_of(file, "xyz"))
+
+
+def test_what_was_done_before_stays_with_mistakes_that_are_held_again() -> None:
+    inner, outer = Mistakes(), Mistakes()
+    inner.add("no.", "a")
+    with outer.held("file"), explained(["merged"]):
+        inner.check()
+    with pytest.raises(DataError, match=r"^no\.\nWhat was done before: Merged\.$"):
+        outer.check()
