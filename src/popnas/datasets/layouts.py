@@ -66,6 +66,17 @@ def split_folders(path: Path) -> dict[str, Path]:
     return one_each((child.name, child) for child in children(path, split_named) if is_folder(child))
 
 
+def above_split(path: Path) -> str | None:
+    """What to say of a folder that is one of the splits of the data in the folder above, and what helps: the
+    rest of a sentence; None of any other."""
+    whole = path.absolute()
+    split = split_named(whole.name)
+    if split is None or (split != "train" and "train" not in split_folders(whole.parent)):
+        return None
+    above = path.parent if path.name not in ("", "..") else whole.parent
+    return f"it is the {split} split of the data in the folder above: give that folder, {quoted(above)}"
+
+
 def one_each(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     """Which of the named folders or files is which split.
 

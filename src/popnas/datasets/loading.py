@@ -80,9 +80,9 @@ def check_path(path: Path) -> None:
 def _loaded(config: DatasetConfig, request: Request, seed: int, read: Read) -> Dataset:
     path, need_test = request.path, request.needs_test
     source = (
-        _source_of_path(request.task, path)
+        _source_of_path(request.task, path, config.type)
         if path is not None
-        else _source_of_name(request.task, config.name)
+        else _source_of_name(request.task, config.name, config.type)
     )
     dataset = read(source, request).assemble(config, seed)
     if need_test and dataset.test is None:
@@ -98,16 +98,19 @@ def names(task: str) -> list[str]:
     return sorted({name for _, part in SOURCES.items() if task in part.tasks for name in part().data_sets()})
 
 
-def check_name(name: str, task: str) -> str | None:
-    """What is wrong with `dataset.name` for a task, or None; nothing is read."""
+def check_name(name: str, task: str, given: str | None = None) -> str | None:
+    """What is wrong with `dataset.name` for a task, or None; nothing is read. `task` is the one that sources
+    must serve, `given` the one of the configuration, None: the same.
+    """
     try:
-        _source_of_name(task, name)
+        _source_of_name(task, name, given or task)
     except UserError as mistake:
         return str(mistake)
     return None
 
 
-def _source_of_name(task: str, name: str | None) -> Source:
+def _source_of_name(task: str, name: str | None, given: str) -> Source:
+    """The source that offers the name; messages tell of the task that was `given`."""
     if name is None:
         raise DataError(
             "dataset.name and dataset.path are both missing: give one of them, such as name 'digits'."
@@ -121,16 +124,22 @@ def _source_of_name(task: str, name: str | None) -> Source:
     if offering:
         raise DataError(
             f"The data set '{name}' (dataset.name) is for {' or '.join(sorted(offering[0].tasks))}, but "
-            f"dataset.type is '{task}'. Change one of the two."
+            f"dataset.type is '{given}'{_of_data(task, given)}. Change one of the two."
         )
     known = names(task)
     raise UnknownNameError(
-        f"unknown data set '{name}' (dataset.name) for {task}.{nearest(name, known)} Known by name: "
+        f"unknown data set '{name}' (dataset.name) for {given}{_of_data(task, given)}.{nearest(name, known)} "
+        "Known by name: "
         f"{', '.join(known)}. Give dataset.path for data of your own."
     )
 
 
-def _source_of_path(task: str, path: Path) -> Source:
+def _of_data(task: str, given: str) -> str:
+    """Whose data a task has, if others than its own."""
+    return "" if task == given else f", whose data are those of {task}"
+
+
+def _source_of_path(task: str, path: Path, given: str) -> Source:
     sources = [part() for _, part in SOURCES.items()]
     fitting = [source for source in sources if task in source.tasks and source.recognizes(path)]
     if len(fitting) == 1:
@@ -143,9 +152,9 @@ def _source_of_path(task: str, path: Path) -> Source:
         )
     known = [source for source in sources if task in source.tasks]
     if (near := nearly(path, known)) is not None:
-        raise DataError(f"{quoted(path)} (dataset.path) holds no data for {task} as it is: {near}.")
+        raise DataError(f"{quoted(path)} (dataset.path) holds no data for {given} as it is: {near}.")
     raise DataError(
-        f"{quoted(path)} (dataset.path) holds no data for {task}: {found_instead(path, known)}"
+        f"{quoted(path)} (dataset.path) holds no data for {given}: {found_instead(path, known)}"
         f"{_other_task(task, path)}"
     )
 

@@ -26,7 +26,7 @@ def name_rules() -> NameRules:
         operators=[name for _, family in operators.REGISTRY.items() for name in family.examples],
         macros=list(macros.of_cells()),
         datasets=sorted({name for source in SOURCES.names() for name in SOURCES.get(source)().data_sets()}),
-        check_dataset=lambda name, task: datasets.check_name(name, tasks.get(task).data),
+        check_dataset=lambda name, task: datasets.check_name(name, tasks.get(task).data, task),
         check_macro=_check_macro,
         get_task=tasks.get,
         predictors={objective: predictors.names_of(objective) for objective in ("score", "time")},

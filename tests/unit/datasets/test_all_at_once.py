@@ -10,6 +10,7 @@ from PIL import Image
 from popnas import datasets
 from popnas.cli.main import run
 from popnas.config import DatasetConfig
+from popnas.datasets.layouts import split_named
 from popnas.errors import DataError
 
 
@@ -57,6 +58,23 @@ def test_images_and_masks_without_splits(tmp_path):
         load(tmp_path, "image_segmentation")
     move_as_told(str(refused.value), tmp_path)
     assert load(tmp_path, "image_segmentation", need_test=False).num_classes == 2
+
+
+@pytest.mark.parametrize("kind", ["image_classification", "image_segmentation"])
+@pytest.mark.parametrize("split", ["train", "Training", "test"])
+def test_the_folder_of_a_split_leads_to_the_folder_above(tmp_path, monkeypatch, kind, split):
+    names = ("images", "masks") if kind == "image_segmentation" else ("apple", "pear")
+    for folder in dict.fromkeys(["train" if split == "test" else split, "test"]):
+        for name in names:
+            images(tmp_path / folder / name, mode="L" if name == "masks" else "RGB")
+    told = f"it is the {split_named(split)} split of the data in the folder above: give that folder, "
+    with pytest.raises(DataError, match=told) as refused:
+        load(tmp_path / split, kind)
+    above = str(refused.value).rpartition(told)[2].removesuffix(".")
+    assert load(above, kind).num_classes == 2
+    monkeypatch.chdir(tmp_path / split)
+    with pytest.raises(DataError, match=f"{told}{re.escape(str(tmp_path))}"):
+        load(".", kind)
 
 
 def test_an_empty_class_folder_hides_no_broken_file(flat):

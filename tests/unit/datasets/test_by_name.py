@@ -85,6 +85,19 @@ def test_a_name_of_another_task_says_so():
         datasets.load(config("digits"), 0)
 
 
+def test_messages_name_the_task_that_was_given_where_its_data_are_another_s(tmp_path):
+    own = config("digit", "leaf_ranking")
+    with pytest.raises(
+        UnknownNameError, match=r"'digit' .* for leaf_ranking, whose data are those of image_"
+    ):
+        datasets.load(own, 0, task=IMAGES)
+    assert "for leaf_ranking, whose data" in datasets.check_name("digit", IMAGES, "leaf_ranking")
+    with pytest.raises(DataError, match=r"dataset.type is 'leaf_ranking', whose data are those of image_"):
+        datasets.load(config("BasicMotions", "leaf_ranking"), 0, task=IMAGES)
+    with pytest.raises(DataError, match="holds no data for leaf_ranking: the folder is empty"):
+        datasets.load(DatasetConfig(type="leaf_ranking", path=str(tmp_path)), 0, task=IMAGES)
+
+
 def test_check_name_reads_nothing():
     assert datasets.check_name("digits", IMAGES) is None
     assert datasets.check_name("someone/pictures", IMAGES) is None

@@ -30,14 +30,14 @@ class ClassFolders(Source):
         return bool(folders) and layouts.place_of_pairs(folders[0]) is None
 
     def nearly(self, path: Path) -> str | None:
-        """Class folders that lie in no split's folder."""
+        """Class folders that lie in no split's folder, or a split's folder itself."""
         if not is_folder(path) or layouts.pair_folders(path) is not None:
             return None
         folders = [child for child in layouts.children(path) if is_folder(child)]
         classes = [shown(child.name) for child in folders if layouts.holds_images(child)]
         if not classes:
             return None
-        return (
+        return layouts.above_split(path) or (
             f"it looks like class folders without splits ({first_of(classes, 3)}): move them below "
             f"{shown(path / 'train')}, a share of them is taken for validation"
         )

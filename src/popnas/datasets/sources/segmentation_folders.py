@@ -41,12 +41,12 @@ class SegmentationFolders(Source):
         return bool(found_splits(path))
 
     def nearly(self, path: Path) -> str | None:
-        """Folders of images and masks that lie in no split's folder."""
+        """Folders of images and masks that lie in no split's folder, or a split's folder itself."""
         pair = layouts.pair_folders(path) if is_folder(path) else None
         if pair is None:
             return None
         names = " and ".join(shown(folder.name) for folder in pair)
-        return (
+        return layouts.above_split(path) or (
             f"it looks like images and masks without splits: move {names} below {shown(path / 'train')}, a "
             "share of them is taken for validation"
         )
