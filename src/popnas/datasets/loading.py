@@ -127,10 +127,10 @@ def _source_of_name(task: str, name: str | None, given: str) -> Source:
             f"dataset.type is '{given}'{_of_data(task, given)}. Change one of the two."
         )
     known = names(task)
+    listed = f"Known by name: {', '.join(known)}." if known else "None is known by name."
     raise UnknownNameError(
         f"unknown data set '{name}' (dataset.name) for {given}{_of_data(task, given)}.{nearest(name, known)} "
-        "Known by name: "
-        f"{', '.join(known)}. Give dataset.path for data of your own."
+        f"{listed} Give dataset.path for data of your own."
     )
 
 

@@ -78,6 +78,8 @@ def test_unknown_names_get_the_nearest_and_the_list():
         datasets.load(config("digit", IMAGES), 0)
     with pytest.raises(UnknownNameError, match=r"'BasicMotion'.*Did you mean 'BasicMotions'"):
         datasets.load(config("BasicMotion"), 0)
+    with pytest.raises(UnknownNameError, match=r"None is known by name\. Give dataset\.path"):
+        datasets.load(config("digit", "image_segmentation"), 0)
 
 
 def test_a_name_of_another_task_says_so():
