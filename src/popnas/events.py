@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -84,10 +84,12 @@ class EpochFinished:
 @dataclass(frozen=True)
 class SecondsLeft:
     """Estimated wall seconds until the step's and the whole search's candidates are evaluated and its best
-    cells confirmed; None = no honest estimate yet."""
+    cells confirmed; None = no honest estimate yet. `limit`: until the search's time limit ends it, whatever
+    is done by then; None: it has none."""
 
     step: float | None
     search: float | None
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,12 @@ class ConfirmationFinished:
 @dataclass(frozen=True)
 class TrainingsStarted:
     """Networks are trained after the search: their folders, and how many epochs each is trained. How far
-    one is stands in the `training.json` of its folder, too, after every epoch."""
+    one is stands in the `training.json` of its folder, too, after every epoch. `limit`: wall seconds until
+    their time limit ends them; None: they have none."""
 
     folders: tuple[Path, ...]
     num_epochs: int
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ def _plain(value: Any) -> Any:
         case Evaluation():
             return value.content()
         case SecondsLeft():
-            return {"step": value.step, "search": value.search}
+            return asdict(value)
     return value
 
 

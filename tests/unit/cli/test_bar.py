@@ -13,17 +13,19 @@ from rich.text import Text
 from popnas.cli.terminal import bar, model_progress
 from popnas.cli.terminal.bar import Bar, Display, elapsed, flowed
 from popnas.cli.terminal.output import print_table
-from popnas.cli.terminal.progress import _SearchBar
+from popnas.cli.terminal.progress import TimesLeft, _SearchBar
 from popnas.evaluation import Evaluation
 from popnas.events import (
     CandidateFinished,
     ConfirmationFinished,
     ConfirmationStarted,
+    JobLeft,
     PhaseAdvanced,
     PhaseStarted,
     SecondsLeft,
     StepStarted,
     Told,
+    TrainingsStarted,
     Warned,
 )
 from popnas.printable import printable
@@ -85,6 +87,33 @@ def test_the_time_left_of_a_phase_is_told_in_a_unit_that_fits(seconds, words):
     listener(PhaseStarted("training 9 cells", 9))
     listener(PhaseAdvanced(3, seconds_left=seconds))
     assert words in " ".join(drawn(bar, 80))
+
+
+def test_what_is_left_runs_down_while_nothing_is_told_and_says_what_ends_it():
+    shown, seconds = Bar(), 100.0
+    listener = _SearchBar(Console(file=io.StringIO()), shown)
+    listener.left = TimesLeft(lambda: seconds)
+    listener(StepStarted(2, 10, 0))
+    listener(CandidateFinished(evaluation(0.5), SecondsLeft(120.0, 900.0, limit=60.0)))
+    listener(JobLeft(90.0))
+    words = " ".join(drawn(shown, 200))
+    assert "0.5000  whole search: ends by its limit in 60 s, whole job: about 90 s left" in words
+    seconds = 120.0
+    assert "whole job: about 70 s left" in " ".join(drawn(shown, 200))
+
+
+def test_a_training_is_said_to_take_no_longer_than_its_job(tmp_path, monkeypatch):
+    shown = Bar()
+    listener = model_progress._ModelBar(Console(file=io.StringIO()), shown)
+    monkeypatch.setattr(model_progress.Pace, "seconds_left", lambda *_: 120.0)
+    monkeypatch.setattr(model_progress, "_POLL_SECONDS", 0.01)
+    listener(TrainingsStarted((tmp_path,), 37, 60.0))
+    listener(JobLeft(75.0))
+    time.sleep(0.1)
+    words = " ".join(drawn(shown, 200))
+    listener(PhaseStarted("writing the deployment folder"))
+    assert "ends by its limit in 60 s, whole job: about 75 s left" in words
+    assert "whole job: about 75 s left" in " ".join(drawn(shown, 200))
 
 
 def test_a_full_bar_is_full_and_an_empty_one_empty():

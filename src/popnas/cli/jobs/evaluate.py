@@ -11,7 +11,8 @@ import click
 from popnas.cli.terminal.json_log import log_json_option
 from popnas.cli.terminal.options import check_is_there, json_option, model_option, moved_option, run_option
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
-from popnas.events import JobEvent
+from popnas.cli.terminal.part_of_job import clocked
+from popnas.events import JobEvent, Told, Warned
 from popnas.printable import quoted
 
 if TYPE_CHECKING:
@@ -34,12 +35,9 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     if top and model is not None:
         raise click.UsageError("-f names one model, --top takes all of the selection: give one of the two.")
     check_is_there(run)
-    # A workflow loads torch: only once the command line is known to be right.
-    from popnas.workflows.models.evaluation import evaluate
-
     said: list[JobEvent] = []
     try:
-        found = evaluate(run, model, top=top, sets=sets, tell=said.append)
+        found = _evaluated(run, model, top=top, sets=sets, said=said, is_quiet=is_json)
         if is_json:
             print_json(
                 [
@@ -56,6 +54,28 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     finally:  # what is said is about the figures, which stand first
         for event in said:
             echo_events(event)
+
+
+def _evaluated(
+    run: Path, model: Path | None, *, top: bool, sets: tuple[str, ...], said: list[JobEvent], is_quiet: bool
+) -> list[ModelEvaluation]:
+    """What is told goes to `said`, but for how far it is, which a bar shows meanwhile."""
+    from popnas.cli.terminal.model_progress import model_listener
+
+    with model_listener(is_quiet=is_quiet) as draw:
+
+        def hear(event: JobEvent) -> None:
+            if isinstance(event, Told | Warned):
+                said.append(event)
+            else:
+                draw(event)
+
+        tell = clocked(hear)
+        # A workflow loads torch: only once the command line is known to be right, and somebody sees that
+        # something goes on.
+        from popnas.workflows.models.evaluation import evaluate
+
+        return evaluate(run, model, top=top, sets=sets, tell=tell)
 
 
 def _print(found: Sequence[ModelEvaluation]) -> None:

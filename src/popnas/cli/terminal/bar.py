@@ -22,6 +22,8 @@ from popnas.printable import printable
 _FRAMES, _FRAMES_ASCII = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _FRAMES_PER_SECOND = 10.0
 _GAP = 2
+Note = str | Callable[[], str]
+"""Words beside a bar, or what gives them whenever it is drawn: times left run down."""
 # The terminal itself writes "^C" behind the bar: on a full line that would begin another one.
 _ECHO = 2
 _SLOW_SECONDS = 2.0
@@ -134,12 +136,12 @@ class Bar:
     def start(self, text: str, total: int | None = None, done: int = 0) -> None:
         """Something else goes on from now; without a `total` nothing is counted."""
         self.text, self.total, self.done = printable(text), total, done
-        self.notes: Sequence[str] = ()
+        self.notes: Sequence[Note] = ()
         self.began = time.monotonic()
 
-    def update(self, done: int, *notes: str) -> None:
+    def update(self, done: int, *notes: Note) -> None:
         """How far it is, and words beside the bar."""
-        self.done, self.notes = done, [printable(note) for note in notes]
+        self.done, self.notes = done, notes
         if self.live is not None and done == self.total:
             self.live.refresh()  # what comes next may replace the full bar before its turn to be drawn
 
@@ -155,7 +157,8 @@ class Bar:
         parts = [Text(line) for line in textwrap.wrap(f"{frame} {self.text}", width)]
         if self.total is not None:
             parts.append(self._counted(width, is_ascii=options.ascii_only))
-        parts += [Text(elapsed(seconds)), *(Text(note) for note in self.notes if note)]
+        notes = [printable(note if isinstance(note, str) else note()) for note in self.notes]
+        parts += [Text(elapsed(seconds)), *(Text(note) for note in notes if note)]
         lines = flowed(parts, width)
         self._drawn = [line.cell_len for line in lines]
         yield from lines

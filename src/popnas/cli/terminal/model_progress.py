@@ -13,7 +13,7 @@ from rich.console import Console
 from popnas.cli.terminal.bar import Bar, bar_on, error_console, is_drawn, say
 from popnas.cli.terminal.json_log import JSON_LOG
 from popnas.cli.terminal.output import words_of
-from popnas.cli.terminal.progress import duration, job_text
+from popnas.cli.terminal.progress import TimesLeft
 from popnas.events import (
     JobEvent,
     JobLeft,
@@ -27,6 +27,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.printable import counted, quoted
+from popnas.runs.stored.countdown import PHASE
 from popnas.runs.stored.job_clock import Pace, num_epochs_done
 
 _POLL_SECONDS = 1.0
@@ -131,17 +132,24 @@ class _ModelBar(_ModelLines):
         self.bar = bar
         self._stopped = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._job_end: float | None = None
+        self._left = TimesLeft()
+        bar.update(0, self._left.words)
 
     def __call__(self, event: JobEvent) -> None:
         match event:
-            case PhaseStarted(text):
+            case PhaseStarted(text, total):
                 self.stop()
-                self.bar.start(text)
-            case TrainingsStarted(folders, num_epochs):
+                self._left.begin()
+                self.bar.start(text, total)
+                self.bar.update(0, self._left.words)
+            case PhaseAdvanced(done, what):
+                self._left.hear(event)
+                self.bar.update(done, what, self._left.words)
+            case TrainingsStarted(folders, num_epochs, limit):
+                self._left.begin(limit)
                 self._watch_from_now(folders, num_epochs)
-            case JobLeft(seconds):
-                self._job_end = time.monotonic() + seconds
+            case JobLeft():
+                self._left.hear(event)
             case _:
                 super().__call__(event)
 
@@ -169,12 +177,8 @@ class _ModelBar(_ModelLines):
         while not is_over:
             is_over = self._stopped.wait(_POLL_SECONDS)  # then once more, for the end as it was
             done = num_epochs_done(folders, num_epochs)
-            left = pace.seconds_left(done, time.monotonic())
-            self.bar.update(done, "" if left is None else f"about {duration(left)} left", self._job_left())
-
-    def _job_left(self) -> str:
-        """In words, run down with the clock since it was heard."""
-        return "" if self._job_end is None else job_text(max(self._job_end - time.monotonic(), 0.0))
+            self._left.expect(PHASE, pace.seconds_left(done, time.monotonic()))
+            self.bar.update(done, self._left.words)
 
 
 def _models(folders: Sequence[Path]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from popnas.events import Listen
+from popnas.events import JobLeft, Listen
 
 TOLD_BY_JOB: set[str] = set()
 """Warnings that the job which started this process has told: its stages do not tell them again."""
@@ -20,4 +20,6 @@ def clocked(tell: Listen) -> Listen:
         return tell
     from popnas.runs.stored.job_clock import Ahead, JobClock
 
-    return JobClock(Ahead.from_json(EXPECTED), tell)
+    ahead = Ahead.from_json(EXPECTED)
+    tell(JobLeft(ahead.seconds))  # what loads before the first event takes seconds
+    return JobClock(ahead, tell)

@@ -21,10 +21,10 @@ from popnas.events import (
     PhaseAdvanced,
     PhaseStarted,
     RunOpened,
-    SecondsLeft,
     StepStarted,
 )
 from popnas.printable import counted, quoted
+from popnas.runs.stored.countdown import JOB, PHASE, Countdown, Left
 
 CONFIRMING = "confirming the best cells with other seeds"
 
@@ -84,30 +84,33 @@ class _SearchBar(_SearchLines):
         super().__init__(console)
         self.bar = bar
         self.best: float | None = None
-        self.left, self.job = SecondsLeft(None, None), ""
+        self.left = TimesLeft()
+        bar.update(0, self.left.words)
 
     def __call__(self, event: JobEvent) -> None:
         match event:
             case PhaseStarted(text, total):
                 self.bar.start(text, total)
-            case PhaseAdvanced(done, what, left):
-                self.bar.update(done, what, "" if left is None else f"about {duration(left)} left")
+            case PhaseAdvanced(done, what):
+                self.left.hear(event)
+                self.bar.update(done, what, self.left.words)
             case StepStarted(_, num_candidates, num_done):
                 self.bar.start(step_title(event), num_candidates, num_done)
             case ConfirmationStarted(num_networks, left):
                 self.bar.start(CONFIRMING, num_networks)
-                self.left = left
+                self.left.begin()
+                self.left.hear(left)
                 self._show(0)
             case ConfirmationFinished(left):
-                self.left = left
+                self.left.hear(left)
                 self._show(self.bar.done + 1)
-            case JobLeft(seconds):
-                self.job = job_text(seconds)
-                self._show(self.bar.done)
+            case JobLeft():
+                self.left.hear(event)
             case _:
                 super().__call__(event)
         if isinstance(event, PhaseStarted | StepStarted):
-            self.left = SecondsLeft(None, None)
+            self.left.begin()
+            self._show(self.bar.done)
         if isinstance(event, CandidateFinished):
             self._finished(event)
 
@@ -115,12 +118,12 @@ class _SearchBar(_SearchLines):
         evaluation = event.evaluation
         if evaluation.score is not None and evaluation.step > 0:
             self.best = max(self.best or 0.0, evaluation.score)
-        self.left = event.seconds_left
+        self.left.hear(event.seconds_left)
         self._show(self.bar.done + 1)
 
     def _show(self, done: int) -> None:
         best = f"best {self.best:.4f}" if self.best is not None else ""
-        self.bar.update(done, best, left_text(self.left), self.job)
+        self.bar.update(done, best, self.left.words)
 
 
 def step_title(event: StepStarted) -> str:
@@ -132,19 +135,27 @@ def step_title(event: StepStarted) -> str:
     return f"step {step}, cells of {step} blocks{round_of}"
 
 
-def left_text(left: SecondsLeft) -> str:
-    """The time left in words; empty while there is no honest estimate."""
-    parts = []
-    if left.step is not None:
-        parts.append(f"this step: {duration(left.step)} left")
-    if left.search is not None:
-        parts.append(f"whole search: about {duration(left.search)} left")
-    return ", ".join(parts)
+_WHAT = {PHASE: "", "step": "this step: ", "search": "whole search: ", JOB: "whole job: "}
 
 
-def job_text(seconds: float) -> str:
-    """The time left of the whole job in words."""
-    return f"whole job: about {duration(seconds)} left"
+class TimesLeft(Countdown):
+    """Times left in words."""
+
+    def words(self) -> str:
+        """What is left now; empty while there is no honest estimate, as one that ran out is none."""
+        found = self.left()
+        shown = [(name, left) for name in _WHAT if (left := found.get(name)) is not None]
+        if sum(left.by_limit for _, left in shown) > 1:  # a step that the search's limit ends: say it once
+            shown = [(name, left) for name, left in shown if name != "step"]
+        return ", ".join(
+            f"{_WHAT[name]}{_words(name, left)}" for name, left in shown if left.seconds or name == JOB
+        )
+
+
+def _words(name: str, left: Left) -> str:
+    if left.by_limit:
+        return f"ends by its limit in {duration(left.seconds)}"
+    return f"{'' if name == 'step' else 'about '}{duration(left.seconds)} left"
 
 
 def duration(seconds: float) -> str:

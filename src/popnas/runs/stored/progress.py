@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from popnas.events import (
     both,
 )
 from popnas.records import Record
+from popnas.runs.stored.countdown import JOB, Countdown
 from popnas.runs.stored.job_clock import JobClock
 from popnas.runs.stored.logs import Advise, StageLog, no_advice, stage_failed
 from popnas.runs.stored.rules import is_text, list_of
@@ -101,7 +102,8 @@ class HowFar(Record):
     train now, each with its epoch. `best_score`: of the search so far in this process. `seconds_left`: of a
     search those of its "step" and of the whole "search", of a phase whose pieces are counted those of the
     "phase", and where a whole job runs the stage those of the "job"; None while there is no honest estimate.
-    `updated`: when it was written.
+    All are as of `updated`, when it was written, and none is more than the job's or than what a time limit
+    leaves.
     """
 
     format: int
@@ -127,7 +129,7 @@ class _ProgressFile:
         self._before = _bytes_of(path)
         self._written = float("-inf")
         self._note = HowFar(FORMAT, stage, "running", os.getpid(), _now())
-        self._left: dict[str, float | None] = {}
+        self._countdown = Countdown()
 
     def hear(self, event: JobEvent) -> None:
         """Take in what a job tells."""
@@ -137,7 +139,7 @@ class _ProgressFile:
     def end(self, state: str) -> None:
         """The stage is over."""
         self._change(state=state, networks={})
-        self._left = {}
+        self._countdown = Countdown()
         self._write()
 
     def put_back(self) -> None:
@@ -159,24 +161,24 @@ class _ProgressFile:
                 return self._begin(f"step {step}{of_round}", num_candidates, num_done)
             case ConfirmationStarted(num_networks, left):
                 self._begin("confirmation", num_networks)
-                self._left |= asdict(left)
+                self._countdown.hear(left)
                 return True
             case TrainingsStarted(folders):
                 return self._begin("training", len(folders))
-            case PhaseAdvanced(done, _, left):
-                self._left |= {} if left is None else {"phase": left}
+            case PhaseAdvanced(done):
+                self._countdown.hear(event)
                 self._change(done=done)
             case CandidateFinished(evaluation, left):
                 self._finish(str(evaluation.index))
-                self._left |= asdict(left)
+                self._countdown.hear(left)
                 if evaluation.score is not None and evaluation.step > 0:
                     self._change(best_score=max(self._note.best_score or 0.0, evaluation.score))
-            case JobLeft(seconds):
-                is_first = "job" not in self._left
-                self._left["job"] = seconds
+            case JobLeft():
+                is_first = JOB not in self._countdown.left()
+                self._countdown.hear(event)
                 return is_first
             case ConfirmationFinished(left):
-                self._left |= asdict(left)
+                self._countdown.hear(left)
                 self._change(done=self._note.done + 1)
             case ModelFinished(folder):
                 self._finish(folder.name)
@@ -188,7 +190,7 @@ class _ProgressFile:
 
     def _begin(self, phase: str, total: int | None, done: int = 0) -> bool:
         self._change(phase=phase, total=total, done=done, networks={})
-        self._left = {name: left for name, left in self._left.items() if name == "job"}
+        self._countdown.begin()
         return True
 
     def _finish(self, network: str) -> None:
@@ -203,7 +205,10 @@ class _ProgressFile:
         if not self._path.parent.is_dir():
             return  # moved or removed meanwhile: it is not made again for this
         with suppress(StorageError):
-            note = replace(self._note, seconds_left=self._left or None, updated=_now())
+            left = {
+                name: None if each is None else each.seconds for name, each in self._countdown.left().items()
+            }
+            note = replace(self._note, seconds_left=left or None, updated=_now())
             write_json(self._path, note.to_json())
 
 

@@ -3,7 +3,9 @@ read and `eval.json` for programs, in the model's folder."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
 from popnas.evaluators.training.placing import placement
-from popnas.events import Listen, Told, Warned, nobody
+from popnas.events import Listen, PhaseAdvanced, PhaseStarted, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.networks.network import Ensemble
 from popnas.placement import Placement
@@ -29,9 +31,13 @@ from popnas.report.model_results import EvaluatedModel, EvaluationResult, HeadRe
 from popnas.report.pages import evaluation_page
 from popnas.report.views import Views
 from popnas.resources import available_cores
-from popnas.runs import RunFolder
+from popnas.runs import RunFolder, identity
+from popnas.runs.lock import holder
+from popnas.runs.stored import progress
+from popnas.runs.stored.job_clock import Pace
 from popnas.runs.stored.reading import is_there
 from popnas.storage import write_json, write_text
+from popnas.workflows import advice
 from popnas.workflows.models import requests
 from popnas.workflows.models.answers import worst_masks
 from popnas.workflows.models.answers.tally import Tally, class_figures
@@ -85,8 +91,22 @@ def evaluate(
     forks.check("evaluation")
     found = find_models(files.given(path, "the folder of a run or of a model"), model, top=top)
     read_data_from(found, sets)
-    told: set[str] = set()
-    return [_evaluate(folder, tell, told) for folder in found]
+    with _watched(found[0], tell) as tell:
+        told: set[str] = set()
+        return [_evaluate(folder, tell, told) for folder in found]
+
+
+@contextmanager
+def _watched(model: ModelFolder, tell: Listen) -> Iterator[Listen]:
+    """A listener that also keeps progress and log of the run that the model is of, while no other stage of
+    it, which keeps its own there, works on it."""
+    run = identity.enclosing(model.path)
+    locks = [] if run is None else [RunFolder(run).lock().path, *RunFolder(run).restore.glob("*.lock")]
+    if run is None or any(holder(lock) is not None for lock in locks):
+        yield tell
+        return
+    with progress.kept(RunFolder(run).progress_json, "evaluation", tell, advice.for_error) as told:
+        yield told
 
 
 def find_models(path: Path, model: Path | str | None = None, *, top: bool = False) -> list[ModelFolder]:
@@ -167,6 +187,7 @@ def _check_task(run: RunFolder, folder: ModelFolder) -> None:
 
 def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluation:
     """`told`: what was said of the data of other models, which are mostly the same."""
+    tell(PhaseStarted(f"loading {folder.path.name} and the test data"))
     config, network = folder.config(), folder.load_network()
     task = tasks.get(config.dataset.type)
     try:
@@ -183,12 +204,15 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
     tally = Tally(dataset.num_classes)
     metrics = task.metrics(dataset.num_classes)
     worst = WorstMasks(dataset.num_classes) if task.is_per_pixel else None
-    for probabilities_NK, y_N in answers(folder, network, dataset.test):
+    for probabilities_NK, y_N in _told(answers(folder, network, dataset.test), len(dataset.test), tell):
         tally.update(probabilities_NK, y_N)
         if worst is not None:
             worst.update(probabilities_NK, y_N)
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
+    tell(PhaseStarted("measuring every head of the network"))
+    heads = _head_metrics(network, config, dataset, placement(config, network.spec))
+    tell(PhaseStarted("writing the figures and the page"))
     # The figures are the job and are printed: a folder that may only be read keeps nobody from them.
     views = Views(tell)
     counts_KK = tally.confusion.counts_KK
@@ -197,7 +221,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         num_samples=len(dataset.test),
         test_lengths=dataset.test_lengths,
         metrics=metrics.compute(),
-        heads=_head_metrics(network, config, dataset, placement(config, network.spec)),
+        heads=heads,
         classes=class_figures(counts_KK, dataset.class_names),
         unseen=_unseen(dataset, counts_KK),
         calibration=tally.calibration(),
@@ -211,6 +235,18 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         unseen = f"No training {what} has the class '{name}', but test {what}s have"
         tell(Told(f"{unseen}: they cannot be recognised."))
     return ModelEvaluation(folder.path, result, page=page)
+
+
+def _told(
+    batches: Iterator[tuple[np.ndarray, np.ndarray]], num_samples: int, tell: Listen
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same batches of answers; `tell` hears how many samples have been answered."""
+    tell(PhaseStarted("evaluating on test data", num_samples))
+    pace, done = Pace(num_samples), 0
+    for probabilities_NK, y_N in batches:
+        yield probabilities_NK, y_N
+        done += len(y_N)
+        tell(PhaseAdvanced(done, seconds_left=pace.seconds_left(done, time.monotonic())))
 
 
 def answers(

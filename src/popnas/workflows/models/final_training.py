@@ -35,6 +35,7 @@ from popnas.runs import RunFolder, identity
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
 from popnas.runs.stored import progress
+from popnas.runs.stored.countdown import seconds_until
 from popnas.runs.stored.reading import is_there
 from popnas.training import EpochRecord
 from popnas.workflows import advice
@@ -202,7 +203,7 @@ def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> Traine
     members = ensemble.members()
     _check_fits(members, dataset, tell)
     folders = tuple(member.folder for member in members)
-    tell(TrainingsStarted(folders, job.config.training_hyperparameters.epochs))
+    tell(TrainingsStarted(folders, job.config.training_hyperparameters.epochs, seconds_until(job.deadline)))
     trained = final_ensemble.train(ensemble, dataset, lambda one: _train_one(one, dataset, tell), tell)
     return _deployed(trained, job, dataset, tell)
 
@@ -259,7 +260,11 @@ def _train(job: ModelJob, tell: Listen) -> TrainedModel:
     tell(Told(f"{job.origin}: {job.cell}"))
     dataset = _loaded(job, tell)
     _check_fits([job], dataset, tell)
-    tell(TrainingsStarted((job.folder,), job.config.training_hyperparameters.epochs))
+    tell(
+        TrainingsStarted(
+            (job.folder,), job.config.training_hyperparameters.epochs, seconds_until(job.deadline)
+        )
+    )
     return _deployed(_train_one(job, dataset, tell), job, dataset, tell)
 
 

@@ -48,6 +48,7 @@ from popnas.runs.folder import search_part
 from popnas.runs.front import check_constraints, trained_front
 from popnas.runs.lock import RunLock
 from popnas.runs.stored import logs, progress
+from popnas.runs.stored.countdown import seconds_until
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
 from popnas.storage import write_json, write_table
@@ -344,7 +345,8 @@ class _Selection:
             if words := repetitions.words(self.repetitions):
                 self.tell(Told(f"Each is trained on {words}; the mean of the last epochs decides."))
         folders = tuple(each.folder(model.folder) for each in self.repetitions for model in models)
-        self.tell(TrainingsStarted(folders, self.config.training_hyperparameters.epochs))
+        num_epochs = self.config.training_hyperparameters.epochs
+        self.tell(TrainingsStarted(folders, num_epochs, seconds_until(self.deadline)))
         if pending:
             self._train(pending)
             self.missing_views.tell_counts()

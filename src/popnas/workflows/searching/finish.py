@@ -4,18 +4,19 @@ journal."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from popnas import report
 from popnas.cells import SearchSpace
 from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators import CellsStacked
-from popnas.events import ConfirmationFinished, ConfirmationStarted, Listen, PhaseStarted
+from popnas.events import ConfirmationFinished, ConfirmationStarted, Listen, PhaseStarted, SecondsLeft
 from popnas.executors import Executor, Job
 from popnas.printable import quoted
 from popnas.records import Json
 from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, artifacts, write_csv
+from popnas.runs.stored.countdown import seconds_until
 from popnas.workflows.searching import candidate_jobs, predictions, tables
 from popnas.workflows.searching.time_left import ConfirmationClock
 
@@ -67,6 +68,8 @@ class Again:
     append: Append
     tell: Listen
     is_time_up: Callable[[], bool]
+    deadline: float | None
+    """By `time.monotonic()`; None: there is none."""
 
     def best_cells(self, root_seed: int) -> bool:
         """The best cells with `NUM_SEEDS` other seeds each, as far as they are not trained so. False if the
@@ -84,7 +87,7 @@ class Again:
         clock = ConfirmationClock(
             self.executor.num_workers, {name: before.get(job.cell) for name, job in jobs.items()}
         )
-        self.tell(ConfirmationStarted(len(jobs), clock.seconds_left()))
+        self.tell(ConfirmationStarted(len(jobs), self._left(clock)))
         handed_out = [Job(name, job.to_json()) for name, job in jobs.items()]
         for result in self.executor.run(handed_out, clock.start, is_time_up=self.is_time_up):
             job = jobs[result.id]
@@ -92,8 +95,11 @@ class Again:
             found = Evaluation.of(job, measured, is_exploration=False)
             self.append("confirmation", confirmation(job, found), found.volatile)
             clock.finish(result.id, found.wall_seconds)
-            self.tell(ConfirmationFinished(clock.seconds_left()))
+            self.tell(ConfirmationFinished(self._left(clock)))
         return not clock.left
+
+    def _left(self, clock: ConfirmationClock) -> SecondsLeft:
+        return replace(clock.seconds_left(), limit=seconds_until(self.deadline))
 
 
 def views(

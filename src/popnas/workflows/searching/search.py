@@ -12,7 +12,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -46,6 +46,7 @@ from popnas.runs.folder import (
     same_search,
 )
 from popnas.runs.stored import logs, progress
+from popnas.runs.stored.countdown import seconds_until
 from popnas.storage import remove_temporary
 from popnas.strategy import Proposal
 from popnas.trackers import Scope, TrackedNetwork, Trackers
@@ -218,7 +219,9 @@ class _Search:
 
     def _train_again(self, executor: Executor) -> bool:
         """Whatever decides the winner or confirms the best cells; false if the time was up before its end."""
-        again = finish.Again(self.folder, self.state, executor, self._append, self.tell, self._is_time_up)
+        again = finish.Again(
+            self.folder, self.state, executor, self._append, self.tell, self._is_time_up, self.deadline
+        )
         if not repeats.decide(self.evaluator, self.state, self._append, again.train):
             return False
         return not self.config.others.confirm or again.best_cells(self.config.others.seed)
@@ -290,7 +293,7 @@ class _Search:
             now = time.monotonic()
             since_start = {index: now - started for index, started in running.items()}
             left = self.clock.seconds_left(step, waiting, since_start, self._num_unknown(step))
-            self.tell(CandidateFinished(evaluation, left))
+            self.tell(CandidateFinished(evaluation, replace(left, limit=seconds_until(self.deadline))))
         # What was never handed out is pending: a failed candidate is done, too.
         return "max_hours" if self.state.pending(step) else None
 
@@ -386,7 +389,7 @@ class _Search:
         return {name: value for name, value in values.items() if value is not None}
 
     def _is_time_up(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
+        return seconds_until(self.deadline) == 0.0
 
     def _result(self) -> SearchResult:
         assert self.state.finish_reason is not None

@@ -66,6 +66,7 @@ class WholeJob:
                 self._check_found()
             if name == self.state.last != "search":
                 # The search's report knows neither the final network nor all cuts.
+                self.tell(PhaseStarted("writing the report"))
                 report.write(self.folder, self.folder.state(), Views(self.tell))
             self.state.finished[name] = self._spent()
             self._write()

@@ -20,7 +20,7 @@ from popnas.cli.main import cli
 from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError, RunFolderError, UserError
 from popnas.evaluators.training.describing import describe_model
-from popnas.events import JobEvent, Told, Warned
+from popnas.events import JobEvent, Listen, PhaseAdvanced, PhaseStarted, Told, Warned
 from popnas.export.running import accuracy, open_session
 from popnas.runs import RunFolder
 from popnas.storage import write_json
@@ -71,6 +71,11 @@ def selected(run: Path, config, made: Path) -> Path:
     return run
 
 
+def _only_told(said: list[JobEvent]) -> Listen:
+    """A listener that keeps what is told, without how far it is."""
+    return lambda event: said.append(event) if isinstance(event, Told | Warned) else None
+
+
 def refuse_by_folders(path: Path) -> None:
     for name in FILES:
         (path / name / "in the way").mkdir(parents=True)
@@ -96,6 +101,26 @@ def test_a_folder_that_refuses_files_keeps_nobody_from_the_figures(selected: Pat
     assert f"Warning: {path / 'eval.json'} is missing" in answer.stderr
     assert answer.output.index("Warning:") > answer.output.index("calibration error")
     assert "Pages:" not in answer.stdout
+
+
+def test_an_evaluation_tells_how_far_it_is_and_its_run_keeps_that(selected: Path) -> None:
+    heard: list[JobEvent] = []
+    evaluate(selected, "0-m2-n1-f4", tell=heard.append)
+    phases = [event.text for event in heard if isinstance(event, PhaseStarted)]
+    assert len(phases) == 4 and phases[1] == "evaluating on test data"
+    pieces = [event.done for event in heard if isinstance(event, PhaseAdvanced)]
+    assert pieces == sorted(pieces) and len(pieces) > 2 and pieces[-1] == 360
+    log = (selected / "debug.log").read_text()
+    assert all(f"evaluation: {phase}" in log for phase in phases) and "evaluation: finished" in log
+    noted = json.loads((selected / "progress.json").read_text())
+    assert (noted["stage"], noted["state"], noted["done"]) == ("evaluation", "finished", 0)
+
+
+def test_an_evaluation_leaves_progress_and_log_to_the_stage_that_works_on_the_run(selected: Path) -> None:
+    before = {name: (selected / name).exists() for name in ("progress.json", "debug.log")}
+    with RunFolder(selected).lock():
+        evaluate(selected, "0-m2-n1-f4")
+    assert {name: (selected / name).exists() for name in before} == before
 
 
 def test_one_model_by_its_folder(selected: Path) -> None:
@@ -180,7 +205,7 @@ def test_no_test_split_is_skipped_and_nothing_lost(selected: Path, monkeypatch: 
     before = {item: item.read_bytes() for item in path.iterdir()}
     _with_dataset(monkeypatch, _without_test)
     said: list[JobEvent] = []
-    found = evaluate(selected, top=True, tell=said.append)
+    found = evaluate(selected, top=True, tell=_only_told(said))
     assert [item.result for item in found] == [None, None] and all(item.skipped for item in found)
     assert len(said) == 2 and "no test split" in said[0].text
     assert {item: item.read_bytes() for item in path.iterdir()} == before
@@ -198,7 +223,7 @@ def test_what_is_known_of_the_test_split_is_told_once(
     notes = ["In the test split: transparency is dropped: 3 (a, b, c)."]
     _with_dataset(monkeypatch, lambda data, _: replace(data, warnings=["Of training."], test_warnings=notes))
     said: list[JobEvent] = []
-    evaluate(selected, top=True, tell=said.append)
+    evaluate(selected, top=True, tell=_only_told(said))
     assert said == [Warned(notes[0])]
     said.clear()
     model = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
@@ -215,7 +240,7 @@ def test_classes_that_training_never_saw(selected: Path, monkeypatch: pytest.Mon
 
     _with_dataset(monkeypatch, unseen)
     said: list[JobEvent] = []
-    (found,) = evaluate(selected, "0-m2-n1-f4", tell=said.append)
+    (found,) = evaluate(selected, "0-m2-n1-f4", tell=_only_told(said))
     assert found.result.unseen == ["3"]
     told = "No training sample has the class '3', but test samples have: they cannot be recognised."
     assert said == [Told(told)]
