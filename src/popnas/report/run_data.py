@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from popnas.objectives.rows import ROWS
 from popnas.records import Json, Record, part
 from popnas.runs import RunFolder, RunState
 from popnas.runs.stored.reading import read_record
-from popnas.runs.stored.rules import is_text, list_of
+from popnas.runs.stored.rules import Rule, is_amount, is_text, list_of, mapping_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,19 @@ class _Cuts(Record):
     """Of the state of a whole job what a report tells."""
 
     cuts: list[str]
+
+
+@dataclass(frozen=True)
+class _Job(Record):
+    """Of the same state how far the job is: when stages were started and finished."""
+
+    last: str
+    started: Mapping[str, float]
+    finished: Mapping[str, float]
+
+
+_TIMES = mapping_of(is_amount)
+_JOB: Mapping[str, Rule] = {"last": is_text, "started": _TIMES, "finished": _TIMES}
 
 
 @dataclass
@@ -118,9 +132,25 @@ class RunData:
             return []
 
     @property
+    def has_open_job(self) -> bool:
+        """Whether a whole job (`popnas e2e`) of this run has more to do than this report, which is written at
+        the end of its last stage."""
+        try:
+            job = read_record(self.path / "e2e.json", _Job, must=_JOB)
+        except PopnasError:  # as for `cuts`
+            return False
+        is_evaluated = job.last != "evaluation" or (self.final_training / "eval.json").is_file()
+        return job.last not in job.finished and not (job.last in job.started and is_evaluated)
+
+    @property
+    def final_training(self) -> Path:
+        """Where the final network is, if there is one."""
+        return self.path / "final_training"
+
+    @property
     def final_network(self) -> ModelDescription | None:
         """The description of the final network's deployment; None if there is none (yet)."""
-        return _described(self.path / "final_training" / "deploy")
+        return _described(self.final_training / "deploy")
 
     @property
     def best_model(self) -> ModelDescription | None:

@@ -84,7 +84,11 @@ def _trainings(run: RunData, best: Evaluation) -> Iterator[tuple[str, str]]:
     line = train_command(run.path, run.config, best.cell)
     if line is None:
         return
-    yield "Compare the best cells in larger networks:", as_typed("select", "-p", run.path)
+    # What is there already was asked for otherwise: another one stands beside it.
+    beside = ("--name", "more") if (run.path / "model_selection").exists() else ()
+    yield "Compare the best cells in larger networks:", as_typed("select", "-p", run.path, *beside)
+    if (run.path / "final_training").exists():
+        line += " --name more"
     yield "Train the best cell to the end:", line
     better = confirmed.better_than_best(run)
     if better is not None:
@@ -92,11 +96,27 @@ def _trainings(run: RunData, best: Evaluation) -> Iterator[tuple[str, str]]:
         yield words, train_command(run.path, run.config, better.cell.evaluation.cell) or line
 
 
+def _is_better(run: RunData) -> str:
+    if run.final_network is None:
+        return "final training makes it better."
+    place = markup.code(run.final_training / "deploy")
+    return f"the network of the final training, {place}, was trained to the end."
+
+
+def _goes_on(run: RunData) -> Iterator[tuple[str, str]]:
+    """How what is not finished goes on."""
+    if run.has_open_job:
+        yield "Go on with the whole job where it stopped:", as_typed("e2e", "-r", run.path)
+    elif run.state.finish_reason == "max_hours":
+        words = "Go on with the search, which its time limit ended, without one (or with a longer one):"
+        yield words, as_typed("search", "-r", run.path, "--set", "others.max_hours=null")
+    elif not run.state.is_finished:
+        yield "Go on with the search where it stopped:", as_typed("search", "-r", run.path)
+
+
 def next_steps(run: RunData) -> str:
     """What one can do now."""
-    steps = []
-    if not run.state.is_finished:
-        steps.append(("Go on with the search where it stopped:", as_typed("search", "-r", run.path)))
+    steps = list(_goes_on(run))
     best = run.state.best
     if best is not None:
         steps.append(
@@ -115,7 +135,7 @@ def next_steps(run: RunData) -> str:
     if best is not None and model.exists():
         items += (
             f"<li>The best cell's network, as the search trained it, is ready to use: {markup.code(model)} "
-            "(ONNX). It was trained briefly: final training makes it better."
+            f"(ONNX). It was trained briefly: {_is_better(run)}"
             f"{how_to_make(run.best_model)}</li>"
         )
     place = "The commands are for the folder in which this page was written and the popnas that wrote it."

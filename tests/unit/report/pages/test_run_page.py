@@ -62,6 +62,38 @@ def test_an_unfinished_run_says_how_to_go_on(make_run: MakeRun) -> None:
     assert "popnas search -r" not in front.next_steps(data(make_run("whole", blocks=2)))
 
 
+def test_a_whole_job_says_how_it_goes_on_or_that_its_limit_ended_the_search(make_run: MakeRun) -> None:
+    folder = make_run(last_step=1)
+    job = {"last": "evaluation", "started": {"search": 1.0}, "finished": {}, "cuts": []}
+    (folder.path / "e2e.json").write_text(json.dumps(job))
+    assert f"popnas e2e -r {folder.path}" in front.next_steps(data(folder))
+    done = dict.fromkeys(("search", "selection", "training"), 1.0)
+    job |= {"started": {**done, "evaluation": 2.0}, "finished": done}
+    (folder.path / "e2e.json").write_text(json.dumps(job))
+    assert "popnas e2e -r" in front.next_steps(data(folder))
+    for name in ("model_selection", "final_training"):
+        (folder.path / name).mkdir()
+    (folder.path / "final_training" / "eval.json").write_text("{}")
+    ended = data(folder)
+    ended.state.finish_reason = "max_hours"
+    steps = front.next_steps(ended)
+    assert "popnas e2e -r" not in steps
+    assert f"popnas search -r {folder.path} --set others.max_hours=null" in steps
+    assert steps.count("--name more") == 2, "what is there was asked for otherwise"
+
+
+def test_the_search_s_network_is_compared_with_a_final_one_where_there_is_one(make_run: MakeRun) -> None:
+    folder = make_run(blocks=2)
+    (folder.path / "best_model").mkdir()
+    (folder.path / "best_model" / "model.onnx").write_bytes(b"onnx")
+    assert "final training makes it better" in front.next_steps(data(folder))
+    deploy = folder.path / "final_training" / "deploy"
+    deploy.mkdir(parents=True)
+    description.write(deploy, deployed(accuracy=0.9, num_samples=9))
+    steps = front.next_steps(data(folder))
+    assert "makes it better" not in steps and "final_training/deploy" in steps
+
+
 def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
     folder = make_run(blocks=2)
     assert final.render(data(folder)) == ""
