@@ -48,11 +48,12 @@ class UserError(PopnasError):
 @dataclass(frozen=True)
 class Problem:
     """One mistake: where it stands (`search_space.operators[3]`), the value found there, and the message
-    (rule and remedy)."""
+    (rule and remedy); `family`: of which kind of parts ("task") the value names none."""
 
     place: str
     value: Any
     message: str
+    family: str | None = None
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message

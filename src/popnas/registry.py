@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -27,6 +28,48 @@ def _of_broken(point: EntryPoint, error: Exception) -> str:
         f"the entry point '{point.name}' of the group '{point.group}' ({point.value}) could not be loaded: "
         f"{type(error).__name__}: {str(error).rstrip('.')}.{remedy}"
     )
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """An installed entry point of popnas: its `name`, its `group` (the family), the package that brings it;
+    `broken`: why it cannot be loaded and what helps, None: it can."""
+
+    name: str
+    group: str
+    package: str
+    version: str
+    broken: str | None
+
+
+GROUPS = (
+    "popnas.datasets",
+    "popnas.evaluators",
+    "popnas.executors",
+    "popnas.figures",
+    "popnas.networks",
+    "popnas.objectives",
+    "popnas.operators",
+    "popnas.predictors",
+    "popnas.tasks",
+    "popnas.trackers",
+)
+"""The entry point groups of all families."""
+
+
+def plug_ins() -> list[PlugIn]:
+    """The parts of others that are installed here, each loaded to see whether it can be."""
+    found = []
+    for group in GROUPS:
+        for point in sorted(entry_points(group=group)):
+            broken = None
+            try:
+                point.load()
+            except Exception as error:
+                broken = _of_broken(point, error)
+            package, version = ("", "") if point.dist is None else (point.dist.name, point.dist.version)
+            found.append(PlugIn(point.name, group, package, version, broken))
+    return found
 
 
 class Registry(Generic[T]):

@@ -78,7 +78,7 @@ def _is_within(place: str, outer: str) -> bool:
 def _task_exists(facts: Facts) -> Iterator[Problem]:
     name = facts.config.dataset.type
     if facts.names and name not in facts.names.tasks:
-        yield Problem("dataset.type", name, f"no task is named '{name}'.{_choices(name, facts.names.tasks)}")
+        yield _unknown("dataset.type", "task", name, facts.names.tasks)
 
 
 @mistake("dataset.name", "dataset.path", "others.evaluator")
@@ -98,7 +98,7 @@ def _dataset_exists(facts: Facts) -> Iterator[Problem]:
     if facts.names and dataset.path is None and dataset.name is not None and facts.task:
         complaint = facts.names.check_dataset(dataset.name, dataset.type)
         if complaint:
-            yield Problem("dataset.name", dataset.name, complaint)
+            yield Problem("dataset.name", dataset.name, complaint, "data set")
 
 
 @mistake("dataset.path")
@@ -122,7 +122,7 @@ def _operators_suit(facts: Facts) -> Iterator[Problem]:
         for index, name in enumerate(facts.config.search_space.operators):
             complaint = facts.names.check_operator(name, facts.task.num_dims)
             if complaint:
-                yield Problem(f"search_space.operators[{index}]", name, complaint)
+                yield Problem(f"search_space.operators[{index}]", name, complaint, "operator")
 
 
 @mistake("search_space.operators", "dataset.type")
@@ -233,9 +233,7 @@ def _objectives_exist(facts: Facts) -> Iterator[Problem]:
         if name == "score":
             yield Problem(f"{place}[{index}]", name, "the score is always an objective; remove it here.")
         elif name not in known:
-            yield Problem(
-                f"{place}[{index}]", name, f"no objective is named '{name}'.{_choices(name, known)}"
-            )
+            yield _unknown(f"{place}[{index}]", "objective", name, known)
     yield from _repeated(place, chosen)
 
 
@@ -262,7 +260,8 @@ def _constraints_hold(facts: Facts) -> Iterator[Problem]:
                 f"a metric cannot be constrained, only what a network costs: {', '.join(known)}.",
             )
         elif name not in known:
-            yield Problem(place, [low, high], f"no objective is named '{name}'.{_choices(name, known)}")
+            message = f"no objective is named '{name}'.{_choices(name, known)}"
+            yield Problem(place, [low, high], message, "objective")
         elif low > high:
             yield Problem(place, [low, high], f"the range is reversed: write [{high:g}, {low:g}].")
         elif high <= 0 and objectives.get(name) in COSTS:
@@ -351,11 +350,8 @@ def _labels_in_range(facts: Facts) -> Iterator[Problem]:
 def _macro_architecture_exists(facts: Facts) -> Iterator[Problem]:
     macro = facts.config.architecture_hyperparameters.macro_architecture
     if facts.names and macro is not None and macro not in facts.names.macros:
-        yield Problem(
-            "architecture_hyperparameters.macro_architecture",
-            macro,
-            f"no macro-architecture is named '{macro}'.{_choices(macro, facts.names.macros)}",
-        )
+        place = "architecture_hyperparameters.macro_architecture"
+        yield _unknown(place, "macro-architecture", macro, facts.names.macros)
     elif facts.names and macro is not None and facts.task:
         complaint = facts.names.check_macro(macro, facts.config.dataset.type)
         if complaint:
@@ -366,11 +362,7 @@ def _macro_architecture_exists(facts: Facts) -> Iterator[Problem]:
 def _executor_exists(facts: Facts) -> Iterator[Problem]:
     kind = facts.config.others.executor.kind
     if facts.names and kind not in facts.names.executors:
-        yield Problem(
-            "others.executor.kind",
-            kind,
-            f"no executor is named '{kind}'.{_choices(kind, facts.names.executors)}",
-        )
+        yield _unknown("others.executor.kind", "executor", kind, facts.names.executors)
 
 
 @mistake("others.predictors")
@@ -378,11 +370,7 @@ def _predictors_exist(facts: Facts) -> Iterator[Problem]:
     for objective, known in (facts.names.predictors if facts.names else {}).items():
         name = getattr(facts.config.others.predictors, objective)
         if name not in known:
-            yield Problem(
-                f"others.predictors.{objective}",
-                name,
-                f"no predictor of the {objective} is named '{name}'.{_choices(name, known)}",
-            )
+            yield _unknown(f"others.predictors.{objective}", f"predictor of the {objective}", name, known)
 
 
 @mistake("others.evaluator")
@@ -390,8 +378,7 @@ def _evaluator_exists(facts: Facts) -> Iterator[Problem]:
     name = facts.config.others.evaluator
     known = facts.names.evaluators if facts.names else {}
     if known and name not in known:
-        message = f"no evaluator is named '{name}'.{_choices(name, known)}"
-        yield Problem("others.evaluator", name, message)
+        yield _unknown("others.evaluator", "evaluator", name, known)
 
 
 @mistake("others.evaluator", "search_strategy")
@@ -419,8 +406,7 @@ def _trackers_exist(facts: Facts) -> Iterator[Problem]:
     known = facts.names.trackers if facts.names else None
     for index, name in enumerate(names):
         if known is not None and name not in known:
-            message = f"no tracker is named '{name}'.{_choices(name, known)}"
-            yield Problem(f"others.trackers[{index}]", name, message)
+            yield _unknown(f"others.trackers[{index}]", "tracker", name, known)
     yield from _repeated("others.trackers", names)
 
 
@@ -431,6 +417,11 @@ def _repeated(place: str, values: Sequence[str]) -> Iterator[Problem]:
             yield Problem(
                 f"{place}[{index}]", value, f"'{value}' stands already at {place}[{first}]; remove one."
             )
+
+
+def _unknown(place: str, family: str, name: str, known: Iterable[str]) -> Problem:
+    """No part of the family bears the name."""
+    return Problem(place, name, f"no {family} is named '{name}'.{_choices(name, known)}", family)
 
 
 def _choices(value: str, choices: Iterable[str]) -> str:

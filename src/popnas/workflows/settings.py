@@ -8,9 +8,11 @@ from popnas import config as configurations
 from popnas import datasets, evaluators, executors, files, operators, predictors, tasks, trackers
 from popnas.config import EvaluatorFacts, NameRules, RunConfig, Source
 from popnas.datasets import SOURCES
-from popnas.errors import ConfigError, DataError, Problem
+from popnas.errors import ConfigError, DataError, Problem, UnknownNameError
 from popnas.networks import macros
 from popnas.printable import quoted
+from popnas.records import Json
+from popnas.runs import RunFolder
 from popnas.strategy import StrategySettings
 
 
@@ -75,6 +77,42 @@ def load_config(source: Source, *, sets: Sequence[str] = ()) -> RunConfig:
         message = trouble.removeprefix(f"{quoted(files.user_path(str(path)))} (dataset.path) ")
         problem = Problem("dataset.path", path, message)
         raise ConfigError([*error.problems, problem], error.source) from None
+
+
+def load_run_config(folder: RunFolder, *, sets: Sequence[str] = ()) -> RunConfig:
+    """The configuration of a run, as `load_config`.
+
+    Raises:
+        UnknownNameError: it was made with a package that is not installed here.
+        ConfigError: mistakes, such as of `sets`.
+    """
+    document = folder.config_json()
+    try:
+        return load_config(document, sets=sets)
+    except ConfigError as error:
+        lacking = [problem for problem in _mistakes(document) if problem.family is not None]
+        if not lacking:
+            raise
+        # What else is wrong follows from it: it was right when the run was made.
+        parts = ", ".join(f"the {each.family} '{_name(each)}' ({each.place})" for each in lacking)
+        them = "a part" if len(lacking) == 1 else "parts"
+        raise UnknownNameError(
+            f"the run {quoted(folder.path)} was made with {them} that no package installed here brings: "
+            f"{parts}. Install the package that it was made with; `popnas doctor` lists those that are."
+        ) from error
+
+
+def _mistakes(document: Json) -> Sequence[Problem]:
+    try:
+        configurations.load(document, names=name_rules())
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def _name(problem: Problem) -> str:
+    """Of a constraint the objective stands in its place, and the range is the value."""
+    return problem.value if isinstance(problem.value, str) else problem.place.rpartition(".")[2]
 
 
 def unused(config: RunConfig) -> list[str]:

@@ -15,6 +15,7 @@ import click
 from popnas import resources
 from popnas.cli.terminal.options import json_option
 from popnas.cli.terminal.output import echo, print_json
+from popnas.registry import plug_ins
 
 if TYPE_CHECKING:
     import torch
@@ -28,18 +29,21 @@ Facts = dict[str, str | int | float | None]
 @click.command("doctor")
 @json_option
 def command(is_json: bool) -> None:
-    """Versions, device, threads and speed of this machine; paste it into bug reports."""
+    """Versions, device, threads, speed and plug-ins of this machine; paste it into bug reports."""
     facts: dict[str, Mapping[str, str | int | float | None]] = {
         "system": system(),
         "device": device(),
         "packages": packages(),
+        "plug-ins": parts_of_others(),
     }
     if is_json:
         print_json(facts)
         return
     for title, section in facts.items():
         echo(title)
-        width = max(map(len, section))
+        width = max(map(len, section), default=0)
+        if not section:
+            echo("  none")
         for name, value in section.items():
             echo(f"  {name.ljust(width)}  {'none' if value is None else value}")
 
@@ -75,6 +79,16 @@ def device() -> Facts:
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda,
         "bf16_speed_against_fp32": round(_bf16_speedup(chosen), 2),
+    }
+
+
+def parts_of_others() -> dict[str, str]:
+    """What packages beside popnas bring, by family and name: the package and its version, and why a part
+    cannot be loaded. One that cannot is told and ends nothing here, where one looks for what is wrong."""
+    return {
+        f"{each.group.removeprefix('popnas.')} {each.name}": f"{each.package} {each.version}".strip()
+        + ("" if each.broken is None else f", broken: {each.broken}")
+        for each in plug_ins()
     }
 
 

@@ -12,7 +12,7 @@ from popnas.errors import DataError
 from popnas.evaluators.training import training_data
 from popnas.runs import RunFolder
 from popnas.runs.folder import absolute
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_run_config
 
 FIELD = "dataset.path"
 _NOT_OF_THE_DRAW = {
@@ -39,7 +39,7 @@ def check_same(folder: RunFolder, place: str) -> None:
     known = folder.state().data
     if known is None:
         return  # nothing was trained on them yet
-    moved = changed(load_config(folder.config_json()), {FIELD: place})
+    moved = changed(load_run_config(folder), {FIELD: place})
     evaluator = evaluators.create(moved, folder.path)
     if (difference := evaluator.compare(known)) is not None:
         raise DataError(
@@ -56,8 +56,7 @@ def told_of_changes(folder: RunFolder, config: RunConfig, dataset: Dataset) -> l
     """
     known = folder.state().data
     before, now = (
-        each.dataset.model_dump(exclude=_NOT_OF_THE_DRAW)
-        for each in (load_config(folder.config_json()), config)
+        each.dataset.model_dump(exclude=_NOT_OF_THE_DRAW) for each in (load_run_config(folder), config)
     )
     if known is None or before != now:
         return []

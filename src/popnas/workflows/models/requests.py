@@ -19,7 +19,7 @@ from popnas.tasks import get as get_task
 from popnas.training import device
 from popnas.workflows.models.choices import StageChanges
 from popnas.workflows.models.folder import ModelFolder
-from popnas.workflows.settings import load_config, name_rules
+from popnas.workflows.settings import load_run_config, name_rules
 
 _UNCHANGED = StageChanges()
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
@@ -35,7 +35,7 @@ def run_config(folder: RunFolder) -> RunConfig:
     Raises:
         UserError: its cells are no networks that could be trained.
     """
-    config = load_config(folder.config_json())
+    config = load_run_config(folder)
     check_has_networks(config)
     return config
 

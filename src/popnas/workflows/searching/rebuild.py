@@ -10,7 +10,7 @@ from popnas.events import Listen, Warned, nobody
 from popnas.report.views import Views
 from popnas.runs import RunFolder, write_csv
 from popnas.workflows.searching import finish
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_run_config
 
 
 def rebuild(path: Path | str, *, has_pdf: bool = False, tell: Listen = nobody) -> RunFolder:
@@ -24,7 +24,7 @@ def rebuild(path: Path | str, *, has_pdf: bool = False, tell: Listen = nobody) -
     """
     folder = RunFolder.open(path)
     state = folder.state()
-    config = load_config(folder.config_json())
+    config = load_run_config(folder)
     made = Views(tell, are_the_job=True)
     try:
         cells_stacked = evaluators.stacking(config, folder.path)

@@ -63,7 +63,7 @@ from popnas.workflows.searching import (
 )
 from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
-from popnas.workflows.settings import load_config, max_networks, unused
+from popnas.workflows.settings import load_config, load_run_config, max_networks, unused
 
 # Training keeps its own limit; a worker that is this much later hangs and is killed.
 _HANG_FACTOR = 3.0
@@ -133,7 +133,7 @@ def resume(path: Path | str, *, sets: Sequence[str] = (), tell: Listen = nobody)
     """
     forks.check("a search")
     folder = RunFolder.open(path)
-    run_config = load_config(folder.config_json(), sets=sets)
+    run_config = load_run_config(folder, sets=sets)
     if not same_search(run_config.to_json(), folder.config_json()):
         allowed = ", ".join([*(f"others.{name}" for name in EXECUTION_FIELDS), run_data.FIELD])
         raise UserError(

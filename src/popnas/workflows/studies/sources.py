@@ -22,7 +22,7 @@ from popnas.predictors import features
 from popnas.printable import quoted
 from popnas.runs import RunFolder
 from popnas.workflows.searching.surrogates import operator_costs
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_run_config
 from popnas.workflows.studies.known import KnownCells
 from popnas.workflows.tables import nasbench201_files
 
@@ -128,7 +128,7 @@ def _of_nasbench201(
 
 def _of_run(folder: RunFolder, objective: str) -> KnownCells:
     state = folder.state()
-    config = load_config(folder.config_json())
+    config = load_run_config(folder)
     row = objectives.get(objective)
     found = [item for item in state.successes if row.value(item) is not None]
     if not found:

@@ -25,7 +25,7 @@ from popnas.workflows.models import final_training, requests, selection
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.stored import repetitions
-from popnas.workflows.settings import load_config
+from popnas.workflows.settings import load_config, load_run_config
 from popnas.workflows.whole import budget, costs, epoch_time, time_left
 from popnas.workflows.whole.budget import EpochShare
 from popnas.workflows.whole.costs import NetworkCosts
@@ -178,7 +178,7 @@ class WholeJob:
 
     def _searched(self) -> RunConfig:
         """The search's configuration, as it is now."""
-        return load_config(self.folder.config_json())
+        return load_run_config(self.folder)
 
     # --- what stages take, and what they get of the time limit
     # ------------------------------------------------------------------------------------------------
