@@ -115,9 +115,9 @@ def has_networks(run: Path, config_json: Json) -> bool:
     return is_training or (kept.is_dir() and any(kept.glob("*.safetensors")))
 
 
-def train_command(run: Path, config_json: Json, cell: str) -> str | None:
-    """The shell command that trains a cell to the end in the network that the search used; None if there was
-    none."""
+def train_command(run: Path, config_json: Json, cell: str, *more: str) -> str | None:
+    """The shell command that trains a cell to the end in the network that the search used, with `more`
+    options; None if there was none."""
     if not has_networks(run, config_json):
         return None
     shape = part(config_json, "architecture_hyperparameters")
@@ -128,7 +128,7 @@ def train_command(run: Path, config_json: Json, cell: str) -> str | None:
         "-n": shape.get("normal_cells_per_motif"),
     }
     given = [part for flag, value in options.items() if value is not None for part in (flag, value)]
-    return as_typed("train", "-p", run, *given, "--spec", cell)
+    return as_typed("train", "-p", run, *given, "--spec", cell, *more)
 
 
 def _keeps_to(row: Objective, item: Evaluation, limit: float) -> bool:

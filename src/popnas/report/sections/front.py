@@ -16,6 +16,7 @@ from popnas.report.sections._inputs import how_to_make
 from popnas.runs.front import has_networks, train_command, trained_front
 
 _NUM_DRAWN = 6
+_BESIDE = ("--name", "more")
 
 
 def front_table(run: RunData) -> str:
@@ -81,19 +82,18 @@ def best_cells(run: RunData) -> str:
 
 def _trainings(run: RunData, best: Evaluation) -> Iterator[tuple[str, str]]:
     """What the best cells are trained with, if they are networks."""
-    line = train_command(run.path, run.config, best.cell)
+    # What is there already was asked for otherwise: another one stands beside it.
+    beside_final = _BESIDE if run.final_training.exists() else ()
+    line = train_command(run.path, run.config, best.cell, *beside_final)
     if line is None:
         return
-    # What is there already was asked for otherwise: another one stands beside it.
-    beside = ("--name", "more") if (run.path / "model_selection").exists() else ()
+    beside = _BESIDE if (run.path / "model_selection").exists() else ()
     yield "Compare the best cells in larger networks:", as_typed("select", "-p", run.path, *beside)
-    if (run.path / "final_training").exists():
-        line += " --name more"
     yield "Train the best cell to the end:", line
     better = confirmed.better_than_best(run)
     if better is not None:
         words = f"Or train the cell of the best confirmed mean ({better.cell.summary}, {better.words}):"
-        yield words, train_command(run.path, run.config, better.cell.evaluation.cell) or line
+        yield words, train_command(run.path, run.config, better.cell.evaluation.cell, *beside_final) or line
 
 
 def _is_better(run: RunData) -> str:
