@@ -126,8 +126,8 @@ class ConfirmationFinished:
 @dataclass(frozen=True)
 class TrainingsStarted:
     """Networks are trained after the search: their folders, and how many epochs each is trained. How far
-    one is stands in the `training.json` of its folder, too, after every epoch. `limit`: wall seconds until
-    their time limit ends them; None: they have none."""
+    one is stands in the `training.json` of its folder, too, a second later at most. `limit`: wall seconds
+    until their time limit ends them; None: they have none."""
 
     folders: tuple[Path, ...]
     num_epochs: int

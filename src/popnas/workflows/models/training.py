@@ -216,6 +216,8 @@ def read_trained(folder: ModelFolder) -> TrainedModel:
 _CALM_SECONDS, _CALM_SHARE = 2.0, 20
 """After a state was saved the next one waits so many seconds, and so many times what saving took:
 of small data, whose epochs take milliseconds, saving each took half of the training."""
+_LOG_SECONDS = 1.0
+"""Those who look at a training look at its log no more often."""
 
 _LATER = {
     "architecture_hyperparameters": {"stem": None},
@@ -274,7 +276,8 @@ class _ModelTraining:
             # Processes that meet train an epoch at least, lest some of them find the time up and others not.
             self.stopped = known.get("stopped") if job.is_time_up and job.meeting is None else None
         self.resumed_at = time.monotonic()
-        self.saved_at, self.calm_seconds = float("-inf"), _CALM_SECONDS
+        self.logged_at = self.saved_at = float("-inf")
+        self.calm_seconds = _CALM_SECONDS
 
     def run(self) -> TrainedModel:
         self._reopen()
@@ -415,8 +418,12 @@ class _ModelTraining:
         is_last = number == self.settings.epochs
         if not is_last and (self.pace.is_through or self.pace.is_time_up):
             self.stopped = "max_hours"
-        if is_last or self.stopped or time.monotonic() - self.saved_at >= self.calm_seconds:
-            self._save(snapshot())
+        is_end, now = is_last or self.stopped is not None, time.monotonic()
+        if is_end or now - self.saved_at >= self.calm_seconds:
+            self._save_checkpoint(snapshot())
+        if is_end or now - self.logged_at >= _LOG_SECONDS:
+            self.logged_at = now
+            self._write_log()
         if self.on_epoch is not None:
             self.on_epoch(number, record)
         return self.stopped is not None
@@ -437,8 +444,7 @@ class _ModelTraining:
     # --- what is on disk
     # ---------------------------------------------------------------------------------------
 
-    def _save(self, snapshot: TrainingSnapshot) -> None:
-        """What a killed training goes on from, and what those who look at it see."""
+    def _save_checkpoint(self, snapshot: TrainingSnapshot) -> None:
         began = time.monotonic()
         self.checkpoint.save(
             Checkpointed(
@@ -448,7 +454,6 @@ class _ModelTraining:
                 stopped=self.stopped,
             )
         )
-        self._write_log()
         self.saved_at = time.monotonic()
         self.calm_seconds = max(_CALM_SECONDS, _CALM_SHARE * (self.saved_at - began))
 
