@@ -71,10 +71,18 @@ def sizes_of(cell: Cell, spec: NetworkSpec, params: str | None) -> list[NetworkS
 
 
 def logged(log: TrainingLog) -> float | None:
-    """The median epoch of a `training.json`; None if it has fewer than two beside the first, which takes
-    longer: it starts threads and plans convolutions."""
+    """The median epoch of a `training.json`, less the share that validation has of it, as final training has
+    none; None if it has fewer than two beside the first, which takes longer: it starts threads and plans
+    convolutions."""
     seconds = log.epoch_seconds[1:]
-    return statistics.median(seconds) if len(seconds) > 1 else None
+    if len(seconds) < 2:
+        return None
+    trained, validated = (
+        sum(float(str(record.get(f"{what}_seconds", 0.0))) for record in log.epochs)
+        for what in ("training", "validation")
+    )
+    share = trained / (trained + validated) if trained > 0 else 1.0
+    return statistics.median(seconds) * share
 
 
 def sample_cost(config: RunConfig, dataset: Dataset, cell: Cell, params: str | None) -> SampleCost:

@@ -258,6 +258,8 @@ def test_an_epoch_is_timed_without_the_first_or_probed(config):
     assert epoch_time.logged(log(epoch_seconds=[9.0, 1.0, 2.0, 1.5])) == 1.5
     assert epoch_time.logged(log(epoch_seconds=[9.0, 1.0])) is None
     assert epoch_time.logged(log()) is None
+    records = [{"training_seconds": 3.0, "validation_seconds": 1.0}] * 4
+    assert epoch_time.logged(log(epoch_seconds=[9.0, 1.0, 2.0, 1.6], epochs=records)) == pytest.approx(1.2)
     run_config = load_config(config())
     dataset = tasks.get(run_config.dataset.type).load(run_config)
     seconds = epoch_time.probed(run_config, dataset, Cell.parse("[(-1, 3x3 conv, -1, identity)]"))
