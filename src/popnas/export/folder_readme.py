@@ -132,7 +132,7 @@ def _row(name: str, accuracy: float | None, size: int | None, milliseconds: floa
 
 _PROGRAM = '''## Use
 
-Needs `numpy` and `onnxruntime` only. As `predict.py` in this folder:
+Needs `numpy` and `onnxruntime` only. Saved as `predict.py` in this folder:
 
 ```python
 import json

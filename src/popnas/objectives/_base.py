@@ -80,7 +80,8 @@ class Objective:
     @property
     def costs_file(self) -> str:
         """The CSV file of what each operator adds to it, for one that is measured."""
-        return f"reindex_op_{self.name}s.csv"
+        # Of popnas's own times a plural, which is published; names of others are as they were given.
+        return f"reindex_op_{self.name}{'' if self.field is None else 's'}.csv"
 
     @property
     def learnt_file(self) -> str:

@@ -9,7 +9,18 @@ module named by an entry point of the group `popnas.operators`. The contract sui
 (tests/contract/test_operators.py) picks it up by its `examples`.
 """
 
-from popnas.operators._base import REGISTRY, Operator, Site, check_name, grammar, parse
+from popnas.operators._base import (
+    KERNEL,
+    REGISTRY,
+    Operator,
+    Site,
+    check_name,
+    grammar,
+    join_kernel,
+    parse,
+    read_count,
+    read_kernel,
+)
 from popnas.operators._cost import (
     Cost,
     conv_bn_cost,
@@ -23,6 +34,7 @@ from popnas.operators._cost import (
 )
 
 __all__ = [
+    "KERNEL",
     "REGISTRY",
     "Cost",
     "Operator",
@@ -32,9 +44,12 @@ __all__ = [
     "conv_cost",
     "dense_cost",
     "grammar",
+    "join_kernel",
     "norm_cost",
     "parse",
     "pointwise_cost",
+    "read_count",
+    "read_kernel",
     "separable_cost",
     "squeeze_excite_cost",
     "strided",

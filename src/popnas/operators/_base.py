@@ -63,7 +63,8 @@ class Operator(ABC):
     `@REGISTRY.register(...)`.
 
     A family says how its names look, to people (`grammar`) and as a regular expression over the lower-case
-    name (`pattern`), and gives `examples`.
+    name (`pattern`), and gives `examples`. One that has figures in its names says in `of_groups` what they
+    mean.
     """
 
     family: ClassVar[str]
@@ -85,10 +86,10 @@ class Operator(ABC):
             OperatorError: the form is right, a figure in it is not.
         """
         found = re.fullmatch(cls.pattern, text)
-        return None if found is None else cls._read(*(group or "" for group in found.groups()))
+        return None if found is None else cls.of_groups(*(group or "" for group in found.groups()))
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
         """The operator named by the groups that `pattern` found ("" for one that is left out)."""
         assert not groups, f"{cls.__name__} has groups in its pattern and must say what they mean"
         return cls(cls.family)

@@ -32,7 +32,8 @@ class DilatedOperator(Operator):
         self.dilation = dilation
 
     @classmethod
-    def _read(cls, *groups: str) -> Self:
+    def of_groups(cls, *groups: str) -> Self:
+        """See `Operator.of_groups`."""
         kernel, rate = groups
         dilation = read_count(rate, "the dilation rate", 1, MAX_DILATION) if rate else 1
         return cls(read_kernel(kernel), dilation)

@@ -20,7 +20,8 @@ class PoolOperator(Operator):
         self.kernel = kernel
 
     @classmethod
-    def _read(cls, *groups: str) -> Self:
+    def of_groups(cls, *groups: str) -> Self:
+        """See `Operator.of_groups`."""
         return cls(read_kernel(groups[0]))
 
     def build(self, site: Site) -> nn.Module:

@@ -27,7 +27,8 @@ class SqueezeExciteOperator(Operator):
         self.ratio = ratio
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
+        """See `Operator.of_groups`."""
         return cls(read_count(groups[0], "the ratio", 1, MAX_RATIO))
 
     def build(self, site: Site) -> nn.Module:

@@ -30,7 +30,8 @@ class StackedConv(Operator):
         self.second = second
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
+        """See `Operator.of_groups`."""
         first, second = (read_kernel(group) for group in groups)
         if len(first) != len(second):
             raise OperatorError(

@@ -30,7 +30,8 @@ class TransposeConv(Operator):
         self.kernel = kernel
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
+        """See `Operator.of_groups`."""
         return cls(read_kernel(groups[0]))
 
     def build(self, site: Site) -> nn.Module:

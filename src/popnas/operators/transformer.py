@@ -86,7 +86,8 @@ class ConvTransformer(Operator):
         self.num_blocks = num_blocks
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
+        """See `Operator.of_groups`."""
         kernel, heads, blocks = groups
         return cls(
             read_count(kernel, "the kernel", 1, MAX_KERNEL[2]),
@@ -126,7 +127,8 @@ class SimpleConvTransformer(Operator):
         self.num_heads = num_heads
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
+        """See `Operator.of_groups`."""
         kernel, heads = groups
         return cls(
             read_count(kernel, "the kernel", 1, MAX_KERNEL[2]),

@@ -31,7 +31,8 @@ class ZoomConv(Operator):
         self.zoom = zoom
 
     @classmethod
-    def _read(cls, *groups: str) -> Operator:
+    def of_groups(cls, *groups: str) -> Operator:
+        """See `Operator.of_groups`."""
         kernel, zoom = groups
         return cls(read_kernel(kernel), read_count(zoom, "the zoom factor", 2, MAX_ZOOM))
 

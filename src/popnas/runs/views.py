@@ -16,7 +16,7 @@
   time(seconds), total params, flops, trained cells, failed cells, all training time(seconds), finished.
 
 An objective that another package brought has its column behind `flops` (of predictions: last) in searches
-that ask for it, and its own `reindex_op_{name}s.csv` if it is measured.
+that ask for it, and its own `reindex_op_{name}.csv` if it is measured.
 
 Files exist only where they apply. `predictions_B{b}.csv` and the features that the predictors saw
 (`training_time.csv`, `training_time_inference.csv`, `training_score.csv`) are written by workflows with

@@ -120,7 +120,7 @@ def test_tables_show_them(run, state):
     predicted = rows(run / "csv" / "predictions_B2.csv")
     assert {"variety", "weight_norm", "params"} <= predicted[0].keys()
     assert rows(run / "csv" / "pareto_front_B2.csv")[0]["variety"] in ("1", "2")
-    assert (run / "csv" / "reindex_op_weight_norms.csv").is_file()
+    assert (run / "csv" / "reindex_op_weight_norm.csv").is_file()
     assert "weight_norm" in (run / "csv" / "training_weight_norm.csv").read_text().splitlines()[0]
 
 

@@ -1,5 +1,7 @@
 """The found network beside the known ones, in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from popnas.report.run_data import RunData
@@ -59,6 +61,9 @@ def test_who_was_not_trained_to_the_end_is_not_beaten(found, ahead):
     ).verdict
     assert verdict.startswith(f"{ahead}, but the time limit ended the ")
     assert "training of a residual network early" in verdict and "beats" not in verdict
+    cut = replace(known[1], is_cut=True)
+    verdict = AgainstReferences("accuracy", replace(known[0], title="x"), [known[0], cut]).verdict
+    assert "training of x, a residual network and another early" in verdict
 
 
 def test_of_level_networks_the_one_is_named_that_a_selection_takes():

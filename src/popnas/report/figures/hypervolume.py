@@ -69,7 +69,8 @@ FIGURES.register("hypervolume", description="hypervolume per step")(
         3,
         "Pareto front",
         "The share of the objectives' space that is dominated, all objectives scaled to 0..1 over this run's "
-        "evaluations with the worst corner as reference: higher is better.",
+        "evaluations with the worst corner as reference: higher is better. It is 0 where every cell has the "
+        "worst value of some objective, since nothing lies between such a cell and that corner.",
         compute,
         paint,
         table,

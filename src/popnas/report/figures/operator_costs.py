@@ -74,8 +74,8 @@ FIGURES.register("operator_costs", description="what each operator costs")(
     Plot(
         20,
         "Operators and inputs",
-        "Time that a cell of this operator alone adds to the network without cells, divided by that of the "
-        "dearest operator. The predictors of time learn from these costs.",
+        "What a cell of this operator alone adds to the network without cells, of what is named below the "
+        "panel, divided by what the dearest operator adds. The predictors of these figures learn from it.",
         compute,
         paint,
         table,

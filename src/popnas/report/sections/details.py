@@ -120,11 +120,15 @@ def _setting(value: Any) -> str:
     return markup.code(json.dumps(value, ensure_ascii=False))
 
 
+def _of_session(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _sessions(run: RunData) -> str:
     names = sorted({name for session in run.sessions for name in session} - {"pid"})
     if not names:
         return ""
     names.sort(key=lambda name: (name != "time", name))
-    rows = [["resumed" if place else "started", *(str(session.get(name, "–")) for name in names)]
+    rows = [["resumed" if place else "started", *(_of_session(session.get(name, "–")) for name in names)]
             for place, session in enumerate(run.sessions)]  # fmt: skip
     return markup.table(["the search", *names], rows)

@@ -69,13 +69,14 @@ class AgainstReferences(Record):
         is_level = _rounded(found) == _rounded(best.score)
         if self.is_clear is False and not is_level:
             figures += "; the difference is within its noise"
-        if cut := [item.title for item in (self.found, *self.references) if item.is_cut]:
+        if titles := [item.title for item in (self.found, *self.references) if item.is_cut]:
+            cut = " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
             ahead = "The found network" if found > best.score else "A known network"
             told = f"{ahead} is ahead and is what is delivered"
             if is_level:
                 told = self._level(best)
             return (
-                f"{told}, but the time limit ended the training of {', '.join(cut)} early, so this compares "
+                f"{told}, but the time limit ended the training of {cut} early, so this compares "
                 f"little: {figures}."
             )
         if is_level:

@@ -15,6 +15,8 @@ from popnas.report.sections import references, selected
 from popnas.report.slides.page import LEFT, WIDTH, Frame, Grid, blank, draw, say, table, tiles
 
 _MOST_ROWS = 8
+_LONGEST = 110
+"""Letters of a text that a table breaks into lines."""
 
 _PAPERS = (
     "A. Falanti, E. Lomurno, D. Ardagna, M. Matteucci: POPNASv3: A Pareto-Optimal Neural Architecture Search "
@@ -55,15 +57,15 @@ def known(run: RunData) -> Iterator[Figure]:
         return
     rows = [
         [
-            shortened(item.title, 40),
+            shortened(item.title, _LONGEST),
             _with_half(item.score, item.half),
             f"{item.params:,}",
-            shortened(item.source or "this search", 34),
+            shortened(item.source or "this search", _LONGEST),
         ]
         for item in (compared.found, *compared.references)
     ]
     header = ["network", f"validation {compared.score}", "params", "from"]
-    figure = table("Against known networks", Grid(header, rows, (0.34, 0.22, 0.14, 0.3)))
+    figure = table("Against known networks", Grid(header, rows, (0.26, 0.24, 0.1, 0.4)))
     say(figure, textwrap.fill(compared.verdict, 100), 4.6, size=11, weight="bold")
     yield figure
 

@@ -643,7 +643,11 @@ class _Selection:
                     "tried."
                 )
             )
-        is_cut = any(model.lacking(self.repetitions) for model in models)
+        lacking = [model for model in models if model.lacking(self.repetitions)]
+        is_cut = bool(lacking)
+        if without := [model.folder.name for model in lacking if not model.trained]:
+            were = f"{counted(len(without), 'model')} of {len(models)} had no time to be trained"
+            self.tell(Told(f"{were}: {', '.join(without)}."))
         return SelectionResult(self.path, models, best, "max_hours" if is_cut else "completed")
 
 

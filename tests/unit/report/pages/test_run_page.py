@@ -143,6 +143,9 @@ def test_failures_stand_with_their_reasons(make_run: MakeRun) -> None:
 
 def test_settings_and_versions(make_run: MakeRun) -> None:
     text = details.settings(data(make_run(blocks=1)))
+    run = data(make_run("executed", blocks=1))
+    run.sessions.append({"executor": {"kind": "inline", "workers": None}})
+    assert html.escape('{"kind": "inline", "workers": null}') in details.settings(run)
     assert "learning_rate" in text and "3.12.1" in text and "max_children" in text
 
 

@@ -326,7 +326,10 @@ def test_what_is_fitted_in_seconds_is_never_left_out(searched, tmp_path, monkeyp
 
 def test_the_time_limit_leaves_models_out_and_a_later_call_trains_them(run, partial):
     limited = {**partial, "others": {"max_hours": 1e-9}}
-    first = select(run, CellChoice(2), partial=limited)
+    told = []
+    first = select(run, CellChoice(2), partial=limited, tell=told.append)
+    left_out = f"1 model of 2 had no time to be trained: {first.models[1].folder.name}."
+    assert Told(left_out) in told
     assert first.reason == "max_hours"
     assert [model.trained is None for model in first.models] == [False, True]
     assert first.models[0].trained.stopped == "max_hours"
