@@ -60,6 +60,7 @@ def test_the_warm_up_keeps_its_share_of_the_epochs(config):
 def test_a_busy_machine_gets_more_time_around_final_training():
     assert budget.measured_overhead(-5) == budget.measured_overhead(budget.STAGE_END) == budget.STAGE_OVERHEAD
     assert budget.measured_overhead(1.5 * budget.STAGE_END) == 1.5 * budget.STAGE_OVERHEAD
+    assert budget.measured_overhead(0.1 * budget.STAGE_END) == pytest.approx(budget.STAGE_OVERHEAD * 2 / 3)
     assert budget.measured_overhead(1e6) == 2 * budget.STAGE_OVERHEAD
     few, many = (budget.training_share(100, 1000, 1, overhead).epochs for overhead in (36, 18))
     assert few < many
