@@ -318,7 +318,7 @@ def test_a_run_can_be_read_without_the_package_and_says_what_is_missing(
     told = "optimises or constrains 'variety', an objective that no package installed here brings. Install"
     with pytest.raises(UnknownNameError, match=told):
         _ = state.figures
-    with pytest.raises(UserError, match="no task is named 'graded_images'"):
+    with pytest.raises(UserError, match=r"no package installed here brings: the task 'graded_images'"):
         popnas.select(run.path, popnas.CellChoice(1))
 
 
