@@ -139,7 +139,7 @@ class RunFolder:
         """Raises RunFolderError unless there is a journal, in a folder that is the run's alone."""
         if not files.is_folder(self.path):
             raise _missing(self.path)
-        for place in self._places():
+        for place in self.own_folders():
             identity.check_inside(self.path, place)
         if not files.is_named(self.journal_path):
             remedy = runs_in(self.path) or _of_other_command(self.path)
@@ -165,7 +165,7 @@ class RunFolder:
             return config
         return {**config, "dataset": {**dataset, "path": self._data_path}}
 
-    def _places(self) -> list[Path]:
+    def own_folders(self) -> list[Path]:
         """The folders of a run, into which its commands write."""
         own = [self.restore, self.csv, self.best_model, self.sampled_models, self.predictors, self.plots]
         return [*own, self.model_selection, self.final_training]

@@ -54,6 +54,12 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     finally:  # what is said is about the figures, which stand first
         for event in said:
             echo_events(event)
+    from popnas.workflows.models.evaluation import untaken_training
+    from popnas.workflows.models.folder import ModelFolder
+
+    training = untaken_training(ModelFolder(found[0].path)) if model is None and found else None
+    if training is not None:
+        echo_events(Told(f"The run has a final training too, which is taken with: -f {quoted(training)}"))
 
 
 def _evaluated(

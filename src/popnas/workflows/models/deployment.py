@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from popnas.export.model_values import ModelDescription
 from popnas.networks.network import Ensemble
 from popnas.printable import quoted, told_apart
 from popnas.process_state import torch_as_imported
+from popnas.runs import RunFolder, identity
 from popnas.storage import write_text
 from popnas.workflows.models.folder import ModelFolder
 
@@ -39,9 +41,11 @@ def deploy(
         ExportError: no ONNX file reproduces the network.
         RunFolderError, DataError: the model or its data cannot be read.
         StorageError: the disk refused.
-        UserError: `folder` holds files of these names that no export has written.
+        UserError: `folder` holds files of these names that no export has written, or is one of a run's own.
     """
     if folder is not None:
+        if _real(folder) != _real(model.deploy):
+            _check_is_no_run_s(folder, model, model.deploy)
         _check_nothing_is_lost(folder)
     network, dataset = model.load_network(), load_for_judging(model, tell, told)
     check_same_data(model, dataset)
@@ -61,6 +65,24 @@ def deploy(
     if not (int8 := deployed.deployment.int8).is_kept:
         tell(Told(f"No int8 file: {why_none(int8)}."))
     return deployed
+
+
+def _check_is_no_run_s(folder: Path, model: ModelFolder, default: Path) -> None:
+    """Raises UserError if what is written to `folder` would lie among the files of a run, or of the model
+    itself; `default` is what is written without one, in the folder that is meant for it."""
+    real = _real(folder)
+    run = real if identity.of(real) is not None else identity.enclosing(real)
+    own = [model.path] if run is None else RunFolder(run).own_folders()
+    if real == run or any(real.is_relative_to(_real(place)) for place in own):
+        whose = f"run '{run.name}'" if run is not None else f"model {quoted(model.path)}"
+        raise UserError(
+            f"{quoted(folder)} is a folder of the {whose} itself, into which nothing is exported: take "
+            f"another, or none for the default, {quoted(default)}."
+        )
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _check_nothing_is_lost(folder: Path) -> None:
@@ -134,10 +156,14 @@ def write_source(model: ModelFolder, path: Path | None = None) -> Path:
         ExportError: a part of the network that has no source, or an ensemble.
         RunFolderError: the model cannot be read.
         StorageError: the disk refused.
+        UserError: `path` lies in a folder of a run's own.
     """
     from popnas.export.source import network_source
 
-    path, network = path or model.path / "network.py", model.load_network()
+    default = model.path / "network.py"
+    if path is not None and _real(path.parent) != _real(model.path):
+        _check_is_no_run_s(path.parent, model, default)
+    path, network = path or default, model.load_network()
     if isinstance(network, Ensemble):
         members = sorted(folder.parent for folder in model.path.glob("member-*/model.json"))
         raise ExportError(

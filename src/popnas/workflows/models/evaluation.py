@@ -137,6 +137,18 @@ def find_models(path: Path, model: Path | str | None = None, *, top: bool = Fals
     return found[:1]
 
 
+def untaken_training(found: ModelFolder) -> str | None:
+    """The name of a run's final training, for `-f`, where `found` is the search's best model; None of any
+    other model, and where there is none."""
+    run = RunFolder(found.path.parent)
+    if found.path.name != run.best_model.name or not run.journal_path.is_file():
+        return None
+    # Members of an ensemble lie below it.
+    places = [run.final_training, *sorted(run.final_training.glob("*"))]
+    done = [place for place in places if place.name != "deploy" and ModelFolder(place).is_finished]
+    return str(done[0].relative_to(run.path)) if done else None
+
+
 def _best_model(run: RunFolder) -> ModelFolder:
     """The search's best; raises RunFolderError if it is not there, or not yet."""
     best = ModelFolder(run.best_model)

@@ -281,6 +281,61 @@ def test_an_export_replaces_nothing_but_an_earlier_export(selected: Path, tmp_pa
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def _files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("place", [".", "restore", "restore/new", "model_selection/0-m2-n1-f4",
+                                   "model_selection/1-m2-n1-f4/deploy", "plots", "link"])  # fmt: skip
+def test_nothing_is_exported_among_the_files_of_a_run(selected: Path, place: str) -> None:
+    folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
+    (selected / "link").symlink_to(selected / "restore")
+    before = _files_of(selected)
+    words = "itself, into which nothing is exported: take another, or none for the default, "
+    with pytest.raises(UserError, match=f"is a folder of the run .* {words}"):
+        deployment.deploy(folder, selected / place)
+    if place != "model_selection/0-m2-n1-f4":  # where the source lies anyhow
+        with pytest.raises(UserError, match=words):
+            deployment.write_source(folder, selected / place / "net.py")
+    assert _files_of(selected) == before
+    assert not (selected / "restore" / "new").exists()
+
+
+def test_exports_have_places_of_their_own_in_a_run(selected: Path) -> None:
+    folder = ModelFolder(selected / "model_selection" / "0-m2-n1-f4")
+    for place in (folder.deploy, selected / "handed-on"):
+        deployment.deploy(folder, place)
+        assert (place / "README.md").is_file()
+    assert deployment.write_source(folder, folder.path / "net.py").is_file()
+
+
+def test_a_model_that_stands_alone_is_not_exported_over_itself(made: Path, selected: Path) -> None:
+    folder = ModelFolder(made / "0-m2-n1-f4")
+    with pytest.raises(UserError, match=r"is a folder of the model .* itself"):
+        deployment.deploy(folder, folder.path)
+
+
+def test_who_takes_the_search_s_model_hears_of_a_final_training(selected: Path) -> None:
+    hint, runner = "The run has a final training too, which is taken with: -f ", CliRunner()
+    model = selected / "model_selection" / "0-m2-n1-f4"
+    shutil.copytree(model, selected / "best_model", dirs_exist_ok=True)
+    export = ["export", "--source", "-p", str(selected)]
+    evaluation = ["evaluate", "-p", str(selected)]
+    for command in (export, evaluation):
+        assert hint not in runner.invoke(cli, command).output, "there is none"
+    shutil.copytree(model, selected / "final_training" / "wide")
+    for command in (export, evaluation):
+        ran = runner.invoke(cli, command)
+        assert f"{hint}final_training/wide" in ran.stderr and hint not in ran.stdout
+        assert f"{selected / 'best_model'}" in ran.stdout.replace("\n", "")
+        assert hint not in runner.invoke(cli, [*command, "-f", "best_model"]).output
+        assert runner.invoke(cli, [*command, "-f", "final_training/wide"]).exit_code == 0
+    shutil.copytree(model, selected / "final_training", dirs_exist_ok=True)
+    ran = runner.invoke(cli, export)
+    assert ran.stderr.strip().endswith(f"{hint}final_training")
+    assert f"Model: {selected / 'best_model'}" in ran.stdout
+
+
 def test_the_commands(selected: Path, tmp_path: Path) -> None:
     runner = CliRunner()
     ran = runner.invoke(cli, ["evaluate", "-p", str(selected / "model_selection" / "1-m2-n1-f4")])
