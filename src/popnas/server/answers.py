@@ -121,10 +121,18 @@ class RunSummary(Answer):
     jobs: list[JobAnswer] = []
 
 
+class NotShownAnswer(Answer):
+    """A run in the server's folder that it does not show, and why, with what helps."""
+
+    name: str
+    reason: str
+
+
 class Runs(Answer):
-    """All runs, the newest first."""
+    """All runs, the newest first, and those that are not shown."""
 
     runs: list[RunSummary]
+    not_shown: list[NotShownAnswer] = []
     num_running: int
     num_queued: int
     num_at_once: int

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from click.testing import CliRunner
 
+from popnas.cli.main import cli
 from popnas.errors import UserError
+from popnas.printable import one_line
+from popnas.server import app
 from popnas.server.access.settings import ServerSettings, Webhook, make_state_folder, names_of, own_token
 from popnas.server.answers import Checked
 from popnas.server.jobs.record import RunJob
@@ -43,6 +47,50 @@ def test_runs_are_listed_with_what_they_came_to(server):
     assert run["name"] == "one" and run["state"] == "stopped" and run["can_resume"]
     assert (run["num_networks"], run["best_score"], run["best_cell"]) == (12, best.score, best.cell)
     assert (run["data"], run["task"], run["num_steps"]) == ("digits", "image_classification", 4)
+
+
+def test_runs_that_are_not_shown_are_named_with_what_helps(server, tmp_path):
+    odd = [
+        "a b;c",
+        "\u00e9",
+        "$HOME",
+        "a'b",
+        "<b>x",
+        "x" * 101,
+        "nul",
+        "line\nend",
+        b"byte\xff".decode(errors="surrogateescape"),
+    ]
+    make_run(server.root / "one", 3)
+    for name in odd:
+        (server.root / name / "restore").mkdir(parents=True)
+    (server.root / "no_run").mkdir()
+    (server.root / ".trash" / "restore").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "restore").mkdir(parents=True)
+    (server.root / "led").symlink_to(tmp_path / "elsewhere")
+    (server.root / "half").mkdir()
+    (server.root / "half" / "restore").symlink_to(tmp_path / "elsewhere")
+    found = server.ask("GET", "/api/runs").json()
+    assert [run["name"] for run in found["runs"]] == ["one"]
+    reasons = {item["name"]: item["reason"] for item in found["not_shown"]}
+    assert reasons.keys() == {one_line(name) for name in odd} | {"led", "half"}
+    assert all("rename its folder" in reasons[one_line(name)] for name in odd)
+    assert "is the name of a device" in reasons["nul"]
+    assert reasons["led"] == reasons["half"] == "links are not followed; move the folder itself here"
+    for name in ("led", "half"):
+        assert server.ask("GET", f"/api/runs/{name}").status == 404
+    (server.root / "a'b").rename(server.root / "renamed")  # the remedy
+    assert {run["name"] for run in server.ask("GET", "/api/runs").json()["runs"]} == {"one", "renamed"}
+
+
+def test_the_start_names_what_is_not_shown(tmp_path, monkeypatch):
+    for name in ("a b", "c d", "fine"):
+        (tmp_path / "logs" / name / "restore").mkdir(parents=True)
+    monkeypatch.setattr(app, "serve", lambda settings, tell: tell("http://here/", "token"))
+    told = CliRunner().invoke(cli, ["serve", str(tmp_path / "logs")]).output
+    assert told.startswith("Open:  http://here/")  # which programs read
+    assert "Not shown: 'a b', 'c d': a run's name here has up to 100 letters" in " ".join(told.split())
+    assert "fine" not in told
 
 
 def test_candidates_are_read_from_where_the_reader_is(server):

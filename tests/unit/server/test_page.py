@@ -251,6 +251,16 @@ def test_runs_are_compared(page):
     page.shoot("compare")
 
 
+def test_a_run_that_is_not_shown_is_named_as_text(page, process):
+    folder = process.root / "<b>bold & more"
+    (folder / "restore").mkdir(parents=True)
+    page.open("#/runs")
+    page.the("p", "Not shown: <b>bold & more. A run's name here has up to 100 letters")
+    assert page.all("p b") == []
+    shutil.rmtree(folder)
+    page.until(lambda: not any("Not shown" in item.text for item in page.all("p")), "nothing left out")
+
+
 def test_mistakes_stand_at_their_fields(page):
     page.open("#/new")
     page.the("summary", "dataset", 90)

@@ -9,6 +9,9 @@ import click
 
 from popnas.cli.terminal.output import echo
 from popnas.errors import MissingExtraError
+from popnas.printable import first_of_all
+
+_NUM_NAMED = 10
 
 
 @click.command("serve")
@@ -67,6 +70,7 @@ def command(
     sets one. The API describes itself at /api/openapi.json.
     """
     try:
+        from popnas.server.access.places import runs_not_shown
         from popnas.server.access.settings import ServerSettings, Webhook, names_of
         from popnas.server.app import serve
     except ModuleNotFoundError as error:
@@ -81,7 +85,16 @@ def command(
         num_jobs=num_jobs,
         webhook=None if webhook is None else Webhook(webhook, os.environ.get("POPNAS_WEBHOOK_SECRET", "")),
     )
-    serve(settings, lambda address, token: _tell(address, token, is_own=settings.token is None))
+
+    def tell(address: str, token: str) -> None:
+        _tell(address, token, is_own=settings.token is None)
+        by_reason: dict[str, list[str]] = {}
+        for item in runs_not_shown(settings.root):
+            by_reason.setdefault(item.reason, []).append(f"'{item.name}'")
+        for reason, names in by_reason.items():
+            echo(f"Not shown: {first_of_all(names, _NUM_NAMED)}: {reason}.")
+
+    serve(settings, tell)
 
 
 def _tell(address: str, token: str, *, is_own: bool) -> None:

@@ -15,13 +15,14 @@ from typing import BinaryIO
 
 from popnas import files
 from popnas.errors import UserError
-from popnas.printable import quoted, shortened
+from popnas.printable import one_line, quoted, shortened
 from popnas.runs.names import wrong_with
 
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """What a run may be called here: nothing that a path, a shell or a page could take for something else."""
 
 _RUN_NAME = re.compile(RUN_NAME)
+_NAME_RULE = "up to 100 letters of a-z, digits, '.', '_' and '-', with a letter or digit first"
 _PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
 _DEEPEST = 12
 _DATA_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(:[\w.-]+)?", re.ASCII)
@@ -43,21 +44,49 @@ def check_run_name(name: str) -> str:
         UserError: it may not.
     """
     if not is_run_name(name):
-        raise UserError(
-            f"`name` {shortened(name)!r} cannot be a run's: take up to 100 letters, digits, '.', '_' and "
-            "'-', with a letter or digit first, such as 'first'."
-        )
+        raise UserError(f"`name` {shortened(name)!r} cannot be a run's: take {_NAME_RULE}, such as 'first'.")
     return name
 
 
 def run_names(root: Path) -> list[str]:
     """The runs in a folder, links excepted, in order of their names."""
+    return sorted(name for name in _folders_with_runs(root) if _why_not_shown(root, name) is None)
+
+
+@dataclass(frozen=True)
+class NotShown:
+    """A run that is there and is not shown; its name can be written anywhere, `reason` is a clause with what
+    helps."""
+
+    name: str
+    reason: str
+
+
+def runs_not_shown(root: Path) -> list[NotShown]:
+    """Those of a folder, in order of their names."""
+    found = [(name, _why_not_shown(root, name)) for name in sorted(_folders_with_runs(root))]
+    return [NotShown(one_line(name), reason) for name, reason in found if reason is not None]
+
+
+def _folders_with_runs(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            names = [entry.name for entry in entries if entry.is_dir()]
     except OSError:
         return []
-    return sorted(name for name in names if is_run_name(name) and (root / name / "restore").is_dir())
+    # What begins with a dot is no run anywhere: popnas and the server keep there what is not finished, or
+    # thrown away.
+    return [name for name in names if not name.startswith(".") and files.is_folder(root / name / "restore")]
+
+
+def _why_not_shown(root: Path, name: str) -> str | None:
+    if _RUN_NAME.fullmatch(name) is not None and (why := wrong_with(name)) is not None:
+        return f"its name {why}; rename its folder"
+    if not is_run_name(name):
+        return f"a run's name here has {_NAME_RULE}; rename its folder"
+    if any(place.is_symlink() for place in (root / name, root / name / "restore")):
+        return "links are not followed; move the folder itself here"
+    return None
 
 
 def run_folder(root: Path, name: str) -> Path:
@@ -66,10 +95,8 @@ def run_folder(root: Path, name: str) -> Path:
     Raises:
         NotThereError: no run of that name; a link is none.
     """
-    if is_run_name(name):
-        place = root / name
-        if not place.is_symlink() and (place / "restore").is_dir() and not (place / "restore").is_symlink():
-            return place
+    if is_run_name(name) and files.is_folder(root / name / "restore") and _why_not_shown(root, name) is None:
+        return root / name
     raise NotThereError(f"there is no run {shortened(name)!r}.")
 
 

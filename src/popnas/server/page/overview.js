@@ -9,6 +9,7 @@ export async function overview(main) {
   const chosen = new Set();
   const list = el("div", { class: "runs" });
   const counts = el("p", { class: "note" });
+  const unseen = el("div", { class: "note" });
   const compare = el("a", { class: "button", href: "#/runs" }, "Compare");
   const head = el("div", { class: "row" }, el("h1", {}, "Runs"), compare,
     el("a", { class: "button primary", href: "#/new" }, "New search"));
@@ -28,16 +29,21 @@ export async function overview(main) {
     counts.textContent = found.num_running || found.num_queued
       ? `${found.num_running} running, ${found.num_queued} waiting; at most ${found.num_at_once} at once.` : "Nothing runs now.";
     replace(list, found.runs.length ? found.runs.map((run) => card(run, chosen, choose)) : nothing());
+    replace(unseen, found.not_shown.map((run) => el("p", {}, `Not shown: ${run.name}. ${sentence(run.reason)}`)));
   }
 
   choose();
   await refresh();
   document.title = "Runs · popnas";
-  replace(main, head, counts, list);
+  replace(main, head, counts, list, unseen);
   const timer = setInterval(() => refresh().catch((error) => (error.status ? tell(error.message, true) : fail(error))),
     2000);
   setTimeout(() => get("/config/schema").catch(() => {}), 1000);  // takes seconds once; the form needs it
   return () => clearInterval(timer);
+}
+
+function sentence(clause) {
+  return `${clause[0].toUpperCase()}${clause.slice(1)}.`;
 }
 
 function nothing() {

@@ -13,7 +13,7 @@ from popnas.errors import UserError
 from popnas.printable import printable
 from popnas.report.drawing import lay_out, svg_text
 from popnas.runs import RunFolder
-from popnas.server.access.places import NotThereError, is_run_name
+from popnas.server.access.places import NotThereError, is_run_name, runs_not_shown
 from popnas.server.answers import (
     Candidates,
     CellText,
@@ -21,6 +21,7 @@ from popnas.server.answers import (
     Document,
     JobAnswer,
     LogPiece,
+    NotShownAnswer,
     ObjectiveAnswer,
     Quality,
     RunResults,
@@ -46,6 +47,9 @@ def list_runs(parts: Parts) -> Runs:
     jobs = parts.jobs.all()
     return Runs(
         runs=parts.summaries.all(),
+        not_shown=[
+            NotShownAnswer(name=item.name, reason=item.reason) for item in runs_not_shown(parts.settings.root)
+        ],
         num_running=sum(job.state in ACTIVE for job in jobs),
         num_queued=sum(job.state == "queued" for job in jobs),
         num_at_once=parts.settings.num_jobs,
