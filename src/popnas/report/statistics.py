@@ -113,6 +113,13 @@ def repeated(values: Sequence[float], validation_size: float = 0.0) -> Interval:
     return Interval(mean, _t_95(number - 1) * math.sqrt(variance))
 
 
+def share_noise(one: float, other: float, num_examples: int) -> float:
+    """Half the 95 % interval of the difference of two shares, each of so many examples (normal
+    approximation). Those of the same examples differ by less chance, so this is on the careful side."""
+    variance = sum(share * (1 - share) for share in (one, other)) / num_examples
+    return 1.96 * math.sqrt(max(variance, 0.0))
+
+
 def _t_95(degrees: int) -> float:
     """The quantile; beyond the table an approximation that is right to 0.002."""
     return _T_95[degrees - 1] if degrees <= len(_T_95) else 1.96 + 2.4 / degrees

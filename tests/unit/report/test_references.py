@@ -7,6 +7,7 @@ import pytest
 from popnas.report.run_data import RunData
 from popnas.report.sections import references
 from popnas.report.sections.references import AgainstReferences, ComparedNetwork
+from popnas.report.statistics import share_noise
 from popnas.runs import RunState
 
 
@@ -37,6 +38,23 @@ def compared(found, *known):
 )
 def test_the_verdict_is_that_of_the_validation_scores(found, known, words):
     assert words in compared(found, *known).verdict
+
+
+@pytest.mark.parametrize(
+    ("found", "words"), [(0.9, "is ahead of every known"), (0.7, "known network is ahead")]
+)
+def test_who_is_ahead_by_no_more_than_noise_beats_nobody(found, words):
+    verdict = replace(compared(found, 0.8), is_clear=False).verdict
+    assert words in verdict and verdict.endswith("; the difference is within its noise.")
+    assert "beats" not in verdict and "wins" not in verdict
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "num_examples", "is_clear"),
+    [(0.9916, 0.9889, 359, False), (0.99, 0.95, 359, True), (0.99, 0.95, 30, False), (1.0, 1.0, 5, False)],
+)
+def test_few_examples_tell_only_large_differences_apart(one, other, num_examples, is_clear):
+    assert (abs(one - other) > share_noise(one, other, num_examples)) is is_clear
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,10 @@ class AgainstReferences(Record):
         if is_level:
             return f"{self._level(best)}: {figures}."
         if found > best.score:
-            return f"The found network beats every known one: {figures}."
-        return f"The known network wins and is what is delivered: {figures}."
+            ahead = "is ahead of" if self.is_clear is False else "beats"
+            return f"The found network {ahead} every known one: {figures}."
+        ahead = "is ahead" if self.is_clear is False else "wins"
+        return f"The known network {ahead} and is what is delivered: {figures}."
 
     def _level(self, best: ComparedNetwork) -> str:
         """Who is delivered of two that are level."""

@@ -41,7 +41,7 @@ from popnas.process_state import forks, torch_as_imported
 from popnas.records import Json, Record
 from popnas.report.sections.references import AgainstReferences, ComparedNetwork
 from popnas.report.sections.selected import ScoredModel, SelectionScores
-from popnas.report.statistics import Interval
+from popnas.report.statistics import Interval, share_noise
 from popnas.report.views import RepeatedViews
 from popnas.runs import RunFolder, RunState, identity
 from popnas.runs.folder import search_part
@@ -593,7 +593,8 @@ class _Selection:
         )
 
     def _is_clear(self, one: SelectedModel, other: SelectedModel) -> bool | None:
-        """Whether the difference of two models is larger than its noise; None: each has one training."""
+        """Whether the difference of two models is larger than its noise: that of folds or seeds, or, of one
+        training each, what their validation examples can tell; None: nobody knows."""
         alike = one.repeated.keys() & other.repeated.keys()
         gaps = {
             each: (one.repeated[each].score or 0.0) - (other.repeated[each].score or 0.0) for each in alike
@@ -601,7 +602,13 @@ class _Selection:
         if not gaps:
             return None
         gap = repetitions.summary(gaps, self.config.dataset.validation_size)
-        return None if gap.half is None else abs(gap.mean) > gap.half
+        half, counts_examples = gap.half, self.config.search_strategy.score_metric == "accuracy"
+        if half is None and counts_examples and not self.task.is_per_pixel:
+            ((a, b),) = [
+                (one.repeated[each].score or 0.0, other.repeated[each].score or 0.0) for each in alike
+            ]
+            half = share_noise(a, b, len(self.dataset.validation))
+        return None if half is None else abs(gap.mean) > half
 
     def _score_words(self) -> str:
         return metric_title(self.config.search_strategy.score_metric or "score")

@@ -7,6 +7,7 @@ import pytest
 
 from popnas.errors import CandidateFailed
 from popnas.report.sections import references, selected
+from popnas.report.statistics import share_noise
 from popnas.storage import write_bytes
 from popnas.workflows.models import training
 from popnas.workflows.models.choices import CellChoice
@@ -71,6 +72,17 @@ def test_each_network_is_trained_on_every_fold_with_every_seed_and_the_mean_deci
     assert found.repeated == "2 folds, 2 seeds each"
     assert [item.half for item in found.models] == [model.summary.half for model in result.models]
     assert references.read(run / "model_selection").is_clear in (True, False)
+
+
+def test_of_one_training_each_the_number_of_examples_says_what_is_noise(run, partial):
+    select(run, CellChoice(1, has_references=True), partial=partial)
+    compared = references.read(run / "model_selection")
+    (known,), num_examples = (
+        compared.references,
+        len(ModelFolder(run / "best_model").load_dataset().validation),
+    )
+    half = share_noise(compared.found.score, known.score, num_examples)
+    assert compared.is_clear is (abs(compared.found.score - known.score) > half)
 
 
 def test_what_is_missing_is_trained_and_meanwhile_only_common_folds_are_compared(run, repeated, trained):
