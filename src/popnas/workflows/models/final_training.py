@@ -31,7 +31,7 @@ from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.report.sections import ensembles
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
-from popnas.runs import RunFolder, identity
+from popnas.runs import RunFolder
 from popnas.runs.front import check_constraints
 from popnas.runs.lock import RunLock
 from popnas.runs.stored import progress
@@ -130,7 +130,7 @@ def train(
             asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given)
             return _train_ensemble(asked, renew, tell)
         _or_anew(lambda: _check_single(job), path, renew, tell)
-        return _train(job, tell)
+        return _train(folder, job, tell)
 
 
 def _or_anew(look: Callable[[], T], path: Path, renew: bool, tell: Listen) -> T:
@@ -190,7 +190,7 @@ class EnsembleRequest:
 
 def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> TrainedModel:
     job = asked.job
-    dataset = _loaded(job, tell)
+    dataset = _loaded(asked.run, job, tell)
     tell(PhaseStarted("choosing the members"))
 
     def look() -> EnsembleJob:
@@ -235,11 +235,10 @@ def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) 
     return final_ensemble.planned(folder, network, None, lambda: choosing.of_selection(run, network))
 
 
-def _loaded(job: ModelJob, tell: Listen) -> Dataset:
+def _loaded(run: RunFolder, job: ModelJob, tell: Listen) -> Dataset:
     tell(PhaseStarted("loading the data"))
-    run = identity.enclosing(job.folder)
-    dataset = deployment.load_with_test(job.config, run)
-    changed = [] if run is None else run_data.told_of_changes(RunFolder.open(run), job.config, dataset)
+    dataset = deployment.load_with_test(job.config, run.path)
+    changed = run_data.told_of_changes(run, job.config, dataset)
     for warning in [*unused(job.config), *dataset.told, *changed]:
         tell(Warned(warning))
     return replace(dataset, warnings=[*dataset.warnings, *changed])
@@ -256,9 +255,9 @@ def _check_fits(jobs: Sequence[ModelJob], dataset: Dataset, tell: Listen) -> Non
         tell(Warned(warning))
 
 
-def _train(job: ModelJob, tell: Listen) -> TrainedModel:
+def _train(run: RunFolder, job: ModelJob, tell: Listen) -> TrainedModel:
     tell(Told(f"{job.origin}: {job.cell}"))
-    dataset = _loaded(job, tell)
+    dataset = _loaded(run, job, tell)
     _check_fits([job], dataset, tell)
     tell(
         TrainingsStarted(

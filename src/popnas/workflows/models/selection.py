@@ -595,19 +595,18 @@ class _Selection:
     def _is_clear(self, one: SelectedModel, other: SelectedModel) -> bool | None:
         """Whether the difference of two models is larger than its noise: that of folds or seeds, or, of one
         training each, what their validation examples can tell; None: nobody knows."""
-        alike = one.repeated.keys() & other.repeated.keys()
-        gaps = {
-            each: (one.repeated[each].score or 0.0) - (other.repeated[each].score or 0.0) for each in alike
+        pairs = {
+            each: (one.repeated[each].score or 0.0, other.repeated[each].score or 0.0)
+            for each in one.repeated.keys() & other.repeated.keys()
         }
-        if not gaps:
+        if not pairs:
             return None
+        gaps = {each: score - rival for each, (score, rival) in pairs.items()}
         gap = repetitions.summary(gaps, self.config.dataset.validation_size)
         half, counts_examples = gap.half, self.config.search_strategy.score_metric == "accuracy"
-        if half is None and counts_examples and not self.task.is_per_pixel:
-            ((a, b),) = [
-                (one.repeated[each].score or 0.0, other.repeated[each].score or 0.0) for each in alike
-            ]
-            half = share_noise(a, b, len(self.dataset.validation))
+        if len(pairs) == 1 and counts_examples and not self.task.is_per_pixel:
+            (scores,) = pairs.values()
+            half = share_noise(*scores, len(self.dataset.validation))
         return None if half is None else abs(gap.mean) > half
 
     def _score_words(self) -> str:
