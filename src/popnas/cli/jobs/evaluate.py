@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from popnas.cli.terminal.json_log import log_json_option
-from popnas.cli.terminal.options import check_is_there, json_option, model_option, moved_option, run_option
+from popnas.cli.terminal.options import (
+    check_is_there,
+    json_option,
+    model_option,
+    moved_option,
+    run_option,
+    tell_of_training,
+)
 from popnas.cli.terminal.output import echo, echo_events, print_json, print_table
 from popnas.cli.terminal.part_of_job import clocked
 from popnas.events import JobEvent, Told, Warned
@@ -54,12 +61,8 @@ def command(run: Path, model: Path | None, top: bool, sets: tuple[str, ...], is_
     finally:  # what is said is about the figures, which stand first
         for event in said:
             echo_events(event)
-    from popnas.workflows.models.evaluation import untaken_training
-    from popnas.workflows.models.folder import ModelFolder
-
-    training = untaken_training(ModelFolder(found[0].path)) if model is None and found else None
-    if training is not None:
-        echo_events(Told(f"The run has a final training too, which is taken with: -f {quoted(training)}"))
+    if model is None and found:
+        tell_of_training(found[0].path)
 
 
 def _evaluated(

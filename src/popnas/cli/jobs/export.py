@@ -7,9 +7,15 @@ from pathlib import Path
 import click
 
 from popnas.cli.terminal.ending import ENDING, written_to_option
-from popnas.cli.terminal.options import check_is_there, check_suffix, model_option, moved_option, run_option
+from popnas.cli.terminal.options import (
+    check_is_there,
+    check_suffix,
+    model_option,
+    moved_option,
+    run_option,
+    tell_of_training,
+)
 from popnas.cli.terminal.output import echo, echo_events
-from popnas.events import Told
 from popnas.printable import quoted
 
 _BEGINS_ANEW = "What lay there before is kept. The same command begins anew."
@@ -46,14 +52,14 @@ def _export(
 ) -> None:
     # Workflows load torch: only once the command line is known to be right.
     from popnas.workflows.models import deployment
-    from popnas.workflows.models.evaluation import find_models, untaken_training
+    from popnas.workflows.models.evaluation import find_models
     from popnas.workflows.models.folder import read_data_from
 
     folder = find_models(run, model)[0]
     read_data_from([folder], sets)
     echo(f"Model: {quoted(folder.path)}")
-    if model is None and (training := untaken_training(folder)) is not None:
-        echo_events(Told(f"The run has a final training too, which is taken with: -f {quoted(training)}"))
+    if model is None:
+        tell_of_training(folder.path)
     if is_source:
         with written_to_option("-o"):
             path = deployment.write_source(folder, output)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from popnas.cli.terminal.output import echo_events
+from popnas.events import Told
 from popnas.printable import quoted
 from popnas.workflows.models.choices import MOST_MEMBERS
 
@@ -107,6 +109,15 @@ model_option = click.option(
     type=click.Path(path_type=Path),
     help="A model's folder, such as final_training or 0-m3-n2-f24.  [default: the search's best_model]",
 )
+
+
+def tell_of_training(found: Path) -> None:
+    """Tell who named no model, and got the search's best at `found`, of a final training in its run."""
+    from popnas.workflows.models.evaluation import untaken_training
+    from popnas.workflows.models.folder import ModelFolder
+
+    if (training := untaken_training(ModelFolder(found))) is not None:
+        echo_events(Told(f"The run has a final training too, which is taken with: -f {quoted(training)}"))
 
 
 def partial_option(default: str, of_series: str) -> Callable[[FC], FC]:
