@@ -311,7 +311,7 @@ def _limit(document: dict[str, Any], folder: Path, stage: str) -> Any:
     seen: list[float | None] = []
     with pytest.MonkeyPatch.context() as patch:
         if stage == "final_training":
-            patch.setattr(final_training, "_train", lambda job, *_: seen.append(job.deadline))
+            patch.setattr(final_training, "_train", lambda _, job, *__: seen.append(job.deadline))
             final_training.train(_searched(folder), partial=document)
         else:
             patch.setattr(selection._Selection, "run", lambda self, *_, **__: seen.append(self.deadline))
