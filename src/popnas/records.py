@@ -8,7 +8,7 @@ declaration is its form, spelled out once.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -58,7 +58,10 @@ class Record:
         found: dict[str, Any] = {}
         for name, (read, is_needed) in known.items():
             if name in content:
-                found[name] = _at(name, read, content[name])
+                try:
+                    found[name] = read(content[name])
+                except FormError as error:
+                    raise error.inside(name) from None
             elif is_needed:
                 raise FormError("has no {}", (name,))
         return cls(**found)
@@ -128,10 +131,11 @@ def _reader(hint: Any) -> _Read:
     if hint is _Anything:
         return lambda value: value
     if origin in (Union, types.UnionType):
-        # Null first: the complaint is then that of what else it may be.
-        return _first_of([_reader(each) for each in sorted(inner, key=lambda each: each is not type(None))])
+        read = _first_of([_reader(each) for each in inner if each is not type(None)])
+        # Asked for, not tried: a journal has hundreds of thousands of fields that may be null.
+        return (lambda value: None if value is None else read(value)) if type(None) in inner else read
     if origin is Literal:
-        return _simple(lambda value: value in inner, f"one of {', '.join(map(repr, inner))}")
+        return _choice(inner)
     if origin is tuple and inner[1:] != (...,):
         return _tuple_of([_reader(each) for each in inner])
     if origin in (tuple, list, Sequence):
@@ -145,33 +149,44 @@ def _reader(hint: Any) -> _Read:
     return _SIMPLE[hint]
 
 
-def _at(name: str, read: _Read, value: Any) -> Any:
-    try:
-        return read(value)
-    except FormError as error:
-        raise error.inside(name) from None
-
-
-def _simple(is_one: Callable[[Any], bool], words: str) -> _Read:
+def _simple(*kinds: type, words: str) -> _Read:
     def read(value: Any) -> Any:
-        if not is_one(value):
-            raise _wrong(value, f"not {words}")
-        return value
+        if type(value) in kinds:
+            return value
+        raise _wrong(value, f"not {words}")
 
     return read
 
 
+def _text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    raise _wrong(value, "not a text")
+
+
 _SIMPLE: dict[Any, _Read] = {
-    str: _simple(lambda value: isinstance(value, str), "a text"),
-    bool: _simple(lambda value: isinstance(value, bool), "a flag"),
-    int: _simple(lambda value: type(value) is int, "a whole number"),
+    str: _text,
+    bool: _simple(bool, words="a flag"),
+    int: _simple(int, words="a whole number"),
     # Whole numbers stay what they are: a file that is read and written again does not change.
-    float: _simple(lambda value: type(value) in (int, float), "a number"),
-    type(None): _simple(lambda value: value is None, "null"),
+    float: _simple(float, int, words="a number"),
+    type(None): _simple(type(None), words="null"),
 }
 
 
+def _choice(choices: tuple[Any, ...]) -> _Read:
+    def read(value: Any) -> Any:
+        if value in choices:
+            return value
+        raise _wrong(value, f"not one of {', '.join(map(repr, choices))}")
+
+    return read
+
+
 def _first_of(readers: Sequence[_Read]) -> _Read:
+    if len(readers) == 1:
+        return readers[0]
+
     def read(value: Any) -> Any:
         for each in readers[:-1]:
             with suppress(FormError):
@@ -192,21 +207,45 @@ def _tuple_of(readers: Sequence[_Read]) -> _Read:
 
 
 def _list_of(read_item: _Read, make: type[list[Any]] | type[tuple[Any, ...]]) -> _Read:
-    return lambda value: make(_at(str(i), read_item, item) for i, item in enumerate(_items(value)))
+    def read(value: Any) -> Any:
+        items = _items(value)
+        try:
+            return make(map(read_item, items))
+        except FormError:
+            raise _first_wrong(read_item, ((str(i), item) for i, item in enumerate(items))) from None
+
+    return read
 
 
 def _mapping_of(read_item: _Read) -> _Read:
-    return lambda value: {name: _at(name, read_item, item) for name, item in _object(value).items()}
+    def read(value: Any) -> Any:
+        items = _object(value)
+        try:
+            return {name: read_item(item) for name, item in items.items()}
+        except FormError:
+            raise _first_wrong(read_item, items.items()) from None
+
+    return read
+
+
+def _first_wrong(read: _Read, items: Iterable[tuple[str, Any]]) -> FormError:
+    """The complaint of the first item that cannot be read: which one it is nobody notes where all can."""
+    for name, item in items:
+        try:
+            read(item)
+        except FormError as error:
+            return error.inside(name)
+    raise AssertionError("all can be read")
 
 
 def _items(value: Any) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, (list, tuple)):
         raise _wrong(value, "not a list")
     return value
 
 
 def _object(value: Any) -> Json:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # asking the abstract class takes long
         raise _wrong(value, "not an object")
     return value
 

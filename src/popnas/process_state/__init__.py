@@ -7,12 +7,14 @@ seconds; where nothing has imported it, nothing of it is set. `forks` knows whet
 """
 
 from popnas.process_state.changes import Shared, logger_at
+from popnas.process_state.collecting import collector_paused
 from popnas.process_state.of_torch import torch_as_imported, torch_in_turn, torch_random_in_turn
 from popnas.process_state.silence import without_warnings
 from popnas.process_state.turns import in_turn
 
 __all__ = [
     "Shared",
+    "collector_paused",
     "in_turn",
     "logger_at",
     "torch_as_imported",

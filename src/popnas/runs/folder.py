@@ -25,6 +25,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.errors import JournalError, RunFolderError, closest, must_be
 from popnas.printable import counted, quoted
+from popnas.process_state import collector_paused
 from popnas.records import Json, part
 from popnas.runs import artifacts, identity, told
 from popnas.runs.journal import FORMAT, Event, Journal, Scan, ending
@@ -223,13 +224,15 @@ class RunFolder:
         """What the journal says so far: always the same object, which each call brings up to date with what
         was written since, so that a run can be watched."""
         self._take_in()
-        replay(self._unplayed, self.journal_path, self._state)
+        with collector_paused():
+            replay(self._unplayed, self.journal_path, self._state)
         self._unplayed = []
         return self._state
 
     def _take_in(self) -> Scan:
         """Read what the journal says beyond what was read of it before."""
-        found = self.journal.news()
+        with collector_paused():
+            found = self.journal.news()
         # At first an event counts that lacks only its newline; a watched one is waited for.
         events = found.ended
         if not found.start.num_lines:

@@ -169,8 +169,11 @@ class RunState:
     def _record(self, evaluation: Evaluation) -> None:
         if evaluation.cell not in self._by_cell:
             self._by_cell[evaluation.cell] = evaluation
-            # Sorted as they come: who watches a long run asks after every one.
-            bisect.insort(self._in_order, evaluation, key=_place)
+            # Sorted as they come, most of them in order: who watches a long run asks after every one.
+            if self._in_order and _place(evaluation) < _place(self._in_order[-1]):
+                bisect.insort(self._in_order, evaluation, key=_place)
+            else:
+                self._in_order.append(evaluation)
 
     def _propose(self, step: int, round_number: int, cells: list[Json]) -> None:
         if round_number != len(self.rounds.setdefault(step, [])):

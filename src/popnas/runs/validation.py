@@ -120,12 +120,8 @@ def check(event: Event, state: RunState) -> None:
     """Raise ValueError if an event cannot follow on `state`; the message goes on from "the event"."""
     content = event.content
     _check_fields(content, _MUST.get(event.event, {}))
-    for name, rule in _MAY.get(event.event, {}).items():
-        if name in content:
-            _check_value(name, content[name], rule)
-    for name, rule in _VOLATILE.items():
-        if name in event.volatile:
-            _check_value(name, event.volatile[name], rule)
+    _check_known(content, _MAY.get(event.event, {}))
+    _check_known(event.volatile, _VOLATILE)
     if event.event in _MORE:
         _MORE[event.event](event, state)
     if not event.is_proven:
@@ -137,12 +133,24 @@ def _check_fields(content: Json, rules: Mapping[str, Rule]) -> None:
     for name, rule in rules.items():
         if name not in content:
             raise ValueError(f"has no '{name}'")
-        _check_value(name, content[name], rule)
+        if not rule(content[name]):
+            raise _wrong(name, content[name])
+
+
+def _check_known(content: Json, rules: Mapping[str, Rule]) -> None:
+    """Those of the fields that are there."""
+    for name, rule in rules.items():
+        if name in content and not rule(content[name]):
+            raise _wrong(name, content[name])
 
 
 def _check_value(name: str, value: Any, rule: Rule) -> None:
     if not rule(value):
-        raise ValueError(f"has {shown(value)} as its '{name}'")
+        raise _wrong(name, value)
+
+
+def _wrong(name: str, value: Any) -> ValueError:
+    return ValueError(f"has {shown(value)} as its '{name}'")
 
 
 def _cells(event: Event, state: RunState) -> list[tuple[str, int | None]]:

@@ -20,8 +20,9 @@ _LOG = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 """So many messages wait for a tracker; what comes after them is dropped, and counted."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_PATIENCE_SECONDS = 10.0
-"""At the end a tracker is waited for as long as a message of it gets done at least so often,"""
+_PATIENCE_SHARE, _LEAST_PATIENCE_SECONDS, _PATIENCE_SECONDS = 0.03, 3.0, 10.0
+"""At the end a tracker is waited for as long as a message gets done within this share of the time that the
+tracker was there for, at least and at most so long: nobody waits long at the end of a short search,"""
 _LONGEST_WAIT = 60.0
 """and at most so long in all."""
 
@@ -44,7 +45,7 @@ class TrackerThread:
         self._num_told = self._num_dropped = self._num_in_hand = 0
         self._is_closing = self._is_over = self._has_warned = False
         self._reason = "it is too slow"
-        self._moved = time.monotonic()
+        self._moved = self._began = time.monotonic()
         self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
         self._thread.start()
 
@@ -68,10 +69,12 @@ class TrackerThread:
             self._is_closing = True
             self._moved = began = time.monotonic()
             self._changed.notify()
+        patience = min(_PATIENCE_SHARE * (began - self._began), _PATIENCE_SECONDS)
+        patience = max(patience, _LEAST_PATIENCE_SECONDS)
         while self._thread.is_alive():
             self._thread.join(0.05)
             now = time.monotonic()
-            if now - self._moved > _PATIENCE_SECONDS or now - began > _LONGEST_WAIT:
+            if now - self._moved > patience or now - began > _LONGEST_WAIT:
                 break
         with self._changed:
             if self._thread.is_alive():  # left behind, in the middle of a message; a daemon keeps nobody

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
+from popnas import files
 from popnas.errors import MissingExtraError, UserError
 from popnas.records import Json
 from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker, UnreachableError
@@ -263,11 +264,21 @@ class _reaching:  # noqa: N801 - a block, not a thing
         from requests.exceptions import RequestException
 
         if isinstance(error, RequestException):
-            raise UnreachableError(str(error)) from error
+            raise UnreachableError(_why(error)) from error
         if isinstance(error, MlflowException):
             status = error.get_http_status_code()
             if status >= _SERVER_ERROR or status == _TOO_MANY:
-                raise UnreachableError(str(error)) from error
+                raise UnreachableError(_why(error)) from error
+
+
+def _why(error: BaseException) -> str:
+    """In few words: what the system said of the connection, without the calls that passed it on."""
+    first: BaseException | None = error
+    while first is not None:
+        if isinstance(first, ConnectionError | TimeoutError) and first.errno is not None:
+            return f"{os.environ[_ADDRESS]} does not answer: {files.reason(first)}"
+        first = first.__cause__ or first.__context__
+    return str(error)
 
 
 def _once(make: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Trackers, _thread, 
 @pytest.mark.skipif(find_spec("neptune") is None, reason="needs neptune")
 @pytest.mark.filterwarnings("default")
 def test_offline(monkeypatch, tmp_path):
-    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 60.0)  # importing it takes long on a busy machine
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 60.0)  # importing it takes long on a busy machine
     monkeypatch.chdir(tmp_path)
     for name, value in {"API_TOKEN": "ANONYMOUS", "WORKSPACE": "mine", "MODE": "offline"}.items():
         monkeypatch.setenv(f"NEPTUNE_{name}", value)

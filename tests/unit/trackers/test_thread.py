@@ -57,7 +57,7 @@ def test_all_comes_in_order(opened) -> None:
 
 
 def test_one_that_hangs_is_left_behind_and_what_it_missed_is_counted(opened, gate, monkeypatch) -> None:
-    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(_thread, "MOST_WAITING", 10)
     trackers, told = opened(lambda step: gate.wait() if step == 2 else None)
     began = time.monotonic()
@@ -76,12 +76,24 @@ def test_one_that_hangs_is_left_behind_and_what_it_missed_is_counted(opened, gat
 
 
 def test_a_slow_one_is_waited_for_while_it_gets_on(opened, monkeypatch) -> None:
-    monkeypatch.setattr(_thread, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.5)
     trackers, told = opened(lambda step: time.sleep(0.1))
     with trackers:
         for step in range(8):  # longer in all than the patience
             trackers.metrics({}, step)
     assert told == [*range(8), -1]
+    assert trackers.failures == {}
+
+
+def test_the_longer_it_was_there_the_longer_it_is_waited_for(opened, gate, monkeypatch) -> None:
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(_thread, "_PATIENCE_SHARE", 2.0)
+    trackers, told = opened(lambda step: time.sleep(0.4) if step else None)
+    with trackers:
+        trackers.metrics({}, 0)
+        time.sleep(0.5)
+        trackers.metrics({}, 1)
+    assert told == [0, 1, -1]
     assert trackers.failures == {}
 
 

@@ -30,6 +30,8 @@ def is_text(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """A finite number."""
+    if type(value) is float:  # most of a journal
+        return math.isfinite(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     try:

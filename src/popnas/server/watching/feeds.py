@@ -14,6 +14,7 @@ from popnas import files, objectives, ranking
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.printable import printable
+from popnas.process_state import collector_paused
 from popnas.records import Record
 from popnas.report.run_data import RunData
 from popnas.runs import RunFolder, RunState
@@ -76,11 +77,12 @@ class Feed:
             if seen == self._seen:
                 return
             try:
-                state = self._folder.state()
-                if state is not self._state:
-                    self._clear(None)
-                    self._state = state
-                self._take_in(state)
+                with collector_paused():
+                    state = self._folder.state()
+                    if state is not self._state:
+                        self._clear(None)
+                        self._state = state
+                    self._take_in(state)
             except PopnasError as error:
                 self._clear(printable(str(error)))
                 self._folder = RunFolder(self.path)
