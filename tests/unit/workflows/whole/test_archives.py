@@ -40,9 +40,9 @@ def base():
 
 @pytest.mark.parametrize(
     ("examples", "classes", "expected"),
-    [(1000, 5, 100), (450, 50, 60), (120, 2, 60), (100, 4, 50), (28, 2, 14), (20, 9, 10), (20, 12, 12)],
+    [(1000, 5, 100), (450, 50, 60), (180, 2, 60), (120, 2, 40), (28, 2, 9), (27, 9, 9), (20, 12, 12)],
 )
-def test_validation_has_sixty_where_that_leaves_half_and_never_fewer_than_the_classes(
+def test_validation_has_sixty_where_that_leaves_two_thirds_and_never_fewer_than_the_classes(
     examples, classes, expected
 ):
     assert problems.num_validation(examples, classes) == expected
@@ -67,9 +67,9 @@ def test_problems_are_folders_with_a_training_split_in_either_layout(archive):
 def test_a_problem_gets_the_configuration_that_suits_it(archive, base):
     found = problems.suited(base, problems.find(archive)[0], 0.5, is_alone=False)
     assert found.dataset.path == str(archive / "Ants")
-    assert (found.dataset.name, found.dataset.validation_size, found.dataset.batch_size) == (None, 0.5, 16)
+    assert (found.dataset.name, found.dataset.validation_size, found.dataset.batch_size) == (None, 13 / 40, 16)
     assert (found.others.max_hours, found.others.executor.workers) == (0.5, 1)
-    assert found.dataset.folds == 5  # 20 series validate
+    assert found.dataset.folds == 5  # 13 series validate
     assert problems.suited(base, problems.find(archive)[0], None, is_alone=True).others.max_hours is None
 
 

@@ -50,10 +50,14 @@ def _is_problem(path: Path) -> bool:
 
 
 def num_validation(num_examples: int, num_classes: int) -> int:
-    """How many training examples go to validation: a tenth, but at least 60 where that leaves half of them,
-    and never fewer than there are classes."""
+    """How many training examples go to validation: a tenth, but at least 60 where that leaves two thirds of
+    them, and never fewer than there are classes.
+
+    What is compared is to be like what is delivered, which learns from all: of half as many series a network
+    makes far less than random kernels do (`docs/log.md`, 2026-11-28). Folds make up for few.
+    """
     wanted = max(sizing.ENOUGH_VALIDATION, num_examples // 10)
-    return max(min(wanted, num_examples // 2), num_classes)
+    return max(min(wanted, num_examples // 3), num_classes)
 
 
 def suited(base: RunConfig, problem: ArchiveProblem, hours: float | None, is_alone: bool) -> RunConfig:
