@@ -67,7 +67,8 @@ def test_problems_are_folders_with_a_training_split_in_either_layout(archive):
 def test_a_problem_gets_the_configuration_that_suits_it(archive, base):
     found = problems.suited(base, problems.find(archive)[0], 0.5, is_alone=False)
     assert found.dataset.path == str(archive / "Ants")
-    assert (found.dataset.name, found.dataset.validation_size, found.dataset.batch_size) == (None, 13 / 40, 16)
+    dataset = found.dataset
+    assert (dataset.name, dataset.validation_size, dataset.batch_size) == (None, 13 / 40, 16)
     assert (found.others.max_hours, found.others.executor.workers) == (0.5, 1)
     assert found.dataset.folds == 5  # 13 series validate
     assert problems.suited(base, problems.find(archive)[0], None, is_alone=True).others.max_hours is None
