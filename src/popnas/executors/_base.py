@@ -144,13 +144,14 @@ class Executor(ABC):
     @classmethod
     def workers_for(cls, asked: int | None, threads: int, devices: Sequence[str]) -> int:
         """How many candidates are evaluated at a time if `asked` for so many; None: so many that every core
-        that this process may use is used once, but of other devices each by one worker only. On a GPU two
-        networks would take each other's time and memory, and neither's time could be measured.
+        that this process may use is used once, but of other devices each by one worker, whatever `threads`.
+        On a GPU two networks would take each other's time and memory, and neither's time could be measured.
         """
         if asked is not None:
             return asked
-        cores = max(1, len(available_cores()) // threads)
-        return cores if set(devices) == {CPU} else min(cores, len(set(devices)))
+        if set(devices) != {CPU}:
+            return len(set(devices))
+        return max(1, len(available_cores()) // threads)
 
     def worker(self, number: int) -> Worker:
         """Who the worker of that number is."""

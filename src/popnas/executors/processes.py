@@ -1,4 +1,4 @@
-"""Evaluates candidates in worker processes: one candidate per worker, workers pinned to cores.
+"""Evaluates candidates in worker processes: one candidate per worker, workers on a CPU pinned to cores.
 
 The driver has no thread of its own for this: while the caller waits for a result, it selects on the workers'
 connections.
@@ -15,6 +15,7 @@ from typing import Any
 from popnas.errors import ExecutorError
 from popnas.executors._attempts import Attempt, Waiting
 from popnas.executors._base import (
+    CPU,
     PASSED_ON,
     REGISTRY,
     Executor,
@@ -108,6 +109,10 @@ class ProcessesExecutor(Executor):
         return Order(self.work, self.worker(number), self.threads)
 
     def _pinned_cores(self, number: int) -> list[int]:
+        """None for a worker with a device of its own: launching, the backward pass, decoding and reading ahead
+        are threads that would share one core, and its times are the device's."""
+        if self.worker(number).device != CPU:
+            return []
         first = number * self.threads
         return [self._cores[(first + offset) % len(self._cores)] for offset in range(self.threads)]
 

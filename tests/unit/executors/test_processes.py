@@ -75,6 +75,12 @@ def test_threads_take_as_many_cores():
     assert result.value["threads"]["OMP_NUM_THREADS"] == "2"
 
 
+def test_workers_of_other_devices_may_use_every_core():
+    with make(devices=("cuda:0",), num_workers=1) as executor:
+        (result,) = executor.run([Job("a", {"do": "describe"})])
+    assert result.value["cores"] == sorted(os.sched_getaffinity(0))
+
+
 def test_a_worker_has_no_file_of_the_driver_and_no_main_module(tmp_path):
     with (tmp_path / "lock").open("w") as lock, make(num_workers=2) as executor:
         os.set_inheritable(lock.fileno(), True)  # even so

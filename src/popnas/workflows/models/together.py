@@ -25,6 +25,7 @@ from popnas.networks.macros import MACROS
 from popnas.printable import quoted
 from popnas.records import Json, Record
 from popnas.runs import RunFolder, identity
+from popnas.storage import remove_temporary
 from popnas.training.parallel import Meeting, ProcessLostError
 from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.models.folder import ModelFolder
@@ -86,8 +87,9 @@ def train(job: ModelJob, dataset: Dataset, devices: Sequence[str], tell: Listen)
         meeting = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popnas-"))) / "meeting"
         config = configurations.changed(job.config, {"others.executor.kind": _PROCESSES})
         run = identity.enclosing(job.folder)
-        folder = job.folder.parent if run is None else RunFolder(run).restore
-        shared = stack.enter_context(shared_data.shared(config, dataset, folder, tell))
+        remove_temporary(job.folder)
+        # Not in the run's `restore`: that is the search's, which may be under way, as may other trainings.
+        shared = stack.enter_context(shared_data.shared(config, dataset, job.folder, tell))
         payload = ModelsSetup(job.config.to_json()).to_json()
         executor = stack.enter_context(
             executors.create(

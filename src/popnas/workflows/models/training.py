@@ -149,8 +149,9 @@ def train_model(
     """
     folder = ModelFolder(job.folder)
     check_same_job(job)
-    if folder.is_finished:
-        assert job.meeting is None, "nobody meets for what is done"
+    # Those who meet were started because there is something to train (`together`): each would wait for one who
+    # decided otherwise, by a clock that has gone on.
+    if folder.is_finished and job.meeting is None:
         how = folder.description().training
         if how is None or how.stopped is None or job.is_time_up:
             return read_trained(folder)
@@ -326,7 +327,8 @@ class _ModelTraining:
 
     def _reopen(self) -> None:
         """What says that training is done goes first: a kill from here on leaves a training that goes on."""
-        remove_temporary(self.folder.path)
+        if self.job.meeting is None:  # else who started the processes did so, and laid the data there since
+            remove_temporary(self.folder.path)
         for done in (self.folder.model_json, ModelFolder(self.folder.deploy).model_json):
             with storage_errors(done):
                 done.unlink(missing_ok=True)

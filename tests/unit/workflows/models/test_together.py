@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,6 +184,38 @@ def test_an_interruption_ends_all_processes_and_one_alone_may_go_on(job, process
     assert not ModelFolder(asked.folder).is_finished
     assert ModelFolder(asked.folder).checkpoint.is_file()
     assert train_model(asked, loaded(asked)).num_epochs == 3
+
+
+def test_one_that_its_limit_stopped_goes_on_with_all_devices(job):
+    """Its folder counts as finished: that there is more to do is decided once, not by each process."""
+    asked = job("asked")
+    stopped = together.train(replace(asked, deadline=0.0), loaded(asked), TWO, nobody)
+    assert (stopped.stopped, stopped.num_epochs) == ("max_hours", 1)
+    whole = together.train(asked, loaded(asked), TWO, nobody)
+    assert (whole.stopped, whole.num_epochs) == (None, 3)
+    assert together.devices_for(asked, loaded(asked)) == ("cpu",)  # what is done is read
+
+
+def test_data_of_a_training_lie_in_its_own_folder_whatever_else_the_run_does(job, monkeypatch):
+    """A search shares its data in the run's `restore`, another training in its folder."""
+    one, other, places = job("one"), job("other"), []
+
+    class Ended(Exception):
+        pass
+
+    def create(kind, work, **options):
+        places.append(Path(work.folder))
+        if len(places) == 1:
+            with pytest.raises(Ended):
+                together.train(other, loaded(other), TWO, nobody)
+            assert any(places[0].iterdir())
+        raise Ended
+
+    monkeypatch.setattr(executors, "create", create)
+    with pytest.raises(Ended):
+        together.train(one, loaded(one), TWO, nobody)
+    assert [place.parent for place in places] == [one.folder.resolve(), other.folder.resolve()]
+    assert not any(place.exists() for place in places)
 
 
 def test_several_devices_are_taken_where_they_are_asked_for(job, monkeypatch):
