@@ -10,6 +10,11 @@ import torch
 from torch import Tensor
 
 
+_VOLTA, _AMPERE = 7, 8
+"""Compute capabilities (their first numbers) of the GPUs from which on there are tensor cores, and with
+bfloat16."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """A device, the layout of maps in its memory (None: torch's own), and the type that autocast computes in
@@ -54,13 +59,17 @@ class Placement:
 def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | None:
     """The type that autocast computes in, or None for float32 throughout.
 
-    A GPU takes bfloat16 where it has it, else float16 (whose gradients the training scales). A CPU takes
-    bfloat16 only if it has instructions for it; emulated, it is several times slower than float32.
+    A GPU takes bfloat16 where its tensor cores have it (from Ampere on, and all of AMD's), else float16 where
+    they have that (Volta, Turing; the training scales its gradients). A CPU takes bfloat16 only if it has
+    instructions for it. Emulated, either is slower than float32.
     """
     if not has_mixed_precision:
         return None
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        generation, _ = torch.cuda.get_device_capability(device)
+        if torch.version.hip or generation >= _AMPERE:
+            return torch.bfloat16
+        return torch.float16 if generation >= _VOLTA else None
     if torch.cpu._is_avx512_bf16_supported():
         return torch.bfloat16
     return None

@@ -26,6 +26,7 @@ from popnas.errors import StorageError
 from popnas.executors import _telling
 from popnas.executors._base import checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
+from popnas.executors._lost_device import DeviceLostError, lost_device
 from popnas.executors._messages import Advanced, Answer, Ended, Handed, Ready, SetupFailed, Stop, packed
 from popnas.executors._orders import Order, Surroundings
 from popnas.executors._telling import Misread, Progress
@@ -48,11 +49,19 @@ def main(settings: Json) -> None:
     channel = Channel(connection)
     life = _Lifeline(connection, given.driver, given.is_main_thread)
     _pin(given.cores)
-    with contextlib.suppress(OSError):  # the driver is gone
+    status = 0
+    try:
         _serve(channel, life)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # nothing is left to save, and finalising torch takes time
+    except OSError:  # the driver is gone
+        pass
+    except DeviceLostError as error:  # the driver starts another worker and has the job tried again
+        status = 1
+        with contextlib.suppress(OSError):
+            print(error, file=sys.stderr)  # noqa: T201 - its last words
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)  # nothing is left to save, and finalising torch takes time
 
 
 def _serve(channel: Channel, life: _Lifeline) -> None:
@@ -110,7 +119,11 @@ def set_up(order: Order) -> tuple[Any, Any]:
 
 
 def evaluate(function: Any, context: Any, payload: Json) -> Answer:
-    """What became of one job."""
+    """What became of one job.
+
+    Raises:
+        DeviceLostError: the process must end, and the job be tried in another.
+    """
     try:
         return Ended(checked(function(context, payload)))
     except BaseException as error:  # also SystemExit: one candidate must not end the worker
@@ -120,6 +133,8 @@ def evaluate(function: Any, context: Any, payload: Json) -> Answer:
         why = failure(error)
         with contextlib.suppress(OSError):  # standard error is the log file; the disk may be full
             print(why.traceback, file=sys.stderr)  # noqa: T201
+        if (lost := lost_device(error)) is not None:
+            raise lost from None
         return Ended(None, why)
 
 

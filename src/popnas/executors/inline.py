@@ -22,6 +22,7 @@ from popnas.executors._base import (
     failure,
     resolve,
 )
+from popnas.executors._lost_device import lost_device
 from popnas.process_state import torch_in_turn
 
 
@@ -91,6 +92,11 @@ class InlineExecutor(Executor):
         except (Exception, SystemExit) as error:
             if (stop := interruption_behind(error)) is not None:
                 raise stop from None
+            if (lost := lost_device(error)) is not None:
+                raise ExecutorError(
+                    f"{lost}. Nothing else can be trained in it; start again, in a new one. With "
+                    "others.executor.kind 'processes' a worker ends instead, and another takes its place."
+                ) from error
             return failed(job.id, failure(error))
 
     def close(self) -> None:

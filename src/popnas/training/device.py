@@ -53,12 +53,13 @@ def _unavailable(value: str, rule: str, num_gpus: int) -> UserError:
 
 def no_gain(device: torch.device, *, has_mixed_precision: bool) -> list[str]:
     """Warnings about settings that bring nothing on this device."""
-    if device.type == "cpu" and has_mixed_precision and precision(device, True) is None:
-        return [
-            "others.use_mixed_precision: has no effect here: this CPU has no bfloat16 instructions, and "
-            "emulated ones are slower than float32, in which it trains."
-        ]
-    return []
+    if not has_mixed_precision or precision(device, True) is not None:
+        return []
+    lacks = "this CPU has no bfloat16 instructions" if device.type == "cpu" else "this GPU has no tensor cores"
+    return [
+        f"others.use_mixed_precision: has no effect here: {lacks}, and numbers of two bytes are slower without "
+        "than float32, in which it trains."
+    ]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 from collections.abc import Iterator
@@ -14,7 +15,12 @@ from popnas import files
 from popnas.errors import CandidateFailed
 from popnas.layers.activations import Exponential
 
-_CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory")
+_OUT_OF_MEMORY = (
+    # The CPU allocator, and on a GPU all that allocates beside PyTorch's own: the driver and its libraries.
+    *("not enough memory", "can't allocate memory", "CUDA error: out of memory", "HIP error: out of memory"),
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"),
+)
+"""Memory that ran out and has no error class of its own."""
 _ASKED = re.compile(r"ried to allocate ([\d.]+) (bytes|KiB|MiB|GiB)")
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -27,10 +33,18 @@ def memory_errors_named(device: torch.device) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(device, str(error)) from error
     except RuntimeError as error:
-        # The CPU allocator has no error class of its own.
-        if any(words in str(error) for words in _CPU_OUT_OF_MEMORY):
+        if any(words in str(error) for words in _OUT_OF_MEMORY):
             raise _out_of_memory(device, str(error)) from error
         raise
+
+
+def release(device: torch.device) -> None:
+    """Give back what a failed training held, once nothing refers to it: others on the GPU may need it, and so
+    may its libraries, which allocate beside PyTorch."""
+    gc.collect()  # tracebacks and graphs refer to one another
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()
 
 
 def check_finite(value: float, what: str, epoch: int, network: nn.Module) -> None:

@@ -33,13 +33,16 @@ class SGDW(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Decay, then the step of SGD."""
+        """Decay, then the step of SGD; neither where a `GradScaler` found that gradients overflowed, which it
+        leaves in `found_inf` of fused optimizers."""
         assert closure is None, "the loop computes gradients itself"
+        overflowed: Tensor | None = getattr(self, "found_inf", None)
         for group in self.param_groups:
             share = group["lr"] * group["decoupled_decay"]
             weights = [weight for weight in group["params"] if weight.grad is not None]
             if share and weights:
-                torch._foreach_mul_(weights, 1.0 - share)
+                kept = 1.0 - share if overflowed is None else 1.0 - share * (overflowed == 0).squeeze()
+                torch._foreach_mul_(weights, kept)
         return super().step()
 
 
@@ -58,6 +61,21 @@ def make(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torc
     from pytorch_optimizer import Lookahead
 
     return Lookahead(optimizer, k=settings.lookahead.sync_period, alpha=settings.lookahead.slow_step_size)
+
+
+def scaler_for(optimizer: torch.optim.Optimizer, device: torch.device) -> torch.amp.GradScaler:
+    """What scales gradients in float16, which would underflow, and has steps left out whose gradients overflow.
+
+    Fused optimizers leave them out on the device; `radam`, and any with Lookahead, have the host ask after every
+    step.
+    """
+    if isinstance(optimizer, torch.optim.SGD):
+        # The fused kernel would go on with momentum that nobody has written if it left out the very first step,
+        # as the scale is high at the start.
+        for group in optimizer.param_groups:
+            for weight in group["params"] if group["momentum"] else ():
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return torch.amp.GradScaler(device.type)
 
 
 def _base(weights: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -56,7 +56,7 @@ class Stepper:
         self.precision = placement.precision()
         # float16 gradients underflow unless scaled; bfloat16 has the exponents of float32.
         is_scaled = placement.autocast == torch.float16
-        self.scaler = torch.amp.GradScaler(placement.device.type) if is_scaled else None
+        self.scaler = optimizers.scaler_for(self.optimizer, placement.device) if is_scaled else None
         self._forward = torch.compile(network) if settings.is_compiled else network
         self._head_weights = network.head_weights
 

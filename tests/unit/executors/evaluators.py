@@ -66,6 +66,18 @@ def run_out_of_memory(context, payload):
     raise MemoryError("60 GiB")
 
 
+def lose_the_gpu(context, payload):
+    """As PyTorch tells of it; once, if there is a marker."""
+    if payload.get("marker") and Path(payload["marker"]).exists():
+        return answer(context, payload)
+    if payload.get("marker"):
+        Path(payload["marker"]).touch()
+    try:
+        raise RuntimeError(payload["words"])
+    except RuntimeError as error:
+        raise ValueError("while it was told") from error
+
+
 def leave(context, payload):
     sys.exit(3)
 
@@ -244,6 +256,7 @@ ACTIONS = {
         find_the_disk_full,
         run_out_of_memory,
         leave,
+        lose_the_gpu,
         be_interrupted_while_loading,
         die,
         exit_at_once,

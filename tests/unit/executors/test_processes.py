@@ -209,6 +209,53 @@ def test_a_job_that_kills_its_worker_tells_the_workers_last_words(payload, told)
     assert "said" not in dead.error
 
 
+ASSERTED = (
+    "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported at some "
+    "other API call.\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.\n"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ASSERTED,
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA error: unspecified launch failure",
+        "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( ... )`",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "HIP error: an illegal memory access was encountered",
+    ],
+)
+def test_a_worker_whose_gpu_answers_no_more_is_replaced_and_its_job_tried_again(tmp_path, words):
+    """Else all that come after it would fail with the same error."""
+    jobs = [
+        Job("a", {"do": "lose_the_gpu", "marker": str(tmp_path / "marker"), "words": words, "x": 1}),
+        Job("b", {"x": 2}),
+    ]
+    with make() as executor:
+        first, second = executor.run(jobs)
+    assert (first.value["value"], first.attempts) == (2, 2)
+    assert second.value["pid"] == first.value["pid"]
+
+
+def test_a_job_that_always_loses_the_gpu_fails_with_what_was_said_and_harms_no_other(tmp_path):
+    log = tmp_path / "debug.log"
+    with make(log_path=log) as executor:
+        failed, fine = executor.run([Job("a", {"do": "lose_the_gpu", "words": ASSERTED}), Job("b", {"x": 2})])
+    assert (failed.error_kind, failed.attempts, fine.value["value"]) == ("worker_died", 2, 4)
+    assert "the GPU answers this process no more: CUDA error: device-side assert triggered" in failed.error
+    assert "lose_the_gpu" in log.read_text()  # the traceback
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA error: out of memory", "CUDA error: invalid configuration argument", "shapes differ"]
+)
+def test_other_errors_of_a_gpu_cost_one_job_and_no_worker(words):
+    with make() as executor:
+        failed, fine = executor.run([Job("a", {"do": "lose_the_gpu", "words": words}), Job("b", {"x": 2})])
+    assert (failed.error_kind, failed.attempts, fine.attempts) == ("error", 1, 1)
+
+
 def test_last_words_are_bounded_and_keep_their_end():
     words = "x" * 100_000 + " the end"
     with make() as executor:

@@ -1,10 +1,13 @@
 """Running out of memory, in words with figures."""
 
+import contextlib
+import weakref
+
 import pytest
 import torch
 
 from popnas.errors import CandidateFailed
-from popnas.training.failures import memory_errors_named
+from popnas.training.failures import memory_errors_named, release
 
 
 @pytest.mark.parametrize(
@@ -14,6 +17,11 @@ from popnas.training.failures import memory_errors_named
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 3221225472 bytes."),
          "of 3 GiB was"),
         (MemoryError(), "at this batch size: lower"),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+         "at this batch size: lower"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+         "at this batch size: lower"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "at this batch size: lower"),
     ],
 )  # fmt: skip
 def test_memory_that_runs_out_is_told_with_what_was_asked_for_and_what_to_lower(error, figure):
@@ -32,3 +40,21 @@ def test_a_tensor_that_no_memory_holds_is_told_with_its_size():
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shapes differ"), memory_errors_named(torch.device("cpu")):
         raise RuntimeError("shapes differ")
+
+
+def test_what_a_failed_training_held_is_given_back(monkeypatch):
+    """Where its traceback is gone: a cycle of error and frame would keep its tensors."""
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(held()))
+
+    class Graph:
+        pass
+
+    graph = Graph()
+    graph.itself, held = graph, weakref.ref(graph)
+    del graph
+    release(torch.device("cuda:1"))
+    assert emptied == [None]
+    release(torch.device("cpu"))
+    assert len(emptied) == 1

@@ -15,8 +15,9 @@ from popnas.errors import CandidateFailed
 from popnas.layers import activation
 from popnas.placement import Placement
 from popnas.training import TrainingResult, TrainingSettings, device, failures, simulated
-from popnas.training.interfaces import SnapshotError
+from popnas.training.interfaces import SnapshotError, TrainingSnapshot
 from popnas.training.loop import _Hits
+from popnas.training.results import EpochRecord
 from popnas.training.settings import LookaheadSettings
 
 Train = Callable[..., TrainingResult]
@@ -489,7 +490,48 @@ def test_what_brings_nothing_on_a_cpu_is_said(monkeypatch: pytest.MonkeyPatch) -
     assert mixed.startswith("others.use_mixed_precision: has no effect here")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     assert device.no_gain(cpu, has_mixed_precision=True) == []
-    assert device.no_gain(torch.device("cuda:0"), has_mixed_precision=True) == []
+
+
+@pytest.mark.parametrize(
+    ("generation", "wanted"),
+    [((6, 1), None), ((7, 0), torch.float16), ((7, 5), torch.float16), ((8, 6), torch.bfloat16)],
+)
+def test_a_gpu_computes_in_what_its_tensor_cores_have(
+    monkeypatch: pytest.MonkeyPatch, generation: tuple[int, int], wanted: torch.dtype | None
+) -> None:
+    """torch's own question counts emulated bfloat16, which a V100 or T4 has, and is slow with."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda place: generation)
+    gpu = torch.device("cuda:1")
+    assert Placement.on(gpu, num_dims=2, filters=8, has_mixed_precision=True).autocast == wanted
+    assert Placement.on(gpu, num_dims=2, filters=8).autocast is None
+    told = device.no_gain(gpu, has_mixed_precision=True)
+    assert [text.startswith("others.use_mixed_precision: has no effect") for text in told] == [True] * (
+        wanted is None
+    )
+
+
+def test_float16_trains_with_scaled_gradients_and_goes_on_from_a_snapshot(train: Train) -> None:
+    """A CPU stands for a GPU without bfloat16: its autocast and its `GradScaler` are the same code."""
+    half, snapshots, types = Placement(torch.device("cpu"), None, torch.float16), [], set()
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        types.add((logits.dtype, logits.requires_grad))
+        return functional.cross_entropy(logits, y)
+
+    def keep(record: EpochRecord, snapshot: Callable[[], TrainingSnapshot]) -> bool:
+        snapshots.append(snapshot())
+        return False
+
+    settings = SETTINGS.replace(learning_rate=0.05)
+    whole = train(settings, placement=half, loss=loss, on_epoch=keep)
+    assert types == {(torch.float16, True), (torch.float32, False)}
+    assert whole.epochs[-1].loss < whole.epochs[0].loss
+    plain = train(settings)
+    assert whole.epochs[0].loss == pytest.approx(plain.epochs[0].loss, rel=0.05)
+    scaler = snapshots[0]["scaler"]
+    assert scaler is not None and scaler["scale"] >= 1024 and scaler["_growth_tracker"] > 0
+    again = train(settings, placement=half, resume=snapshots[0])
+    assert [record.loss for record in again.epochs] == [record.loss for record in whole.epochs]
 
 
 def test_a_divergence_names_an_activation_that_makes_numbers_explode():

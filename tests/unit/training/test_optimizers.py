@@ -11,7 +11,7 @@ from torch import nn
 
 from popnas.config.optimizers import OptimizerSpec
 from popnas.training import TrainingSettings
-from popnas.training.optimizers import make, set_rate
+from popnas.training.optimizers import make, scaler_for, set_rate
 from popnas.training.settings import LookaheadSettings
 
 RATE, DECAY, FACTORS = 0.1, 0.02, (1.0, 0.5, 0.25)
@@ -112,6 +112,33 @@ def test_lookahead_moves_slow_weights_every_sync_period() -> None:
         synced = start + 0.25 * (fast - start)
         last = synced - RATE * FACTORS[2] * GRADIENTS[2]
         assert [values[index] for values in seen] == pytest.approx([first, synced, last], rel=1e-6)
+
+
+@pytest.mark.parametrize("has_lookahead", [False, True])
+@pytest.mark.parametrize("kind", ["adamW", "SGDW", "adam", "SGD", "radam"])
+def test_gradients_that_overflow_in_float16_change_nothing(kind: str, has_lookahead: bool) -> None:
+    """Neither weights, by their decay, nor moments; and what a scaler scales comes out as without one."""
+    lookahead = LookaheadSettings(sync_period=2, slow_step_size=0.5) if has_lookahead else None
+    settings = settings_of(kind, momentum=0.9, lookahead=lookahead)
+    scaled, plain = kernel_and_bias(), kernel_and_bias()
+    wanted = run(settings, plain, GRADIENTS)
+    optimizer = make(scaled, settings)
+    scaler = scaler_for(optimizer, torch.device("cpu"))
+    seen = []
+    for gradient in (math.inf, GRADIENTS[0], -math.inf, math.nan, *GRADIENTS[1:]):
+        for weight in scaled:
+            weight.grad = scaler.scale(torch.full_like(weight, gradient))
+        set_rate(optimizer, RATE * FACTORS[len(seen)])
+        before = [weight.detach().clone() for weight in scaled]
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        if math.isfinite(gradient):
+            seen.append([float(weight.detach().flatten()[0]) for weight in scaled])
+        else:
+            assert all(torch.equal(*pair) for pair in zip(before, scaled, strict=True))
+    for found, expected in zip(seen, wanted, strict=True):
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("has_lookahead", [False, True])

@@ -28,7 +28,7 @@ from popnas.records import Json
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
 from popnas.training import EpochRecord, TrainingResult, simulated
-from popnas.training.failures import memory_errors_named
+from popnas.training.failures import memory_errors_named, release
 from popnas.training.interfaces import Snapshot
 
 
@@ -87,8 +87,13 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
             seconds = inference_seconds(context, results[0][0], cost)
             others = other_figures(context, results[0][0])
     except CandidateFailed as failure:
-        volatile |= spent()
-        return replace(figures, error=str(failure), error_kind=failure.kind, volatile=volatile)
+        failed = replace(figures, error=str(failure), error_kind=failure.kind)
+    else:
+        failed = None
+    if failed is not None:
+        if failed.error_kind == "out_of_memory":
+            release(context.placement.device)  # here nothing refers to the failure any more, nor it to tensors
+        return replace(failed, volatile=volatile | spent())
     folds = [result for _, result in results]
     figures = replace(
         _means(figures, folds, context.settings.score_metric), inference_seconds=seconds, objectives=others
