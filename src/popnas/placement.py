@@ -20,8 +20,8 @@ class Placement:
     """A device, the layout of maps in its memory (None: torch's own), and the type that autocast computes in
     (None: float32 throughout).
 
-    By rules that were found by measurement, not by races: a choice made by timing would differ from run to
-    run.
+    By rules, not by races: a choice made by timing would differ from run to run. On a CPU they were found by
+    measurement; on a GPU they are what its makers say, and nobody has measured them.
     """
 
     device: torch.device

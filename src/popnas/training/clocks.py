@@ -70,12 +70,17 @@ class EventClock:
 
 
 def clock_for(device: torch.device) -> TrainingClock:
-    """The clock that measures a candidate on `device`, alone.
+    """The clock that measures a candidate on `device`, alone."""
+    return EventClock(device) if device.type == "cuda" else HostClock(host_clock(device))
+
+
+def host_clock(device: torch.device) -> Callable[[], float]:
+    """What tells on this machine how long work on `device` takes that has been waited for.
 
     With one thread on a CPU this is the CPU time of the calling thread, which other processes on the
     machine do not stretch. That counts the backward pass too: torch runs it in the calling thread for a
-    graph that lives on the CPU. With more threads the work is elsewhere, and only wall time sees all of it.
+    graph that lives on the CPU. With more threads, or another device, the work is elsewhere, and only wall
+    time sees all of it.
     """
-    if device.type == "cuda":
-        return EventClock(device)
-    return HostClock(time.thread_time if torch.get_num_threads() == 1 else time.perf_counter)
+    is_in_thread = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.thread_time if is_in_thread else time.perf_counter

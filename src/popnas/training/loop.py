@@ -22,7 +22,7 @@ from popnas.seeds import derive_seed
 from popnas.training import device as devices
 from popnas.training import schedules, simulated
 from popnas.training.averaging import MovingAverage
-from popnas.training.clocks import clock_for
+from popnas.training.clocks import clock_for, host_clock
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
 from popnas.training.interfaces import (
     Loader,
@@ -165,7 +165,8 @@ class _Training:
         hits = _Hits(self.device)
         span = self.pace.span()
         loss, training_seconds = self._train(epoch, heads, hits, span)
-        began = time.thread_time()
+        read = host_clock(self.device)
+        began = read()
         with self._as_kept():
             validation_loss = self._validate(epoch, heads)
             if self.course.team is not None:
@@ -175,7 +176,7 @@ class _Training:
                 learning_rate=self.rate_at(self._position(len(self.train_loader) - 1, span)),
                 head_metrics=[metrics.compute() for metrics in heads],
                 training_seconds=training_seconds,
-                validation_seconds=time.thread_time() - began,
+                validation_seconds=read() - began,
                 validation_loss=validation_loss,
                 training_accuracy=hits.share(),
             )

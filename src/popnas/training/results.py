@@ -19,7 +19,8 @@ class EpochRecord(Record):
 
     `validation_loss` is what training minimises, on validation data; `training_accuracy` the main head's on
     training batches, as they were when they were trained on. None: not measured.
-    `training_seconds` is on the clock that the timing asks for; `validation_seconds` on the host's.
+    `training_seconds` is on the clock that the timing asks for; `validation_seconds` on the
+    host's (`clocks.host_clock`).
     """
 
     loss: float

@@ -14,7 +14,7 @@ from popnas.config.optimizers import OptimizerSpec, SchedulerSpec
 from popnas.errors import UserError
 from popnas.placement import Placement
 from popnas.training import TrainingSettings, inference_seconds, simulated
-from popnas.training.clocks import clock_for
+from popnas.training.clocks import clock_for, host_clock
 from popnas.training.device import available, choose, names
 from popnas.training.settings import LookaheadSettings
 
@@ -34,6 +34,14 @@ def test_the_clock_counts_the_backward_pass_and_no_sleep() -> None:
     spent = time.process_time() - before
     assert clock.seconds() == pytest.approx(spent, rel=0.2, abs=0.003)
     assert clock.seconds() == 0.0
+
+
+def test_what_is_waited_for_is_timed_by_where_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for a GPU, or for other threads, spends no CPU time."""
+    assert host_clock(CPU) is time.thread_time
+    assert host_clock(torch.device("cuda:1")) is time.perf_counter
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert host_clock(CPU) is time.perf_counter
 
 
 def test_inference_time_is_measured_in_eval_mode_and_the_mode_restored(make_network: Any) -> None:

@@ -47,7 +47,7 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
     place = placement(run_config, spec, worker.device)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
-    room = fits.Room.of(run_config, dataset, is_here=True) if told.judges_memory else None
+    room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
     return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room)
 
 

@@ -49,15 +49,24 @@ def of_candidates(config: RunConfig, dataset: Dataset, spec: NetworkSpec, device
 
 
 def of_network(
-    config: RunConfig, cell: Cell, spec: NetworkSpec, device: torch.device, num_examples: int
+    config: RunConfig,
+    cell: Cell,
+    spec: NetworkSpec,
+    device: torch.device,
+    num_examples: int,
+    *,
+    num_devices: int = 1,
 ) -> Compiling:
-    """For the training of one network on so many examples."""
+    """For the training of one network on so many examples, by so many devices together."""
     if not config.others.enable_XLA_compilation:
         return Compiling()
     if device.type in SLOWER_ON:
         # Where the device is named, the configuration's own check says it.
         told = f"{_FIELD}: not compiled: on a CPU a compiled network trains slower."
         return Compiling(why_not=None if config.others.train_strategy == "CPU" else told)
+    if num_devices > 1:
+        # Layers that look at the whole batch exchange messages within a pass; that was never compiled.
+        return Compiling(why_not=f"{_FIELD}: not compiled: {num_devices} devices train the network together.")
     epochs = config.training_hyperparameters.epochs
     flops = epochs * num_examples * network_cost(cell, spec).flops
     seconds = flops / _FLOPS_PER_SECOND

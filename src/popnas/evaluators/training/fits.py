@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,10 @@ from popnas.training import device
 WORKER_BYTES = 300 * 2**20
 """What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
 
+CONTEXT_BYTES = 500 * 2**20
+"""What a process takes of a GPU before it has data or a network there: its context, kernels and the scratch
+memory of libraries. An order of magnitude: it was not measured here."""
+
 LEAST_STEP_SECONDS = 1e-4
 """No forward and backward pass with its update is faster, on any device."""
 
@@ -43,12 +47,14 @@ _CELL_BYTES = 2000
 
 @dataclass(frozen=True)
 class Need:
-    """What a network takes: `memory` of its training; `batch_size` samples at most are in a batch."""
+    """What a network takes: `memory` of its training; `batch_size` samples at most of a batch are on each of
+    the `num_devices` that train it together."""
 
     cell: Cell
     spec: NetworkSpec
     memory: TrainingMemory
     batch_size: int
+    num_devices: int = 1
 
     @property
     def peak(self) -> int:
@@ -80,9 +86,15 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
 
 
 def check_training(
-    config: RunConfig, dataset: Dataset, networks: Sequence[tuple[Cell, NetworkSpec]], *, is_final: bool
+    config: RunConfig,
+    dataset: Dataset,
+    networks: Sequence[tuple[Cell, NetworkSpec]],
+    *,
+    is_final: bool,
+    num_devices: int = 1,
 ) -> list[str]:
     """Refuse trainings after the search that cannot be done here; warnings about settings without effect.
+    `num_devices` train each network together.
 
     Raises:
         UserError: a network that does not fit into memory, or a training that cannot end.
@@ -94,10 +106,13 @@ def check_training(
         for cell, spec in networks
         if MACROS.get(spec.macro).is_of_cells  # others are not trained in batches
     ]
-    check_memory(config, dataset, post, is_final=is_final)
+    check_memory(config, dataset, post, is_final=is_final, num_devices=num_devices)
     place = device.choose(config.others.train_strategy)
     num_examples = len(dataset.full_train if is_final else dataset.train)
-    compiled = [compiling.of_network(config, cell, spec, place, num_examples) for cell, spec in post]
+    compiled = [
+        compiling.of_network(config, cell, spec, place, num_examples, num_devices=num_devices)
+        for cell, spec in post
+    ]
     return _without_gain(config, place, compiled)
 
 
@@ -196,16 +211,18 @@ def check_memory(
     networks: Iterable[tuple[Cell, NetworkSpec]],
     *,
     is_final: bool = False,
+    num_devices: int = 1,
 ) -> list[Need]:
-    """What each network takes; refuse those that surely do not fit, each by itself, into the memory that
+    """What each network takes on each of the devices that train it together; refuse those that surely do not fit, each by itself, into the memory that
     their training may use.
 
     Raises:
         UserError: with the figure, the batch size and what to lower.
     """
     room = Room.of(config, dataset, is_here=is_final)
-    batch_size = _largest_batch(config, dataset.full_train if is_final else dataset.train)
-    needs = [need_of(cell, spec, batch_size) for cell, spec in networks]
+    whole = _largest_batch(config, dataset.full_train if is_final else dataset.train)
+    batch_size = math.ceil(whole / num_devices)
+    needs = [replace(need_of(*network, batch_size), num_devices=num_devices) for network in networks]
     too_large = [need for need in needs if not room.may_hold(need)]
     if too_large:
         raise UserError(_refusal(config, room, max(too_large, key=lambda need: need.peak), len(too_large)))
@@ -259,27 +276,33 @@ def need_of(cell: Cell, spec: NetworkSpec, batch_size: int) -> Need:
 @dataclass(frozen=True)
 class Room:
     """Memory for the networks of a job: `limits`, each with the bytes that are gone before a network is
-    trained; `num_workers` train at once."""
+    trained; `num_workers` train at once, on a GPU on each of `num_devices`. `others`: bytes of it that other
+    processes hold now, and may not for long."""
 
     limits: tuple[tuple[MemoryLimit, int], ...]
     num_workers: int
     per_worker: int
+    num_devices: int = 1
+    others: int = 0
 
     @classmethod
-    def of(cls, config: RunConfig, dataset: Dataset, *, is_here: bool = False) -> Room:
+    def of(
+        cls, config: RunConfig, dataset: Dataset, *, is_here: bool = False, on: torch.device | None = None
+    ) -> Room:
         """The room on the device of `config`, with the data loaded in this process; `is_here`: this process
-        trains, whatever the executor."""
+        trains, whatever the executor. `on`: the device; None: of several GPUs the largest, as what fits
+        there is not refused."""
         workers = num_workers(config)
         executor = executors.REGISTRY.get(config.others.executor.kind)
         is_inline = is_here or executor.is_in_driver
         data = data_bytes(dataset.full_train)
-        place = device.choose(config.others.train_strategy)
-        if place.type == "cuda":
-            total = torch.cuda.get_device_properties(place).total_memory
-            copies = data if config.dataset.cache else 0
-            # The workers take the GPUs in turn: so many share the first.
-            sharing = math.ceil(workers / len(device.names(config.others.train_strategy)))
-            return cls(((MemoryLimit(total, f"the memory of {place}"), copies),), sharing, copies)
+        places = [torch.device(name) for name in device.names(config.others.train_strategy)]
+        if places[0].type == "cuda":
+            on = on or max(places, key=lambda place: torch.cuda.mem_get_info(place)[1])
+            per_worker = CONTEXT_BYTES + (data if config.dataset.cache else 0)
+            # Workers take the GPUs in turn: so many share one.
+            sharing = 1 if is_here else math.ceil(workers / len(places))
+            return cls._of_gpu(on, per_worker, sharing, min(workers, len(places)), is_here=is_here)
         is_shared = is_mapped(dataset.full_train) or (not is_inline and shared_data.can_be_shared(dataset))
         # Of what is mapped batches are picked as it lies there; other folds than the first have copies.
         is_copied = config.dataset.cache and not (is_shared and len(dataset.folds) == 1)
@@ -298,6 +321,17 @@ class Room:
         num_here = 1 if is_inline or not executor.shares_disk else workers
         return cls(tuple(limits), num_here, per_worker)
 
+    @classmethod
+    def _of_gpu(
+        cls, place: torch.device, per_worker: int, sharing: int, num_devices: int, *, is_here: bool
+    ) -> Room:
+        free, total = torch.cuda.mem_get_info(place)
+        # What this process holds it uses again for its own networks, but beside workers it stays taken.
+        own = CONTEXT_BYTES + torch.cuda.memory_reserved(place) if is_here else 0
+        limit = MemoryLimit(total, f"the memory of {place}")
+        others = max(total - free - own, 0)
+        return cls(((limit, per_worker),), sharing, per_worker, num_devices, others)
+
     def may_hold(self, need: Need) -> bool:
         """Whether the network may fit; false: surely not."""
         least = need.memory.least(need.batch_size)
@@ -306,7 +340,7 @@ class Room:
     def holds(self, peak: int, num_workers: int) -> bool:
         """Whether so many networks at once, each of `peak` bytes, are expected to fit."""
         return all(
-            used + peak + (0 if limit.is_per_process else (num_workers - 1) * (self.per_worker + peak))
+            used + self.others + peak + (0 if limit.is_per_process else (num_workers - 1) * (self.per_worker + peak))
             <= limit.num_bytes
             for limit, used in self.limits
         )
@@ -317,11 +351,14 @@ class Room:
         if fitting == self.num_workers:
             return []
         limit, _ = self.tightest()
-        remedy = f"others.executor.workers={fitting} fits" if fitting else "lower dataset.batch_size"
+        remedy = "lower dataset.batch_size"
+        if fitting:
+            remedy = f"others.executor.workers={fitting * self.num_devices} fits"
+        taken = f", of which {_gib(self.others)} are in use now by others" if self.others else ""
         return [
             f"memory may run out: the largest single-block network takes about {_gib(peak)} to train, and "
             f"{self.num_workers} worker(s) together may take {_gib(self.total(peak))} of "
-            f"{_gib(limit.num_bytes)} ({limit.what}); {remedy}."
+            f"{_gib(limit.num_bytes)} ({limit.what}){taken}; {remedy}."
         ]
 
     def total(self, peak: int) -> int:
@@ -348,6 +385,8 @@ def _refusal(config: RunConfig, room: Room, need: Need, num_too_large: int) -> s
     limit, used = room.tightest()
     batch = config.dataset.batch_size
     samples = f" (all {need.batch_size} samples)" if need.batch_size < batch else ""
+    if need.num_devices > 1:
+        samples = f" ({need.batch_size} samples on each of {need.num_devices} devices)"
     return (
         f"not enough memory: training the network of {need.cell} takes about {_gib(need.peak)} at "
         f"dataset.batch_size {batch}{samples}, and {_gib(max(limit.num_bytes - used, 0))} are left of "
@@ -359,7 +398,7 @@ def _refusal(config: RunConfig, room: Room, need: Need, num_too_large: int) -> s
 
 def _remedy(config: RunConfig, room: Room, need: Need) -> str:
     limit, used = room.tightest()
-    most = need.memory.largest_batch(limit.num_bytes - used)
+    most = need.memory.largest_batch(limit.num_bytes - used) * need.num_devices
     shape: Any = config.architecture_hyperparameters
     smaller = (
         f"architecture_hyperparameters.filters ({shape.filters}), motifs ({shape.motifs}) or "

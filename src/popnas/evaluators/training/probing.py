@@ -34,6 +34,7 @@ from popnas.networks.memory import training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.process_state import torch_in_turn
 from popnas.training import EpochRecord
+from popnas.training.clocks import host_clock
 
 _MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
 """An epoch of a probe is to take so many seconds: at most 8 batches; of images at least a quarter of one,
@@ -159,9 +160,8 @@ class _Prober:
         self.config, self.dataset, self.spec = config, dataset, spec
         self.context = CandidateContext(config, dataset, spec, placement(config, spec), None, None)
         self.folder = folder
-        is_one_thread = self.context.placement.device.type == "cpu" and config.others.executor.threads == 1
-        # As the training's own clock: other work on this machine does not stretch the CPU time of one thread.
-        self.clock = time.thread_time if is_one_thread else time.perf_counter
+        with torch_in_turn(config.others.executor.threads):  # the clock of the training's own figures
+            self.clock = host_clock(self.context.placement.device)
 
     def cost(self, cell: Cell) -> ProbedCost:
         """What training it costs."""

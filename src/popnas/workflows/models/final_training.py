@@ -15,7 +15,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
 from popnas.errors import ExportError, must_be
-from popnas.evaluators.training import describing, fits
+from popnas.evaluators.training import describing, fits, placing
 from popnas.events import (
     EpochFinished,
     Listen,
@@ -251,7 +251,10 @@ def _check_fits(jobs: Sequence[ModelJob], dataset: Dataset, tell: Listen) -> Non
         return
     task = tasks.get(left[0].config.dataset.type)
     found = [(Cell.parse(job.cell), task.network_spec(job.config, dataset)) for job in left]
-    for warning in fits.check_training(left[0].config, dataset, found, is_final=True):
+    num_devices = len(placing.devices(left[0].config))
+    for warning in fits.check_training(
+        left[0].config, dataset, found, is_final=True, num_devices=num_devices
+    ):
         tell(Warned(warning))
 
 

@@ -413,7 +413,11 @@ class _Selection:
 
     def _check_fits(self, planned: Sequence[PlannedModel]) -> None:
         networks = [(Cell.parse(model.cell), self._spec_of(model)) for model in planned]
-        for warning in fits.check_training(self.config, self.dataset, networks, is_final=False):
+        number = len(planned) * len(self.repetitions)
+        num_devices = len(placing.devices(self.config)) if self._num_together(number) == number else 1
+        for warning in fits.check_training(
+            self.config, self.dataset, networks, is_final=False, num_devices=num_devices
+        ):
             self.tell(Warned(warning))
 
     def _spec(self, macro: str | None = None) -> NetworkSpec:

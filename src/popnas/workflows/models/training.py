@@ -260,10 +260,11 @@ class _ModelTraining:
         self.views = Views()
         self.placement = placement(job.config, self.spec, job.device)
         num_examples = len(dataset.full_train if self.is_final else dataset.train)
-        self.settings = compiling.settings(
-            job.config,
-            compiling.of_network(job.config, self.cell, self.spec, self.placement.device, num_examples),
+        compiled = compiling.of_network(
+            *(job.config, self.cell, self.spec, self.placement.device, num_examples),
+            num_devices=1 if job.meeting is None else job.meeting.size,
         )
+        self.settings = compiling.settings(job.config, compiled)
         self.checkpoint = Checkpoint(folder.checkpoint, self._training())
         self.snapshot = self.checkpoint.load()
         self.records: list[EpochRecord] = []

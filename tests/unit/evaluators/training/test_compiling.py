@@ -16,10 +16,11 @@ SPEC = NetworkSpec("classification", (32, 32, 3), 10, filters=24)
 def asked(config):
     """What is decided for a training of so many examples."""
 
-    def ask(device, num_examples, train_strategy="auto", is_asked=True):
+    def ask(device, num_examples, train_strategy="auto", is_asked=True, num_devices=1):
         fields = {"others.enable_XLA_compilation": is_asked, "others.train_strategy": train_strategy}
+        made = load_config(config(**fields))
         return compiling.of_network(
-            load_config(config(**fields)), CELL, SPEC, torch.device(device), num_examples
+            made, CELL, SPEC, torch.device(device), num_examples, num_devices=num_devices
         )
 
     return ask
@@ -37,6 +38,11 @@ def test_on_a_cpu_nothing_is_compiled_however_long(asked):
     found = asked("cpu", 10_000_000_000)
     assert not found.is_on and "on a CPU a compiled network trains slower" in found.why_not
     assert asked("cpu", 100, "CPU") == compiling.Compiling(), "the configuration says it already"
+
+
+def test_what_several_devices_train_together_is_not_compiled(asked):
+    found = asked("cuda", 10_000_000_000, num_devices=4)
+    assert not found.is_on and "not compiled: 4 devices train the network together" in found.why_not
 
 
 def test_who_has_not_asked_is_told_nothing(asked):

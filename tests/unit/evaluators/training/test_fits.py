@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from popnas import resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
@@ -15,6 +16,7 @@ from popnas.errors import CandidateFailed, UserError
 from popnas.evaluators.training import fits
 from popnas.events import CandidateFinished
 from popnas.resources import MemoryLimit
+from popnas.training import device
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
@@ -219,3 +221,84 @@ def test_threads_that_cannot_be_started_are_refused_with_how_many_can(loaded, mo
         fits.check_search(config, dataset)
     config, dataset = loaded(**{"others.executor": {"threads": 10}})
     fits.check_search(config, dataset)
+
+
+# --- GPUs, of which only what they say of their memory is made up
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Lets the machine have GPUs of so many bytes, of which so many are free; and this process so many
+    reserved."""
+
+    def have(*memory, reserved=0):
+        names = tuple(f"cuda:{number}" for number in range(len(memory)))
+        monkeypatch.setattr(device, "names", lambda train_strategy: names)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: memory[torch.device(place).index])
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda place: reserved)
+
+    return have
+
+
+TWO_GPUS = {"others.train_strategy": "multi-GPU", "others.executor": {"kind": "processes", "workers": 4}}
+
+
+def test_a_gpu_holds_contexts_and_copies_of_the_data_beside_networks(loaded, gpus):
+    made, dataset = loaded(**TWO_GPUS)
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    room = fits.Room.of(made, dataset)
+    ((limit, used),) = room.limits
+    assert (limit.num_bytes, limit.what) == (8 * GIB, "the memory of cuda:0")
+    assert used == room.per_worker == fits.CONTEXT_BYTES + fits.data_bytes(dataset.full_train)
+    assert (room.num_workers, room.num_devices, room.others) == (2, 2, 0)
+    streamed, _ = loaded(**TWO_GPUS, **{"dataset.cache": False})
+    assert fits.Room.of(streamed, dataset).per_worker == fits.CONTEXT_BYTES
+
+
+def test_a_worker_is_judged_by_its_own_gpu_and_others_by_the_largest(loaded, gpus):
+    made, dataset = loaded(**TWO_GPUS)
+    gpus((4 * GIB, 4 * GIB), (16 * GIB, 16 * GIB))
+    assert fits.Room.of(made, dataset).limits[0][0].num_bytes == 16 * GIB
+    own = fits.Room.of(made, dataset, is_here=True, on=torch.device("cuda:0"))
+    assert (own.limits[0][0].num_bytes, own.num_workers) == (4 * GIB, 1)
+
+
+def test_what_others_hold_of_a_gpu_warns_and_refuses_nothing(loaded, gpus):
+    """They may be gone in an hour. This process's own is there for its networks, but not beside workers."""
+    made, dataset = loaded(**TWO_GPUS)
+    used = 5 * GIB
+    gpus((8 * GIB - used, 8 * GIB), (8 * GIB, 8 * GIB), reserved=GIB)
+    room = fits.Room.of(made, dataset, on=torch.device("cuda:0"))
+    here = fits.Room.of(made, dataset, is_here=True, on=torch.device("cuda:0"))
+    assert room.others == used and here.others == used - GIB - fits.CONTEXT_BYTES
+    need = fits.need_of(*_conv(made, dataset), 32)
+    assert room.may_hold(need)
+    assert room.holds(need.peak, 2) and not room.holds(3 * GIB, 1)
+    (warning,) = room.warnings(2 * GIB)
+    assert "of which 5.0 GiB are in use now by others" in warning
+
+
+def test_how_many_workers_fit_is_said_of_all_gpus(loaded, gpus):
+    made, dataset = loaded(**TWO_GPUS)
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    (warning,) = fits.Room.of(made, dataset).warnings(6 * GIB)
+    assert "2 worker(s) together may take" in warning and "others.executor.workers=2 fits" in warning
+    assert fits.Room.of(made, dataset).warnings(3 * GIB) == []
+
+
+def test_networks_that_devices_train_together_are_judged_by_their_part_of_a_batch(loaded, gpus):
+    large = {"architecture_hyperparameters.filters": 32, "dataset.resize": {"width": 96, "height": 96}}
+    made, dataset = loaded(**TWO_GPUS, **large, **{"dataset.batch_size": 90})
+    network = _conv(made, dataset)
+    part, whole = (fits.need_of(*network, size).memory.least(size) for size in (45, 90))
+    memory = fits.CONTEXT_BYTES + fits.data_bytes(dataset.full_train) + (part + whole) // 2
+    gpus((memory, memory), (memory, memory))
+    fits.check_memory(made, dataset, [network], is_final=True, num_devices=2)
+    with pytest.raises(UserError, match=r"at dataset.batch_size 90, and"):
+        fits.check_memory(made, dataset, [network], is_final=True)
+    gpus((memory - whole // 2, memory - whole // 2), (memory - whole // 2,) * 2)
+    with pytest.raises(UserError, match=r"90 \(45 samples on each of 2 devices\)") as refusal:
+        fits.check_memory(made, dataset, [network], is_final=True, num_devices=2)
+    most = int(re.search(r"batch_size: (\d+) should fit", str(refusal.value)).group(1))
+    smaller, _ = loaded(**TWO_GPUS, **large, **{"dataset.batch_size": most})
+    fits.check_memory(smaller, dataset, [network], is_final=True, num_devices=2)
