@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 _VOLTA, _AMPERE = 7, 8
 """Compute capabilities (their first numbers) of the GPUs from which on there are tensor cores, and with
 bfloat16."""

@@ -1,4 +1,4 @@
-"""Errors after which a process can use its GPU no more, whatever it does: every later call fails with the same.
+"""Errors after which a process can use its GPU no more, whatever it does: every later call fails likewise.
 
 Told by their text, as PyTorch has no class for them; so this package needs no torch.
 """
@@ -17,8 +17,8 @@ _LOST = re.compile(
     |(?:CUBLAS|CUDNN|CUSOLVER|CUSPARSE|CUFFT)_(?:STATUS_)?(?:EXECUTION_FAILED|INTERNAL_ERROR|MAPPING_ERROR)""",
     re.VERBOSE,
 )
-"""What `cudaGetErrorString` says of errors that leave the process in an inconsistent state, so that it must end
-(CUDA runtime API, `cudaError`), and how libraries tell of the same."""
+"""What `cudaGetErrorString` says of errors that leave the process in an inconsistent state, so that it must
+end (CUDA runtime API, `cudaError`), and how libraries tell of the same."""
 
 
 class DeviceLostError(Exception):

@@ -109,8 +109,8 @@ class ProcessesExecutor(Executor):
         return Order(self.work, self.worker(number), self.threads)
 
     def _pinned_cores(self, number: int) -> list[int]:
-        """None for a worker with a device of its own: launching, the backward pass, decoding and reading ahead
-        are threads that would share one core, and its times are the device's."""
+        """None for a worker with a device of its own: launching, the backward pass, decoding and reading
+        ahead are threads that would share one core, and its times are the device's."""
         if self.worker(number).device != CPU:
             return []
         first = number * self.threads

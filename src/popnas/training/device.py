@@ -55,10 +55,12 @@ def no_gain(device: torch.device, *, has_mixed_precision: bool) -> list[str]:
     """Warnings about settings that bring nothing on this device."""
     if not has_mixed_precision or precision(device, True) is not None:
         return []
-    lacks = "this CPU has no bfloat16 instructions" if device.type == "cpu" else "this GPU has no tensor cores"
+    lacks = (
+        "this CPU has no bfloat16 instructions" if device.type == "cpu" else "this GPU has no tensor cores"
+    )
     return [
-        f"others.use_mixed_precision: has no effect here: {lacks}, and numbers of two bytes are slower without "
-        "than float32, in which it trains."
+        f"others.use_mixed_precision: has no effect here: {lacks}, and numbers of two bytes are slower "
+        "without than float32, in which it trains."
     ]
 
 

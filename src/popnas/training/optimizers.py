@@ -64,14 +64,15 @@ def make(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torc
 
 
 def scaler_for(optimizer: torch.optim.Optimizer, device: torch.device) -> torch.amp.GradScaler:
-    """What scales gradients in float16, which would underflow, and has steps left out whose gradients overflow.
+    """What scales gradients in float16, which would underflow, and has steps left out whose gradients
+    overflow.
 
-    Fused optimizers leave them out on the device; `radam`, and any with Lookahead, have the host ask after every
-    step.
+    Fused optimizers leave them out on the device; `radam`, and any with Lookahead, have the host ask after
+    every step.
     """
     if isinstance(optimizer, torch.optim.SGD):
-        # The fused kernel would go on with momentum that nobody has written if it left out the very first step,
-        # as the scale is high at the start.
+        # The fused kernel would go on with momentum that nobody has written if it left out the very first
+        # step, as the scale is high at the start.
         for group in optimizer.param_groups:
             for weight in group["params"] if group["momentum"] else ():
                 optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)

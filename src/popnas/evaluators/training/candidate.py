@@ -80,6 +80,7 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
             "cpu_seconds": time.process_time() - cpu_started,
         }
 
+    failed: Measured | None = None
     try:
         # Memory may run out in building and in timing too, not only in training.
         with memory_errors_named(context.placement.device):
@@ -88,11 +89,9 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
             others = other_figures(context, results[0][0])
     except CandidateFailed as failure:
         failed = replace(figures, error=str(failure), error_kind=failure.kind)
-    else:
-        failed = None
     if failed is not None:
-        if failed.error_kind == "out_of_memory":
-            release(context.placement.device)  # here nothing refers to the failure any more, nor it to tensors
+        if failed.error_kind == "out_of_memory":  # by now nothing refers to its tensors
+            release(context.placement.device)
         return replace(failed, volatile=volatile | spent())
     folds = [result for _, result in results]
     figures = replace(

@@ -213,8 +213,8 @@ def check_memory(
     is_final: bool = False,
     num_devices: int = 1,
 ) -> list[Need]:
-    """What each network takes on each of the devices that train it together; refuse those that surely do not fit, each by itself, into the memory that
-    their training may use.
+    """What each network takes on each of the devices that train it together; refuse those that surely do
+    not fit, each by itself, into the memory that their training may use.
 
     Raises:
         UserError: with the figure, the batch size and what to lower.
@@ -340,7 +340,10 @@ class Room:
     def holds(self, peak: int, num_workers: int) -> bool:
         """Whether so many networks at once, each of `peak` bytes, are expected to fit."""
         return all(
-            used + self.others + peak + (0 if limit.is_per_process else (num_workers - 1) * (self.per_worker + peak))
+            used
+            + self.others
+            + peak
+            + (0 if limit.is_per_process else (num_workers - 1) * (self.per_worker + peak))
             <= limit.num_bytes
             for limit, used in self.limits
         )

@@ -149,8 +149,8 @@ def train_model(
     """
     folder = ModelFolder(job.folder)
     check_same_job(job)
-    # Those who meet were started because there is something to train (`together`): each would wait for one who
-    # decided otherwise, by a clock that has gone on.
+    # Those who meet were started because there is something to train (`together`): each would wait for one
+    # who decided otherwise, by a clock that has gone on.
     if folder.is_finished and job.meeting is None:
         how = folder.description().training
         if how is None or how.stopped is None or job.is_time_up:

@@ -1,20 +1,24 @@
 """What cannot be done here is refused before anything is trained, with figures and a remedy that works."""
 
+import gc
 import random
 import re
 import resource
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
-from popnas import resources, tasks
+from popnas import evaluators, resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.errors import CandidateFailed, UserError
-from popnas.evaluators.training import fits
+from popnas.evaluation import CandidateJob
+from popnas.evaluators.training import candidate, fits
 from popnas.events import CandidateFinished
+from popnas.executors import Worker
 from popnas.resources import MemoryLimit
 from popnas.training import device
 from popnas.workflows.searching.plan import plan
@@ -143,6 +147,26 @@ def test_a_candidate_of_a_later_step_that_does_not_fit_fails_with_figures_and_th
             r"left of [\d.]+ GiB, the memory of this machine\. .*(Lower|Even)",
             evaluation.error,
         )
+
+
+def test_what_a_candidate_held_that_ran_out_of_memory_is_given_back(loaded, monkeypatch):
+    made, _ = loaded()
+    context = candidate.setup(evaluators.create(made).payload(None, None), Worker())
+    networks, alive = [], []
+
+    def run_out(network, *others):
+        networks.append(weakref.ref(network))
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB.")
+
+    def release(place):
+        gc.collect()
+        alive.append(networks[0]())
+
+    monkeypatch.setattr(candidate.training, "fit", run_out)
+    monkeypatch.setattr(candidate, "release", release)
+    job = CandidateJob(Cell.parse("[(-1, identity, -1, identity)]").key, 1, 0, 7)
+    found = candidate.evaluate(context, job.to_json())
+    assert found["error_kind"] == "out_of_memory" and alive == [None]
 
 
 def test_a_candidate_that_no_memory_holds_is_a_failed_one(loaded):

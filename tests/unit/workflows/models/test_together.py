@@ -200,19 +200,19 @@ def test_data_of_a_training_lie_in_its_own_folder_whatever_else_the_run_does(job
     """A search shares its data in the run's `restore`, another training in its folder."""
     one, other, places = job("one"), job("other"), []
 
-    class Ended(Exception):
+    class EndedError(Exception):
         pass
 
     def create(kind, work, **options):
         places.append(Path(work.folder))
         if len(places) == 1:
-            with pytest.raises(Ended):
+            with pytest.raises(EndedError):
                 together.train(other, loaded(other), TWO, nobody)
             assert any(places[0].iterdir())
-        raise Ended
+        raise EndedError
 
     monkeypatch.setattr(executors, "create", create)
-    with pytest.raises(Ended):
+    with pytest.raises(EndedError):
         together.train(one, loaded(one), TWO, nobody)
     assert [place.parent for place in places] == [one.folder.resolve(), other.folder.resolve()]
     assert not any(place.exists() for place in places)
