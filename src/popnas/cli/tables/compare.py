@@ -52,6 +52,19 @@ def _numbers(kind: Callable[[str], float]) -> Callable[..., tuple[float, ...]]:
     return read
 
 
+def _latency(_context: click.Context, _option: click.Parameter, given: str | None) -> tuple[str, str] | None:
+    """Reads "edgegpu=hw_nas_bench_201.parquet"."""
+    if given is None:
+        return None
+    device, equals, file = given.partition("=")
+    if not (device and equals and file):
+        raise UserError(
+            f"--latency {given}: must be written DEVICE=FILE, as in "
+            "--latency edgegpu=hw_nas_bench_201.parquet."
+        )
+    return device, file
+
+
 def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig, ...]:
     """Of -j NAME=FILE and --set NAME:a.b=V, by name."""
     from popnas.workflows.tables.comparing.named import read_partial
@@ -148,6 +161,13 @@ def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig
 )
 @click.option("--blocks", type=click.IntRange(min=1), metavar="N", help="Only cells of up to so many.")
 @click.option("--data-set", metavar="NAME", default="cifar10", show_default=True, help="Of NAS-Bench-201.")
+@click.option(
+    "--latency",
+    metavar="DEVICE=FILE",
+    callback=_latency,
+    help="Inference times of NAS-Bench-201 on a device, of HW-NAS-Bench as .parquet; with --objective "
+    "inference_time.",
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="At once.  [default: one per core]")
 @click.option("--name", metavar="NAME", help="Name of the folder below logs/.  [default: date and time]")
 @json_option

@@ -25,6 +25,9 @@ from popnas.records import Json
 
 _LOOKUP_SECONDS = 0.0005
 _METRIC = "accuracy"
+_LATENCY = "inference_time"
+_OBJECTIVES = "search_strategy.additional_pareto_objectives"
+_GIVE_LATENCY = "`popnas bench compare --latency DEVICE=FILE` adds those of a device."
 
 
 class NasBench201Evaluator(Evaluator):
@@ -34,7 +37,7 @@ class NasBench201Evaluator(Evaluator):
 
     Attributes:
         trainings: (A, R) validation accuracies 0..1 by code and training, NaN where there is none.
-        seconds, params: (A,) by code.
+        seconds, params: (A,) by code; `latencies` likewise, seconds of one image, None where none are known.
     """
 
     setup = "popnas.evaluators.nasbench201.lookup:setup"
@@ -56,6 +59,10 @@ class NasBench201Evaluator(Evaluator):
         self.trainings = self.table.trainings(self.data_set, epochs)
         self.seconds = self.table.seconds(self.data_set, epochs)
         self.params = self.table.params[stored.DATA_SETS.index(self.data_set)]
+        self.latencies = self.table.latencies(self.data_set)
+        if self.latencies is None and _LATENCY in self._wanted():
+            message = f"{_LATENCY} is asked for, and {quoted(self.path)} has no latencies. {_GIVE_LATENCY}"
+            raise ConfigError([Problem(_OBJECTIVES, [_LATENCY], message)])
         self._index = CellIndex(self.mapping.cells, self.mapping.operators, self.space)
 
     @classmethod
@@ -66,7 +73,11 @@ class NasBench201Evaluator(Evaluator):
     @classmethod
     def objectives(cls) -> Sequence[str]:
         """See `Evaluator`."""
-        return ("score", "time", "params")
+        return ("score", "time", _LATENCY, "params")
+
+    def _wanted(self) -> set[str]:
+        strategy = self.config.search_strategy
+        return {*strategy.additional_pareto_objectives, *(strategy.constraints or {})}
 
     def _problems(self) -> Iterator[Problem]:
         dataset, space = self.config.dataset, self.config.search_space
@@ -135,8 +146,11 @@ class NasBench201Forecast(Forecast):
 
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`."""
-        seconds_N = self.evaluator.seconds[self.evaluator.codes(cells_NB4)]
-        return Expected(np.full(len(cells_NB4), _LOOKUP_SECONDS), {"time": seconds_N})
+        codes_N = self.evaluator.codes(cells_NB4)
+        measured = {"time": self.evaluator.seconds[codes_N]}
+        if self.evaluator.latencies is not None:
+            measured[_LATENCY] = self.evaluator.latencies[codes_N]
+        return Expected(np.full(len(cells_NB4), _LOOKUP_SECONDS), measured)
 
 
 @REGISTRY.register("nasbench201", description="looks up any architecture of NAS-Bench-201 (dataset.path)")

@@ -29,11 +29,13 @@ class ArchitectureLookup:
         trainings = evaluator.trainings[code]
         trainings = trainings[np.isfinite(trainings)]
         metrics = {"accuracy": round(float(trainings[job.seed % len(trainings)]), 6)}
+        latencies = evaluator.latencies
         return Measured(
             params=int(evaluator.params[code]),
             metrics=metrics,
             score=metrics["accuracy"],
             training_seconds=round(float(evaluator.seconds[code]), 3),
+            inference_seconds=None if latencies is None else float(latencies[code]),
             head_metrics=[metrics],
         )
 

@@ -5,7 +5,7 @@ Axes: D data sets as in `DATA_SETS`, A architectures by their code (`architectur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ class NasBench201(StoredArrays):
         test_200: (D, A) float32, test accuracy after 200 epochs, the mean over trainings.
         training_seconds: (D, A) float32, of 200 epochs; 12 epochs take 0.06 times as long.
         params: (D, A) int64.
+        latency_ms: (D, A) float32, milliseconds of one image on the device that `about` names; (0, A): none.
     """
 
     index: np.ndarray
@@ -43,6 +44,19 @@ class NasBench201(StoredArrays):
     test_200: np.ndarray
     training_seconds: np.ndarray
     params: np.ndarray
+    latency_ms: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, NUM_ARCHITECTURES), dtype=np.float32), kw_only=True
+    )
+
+    @property
+    def has_latency(self) -> bool:
+        """Whether it is known how long the architectures answer."""
+        return bool(len(self.latency_ms))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `StoredArrays`; files without latencies, and their digests, are as they were before these."""
+        found = super().arrays()
+        return found if self.has_latency else {key: found[key] for key in found if key != "latency_ms"}
 
     def trainings(self, data_set: str, epochs: int) -> np.ndarray:
         """(A, trainings) float64: validation accuracies 0..1, NaN where there is none."""
@@ -55,6 +69,12 @@ class NasBench201(StoredArrays):
         whole = self.training_seconds[DATA_SETS.index(data_set)].astype(np.float64)
         return np.asarray(whole * (epochs / EPOCHS[-1]))
 
+    def latencies(self, data_set: str) -> np.ndarray | None:
+        """(A,) float64 seconds of one image; None where they are not known."""
+        if not self.has_latency:
+            return None
+        return np.asarray(self.latency_ms[DATA_SETS.index(data_set)].astype(np.float64) / 1000)
+
 
 _SHAPES: dict[str, tuple[tuple[int, ...], str]] = {
     "about": ((), "U"),
@@ -65,6 +85,7 @@ _SHAPES: dict[str, tuple[tuple[int, ...], str]] = {
     "training_seconds": ((len(DATA_SETS), NUM_ARCHITECTURES), "f"),
     "params": ((len(DATA_SETS), NUM_ARCHITECTURES), "i"),
 }
+_LATENCY = {"latency_ms": ((len(DATA_SETS), NUM_ARCHITECTURES), "f")}
 
 
 def write(path: Path, table: NasBench201) -> int:
@@ -90,7 +111,8 @@ def read(path: Path) -> NasBench201:
     missing = [name for name in _SHAPES if name not in members.names]
     if missing:
         raise DataError(f"{quoted(path)} lacks the arrays {', '.join(missing)}. {_REMEDY}")
-    table = NasBench201(**{name: members.read(name) for name in _SHAPES})
+    known = [*_SHAPES, *(name for name in _LATENCY if name in members.names)]
+    table = NasBench201(**{name: members.read(name) for name in known})
     if (fault := fault_of(table)) is not None:
         raise DataError(f"{quoted(path)}: {fault} {_REMEDY}")
     return table
@@ -98,7 +120,7 @@ def read(path: Path) -> NasBench201:
 
 def fault_of(table: NasBench201) -> str | None:
     """What is wrong with the figures, as a sentence; None if nothing is."""
-    for name, (shape, kind) in _SHAPES.items():
+    for name, (shape, kind) in {**_SHAPES, **(_LATENCY if table.has_latency else {})}.items():
         array = getattr(table, name)
         if array.dtype.kind != kind or array.shape != shape:
             return f"'{name}' must have the shape {shape}, but is {array.dtype} of {array.shape}."
@@ -112,4 +134,6 @@ def fault_of(table: NasBench201) -> str | None:
             return f"'{name}' must be accuracies of 0 to 100 of every architecture."
     if not (table.training_seconds > 0).all() or (table.params < 0).any():
         return "'training_seconds' must be above 0, and 'params' not below."
+    if not (np.isfinite(table.latency_ms) & (table.latency_ms > 0)).all():
+        return "'latency_ms' must be above 0 of every architecture."
     return None

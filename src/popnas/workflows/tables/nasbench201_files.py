@@ -15,13 +15,14 @@ from __future__ import annotations
 import bz2
 import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from popnas import files
-from popnas.errors import DataError, MissingExtraError
+from popnas.errors import DataError, MissingExtraError, nearest
 from popnas.evaluators.nasbench201 import architectures, stored
 from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
 from popnas.evaluators.nasbench201.stored import DATA_SETS, NasBench201
@@ -31,6 +32,7 @@ from popnas.storage import compact_json
 
 if TYPE_CHECKING:
     from nats_bench import NATStopology
+    from pyarrow import Table
 
 _PICKLES = ".pickle.pbz2"
 _VALIDATED_ON = {"cifar10": "cifar10-valid"}
@@ -65,13 +67,7 @@ def read(path: Path, tell: Listen = nobody) -> NasBench201:
 
 def _ordered(texts: list[str], index: np.ndarray, figures: Figures, *, source: str) -> NasBench201:
     """In the order of codes; all architectures must be there."""
-    code = architectures.codes(np.array([architectures.parse(text) for text in texts], dtype=np.int64))
-    if len(np.unique(code)) < NUM_ARCHITECTURES or len(code) > NUM_ARCHITECTURES:
-        raise DataError(
-            f"{source} has {len(np.unique(code)):,} architectures in {len(code):,} rows, and must have all "
-            f"{NUM_ARCHITECTURES:,} once."
-        )
-    order = np.argsort(code)
+    order = np.argsort(_codes(texts, source))
     table = NasBench201(
         about=np.array(compact_json({"source": source})),
         index=index[order],
@@ -82,27 +78,73 @@ def _ordered(texts: list[str], index: np.ndarray, figures: Figures, *, source: s
     return table
 
 
+def _codes(texts: list[str], source: str) -> np.ndarray:
+    """(A,) the code of each row's architecture; all must be there, once."""
+    code = architectures.codes(
+        np.array([architectures.parse(text) for text in texts], dtype=np.int64).reshape(-1, 6)
+    )
+    if len(np.unique(code)) < NUM_ARCHITECTURES or len(code) > NUM_ARCHITECTURES:
+        raise DataError(
+            f"{source} has {len(np.unique(code)):,} architectures in {len(code):,} rows, and must have all "
+            f"{NUM_ARCHITECTURES:,} once."
+        )
+    return code
+
+
 # --- parquet
 
 
-def _of_parquet(path: Path) -> tuple[list[str], np.ndarray, Figures]:
+def with_latency(table: NasBench201, path: Path, device: str) -> NasBench201:
+    """The figures with the latencies of a device: of a `.parquet` file with a row per architecture, `arch`
+    and `DEVICE_latency_DATASET` in milliseconds, as HW-NAS-Bench (Li et al. 2021) has them.
+
+    Raises:
+        DataError: no such file or device, or not all architectures.
+        MissingExtraError: the package that reads it is not installed.
+    """
+    columns = _columns(path)
+    ending = f"_latency_{DATA_SETS[0]}"
+    devices = [name.removesuffix(ending) for name in columns.column_names if name.endswith(ending)]
+    if device not in devices:
+        raise DataError(
+            f"{quoted(path)} has no latencies of the device '{device}'; it has those of: "
+            f"{', '.join(devices) or 'none'}.{nearest(device, devices)}"
+        )
+    code = _codes(columns["arch"].to_pylist() if "arch" in columns.column_names else [], path.name)
+    values = np.stack([_numbers(columns, f"{device}_latency_{name}", path) for name in DATA_SETS])
+    about = compact_json({**table.provenance, "latency": f"{device}, {path.name}"})
+    found = replace(table, about=np.array(about), latency_ms=values[:, np.argsort(code)].astype(np.float32))
+    if (fault := stored.fault_of(found)) is not None:
+        raise DataError(f"{quoted(path)}: {fault}")
+    return found
+
+
+def _columns(path: Path) -> Table:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise MissingExtraError(f"reading {quoted(path)}", "bench", "pyarrow") from None
+    if not files.exists(path):
+        raise DataError(f"{quoted(path)} does not exist.{files.near_hint(path)}")
     try:
-        columns = parquet.read_table(path)
+        return parquet.read_table(path)
     except (ArrowException, OSError):
         raise DataError(
             f"{quoted(path)} cannot be read as parquet: it is damaged, cut off, or none."
         ) from None
 
+
+def _numbers(columns: Table, name: str, path: Path) -> np.ndarray:
+    if name not in columns.column_names:
+        raise DataError(f"{quoted(path)} has no column '{name}'; it has: {', '.join(columns.column_names)}.")
+    return np.asarray(columns[name].to_numpy(), dtype=np.float64)
+
+
+def _of_parquet(path: Path) -> tuple[list[str], np.ndarray, Figures]:
+    columns = _columns(path)
+
     def numbers(name: str) -> np.ndarray:
-        if name not in columns.column_names:
-            raise DataError(
-                f"{quoted(path)} has no column '{name}'; it has: {', '.join(columns.column_names)}."
-            )
-        return np.asarray(columns[name].to_numpy(), dtype=np.float64)
+        return _numbers(columns, name, path)
 
     def of_data_sets(start: str) -> np.ndarray:
         return np.stack([numbers(f"{start}{name}") for name in DATA_SETS])

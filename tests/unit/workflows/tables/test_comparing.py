@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,37 @@ def test_trainings_are_not_drawn_of_architectures(tmp_path: Path) -> None:
     request = CompareRequest(("random",), seeds=1, networks=(20,), trainings=5)
     with pytest.raises(UserError, match="not of NAS-Bench-201"):
         comparison.compare(tmp_path / "figures.npz", request, name="drawn", logs=tmp_path, workers=1)
+
+
+def test_architectures_are_compared_by_latency_where_there_is_one(tmp_path: Path) -> None:
+    plain = made_nasbench201.made()
+    stored_nasbench201.write(tmp_path / "plain.npz", plain)
+    request = CompareRequest(("search", "nsga2"), seeds=1, networks=(40,), objective="inference_time")
+    with pytest.raises(UserError, match=r"inference_time is asked for, and .* has no latencies"):
+        comparison.compare(tmp_path / "plain.npz", request, name="none", logs=tmp_path, workers=1)
+    latency_ms = (plain.params / 100).astype(np.float32)
+    stored_nasbench201.write(tmp_path / "timed.npz", replace(plain, latency_ms=latency_ms))
+    result = comparison.compare(tmp_path / "timed.npz", request, name="timed", logs=tmp_path, workers=1)
+    by_params = comparison.compare(
+        tmp_path / "plain.npz", replace(request, objective="params"), name="params", logs=tmp_path, workers=1
+    )
+    # Of what never sees the predictors the same front, since latencies are params here.
+    regrets = [
+        [each.figures["hypervolume_regret"].mean for each in found.readings if each.method == "nsga2"]
+        for found in (result, by_params)
+    ]
+    np.testing.assert_allclose(*regrets, rtol=1e-6)
+    cells = made(2, 1)
+    stored.write(tmp_path / "cells.npz", cells)
+    asked = replace(request, latency=("phone", "hw.parquet"))
+    with pytest.raises(UserError, match="has its own inference times"):
+        comparison.compare(tmp_path / "cells.npz", asked, name="cells", logs=tmp_path, workers=1)
+
+
+@pytest.mark.parametrize("given", ["phone", "=hw.parquet", "phone="])
+def test_a_latency_is_written_with_its_device(table: Path, given: str, capsys) -> None:
+    assert run(["bench", "compare", "-p", str(table), "--latency", given]) == 2
+    assert "must be written DEVICE=FILE" in capsys.readouterr().err
 
 
 def test_a_failed_training_is_no_result_and_no_judge(tmp_path: Path) -> None:

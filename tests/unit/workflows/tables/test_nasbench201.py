@@ -170,6 +170,32 @@ def test_a_parquet_file_is_read_in_any_order(tmp_path: Path) -> None:
         nasbench201_files.read(tmp_path / "n.parquet")
 
 
+def test_latencies_of_a_device_are_joined_by_architecture(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    edges = architectures.edges(np.arange(15_625))
+    milliseconds = np.arange(1.0, 15_626.0)
+    order = np.random.default_rng(4).permutation(15_625)
+    rows: dict[str, Any] = {"arch": [architectures.text(edges[code]) for code in order]}
+    rows |= {
+        f"phone_latency_{name}": milliseconds[order] * (place + 1) for place, name in enumerate(DATA_SETS)
+    }
+    parquet.write_table(pyarrow.table(rows), path := tmp_path / "hw.parquet")
+    found = nasbench201_files.with_latency(made(), path, "phone")
+    assert made().latencies("cifar100") is None and found.sha256 != made().sha256
+    stored.write(tmp_path / "n.npz", found)
+    kept = stored.read(tmp_path / "n.npz")
+    np.testing.assert_allclose(kept.latencies("cifar100"), milliseconds * 2 / 1000, rtol=1e-6)
+    assert kept.provenance["latency"] == "phone, hw.parquet"
+    with pytest.raises(DataError, match=r"no latencies of the device 'phome'; it has those of: phone\. Did"):
+        nasbench201_files.with_latency(made(), path, "phome")
+    rows = {name: column[1:] for name, column in rows.items()}
+    parquet.write_table(pyarrow.table(rows), path)
+    with pytest.raises(DataError, match="has 15,624 architectures"):
+        nasbench201_files.with_latency(made(), path, "phone")
+
+
 def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         nasbench201_files.read(tmp_path / "nowhere.npz")

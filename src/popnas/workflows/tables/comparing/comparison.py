@@ -71,6 +71,8 @@ def compare(
     folder = ComparisonFolder(place_of_run(logs, name))
     with tempfile.TemporaryDirectory() as scratch:
         table = _as_arrays(source, Path(scratch), tell)
+        if request.latency is not None:
+            table = _with_latency(table, request.latency, Path(scratch))
         if request.trainings is not None:
             table = _with_trainings(table, request.trainings, Path(scratch))
         evaluator = _checked(table, request, tell)
@@ -110,6 +112,19 @@ def _as_arrays(source: Path, scratch: Path, tell: Listen) -> Path:
         cell_table.check_there(source)
     path = scratch / "nasbench201.npz"
     stored.write(path, nasbench201_files.read(source, tell))
+    return path
+
+
+def _with_latency(table: Path, latency: tuple[str, str], scratch: Path) -> Path:
+    device, file = latency
+    if progressive.is_cells(table):
+        raise UserError(
+            f"`latency` {device}={file}: is of NAS-Bench-201; a table of `popnas bench build` has its own "
+            "inference times. Leave it out."
+        )
+    path = scratch / "nasbench201.npz"
+    found = nasbench201_files.with_latency(stored.read(table), files.user_path(file), device)
+    stored.write(path, found)
     return path
 
 

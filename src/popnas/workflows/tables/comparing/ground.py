@@ -140,7 +140,9 @@ class ArchitectureGround(Ground):
         self.scores = np.take_along_axis(evaluator.trainings, order, axis=1)
         self.num_trainings = np.isfinite(self.scores).sum(axis=1)
         self.seconds = np.where(np.isfinite(self.scores), evaluator.seconds[:, None], np.nan)
-        exact_A = {"time": evaluator.seconds, "params": evaluator.params}[objective]
+        known = {"time": evaluator.seconds, "params": evaluator.params, "inference_time": evaluator.latencies}
+        exact_A = known[objective]
+        assert exact_A is not None, "the evaluator has looked whether there are latencies"
         self.costs = np.where(np.isfinite(self.scores), exact_A[:, None], np.nan)
         self.test = table.test_200[DATA_SETS.index(evaluator.data_set)].astype(np.float64)
         self.open_rows = every_A[1:]

@@ -61,6 +61,7 @@ class CompareRequest(Record):
             that it has.
         blocks: only cells of up to so many blocks; None: all of the table.
         data_set: of NAS-Bench-201.
+        latency: (device, file) that NAS-Bench-201 has its inference times from; None: it has none.
     """
 
     methods: tuple[str, ...] = tuple(METHODS)
@@ -74,6 +75,7 @@ class CompareRequest(Record):
     trainings: int | None = None
     blocks: int | None = None
     data_set: str = "cifar10"
+    latency: tuple[str, str] | None = None
 
     @property
     def names(self) -> list[str]:
