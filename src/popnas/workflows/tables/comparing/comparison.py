@@ -21,6 +21,7 @@ from popnas.evaluators.nasbench201 import stored
 from popnas.evaluators.table import stored as cell_table
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, RunOpened, Warned, nobody
 from popnas.executors import Executor, Job, Work
+from popnas.printable import quoted
 from popnas.process_state import forks, torch_as_imported
 from popnas.report import canvas
 from popnas.report.views import Views
@@ -119,8 +120,8 @@ def _with_latency(table: Path, latency: tuple[str, str], scratch: Path) -> Path:
     device, file = latency
     if progressive.is_cells(table):
         raise UserError(
-            f"`latency` {device}={file}: is of NAS-Bench-201; a table of `popnas bench build` has its own "
-            "inference times. Leave it out."
+            f"`latency` {device}={quoted(file)}: is of NAS-Bench-201; a table of `popnas bench build` has its "
+            "own inference times. Leave it out."
         )
     path = scratch / "nasbench201.npz"
     found = nasbench201_files.with_latency(stored.read(table), files.user_path(file), device)
