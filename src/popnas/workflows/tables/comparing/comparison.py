@@ -120,8 +120,8 @@ def _with_latency(table: Path, latency: tuple[str, str], scratch: Path) -> Path:
     device, file = latency
     if progressive.is_cells(table):
         raise UserError(
-            f"`latency` {device}={quoted(file)}: is of NAS-Bench-201; a table of `popnas bench build` has its "
-            "own inference times. Leave it out."
+            f"`latency` {device}={quoted(file)}: is of NAS-Bench-201; a table of `popnas bench build` has "
+            "its own inference times. Leave it out."
         )
     path = scratch / "nasbench201.npz"
     found = nasbench201_files.with_latency(stored.read(table), files.user_path(file), device)
