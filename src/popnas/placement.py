@@ -55,6 +55,15 @@ class Placement:
         return nullcontext() if self.autocast is None else torch.autocast(self.device.type, self.autocast)
 
 
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on `device`, which nobody waits for: a GPU fetches it from memory that is pinned.
+
+    What is drawn at random for each batch goes this way: it is drawn on the CPU, so that every device sees
+    the same, and a step that waited for its arrival would wait for all steps before it.
+    """
+    return (x.pin_memory() if device.type == "cuda" else x).to(device, non_blocking=True)
+
+
 def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | None:
     """The type that autocast computes in, or None for float32 throughout.
 

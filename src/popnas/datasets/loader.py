@@ -23,7 +23,7 @@ from popnas.datasets.augmentation.batch import Batch, Change
 from popnas.datasets.dataset import Split
 from popnas.datasets.images.augmentation import Draws, ImageAugmentation
 from popnas.datasets.preprocessing import Preprocessing
-from popnas.placement import Placement
+from popnas.placement import Placement, sent
 from popnas.seeds import derive_seed
 
 _PREFETCHED = 2
@@ -146,7 +146,7 @@ class DeviceLoader(EpochLoader):
         if self.augmentation is not None:
             height, width = self._size
             draws = self.augmentation.draw(len(order), (height, width), generator).to(self.device)
-        indices = order.to(self.device)
+        indices = sent(order, self.device)
         for (start, stop), x in zip(self._bounds, self._stored_batches(order, indices), strict=True):
             chosen = indices[start:stop]
             ends = None if self._ends is None else self._ends.index_select(0, chosen)

@@ -59,10 +59,9 @@ class SegmentationMetrics:
         """Count a batch of predicted classes."""
         num_cells = self.num_classes**2
         y_BHW = y_BHW.long()
-        # The last cell takes the pixels that do not count. bincount waits for the device to learn the
-        # largest value: once per batch of whole images that is nothing.
+        # The last cell takes the pixels that do not count.
         cells_BHW = torch.where(y_BHW == IGNORED, num_cells, y_BHW * self.num_classes + predicted_BHW)
-        counts = torch.bincount(cells_BHW.flatten(), minlength=num_cells + 1)
+        counts = _counts_of(cells_BHW, num_cells + 1)
         self._counts = counts if self._counts is None else self._counts + counts
 
     def sum_up(self, total: Callable[[Tensor], Tensor], device: torch.device) -> None:
@@ -74,6 +73,17 @@ class SegmentationMetrics:
         """See `figures`."""
         assert self._counts is not None, "no batch was counted"
         return figures(self._counts[:-1].view(self.num_classes, self.num_classes).cpu())
+
+
+def _counts_of(cells_BHW: Tensor, num_cells: int) -> Tensor:
+    """How often there is each number below `num_cells`."""
+    if cells_BHW.device.type == "cpu":
+        return torch.bincount(cells_BHW.flatten(), minlength=num_cells)
+    # bincount would wait for the device to learn the largest number. Counted by image, so that fewer pixels
+    # add to the same place at once.
+    cells_BP = cells_BHW.flatten(1)
+    counts_BN = cells_BP.new_zeros((len(cells_BP), num_cells))
+    return counts_BN.scatter_add_(1, cells_BP, torch.ones_like(cells_BP)).sum(0)
 
 
 def figures(confusion_KK: Tensor) -> dict[str, float]:

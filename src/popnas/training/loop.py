@@ -1,8 +1,9 @@
 """One tight loop for one network: train, validate, keep the best epoch.
 
-Nothing in a step waits for the device or leaves it: losses are summed where they arise and read once per
-epoch. With networks of eight filters a step takes milliseconds, so whatever Python does beside the passes
-is felt.
+No step waits for the device, from the making of its batch to the counting of its hits: losses are summed
+where they arise and read once per epoch, and what is drawn at random on the CPU is sent without waiting for
+it (`tests/unit/tasks/test_waiting.py` counts). With networks of eight filters a step takes milliseconds, so
+whatever Python does beside the passes is felt.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from popnas.datasets.augmentation.batch import Batch
+from popnas.placement import sent
 
 _MOVING = 5
 """The first operations, which move pixels: shear and shift along both axes, rotation."""
@@ -60,21 +61,26 @@ def _augmented(batch: Batch, generator: torch.Generator, unlabelled: int) -> Bat
     num_images, device = len(batch.x), batch.x.device
     chosen_B = torch.randint(1 + _MOVING + len(_COLOURING), (num_images,), generator=generator)
     strength_B = 2 * torch.rand(num_images, generator=generator) - 1
+    # First those that are moved, whichever way, then those of each operation that colours, then all others.
+    kind_B = (chosen_B - (_MOVING - 1)).clamp(min=0)
+    order_B = kind_B.argsort(stable=True)
+    num_moved, *nums_coloured, _ = kind_B.bincount(minlength=len(_COLOURING) + 2).tolist()
+    at_B, strength_B111 = sent(order_B, device), sent(strength_B[order_B], device)[:, None, None, None]
     x_BCHW, y = batch.x, batch.y
-    moved_N = torch.nonzero(chosen_B < _MOVING)[:, 0]
-    if len(moved_N):
-        affine_N23 = _affine(chosen_B[moved_N], strength_B[moved_N], x_BCHW.shape[2:]).to(device)
-        at = moved_N.to(device)
-        x_BCHW[at] = _moved(x_BCHW[at], affine_N23)
+    if num_moved:
+        moved_N, at_N = order_B[:num_moved], at_B[:num_moved]
+        affine_N23 = sent(_affine(chosen_B[moved_N], strength_B[moved_N], x_BCHW.shape[2:]), device)
+        x_BCHW[at_N] = _moved(x_BCHW[at_N], affine_N23)
         if y.dim() == 3:  # counted from 1, so that 0 is what was moved away
-            labels_N1HW = y[at][:, None].to(x_BCHW.dtype) + 1
+            labels_N1HW = y[at_N][:, None].to(x_BCHW.dtype) + 1
             found_NHW = _moved(labels_N1HW, affine_N23, mode="nearest")[:, 0].to(y.dtype)
-            y[at] = torch.where(found_NHW == 0, unlabelled, found_NHW - 1)
-    for number, operation in enumerate(_COLOURING, start=_MOVING):
-        coloured_N = torch.nonzero(chosen_B == number)[:, 0]
-        if len(coloured_N):
-            at, strength_N111 = coloured_N.to(device), strength_B[coloured_N].to(device)[:, None, None, None]
-            x_BCHW[at] = operation(x_BCHW[at], strength_N111).clamp_(0, 1)
+            y[at_N] = torch.where(found_NHW == 0, unlabelled, found_NHW - 1)
+    start = num_moved
+    for operation, number in zip(_COLOURING, nums_coloured, strict=True):
+        if number:
+            at_N, strength_N111 = at_B[start : start + number], strength_B111[start : start + number]
+            x_BCHW[at_N] = operation(x_BCHW[at_N], strength_N111).clamp_(0, 1)
+        start += number
     return batch._replace(x=x_BCHW, y=y)
 
 
@@ -120,7 +126,8 @@ def _grey(x_NCHW: Tensor) -> Tensor:
     """(N, 1, H, W); of other than three channels their mean."""
     if x_NCHW.shape[1] != len(_LUMA):
         return x_NCHW.mean(1, keepdim=True)
-    return torch.einsum("nchw,c->nhw", x_NCHW, x_NCHW.new_tensor(_LUMA))[:, None]
+    luma_C = torch.stack([x_NCHW.new_full((), weight) for weight in _LUMA])  # made there, not brought there
+    return torch.einsum("nchw,c->nhw", x_NCHW, luma_C)[:, None]
 
 
 def _colour(x_NCHW: Tensor, strength: Tensor) -> Tensor:
@@ -186,6 +193,10 @@ def _erased(x_BCHW: Tensor, probability: float, generator: torch.Generator) -> T
         start_B = (uniform() * (extent - length_B + 1)).floor()
         positions = torch.arange(extent)
         inside.append((positions >= start_B[:, None]) & (positions < (start_B + length_B)[:, None]))
-    is_inside = is_erased_B[:, None, None] & inside[0][:, :, None] & inside[1][:, None]
-    colour_BC11 = uniform(num_channels, 1, 1).to(x_BCHW.device)
-    return torch.where(is_inside[:, None].to(x_BCHW.device), colour_BC11, x_BCHW)
+    colour_BC11 = uniform(num_channels, 1, 1)
+    rows_BH, columns_BW = (
+        sent(is_erased_B[:, None] & inside[0], x_BCHW.device),
+        sent(inside[1], x_BCHW.device),
+    )
+    is_inside_B1HW = (rows_BH[:, :, None] & columns_BW[:, None])[:, None]
+    return torch.where(is_inside_B1HW, sent(colour_BC11, x_BCHW.device), x_BCHW)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from popnas.datasets.augmentation.batch import Batch
+from popnas.placement import sent
 
 _NUM_KNOTS = 5
 _WINDOW_SPEED = 2.0
@@ -48,13 +49,13 @@ class SeriesChanges:
         x_BCL, lengths_B = batch.x, batch.lengths
         num_series, num_channels, num_steps = x_BCL.shape
         if self._moves:
-            place_BL = self._places(num_series, num_steps, generator).to(x_BCL.device)
+            place_BL = sent(self._places(num_series, num_steps, generator), x_BCL.device)
             x_BCL = _read(x_BCL, place_BL, lengths_B)
         if self.scaling:
             drawn = torch.randn(num_series, num_channels, 1, generator=generator)
-            x_BCL = x_BCL * (1 + self.scaling * drawn).to(x_BCL.device)
+            x_BCL = x_BCL * sent(1 + self.scaling * drawn, x_BCL.device)
         if self.jitter:
-            noise = torch.randn(x_BCL.shape, generator=generator).to(x_BCL.device)
+            noise = sent(torch.randn(x_BCL.shape, generator=generator), x_BCL.device)
             x_BCL = x_BCL + self.jitter * _deviation(x_BCL, lengths_B) * noise
         if lengths_B is not None:
             x_BCL = x_BCL * _inside(x_BCL, lengths_B)

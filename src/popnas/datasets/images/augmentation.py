@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from popnas.placement import sent
+
 _MOVED_SHARE = 1 / 8
 _CUTOUT_SHARE = 0.5
 
@@ -34,8 +36,8 @@ class Draws(NamedTuple):
 
     def to(self, device: torch.device) -> Draws:
         """The same choices on `device`."""
-        centre = None if self.cutout_centre is None else self.cutout_centre.to(device)
-        return Draws(self.offset.to(device), self.is_flipped.to(device), centre)
+        centre = None if self.cutout_centre is None else sent(self.cutout_centre, device)
+        return Draws(sent(self.offset, device), sent(self.is_flipped, device), centre)
 
     def part(self, start: int, stop: int) -> Draws:
         """The choices for the images `start` to `stop`."""
