@@ -37,8 +37,7 @@ class Measured(Record):
     """What a worker answers: a candidate's figures, or the reason why there are none.
 
     Those that `Evaluation` has by the same name are meant as there. `missing_views` are sentences about files
-    of the candidate that could not be made; `files` those that go with the answer (`artifacts`); `epochs` the
-    figures of each epoch for trackers of the run, none where there are none.
+    of the candidate that could not be made; `files` those that go with the answer (`artifacts`).
     """
 
     params: int | None = None
@@ -54,7 +53,6 @@ class Measured(Record):
     volatile: dict[str, float | str] = field(default_factory=dict, compare=False)
     missing_views: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-    epochs: tuple[dict[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def test_a_search_leaves_a_complete_run_folder(popnas):
         "csv/reindex_op_times.csv",
         "csv/training_overview.csv",
         "predictors/B2.json",
+        "sampled_models/B1/0/epochs.csv",
         "sampled_models/B1/0/summary.txt",
         "sampled_models/B1/0/partitions.txt",
         "best_model/model.onnx",

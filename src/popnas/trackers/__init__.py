@@ -11,10 +11,11 @@ errors, files, printable, records and registry. To add a tracker, write one modu
 """
 
 from popnas.trackers._base import Trackers, check, local
-from popnas.trackers._figures import epoch_figures
+from popnas.trackers._figures import EPOCHS_FILE, epoch_figures, epoch_table
 from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker, UnreachableError
 
 __all__ = [
+    "EPOCHS_FILE",
     "REGISTRY",
     "Scope",
     "TrackedNetwork",
@@ -23,5 +24,6 @@ __all__ = [
     "UnreachableError",
     "check",
     "epoch_figures",
+    "epoch_table",
     "local",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from popnas.records import Json
 from popnas.trackers._thread import Message, TrackerThread
 from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker
+
+T = TypeVar("T")
 
 
 def check(names: Sequence[str]) -> None:
@@ -52,9 +55,11 @@ class Trackers:
         """See `Tracker`."""
         self._each(lambda tracker: tracker.metrics(values, step))
 
-    def network(self, network: TrackedNetwork) -> None:
-        """See `Tracker`."""
-        self._each(lambda tracker: tracker.network(network))
+    def networks(self, items: Sequence[T], made: Callable[[T], TrackedNetwork]) -> None:
+        """All of them, each `made` of its item, in the tracker's thread, when it is its turn: its figures as
+        those of the run at its number, and the network. However many there are, they find room."""
+        for line in self._lines.values():
+            line.tell_all(_messages(items, made), 2 * len(items))
 
     def artifact(self, path: Path) -> None:
         """See `Tracker`."""
@@ -80,6 +85,20 @@ class Trackers:
     def _each(self, message: Message) -> None:
         for line in self._lines.values():
             line.tell(message)
+
+
+def _messages(items: Sequence[T], made: Callable[[T], TrackedNetwork]) -> Iterator[Message]:
+    for network in map(made, items):
+        yield partial(_tell_figures, network)
+        yield partial(_tell_network, network)
+
+
+def _tell_figures(network: TrackedNetwork, tracker: Tracker) -> None:
+    tracker.metrics(network.figures, network.number)
+
+
+def _tell_network(network: TrackedNetwork, tracker: Tracker) -> None:
+    tracker.network(network)
 
 
 def _made(name: str, scope: Scope) -> Tracker:

@@ -1,9 +1,20 @@
-"""What is told of an epoch, by the names that it has in every log."""
+"""What is told of an epoch, by the names that it has in every log, and in the file of a network's epochs."""
 
 from __future__ import annotations
 
+import csv
+import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
+
+from popnas import files
+from popnas.printable import quoted
+
+_LOG = logging.getLogger(__name__)
+
+EPOCHS_FILE = "epochs.csv"
+"""In a network's folder: a column per figure, a row per epoch."""
 
 
 class Epoch(Protocol):
@@ -48,3 +59,28 @@ def epoch_figures(epoch: Epoch, metrics_of: str = "validation") -> dict[str, flo
     for head, metrics in enumerate(others):
         figures |= {f"{metrics_of}_head_{head}/{name}": value for name, value in metrics.items()}
     return figures
+
+
+def epoch_table(folds: Sequence[Sequence[Epoch]]) -> tuple[list[str], list[list[float | None]]]:
+    """Header and rows of the file: the figures of each epoch, those of later folds with "fold_1/" before."""
+    epochs: list[dict[str, float]] = [{} for _ in range(max(map(len, folds)))]
+    for number, fold in enumerate(folds):
+        before = f"fold_{number}/" if number else ""
+        for told, epoch in zip(epochs, fold, strict=False):
+            told.update({f"{before}{name}": value for name, value in epoch_figures(epoch).items()})
+    names = list(dict.fromkeys(name for told in epochs for name in told))
+    return names, [[told.get(name) for name in names] for told in epochs]
+
+
+def read_epochs(folder: Path) -> list[dict[str, float]]:
+    """The figures of each epoch by name; none where there is no such file, or a damaged one."""
+    path = folder / EPOCHS_FILE
+    if not files.is_named(path):
+        return []
+    try:
+        rows = list(csv.DictReader(files.read_text(path).splitlines(), strict=True))
+        return [{name: float(value) for name, value in row.items() if value} for row in rows]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        reason = files.reason(error)
+        _LOG.warning("what trackers are told of a network lacks the epochs in %s: %s", quoted(path), reason)
+        return []

@@ -7,7 +7,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -30,6 +31,14 @@ T = TypeVar("T")
 Message = Callable[[Tracker], None]
 
 
+@dataclass
+class _Waiting:
+    """`left` messages, each made when it is its turn."""
+
+    left: int
+    messages: Iterator[Message]
+
+
 class TrackerThread:
     """Hands messages to a tracker in their order, in a thread.
 
@@ -41,9 +50,9 @@ class TrackerThread:
         self.failure: str | None = None
         self._name, self._place, self._make = name, place, make
         self._changed = threading.Condition()
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._num_told = self._num_dropped = self._num_in_hand = 0
-        self._is_closing = self._is_over = self._has_warned = False
+        self._is_closing = self._is_over = self._has_warned = self._is_trying = False
         self._reason = "it is too slow"
         self._moved = self._began = time.monotonic()
         self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
@@ -51,14 +60,19 @@ class TrackerThread:
 
     def tell(self, message: Message) -> None:
         """Put a message behind those that wait, if there is room."""
+        self.tell_all((message,), 1)
+
+    def tell_all(self, messages: Iterable[Message], count: int) -> None:
+        """Put so many messages behind those that wait, as one that takes room: each is made, in the thread,
+        when it is its turn."""
         with self._changed:
-            if self._is_over or self._is_closing:
+            if self._is_over or self._is_closing or not count:
                 return
-            self._num_told += 1
+            self._num_told += count
             if len(self._waiting) >= MOST_WAITING:
-                self._num_dropped += 1
+                self._num_dropped += count
                 return
-            self._waiting.append(message)
+            self._waiting.append(_Waiting(count, iter(messages)))
             self._changed.notify()
 
     def close(self) -> None:
@@ -67,7 +81,9 @@ class TrackerThread:
             if self._is_closing:
                 return
             self._is_closing = True
-            self._moved = began = time.monotonic()
+            began = time.monotonic()
+            if not self._is_trying:  # what it is in the middle of may have taken too long already
+                self._moved = began
             self._changed.notify()
         patience = min(_PATIENCE_SHARE * (began - self._began), _PATIENCE_SECONDS)
         patience = max(patience, _LEAST_PATIENCE_SECONDS)
@@ -78,12 +94,19 @@ class TrackerThread:
                 break
         with self._changed:
             if self._thread.is_alive():  # left behind, in the middle of a message; a daemon keeps nobody
-                self._num_dropped += len(self._waiting) + self._num_in_hand
-                self._waiting.clear()
-                self._is_over = True
+                self._give_up()
+                if not self._num_dropped:
+                    self.failure = f"{self._reason} and was left before it had ended"
             if self._num_dropped and self.failure is None:
                 lost = f"{self._num_dropped:,} of {counted(self._num_told, 'message')}"
                 self.failure = f"{self._reason}; {lost} did not get into it"
+
+    def _give_up(self) -> None:
+        """Nothing more gets into it; what waits and what is in hand counts as dropped."""
+        self._num_dropped += sum(item.left for item in self._waiting) + self._num_in_hand
+        self._num_in_hand = 0
+        self._waiting.clear()
+        self._is_over = True
 
     # --- in the thread ---
 
@@ -94,10 +117,10 @@ class TrackerThread:
             while (message := self._next()) is not None:
                 self._tried(partial(message, tracker))
             if not self._is_over:
-                tracker.close()
+                self._tried(tracker.close)
         except UnreachableError:  # it is to end, and the rest did not get through
             with self._changed:
-                self._num_dropped += len(self._waiting) + self._num_in_hand
+                self._give_up()
         except Exception as error:  # trackers come from elsewhere, too
             self._end(error)
         else:
@@ -112,24 +135,31 @@ class TrackerThread:
 
     def _next(self) -> Message | None:
         with self._changed:
-            self._moved, self._num_in_hand = time.monotonic(), 0
+            self._num_in_hand = 0
             while not self._waiting:
                 if self._is_closing:
                     return None
                 self._changed.wait()
+            first = self._waiting[0]
+            first.left -= 1
+            if not first.left:
+                self._waiting.popleft()
             self._num_in_hand = 1
-            return self._waiting.popleft()
+            return next(first.messages)
 
     def _tried(self, action: Callable[[], T]) -> T:
         """Do it until it gets through; at the end of all once more."""
         pause, is_last = _FIRST_PAUSE, False
         while True:
+            self._moved, self._is_trying = time.monotonic(), True
             try:
                 return action()
             except UnreachableError as error:
                 self._warn_once(error)
                 if is_last or self._is_over:
                     raise
+            finally:
+                self._moved, self._is_trying = time.monotonic(), False
             with self._changed:
                 is_last = self._changed.wait_for(lambda: self._is_closing, pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from popnas.errors import PopnasError
 from popnas.records import Json
 from popnas.registry import Registry
+from popnas.trackers._figures import read_epochs
 
 
 class UnreachableError(PopnasError):
@@ -22,7 +23,7 @@ class Scope:
     """What is tracked: a whole run, or one training in it; `folder` is its own, `part` one of its folds.
 
     `run`: which run it is or belongs to (`runs.identity`), `name` what that is called; of a training that
-    stands alone neither.
+    stands alone neither. `is_anew`: a training that begins, where another may have been before it.
     """
 
     kind: Literal["run", "training"]
@@ -30,6 +31,7 @@ class Scope:
     part: str = ""
     run: str | None = None
     name: str = ""
+    is_anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,24 @@ class TrackedNetwork:
     """A network of a run whose training is over.
 
     Attributes:
+        number: which of the run's it is, counted from 1 as they were done.
         name: unique in the run, the same at each attempt.
         params: settings, JSON values by name.
         figures: what was measured of it, by name.
-        epochs: figures of each epoch, as far as they are known.
-        status: "completed" or why it failed.
         folder: its files; it may be missing.
+        status: "completed" or why it failed.
     """
 
+    number: int
     name: str
     params: Json
     figures: Mapping[str, float]
-    epochs: Sequence[Mapping[str, float]] = ()
+    folder: Path
     status: str = "completed"
-    folder: Path = field(default_factory=Path)
+
+    def epochs(self) -> list[dict[str, float]]:
+        """Figures of each epoch, read from its folder; none where these are not there or damaged."""
+        return read_epochs(self.folder)
 
 
 class Tracker(ABC):
@@ -58,16 +64,21 @@ class Tracker(ABC):
 
     A log is for looking at and no result. A method that raises UnreachableError is called again with the same
     later; whatever else one raises ends this tracker's log, and nothing else. A training that goes on tells
-    its earlier epochs again, a search that goes on its earlier networks.
+    its earlier epochs again, a search that goes on its earlier networks: pass over what is there already.
 
     `is_remote`: it writes to somewhere else than the run's folder. Workers of a search do not open it then:
-    networks of the search come to that of the run, with all their epochs, when they are done (`network`).
+    networks of the search come to that of the run when they are done (`network`).
     """
 
     is_remote: ClassVar[bool] = False
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+
+    def place(self, path: Path) -> str:
+        """Where a file lies in the scope's folder: "plots/step_overview.png"."""
+        folder = self.scope.folder
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
     @classmethod  # noqa: B027 - see the class
     def check(cls) -> None:
@@ -88,7 +99,7 @@ class Tracker(ABC):
         """A network of the search is done (run)."""
 
     def artifact(self, path: Path) -> None:  # noqa: B027 - see the class
-        """A file or folder that is whole now."""
+        """A file of the scope's folder that is whole now."""
 
     def status(self, status: str) -> None:  # noqa: B027 - see the class
         """How it ended, in a word ("completed", "max_hours", "failed", "interrupted"): last."""

@@ -8,7 +8,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from popnas import files
 from popnas.errors import MissingExtraError, UserError
 from popnas.records import Json
+from popnas.trackers._figures import EPOCHS_FILE
 from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker, UnreachableError
 
 _ADDRESS = "MLFLOW_TRACKING_URI"
@@ -30,7 +31,8 @@ _DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _KIND, _RUN, _NETWORK, _PARENT = "popnas.kind", "popnas.run", "popnas.network", "mlflow.parentRunId"
-_PARAMS_AT_ONCE, _METRICS_AT_ONCE, _PAGE = 100, 1000, 1000
+_STATUS = "popnas.status"
+_PARAMS_AT_ONCE, _METRICS_AT_ONCE, _PAGE = 100, 900, 1000
 _LONGEST_PARAM = 6000
 _TOO_MANY, _SERVER_ERROR = 429, 500
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
@@ -58,6 +60,7 @@ class MlflowTracker(Tracker):
 
         self._client = MlflowClient(tracking_uri=os.environ[_ADDRESS])
         self._networks: dict[str, str] | None = None
+        self._steps = _Steps(self._client)
         with _reaching():
             self._experiment = self._made_experiment(os.environ.get(_EXPERIMENT) or "popnas")
             self._id = self._opened()
@@ -76,12 +79,16 @@ class MlflowTracker(Tracker):
     def params(self, values: Json) -> None:
         """See `Tracker`."""
         with _reaching():
-            self._log_params(self._id, values)
+            self._log(self._id, self._unknown(self._id, values), [])
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """See `Tracker`. Of a search each figure is drawn over its networks."""
         with _reaching():
-            self._log_metrics(self._id, [(values, step)])
+            try:
+                self._log(self._id, {}, self._steps.lacking(self._id, [(values, step)]))
+            except Exception:
+                self._steps.ask(self._id)  # the request may have got through or not
+                raise
 
     def network(self, network: TrackedNetwork) -> None:
         """A nested run, unless an earlier attempt has made it whole."""
@@ -99,19 +106,18 @@ class MlflowTracker(Tracker):
             self._networks[network.name] = ""
 
     def artifact(self, path: Path) -> None:
-        """A file; of a run's folder its plots, report and best model; an ONNX file is registered, too."""
+        """See `Tracker`. An ONNX file is registered, too."""
         with _reaching():
-            if path.is_dir():
-                self._log_run_folder(path)
-            elif path.suffix == ".onnx":
+            if path.suffix == ".onnx":
                 self._register(path)
-            elif path.is_file():
-                self._client.log_artifact(self._id, str(path))
+            else:
+                folder = self.place(path).rpartition("/")[0]
+                self._client.log_artifact(self._id, str(path), folder or None)
 
     def status(self, status: str) -> None:
         """See `Tracker`."""
         with _reaching():
-            self._client.set_tag(self._id, "popnas.status", status)
+            self._client.set_tag(self._id, _STATUS, status)
             self._client.set_terminated(self._id, _STATES.get(status, "FINISHED"))
 
     def close(self) -> None:
@@ -134,21 +140,23 @@ class MlflowTracker(Tracker):
             stage = [] if scope.folder.parent.name == scope.name else [scope.folder.parent.name]
             tags[_NETWORK] = "/".join([*stage, scope.folder.name, *([scope.part] if scope.part else [])])
         known = self._found(tags)
-        if known is not None:
-            self._client.update_run(known, status="RUNNING")
-            return known
+        # A training in the place of an earlier one, that was told of, gets a run of its own.
+        if known is not None and not (scope.is_anew and known.data.metrics):
+            self._client.update_run(known.info.run_id, status="RUNNING")
+            self._steps.ask(known.info.run_id)
+            return str(known.info.run_id)
         search = self._found({_KIND: "run", _RUN: tags[_RUN]}) if scope.kind == "training" else None
-        parent = {} if search is None else {_PARENT: search}
+        parent = {} if search is None else {_PARENT: search.info.run_id}
         return self._create(tags.get(_NETWORK) or scope.name or scope.folder.name, {**tags, **parent})
 
     def _create(self, name: str, tags: Mapping[str, str], start: int | None = None) -> str:
         made = self._client.create_run(self._experiment, run_name=name, tags=dict(tags), start_time=start)
         return str(made.info.run_id)
 
-    def _found(self, tags: Mapping[str, str]) -> str | None:
-        """The newest run with these tags."""
+    def _found(self, tags: Mapping[str, str]) -> Any:
+        """The newest run with these tags; None: there is none."""
         wanted = " and ".join(f"tags.`{name}` = '{_quoted(text)}'" for name, text in tags.items())
-        return next((str(run.info.run_id) for run in self._pages(wanted)), None)
+        return next(self._pages(wanted), None)
 
     def _pages(self, wanted: str) -> Iterator[Any]:
         token = None
@@ -170,47 +178,40 @@ class MlflowTracker(Tracker):
         return found
 
     def _tell_network(self, network: TrackedNetwork, run: str | None) -> None:
-        tags = {_KIND: "network", _PARENT: self._id, _RUN: self.scope.run or "", _NETWORK: network.name}
-        run = run or self._create(network.name, tags)
-        self._log_params(run, network.params)
-        steps = [(values, number) for number, values in enumerate(network.epochs, start=1)]
-        self._log_metrics(run, [*steps, (network.figures, len(steps))])
+        params = dict(_flat(network.params))
+        if run is None:
+            kind = {_KIND: "network", _PARENT: self._id, _RUN: self.scope.run or "", _NETWORK: network.name}
+            run = self._create(network.name, {**kind, _STATUS: network.status})
+        else:  # an earlier attempt has come so far, or further
+            self._steps.ask(run)
+            params = self._unknown(run, network.params)
+            self._client.set_tag(run, _STATUS, network.status)
+        epochs = network.epochs()
+        steps = [*zip(epochs, range(1, len(epochs) + 1), strict=True), (network.figures, len(epochs))]
+        self._log(run, params, self._steps.lacking(run, steps))
         if network.folder.is_dir():
             for path in sorted(network.folder.iterdir()):
-                if path.is_file() and not path.name.startswith("."):
+                if path.is_file() and not path.name.startswith(".") and path.name != EPOCHS_FILE:
                     self._client.log_artifact(run, str(path))
-        self._client.set_tag(run, "popnas.status", network.status)
         self._client.set_terminated(run, "FINISHED" if network.status == "completed" else "FAILED")
+        self._steps.forget(run)
 
-    def _log_params(self, run: str, values: Json) -> None:
+    def _unknown(self, run: str, values: Json) -> dict[str, str]:
+        """Those that the run lacks: what an earlier attempt has told, with other limits perhaps, cannot be
+        told otherwise."""
+        known = self._client.get_run(run).data.params
+        return {name: text for name, text in _flat(values) if name not in known}
+
+    def _log(self, run: str, params: Mapping[str, str], metrics: Sequence[Any]) -> None:
+        """In as few requests as the server takes."""
         from mlflow.entities import Param
 
-        # What an earlier attempt has told, with other limits perhaps, cannot be told otherwise.
-        known = self._client.get_run(run).data.params
-        flat = [(name, text) for name, text in _flat(values) if name not in known]
-        params = [Param(name, text[:_LONGEST_PARAM]) for name, text in flat]
-        for some in _pieces(params, _PARAMS_AT_ONCE):
-            self._client.log_batch(run, params=some)
-
-    def _log_metrics(self, run: str, steps: Sequence[tuple[Mapping[str, float], int]]) -> None:
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        told = [Metric(name, value, now, step) for values, step in steps for name, value in values.items()]
-        for some in _pieces(told, _METRICS_AT_ONCE):
-            self._client.log_batch(run, metrics=some)
+        told = [Param(name, text[:_LONGEST_PARAM]) for name, text in params.items()]
+        while told or metrics:
+            self._client.log_batch(run, metrics[:_METRICS_AT_ONCE], told[:_PARAMS_AT_ONCE])
+            told, metrics = told[_PARAMS_AT_ONCE:], metrics[_METRICS_AT_ONCE:]
 
     # --- files ---
-
-    def _log_run_folder(self, folder: Path) -> None:
-        if (plots := folder / "plots").is_dir():
-            self._client.log_artifacts(self._id, str(plots), "plots")
-        for name in ("report.html", "restore/run.json"):
-            if (folder / name).is_file():
-                self._client.log_artifact(self._id, str(folder / name))
-        model = folder / "best_model" / "model.onnx"
-        if model.is_file():
-            self._register(model)
 
     def _register(self, path: Path) -> None:
         """A version of the run's registered model, unless this run of ours has one."""
@@ -221,7 +222,38 @@ class MlflowTracker(Tracker):
         _once(lambda: self._client.create_registered_model(name))
         if not self._client.search_model_versions(f"name = '{_quoted(name)}' and run_id = '{self._id}'"):
             source = f"{self._client.get_run(self._id).info.artifact_uri}/model"
-            self._client.create_model_version(name, source, run_id=self._id)
+            self._client.create_model_version(name, source, run_id=self._id, await_creation_for=0)
+
+
+class _Steps:
+    """Which steps of which figures runs have that an earlier attempt may have told."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._known: dict[str, dict[str, set[int]]] = {}
+
+    def ask(self, run: str) -> None:
+        """From now on: its server is asked what it has."""
+        self._known[run] = {}
+
+    def forget(self, run: str) -> None:
+        """It is whole."""
+        self._known.pop(run, None)
+
+    def lacking(self, run: str, steps: Iterable[tuple[Mapping[str, float], int]]) -> list[Any]:
+        """Of figures by name at each step those that the run lacks, as its library takes them."""
+        from mlflow.entities import Metric
+
+        now, known = int(time.time() * 1000), self._known.get(run)
+        found = []
+        for values, step in steps:
+            for name, value in values.items():
+                if known is not None and name not in known:
+                    points = self._client.get_metric_history(run, name)
+                    known[name] = {point.step for point in points}
+                if known is None or step not in known[name]:
+                    found.append(Metric(name, value, now, step))
+        return found
 
 
 def _write_model(onnx_file: Path, folder: Path) -> None:
@@ -298,11 +330,6 @@ def _flat(values: Json, before: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", value if isinstance(value, str) else json.dumps(value)
-
-
-def _pieces(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _quoted(text: str) -> str:

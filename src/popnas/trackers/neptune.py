@@ -6,6 +6,7 @@ Its hosted service closed in March 2026; this is for those who run their own, an
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from popnas.trackers._tracker import REGISTRY, Scope, TrackedNetwork, Tracker
 _TOKEN, _WORKSPACE, _PROJECT = "NEPTUNE_API_TOKEN", "NEPTUNE_WORKSPACE", "NEPTUNE_PROJECT"
 _CALL_IT = "Leave 'neptune' out of others.trackers, or"
 _LONGEST_ID = 32
+_CLOSING_SECONDS = 5
 
 
 @REGISTRY.register(
@@ -45,6 +47,8 @@ class NeptuneTracker(Tracker):
             capture_hardware_metrics=False,
             source_files=[],
         )
+        # Where this is left behind, Neptune would wait at the program's end while something gets through.
+        atexit.register(self._leave)
         self._place = f"{scope.folder.parent.name}/{scope.folder.name}/" if scope.kind == "training" else ""
         self._place += f"{scope.part}/" if scope.part else ""
 
@@ -75,15 +79,12 @@ class NeptuneTracker(Tracker):
         self._run[f"{place}status"] = network.status
         for name, value in network.figures.items():
             self._run[f"{place}figures/{name}"] = value
-        for epoch, values in enumerate(network.epochs, start=1):
+        for epoch, values in enumerate(network.epochs(), start=1):
             self._append(place, values, epoch)
 
     def artifact(self, path: Path) -> None:
-        """A file; of a run's folder its plots and best model."""
-        found = [path] if path.is_file() else [*path.glob("plots/*.png"), *path.glob("best_model/*.onnx")]
-        for file in sorted(found):
-            # Files are read after this returns.
-            self._run[f"{self._place}files/{file.name}"].upload(str(file))
+        """See `Tracker`. The file is read after this returns."""
+        self._run[f"{self._place}files/{self.place(path)}"].upload(str(path))
 
     def status(self, status: str) -> None:
         """See `Tracker`."""
@@ -91,7 +92,11 @@ class NeptuneTracker(Tracker):
 
     def close(self) -> None:
         """See `Tracker`."""
-        self._run.stop(seconds=5)
+        self._run.stop(seconds=_CLOSING_SECONDS)
+        atexit.unregister(self._leave)
+
+    def _leave(self) -> None:
+        self._run.stop(seconds=0)
 
     def _append(self, place: str, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():

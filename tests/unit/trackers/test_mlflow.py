@@ -17,8 +17,9 @@ import pytest
 
 from popnas import search
 from popnas.errors import MissingExtraError, UserError
-from popnas.events import Warned
-from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Trackers, _thread
+from popnas.events import CandidateFinished, JobEvent, Listen, Warned
+from popnas.runs import RunFolder
+from popnas.trackers import EPOCHS_FILE, REGISTRY, Scope, TrackedNetwork, Trackers, UnreachableError, _thread
 
 DOCUMENT: dict[str, Any] = {
     "search_space": {"blocks": 1, "lookback_depth": 1, "operators": ["identity", "1x1 conv"]},
@@ -44,22 +45,17 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     address = f"http://127.0.0.1:{(port := free_port())}"
-    place, log = tmp_path / "mlflow", tmp_path / "mlflow.log"
-    place.mkdir()
+    place = tmp_path_factory.mktemp("mlflow")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{place}/mlflow.db", "--workers", "1"]
     command += ["--artifacts-destination", str(place / "artifacts"), "--serve-artifacts"]
-    with log.open("w") as output:
+    env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (log := place / "log").open("w") as output:
         process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=output,
-            cwd=place,
-            start_new_session=True,
-            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+            command, stdout=output, stderr=output, cwd=place, start_new_session=True, env=env
         )
     try:
         until = time.monotonic() + 90
@@ -70,7 +66,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             except OSError:
                 assert process.poll() is None and time.monotonic() < until, log.read_text()
                 time.sleep(0.2)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         yield address
     finally:
         os.killpg(process.pid, 15)
@@ -81,28 +76,61 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             process.wait(10)
 
 
-@pytest.mark.slow
-@needs_server
-@pytest.mark.filterwarnings("default")
-def test_a_search_is_whole_there_and_once(server: str, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 60.0)  # a busy machine is no slow server
+@pytest.fixture
+def server(started: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", started)
+    return started
+
+
+def runs_of(server: str, run: str) -> tuple[Any, list[Any]]:
+    """The run of a search, None without one, and those of its networks or trainings."""
     from mlflow import MlflowClient
 
-    told: list[Any] = []
-    folder = search(DOCUMENT, logs=tmp_path, name="first", tell=told.append).folder
-    assert [event.text for event in told if isinstance(event, Warned) and "log of" in event.text] == []
     client = MlflowClient(tracking_uri=server)
     experiment = client.get_experiment_by_name("popnas")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], max_results=100)
-    (parent,) = (run for run in runs if run.data.tags["popnas.kind"] == "run")
-    nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    from popnas.runs import RunFolder
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    parent = next((item for item in found if item.info.run_name == run), None)
+    if parent is None:
+        return None, [item for item in found if item.data.tags["popnas.run"] == run]
+    return parent, [item for item in found if item.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
 
+
+def steps_of(server: str, run: Any, figure: str) -> list[int]:
+    from mlflow import MlflowClient
+
+    history = MlflowClient(tracking_uri=server).get_metric_history(run.info.run_id, figure)
+    return sorted(point.step for point in history)
+
+
+def interrupting(after: int) -> Listen:
+    """Ends a search, as Ctrl-C does, when so many candidates are done."""
+    left = [after]
+
+    def hear(event: JobEvent) -> None:
+        if isinstance(event, CandidateFinished):
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+
+    return hear
+
+
+@pytest.mark.slow
+@needs_server
+@pytest.mark.filterwarnings("default")
+def test_a_search_is_whole_there(server: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    told: list[Any] = []
+    folder = search(DOCUMENT, logs=tmp_path, name="whole", tell=told.append).folder
+    assert [event.text for event in told if isinstance(event, Warned) and "log of" in event.text] == []
+    client = MlflowClient(tracking_uri=server)
+    parent, nested = runs_of(server, "whole")
     evaluations = RunFolder(folder).state().evaluations
-    assert len(nested) == len(evaluations) == len(runs) - 1
+    assert len(nested) == len(evaluations)
     assert {run.data.params["cell"] for run in nested} == {item.cell for item in evaluations}
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.info.status for run in [parent, *nested]} == {"FINISHED"}
     by_cell = {item.cell: item for item in evaluations}
     for run in nested:
         assert run.data.metrics["score"] == pytest.approx(by_cell[run.data.params["cell"]].score)
@@ -113,28 +141,98 @@ def test_a_search_is_whole_there_and_once(server: str, tmp_path: Path, monkeypat
     assert len(client.get_metric_history(parent.info.run_id, "score")) == len(evaluations)
     plots = {item.path for item in client.list_artifacts(parent.info.run_id, "plots")}
     assert "plots/step_overview.png" in plots
-    (version,) = client.search_model_versions("name = 'popnas-first'")
+    assert "report.html" in {item.path for item in client.list_artifacts(parent.info.run_id)}
+    (version,) = client.search_model_versions("name = 'popnas-whole'")
     assert version.run_id == parent.info.run_id
 
     import mlflow.onnx
 
     mlflow.set_tracking_uri(server)
-    model = mlflow.onnx.load_model("models:/popnas-first/1")
+    model = mlflow.onnx.load_model("models:/popnas-whole/1")
     assert model.graph.node
-    # Told again, as a search that goes on tells it: nothing stands there twice.
-    scope = Scope("run", folder, run=parent.data.tags["popnas.run"], name="first")
-    with Trackers(["mlflow"], scope) as again:
-        for item in evaluations:
-            again.network(
-                TrackedNetwork(
-                    f"B{item.step}/{item.index}", {"cell": item.cell}, {"score": item.score or 0.0}
-                )
-            )
-        again.artifact(folder)
-        again.status("completed")
-    assert again.failures == {}
-    assert len(client.search_runs([experiment.experiment_id], max_results=100)) == len(runs)
-    assert len(client.search_model_versions("name = 'popnas-first'")) == 1
+
+
+@pytest.mark.slow
+@needs_server
+@pytest.mark.filterwarnings("default")
+def test_a_search_that_goes_on_tells_what_is_lacking_and_nothing_twice(server: str, tmp_path: Path) -> None:
+    from popnas.workflows.searching.search import resume
+
+    alone = {**DOCUMENT, "others": {**DOCUMENT["others"], "trackers": []}}
+    with pytest.raises(KeyboardInterrupt):  # some networks that no tracker was told of
+        search(alone, logs=tmp_path, name="first", tell=interrupting(after=2))
+    folder, sets = tmp_path / "first", ['others.trackers=["mlflow"]']
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, sets=sets, tell=interrupting(after=1))
+    told: list[Any] = []
+    resume(folder, sets=sets, tell=told.append)
+    assert [event.text for event in told if isinstance(event, Warned) and "log of" in event.text] == []
+    evaluations = RunFolder(folder).state().evaluations
+    parent, nested = runs_of(server, "first")
+    assert len(nested) == len(evaluations) > 3
+    assert steps_of(server, parent, "score") == [*range(1, len(evaluations) + 1)]
+    for run in nested:
+        assert run.info.status == "FINISHED"
+        assert steps_of(server, run, "validation/accuracy") == [1, 2]
+        assert steps_of(server, run, "score") == [2]
+
+
+@pytest.mark.slow
+@needs_server
+@pytest.mark.filterwarnings("default")
+def test_what_got_through_in_part_is_completed(server: str, tmp_path: Path, monkeypatch: Any) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.setattr(_thread, "_FIRST_PAUSE", 0.01)
+    failing, whole = {"log_batch", "set_terminated"}, {}
+    for name in failing:
+        whole[name] = getattr(MlflowClient, name)
+
+        def once_without_an_answer(client: Any, *given: Any, name: str = name, **named: Any) -> None:
+            whole[name](client, *given, **named)
+            if name in failing:
+                failing.remove(name)
+                raise UnreachableError("its answer got lost")
+
+        monkeypatch.setattr(MlflowClient, name, once_without_an_answer)
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / EPOCHS_FILE).write_text("loss\n1.0\n0.5\n")
+    networks = [
+        TrackedNetwork(number, f"B1/{number}", {"cell": str(number)}, {"score": 0.5}, tmp_path / str(number))
+        for number in (1, 2)
+    ]
+    with Trackers(["mlflow"], Scope("run", tmp_path, run="partly", name="partly")) as trackers:
+        trackers.networks(networks, lambda item: item)
+        trackers.status("completed")
+    assert trackers.failures == {} and not failing
+    parent, nested = runs_of(server, "partly")
+    assert steps_of(server, parent, "score") == [1, 2]
+    assert sorted(run.data.params["cell"] for run in nested) == ["1", "2"]
+    assert {run.info.status for run in nested} == {"FINISHED"}
+    for run in nested:
+        assert steps_of(server, run, "loss") == [1, 2] and steps_of(server, run, "score") == [2]
+
+
+@pytest.mark.slow
+@needs_server
+@pytest.mark.filterwarnings("default")
+def test_a_training_goes_on_in_its_run_and_one_that_begins_anew_has_its_own(
+    server: str, tmp_path: Path
+) -> None:
+    def train(epochs: range, *, is_anew: bool) -> None:
+        scope = Scope("training", tmp_path / "final", run="trained", name="trained", is_anew=is_anew)
+        with Trackers(["mlflow"], scope) as trackers:
+            for step in epochs:
+                trackers.metrics({"loss": 1 / step}, step)
+        assert trackers.failures == {}
+
+    train(range(1, 4), is_anew=True)
+    train(range(1, 6), is_anew=False)
+    train(range(1, 3), is_anew=True)
+    found = sorted(steps_of(server, run, "loss") for run in runs_of(server, "trained")[1])
+    assert found == [[1, 2], [1, 2, 3, 4, 5]]
 
 
 @pytest.mark.skipif(find_spec("mlflow") is None, reason="needs mlflow")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from popnas.errors import UserError
-from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Trackers, _thread, check
+from popnas.trackers import EPOCHS_FILE, REGISTRY, Scope, TrackedNetwork, Trackers, _thread, check
 
 
 @pytest.mark.skipif(find_spec("neptune") is None, reason="needs neptune")
@@ -21,10 +21,10 @@ def test_offline(monkeypatch, tmp_path):
     with Trackers(["neptune"], Scope("run", tmp_path, run="r", name="first")) as trackers:
         trackers.params({"a": {"b": 1}})
         trackers.metrics({"score": 0.5}, 1)
-        trackers.network(
-            TrackedNetwork("B1/0", {"cell": "[]"}, {"score": 0.5}, [{"validation/accuracy": 0.25}])
-        )
-        trackers.artifact(tmp_path)
+        (tmp_path / EPOCHS_FILE).write_text("validation/accuracy\n0.25\n")
+        network = TrackedNetwork(1, "B1/0", {"cell": "[]"}, {"score": 0.5}, tmp_path)
+        trackers.networks([network], lambda item: item)
+        trackers.artifact(tmp_path / EPOCHS_FILE)
         trackers.status("completed")
     assert trackers.failures == {}
     written = b"".join(path.read_bytes() for path in (tmp_path / ".neptune").rglob("*.log"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from popnas.trackers import REGISTRY, Scope, Tracker, Trackers, UnreachableError, _thread
+from popnas.trackers import REGISTRY, Scope, TrackedNetwork, Tracker, Trackers, UnreachableError, _thread
 
 
 class Told(Tracker):
@@ -73,6 +73,59 @@ def test_one_that_hangs_is_left_behind_and_what_it_missed_is_counted(opened, gat
     # One is in it, ten waited, ninety found no room.
     assert trackers.failures == {"told": "it is too slow; 101 of 103 messages did not get into it"}
     gate.set()
+
+
+def test_networks_of_before_find_room_however_many_they_are(opened, gate, monkeypatch) -> None:
+    monkeypatch.setattr(_thread, "MOST_WAITING", 10)
+    trackers, told = opened(lambda step: gate.wait() if step == 1 else None)
+    made = []
+
+    def network(number: int) -> TrackedNetwork:
+        made.append(number)
+        return TrackedNetwork(number, f"B1/{number}", {}, {"score": 0.5}, Path("none"))
+
+    with trackers:
+        trackers.networks(range(1, 101), network)
+        while made != [1]:
+            time.sleep(0.01)
+        for step in range(101, 110):  # the hundred are one of the ten
+            trackers.metrics({}, step)
+        assert made == [1]  # each when it is its turn
+        gate.set()
+    assert told == [*range(1, 110), -1]
+    assert trackers.failures == {}
+
+
+def test_networks_that_did_not_get_in_are_counted_each(opened, gate, monkeypatch) -> None:
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.2)
+    trackers, told = opened(lambda step: gate.wait() if step == 3 else None)
+    with trackers:
+        trackers.networks(range(1, 101), lambda number: TrackedNetwork(number, "", {}, {}, Path("none")))
+        while told != [1, 2]:
+            time.sleep(0.01)
+    # Figures and network of two are told, and 196 messages are not.
+    assert trackers.failures == {"told": "it is too slow; 196 of 200 messages did not get into it"}
+
+
+def test_what_is_too_slow_when_the_end_comes_is_left_at_once(opened, gate, monkeypatch) -> None:
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.5)
+    trackers, _ = opened(lambda step: gate.wait())
+    trackers.metrics({}, 1)
+    time.sleep(1.0)
+    began = time.monotonic()
+    trackers.close()
+    assert time.monotonic() - began < 0.4
+    assert "1 of 1 message did not get into it" in trackers.failures["told"]
+
+
+def test_one_that_does_not_end_is_told(opened, gate, monkeypatch) -> None:
+    monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(Told, "close", lambda self: gate.wait())
+    trackers, told = opened(lambda step: None)
+    with trackers:
+        trackers.metrics({}, 1)
+    assert told == [1]
+    assert trackers.failures == {"told": "it is too slow and was left before it had ended"}
 
 
 def test_a_slow_one_is_waited_for_while_it_gets_on(opened, monkeypatch) -> None:

@@ -103,8 +103,7 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
     volatile["validation_seconds"] = sum(
         epoch.validation_seconds for result in folds for epoch in result.epochs
     )
-    epochs = candidate_files.epochs_for_run(context, folds)
-    return replace(figures, missing_views=missing, volatile=volatile, epochs=epochs)
+    return replace(figures, missing_views=missing, volatile=volatile)
 
 
 def trained(

@@ -1,4 +1,4 @@
-"""The small files that a candidate leaves: TensorBoard log, summary, partitions, and what
+"""The small files that a candidate leaves: TensorBoard log, epochs, summary, partitions, and what
 was asked for."""
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from popnas.printable import quoted
 from popnas.report.views import Views
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
-from popnas.storage import write_bytes, write_text
-from popnas.trackers import Scope, Trackers, epoch_figures, local
+from popnas.storage import write_bytes, write_table, write_text
+from popnas.trackers import EPOCHS_FILE, Scope, Trackers, epoch_figures, epoch_table, local
 from popnas.training import TrainingResult
 
 
@@ -67,6 +67,8 @@ def write(
             trackers.status("completed")
         for name, failure in trackers.failures.items():
             views.lost(f"some of the log of {name} of {quoted(folder)}", failure)
+    with views.view(str(folder / EPOCHS_FILE)):
+        write_table(folder / EPOCHS_FILE, *epoch_table([result.epochs for result in folds]))
     with views.view(str(folder / "summary.txt")):
         write_text(folder / "summary.txt", _summary(network))
     with views.view(str(folder / "partitions.txt")):
@@ -92,19 +94,6 @@ def write(
             folder, replace(described, run=context.run, stage="search", validation_metrics=metrics)
         )
     return views.missing
-
-
-def epochs_for_run(context: CandidateContext, folds: list[TrainingResult]) -> tuple[dict[str, float], ...]:
-    """The figures of each epoch, where a tracker of the run is to be told; those of later folds say so."""
-    names = context.config.others.trackers
-    if len(local(names)) == len(names):
-        return ()
-    epochs: list[dict[str, float]] = [{} for _ in folds[0].epochs]
-    for number, result in enumerate(folds):
-        before = f"fold_{number}/" if number else ""
-        for epoch, record in zip(epochs, result.epochs, strict=False):
-            epoch.update({f"{before}{name}": value for name, value in epoch_figures(record).items()})
-    return tuple(epochs)
 
 
 def _export(

@@ -292,7 +292,8 @@ class _ModelTraining:
         if is_untrained_kept and not self.folder.untrained_onnx.is_file():
             self._export(network, self.folder.untrained_onnx)
         run = identity.enclosing(self.folder.path)
-        scope = Scope("training", self.folder.path, run=self.run_id, name="" if run is None else run.name)
+        name = "" if run is None else run.name
+        scope = Scope("training", self.folder.path, run=self.run_id, name=name, is_anew=not self.records)
         with Trackers(self.job.config.others.trackers, scope) as self.trackers:
             self.trackers.params({"cell": self.cell.key, "seed": self.job.seed, "stage": self.job.stage})
             for number, record in enumerate(self.records, start=1):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -191,8 +191,10 @@ class _Search:
             with self._trackers() as self.trackers:
                 with self.folder.journal, self._executor() as executor:
                     reason = self._finish(executor)
+                self._track([self.folder.best_model / "model.onnx"])  # while the report is being written
                 self._write_views(made)
-                self.trackers.artifact(self.folder.path)
+                plots = sorted(self.folder.plots.glob("*"))
+                self._track([*plots, self.folder.report_html, self.folder.run_json])
                 self.trackers.status(reason)
             for name, failure in self.trackers.failures.items():
                 made.lost(f"some of the log of {name} of {quoted(self.folder.path)}", failure)
@@ -325,7 +327,7 @@ class _Search:
         place = RunFolder(run).candidate(proposed.step, proposed.index)
         self.missing_views.lost(place, measured.missing_views)
         self.steps.record(evaluation)
-        self._track(self.trackers, evaluation, len(self.state.evaluations), measured.epochs)
+        self.trackers.networks([(len(self.state.evaluations), evaluation)], self._tracked)
         self.clock.record(evaluation)
         finish.keep_only_best_weights(self.folder, self.state)
         return evaluation
@@ -364,24 +366,21 @@ class _Search:
         scope = Scope("run", path, run=identity.of(path), name=self.folder.name)
         opened = Trackers(self.config.others.trackers, scope)
         opened.params(self.config.to_json())
-        for number, evaluation in enumerate(self.state.evaluations, start=1):
-            self._track(opened, evaluation, number)
+        opened.networks(list(enumerate(self.state.evaluations, start=1)), self._tracked)
         return opened
 
-    def _track(
-        self,
-        opened: Trackers,
-        evaluation: Evaluation,
-        number: int,
-        epochs: Sequence[dict[str, float]] = (),
-    ) -> None:
-        figures = self._figures(evaluation)
-        opened.metrics(figures, number)
+    def _tracked(self, numbered: tuple[int, Evaluation]) -> TrackedNetwork:
+        """What trackers are told of a candidate, which was done as the N-th."""
+        number, evaluation = numbered
         step, index = evaluation.step, evaluation.index
         params: Json = {"cell": evaluation.cell, "step": step, "index": index, "seed": evaluation.seed}
         status = evaluation.error_kind or "completed"
-        folder = self.folder.candidate(step, index)
-        opened.network(TrackedNetwork(f"B{step}/{index}", params, figures, epochs, status, folder))
+        folder, figures = self.folder.candidate(step, index), self._figures(evaluation)
+        return TrackedNetwork(number, f"B{step}/{index}", params, figures, folder, status)
+
+    def _track(self, paths: Iterable[Path]) -> None:
+        for path in filter(Path.is_file, paths):
+            self.trackers.artifact(path)
 
     def _figures(self, evaluation: Evaluation) -> dict[str, float]:
         """What trackers are told of a candidate: its objectives, as far as it has them."""
