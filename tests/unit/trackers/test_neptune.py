@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -29,6 +32,31 @@ def test_offline(monkeypatch, tmp_path):
     assert trackers.failures == {}
     written = b"".join(path.read_bytes() for path in (tmp_path / ".neptune").rglob("*.log"))
     assert b"networks" in written and b"B1" in written and b"accuracy" in written
+
+
+LEFT_BEHIND = """
+import neptune
+from pathlib import Path
+from popnas.trackers import REGISTRY, Scope
+
+stop = neptune.Run.stop
+def told(run, *, seconds=None):
+    print("state", run.get_state(), "waits", seconds)
+    stop(run, seconds=seconds)
+neptune.Run.stop = told
+REGISTRY.get("neptune")(Scope("run", Path("run"))).metrics({"score": 0.5}, 1)
+"""
+
+
+@pytest.mark.skipif(find_spec("neptune") is None, reason="needs neptune")
+def test_a_program_that_leaves_it_behind_does_not_wait_for_it(tmp_path):
+    settings = {"API_TOKEN": "ANONYMOUS", "WORKSPACE": "mine", "MODE": "offline"}
+    environment = {**os.environ, **{f"NEPTUNE_{name}": value for name, value in settings.items()}}
+    command = [sys.executable, "-c", LEFT_BEHIND]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    states = [line for line in done.stdout.splitlines() if line.startswith("state")]
+    # Neptune's own wait has no limit, and finds nothing left to wait for.
+    assert states == ["state started waits 0", "state stopped waits None"]
 
 
 def test_it_says_what_it_needs(monkeypatch):
