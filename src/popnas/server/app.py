@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from popnas.errors import CellSyntaxError, ConfigError, PopnasError, UserError
 from popnas.printable import printable
+from popnas.server.access.connections import BACKLOG, Connection, most_connections
 from popnas.server.access.guard import Guard
 from popnas.server.access.places import NotThereError
 from popnas.server.access.sessions import Sessions
@@ -34,7 +35,6 @@ _STATUS: tuple[tuple[type[PopnasError], int], ...] = (
     (UserError, 400),
     (PopnasError, 503),
 )
-_MOST_CONNECTIONS = 1024
 _CLOSE_SECONDS = 2
 
 
@@ -113,25 +113,32 @@ def serve(settings: ServerSettings, tell: Callable[[str, str], None]) -> None:
     listening = _listening(settings)
     port: int = listening.getsockname()[1]
     with listening:
-        services = Services.of(settings, Sessions(token, port))
+        services = Services.of(settings, Sessions(token, port, settings.state / "sessions.json"))
         app = create(services, settings.allowed_hosts(port))
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                ws="none",
-                limit_concurrency=_MOST_CONNECTIONS,
-                timeout_graceful_shutdown=_CLOSE_SECONDS,
-                h11_max_incomplete_event_size=32 << 10,
-            )
-        )
+        server = server_of(app)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         tell(f"http://{host}:{port}/", token)
         server.run(sockets=[listening])
+
+
+def server_of(app: Guard) -> uvicorn.Server:
+    """What answers on a socket, as `app` says."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            backlog=BACKLOG,
+            limit_concurrency=most_connections(),
+            timeout_graceful_shutdown=_CLOSE_SECONDS,
+            h11_max_incomplete_event_size=32 << 10,
+        )
+    )
 
 
 def _listening(settings: ServerSettings) -> socket.socket:
@@ -140,7 +147,7 @@ def _listening(settings: ServerSettings) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((settings.host, settings.port))
-        found.listen(128)  # from now on who connects waits until he is answered
+        found.listen(BACKLOG)  # from now on who connects waits until he is answered
     except OSError as error:
         found.close()
         raise UserError(

@@ -27,7 +27,7 @@ from popnas.runs import RunFolder
 from popnas.server.access.guard import Guard
 from popnas.server.access.sessions import Sessions
 from popnas.server.access.settings import ServerSettings
-from popnas.server.app import create
+from popnas.server.app import create, server_of
 from popnas.server.services import Services
 
 TOKEN = "a-token-of-the-tests-0123456789"
@@ -50,6 +50,7 @@ class Served:
     services: Services
     guard: Guard
     port: int
+    server: uvicorn.Server
 
     @property
     def root(self) -> Path:
@@ -95,16 +96,18 @@ def served(settings: ServerSettings) -> Iterator[Served]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        services = Services.of(replace(settings, token=TOKEN), Sessions(TOKEN, port))
+        services = Services.of(
+            replace(settings, token=TOKEN), Sessions(TOKEN, port, settings.state / "sessions.json")
+        )
         app = create(services, settings.allowed_hosts(port))
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = server_of(app)
+        server.config.timeout_graceful_shutdown = 1
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:
             thread.join(0.02)
             assert thread.is_alive()
-        yield Served(services, app, port)
+        yield Served(services, app, port, server)
         server.should_exit = True
         thread.join(20)
         logging.getLogger("uvicorn.error").removeHandler(errors)

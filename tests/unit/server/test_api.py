@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -20,6 +21,7 @@ from popnas.printable import one_line
 from popnas.server import app
 from popnas.server.access.settings import ServerSettings, Webhook, make_state_folder, names_of, own_token
 from popnas.server.answers import Checked
+from popnas.server.boards import _Board
 from popnas.server.jobs.record import RunJob
 from popnas.server.watching.feeds import Feed
 from popnas.server.watching.logs import piece
@@ -362,9 +364,26 @@ def test_hosts_that_may_be_asked_for(tmp_path):
     assert ServerSettings(tmp_path).allowed_hosts(80) == {"localhost:80", "127.0.0.1:80", "[::1]:80"}
     public = ServerSettings(tmp_path, host="10.0.0.5", token="x" * 20, names=("gpu.example",))
     assert public.allowed_hosts(80) == {"10.0.0.5:80", "gpu.example:80", "gpu.example"}
-    for wrong in ("http://x", "a b", "a:80", ""):
+    named = ServerSettings(tmp_path, names=names_of(["Localhost:9000", "gpu.example:443", "[::1]:9001"]))
+    assert named.allowed_hosts(80) - ServerSettings(tmp_path).allowed_hosts(80) == {
+        "localhost:9000",  # a tunnel to another port
+        "gpu.example:443",
+        "gpu.example",  # as browsers write the usual ports
+        "[::1]:9001",
+    }
+    for wrong in ("http://x", "a b", "a:", "a:0", "a:70000", "a:8x", "::1", "a;b", ""):
         with pytest.raises(UserError):
             names_of([wrong])
+
+
+def test_another_port_before_the_server_is_named(tmp_path, quick_disk):
+    settings = ServerSettings(tmp_path / "logs", names=names_of(["localhost:9000"]))
+    for one in served(settings):
+        through = {"Host": "localhost:9000", "Origin": "http://localhost:9000"}
+        assert one.ask("GET", "/api/runs", headers=through).status == 200
+        assert one.ask("GET", "/api/runs", headers={"Host": "localhost:9001"}).status == 421
+        mixed = {"Host": "localhost:9000", "Origin": f"http://localhost:{one.port}"}
+        assert one.ask("GET", "/api/runs", headers=mixed).status == 403
 
 
 def test_the_token_is_random_private_and_kept(tmp_path):
@@ -395,7 +414,7 @@ def test_data_below_a_configured_folder_are_read(tmp_path, monkeypatch):
                 one.ask("POST", "/api/config/check", {"config": {"dataset": {"path": given}}}).status == 200
             )
         assert {document["dataset"]["path"] for document in seen} == {str(tmp_path / "data" / "set")}
-        for given in ("away", "../logs", "/etc", "nothing"):
+        for given in ("away", "../logs", "/etc", "nothing", "\ud800", "a\0b", "x" * 5000):
             assert (
                 one.ask("POST", "/api/config/check", {"config": {"dataset": {"path": given}}}).status == 422
             )
@@ -432,6 +451,32 @@ def test_a_webhook_is_signed_and_tried_again(monkeypatch):
     stamp, _, digest = header.removeprefix("t=").partition(",sha256=")
     assert digest == signature("s" * 20, int(stamp), second)
     assert digest != signature("t" * 20, int(stamp), second)
+
+
+def test_what_tensorboard_is_asked_may_be_any_text(server):
+    """A path is passed on as it came: encoded."""
+    asked: list[str] = []
+
+    class Board(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"found")
+
+        def log_message(self, *_: object) -> None: ...
+
+    make_run(server.root / "one")
+    with HTTPServer(("127.0.0.1", 0), Board) as answering:
+        threading.Thread(target=answering.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        process = SimpleNamespace(poll=lambda: None, pid=2**22 + 1, wait=lambda: None)
+        server.services.boards._boards["one"] = _Board(process, answering.server_port, "/secret")
+        for path in ("%C3%A9", "a%20b?tag=%C3%A9&x=1", "data/plugins_listing", ""):
+            assert server.ask("GET", f"/tensorboard/one/{path}").body == b"found"
+        answering.shutdown()
+    assert asked == [
+        f"/secret/{path}" for path in ("%C3%A9", "a%20b?tag=%C3%A9&x=1", "data/plugins_listing", "")
+    ]
 
 
 @pytest.mark.slow

@@ -2,53 +2,67 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from popnas.server.access import guard
+from popnas.server.access import connections, guard
+from popnas.server.access.sessions import Sessions
+from popnas.server.access.settings import ServerSettings
+from popnas.server.app import create
 
-from .conftest import TOKEN, Served, make_run
+from .conftest import TOKEN, Served, make_run, served
 
+OPEN = {
+    ("GET", "/"),
+    ("GET", "/favicon.ico"),
+    ("GET", "/page/x"),
+    ("GET", "/api/health"),
+    ("POST", "/api/session"),
+}
+"""What nobody has to show a token for."""
+
+
+def _all_routes(routes: Iterable[Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if hasattr(route, "original_router"):  # as newer versions of FastAPI keep routers
+            yield from _all_routes(route.original_router.routes, before + route.include_context.prefix)
+        else:
+            path = before + route.path.replace("{run}", "first").replace("{path:path}", "x")
+            yield from ((method, path) for method in sorted(route.methods - {"HEAD"}))
+
+
+def _routes() -> list[tuple[str, str]]:
+    """Every method of every route that the application has, of a run that is there."""
+    app = cast(Any, create(cast(Any, SimpleNamespace(sessions=None)), frozenset()).app)
+    return list(_all_routes(app.routes))
+
+
+ROUTES = _routes()
 METHODS_AND_PATHS = [
-    ("GET", "/api/runs"),
-    ("GET", "/api/jobs"),
-    ("GET", "/api/runs/first"),
-    ("GET", "/api/runs/first/candidates"),
-    ("GET", "/api/runs/first/events"),
-    ("GET", "/api/runs/first/config"),
-    ("GET", "/api/runs/first/log"),
-    ("GET", "/api/runs/first/results"),
-    ("GET", "/api/runs/first/quality"),
-    ("GET", "/api/runs/first/files"),
-    ("GET", "/api/runs/first/files/restore/run.json"),
+    *(route for route in ROUTES if route not in OPEN),
     ("GET", "/api/compare?run=first"),
     ("GET", "/api/drawing?cell=%5B%5D"),
-    ("GET", "/api/config/schema"),
-    ("GET", "/api/config/presets"),
-    ("GET", "/api/openapi.json"),
-    ("GET", "/tensorboard/first/"),
-    ("POST", "/api/runs"),
-    ("POST", "/api/runs/first/resume"),
-    ("POST", "/api/runs/first/stop"),
-    ("POST", "/api/runs/first/select"),
-    ("POST", "/api/runs/first/train"),
-    ("POST", "/api/runs/first/evaluate"),
-    ("POST", "/api/runs/first/tensorboard"),
-    ("POST", "/api/config/check"),
-    ("POST", "/tensorboard/first/data"),
-    ("DELETE", "/api/runs/first"),
-    ("DELETE", "/api/runs/first/tensorboard"),
-    ("DELETE", "/api/session"),
+    ("GET", "/api/runs/first/files/restore/run.json"),
     ("PUT", "/api/runs/first"),
     ("PATCH", "/api/runs/first"),
     ("OPTIONS", "/api/runs/first"),
+    ("HEAD", "/api/runs"),
 ]
 NAMED = [f"{method} {path}" for method, path in METHODS_AND_PATHS]
+
+
+def test_the_routes_are_all_there():
+    assert set(ROUTES) >= OPEN | {("GET", "/api/runs/first/events"), ("POST", "/tensorboard/first/x")}
+    assert len(METHODS_AND_PATHS) > 32 and not any("{" in path for _, path in METHODS_AND_PATHS)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -76,42 +90,46 @@ def attacked(shared_server: Served, monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "path"), METHODS_AND_PATHS, ids=NAMED)
-@pytest.mark.parametrize("given", ["", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} x"])
-def test_without_the_token_nothing_is_told_or_done(attacked, method, path, given):
-    answer = attacked.ask(method, path, headers={"Authorization": given})
-    assert answer.status == 401
-    assert b"first" not in answer.body and b"digits" not in answer.body
+def test_without_the_token_nothing_is_told_or_done(attacked, method, path):
+    for given in ("", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} x", "Bearer"):
+        answer = attacked.ask(method, path, headers={"Authorization": given})
+        assert answer.status == 401, given
+        assert b"first" not in answer.body and b"digits" not in answer.body
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "",
-        "evil.example",
-        "evil.example:{port}",
-        "localhost",
-        "localhost:1",
-        "127.0.0.1.nip.io:{port}",
-        "{host} x",
-    ],
-)
-@pytest.mark.parametrize(("method", "path"), [("GET", "/api/health"), ("GET", "/"), *METHODS_AND_PATHS[::7]])
-def test_a_host_that_is_another_is_refused_even_with_the_token(attacked, method, path, host):
-    given = host.format(port=attacked.port, host=f"localhost:{attacked.port}")
-    assert attacked.ask(method, path, headers={"Host": given}).status in (400, 421)
+HOSTS = [
+    "",
+    "evil.example",
+    "evil.example:{port}",
+    "localhost",
+    "localhost:1",
+    "127.0.0.1.nip.io:{port}",
+    "localhost:{port} x",
+]
 
 
-@pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "https://localhost", "http://localhost:1", "file://"]
-)
-@pytest.mark.parametrize(("method", "path"), METHODS_AND_PATHS[::6])
-def test_a_page_of_another_site_is_refused_even_with_the_token(attacked, method, path, origin):
-    assert attacked.ask(method, path, headers={"Origin": origin}).status == 403
+@pytest.mark.parametrize(("method", "path"), [*OPEN, *METHODS_AND_PATHS])
+def test_a_host_that_is_another_is_refused_even_with_the_token(attacked, method, path):
+    for host in HOSTS:
+        answer = attacked.ask(method, path, headers={"Host": host.format(port=attacked.port)})
+        assert answer.status in (400, 421), host
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_a_browser_that_says_that_another_site_asks_is_refused(attacked, site):
-    assert attacked.ask("GET", "/api/runs", headers={"Sec-Fetch-Site": site}).status == 403
+@pytest.mark.parametrize(("method", "path"), [*OPEN, *METHODS_AND_PATHS])
+def test_a_page_of_another_site_is_refused_even_with_the_token(attacked, method, path):
+    sites = [
+        "http://evil.example",
+        "null",
+        "https://localhost",
+        "http://localhost:1",
+        "file://",
+        "http://[",
+        "//",
+    ]
+    for origin in sites:
+        assert attacked.ask(method, path, headers={"Origin": origin}).status == 403, origin
+    for site in ("cross-site", "same-site"):
+        assert attacked.ask(method, path, headers={"Sec-Fetch-Site": site}).status == 403
 
 
 def cookie_of(served: Served) -> str:
@@ -121,7 +139,7 @@ def cookie_of(served: Served) -> str:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [item for item in METHODS_AND_PATHS if item[0] not in ("GET", "OPTIONS")]
+    ("method", "path"), [item for item in METHODS_AND_PATHS if item[0] not in ("GET", "OPTIONS", "HEAD")]
 )
 def test_a_cookie_alone_changes_nothing(attacked, method, path):
     """What a form of another site could send: the cookie, a body, no header of the page's own."""
@@ -159,12 +177,141 @@ def test_who_guesses_tokens_has_to_wait(attacked):
     assert statuses[0] == 401 and statuses[-1] == 429
 
 
-def test_who_guesses_tokens_keeps_nobody_out_who_is_in(attacked):
+def test_who_guesses_tokens_keeps_nobody_out(attacked):
+    """Behind a proxy all have its address: the right token passes however many guess there."""
     known = {"Authorization": "", "Cookie": cookie_of(attacked)}
     for i in range(40):
-        attacked.ask("GET", "/api/runs", headers={"Authorization": f"Bearer {i}"})
-    assert attacked.ask("GET", "/api/runs", headers={"Authorization": f"Bearer {TOKEN}"}).status == 429
+        guessed = attacked.ask("GET", "/api/runs", headers={"Authorization": f"Bearer {i}"})
+    assert guessed.status == 429
+    assert attacked.ask("GET", "/api/runs").status == 200
     assert attacked.ask("GET", "/api/runs", headers=known).status == 200
+    assert cookie_of(attacked)
+    assert attacked.ask("POST", "/api/session", {"token": "x"}, headers={"Authorization": ""}).status == 429
+
+
+def test_who_asks_without_the_token_takes_no_tickets_of_those_who_have_it(attacked, monkeypatch):
+    monkeypatch.setattr(attacked.guard, "_requests", guard.Rate(per_second=0.1, burst=3.0))
+    nobody = [attacked.ask("GET", "/api/health", headers={"Authorization": ""}).status for _ in range(5)]
+    assert nobody == [200, 200, 200, 429, 429]
+    assert attacked.ask("GET", "/api/jobs").status == 200
+    monkeypatch.undo()
+
+
+def test_who_has_logged_out_is_out_with_every_copy_of_the_cookie(server):
+    known = {"Authorization": "", "Cookie": cookie_of(server), guard.PAGE_HEADER: "1"}
+    other = {**known, "Cookie": cookie_of(server)}
+    assert server.ask("GET", "/api/runs", headers=known).status == 200
+    assert server.ask("DELETE", "/api/session", headers=known).status == 204
+    assert server.ask("GET", "/api/runs", headers=known).status == 401
+    assert server.ask("GET", "/api/runs", headers=other).status == 200
+
+
+def test_ended_sessions_are_kept_and_are_never_too_many(tmp_path, quick_disk, monkeypatch):
+    monkeypatch.setattr("popnas.server.access.sessions._MOST_ENDED", 4)
+    clock = iter(range(10**9, 10**9 + 10**6, 100))
+    monkeypatch.setattr("popnas.server.access.sessions.time.time", lambda: next(clock))
+    sessions = Sessions(TOKEN, 1, tmp_path / "sessions.json")
+    given = [sessions.cookie() for _ in range(12)]
+    for cookie in given[:9]:
+        assert sessions.is_cookie(cookie)
+        sessions.end(cookie)
+        again = Sessions(TOKEN, 1, tmp_path / "sessions.json")
+        assert not sessions.is_cookie(cookie) and not again.is_cookie(cookie)
+    assert not any(again.is_cookie(cookie) for cookie in given[:9])
+    assert again.is_cookie(given[11])
+    (tmp_path / "sessions.json").write_text("{")  # nobody knows who is out: all are
+    assert not Sessions(TOKEN, 1, tmp_path / "sessions.json").is_cookie(given[11])
+
+
+def test_behind_tls_the_cookie_never_goes_without(tmp_path, quick_disk):
+    for one in served(ServerSettings(tmp_path / "logs", names=("gpu.example",))):
+        for origin, is_secure in (("https://gpu.example", True), ("http://gpu.example", False), ("", False)):
+            headers = {"Authorization": "", "Host": "gpu.example", "Origin": origin}
+            answer = one.ask("POST", "/api/session", {"token": TOKEN}, headers=headers)
+            assert answer.status == 204
+            assert ("Secure" in answer.headers["set-cookie"].split("; ")) == is_secure
+
+
+def test_a_token_that_is_no_text_is_none(attacked):
+    body = b'{"token": "\\ud800"}'
+    assert attacked.ask("POST", "/api/session", body, headers={"Authorization": ""}).status in (401, 422)
+
+
+@pytest.fixture
+def idle_connections(attacked, monkeypatch):
+    """Opens so many that send what is given and nothing more."""
+    opened: list[socket.socket] = []
+
+    def open_some(count: int, sent: bytes = b"") -> list[socket.socket]:
+        found = [socket.create_connection(("127.0.0.1", attacked.port), timeout=20) for _ in range(count)]
+        for one in found:
+            one.sendall(sent)
+        opened.extend(found)
+        return found
+
+    yield open_some
+    for one in opened:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /api/health HTTP/1.1\r\nHost: x",
+        b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+        b"PUT /api/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    ],
+    ids=["nothing", "half a header", "half of a second", "a body after the answer"],
+)
+def test_who_sends_no_whole_header_is_let_go(attacked, idle_connections, monkeypatch, sent):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
+    found = idle_connections(100, sent)
+    assert attacked.ask("GET", "/api/health").status == 200
+    start = time.monotonic()
+    for one in found:
+        with contextlib.suppress(ConnectionResetError):
+            while one.recv(4096):
+                pass
+    assert time.monotonic() - start < 5.0
+
+
+def test_who_is_answered_is_kept_however_long_that_takes(attacked, idle_connections, monkeypatch):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.2)
+    lines = ["GET /api/runs/first/events HTTP/1.1", f"Host: localhost:{attacked.port}"]
+    (stream,) = idle_connections(1, "\r\n".join([*lines, f"Authorization: Bearer {TOKEN}", "", ""]).encode())
+    stream.settimeout(0.8)
+    found = b""
+    with contextlib.suppress(TimeoutError):
+        while piece := stream.recv(65536):
+            found += piece
+        raise AssertionError("it was let go")
+    assert b"event: status" in found
+
+
+def test_a_thousand_who_wait_keep_nobody_out(attacked, idle_connections, monkeypatch):
+    """The oldest that wait make room for others at once."""
+    monkeypatch.setattr(attacked.server.config, "limit_concurrency", 40)
+    found = idle_connections(120)
+    for _ in range(5):
+        assert attacked.ask("GET", "/api/health").status == 200
+    found[0].settimeout(5)
+    with contextlib.suppress(ConnectionResetError):
+        assert found[0].recv(1) == b""
+    assert len(attacked.server.server_state.connections) <= 21
+
+
+def test_slow_bodies_of_the_unknown_hold_up_log_ins_alone(attacked, idle_connections, monkeypatch):
+    monkeypatch.setattr(guard, "_MOST_UNKNOWN_BODIES", 5)
+    sent = f"POST /api/session HTTP/1.1\r\nHost: localhost:{attacked.port}\r\nContent-Length: 9\r\n\r\n{{"
+    idle_connections(5, sent.encode())
+    deadline = time.monotonic() + 10
+    while attacked.guard._num_unknown_bodies < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    answer = attacked.ask("POST", "/api/session", {"token": TOKEN}, headers={"Authorization": ""})
+    assert answer.status == 503
+    assert attacked.ask("GET", "/api/runs").status == 200
 
 
 def test_who_asks_too_often_has_to_wait(attacked, monkeypatch):
@@ -391,6 +538,7 @@ def test_a_slow_body_is_given_up(attacked, monkeypatch):
         ("Content-Length: 5", "Transfer-Encoding: chunked"),
         ("Content-Length: -1",),
         ("Content-Length: 1e3",),
+        ("Content-Length: " + "9" * 5000,),
         ("Host: evil.example", "Content-Length: 0"),
         ("X: " + "a" * 70_000, "Content-Length: 0"),
     ],

@@ -45,9 +45,10 @@ _NUM_NAMED = 10
 @click.option(
     "--reached-as",
     "names",
-    metavar="NAME",
+    metavar="NAME[:PORT]",
     multiple=True,
-    help="Host name under which it is reached, of a proxy or a public address; repeatable.",
+    help="Host under which it is reached, of a proxy, a tunnel or a public address, with the port if that is "
+    "another; repeatable.",
 )
 @click.option(
     "--webhook",

@@ -1,7 +1,7 @@
 """What every request passes before anything else looks at it.
 
 In this order: the Host header (another site's name that was made to lead here: DNS rebinding), the Origin
-(a page of another site), how often the sender asked, the size and pace of the body, and who asks. A refusal
+(a page of another site), how often the sender asked, who he is, and the size and pace of the body. A refusal
 says little: it is a JSON object with `detail`.
 """
 
@@ -23,10 +23,13 @@ MOST_BYTES = 1 << 20
 """Of a request's body: the largest configuration has a few thousand."""
 
 _BODY_SECONDS = 10.0
+_MOST_UNKNOWN_BODIES = 64
+"""Bodies at once of senders that have shown no token: who is slow on purpose holds up log-ins alone."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 PAGE_HEADER = "x-popnas-page"
 """A header that the page sends with what changes something: other sites cannot send it unasked."""
 
+_BOARDS = "/tensorboard/"
 _LOG_IN = ("POST", "/api/session")
 _OPEN = frozenset({"/", "/api/health", "/favicon.ico"})
 _OPEN_FOLDER = "/page/"
@@ -61,41 +64,57 @@ class Guard:
     """The outermost ASGI application; `app` gets what may pass, with its body whole."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions, hosts: frozenset[str]) -> None:
-        self._app, self._sessions, self._hosts = app, sessions, hosts
+        self.app, self._sessions, self._hosts = app, sessions, hosts
         self._requests = Rate(per_second=500.0, burst=1000.0)
         self._failures = Rate(per_second=0.5, burst=30.0)
+        self._num_unknown_bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
             return  # there are no web sockets here
         try:
-            self._check(scope)
-            whole = await _body(scope, receive)
+            is_known = self._check(scope)
+            whole = await (_body(scope, receive) if is_known else self._unknown_body(scope, receive))
         except Refusal as refusal:
             await _refuse(refusal, send)
             return
-        await self._app(scope, _replayed(whole, receive), _with_headers(send))
+        await self.app(scope, _replayed(whole, receive), _with_headers(send))
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> bool:
+        """Whether the sender has shown who he is; raises Refusal for what goes no further."""
         headers = _headers(scope)
         address = (scope.get("client") or ("?", 0))[0]
         self._check_sites(scope, headers)
-        if not self._requests.take(address):
+        is_known = self._is_known(headers)
+        # Tickets of their own: behind a proxy who shows nothing has the address of those who do.
+        if not self._requests.take(f"{address} known" if is_known else address):
             raise Refusal(429, "too many requests; wait a second.", (("retry-after", "1"),))
         method, path = scope["method"], scope["path"]
-        if (method, path) == _LOG_IN:
-            if self._failures.left(address) < 1:
-                raise _TOO_MANY_FAILURES
-        elif method not in _READING or not (path in _OPEN or path.startswith(_OPEN_FOLDER)):
-            self._check_bearer(method, headers, address)
+        is_open = method in _READING and (path in _OPEN or path.startswith(_OPEN_FOLDER))
+        if not is_open and (method, path) != _LOG_IN:
+            self._check_known(scope, headers, address, is_known=is_known)
+        return is_known
 
-    def failed(self, address: str) -> None:
-        """Count a wrong token."""
-        self._failures.take(address)
+    def failed(self, address: str) -> Refusal:
+        """Count a wrong token; what its sender is told.
+
+        The right one is never refused: behind a proxy all share one address, and who guesses there would
+        keep everybody out. What guards the token is its length, not how fast somebody may guess.
+        """
+        return _NOT_KNOWN if self._failures.take(address) else _TOO_MANY_FAILURES
+
+    async def _unknown_body(self, scope: Scope, receive: Receive) -> bytes:
+        if self._num_unknown_bodies >= _MOST_UNKNOWN_BODIES:
+            raise Refusal(503, "too many log in at once; try again.", (("retry-after", "1"),))
+        self._num_unknown_bodies += 1
+        try:
+            return await _body(scope, receive)
+        finally:
+            self._num_unknown_bodies -= 1
 
     def _check_sites(self, scope: Scope, headers: Mapping[str, str]) -> None:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
@@ -103,26 +122,27 @@ class Guard:
         if len(hosts) != 1 or host not in self._hosts:
             raise Refusal(421, "this server is not reached under that name.")
         origin = headers.get("origin")
-        if origin is not None and (urlsplit(origin).netloc.lower() != host or not _is_web(origin)):
+        if origin is not None and _web_host(origin) != host:
             raise Refusal(403, "requests of other sites are refused.")
         site = headers.get("sec-fetch-site", "none")
         is_visit = headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"
         if site not in ("none", "same-origin") and not is_visit:
             raise Refusal(403, "requests of other sites are refused.")
 
-    def _check_bearer(self, method: str, headers: Mapping[str, str], address: str) -> None:
+    def _is_known(self, headers: Mapping[str, str]) -> bool:
         given = headers.get("authorization")
         if given is not None:
-            # A cookie, which nobody can guess, is looked at however many guess the token at that address.
-            if self._failures.left(address) < 1:
-                raise _TOO_MANY_FAILURES
-            if not self._sessions.is_bearer(given):
-                self._failures.take(address)
-                raise _NOT_KNOWN
-            return
-        if not self._sessions.is_cookie(_cookie(headers.get("cookie", ""), self._sessions.cookie_name)):
-            raise _NOT_KNOWN
-        if method not in _READING and headers.get(PAGE_HEADER) != "1":
+            return self._sessions.is_bearer(given)
+        return self._sessions.is_cookie(_cookie(headers.get("cookie", ""), self._sessions.cookie_name))
+
+    def _check_known(self, scope: Scope, headers: Mapping[str, str], address: str, *, is_known: bool) -> None:
+        has_token = "authorization" in headers
+        if not is_known:
+            raise self.failed(address) if has_token else _NOT_KNOWN
+        # TensorBoard's page reads by POST and knows no header of ours; the Origin was compared already.
+        is_board = scope["path"].startswith(_BOARDS) and "origin" in headers
+        is_own = is_board or headers.get(PAGE_HEADER) == "1"
+        if not has_token and scope["method"] not in _READING and not is_own:
             raise Refusal(403, f"with a cookie, what changes something needs the header {PAGE_HEADER}: 1.")
 
 
@@ -136,8 +156,13 @@ def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _is_web(origin: str) -> bool:
-    return urlsplit(origin).scheme in ("http", "https")
+def _web_host(origin: str) -> str | None:
+    """The host of a site, port included; None of what is none."""
+    try:
+        found = urlsplit(origin)
+    except ValueError:  # "http://["
+        return None
+    return found.netloc.lower() if found.scheme in ("http", "https") else None
 
 
 def _cookie(header: str, name: str) -> str:
@@ -151,7 +176,7 @@ def _cookie(header: str, name: str) -> str:
 async def _body(scope: Scope, receive: Receive) -> bytes:
     """The whole body; raises Refusal if it is too large or comes too slowly."""
     length = _headers(scope).get("content-length", "0")
-    if not length.isdecimal() or int(length) > MOST_BYTES:
+    if not length.isdecimal() or len(length) > 20 or int(length) > MOST_BYTES:
         raise _TOO_LARGE
     try:
         async with asyncio.timeout(_BODY_SECONDS):

@@ -211,11 +211,13 @@ def data_path(path: str, roots: Sequence[Path]) -> str:
             "`dataset.path` cannot be used here: this server was started without a folder that data may be "
             "read from. Take a data set by `dataset.name`, or start the server with such a folder."
         )
-    if "\0" not in path:
-        for root in roots:
+    for root in roots:
+        try:
             place = os.path.realpath(root / path)
-            if files.exists(Path(place)) and Path(place).is_relative_to(os.path.realpath(root)):
-                return place
+        except ValueError:  # a NUL, or half a surrogate pair
+            break
+        if files.exists(Path(place)) and Path(place).is_relative_to(os.path.realpath(root)):
+            return place
     raise UserError(
         f"`dataset.path` {shortened(path)!r} is not below a folder that this server may read data from: "
         f"{', '.join(quoted(root) for root in roots)}."

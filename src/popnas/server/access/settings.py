@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ class ServerSettings:
         root: the folder of runs.
         host, port: where it listens; port 0: a free one.
         token: that of the environment; None: one of the server's own, kept beside the runs.
-        names: host names, without ports, under which it is reached beside its own address.
+        names: under which it is reached beside its own address, as `names_of` makes them: hosts, each with
+            a port where that is another than its own.
         data_roots: folders that configurations may read data from.
         num_jobs: how many commands run at once; others wait.
         webhook: None: nobody is told.
@@ -94,9 +96,19 @@ class ServerSettings:
         own = {"localhost", "127.0.0.1", "[::1]"} if not self.is_public else set()
         if not _is_any(self.host):
             own.add(f"[{self.host}]" if ":" in self.host else self.host.lower())
-        names = own | {name.lower() for name in self.names}
-        # A reverse proxy on the usual ports of a name leaves the port out.
-        return frozenset({f"{name}:{port}" for name in names} | {name.lower() for name in self.names})
+        allowed = {f"{name}:{port}" for name in own}
+        for name in self.names:
+            named, has_port = _host_and_port(name)
+            # A browser leaves the usual ports out, and so does a proxy that listens at them.
+            is_usual = not has_port or name.endswith((":80", ":443"))
+            allowed |= {name if has_port else f"{name}:{port}"} | ({named} if is_usual else set())
+        return frozenset(allowed)
+
+
+def _host_and_port(name: str) -> tuple[str, bool]:
+    """A host's name, IPv6 addresses in brackets, and whether a port came with it."""
+    host, colon, port = name.rpartition(":")
+    return (host, True) if colon and port.isdecimal() and not name.endswith("]") else (name, False)
 
 
 def _is_loopback(host: str) -> bool:
@@ -158,9 +170,16 @@ def own_token(settings: ServerSettings) -> str:
     return made
 
 
+_NAME = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:([0-9]{1,5}))?")
+
+
 def names_of(hosts: Sequence[str]) -> tuple[str, ...]:
-    """Host names as they are compared; raises UserError for what is none."""
+    """Names of hosts, with or without a port, as they are compared; raises UserError for what is none."""
     for host in hosts:
-        if not host or any(character in host for character in "/@:? #\\") or not host.isprintable():
-            raise UserError(f"`names` has {host!r}: give host names alone, such as 'gpu.example.org'.")
+        found = _NAME.fullmatch(host)
+        if found is None or not host.isprintable() or (found[3] and not 0 < int(found[3]) < 65536):
+            raise UserError(
+                f"`names` has {host!r}: give a host's name, with its port where that is not the server's "
+                "own, such as 'gpu.example.org' or 'localhost:9000'."
+            )
     return tuple(host.lower() for host in hosts)

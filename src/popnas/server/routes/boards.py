@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
@@ -13,12 +15,20 @@ from popnas.server.routes._base import Parts, Run, folder_of
 router = APIRouter(tags=["tensorboard"])
 pages = APIRouter()
 
-# TensorBoard's own page needs scripts in the page; it still loads nothing from elsewhere.
-_CSP = (
-    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'; base-uri 'self'"
-)
 _PASSED_ON = ("accept", "accept-encoding", "content-type")
+
+
+def _policy(host: str, run: str) -> str:
+    """TensorBoard's own page needs scripts in the page. It has the origin of the API, so its scripts may load
+    and ask for what is below its own path and for nothing else, and open no window in which they could."""
+    # A policy's grammar knows no IPv6 addresses: reached by one, all of this server is "own".
+    own = "'self'" if host.startswith("[") else f"{host}/tensorboard/{run}/"
+    return (
+        f"default-src {own} data: blob:; script-src {own} 'unsafe-inline' 'unsafe-eval' blob:; "
+        f"style-src {own} 'unsafe-inline'; connect-src {own} data: blob:; worker-src {own} blob:; "
+        f"object-src 'none'; frame-ancestors 'none'; form-action 'none'; base-uri {own}; "
+        "sandbox allow-scripts allow-same-origin allow-downloads allow-modals"
+    )
 
 
 @router.post("/runs/{run}/tensorboard")
@@ -44,8 +54,9 @@ async def passed(run: Run, path: str, request: Request, parts: Parts) -> Respons
         parts.boards.passed,
         run,
         request.method,
-        f"{path}?{query}" if query else path,
+        f"{quote(path)}?{query}" if query else quote(path),
         headers,
         await request.body(),
     )
-    return Response(found.body, found.status, {**found.headers, "content-security-policy": _CSP})
+    policy = _policy(request.headers["host"], run)
+    return Response(found.body, found.status, {**found.headers, "content-security-policy": policy})

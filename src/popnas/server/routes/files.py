@@ -20,8 +20,9 @@ router = APIRouter(tags=["files"])
 
 _SHOWN = {".html": "text/html", ".png": "image/png", ".svg": "image/svg+xml", ".json": "application/json"}
 _SHOWN |= dict.fromkeys((".txt", ".log", ".csv", ".md", ".jsonl"), "text/plain")
-# Whatever a page of a run holds, it runs no script, loads nothing and asks this server for nothing.
-_CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+# Whatever a page of a run holds, it runs no script, loads nothing and sends nothing. It keeps its origin, so
+# that its links to other pages of the run are followed: without scripts nothing else comes of that.
+_CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox allow-same-origin"
 _PIECE = 1 << 18
 
 
