@@ -43,16 +43,17 @@ lint: $(VENV)/.tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.all  ## every figure that the README claims
+bench: $(VENV)/.all  ## the figures of benchmarks/README.md, on this machine
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 docs: $(VENV)/.docs  ## the documentation as a site, in build/site; any warning ends it
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
 	@echo "Open build/site/index.html"
 
-release: $(VENV)/.release  ## wheel (the same bytes for the same commit), sdist and bill of materials, in dist/
+release: $(VENV)/.release  ## wheel and sdist (the same bytes for the same commit), bill of materials, in dist/
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --outdir dist
+	$(BIN)/python release/sdist.py dist $$(git log -1 --format=%ct)
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python release/sbom.py dist
 

@@ -2,18 +2,21 @@
 
     python release/sbom.py dist
 
-It is made of the environment that it runs in, whose versions are those of constraints.txt. Equal environments
-give equal files: there is no time and no random number in it.
+It is made of the environment that it runs in, whose versions are those of constraints.txt, and says which one
+that was: the default build of PyTorch for Linux brings NVIDIA's packages along, the one for CPUs none. Equal
+environments give equal files: there is no time and no random number in it.
 """
 
 from __future__ import annotations
 
+import platform
 import sys
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from uuid import UUID, uuid5
 
 from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -32,6 +35,7 @@ def bill() -> Bom:
     bom = Bom()
     bom.metadata.component = _component(root, ComponentType.APPLICATION)
     bom.metadata.timestamp = None  # type: ignore[assignment]
+    bom.metadata.properties.update(_environment())
     bom.serial_number = uuid5(
         _OF_POPNAS, " ".join(f"{each.name} {each.version}" for each in [root, *packages])
     )
@@ -56,6 +60,15 @@ def _component(package: Distribution, kind: ComponentType = ComponentType.LIBRAR
         description=package.metadata["Summary"],
         licenses=[LicenseFactory().make_from_string(licence(package))],
     )
+
+
+def _environment() -> list[Property]:
+    facts = {
+        "torch": distribution("torch").version,
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "platform": f"{sys.platform} {platform.machine()}",
+    }
+    return [Property(name=f"popnas:environment:{name}", value=value) for name, value in facts.items()]
 
 
 def _of(package: Distribution, components: dict[str, Component]) -> list[Component]:

@@ -19,29 +19,29 @@ COSTS: dict[str, str] = {
         "plan` tells how many. Leave out what you cannot deploy."
     ),
     "search_strategy.max_children": (
-        "So many trainings per step at most; with `blocks` it decides how long a search takes. Lower it "
-        "first when time is short."
+        "At most so many trainings per step; with `blocks` it decides how long a search takes. Lower it "
+        "first if time is short."
     ),
     "search_strategy.max_exploration_children": (
-        "So many more trainings per step. Worth an eighth of `max_children`; 0 for the shortest search."
+        "So many more trainings per step. An eighth of `max_children` is usual; 0 for the shortest search."
     ),
     "search_strategy.score_share": (
         "No more trainings, but fewer cheap cells among them. Raise it where only the best score counts."
     ),
     "search_strategy.rounds": (
-        "Workers wait at the end of each round, and predictors are fitted once more. Pays where a "
+        "Workers wait at the end of each round, and predictors are fitted once more. It pays if a "
         "training takes much longer than a fit."
     ),
     "search_strategy.random_children": (
-        "So many more trainings per step that are not chosen for their worth. For those who study predictors."
+        "So many more trainings per step, of cells that are not chosen for their worth. To study predictors."
     ),
     "search_strategy.single_block_repeats": (
-        "It saves trainings in step 1, most where operators are many; predictors learn from fewer."
+        "It saves trainings in step 1, most if there are many operators; predictors learn from fewer."
     ),
     "search_strategy.growth_share": "It saves trainings in all steps between the first and the last.",
     "search_strategy.untrained_parents": "No training; predicting and memory grow with the cells predicted.",
     "search_strategy.repeats": (
-        "So many trainings at the end. A tenth to a third of all trainings pays where one of them is noisy."
+        "So many trainings at the end. A tenth to a third of all trainings pays if single ones are noisy."
     ),
     "search_strategy.score_metric": "Nothing; take `f1_score` where classes are very unequal.",
     "search_strategy.additional_pareto_objectives": (
@@ -87,7 +87,7 @@ COSTS: dict[str, str] = {
     "architecture_hyperparameters.block_join_operator": _NOTHING,
     "architecture_hyperparameters.lookback_reshape": _SWITCH,
     "architecture_hyperparameters.concat_only_unused_blocks": (
-        "`false` makes every cell's output wider, and all that reads it dearer."
+        "`false` makes every cell's output wider, and what reads it more expensive."
     ),
     "architecture_hyperparameters.residual_cells": _SWITCH,
     "architecture_hyperparameters.se_cell_output": _SWITCH,
@@ -95,7 +95,7 @@ COSTS: dict[str, str] = {
         "A head and its loss per cell, in training only: what is exported has the last one."
     ),
     "architecture_hyperparameters.activation_function": (
-        "relu is the cheapest and the easiest to deploy on small devices."
+        "relu is the cheapest, and the easiest to deploy on small devices."
     ),
     "architecture_hyperparameters.stem": (
         "It saves: `half` makes all that follows about 4 times cheaper on images, `quarter` 16 times, at "
@@ -129,7 +129,7 @@ COSTS: dict[str, str] = {
     "dataset.data_augmentation.use_cutout": "A little time per batch. For long trainings.",
     "dataset.data_augmentation.flips": _NOTHING,
     "dataset.data_augmentation.trivial_augment": (
-        "The dearest of the image augmentations: each image is sampled anew. For long trainings."
+        "The most expensive of the image augmentations: each image is sampled anew. For long trainings."
     ),
     "dataset.data_augmentation.erasing": "A little time per batch.",
     "dataset.data_augmentation.time_warp": "Some time per batch: each series is sampled anew.",
@@ -183,6 +183,6 @@ COSTS: dict[str, str] = {
     "others.evaluator": "That of the evaluator chosen: looking up takes no time, training does.",
     "others.max_hours": "The search may end before its last step; what is found until then is whole.",
     "others.max_candidate_seconds": "Slow candidates are lost. For searches with very unequal operators.",
-    "others.confirm": "Fifteen more trainings at the end. It tells luck from a better cell.",
-    "others.selection_seeds": "So many times the time of model selection. It tells luck from a better one.",
+    "others.confirm": "Fifteen more trainings at the end. They tell luck from a better cell.",
+    "others.selection_seeds": "Model selection takes so many times as long. It tells luck from a better one.",
 }

@@ -21,6 +21,8 @@ _HEADINGS = {
     "trackers": "Where figures go while they are made: `others.trackers`.",
     "tasks": "Kinds of work: `dataset.type`.",
     "datasets": "Where data come from: `dataset.name` and `dataset.path`.",
+    "presets": "Configurations that come with popnas: `-j` of a search, `-jms` and `-jlt` of what follows "
+    "it. The networks of a search are those of all its steps at most, without repeats and confirmation.",
 }
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -56,6 +59,28 @@ def test_every_floor_is_below_what_is_pinned():
         assert number(floor) <= number(keys[name.lower().replace("-", "_")]), name
 
 
+def test_an_sdist_has_the_same_bytes_whenever_it_is_packed(tmp_path):
+    packed = set()
+    for number, order in enumerate(["ab", "ba"]):
+        folder = tmp_path / str(number) / "popnas-1"
+        folder.mkdir(parents=True)
+        for name in order:
+            (folder / name).write_text(name)
+            (folder / name).chmod(0o600 if number else 0o644)
+            os.utime(folder / name, (number + 0.25, number + 0.25))
+        path = tmp_path / str(number) / "popnas-1.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for name in order:
+                archive.add(folder / name, f"popnas-1/{name}")
+        release("sdist").repack(path, 1_700_000_000)
+        packed.add(path.read_bytes())
+        with tarfile.open(path) as archive:
+            assert archive.getnames() == ["popnas-1/a", "popnas-1/b"]
+            assert {member.mtime for member in archive} == {1_700_000_000}
+            assert archive.extractfile("popnas-1/b").read() == b"b"
+    assert len(packed) == 1
+
+
 def test_the_bill_of_materials_lists_what_is_installed_with_licences(tmp_path):
     pytest.importorskip("cyclonedx")
     for _ in range(2):
@@ -65,6 +90,8 @@ def test_the_bill_of_materials_lists_what_is_installed_with_licences(tmp_path):
     assert text == path.read_text()
     bill = json.loads(text)
     assert bill["bomFormat"] == "CycloneDX" and bill["metadata"]["component"]["name"] == "popnas"
+    facts = {item["name"]: item["value"] for item in bill["metadata"]["properties"]}
+    assert facts["popnas:environment:torch"] == version("torch")  # with what it was built for: 2.13.0+cpu
     found = {item["name"]: item for item in bill["components"]}
     assert {"torch", "numpy", "pydantic"} <= found.keys() and "pytest" not in found
     assert all(item["licenses"] and item["version"] for item in bill["components"])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from popnas.cli import main
 
 _SIZE = 24
 
@@ -24,6 +29,14 @@ def photos(folder: Path) -> None:
             for index in range(count):
                 x_HWC = rng.integers(light - 50, light + 50, (_SIZE, _SIZE, 3), dtype=np.uint8)
                 Image.fromarray(x_HWC).save(place / f"{index}.png")
+
+
+def untested(folder: Path) -> None:
+    """`untested/train/CLASS/N.png`: the same photos, without a test split."""
+    made = folder / "to_be_untested"
+    photos(made)
+    shutil.move(made / "photos" / "train", folder / "untested" / "train")
+    shutil.rmtree(made)
 
 
 def series(folder: Path) -> None:
@@ -134,6 +147,7 @@ def nasbench201_npz(folder: Path) -> None:
 
 MAKERS: dict[str, Callable[[Path], None]] = {
     "photos": photos,
+    "untested": untested,
     "series": series,
     "csv": csv,
     "masks": masks,
@@ -179,7 +193,12 @@ def one_epoch(folder: Path) -> None:
     (folder / "one_epoch.json").write_text(json.dumps(_EPOCH))
 
 
-_TASKS = {"logs/photos": "photos", "logs/series": "series", "logs/scenes": "masks"}
+_TASKS = {
+    "logs/photos": "photos",
+    "logs/untested": "untested",
+    "logs/series": "series",
+    "logs/scenes": "masks",
+}
 """Runs whose pages go on with data of their own; any other is a run on the digits."""
 
 
@@ -196,8 +215,8 @@ def run_settings(place: str) -> list[str]:
         source = "run_debug"
         sets |= {"dataset.samples": "120"}
     else:
-        source = {"photos": "run_debug", "series": "run_ts", "masks": "run_seg_debug"}[kind]
-        folder = {"photos": "photos", "series": "series", "masks": "scenes.small"}[kind]
+        source = {"series": "run_ts", "masks": "run_seg_debug"}.get(kind, "run_debug")
+        folder = {"masks": "scenes.small"}.get(kind, kind)
         sets |= {"dataset.path": folder, "dataset.name": "null", "dataset.samples": "null"}
         if kind == "masks":
             sets |= {
@@ -210,10 +229,26 @@ def run_settings(place: str) -> list[str]:
     return ["search", "-j", source, "--name", name, "--logs", folder_of_runs, *options]
 
 
+@cache
+def run_on_digits() -> Path:
+    """A run that many pages go on with, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="popnas-documents-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    assert main.run(run_settings(str(folder / "digits"))) == 0
+    return folder / "digits"
+
+
 def copied(run: Path, to: Path) -> None:
     """A run, where a page has it."""
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(run, to)
+
+
+def damage(run: Path) -> None:
+    """One letter of the journal is another one."""
+    journal = run / "restore" / "journal.jsonl"
+    *most, last = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    journal.write_text("".join([*most, last.replace("e", "a", 1)]), encoding="utf-8")
 
 
 def table_settings(name: str) -> list[str]:

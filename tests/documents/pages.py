@@ -28,6 +28,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
+OF_OTHERS = {
+    "benchmarks/README.md": (
+        ("slow", ""),
+        ("data", "small.json"),
+        # The real ones take hours, and data that are not in this repository.
+        (
+            "with",
+            "benchmarks/tables/fashion_mnist.json -> small.json; "
+            "benchmarks/tables/swedish_leaf.json -> small.json; 3=400 -> 3=6; 3=2300 -> 3=6; 520 -> 4",
+        ),
+    )
+}
+"""What is said before the first block of pages that are not of the documentation, by page."""
+
 KINDS = ("data", "slow", "small", "with", "in", "listens", "stand-in", "fails", "needs")
 _COMMENT = re.compile(r"<!-- ([a-z-]+)(?:, else)?:? ?(.*?) -->")
 _FENCE = re.compile(r"(`{3,})(\S*)")
@@ -54,8 +68,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """All pages, the README among them."""
-    return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    """All pages: the README, those that the site includes from elsewhere, and the site's own."""
+    return [ROOT / "README.md", *(ROOT / name for name in OF_OTHERS), *sorted(DOCS.rglob("*.md"))]
 
 
 def name_of(path: Path) -> str:
@@ -67,6 +81,8 @@ def blocks(path: Path) -> list[Block]:
     """The blocks of a page in order; `text` blocks only as the output of the one before."""
     found: list[Block] = []
     notes: dict[str, list[str]] = {}
+    for word, note in OF_OTHERS.get(name_of(path), ()):
+        notes.setdefault(word, []).append(note)
     for kind, language, text, line in _pieces(path.read_text(encoding="utf-8").splitlines()):
         if kind == "comment":
             assert language in KINDS, f"{name_of(path)}, line {line}: what is {language!r}?"

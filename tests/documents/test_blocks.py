@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib.util
 import re
 import shlex
-import shutil
-import tempfile
 from collections import Counter
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import click
@@ -107,9 +103,12 @@ def _give(wanted: str, folder: Path) -> None:
     if wanted.startswith("a run in "):
         place = wanted.removeprefix("a run in ")
         if made_data.is_of_digits(place):
-            made_data.copied(_run_on_digits(), folder / place)
+            made_data.copied(made_data.run_on_digits(), folder / place)
         else:
             assert main.run(made_data.run_settings(place)) == 0, wanted
+    elif wanted.startswith("a damaged run in "):
+        made_data.copied(made_data.run_on_digits(), folder / wanted.removeprefix("a damaged run in "))
+        made_data.damage(folder / wanted.removeprefix("a damaged run in "))
     elif wanted.startswith("a grown run in "):
         assert main.run(made_data.grown_settings(Path(wanted).name)) == 0, wanted
     elif wanted.startswith("a table in "):
@@ -118,15 +117,6 @@ def _give(wanted: str, folder: Path) -> None:
         assert main.run(made_data.table_settings(name)) == 0, wanted
     elif wanted:
         made_data.MAKERS[wanted](folder)
-
-
-@cache
-def _run_on_digits() -> Path:
-    """A run that many pages go on with, made once."""
-    folder = Path(tempfile.mkdtemp(prefix="popnas-documents-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    assert main.run(made_data.run_settings(str(folder / "digits"))) == 0
-    return folder / "digits"
 
 
 def _typed(

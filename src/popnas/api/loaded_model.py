@@ -36,9 +36,10 @@ def load(path: Path | str, *, backend: str = "onnx", batch_size: int = 256) -> L
 
     Example:
         >>> import popnas
-        >>> model = popnas.load("logs/my_run")      # doctest: +SKIP
-        >>> model.predict(images)                   # doctest: +SKIP
-        array([3, 8, 8, ...])
+        >>> model = popnas.load("logs/my_run")
+        >>> labels = model.predict(images)
+        >>> len(labels) == len(images)
+        True
     """
     model = LoadedModel(model_files.read(path), backend=backend, batch_size=batch_size)
     model.prepare()

@@ -39,10 +39,10 @@ class Run:
         JournalError: its journal is corrupt.
 
     Example:
-        >>> run = popnas.Run("logs/my_run")           # doctest: +SKIP
-        >>> run.front                                 # doctest: +SKIP
-        >>> run.table("training_results").describe()  # doctest: +SKIP
-        >>> run.plot("pareto_fronts")                 # doctest: +SKIP
+        >>> run = popnas.Run("logs/my_run")
+        >>> run.front
+        >>> run.table("training_results").describe()
+        >>> run.plot("pareto_fronts")
     """
 
     def __init__(self, path: Path | str) -> None:

@@ -41,7 +41,7 @@ def watch(path: Path | str, *, figures: tuple[str, ...] = FIGURES, seconds: floa
         UserError: `seconds` is not above 0.
 
     Example:
-        >>> popnas.watch("logs/my_run")  # doctest: +SKIP
+        >>> popnas.watch("logs/my_run")
     """
     from popnas.report import figures as registered
 

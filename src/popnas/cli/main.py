@@ -53,7 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predictors": ("tables.predictors", "How well predictors foretell what runs and tables measured."),
     "config": ("looking.config", "Check a configuration, rewrite an older one; the JSON Schema."),
     "journal": ("looking.journal", "A run's journal as JSON lines."),
-    "list": ("looking.list", "Operators, predictors, objectives, tasks, data sets and runs."),
+    "list": ("looking.list", "Operators, predictors, objectives, tasks, data sets, presets and runs."),
     "doctor": ("looking.doctor", "Versions, device and speed of this machine, for bug reports."),
 }
 

@@ -18,7 +18,7 @@ from popnas.config.names import EvaluatorFacts, NameRules, TaskFacts
 from popnas.config.older.migrating import Migration, migrated
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
 from popnas.config.plain import plain
-from popnas.config.preset_files import partial_preset_names, preset_names, preset_text
+from popnas.config.preset_files import partial_preset_names, preset_description, preset_names, preset_text
 from popnas.config.rules import warnings
 from popnas.config.run_config import RunConfig
 from popnas.config.sections import (
@@ -66,6 +66,7 @@ __all__ = [
     "parse_scheduler",
     "partial_preset_names",
     "plain",
+    "preset_description",
     "preset_names",
     "preset_text",
     "schema",

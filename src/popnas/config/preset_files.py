@@ -18,6 +18,24 @@ PARTIAL_PRESETS = (
     "model_selection_ts",
 )
 
+_DESCRIPTIONS = {
+    "run": "the default: scikit-learn's digits, the best cells with several seeds; minutes on a laptop",
+    "run_debug": "digits, to see in a minute how everything works; its scores mean nothing",
+    "run_cifar10": "CIFAR-10 (extra hub), close to the published search; made for a GPU",
+    "run_ts": "a small problem of series (extra timeseries), with the published number of networks",
+    "run_seg": "images with masks of yours, with the published number of networks; made for a GPU",
+    "run_seg_debug": "images with masks of yours, fewer and shorter trainings",
+    "model_selection_images": "for images and masks, unless you name another: light regularisation",
+    "model_selection_ts": "for series, unless you name another: time warp, light regularisation",
+    "model_selection_training": "drop path, dropout and cutout, close to the published one",
+    "model_selection_debug": "few epochs, to see how it works",
+    "last_training_images": "for images and masks, unless you name another: light regularisation",
+    "last_training_ts": "for series, unless you name another: time warp, light regularisation",
+    "last_training": "drop path, dropout and cutout, close to the published one",
+    "last_training_debug": "fewer epochs, to see how it works",
+}
+"""What each is for."""
+
 
 def preset_names() -> list[str]:
     """Names of the whole configurations, sorted."""
@@ -32,6 +50,11 @@ def partial_preset_names() -> list[str]:
 def preset_text(name: str) -> str | None:
     """The text of a preset, whole or partial; None if there is none of that name."""
     return _texts().get(name)
+
+
+def preset_description(name: str) -> str:
+    """What a preset, whole or partial, is for."""
+    return _DESCRIPTIONS[name]
 
 
 def operators_of(preset: str) -> tuple[str, ...]:

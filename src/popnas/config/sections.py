@@ -480,7 +480,9 @@ class ExecutorConfig(Section):
     """Where candidates are evaluated."""
 
     kind: Annotated[Text, Field(json_schema_extra=named_by("executors"))] = Field(
-        default="processes", description="inline (in this process) or processes (local workers)."
+        default="processes",
+        description="inline (in this process), processes (local workers), ray (a cluster, see "
+        "docs/cluster.md) or a plug-in's, by name; `popnas list executors` shows them.",
     )
     workers: (
         Annotated[int, Field(ge=1, le=1024), Because("each is a process of several hundred MB")] | None
@@ -531,7 +533,7 @@ class OthersConfig(Section):
         default=False, description="Compile networks whose training is long enough for it to pay."
     )
     use_mixed_precision: bool = Field(
-        default=False, description="Train in two-byte floats where the device is faster so."
+        default=False, description="Train in two-byte floats where that is faster on the device."
     )
     seed: Annotated[int, Field(ge=0, lt=2**63), Because("generators of random numbers take 63 bits")] = Field(
         default=0, description="Everything random in the run derives from it."

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from popnas import config
 from popnas.cli.main import run
 from popnas.config import load
 from popnas.runs import RunFolder
@@ -21,6 +22,7 @@ from popnas.runs import RunFolder
         ("executors", "name", {"inline", "processes"}),
         ("macros", "name", {"classification", "segmentation_fixed"}),
         ("trackers", "name", {"tensorboard"}),
+        ("presets", "name", {"run", "run_ts", "model_selection_images", "last_training"}),
     ],
 )
 def test_what_there_is(family, key, some, capsys):
@@ -31,6 +33,24 @@ def test_what_there_is(family, key, some, capsys):
     assert run(["list", family]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in some)
+
+
+def test_presets_say_what_they_are_for_and_how_large_they_are(capsys):
+    assert run(["list", "presets", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == {*config.preset_names(), *config.partial_preset_names()}
+    # 5 operators on 2 lookbacks: 10 * 11 / 2 cells of one block, the empty one, two steps of 16 + 4.
+    assert rows["run"] == {
+        "name": "run",
+        "for": "search",
+        "data": "digits",
+        "networks": 1 + 55 + 2 * (16 + 4),
+        "epochs": 8,
+        "description": config.preset_description("run"),
+    }
+    assert rows["last_training_ts"]["for"] == "final training"
+    assert rows["last_training_ts"]["epochs"] == 600
+    assert rows["model_selection_ts"]["for"] == "model selection"
 
 
 def test_no_runs(tmp_path, monkeypatch, capsys):

@@ -17,6 +17,7 @@ from popnas.printable import quoted
 from popnas.records import Json, part
 
 if TYPE_CHECKING:
+    from popnas.config import RunConfig
     from popnas.runs import RunFolder
 
 Row = Json
@@ -171,6 +172,44 @@ def datasets() -> Iterator[Row]:
             "tasks": sorted(source.tasks),
             "description": SOURCES.description(name),
         }
+
+
+@_listing("presets")
+def presets() -> Iterator[Row]:
+    """Configurations that come with popnas (-j; after the search -jms and -jlt), and how large they are.
+
+    A search's networks are those of all its steps at most, without repeats and confirmation.
+    """
+    from popnas import config
+    from popnas.workflows.settings import load_config
+
+    for name in [*config.preset_names(), *config.partial_preset_names()]:
+        whole = load_config(name) if name in config.preset_names() else None
+        row = _of_search(whole) if whole is not None else _of_later_stage(name)
+        yield {"name": name, **row, "description": config.preset_description(name)}
+
+
+def _of_search(config: RunConfig) -> Row:
+    strategy, data = config.search_strategy, config.dataset
+    per_step = strategy.max_children + strategy.max_exploration_children
+    return {
+        "for": "search",
+        "data": data.name or data.path,
+        "networks": 1 + config.space.count_new_blocks(1) + (config.search_space.blocks - 1) * per_step,
+        "epochs": config.training_hyperparameters.epochs,
+    }
+
+
+def _of_later_stage(name: str) -> Row:
+    from popnas import config
+
+    document = files.object_of((config.preset_text(name) or "").encode())
+    return {
+        "for": "model selection" if name.startswith("model_selection") else "final training",
+        "data": None,
+        "networks": None,
+        "epochs": part(document, "training_hyperparameters").get("epochs"),
+    }
 
 
 @command.command("runs")
