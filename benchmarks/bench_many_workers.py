@@ -25,7 +25,7 @@ from pathlib import Path
 from unittest import mock
 
 import stub_evaluator
-from popnas.executors import ray_cluster
+from popnas.executors._ray import actors, connection
 from popnas.workflows.searching import finish
 from popnas.workflows.searching.search import search
 from virtual_cluster import Busy, VirtualCluster
@@ -39,7 +39,9 @@ def searched(num_workers: int, num_candidates: int, logs: Path) -> VirtualCluste
     config = stub_evaluator.config_of(num_candidates, "ray", num_workers)
     with (
         stub_evaluator.registered(),
-        mock.patch.object(ray_cluster, "connected", lambda: cluster),
+        mock.patch.object(actors, "connected", lambda: cluster),
+        mock.patch.object(connection, "connected", lambda: cluster),
+        mock.patch.object(connection, "answers", lambda place: True),
         mock.patch.object(finish, "views", lambda *_: None),
     ):
         search(config, name="run", logs=logs)

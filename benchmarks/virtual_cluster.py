@@ -1,9 +1,9 @@
 """A Ray cluster of any size that computes nothing, with a clock of its own: what the driver of a search, its
 executor for Ray among it, makes of many workers.
 
-Stands in for the module `ray`, of which it has what `popnas.executors.ray_cluster` uses. Its clock goes on by
-what the driver takes, as that passes by the real clock between two calls, and, where the driver waits, to the
-next thing that happens. An evaluation takes as long as its answer says (`training_seconds`), and tells how
+Stands in for the module `ray`, of which it has what `popnas.executors.ray_cluster` and its parts use. Its
+clock goes on by what the driver takes, as that passes by the real clock between two calls, and, where the
+driver waits, to the next thing that happens. An evaluation takes as long as its answer says (`training_seconds`), and tells how
 far it is now and then; computing the answer costs no time. What Ray itself takes in the driver is charged
 beside.
 """
@@ -16,15 +16,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from popnas.executors import Progress
 from popnas.executors._messages import Advanced, packed
-from popnas.executors.ray_cluster import Mailbox, Trainer
+from popnas.executors._ray.actors import Mailbox, Trainer
 
 CALL_SECONDS, WAIT_SECONDS = 0.0002, 0.000001
 """Of Ray 2.60 on one machine: a call of an actor's method took 0.16 ms, waiting for 1,000 answers 0.8 ms."""
 NUM_TOLD = 10
+NODE = "the only one"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,11 @@ class Method:
 class VirtualCluster:
     """See the module; `evaluations`: all that were handed out."""
 
+    exceptions = SimpleNamespace(RayError=ConnectionError)
+    util = SimpleNamespace(
+        scheduling_strategies=SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, *, soft: node)
+    )
+
     def __init__(self, num_workers: int) -> None:
         self.num_workers = num_workers
         self.now = self.driver_seconds = 0.0
@@ -65,10 +72,10 @@ class VirtualCluster:
     # --- what the executor asks of `ray`
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"Alive": True, "Resources": {"CPU": self.num_workers}}]
+        return [{"Alive": True, "NodeID": NODE, "Resources": {"CPU": self.num_workers}}]
 
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": self.num_workers}
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(gcs_address="", get_node_id=lambda: NODE)
 
     def remote(self, **options: Any) -> Any:
         return lambda kind: Method(lambda: self._actor(kind()))

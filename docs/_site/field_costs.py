@@ -178,6 +178,10 @@ COSTS: dict[str, str] = {
         "Each holds several hundred MB and trains a network of its own at the same time. Lower it when "
         "memory runs out."
     ),
+    "others.executor.workers_per_gpu": (
+        "Networks that share a GPU take its memory and one another's time; small ones leave most of it idle "
+        "otherwise."
+    ),
     "others.executor.threads": "Cores: keep `workers` times `threads` within them.",
     "others.trackers": "A small file per training.",
     "others.evaluator": "That of the evaluator chosen: looking up takes no time, training does.",

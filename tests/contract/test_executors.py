@@ -1,6 +1,7 @@
 """What every registered executor must do."""
 
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -41,9 +42,23 @@ ODD = (
 )
 def kind(request, monkeypatch):
     if request.param == "ray":
-        pytest.importorskip("ray")
+        connect_to_two_gpus(pytest.importorskip("ray"))
     monkeypatch.syspath_prepend(EVALUATORS)
     return request.param
+
+
+def connect_to_two_gpus(ray):
+    """For as long as this process lives. Ray believes in GPUs that it is told of."""
+    if not ray.is_initialized():
+        ray.init(
+            address="local",
+            num_cpus=len(available_cores()),
+            num_gpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
 
 
 def make(kind, payload=None, **options):
@@ -195,6 +210,8 @@ def test_workers_take_the_devices_in_turn(kind, devices):
     with make(kind, num_workers=4, devices=devices) as executor:
         jobs = [Job(str(i), {"do": "tell_place"}) for i in range(4 * executor.num_workers)]
         told = {(result.worker, *result.value.values()) for result in executor.run(jobs)}
+    if executor.num_gpus() is not None:  # of a cluster, which shows each worker its own alone
+        devices = devices[:1]
     assert told <= {(n, n, devices[n % len(devices)]) for n in range(executor.num_workers)}
     assert {executor.worker(n).device for n in range(executor.num_workers)} <= set(devices)
 
@@ -205,9 +222,12 @@ def test_how_many_workers_there_are_is_the_class_s_to_say(kind, threads):
     most = 1 if executor.is_in_driver else 7
     assert executor.workers_for(7, threads, ["cpu"]) == executor.workers_for(7, threads, ["cuda:0"]) == most
     assert executor.workers_for(None, threads, ["cpu"]) == min(most, cores) or cores > 7
-    # No two networks share a GPU unless that is asked for, and none is idle for want of cores.
-    assert executor.workers_for(None, threads, ["cuda:0"]) == 1
-    assert executor.workers_for(None, threads, ["cuda:0", "cuda:1"]) == min(most, 2)
+    # No two networks share a GPU unless that is asked for, and none is idle for want of cores. Of a cluster
+    # all GPUs are used, by any name, but each worker needs its cores on the GPU's node.
+    fitting = most if executor.num_gpus() is None else min(most, cores)
+    assert executor.workers_for(None, threads, ["cuda:0"]) == min(fitting, executor.num_gpus() or 1)
+    assert executor.workers_for(None, threads, ["cuda:0", "cuda:1"]) == min(fitting, 2)
+    assert executor.workers_for(None, threads, ["cuda:0"] * 2) == min(fitting, 2)
     with make(kind, num_workers=None, devices=["cuda:0", "cuda:1"], threads=threads) as made:
         assert made.num_workers == executor.workers_for(None, threads, ["cuda:0", "cuda:1"])
 

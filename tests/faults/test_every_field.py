@@ -180,6 +180,7 @@ FIELDS: dict[str, Line] = {
     "others.executor.workers": Line(
         1, "executor", "executor", W, beside={"others.executor.kind": "processes"}
     ),
+    "others.executor.workers_per_gpu": Line(2, W, W, W, beside={"others.train_strategy": "CPU"}),
     "others.executor.threads": Line(2, "executor", "executor", W),
     "others.evaluator": Line("trainning", "refused", "refused", "refused"),
     "others.trackers": Line(["nowhere"], "refused", "refused", "refused"),

@@ -115,6 +115,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "others.timing": ("simulated", WARNED, {}),
     "others.executor.kind": ("processes", ELSEWHERE, {}),
     "others.executor.workers": (2, ELSEWHERE, {"others.executor.kind": "processes"}),
+    "others.executor.workers_per_gpu": (2, WARNED, {}),
     "others.executor.threads": (2, WARNED, {}),
     "others.evaluator": ("tabel", REFUSED, {}),
     "others.trackers": (["nowhere"], REFUSED, {}),

@@ -208,6 +208,23 @@ def _workers_of_one(facts: Facts) -> Iterator[Problem]:
 
 
 @no_effect("others")
+def _workers_per_gpu(facts: Facts) -> Iterator[Problem]:
+    executor, strategy = facts.config.others.executor, facts.config.others.train_strategy
+    if executor.workers_per_gpu == 1:
+        return
+    is_alone = facts.names is not None and executor.kind in facts.names.one_at_a_time
+    if is_alone:
+        why = f"the executor '{executor.kind}' evaluates one at a time; choose 'processes'"
+    elif strategy == "CPU":
+        why = "others.train_strategy 'CPU' takes no GPU"
+    elif executor.kind == "processes" and executor.workers is not None:
+        why = f"the {executor.workers} worker(s) of others.executor.workers take the GPUs in turn"
+    else:
+        return
+    yield Problem("others.executor.workers_per_gpu", executor.workers_per_gpu, f"has no effect: {why}.")
+
+
+@no_effect("others")
 def _compilation(facts: Facts) -> Iterator[Problem]:
     others = facts.config.others
     if others.enable_XLA_compilation and others.train_strategy == "CPU":

@@ -33,5 +33,6 @@ WITHOUT_TRAINING = {
         )
     },
     "others.timing": "has no effect: times are those of the table.",
+    "others.executor.workers_per_gpu": "has no effect: looking up takes no GPU.",
     "others.executor.threads": "has no effect: looking up takes one thread.",
 }

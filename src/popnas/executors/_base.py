@@ -107,7 +107,8 @@ class Executor(ABC):
         work: the functions, and what all workers are told.
         num_workers: candidates evaluated at a time; see `workers_for`.
         threads: threads per worker; the results of a network may depend on it, so keep it for the whole run.
-        devices: names of the devices, which the workers take in turn.
+        devices: names of the devices, which the workers take in turn; one that several workers share stands
+            there as often.
         log_path: file to which the workers' standard output and error are appended; None drops them.
         hard_timeout_seconds: a job that has not ended by then is ended by force, with error_kind "time_limit"
             (where the executor can; inline cannot). Meant for hangs: training keeps its own, lower limit.
@@ -142,15 +143,21 @@ class Executor(ABC):
         self._is_closed = False
 
     @classmethod
+    def num_gpus(cls) -> int | None:
+        """How many GPUs its workers may be given; None: those of this machine, which PyTorch knows."""
+        return None
+
+    @classmethod
     def workers_for(cls, asked: int | None, threads: int, devices: Sequence[str]) -> int:
         """How many candidates are evaluated at a time if `asked` for so many; None: so many that every core
-        that this process may use is used once, but of other devices each by one worker, whatever `threads`.
-        On a GPU two networks would take each other's time and memory, and neither's time could be measured.
+        that this process may use is used once, but of other devices one for each time that it is named,
+        whatever `threads`. On a GPU two networks take each other's time and memory, and neither's time is
+        what it would be alone.
         """
         if asked is not None:
             return asked
         if set(devices) != {CPU}:
-            return len(set(devices))
+            return len(devices)
         return max(1, len(available_cores()) // threads)
 
     def worker(self, number: int) -> Worker:

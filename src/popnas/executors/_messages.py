@@ -20,7 +20,9 @@ class Handed(Record):
 
 @dataclass(frozen=True)
 class Ready(Record):
-    """From a worker: it is set up."""
+    """From a worker: it is set up; `node`: on which one of a cluster."""
+
+    node: str | None = None
 
 
 @dataclass(frozen=True)

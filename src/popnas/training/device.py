@@ -16,22 +16,36 @@ TRAIN_STRATEGIES = ("auto", "CPU", "GPU", "multi-GPU", "TPU")
 def names(train_strategy: str, num_gpus: int | None = None) -> tuple[str, ...]:
     """The devices of `train_strategy`, which workers take in turn: all GPUs with `multi-GPU`, else one.
 
-    `num_gpus`: how many there are; None asks PyTorch.
+    `num_gpus`: how many there are in a cluster; None: of this machine, as PyTorch counts them.
 
     Raises UserError if they are not there, naming what is.
     """
+    is_here = num_gpus is None
     num_gpus = torch.cuda.device_count() if num_gpus is None else num_gpus
-    if train_strategy not in TRAIN_STRATEGIES:
-        raise _unavailable(train_strategy, f"is none of {', '.join(TRAIN_STRATEGIES)}", num_gpus)
-    if train_strategy == "TPU":
-        raise _unavailable(train_strategy, "cannot be had: this build of PyTorch drives no TPU", num_gpus)
-    if train_strategy == "GPU" and not num_gpus:
-        raise _unavailable(train_strategy, "cannot be had: PyTorch sees no GPU", num_gpus)
-    if train_strategy == "multi-GPU" and num_gpus < 2:
-        raise _unavailable(train_strategy, f"needs at least 2 GPUs, and PyTorch sees {num_gpus}", num_gpus)
+    place, sees = ("This machine", "PyTorch sees") if is_here else ("The cluster", "its nodes have")
+    rule = _why_not(train_strategy, num_gpus, sees)
+    if rule is not None:
+        raise UserError(
+            f"others.train_strategy: '{train_strategy}' {rule}. {place} has: "
+            f"{', '.join(available(num_gpus))}. Take one of these, or the best device present with "
+            "others.train_strategy 'auto'."
+        )
     if train_strategy == "CPU" or not num_gpus:
         return ("cpu",)
     return tuple(f"cuda:{index}" for index in range(num_gpus if train_strategy == "multi-GPU" else 1))
+
+
+def _why_not(train_strategy: str, num_gpus: int, sees: str) -> str | None:
+    """Why it cannot be had, as the end of a sentence; None if it can."""
+    if train_strategy not in TRAIN_STRATEGIES:
+        return f"is none of {', '.join(TRAIN_STRATEGIES)}"
+    if train_strategy == "TPU":
+        return "cannot be had: this build of PyTorch drives no TPU"
+    if train_strategy == "GPU" and not num_gpus:
+        return f"cannot be had: {sees} no GPU"
+    if train_strategy == "multi-GPU" and num_gpus < 2:
+        return f"needs at least 2 GPUs, and {sees} {num_gpus}"
+    return None
 
 
 def choose(train_strategy: str) -> torch.device:
@@ -42,13 +56,6 @@ def choose(train_strategy: str) -> torch.device:
 def available(num_gpus: int) -> list[str]:
     """The strategies that can be had with `num_gpus` GPUs."""
     return ["CPU"] + ["GPU"] * (num_gpus >= 1) + ["multi-GPU"] * (num_gpus >= 2)
-
-
-def _unavailable(value: str, rule: str, num_gpus: int) -> UserError:
-    return UserError(
-        f"others.train_strategy: '{value}' {rule}. This machine has: {', '.join(available(num_gpus))}. "
-        "Take one of these, or the best device present with others.train_strategy 'auto'."
-    )
 
 
 def no_gain(device: torch.device, *, has_mixed_precision: bool) -> list[str]:

@@ -16,6 +16,7 @@ def setup(payload, worker):
     if payload.get("setup_log"):
         with Path(payload["setup_log"]).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
+    time.sleep(payload.get("setup_seconds", 0))
     if payload.get("setup_raises"):
         raise ValueError("the data is gone")
     if payload.get("data_gone"):
@@ -229,6 +230,23 @@ def tell_in_a_thread(context, payload):
     return {"value": "y" * 100_000}
 
 
+def tell_now_and_then(context, payload):
+    for done in range(payload["times"]):
+        executors.tell(executors.Progress(done, payload["times"]))
+        time.sleep(0.6)
+    return answer(context, payload)
+
+
+def meet(context, payload):
+    """Whether so many jobs are under way at the same time, and where each is."""
+    place, until = Path(payload["place"]), time.monotonic() + payload["seconds"]
+    (place / str(payload["x"])).touch()
+    while len(list(place.iterdir())) < payload["number"] and time.monotonic() < until:
+        time.sleep(0.1)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return {"met": len(list(place.iterdir())), "device": context["worker"].device, "visible": visible}
+
+
 def return_nothing(context, payload):
     return None
 
@@ -274,6 +292,8 @@ ACTIONS = {
         tell_often,
         tell_oddly,
         tell_in_a_thread,
+        tell_now_and_then,
+        meet,
         return_nothing,
         return_no_json,
         return_much,

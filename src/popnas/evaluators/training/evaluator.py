@@ -42,7 +42,7 @@ class TrainingEvaluator(Evaluator):
         super().__init__(config, run)
         from popnas.evaluators.training import placing
 
-        self._devices = placing.devices(config)  # before the data, which may take long to load
+        self._devices = placing.of_workers(config)  # before the data, which may take long to load
         self.dataset = training_data.load(config, run)
         self.spec = tasks.get(config.dataset.type).network_spec(config, self.dataset)
         self.told = self.dataset.told

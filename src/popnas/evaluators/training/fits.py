@@ -19,7 +19,7 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
 from popnas.evaluators.training import compiling, shared_data
-from popnas.evaluators.training.placing import num_workers
+from popnas.evaluators.training.placing import num_workers, of_workers
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
@@ -78,7 +78,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     )
     _check_counts(config)
     needs = check_memory(config, dataset, _simplest_networks(config, dataset))
-    place = device.choose(config.others.train_strategy)
+    place = torch.device(of_workers(config)[0])
     spec = tasks.get(config.dataset.type).network_spec(config, dataset)
     compiled = compiling.of_candidates(config, dataset, spec, place)
     memory = Room.of(config, dataset).warnings(max(need.peak for need in needs))
@@ -232,9 +232,12 @@ def check_memory(
 def may_outgrow(config: RunConfig, dataset: Dataset) -> bool:
     """Whether cells of more blocks may take more memory than there is, though all of one block fit. A
     block adds less than the network of its dearest operator takes alone."""
+    room = Room.of(config, dataset)
+    if not room.limits:
+        return True
     batch_size = _largest_batch(config, dataset.train)
     peaks = [need_of(cell, spec, batch_size).peak for cell, spec in _simplest_networks(config, dataset)]
-    return not Room.of(config, dataset).holds(config.search_space.blocks * max(peaks), 1)
+    return not room.holds(config.search_space.blocks * max(peaks), 1)
 
 
 def check_candidate(
@@ -276,8 +279,8 @@ def need_of(cell: Cell, spec: NetworkSpec, batch_size: int) -> Need:
 @dataclass(frozen=True)
 class Room:
     """Memory for the networks of a job: `limits`, each with the bytes that are gone before a network is
-    trained; `num_workers` train at once, on a GPU on each of `num_devices`. `others`: bytes of it that other
-    processes hold now, and may not for long."""
+    trained, none where they are not known; `num_workers` train at once, on a GPU on each of `num_devices`.
+    `others`: bytes of it that other processes hold now, and may not for long."""
 
     limits: tuple[tuple[MemoryLimit, int], ...]
     num_workers: int
@@ -292,11 +295,14 @@ class Room:
         """The room on the device of `config`, with the data loaded in this process; `is_here`: this process
         trains, whatever the executor. `on`: the device; None: of several GPUs the largest, as what fits
         there is not refused."""
-        workers = num_workers(config)
         executor = executors.REGISTRY.get(config.others.executor.kind)
+        if not (is_here or executor.shares_disk):
+            return cls((), 1, 0)  # of other machines: each worker judges by its own
+        workers = 1 if is_here else num_workers(config)
         is_inline = is_here or executor.is_in_driver
         data = data_bytes(dataset.full_train)
-        places = [torch.device(name) for name in device.names(config.others.train_strategy)]
+        names = device.names(config.others.train_strategy) if on is None else [str(on)]
+        places = [torch.device(name) for name in names]
         if places[0].type == "cuda":
             on = on or max(places, key=lambda place: torch.cuda.mem_get_info(place)[1])
             per_worker = CONTEXT_BYTES + (data if config.dataset.cache else 0)
@@ -317,9 +323,7 @@ class Room:
             else:
                 used = resources.memory_in_use() + per_worker
             limits.append((limit, used))
-        # How many of those that see no disk of ours share a machine, and how large it is, nobody knows here.
-        num_here = 1 if is_inline or not executor.shares_disk else workers
-        return cls(tuple(limits), num_here, per_worker)
+        return cls(tuple(limits), 1 if is_inline else workers, per_worker)
 
     @classmethod
     def _of_gpu(

@@ -1,4 +1,4 @@
-"""What training candidates will take on this machine, from the probes of a few of them."""
+"""What training candidates will take, from the probes of a few of them where they will be trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.evaluators._base import Expected, Forecast
-from popnas.evaluators.training import fits, probing
+from popnas.evaluators.training import fits, probe_jobs, probing
 from popnas.events import Listen
 from popnas.networks.spec import NetworkSpec
 
@@ -53,7 +53,7 @@ def _holds_for(known: TrainingForecast, config: RunConfig, spec: NetworkSpec) ->
 
 
 class TrainingForecast(Forecast):
-    """Probes this device when it is made, unless another one has done so for the same networks."""
+    """Probes where candidates are trained when it is made, unless another one did so."""
 
     def __init__(
         self,
@@ -67,7 +67,8 @@ class TrainingForecast(Forecast):
         if known is not None and _holds_for(known, config, spec):
             self.model: probing.CostModel = known.model
         else:
-            self.model = probing.cost_model(config, dataset, spec, tell)
+            probes = probe_jobs.probed(config, dataset, spec, tell)
+            self.model = probing.cost_model(config.space, spec, probes, tell)
 
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`: on all folds, with everything that is done once."""
@@ -91,9 +92,12 @@ class TrainingForecast(Forecast):
         """See `Forecast`."""
         return self.model.loading
 
-    def memory_bytes(self, cells_NB4: np.ndarray) -> int:
-        """See `Forecast`: with the largest of a few of the cells."""
+    def memory_bytes(self, cells_NB4: np.ndarray) -> int | None:
+        """See `Forecast`: with the largest of a few of the cells; None where it is that of other machines."""
+        room = fits.Room.of(self.config, self.dataset)
+        if not room.limits:
+            return None
         batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
         few = cells_NB4[:: max(len(cells_NB4) // 4, 1)]
         peaks = [fits.need_of(cell, self.spec, batch_size).peak for cell in self.config.space.decode(few)]
-        return fits.Room.of(self.config, self.dataset).total(max(peaks))
+        return room.total(max(peaks))

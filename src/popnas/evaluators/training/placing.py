@@ -10,7 +10,7 @@ from popnas.training import device
 
 
 def devices(config: RunConfig) -> tuple[str, ...]:
-    """The names of the devices, which workers take in turn.
+    """The names of this machine's devices.
 
     Raises:
         UserError: no such device.
@@ -18,11 +18,25 @@ def devices(config: RunConfig) -> tuple[str, ...]:
     return device.names(config.others.train_strategy)
 
 
+def of_workers(config: RunConfig) -> tuple[str, ...]:
+    """The names of the devices that the workers of the configuration's executor take in turn, on the machines
+    where these are; a GPU that several workers share stands there as often.
+
+    Raises:
+        UserError: no such device.
+    """
+    settings, strategy = config.others.executor, config.others.train_strategy
+    executor = executors.REGISTRY.get(settings.kind)
+    # A cluster is not asked for what it would not be used for.
+    found = device.names(strategy, None if strategy == "CPU" else executor.num_gpus())
+    return found if found == (executors.CPU,) else found * settings.workers_per_gpu
+
+
 def num_workers(config: RunConfig) -> int:
-    """How many networks the configuration's executor trains at once on this machine."""
+    """How many networks the configuration's executor trains at once."""
     settings = config.others.executor
     executor = executors.REGISTRY.get(settings.kind)
-    return executor.workers_for(settings.workers, settings.threads, devices(config))
+    return executor.workers_for(settings.workers, settings.threads, of_workers(config))
 
 
 def placement(config: RunConfig, spec: NetworkSpec, device_name: str | None = None) -> Placement:

@@ -20,12 +20,10 @@ import torch
 
 from popnas import networks, training
 from popnas.cells import Block, Cell, SearchSpace, bulk
-from popnas.config import RunConfig
-from popnas.datasets import Dataset, Split
+from popnas.datasets import Split
 from popnas.evaluation import CandidateJob
 from popnas.evaluators.training import candidate, candidate_files
 from popnas.evaluators.training.context import CandidateContext, TrainingContext
-from popnas.evaluators.training.placing import placement
 from popnas.evaluators.training.wiring import Wiring, reckoned
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted
 from popnas.networks.cost import network_cost
@@ -33,6 +31,7 @@ from popnas.networks.macros import MACROS
 from popnas.networks.memory import training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.process_state import torch_in_turn
+from popnas.records import Record
 from popnas.training import EpochRecord
 from popnas.training.clocks import host_clock
 
@@ -94,11 +93,22 @@ class CostModel:
         return np.asarray((self.empty[:, None] + share_N * added_3N).T)
 
 
-def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> CostModel:
-    """Probe this device; `progress` hears what is being probed."""
-    space = config.space
+@dataclass(frozen=True)
+class Probes(Record):
+    """What was measured on a device: of each round what the empty cell costs, (3,), and what one use of each
+    operator adds, (3, operators + 1); `first_once`, the seconds of the first network of all beside its
+    epochs."""
+
+    empty: list[list[float]]
+    operators: list[list[list[float]]]
+    first_once: float
+
+
+def probed(context: CandidateContext, tell: Listen) -> Probes:
+    """Probe the device of `context`; `tell` hears what is being probed."""
+    space = context.config.space
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
-        prober = _Prober(config, dataset, spec, Path(folder))
+        prober = _Prober(context, Path(folder))
         tell(PhaseStarted("probing operators", len(space.operators)))
         # What is loaded and prepared once belongs to no cell: most of it with the first network of blocks,
         # whichever operator that has.
@@ -108,12 +118,18 @@ def cost_model(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Lis
         if 2 * (time.monotonic() - began) < _BUDGET_SECONDS:
             tell(PhaseStarted("probing them again", len(space.operators)))
             rounds.append(_round(prober, space, tell))
-        empty, single = (np.mean(both, axis=0) for both in zip(*rounds, strict=True))
-        built = _built_shares(space, spec)
-        tell(PhaseStarted("reckoning what larger cells cost"))
-        wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
-        loading = max(first.once - float(empty[2] + 2 * single[2, 0]), 0.0)
-        return CostModel(empty, single, wiring, built, loading)
+        empty, operators = zip(*rounds, strict=True)
+        return Probes([each.tolist() for each in empty], [each.tolist() for each in operators], first.once)
+
+
+def cost_model(space: SearchSpace, spec: NetworkSpec, probes: Probes, tell: Listen) -> CostModel:
+    """What follows from probes."""
+    empty, single = (np.mean(rounds, axis=0) for rounds in (probes.empty, probes.operators))
+    built = _built_shares(space, spec)
+    tell(PhaseStarted("reckoning what larger cells cost"))
+    wiring = reckoned(space, spec, built) if space.num_blocks > 1 else None
+    loading = max(probes.first_once - float(empty[2] + 2 * single[2, 0]), 0.0)
+    return CostModel(empty, single, wiring, built, loading)
 
 
 def _round(prober: _Prober, space: SearchSpace, tell: Listen) -> tuple[np.ndarray, np.ndarray]:
@@ -156,12 +172,11 @@ def _built_shares(space: SearchSpace, spec: NetworkSpec) -> np.ndarray:
 class _Prober:
     """Trains cells as a worker would, on few samples."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, spec: NetworkSpec, folder: Path) -> None:
-        self.config, self.dataset, self.spec = config, dataset, spec
-        self.context = CandidateContext(config, dataset, spec, placement(config, spec), None, None)
-        self.folder = folder
-        with torch_in_turn(config.others.executor.threads):  # the clock of the training's own figures
-            self.clock = host_clock(self.context.placement.device)
+    def __init__(self, context: CandidateContext, folder: Path) -> None:
+        self.context, self.folder = context, folder
+        self.config, self.dataset, self.spec = context.config, context.dataset, context.spec
+        with torch_in_turn(self.config.others.executor.threads):  # the clock of the training's own figures
+            self.clock = host_clock(context.placement.device)
 
     def cost(self, cell: Cell) -> ProbedCost:
         """What training it costs."""

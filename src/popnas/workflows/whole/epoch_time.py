@@ -88,7 +88,7 @@ def logged(log: TrainingLog) -> float | None:
 def sample_cost(config: RunConfig, dataset: Dataset, cell: Cell, params: str | None) -> SampleCost:
     """What training samples take here in the networks that selection trains of a cell: the original and the
     dearest that fits into memory are probed."""
-    spec, room = spec_of(config, dataset), fits.Room.of(config, dataset)
+    spec, room = spec_of(config, dataset), fits.Room.of(config, dataset, is_here=True)
     batch_size = min(config.dataset.batch_size, len(dataset.train))
     first, *others = _shapes(cell, spec, params)
     shapes = [first]
