@@ -3,6 +3,8 @@
 #   docker build -t popnas .
 # and for NVIDIA cards (run with --gpus all):
 #   docker build -t popnas:cuda --build-arg BASE=nvidia/cuda:12.8.1-runtime-ubuntu24.04 --build-arg TORCH=cu128 .
+# and for the nodes of a Ray cluster (docs/cluster.md):
+#   docker build -t popnas:ray --build-arg EXTRAS=ray,timeseries .
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS python
@@ -23,13 +25,16 @@ COPY constraints.txt ./
 RUN /opt/popnas/bin/pip install -c constraints.txt torch --index-url "https://download.pytorch.org/whl/${TORCH}"
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN /opt/popnas/bin/pip install -c constraints.txt ".[server,timeseries,mlflow]"
+ARG EXTRAS=server,timeseries,mlflow
+RUN /opt/popnas/bin/pip install -c constraints.txt ".[${EXTRAS}]"
 
 FROM python AS popnas
 COPY --from=build /opt/popnas /opt/popnas
 RUN groupadd --gid 10001 popnas \
     && useradd --create-home --uid 10001 --gid 10001 popnas \
-    && install -d -o popnas -g popnas /runs /data
+    && install -d -o popnas -g popnas /runs /data \
+    # A login shell, as KubeRay starts Ray in, forgets the PATH below.
+    && echo 'PATH=/opt/popnas/bin:$PATH' > /etc/profile.d/popnas.sh
 ENV PATH=/opt/popnas/bin:${PATH}
 USER 10001:10001
 WORKDIR /runs

@@ -3,9 +3,9 @@ executor for Ray among it, makes of many workers.
 
 Stands in for the module `ray`, of which it has what `popnas.executors.ray_cluster` and its parts use. Its
 clock goes on by what the driver takes, as that passes by the real clock between two calls, and, where the
-driver waits, to the next thing that happens. An evaluation takes as long as its answer says (`training_seconds`), and tells how
-far it is now and then; computing the answer costs no time. What Ray itself takes in the driver is charged
-beside.
+driver waits, to the next thing that happens. An evaluation takes as long as its answer says
+(`training_seconds`), and tells how far it is now and then; computing the answer costs no time. What Ray
+itself takes in the driver is charged beside.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from popnas.config.declarations import Section
 from popnas.config.names import Facts
 from popnas.config.rules import no_effect
 from popnas.errors import Problem
+from popnas.printable import counted
 from popnas.records import JsonValue
 
 
@@ -218,7 +219,7 @@ def _workers_per_gpu(facts: Facts) -> Iterator[Problem]:
     elif strategy == "CPU":
         why = "others.train_strategy 'CPU' takes no GPU"
     elif executor.kind == "processes" and executor.workers is not None:
-        why = f"the {executor.workers} worker(s) of others.executor.workers take the GPUs in turn"
+        why = f"the {counted(executor.workers, 'worker')} of others.executor.workers take the GPUs in turn"
     else:
         return
     yield Problem("others.executor.workers_per_gpu", executor.workers_per_gpu, f"has no effect: {why}.")

@@ -371,6 +371,26 @@ def test_a_task_of_a_plug_in_brings_its_own_defaults():
             ],
         ),
         (
+            document(others={"executor": {"kind": "inline", "workers_per_gpu": 2}}),
+            [
+                "others.executor.workers_per_gpu: has no effect: the executor 'inline' evaluates one "
+                "at a time; choose 'processes'."
+            ],
+        ),
+        (
+            document(others={"executor": {"workers_per_gpu": 2}, "train_strategy": "CPU"}),
+            ["others.executor.workers_per_gpu: has no effect: others.train_strategy 'CPU' takes no GPU."],
+        ),
+        (
+            document(others={"executor": {"workers": 3, "workers_per_gpu": 2}}),
+            [
+                "others.executor.workers_per_gpu: has no effect: the 3 workers of others.executor.workers "
+                "take the GPUs in turn."
+            ],
+        ),
+        (document(others={"executor": {"workers_per_gpu": 2}}), []),
+        (document(others={"executor": {"kind": "ray", "workers": 3, "workers_per_gpu": 2}}), []),
+        (
             document(others={"enable_XLA_compilation": True, "train_strategy": "CPU"}),
             [
                 "others.enable_XLA_compilation: has no effect on a CPU: a compiled network trains slower "

@@ -45,8 +45,12 @@ def test_what_is_installed_is_pinned_and_its_extras_exist():
     installs = [rest for rest in of("RUN") if "pip install" in rest]
     assert len(installs) == 2 and all("-c constraints.txt" in rest for rest in installs)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    (extras,) = re.findall(r'"\.\[(.*)\]"', installs[-1])
-    assert set(extras.split(",")) <= set(project["optional-dependencies"])
+    assert '".[${EXTRAS}]"' in installs[-1]
+    (extras,) = [rest.partition("=")[2] for rest in of("ARG") if rest.startswith("EXTRAS=")]
+    of_ray = re.findall(r"--build-arg EXTRAS=(\S+)", (ROOT / "Dockerfile").read_text())
+    assert of_ray and all("ray" in each.split(",") for each in of_ray)
+    for each in (extras, *of_ray):
+        assert set(each.split(",")) <= set(project["optional-dependencies"])
     assert re.search(r"^torch==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
 
 

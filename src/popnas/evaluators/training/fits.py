@@ -82,6 +82,8 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     spec = tasks.get(config.dataset.type).network_spec(config, dataset)
     compiled = compiling.of_candidates(config, dataset, spec, place)
     memory = Room.of(config, dataset).warnings(max(need.peak for need in needs))
+    if not executors.REGISTRY.get(config.others.executor.kind).shares_disk:
+        return memory + compiling.told([compiled])  # what the devices of other machines can is not known here
     return memory + _without_gain(config, place, [compiled])
 
 

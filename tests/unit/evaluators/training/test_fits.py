@@ -257,7 +257,7 @@ def gpus(monkeypatch):
 
     def have(*memory, reserved=0):
         names = tuple(f"cuda:{number}" for number in range(len(memory)))
-        monkeypatch.setattr(device, "names", lambda train_strategy: names)
+        monkeypatch.setattr(device, "names", lambda train_strategy, num_gpus=None: names)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: memory[torch.device(place).index])
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda place: reserved)
 
