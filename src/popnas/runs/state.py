@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from popnas import objectives, ranking
 from popnas.evaluation import Evaluation, FitReport
@@ -131,6 +131,21 @@ class RunState:
     _in_order: list[Evaluation] = field(default_factory=list, compare=False)
     _sessions: dict[int, Event] = field(default_factory=dict, compare=False)
     _confirmed: dict[tuple[str, int], Confirmation] = field(default_factory=dict)
+
+    def copy(self) -> RunState:
+        """The state as it is now, which stays so whatever is applied to this one; values are shared."""
+        return replace(
+            self,
+            proposals={step: list(cells) for step, cells in self.proposals.items()},
+            rounds={step: list(counts) for step, counts in self.rounds.items()},
+            predictions=dict(self.predictions),
+            untrained_parents=dict(self.untrained_parents),
+            finished_steps=set(self.finished_steps),
+            _by_cell=dict(self._by_cell),
+            _in_order=list(self._in_order),
+            _sessions=dict(self._sessions),
+            _confirmed=dict(self._confirmed),
+        )
 
     def apply(self, event: Event) -> None:
         """Take one more event. Kinds that the state does not need are passed over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -22,12 +22,14 @@ from popnas.server.access.places import NotThereError
 from popnas.server.access.sessions import Sessions
 from popnas.server.access.settings import ServerSettings, make_state_folder, own_token
 from popnas.server.answers import ProblemAnswer, Refused
+from popnas.server.configurations import TooManyError
 from popnas.server.jobs.queue import BusyError
 from popnas.server.routes import actions, boards, configuration, files, page, runs, session
 from popnas.server.routes._base import REFUSALS, bearer
 from popnas.server.services import Services
 
 _STATUS: tuple[tuple[type[PopnasError], int], ...] = (
+    (TooManyError, 429),
     (NotThereError, 404),
     (BusyError, 409),
     (ConfigError, 422),
@@ -75,7 +77,8 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
         for item in problems
     ]
     detail = "there are mistakes in the configuration." if problems else printable(str(error))
-    return _answer(status, Refused(detail=detail, problems=listed))
+    headers = {"retry-after": "5"} if status == 429 else None
+    return _answer(status, Refused(detail=detail, problems=listed), headers)
 
 
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:
@@ -87,8 +90,8 @@ async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     return _answer(422, Refused(detail="the request is not as it must be.", problems=listed))
 
 
-def _answer(status: int, refused: Refused) -> JSONResponse:
-    return JSONResponse(refused.model_dump(mode="json"), status)
+def _answer(status: int, refused: Refused, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(refused.model_dump(mode="json"), status, headers)
 
 
 def _shown(value: JsonValue) -> JsonValue:

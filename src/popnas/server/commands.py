@@ -7,16 +7,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from popnas import config as configurations
 from popnas.cells import Cell
 from popnas.errors import ConfigError, Problem, UserError
+from popnas.printable import shortened
 from popnas.runs import RunFolder
 from popnas.runs.front import has_networks
-from popnas.server.access.places import check_run_name, opened_folder, run_folder
+from popnas.server.access.places import check_run_name, listed, run_folder
 from popnas.server.access.settings import ServerSettings
 from popnas.server.answers import Document, NewEvaluation, NewRun, NewSelection, NewTraining
 from popnas.server.configurations import Checker, check_own_places, with_own_places
 from popnas.server.jobs.queue import JobQueue
 from popnas.server.jobs.record import RunJob
+from popnas.storage import plain
 from popnas.workflows.models.choices import CellChoice
 
 
@@ -37,9 +40,7 @@ class Commands:
         """
         name = check_run_name(asked.name) if asked.name is not None else self._free_name()
         config = with_own_places(asked.config, self.settings.data_roots)
-        checked = self.checker.check(config)
-        if not checked.is_valid:
-            raise ConfigError([Problem(item.place, item.value, item.message) for item in checked.problems])
+        self._check(config)
         arguments = ["search", f"--logs={self.settings.root}", f"--name={name}"]
         arguments += ["--confirm"] if asked.confirm else []
         return self.jobs.add(name, "search", arguments, config, is_new=True)
@@ -59,7 +60,7 @@ class Commands:
         arguments = ["select", f"-p{folder.path}"]
         arguments += _option("-k", choice.num_cells) + _option("--from=", choice.source)
         arguments += _option("--params=", choice.params) + _option("--spec=", choice.cell)
-        return self.jobs.add(run, "select", arguments, self._own(asked.config))
+        return self.jobs.add(run, "select", arguments, self._own(folder, asked.config))
 
     def train(self, run: str, asked: NewTraining) -> RunJob:
         """Final training."""
@@ -67,7 +68,7 @@ class Commands:
         arguments = ["train", f"-p{folder.path}"]
         arguments += _option("-m", asked.motifs) + _option("-n", asked.normal_cells)
         arguments += _option("-f", asked.filters) + _option("--spec=", _cell(asked.cell))
-        return self.jobs.add(run, "train", arguments, self._own(asked.config))
+        return self.jobs.add(run, "train", arguments, self._own(folder, asked.config))
 
     def evaluate(self, run: str, asked: NewEvaluation) -> RunJob:
         """Evaluation on test data."""
@@ -76,13 +77,28 @@ class Commands:
             raise UserError("`model` names one model, `all_selected` takes all of the selection: give one.")
         arguments = ["evaluate", f"-p{folder.path}"]
         if asked.model is not None:
-            with opened_folder(folder.path, asked.model):
-                arguments.append(f"-f{folder.path / asked.model}")
+            if not any(entry.name == "model.json" for entry in listed(folder.path, asked.model)):
+                raise UserError(
+                    f"`model` {shortened(asked.model)!r} is no trained network of the run {run!r}: take the "
+                    "folder of one, such as 'best_model', as the run's results list them."
+                )
+            arguments.append(f"-f{folder.path / asked.model}")
         arguments += ["--top"] if asked.all_selected else []
         return self.jobs.add(run, "evaluate", arguments, None)
 
-    def _own(self, document: Document | None) -> Document | None:
-        return None if document is None else with_own_places(document, self.settings.data_roots)
+    def _own(self, folder: RunFolder, document: Document | None) -> Document | None:
+        """A partial configuration, right over the run's own."""
+        if document is None:
+            return None
+        found = with_own_places(document, self.settings.data_roots)
+        merged = configurations.merge(configurations.load(folder.config_json()), found)
+        self._check(plain(merged.to_json()))
+        return found
+
+    def _check(self, document: Document) -> None:
+        checked = self.checker.check(document)
+        if not checked.is_valid:
+            raise ConfigError([Problem(item.place, item.value, item.message) for item in checked.problems])
 
     def _folder(self, run: str) -> RunFolder:
         """The folder of a run that can be worked on, whose data the server may read."""

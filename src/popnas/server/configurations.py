@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from popnas import config, files
@@ -30,6 +31,12 @@ _LINE = re.compile(r" \(line \d+\)$")
 
 _SECONDS = 180.0
 _MOST_AT_ONCE = 2
+_MOST_WAITING = 4
+"""Each has one of the few threads that all requests share."""
+
+
+class TooManyError(PopnasError):
+    """As many wait as may."""
 
 
 def with_own_places(document: Document, roots: Sequence[Path]) -> Document:
@@ -66,12 +73,22 @@ class Checker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._places = threading.BoundedSemaphore(_MOST_AT_ONCE + _MOST_WAITING)
         self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
         self._lock = threading.Lock()
         self._schema: str | None = None
 
     def check(self, document: Document) -> Checked:
-        """All mistakes of a configuration."""
+        """All mistakes of a configuration.
+
+        Raises:
+            TooManyError: as many are looked at as may be.
+            PopnasError: it cannot be looked at now.
+        """
+        with self._place():
+            return self._check(document)
+
+    def _check(self, document: Document) -> Checked:
         handle, name = tempfile.mkstemp(suffix=".json", dir=self._folder)
         os.close(handle)
         path = Path(name)
@@ -93,11 +110,22 @@ class Checker:
             raise PopnasError("the configuration could not be checked; the server's log says why.") from error
 
     def schema(self) -> str:
-        """The JSON Schema of configurations, as text; made once."""
-        with self._lock:
-            if self._schema is None:
-                self._schema = self._run("schema")
-            return self._schema
+        """The JSON Schema of configurations, as text; made once. Raises as `check`."""
+        if self._schema is None:
+            with self._place(), self._lock:
+                if self._schema is None:
+                    self._schema = self._run("schema")
+        return self._schema
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of those who are looked after or wait."""
+        if not self._places.acquire(blocking=False):
+            raise TooManyError("many configurations are being checked; try again in a few seconds.")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _run(self, *arguments: str) -> str:
         with self._turns:

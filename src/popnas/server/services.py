@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from popnas.errors import PopnasError
-from popnas.runs.lock import RunLock
+from popnas.errors import PopnasError, RunFolderError
+from popnas.printable import quoted
+from popnas.runs.lock import RunLock, holder
 from popnas.server.access.sessions import Sessions
 from popnas.server.access.settings import ServerSettings, make_state_folder
 from popnas.server.boards import Boards
@@ -53,10 +54,9 @@ class Services:
             StorageError: the disk refused.
         """
         make_state_folder(settings)
-        lock = RunLock(settings.state / "server" / "lock")
-        lock.path.parent.mkdir(exist_ok=True)
-        lock.acquire()
-        webhooks = None if settings.webhook is None else Webhooks(settings.webhook)
+        lock = _locked(settings)
+        hook = settings.webhook
+        webhooks = None if hook is None else Webhooks(hook, settings.state / "webhook")
         tell = (lambda job: None) if webhooks is None else webhooks.tell
         jobs = JobQueue(settings.root, settings.state / "jobs", settings.num_jobs, tell)
         feeds = Feeds(settings.root)
@@ -110,6 +110,22 @@ class Services:
         """Read the journals before somebody waits for them."""
         with suppress(PopnasError):
             await run_in_threadpool(self.summaries.all)
+
+
+def _locked(settings: ServerSettings) -> RunLock:
+    lock = RunLock(settings.state / "server" / "lock")
+    lock.path.parent.mkdir(exist_ok=True)
+    try:
+        lock.acquire()
+    except RunFolderError as error:
+        found = holder(lock.path)
+        if found is None:
+            raise
+        raise RunFolderError(
+            f"the runs in {quoted(settings.root)} are served already, by {found}. Open its page, stop it "
+            "first, or serve another folder."
+        ) from error
+    return lock
 
 
 def services(request: Request) -> Services:

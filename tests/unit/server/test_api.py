@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,14 +21,15 @@ from popnas.errors import UserError
 from popnas.printable import one_line
 from popnas.server import app
 from popnas.server.access.settings import ServerSettings, Webhook, make_state_folder, names_of, own_token
-from popnas.server.answers import Checked
+from popnas.server.answers import Checked, ProblemAnswer, RunSummary
 from popnas.server.boards import _Board
 from popnas.server.jobs.record import RunJob
 from popnas.server.watching.feeds import Feed
 from popnas.server.watching.logs import piece
+from popnas.server.watching.streams import _Watch
 from popnas.server.webhooks import Webhooks, signature
 
-from .conftest import TOKEN, Served, evaluations, make_run, served
+from .conftest import TOKEN, Answer, Served, evaluations, make_run, served
 
 
 @pytest.fixture
@@ -201,6 +203,89 @@ def test_a_journal_that_is_damaged_is_told_and_harms_no_other(server):
     assert server.ask("GET", "/api/runs/bad/results").status in (400, 503)
 
 
+def test_numbers_that_none_are_harm_no_other_run(server):
+    make_run(server.root / "good")
+    bad = make_run(server.root / "bad").path
+    said = {"format": 1, "stage": "search", "state": "running", "pid": 1, "started": "-", "updated": "-"}
+    (bad / "progress.json").write_text(json.dumps({**said, "best_score": 10**400}))
+    runs = {run["name"]: run for run in server.ask("GET", "/api/runs").json()["runs"]}
+    assert {name: run["state"] for name, run in runs.items()} == {"good": "stopped", "bad": "stopped"}
+    assert runs["bad"]["progress"] is None and runs["bad"]["num_networks"] == 12
+
+
+def test_a_run_that_cannot_be_shown_is_damaged_and_harms_no_other(server, monkeypatch, caplog):
+    for name in ("good", "bad"):
+        make_run(server.root / name)
+    real = server.services.summaries._of
+
+    def of(name: str) -> RunSummary:
+        if name == "bad":
+            raise ZeroDivisionError("what nobody has thought of")
+        return real(name)
+
+    monkeypatch.setattr(server.services.summaries, "_of", of)
+    for _ in range(3):
+        runs = {run["name"]: run for run in server.ask("GET", "/api/runs").json()["runs"]}
+    assert {name: run["state"] for name, run in runs.items()} == {"good": "stopped", "bad": "damaged"}
+    assert "ZeroDivisionError" in runs["bad"]["problem"]
+    assert caplog.text.count("the run bad cannot be shown") == 1
+
+
+def test_a_stream_goes_on_after_what_nobody_has_thought_of(server, monkeypatch, caplog):
+    run = make_run(server.root / "one", 3)
+    events = streamed(server, "/api/runs/one/events")
+    assert len(until(events, "candidates")[1]) == 3
+    troubles = [ZeroDivisionError("odd")] * 3
+    real = _Watch._look_once
+
+    async def look_once(watch: _Watch, *, has_time: bool) -> None:
+        if troubles:
+            raise troubles.pop()
+        await real(watch, has_time=has_time)
+
+    monkeypatch.setattr(_Watch, "_look_once", look_once)
+    with run.journal as journal:
+        journal.append("evaluation", evaluations(4)[3].content(), {})
+    assert [row[0] for row in until(events, "candidates")[1]] == [3]
+    events.close()
+    assert not troubles and caplog.text.count("looking at the run one failed") == 1
+
+
+def test_what_is_read_of_a_run_stays_as_it_was_read(tmp_path, quick_disk):
+    run = make_run(tmp_path / "one", 5)
+    feed = Feed(run.path)
+    data = feed.data()
+    with run.journal as journal:
+        journal.append("evaluation", evaluations(6)[5].content(), {})
+        journal.append("proposals", {"step": 1, "cells": [{"cell": "[]"}]}, {})
+        journal.append("run_finished", {"reason": "completed"}, {})
+    feed.refresh()
+    assert len(feed.rows) == 6 and feed.state is not None and feed.state.is_finished
+    assert len(data.state.arrived) == len(data.cells) == 5
+    assert data.state.proposals == {} and not data.state.is_finished
+
+
+def test_a_failed_search_that_went_on_elsewhere_is_what_became_of_it(idle):
+    run = make_run(idle.root / "one")
+    jobs = idle.services.jobs
+
+    def state() -> str:
+        return idle.ask("GET", "/api/runs/one").json()["state"]
+
+    jobs._keep(RunJob(1, "one", "search", (), "failed", 0.0, ended=time.time()))
+    assert state() == "failed"
+    with run.journal as journal:
+        journal.append("run_resumed", {}, {})
+    assert state() == "stopped"
+    with run.journal as journal:
+        journal.append("run_finished", {"reason": "completed"}, {})
+    assert state() == "finished"
+    jobs._keep(RunJob(2, "one", "evaluate", (), "failed", 0.0, ended=time.time()))
+    assert state() == "finished"  # the search is; the job says what it came to
+    jobs._keep(RunJob(3, "one", "search", (), "failed", 0.0, ended=time.time()))
+    assert state() == "failed"  # in what comes after its finish
+
+
 def test_a_replaced_journal_begins_anew(tmp_path, quick_disk):
     run = make_run(tmp_path / "one", 5)
     feed = Feed(run.path)
@@ -258,11 +343,13 @@ def test_the_commands_are_understood_by_the_command_line(idle):
     """Each option of the lists above is one that the command has."""
     from popnas.cli.main import cli
 
-    make_run(idle.root / "one")
+    run = make_run(idle.root / "one")
+    (run.path / "best_model").mkdir()
+    (run.path / "best_model" / "model.json").write_text("{}")
     bodies = {
         "select": {"num_cells": 3, "source": "best", "params": [1, 2], "config": {}},
         "train": {"cell": "[(-1, identity, -1, identity)]", "motifs": 1, "normal_cells": 1, "filters": 1},
-        "evaluate": {"model": "restore"},
+        "evaluate": {"model": "best_model"},
         "resume": None,
     }
     for stage, body in bodies.items():
@@ -433,12 +520,13 @@ class _Receiver(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def test_a_webhook_is_signed_and_tried_again(monkeypatch):
+def test_a_webhook_is_signed_and_tried_again(tmp_path, monkeypatch, quick_disk):
     monkeypatch.setattr("popnas.server.webhooks._PAUSES", (0.01, 0.01))
     _Receiver.got = []
     with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
         threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        hooks = Webhooks(Webhook(f"http://127.0.0.1:{receiver.server_port}/x", "s" * 20))
+        hook = Webhook(f"http://127.0.0.1:{receiver.server_port}/x", "s" * 20)
+        hooks = Webhooks(hook, tmp_path / "webhook")
         hooks.tell(RunJob(1, "one", "search", ("search", "--secret"), "running", 0.0))
         end = time.monotonic() + 10
         while len(_Receiver.got) < 2 and time.monotonic() < end:
@@ -477,6 +565,102 @@ def test_what_tensorboard_is_asked_may_be_any_text(server):
     assert asked == [
         f"/secret/{path}" for path in ("%C3%A9", "a%20b?tag=%C3%A9&x=1", "data/plugins_listing", "")
     ]
+
+
+def test_what_a_server_could_not_deliver_the_next_one_does(tmp_path, monkeypatch, quick_disk, caplog):
+    monkeypatch.setattr("popnas.server.webhooks._MOST_WAITING", 3)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    folder = tmp_path / "webhook"
+    jobs = [RunJob(number, "one", "search", (), "queued", 0.0) for number in range(1, 6)]
+    first = Webhooks(Webhook(f"http://127.0.0.1:{port}/x", "s" * 20), folder)
+    for job in jobs[:4]:
+        first.tell(job)
+    first.close()
+    assert "a change of job 4 was dropped" in caplog.text
+    (folder / "000000000.json").write_text("{")  # cut off
+    monkeypatch.setattr(_Receiver, "got", [])
+    monkeypatch.setattr(_Receiver, "fails", 0)
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        second = Webhooks(Webhook(f"http://127.0.0.1:{receiver.server_port}/x", "s" * 20), folder)
+        end = time.monotonic() + 10
+        while list(folder.iterdir()) and time.monotonic() < end:
+            time.sleep(0.02)
+        second.tell(jobs[4])
+        while len(_Receiver.got) < 4 and time.monotonic() < end:
+            time.sleep(0.02)
+        second.close()
+        receiver.shutdown()
+    assert [json.loads(body)["job"]["number"] for _, body in _Receiver.got] == [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize("stage", ["select", "train"])
+def test_a_partial_configuration_is_checked_before_it_is_taken(idle, monkeypatch, stage):
+    make_run(idle.root / "one")
+    wrong = {"training_hyperparameters": {"epochs": -1}}
+    answer = idle.ask("POST", f"/api/runs/one/{stage}", {"config": wrong})
+    assert answer.status == 422
+    assert [item["place"] for item in answer.json()["problems"]] == ["training_hyperparameters.epochs"]
+    seen: list[Any] = []
+
+    def check(document: Any) -> Checked:
+        seen.append(document)
+        problem = ProblemAnswer(place="others.trackers", value="x", message="no such tracker.")
+        return Checked(is_valid=False, problems=[problem], warnings=[])
+
+    monkeypatch.setattr(idle.services.checker, "check", check)
+    given = {"training_hyperparameters": {"epochs": 3}}
+    answer = idle.ask("POST", f"/api/runs/one/{stage}", {"config": given})
+    assert answer.status == 422 and answer.json()["problems"][0]["place"] == "others.trackers"
+    # What is checked is the whole: the run's own with the partial one over it.
+    assert seen[0]["training_hyperparameters"]["epochs"] == 3 and seen[0]["dataset"]["name"] == "digits"
+    assert idle.services.jobs.all() == []
+
+
+@pytest.mark.parametrize("model", ["restore", "best_model", "nothing"])
+def test_what_is_no_trained_network_is_not_evaluated(idle, model):
+    run = make_run(idle.root / "one")
+    (run.path / "best_model").mkdir()
+    answer = idle.ask("POST", "/api/runs/one/evaluate", {"model": model})
+    assert answer.status in (400, 404) and model in answer.json()["detail"]
+    assert idle.services.jobs.all() == []
+
+
+def test_many_configurations_to_check_keep_nothing_else_waiting(server, monkeypatch):
+    make_run(server.root / "one")
+    release = threading.Event()
+
+    def run(*_: str) -> str:
+        assert release.wait(30)
+        return '{"is_valid": true, "problems": [], "warnings": []}'
+
+    monkeypatch.setattr(server.services.checker, "_run", run)
+    found: list[Answer] = []
+
+    def check(path: str = "/api/config/check", method: str = "POST") -> None:
+        found.append(server.ask(method, path, {"config": {}} if method == "POST" else None))
+
+    threads = [threading.Thread(target=check) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 20
+    while len(found) < 54:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert {answer.status for answer in found} == {429}
+    assert all(answer.headers["retry-after"] == "5" for answer in found)
+    check("/api/config/schema", "GET")
+    assert found.pop().status == 429
+    start = time.monotonic()
+    for path in ("/api/health", "/api/runs", "/api/runs/one/candidates"):
+        assert server.ask("GET", path).status == 200
+    assert time.monotonic() - start < 5.0
+    release.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answer.status for answer in found) == [200] * 6 + [429] * 54
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,10 +31,11 @@ SLEEPER = """
 import os, subprocess, sys, time
 from pathlib import Path
 from popnas.cli.terminal.detached import _tell_end, _tell_who
+time.sleep({1})
+{0}
 _tell_who(int(sys.argv[1]))
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 Path(sys.argv[3]).write_text(str(child.pid))
-{}
 time.sleep(600)
 """
 
@@ -68,12 +71,21 @@ def obedient(monkeypatch, tmp_path) -> Iterator[Path]:
     yield tmp_path / "child"
 
 
-def _replace_commands(monkeypatch, line: str) -> None:
+@pytest.fixture
+def late(monkeypatch, tmp_path) -> Iterator[Path]:
+    """Jobs that have said who they are a second after they were started, and note every wish to end."""
+    asked = "open(sys.argv[3] + '.asked', 'a').write('x')"
+    line = f"import signal; signal.signal(signal.SIGTERM, lambda *_: {asked})"
+    _replace_commands(monkeypatch, line, seconds=1.0)
+    yield tmp_path / "child"
+
+
+def _replace_commands(monkeypatch, line: str, seconds: float = 0.0) -> None:
     real = subprocess.Popen
 
     def popen(command, **options):
         assert command[1:4] == ["-P", "-m", "popnas.cli.terminal.detached"]
-        CHILDREN.append(real([sys.executable, "-c", SLEEPER.format(line), *command[4:]], **options))
+        CHILDREN.append(real([sys.executable, "-c", SLEEPER.format(line, seconds), *command[4:]], **options))
         return CHILDREN[-1]
 
     monkeypatch.setattr(process.subprocess, "Popen", popen)
@@ -152,6 +164,152 @@ def test_what_does_not_end_is_ended_with_its_whole_group(
     assert jobs.of("one")[0].state == "stopping" and not is_gone(pid)
     until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped")
     until(lambda: is_gone(pid) and is_gone(child))
+
+
+def test_a_process_that_has_not_said_who_it_is_is_told_to_end(tmp_path, late, started, quick_disk):
+    """Its server knows its child; another one tells it as soon as it can, and once."""
+    first = a_queue(tmp_path)
+    first.add("one", "search", [str(late)], None)
+    first.tick()
+    started.append(CHILDREN[-1].pid)
+    second = a_queue(tmp_path)
+    second.stop("one")
+    assert second.of("one")[0].stop_told is None
+    asked = late.with_name("child.asked")
+    until(lambda: second.tick() or second.of("one")[0].stop_told)
+    until(asked.exists)
+    for _ in range(5):
+        second.tick()
+    time.sleep(0.2)
+    assert asked.read_text() == "x" and second.of("one")[0].state == "stopping"
+    CHILDREN[-1].kill()
+    until(lambda: second.tick() or second.of("one")[0].state == "stopped")
+
+
+def test_a_child_that_was_just_started_is_stopped_at_once(tmp_path, late, started, quick_disk):
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [str(late)], None)
+    jobs.tick()
+    started.append(CHILDREN[-1].pid)
+    assert jobs.stop("one")[0].stop_told is not None
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped", 5)
+    assert not late.exists()
+
+
+def test_half_a_minute_to_end_counts_from_when_it_was_told(tmp_path, late, started, monkeypatch, quick_disk):
+    monkeypatch.setattr(queue, "STOP_SECONDS", 0.3)
+    first = a_queue(tmp_path)
+    first.add("one", "search", [str(late)], None)
+    first.tick()
+    started.append(CHILDREN[-1].pid)
+    second = a_queue(tmp_path)
+    second.stop("one")
+    until(lambda: second.tick() or second.of("one")[0].state == "stopped")
+    assert late.with_name("child.asked").read_text() == "x"
+
+
+def test_a_job_that_a_crash_kept_from_beginning_is_started_by_the_next_server(
+    tmp_path, obedient, started, monkeypatch, quick_disk
+):
+    real = process.subprocess.Popen
+    first = a_queue(tmp_path)
+    first.add("one", "search", [str(obedient)], None)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt  # as kill -9 between the note and the process
+
+    monkeypatch.setattr(process.subprocess, "Popen", crash)
+    with pytest.raises(KeyboardInterrupt):
+        first.tick()
+    assert first.of("one")[0].state == "running"
+    monkeypatch.setattr(process.subprocess, "Popen", real)
+    heard: list[Any] = []
+    second = a_queue(tmp_path, heard=heard)
+    running(second, "one", obedient, started)
+    assert heard == [("one", "queued"), ("one", "running")]
+
+
+def test_what_cannot_be_started_has_failed(tmp_path, monkeypatch, quick_disk):
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(process.subprocess, "Popen", refuse)
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [], None)
+    jobs.tick()
+    assert jobs.of("one")[0].state == "failed"
+    assert a_queue(tmp_path).of("one")[0].state == "failed"
+
+
+def test_where_files_cannot_be_locked_jobs_are_known_by_number_and_start(
+    tmp_path, obedient, started, monkeypatch, quick_disk
+):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    monkeypatch.setattr(process.fcntl, "flock", refuse)
+    first = a_queue(tmp_path)
+    first.add("one", "search", [str(obedient)], None)
+    first.add("two", "search", [str(obedient)], None)
+    pid = running(first, "one", obedient, started)
+    second = a_queue(tmp_path)
+    second.tick()
+    assert [job.state for job in second.all()] == ["running", "queued"]
+    second.stop("two")
+    second.stop("one")
+    CHILDREN[-1].wait(10)
+    until(lambda: second.tick() or second.of("one")[0].state == "stopped")
+    assert is_gone(pid)
+
+
+def test_who_can_open_no_file_takes_no_job_for_dead(tmp_path, obedient, started, monkeypatch, quick_disk):
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [str(obedient)], None)
+    running(jobs, "one", obedient, started)
+    with monkeypatch.context() as patch:
+        patch.setattr(process.os, "open", _full)
+        jobs.tick()
+    assert jobs.of("one")[0].state == "running"
+    jobs.tick()
+    assert jobs.of("one")[0].state == "running"
+
+
+def _full(*_: object, **__: object) -> int:
+    raise OSError(errno.EMFILE, "too many open files")
+
+
+def test_no_number_is_given_twice(tmp_path, quick_disk):
+    jobs = a_queue(tmp_path)
+    for number in (1, 2):
+        assert jobs.add("one", "search", [], None).number == number
+        jobs.stop("one")
+        jobs.forget("one")
+        assert jobs.all() == []
+    again = a_queue(tmp_path)
+    assert again.add("two", "search", [], None).number == 3
+    (tmp_path / "jobs" / "000003.json").write_text("{")
+    assert a_queue(tmp_path).add("two", "search", [], None).number == 4
+
+
+def test_jobs_are_told_while_the_disk_is_slow(tmp_path, monkeypatch, quick_disk):
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [], None)
+    is_slow = threading.Event()
+
+    def slow(handle: int) -> None:
+        is_slow.set()
+        time.sleep(1.0)
+
+    monkeypatch.setattr("popnas.storage.fsync", slow)
+    adding = threading.Thread(target=jobs.add, args=("two", "search", [], None))
+    adding.start()
+    assert is_slow.wait(10)
+    start = time.monotonic()
+    assert [job.run for job in jobs.all()] == ["one"]
+    assert not jobs.is_held_elsewhere("one")
+    assert time.monotonic() - start < 0.3 and adding.is_alive()
+    adding.join()
+    assert [job.run for job in jobs.all()] == ["one", "two"]
 
 
 def test_a_process_of_another_start_is_not_taken_for_the_jobs(tmp_path, obedient, started, quick_disk):
@@ -295,7 +453,7 @@ def test_a_second_server_for_the_same_runs_is_refused(tmp_path, quick_disk):
     settings = ServerSettings(tmp_path / "logs")
     services = Services.of(settings, Sessions("x" * 20, 1))
     try:
-        with pytest.raises(UserError, match="in use by process"):
+        with pytest.raises(UserError, match="are served already, by process"):
             Services.of(settings, Sessions("x" * 20, 1))
     finally:
         services.close()

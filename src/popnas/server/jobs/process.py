@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,13 @@ from popnas.errors import PopnasError
 from popnas.printable import quoted
 from popnas.records import Record
 from popnas.resources import start_of
-from popnas.storage import storage_errors
+from popnas.storage import NOT_OFFERED, storage_errors
 
 _SECRETS = ("POPNAS_SERVER_TOKEN", "POPNAS_WEBHOOK_SECRET")
 """Variables of the server's environment that no child gets to know."""
+
+_STARTING_SECONDS = 60.0
+"""Within which a process has said who it is."""
 
 
 def child_environment() -> dict[str, str]:
@@ -63,7 +67,7 @@ class JobProcess:
         with storage_errors(self.lock_path):
             lock = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(lock)
             with self.log_path.open("ab") as log:
                 self._child = subprocess.Popen(
                     [*command, str(lock), str(self.end_path), *arguments],
@@ -82,7 +86,8 @@ class JobProcess:
 
     def is_alive(self) -> bool:
         """Whether the process runs; what it started does not outlive it."""
-        if self._is_locked():
+        is_locked = self._is_locked()
+        if self._lives_by_number() if is_locked is None else is_locked:
             self._seen = self._holder() or self._seen
             return True
         if self._seen is not None and start_of(self._seen.pid) in (None, self._seen.start):
@@ -94,33 +99,60 @@ class JobProcess:
             self._child.poll()
         return False
 
-    def _is_locked(self) -> bool:
-        """Its lock is held as long as the process lives, by itself alone."""
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is or was a process, as far as it has come to say so."""
+        return self._child is not None or self._told() is not None or self.end() is not None
+
+    def _is_locked(self) -> bool | None:
+        """Its lock is held as long as the process lives, by itself alone; None: no locks are offered here."""
         try:
             lock = os.open(self.lock_path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:  # too many open files, say: who cannot look takes nobody for dead
+            return True
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError as error:
+            return None if error.errno in NOT_OFFERED else True
         finally:
             os.close(lock)
         return False
 
+    def _lives_by_number(self) -> bool:
+        """The same where files cannot be locked, by the number and start of the process."""
+        if self._child is not None:
+            return self._child.poll() is None
+        if self._told() is not None:
+            return self._holder() is not None
+        try:
+            age = time.time() - self.lock_path.stat().st_mtime
+        except OSError:
+            return False
+        return age < _STARTING_SECONDS
+
     @property
     def pid(self) -> int | None:
-        """The process that holds the lock; None before it has said so, and where the one of that number is
-        another one."""
+        """The process that holds the lock; None before it has said so where another server started it, and
+        where the one of that number is another one."""
+        if self._child is not None:
+            return self._child.pid if self._child.poll() is None else None
         holder = self._holder()
         return None if holder is None else holder.pid
 
     def _holder(self) -> _Holder | None:
+        found = self._told()
+        return found if found is not None and start_of(found.pid) == found.start else None
+
+    def _told(self) -> _Holder | None:
         try:
             found = _Holder.of_known(files.read_object(self.lock_path))
         except (OSError, ValueError):
             return None
-        return found if found.pid > 1 and start_of(found.pid) == found.start else None
+        return found if found.pid > 1 else None
 
     def end(self) -> tuple[int, float] | None:
         """Exit status and time at which it ended; None where it was killed."""
@@ -130,20 +162,31 @@ class JobProcess:
             return None
         return found.exit_status, found.ended
 
-    def ask_to_end(self) -> None:
-        """Let it finish writing, once: the second signal would end it at once."""
-        self._signal(signal.SIGTERM, is_group=False)
+    def ask_to_end(self) -> bool:
+        """Let it finish writing; whether it was told, which is done once: the second signal would end it at
+        once. A process that another server started can be told when it has said who it is."""
+        return self._signal(signal.SIGTERM, is_group=False)
 
     def kill(self) -> None:
         """End it by force, with all of its process group."""
         self._signal(signal.SIGKILL, is_group=True)
 
-    def _signal(self, number: signal.Signals, *, is_group: bool) -> None:
+    def _signal(self, number: signal.Signals, *, is_group: bool) -> bool:
         pid = self.pid
-        if pid is None or not self._is_locked():
-            return
+        if pid is None or self._is_locked() is False:
+            return False
         with suppress(ProcessLookupError, PermissionError):
             if is_group and os.getpgid(pid) == pid:
                 os.killpg(pid, number)
             else:
                 os.kill(pid, number)
+        return True
+
+
+def _hold(lock: int) -> None:
+    """Lock an open file, where the file system can."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise

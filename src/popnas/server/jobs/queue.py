@@ -7,13 +7,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from popnas import files
 from popnas.errors import PopnasError, UserError
 from popnas.printable import quoted
-from popnas.records import Json
+from popnas.records import Json, Record
 from popnas.runs.lock import holder
 from popnas.server.jobs.process import JobProcess
 from popnas.server.jobs.record import ACTIVE, OPEN, RunJob, Stage, State
@@ -23,6 +23,9 @@ _LOG = logging.getLogger(__name__)
 
 STOP_SECONDS = 30.0
 """What a command that is asked to end has for it, before it is ended by force."""
+
+_LAST = "last.json"
+"""In the folder of jobs: the highest number that was given, once its job is forgotten."""
 
 _MOST_OPEN = 1000
 _MOST_KEPT = 2000
@@ -50,16 +53,19 @@ class JobQueue:
         self._on_change = on_change
         self._lock = threading.RLock()
         self._jobs: dict[int, RunJob] = {}
+        self._shown: tuple[RunJob, ...] = ()
         self._processes: dict[int, JobProcess] = {}
         self.work = folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
         for job in _kept(folder):
             self._jobs[job.number] = job
+        self._shown = tuple(self._jobs.values())
+        self._last = _last_number(folder)
 
     def all(self) -> list[RunJob]:
-        """Every job that is remembered, the oldest first."""
-        with self._lock:
-            return list(self._jobs.values())
+        """Every job that is remembered, the oldest first. Waits for nothing: the disk may be slow while the
+        lock is held."""
+        return list(self._shown)
 
     def of(self, run: str) -> list[RunJob]:
         """Those of a run, the oldest first."""
@@ -67,7 +73,7 @@ class JobQueue:
 
     def log_path(self, number: int) -> Path:
         """What a job printed."""
-        return self._process(number).log_path
+        return JobProcess(self._folder, number).log_path
 
     def add(
         self, run: str, stage: Stage, arguments: Sequence[str], config: Json | None, *, is_new: bool = False
@@ -87,7 +93,7 @@ class JobQueue:
                 raise BusyError(f"the run {run!r} exists already; take another name.")
             if any(job.stage == stage for job in own):
                 raise BusyError(f"`{stage}` of the run {run!r} is queued or runs already.")
-            number = max(self._jobs, default=0) + 1
+            number = self._last = self._last + 1
             given = list(arguments)
             if config is not None:
                 path = self._folder / f"{number:06d}.config"
@@ -142,10 +148,9 @@ class JobQueue:
 
     def is_held_elsewhere(self, run: str) -> bool:
         """Whether a process that this server did not start works on a run."""
-        with self._lock:
-            if any(job.state in ACTIVE for job in self.of(run)):
-                return False
-            return holder(self._root / run / "restore" / "lock") is not None
+        if any(job.state in ACTIVE for job in self.of(run)):
+            return False
+        return holder(self._root / run / "restore" / "lock") is not None
 
     def _check_free(self, run: str) -> None:
         found = holder(self._root / run / "restore" / "lock")
@@ -160,7 +165,8 @@ class JobQueue:
         return not earlier and not self.is_held_elsewhere(job.run)
 
     def _start(self, job: RunJob) -> None:
-        # Before it starts: whoever finds it running and no process of it knows that there was a crash.
+        # Before it starts: whoever finds it running and no process of it knows that there was a crash. Where
+        # none had begun, the next server starts it.
         self._keep(replace(job, state="running", started=time.time()))
         try:
             self._process(job.number).start(job.arguments, self.work)
@@ -171,8 +177,10 @@ class JobQueue:
     def _look(self, job: RunJob) -> None:
         process = self._process(job.number)
         if process.is_alive():
-            if job.stop_asked is not None and time.time() - job.stop_asked > STOP_SECONDS:
-                process.kill()
+            self._end(job)
+            return
+        if job.stop_asked is None and not process.has_begun:
+            self._keep(replace(job, state="queued", started=None))
             return
         ended = process.end()
         status, when = ended if ended is not None else (None, time.time())
@@ -186,16 +194,30 @@ class JobQueue:
             return self._keep(replace(job, state="stopped", ended=time.time()))
         if job.state == "stopping":
             return job
-        self._process(job.number).ask_to_end()
-        return self._keep(replace(job, state="stopping", stop_asked=time.time()))
+        self._end(self._keep(replace(job, state="stopping", stop_asked=time.time())))
+        return self._jobs[job.number]
+
+    def _end(self, job: RunJob) -> None:
+        """Tell a job's process to end if somebody asked for it, and end it by force if it does not."""
+        process = self._process(job.number)
+        if job.stop_asked is None:
+            return
+        if job.stop_told is not None:
+            if time.time() - job.stop_told > STOP_SECONDS:
+                process.kill()
+        elif process.ask_to_end():
+            self._keep(replace(job, stop_told=time.time()))
 
     def _process(self, number: int) -> JobProcess:
         return self._processes.setdefault(number, JobProcess(self._folder, number))
 
     def _keep(self, job: RunJob) -> RunJob:
         write_json(_place(self._folder, job.number), job.to_json(), is_durable=True)
+        before = self._jobs.get(job.number)
         self._jobs[job.number] = job
-        self._on_change(job)
+        self._shown = tuple(self._jobs.values())
+        if before is None or before.state != job.state:
+            self._on_change(job)
         return job
 
     def _forget(self) -> None:
@@ -204,7 +226,10 @@ class JobQueue:
             self._drop(job.number)
 
     def _drop(self, number: int) -> None:
+        if number == self._last:  # no file will say so any more, and no number is given twice
+            write_json(self._folder / _LAST, _Last(number).to_json(), is_durable=True)
         del self._jobs[number]
+        self._shown = tuple(self._jobs.values())
         self._processes.pop(number, None)
         for path in self._folder.glob(f"{number:06d}.*"):
             path.unlink(missing_ok=True)
@@ -214,8 +239,23 @@ def _place(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.json"
 
 
+@dataclass(frozen=True)
+class _Last(Record):
+    number: int
+
+
+def _last_number(folder: Path) -> int:
+    """The highest number that a job was given; a job whose note cannot be read counts, too."""
+    names = [path.name.partition(".")[0] for path in folder.glob("[0-9]*.*")]
+    try:
+        forgotten = _Last.of_known(files.read_object(folder / _LAST)).number
+    except (OSError, ValueError):
+        forgotten = 0
+    return max([forgotten, *(int(name) for name in names if name.isdecimal())])
+
+
 def _kept(folder: Path) -> Iterator[RunJob]:
-    for path in sorted(folder.glob("[0-9]*.json")):
+    for path in sorted(folder.glob("[0-9]*.json"), key=lambda path: (len(path.name), path.name)):
         try:
             yield RunJob.from_json(files.read_object(path))
         except (OSError, ValueError) as error:

@@ -27,6 +27,7 @@ class RunJob(Record):
         created, started, ended: seconds since 1970.
         exit_status: as of a process; None: it was killed, or has not ended.
         stop_asked: when somebody asked to end it.
+        stop_told: when its process was told so; None: it has not been yet.
     """
 
     number: int
@@ -39,3 +40,4 @@ class RunJob(Record):
     ended: float | None = None
     exit_status: int | None = None
     stop_asked: float | None = None
+    stop_told: float | None = None

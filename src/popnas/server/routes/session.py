@@ -15,8 +15,8 @@ router = APIRouter(tags=["session"])
 
 
 @router.get("/health")
-def health() -> Health:
-    """The server answers; needs no token."""
+async def health() -> Health:
+    """The server answers; needs no token, and no thread that others may keep busy."""
     return Health(status="ok", version=version("popnas"))
 
 

@@ -103,7 +103,8 @@ class Feed:
         if self._state is None:
             raise PopnasError(self.problem or "the run cannot be read.")
         with self._lock:
-            return RunData.of(self._folder, self._state)
+            # What came while they are read is not among what is read.
+            return RunData.of(self._folder, self._state.copy())
 
     @property
     def shown(self) -> list[ObjectiveShown]:

@@ -8,6 +8,7 @@ before is void), `candidates` (rows of these columns; its id is where to go on a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from popnas.records import Json
 from popnas.server.watching.feeds import Feed, Feeds, event, json_line, rows_json
 from popnas.server.watching.summaries import Summaries
+
+_LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 _STATUS_SECONDS = 1.0
@@ -33,6 +36,8 @@ class _Watch:
         self.status = ""
         self.is_gone = False
         self._has_jobs = True
+        self._told: tuple[int, int] | None = None
+        self._trouble = ""
         self.changed = asyncio.Condition()
         self._task = asyncio.create_task(self._look())
 
@@ -43,19 +48,27 @@ class _Watch:
     async def _look(self) -> None:
         beats = 0
         while not self.is_gone:
-            before = (self.feed.epoch, len(self.feed.rows))
-            await run_in_threadpool(self.feed.refresh)
-            status = self.status
-            if beats % round(_STATUS_SECONDS / LOOK_SECONDS) == 0 or before != self._place:
-                status = await run_in_threadpool(self._status)
+            try:
+                await self._look_once(has_time=beats % round(_STATUS_SECONDS / LOOK_SECONDS) == 0)
+            except Exception as error:  # whoever looks goes on seeing what comes after
+                said = f"{type(error).__name__}: {error}"
+                if said != self._trouble:
+                    self._trouble = said
+                    _LOG.exception("looking at the run %s failed", self.feed.path.name)
             beats += 1
-            # A run that a job is yet to make has no folder.
-            self.is_gone = not self.feed.path.is_dir() and not self._has_jobs
-            if status != self.status or before != self._place or self.is_gone:
-                self.status = status
-                async with self.changed:
-                    self.changed.notify_all()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look_once(self, *, has_time: bool) -> None:
+        await run_in_threadpool(self.feed.refresh)
+        place, status = self._place, self.status
+        if has_time or place != self._told:
+            status = await run_in_threadpool(self._status)
+        # A run that a job is yet to make has no folder.
+        self.is_gone = not self.feed.path.is_dir() and not self._has_jobs
+        if status != self.status or place != self._told or self.is_gone:
+            self.status, self._told = status, place
+            async with self.changed:
+                self.changed.notify_all()
 
     @property
     def _place(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from popnas.server.jobs.queue import JobQueue
 from popnas.server.jobs.record import ACTIVE, OPEN, RunJob
 from popnas.server.watching.feeds import Feed, Feeds, progress_of
 
+_LOG = logging.getLogger(__name__)
 _MOST_JOBS = 8
 
 
@@ -54,6 +56,7 @@ class Summaries:
     def __init__(self, root: Path, feeds: Feeds, jobs: JobQueue) -> None:
         self._root, self._feeds, self._jobs = root, feeds, jobs
         self._lock = threading.Lock()
+        self._told: dict[str, str] = {}
         self._known: dict[str, tuple[tuple[int, int, int], _Facts]] = {}
 
     def all(self) -> list[RunSummary]:
@@ -64,13 +67,25 @@ class Summaries:
         return sorted(found, key=lambda summary: -(summary.modified or 0.0))
 
     def of(self, name: str) -> RunSummary:
-        """That of a run, which need not have a folder yet if a job is to make it."""
+        """That of a run, which need not have a folder yet if a job is to make it. Whatever lies in its folder
+        keeps no other run from being shown."""
+        try:
+            return self._of(name)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            if self._told.get(name) != said:  # it is asked for every second
+                self._told[name] = said
+                _LOG.exception("the run %s cannot be shown", name)
+            problem = f"it cannot be shown ({type(error).__name__}); the server's log says why."
+            return RunSummary(name=name, state="damaged", problem=problem)
+
+    def _of(self, name: str) -> RunSummary:
         path = self._root / name
         jobs = self._jobs.of(name)
         stamp = _stamp(path)
         facts = _Facts({}) if stamp is None else self._facts(path, stamp)
         progress = progress_of(path) if stamp is not None else None
-        standing = self._standing(name, facts, jobs, has_folder=stamp is not None)
+        standing = self._standing(name, facts, jobs, stamp)
         dataset = part(facts.config, "dataset")
         blocks = part(facts.config, "search_space").get("blocks")
         return RunSummary(
@@ -106,7 +121,9 @@ class Summaries:
             self._known[path.name] = (stamp, facts)
         return facts
 
-    def _standing(self, name: str, facts: _Facts, jobs: list[RunJob], *, has_folder: bool) -> Standing:
+    def _standing(
+        self, name: str, facts: _Facts, jobs: list[RunJob], stamp: tuple[int, int, int] | None
+    ) -> Standing:
         active = [job for job in jobs if job.state in ACTIVE]
         if active:
             return "stopping" if active[0].state == "stopping" else "running"
@@ -116,9 +133,11 @@ class Summaries:
             return "elsewhere"
         if facts.problem is not None:
             return "damaged"
-        if jobs and jobs[-1].state == "failed":
+        # How a stage after the search ended stands with its job: the search stays what it is.
+        searches = [job for job in jobs if job.stage == "search"]
+        if searches and searches[-1].state == "failed" and not _went_on(stamp, searches[-1]):
             return "failed"
-        return "finished" if facts.is_finished and has_folder else "stopped"
+        return "finished" if facts.is_finished and stamp is not None else "stopped"
 
 
 _WORKING: tuple[Standing, ...] = ("running", "stopping", "elsewhere")
@@ -133,6 +152,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def _went_on(stamp: tuple[int, int, int] | None, job: RunJob) -> bool:
+    """Whether somebody else went on with a search after a job of it had ended."""
+    return stamp is not None and job.ended is not None and stamp[2] / 1e9 > job.ended
+
+
 def _modified(stamp: tuple[int, int, int] | None, jobs: list[RunJob]) -> float | None:
     times = [job.ended or job.started or job.created for job in jobs]
     return max([*times, *([] if stamp is None else [stamp[2] / 1e9])], default=None)
@@ -143,18 +167,21 @@ def _text(section: Json, name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _progress(found: HowFar, *, is_running: bool) -> ProgressAnswer:
+def _progress(found: HowFar, *, is_running: bool) -> ProgressAnswer | None:
     # A process that was killed leaves "running".
     state = "interrupted" if found.state == "running" and not is_running else found.state
-    return ProgressAnswer(
-        stage=found.stage,
-        state=state,
-        phase=found.phase,
-        done=found.done,
-        total=found.total,
-        networks={name: (over.epoch, over.num_epochs) for name, over in found.networks.items()},
-        best_score=found.best_score,
-        seconds_left=dict(found.seconds_left or {}) if state == "running" else {},
-        warnings=list(found.warnings),
-        updated=found.updated,
-    )
+    try:
+        return ProgressAnswer(
+            stage=found.stage,
+            state=state,
+            phase=found.phase,
+            done=found.done,
+            total=found.total,
+            networks={name: (over.epoch, over.num_epochs) for name, over in found.networks.items()},
+            best_score=found.best_score,
+            seconds_left=dict(found.seconds_left or {}) if state == "running" else {},
+            warnings=list(found.warnings),
+            updated=found.updated,
+        )
+    except ValueError:  # numbers that none are: nothing is told, as of a file that cannot be read
+        return None
