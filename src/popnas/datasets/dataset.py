@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,42 @@ class Split:
         return np.bincount(self.y, minlength=num_classes)
 
 
+class Part(Split):
+    """Some of the examples of `whole`, at `positions` (n,). Arrays of examples and labels of its own are made
+    only if somebody asks for them, by a slice as views: loaders pick from the whole."""
+
+    def __init__(self, whole: Split, indices: np.ndarray | slice) -> None:
+        if isinstance(whole, Part):
+            indices, whole = whole.positions[indices], whole.whole
+        found: dict[str, Any] = {
+            "whole": whole,
+            "positions": np.arange(len(whole))[indices],
+            "_indices": indices,
+        }
+        for name in ("lengths", "pixel_counts", "names", "original_sizes"):
+            array = getattr(whole, name)
+            found[name] = None if array is None else array[indices]
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    whole: Split
+    positions: np.ndarray
+    _indices: np.ndarray | slice
+
+    @cached_property
+    def x(self) -> Any:  # type: ignore[override]  # read only, like the field of a frozen class
+        """See `Split`."""
+        return self.whole.x[self._indices]
+
+    @cached_property
+    def y(self) -> Any:  # type: ignore[override]
+        """See `Split`."""
+        return self.whole.y[self._indices]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
 @dataclass(frozen=True, eq=False)
 class Fold:
     """One division of `pool` into training and validation; kept as indices, the splits are made when asked
@@ -66,13 +103,13 @@ class Fold:
 
     @property
     def train(self) -> Split:
-        """The training part (a view for the first fold, a copy for others)."""
-        return self.pool.take(self.train_indices)
+        """The training part."""
+        return Part(self.pool, self.train_indices)
 
     @property
     def validation(self) -> Split:
         """The validation part, likewise."""
-        return self.pool.take(self.validation_indices)
+        return Part(self.pool, self.validation_indices)
 
 
 @dataclass(frozen=True)

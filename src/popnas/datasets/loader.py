@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from popnas.datasets import kept
 from popnas.datasets.augmentation.batch import Batch, Change
-from popnas.datasets.dataset import Split
+from popnas.datasets.dataset import Part, Split
 from popnas.datasets.images.augmentation import Draws, ImageAugmentation
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.placement import Placement, sent
@@ -70,6 +71,7 @@ class EpochLoader:
 
     def __init__(self, split: Split, batching: Batching, bounds: Sequence[tuple[int, int]]) -> None:
         self.split = split
+        self._whole = split.whole if isinstance(split, Part) else split
         self.batching = batching
         self._bounds = bounds
         self._epoch = 0
@@ -85,6 +87,11 @@ class EpochLoader:
     def set_epoch(self, epoch: int) -> None:
         """Make `epoch` (from 0) the next one."""
         self._epoch = epoch
+
+    def _in_whole(self, order: Tensor) -> Tensor:
+        """Where examples of the split, (n,), are in what it is a part of, if it is."""
+        positions = self.split.positions if isinstance(self.split, Part) else None
+        return order if positions is None else torch.from_numpy(positions)[order]
 
     def _next_epoch(self) -> torch.Generator:
         """What the next epoch draws its order and its augmentation from."""
@@ -106,10 +113,10 @@ class DeviceLoader(EpochLoader):
     (`shuffle`) of a single example joins the one before it, because batch normalisation cannot train on one
     value per channel.
 
-    `is_cached` keeps the data on the device; otherwise batches are made from the arrays in memory (or on
-    disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches. On a CPU arrays
-    that lie channels first (`prepared`) are kept as they are, without a copy of one's own: so what is kept is
-    raw, and each batch is made ready for the network.
+    `is_cached` keeps the data on the device (`kept`); otherwise batches are made from the arrays in memory
+    (or on disk, if they are memory-mapped) by a thread that runs ahead. Both give the same batches. On a CPU
+    arrays that lie channels first (`prepared`) are kept as they are, without a copy of one's own: so what is
+    kept is raw, and each batch is made ready for the network.
     """
 
     def __init__(
@@ -127,13 +134,14 @@ class DeviceLoader(EpochLoader):
         self.preprocessing = preprocessing
         self.device = placement.device
         self.augmentation = augmentation
-        self.memory_format = placement.memory_format if split.x.ndim == 4 else None
-        self._size = split.x.shape[1:-1]
+        whole = self._whole
+        self.memory_format = placement.memory_format if whole.x.ndim == 4 else None
+        self._size = whole.x.shape[1:-1]
         self._scale, self._offset = self._constants()
-        self._y = torch.tensor(split.y, device=self.device)
-        self._ends = None if split.lengths is None else torch.tensor(split.lengths, device=self.device)
+        self._y = kept.values(whole, "y", self.device)
+        self._ends = None if whole.lengths is None else kept.values(whole, "lengths", self.device)
         self._lengths = self._ends if preprocessing.has_lengths else None
-        self._cached = self._kept() if is_cached else None
+        self._cached = kept.examples(whole, self.device) if is_cached else None
 
     def __iter__(self) -> Iterator[Batch]:
         generator = self._next_epoch()
@@ -146,6 +154,7 @@ class DeviceLoader(EpochLoader):
         if self.augmentation is not None:
             height, width = self._size
             draws = self.augmentation.draw(len(order), (height, width), generator).to(self.device)
+        order = self._in_whole(order)
         indices = sent(order, self.device)
         for (start, stop), x in zip(self._bounds, self._stored_batches(order, indices), strict=True):
             chosen = indices[start:stop]
@@ -174,18 +183,9 @@ class DeviceLoader(EpochLoader):
     def _arrived(self, batch: Future[Tensor]) -> Tensor:
         return batch.result().to(self.device, non_blocking=True)
 
-    def _kept(self) -> Tensor:
-        """All examples as batches are picked from them."""
-        kept = np.moveaxis(self.split.x, -1, 1)
-        if self.device.type == "cpu" and _can_be_kept(kept):
-            # Of one channel numpy's strides may be those of either layout, and convolutions go by strides.
-            return torch.from_numpy(kept.reshape(-1)).view(kept.shape)
-        return self._raw(slice(None)).to(self.device)
-
-    def _raw(self, indices: np.ndarray | slice) -> Tensor:
+    def _raw(self, indices: np.ndarray) -> Tensor:
         """Examples with the channels first, as the data have them."""
-        # A copy, always: the arrays may be read-only, memory-mapped, or the caller's.
-        tensor = torch.from_numpy(np.array(np.moveaxis(self.split.x[indices], -1, 1), order="C"))
+        tensor = kept.channels_first(self._whole.x[indices])
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def _finished(self, x: Tensor, draws: Draws | None, ends: Tensor | None) -> Tensor:
@@ -206,12 +206,6 @@ class DeviceLoader(EpochLoader):
             for values in (self.preprocessing.scale, self.preprocessing.offset)
         )
         return scale, offset if any(self.preprocessing.offset) else None
-
-
-def _can_be_kept(array: np.ndarray) -> bool:
-    """Whether torch can take it as it lies; it warns of arrays that must not be written to."""
-    is_plain = array.dtype in (np.dtype(np.uint8), np.dtype(np.float32))
-    return is_plain and array.flags.c_contiguous and array.flags.writeable
 
 
 def batch_bounds(num_samples: int, batch_size: int, *, joins_single: bool) -> list[tuple[int, int]]:

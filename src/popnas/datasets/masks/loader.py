@@ -9,23 +9,24 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from popnas.datasets import kept
 from popnas.datasets.augmentation.batch import Batch
-from popnas.datasets.dataset import Split
+from popnas.datasets.dataset import Part, Split
+from popnas.datasets.kept import Pair
 from popnas.datasets.loader import Batching, EpochLoader, batch_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.datasets.ragged import sizes_of
-from popnas.placement import Placement
+from popnas.placement import Placement, sent
 from popnas.resources import available_cores
 
 _PREFETCHED = 2
-Pair = tuple[Tensor, Tensor]
-"""An image (C, h, w) uint8 and its mask (h, w) uint8."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class SegmentationLoader(EpochLoader):
         max_pixels: int | None = None,
         is_cached: bool = True,
     ) -> None:
-        sizes = sizes_of(split.x)
+        sizes = sizes_of(split.whole.x)[split.positions] if isinstance(split, Part) else sizes_of(split.x)
         self._in_order = np.lexsort((sizes[:, 1], sizes[:, 0]))
         if batching.shuffle:
             bounds = batch_bounds(len(split), batching.batch_size, joins_single=True)
@@ -92,7 +93,7 @@ class SegmentationLoader(EpochLoader):
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
             :, None, None
         ]
-        self._cached = [self._kept(i) for i in range(len(split))] if is_cached else None
+        self._cached = kept.pairs(self._whole, self.device) if is_cached else None
 
     def __iter__(self) -> Iterator[Batch]:
         generator = self._next_epoch()
@@ -100,12 +101,31 @@ class SegmentationLoader(EpochLoader):
         if self.batching.shuffle:
             order = torch.randperm(len(self.split), generator=generator).numpy()
         corners, flips = self.augmentation.draw(self._sizes[order], generator)
+        order = self._in_whole(torch.from_numpy(order)).numpy()
+        for batch in self._picked(order, corners, flips):
+            yield self._changed(self._ready(*batch), generator)
+
+    def _picked(
+        self, order: np.ndarray, corners: np.ndarray, flips: np.ndarray
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Bytes of each batch, (B, C, H, W) and (B, H, W)."""
+        crop = self.augmentation.crop
+        if self._cached is not None and self._cached.is_in_line and self._has_room_for(crop):
+            at, corner, is_flipped = (
+                sent(torch.from_numpy(each), self.device) for each in (order, corners, flips)
+            )
+            for start, stop in self._bounds:
+                yield self._cached.crops(at[start:stop], corner[start:stop], is_flipped[start:stop], crop)
+            return
         for (start, _), pairs in zip(self._bounds, self._stored_batches(order), strict=True):
             changed = [
                 self.augmentation.apply(pair, corners[i], bool(flips[i]))
                 for i, pair in enumerate(pairs, start)
             ]
-            yield self._changed(self._batch(changed), generator)
+            yield self._together(changed)
+
+    def _has_room_for(self, crop: tuple[int, int] | None) -> TypeGuard[tuple[int, int]]:
+        return crop is not None and bool((self._sizes >= np.array(crop)).all())
 
     def _stored_batches(self, order: np.ndarray) -> Iterator[list[Pair]]:
         """The images and masks of each batch as they are stored."""
@@ -116,27 +136,16 @@ class SegmentationLoader(EpochLoader):
         with ThreadPoolExecutor(len(available_cores()), thread_name_prefix="popnas-prefetch") as threads:
             pending: deque[list[Future[Pair]]] = deque()
             for start, stop in self._bounds:
-                pending.append([threads.submit(self._read, int(i)) for i in order[start:stop]])
+                pending.append(
+                    [threads.submit(kept.read_pair, self._whole, int(i)) for i in order[start:stop]]
+                )
                 if len(pending) > _PREFETCHED:
                     yield [future.result() for future in pending.popleft()]
             while pending:
                 yield [future.result() for future in pending.popleft()]
 
-    def _kept(self, i: int) -> Pair:
-        """On a CPU views of the arrays, which batches copy from: a second copy of large data is felt."""
-        x_HWC, y_HW = np.asarray(self.split.x[i]), np.asarray(self.split.y[i])
-        if self.device.type == "cpu" and x_HWC.flags.writeable and y_HW.flags.writeable:
-            return torch.from_numpy(x_HWC).permute(2, 0, 1), torch.from_numpy(y_HW)
-        x_CHW, y = self._read(i)
-        return x_CHW.to(self.device), y.to(self.device)
-
-    def _read(self, i: int) -> Pair:
-        x_HWC, y_HW = np.asarray(self.split.x[i]), np.asarray(self.split.y[i])
-        # Copies, always: what is read may be read-only.
-        return torch.tensor(np.moveaxis(x_HWC, -1, 0).copy()), torch.tensor(y_HW)
-
-    def _batch(self, pairs: list[Pair]) -> Batch:
-        """Bytes of differing sizes to one network input, made where the bytes are."""
+    def _together(self, pairs: list[Pair]) -> tuple[Tensor, Tensor]:
+        """Images and masks of differing sizes filled up to one, made where the bytes are."""
         height, width = (max(y_HW.shape[axis] for _, y_HW in pairs) for axis in (0, 1))
         place = pairs[0][0].device
         x_BCHW = torch.zeros((len(pairs), len(pairs[0][0]), height, width), dtype=torch.uint8, device=place)
@@ -144,12 +153,16 @@ class SegmentationLoader(EpochLoader):
         for i, (x_CHW, y_HW) in enumerate(pairs):
             x_BCHW[i, :, : y_HW.shape[0], : y_HW.shape[1]] = x_CHW
             y_BHW[i, : y_HW.shape[0], : y_HW.shape[1]] = y_HW
-        if self.device.type == "cuda" and place.type == "cpu":
-            x_BCHW, y_BHW = x_BCHW.pin_memory(), y_BHW.pin_memory()
-        x_BCHW = x_BCHW.to(self.device, non_blocking=True).float().mul_(self._scale)
+        return x_BCHW, y_BHW
+
+    def _ready(self, x_BCHW: Tensor, y_BHW: Tensor) -> Batch:
+        """Bytes as a network's input on the device."""
+        if x_BCHW.device != self.device:
+            x_BCHW, y_BHW = sent(x_BCHW, self.device), sent(y_BHW, self.device)
+        x_BCHW = x_BCHW.float().mul_(self._scale)
         if self.memory_format is not None:
             x_BCHW = x_BCHW.contiguous(memory_format=self.memory_format)
-        return Batch(x_BCHW, y_BHW.to(self.device, non_blocking=True).long(), None)
+        return Batch(x_BCHW, y_BHW.long(), None)
 
 
 def evaluation_bounds(sizes_N2: np.ndarray, batch_size: int, max_pixels: int | None) -> list[tuple[int, int]]:

@@ -312,9 +312,8 @@ class Room:
             sharing = 1 if is_here else math.ceil(workers / len(places))
             return cls._of_gpu(on, per_worker, sharing, min(workers, len(places)), is_here=is_here)
         is_shared = is_mapped(dataset.full_train) or (not is_inline and shared_data.can_be_shared(dataset))
-        # Of what is mapped batches are picked as it lies there; other folds than the first have copies.
-        is_copied = config.dataset.cache and not (is_shared and len(dataset.folds) == 1)
-        copies = data if is_copied else 0
+        # Of what is mapped batches are picked as it lies there.
+        copies = data if config.dataset.cache and not is_shared else 0
         own = 0 if is_shared else data
         per_worker = copies if is_inline else WORKER_BYTES + own + copies
         limits = []
