@@ -55,23 +55,19 @@ class Split:
         return np.bincount(self.y, minlength=num_classes)
 
 
-class Part(Split):
+class PartSplit(Split):
     """Some of the examples of `whole`, at `positions` (n,). Arrays of examples and labels of its own are made
     only if somebody asks for them, by a slice as views: loaders pick from the whole."""
 
     def __init__(self, whole: Split, indices: np.ndarray | slice) -> None:
-        if isinstance(whole, Part):
+        if isinstance(whole, PartSplit):
             indices, whole = whole.positions[indices], whole.whole
-        found: dict[str, Any] = {
-            "whole": whole,
-            "positions": np.arange(len(whole))[indices],
-            "_indices": indices,
-        }
-        for name in ("lengths", "pixel_counts", "names", "original_sizes"):
-            array = getattr(whole, name)
-            found[name] = None if array is None else array[indices]
-        for name, value in found.items():
-            object.__setattr__(self, name, value)
+        own = {"whole": whole, "positions": np.arange(len(whole))[indices], "_indices": indices}
+        beside = ("lengths", "pixel_counts", "names", "original_sizes")
+        told = {name: getattr(whole, name) for name in beside}
+        own |= {name: None if array is None else array[indices] for name, array in told.items()}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)  # as a frozen class does it
 
     whole: Split
     positions: np.ndarray
@@ -104,12 +100,12 @@ class Fold:
     @property
     def train(self) -> Split:
         """The training part."""
-        return Part(self.pool, self.train_indices)
+        return PartSplit(self.pool, self.train_indices)
 
     @property
     def validation(self) -> Split:
         """The validation part, likewise."""
-        return Part(self.pool, self.validation_indices)
+        return PartSplit(self.pool, self.validation_indices)
 
 
 @dataclass(frozen=True)

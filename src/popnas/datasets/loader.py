@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from popnas.datasets import kept
 from popnas.datasets.augmentation.batch import Batch, Change
-from popnas.datasets.dataset import Part, Split
+from popnas.datasets.dataset import PartSplit, Split
 from popnas.datasets.images.augmentation import Draws, ImageAugmentation
+from popnas.datasets.kept import examples
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.placement import Placement, sent
 from popnas.seeds import derive_seed
@@ -71,7 +71,7 @@ class EpochLoader:
 
     def __init__(self, split: Split, batching: Batching, bounds: Sequence[tuple[int, int]]) -> None:
         self.split = split
-        self._whole = split.whole if isinstance(split, Part) else split
+        self._whole = split.whole if isinstance(split, PartSplit) else split
         self.batching = batching
         self._bounds = bounds
         self._epoch = 0
@@ -90,7 +90,7 @@ class EpochLoader:
 
     def _in_whole(self, order: Tensor) -> Tensor:
         """Where examples of the split, (n,), are in what it is a part of, if it is."""
-        positions = self.split.positions if isinstance(self.split, Part) else None
+        positions = self.split.positions if isinstance(self.split, PartSplit) else None
         return order if positions is None else torch.from_numpy(positions)[order]
 
     def _next_epoch(self) -> torch.Generator:
@@ -138,10 +138,10 @@ class DeviceLoader(EpochLoader):
         self.memory_format = placement.memory_format if whole.x.ndim == 4 else None
         self._size = whole.x.shape[1:-1]
         self._scale, self._offset = self._constants()
-        self._y = kept.values(whole, "y", self.device)
-        self._ends = None if whole.lengths is None else kept.values(whole, "lengths", self.device)
+        self._y = examples.values(whole, "y", self.device)
+        self._ends = None if whole.lengths is None else examples.values(whole, "lengths", self.device)
         self._lengths = self._ends if preprocessing.has_lengths else None
-        self._cached = kept.examples(whole, self.device) if is_cached else None
+        self._cached = examples.examples(whole, self.device) if is_cached else None
 
     def __iter__(self) -> Iterator[Batch]:
         generator = self._next_epoch()
@@ -185,7 +185,7 @@ class DeviceLoader(EpochLoader):
 
     def _raw(self, indices: np.ndarray) -> Tensor:
         """Examples with the channels first, as the data have them."""
-        tensor = kept.channels_first(self._whole.x[indices])
+        tensor = examples.channels_first(self._whole.x[indices])
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def _finished(self, x: Tensor, draws: Draws | None, ends: Tensor | None) -> Tensor:

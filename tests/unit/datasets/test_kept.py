@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from popnas.datasets import Preprocessing, Split, kept
+from popnas.datasets import Preprocessing, Split
 from popnas.datasets.augmentation.batch import Batch
-from popnas.datasets.dataset import Fold, Part
+from popnas.datasets.dataset import Fold, PartSplit
 from popnas.datasets.images.augmentation import ImageAugmentation
+from popnas.datasets.kept import examples, pairs
 from popnas.datasets.loader import Batching, DeviceLoader, EpochLoader
 from popnas.datasets.masks.loader import PairAugmentation, SegmentationLoader
 from popnas.datasets.ragged import Ragged
@@ -82,9 +83,9 @@ def same(one: Iterable[Batch], other: Iterable[Batch]) -> bool:
     def equal(a: Tensor | None, b: Tensor | None) -> bool:
         return a is b if a is None or b is None else torch.equal(a, b)
 
-    pairs = list(zip(one, other, strict=True))
-    return bool(pairs) and all(
-        torch.equal(a.x, b.x) and torch.equal(a.y, b.y) and equal(a.lengths, b.lengths) for a, b in pairs
+    both = list(zip(one, other, strict=True))
+    return bool(both) and all(
+        torch.equal(a.x, b.x) and torch.equal(a.y, b.y) and equal(a.lengths, b.lengths) for a, b in both
     )
 
 
@@ -107,7 +108,7 @@ def test_a_part_gives_the_batches_of_a_copy_and_makes_none(
 
 def test_a_part_of_a_part_is_one_of_the_whole() -> None:
     pool = series()
-    part = Part(Part(pool, np.array([5, 9, 2, 7])), slice(1, 3))
+    part = PartSplit(PartSplit(pool, np.array([5, 9, 2, 7])), slice(1, 3))
     assert part.whole is pool and part.positions.tolist() == [9, 2]
     assert part.lengths is not None and pool.lengths is not None
     assert part.lengths.tolist() == pool.lengths[[9, 2]].tolist()
@@ -119,14 +120,14 @@ def test_all_loaders_of_a_process_share_what_is_kept_as_long_as_there_are_data(c
     make_split, make = CASES[case]
     pool = make_split()
     gc.collect()
-    before = len(kept._KEPT)
+    before = len(examples._KEPT), len(pairs._KEPT)
     folds = [Fold(pool, slice(0, 12), slice(12, 20)), Fold(pool, np.arange(8, 20), np.arange(8))]
     loaders = [make(split) for fold in folds * 2 for split in (fold.train, fold.validation)]
     assert len({id(loader._cached) for loader in loaders}) == 1  # type: ignore[attr-defined]
-    assert len(kept._KEPT) == before + 1
+    assert (len(examples._KEPT), len(pairs._KEPT)) != before
     del pool, folds, loaders
     gc.collect()
-    assert len(kept._KEPT) == before
+    assert (len(examples._KEPT), len(pairs._KEPT)) == before
 
 
 def _never(*args: object) -> None:
@@ -138,20 +139,20 @@ def test_examples_are_brought_to_a_device_in_chunks_that_are_not_pinned(
 ) -> None:
     split, copied = images(), []
     monkeypatch.setattr(torch.Tensor, "pin_memory", _never)
-    monkeypatch.setattr(kept, "_CHUNK_BYTES", 3 * split.x[:1].nbytes + 1)
-    first = kept.channels_first
+    monkeypatch.setattr(examples, "CHUNK_BYTES", 3 * split.x[:1].nbytes + 1)
+    first = examples.channels_first
 
     def channels_first(x: np.ndarray) -> Tensor:
         copied.append(len(x))
         return first(x)
 
-    monkeypatch.setattr(kept, "channels_first", channels_first)
-    found = kept._brought(split.x, CPU.device)
+    monkeypatch.setattr(examples, "channels_first", channels_first)
+    found = examples._brought(split.x, CPU.device)
     assert torch.equal(found, torch.from_numpy(split.x).permute(0, 3, 1, 2)) and found.is_contiguous()
     assert max(copied) == 3
     meta = torch.device("meta")
-    assert kept.examples(split, meta) is kept.examples(split, meta)
-    assert kept.examples(split, meta).shape == (20, 3, 6, 5)
+    assert examples.examples(split, meta) is examples.examples(split, meta)
+    assert examples.examples(split, meta).shape == (20, 3, 6, 5)
 
 
 @pytest.mark.parametrize("sizes", [ONE_SIZE, MANY_SIZES], ids=["one size", "many sizes"])
@@ -162,10 +163,10 @@ def test_pairs_in_line_are_those_that_were_read(
     split = masks(sizes)
     monkeypatch.setattr(torch.Tensor, "pin_memory", _never)
     for chunk in (1, 700, 10**6):
-        monkeypatch.setattr(kept, "_CHUNK_BYTES", chunk)
-        found = kept.Pairs(split, CPU.device, is_in_line=True)
+        monkeypatch.setattr(examples, "CHUNK_BYTES", chunk)
+        found = pairs.Pairs(split, CPU.device, is_in_line=True)
         for i in range(len(split)):
-            for one, other in zip(found[i], kept.read_pair(split, i), strict=True):
+            for one, other in zip(found[i], pairs.read_pair(split, i), strict=True):
                 assert torch.equal(one, other)
 
 
@@ -177,7 +178,7 @@ def test_crops_that_are_picked_at_once_are_those_that_are_cut_one_by_one(
     split = masks(sizes)
     one, other = (
         SegmentationLoader(
-            Part(split, np.array([*range(3, 20), 1])),
+            PartSplit(split, np.array([*range(3, 20), 1])),
             Preprocessing.of_images(3),
             CPU,
             Batching(5, shuffle=True, seed=9),
@@ -185,7 +186,7 @@ def test_crops_that_are_picked_at_once_are_those_that_are_cut_one_by_one(
         )
         for _ in range(2)
     )
-    other._cached = kept.Pairs(split, CPU.device, is_in_line=True)
+    other._cached = pairs.Pairs(split, CPU.device, is_in_line=True)
     for _ in range(3):
         assert same(one, other)
 
@@ -195,7 +196,7 @@ def test_crops_that_are_picked_at_once_are_those_that_are_cut_one_by_one(
 @pytest.mark.parametrize("case", CASES)
 def test_a_gpu_gives_the_batches_of_a_cpu(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make_split, make = CASES[case]
-    part = Part(make_split(), np.array([17, 2, 3, 11, 5, 19, 8, 9, 4, 12]))
+    part = PartSplit(make_split(), np.array([17, 2, 3, 11, 5, 19, 8, 9, 4, 12]))
     wanted = list(make(part))
     monkeypatch.setattr(f"{__name__}.CPU", Placement(torch.device("cuda:0")))
     for is_cached in (True, False):

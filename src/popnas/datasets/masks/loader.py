@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from popnas.datasets import kept
 from popnas.datasets.augmentation.batch import Batch
-from popnas.datasets.dataset import Part, Split
-from popnas.datasets.kept import Pair
+from popnas.datasets.dataset import PartSplit, Split
+from popnas.datasets.kept import pairs as kept_pairs
+from popnas.datasets.kept.pairs import Pair
 from popnas.datasets.loader import Batching, EpochLoader, batch_bounds
 from popnas.datasets.masks.mask_files import IGNORED
 from popnas.datasets.preprocessing import Preprocessing
@@ -79,7 +79,9 @@ class SegmentationLoader(EpochLoader):
         max_pixels: int | None = None,
         is_cached: bool = True,
     ) -> None:
-        sizes = sizes_of(split.whole.x)[split.positions] if isinstance(split, Part) else sizes_of(split.x)
+        sizes = (
+            sizes_of(split.whole.x)[split.positions] if isinstance(split, PartSplit) else sizes_of(split.x)
+        )
         self._in_order = np.lexsort((sizes[:, 1], sizes[:, 0]))
         if batching.shuffle:
             bounds = batch_bounds(len(split), batching.batch_size, joins_single=True)
@@ -93,7 +95,7 @@ class SegmentationLoader(EpochLoader):
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[
             :, None, None
         ]
-        self._cached = kept.pairs(self._whole, self.device) if is_cached else None
+        self._cached = kept_pairs.pairs(self._whole, self.device) if is_cached else None
 
     def __iter__(self) -> Iterator[Batch]:
         generator = self._next_epoch()
@@ -137,7 +139,7 @@ class SegmentationLoader(EpochLoader):
             pending: deque[list[Future[Pair]]] = deque()
             for start, stop in self._bounds:
                 pending.append(
-                    [threads.submit(kept.read_pair, self._whole, int(i)) for i in order[start:stop]]
+                    [threads.submit(kept_pairs.read_pair, self._whole, int(i)) for i in order[start:stop]]
                 )
                 if len(pending) > _PREFETCHED:
                     yield [future.result() for future in pending.popleft()]

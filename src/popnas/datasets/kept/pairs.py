@@ -1,16 +1,12 @@
-"""Examples as they are kept on a device: once per process, for all who make batches of them in turn.
+"""Images with their masks, which may differ in size.
 
-What is kept goes with the split that it is of. A part of another split (`dataset.Part`) has nothing of its
-own: its batches are picked from the whole.
-
-Axes: N examples, C channels, H W image.
+Axes: N images, B of a batch, C channels, H W a crop's height and width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,72 +14,19 @@ import torch
 from torch import Tensor
 
 from popnas.datasets.dataset import Split
+from popnas.datasets.kept import examples
 from popnas.datasets.ragged import sizes_of
 
-T = TypeVar("T")
 Pair = tuple[Tensor, Tensor]
 """An image (C, h, w) uint8 and its mask (h, w) uint8."""
-
-_CHUNK_BYTES = 32 * 2**20
-"""So much at a time is brought into order and onto a device: no second copy of all examples in memory, and
-none in pinned pages, which PyTorch would keep."""
-
-_KEPT: WeakKeyDictionary[Split, dict[tuple[str, torch.device], object]] = WeakKeyDictionary()
-
-
-def _once(whole: Split, what: str, device: torch.device, make: Callable[[], T]) -> T:
-    found = _KEPT.setdefault(whole, {})
-    if (what, device) not in found:
-        found[what, device] = make()
-    return found[what, device]  # type: ignore[return-value]  # each name has one type
-
-
-def values(whole: Split, name: str, device: torch.device) -> Tensor:
-    """The classes or lengths, "y" or "lengths", of all examples, (N,) int64."""
-    return _once(whole, name, device, lambda: torch.tensor(getattr(whole, name), device=device))
-
-
-def examples(whole: Split, device: torch.device) -> Tensor:
-    """All examples, raw, channels first (N, C, ...). On a CPU arrays that lie so are taken as they are."""
-    return _once(whole, "x", device, lambda: _examples(whole.x, device))
-
-
-def channels_first(x: np.ndarray) -> Tensor:
-    """A copy of examples, always: the arrays may be read-only, memory-mapped, or the caller's."""
-    return torch.from_numpy(np.array(np.moveaxis(x, -1, 1), order="C"))
-
-
-def _examples(x: np.ndarray, device: torch.device) -> Tensor:
-    if device.type != "cpu":
-        return _brought(x, device)
-    array = np.moveaxis(x, -1, 1)
-    if _can_be_kept(array):
-        # Of one channel numpy's strides may be those of either layout, and convolutions go by strides.
-        return torch.from_numpy(array.reshape(-1)).view(array.shape)
-    return channels_first(x)
-
-
-def _brought(x: np.ndarray, device: torch.device) -> Tensor:
-    chunk = max(_CHUNK_BYTES // max(x[:1].nbytes, 1), 1)
-    first = channels_first(x[:chunk])
-    found = torch.empty((len(x), *first.shape[1:]), dtype=first.dtype, device=device)
-    for start in range(0, len(x), chunk):
-        found[start : start + chunk].copy_(channels_first(x[start : start + chunk]))
-    return found
-
-
-def _can_be_kept(array: np.ndarray) -> bool:
-    """Whether torch can take it as it lies; it warns of arrays that must not be written to."""
-    is_plain = array.dtype in (np.dtype(np.uint8), np.dtype(np.float32))
-    return is_plain and array.flags.c_contiguous and array.flags.writeable
-
-
-# --- images with masks, which may differ in size
 
 
 def pairs(whole: Split, device: torch.device) -> Pairs:
     """All images with their masks."""
-    return _once(whole, "pairs", device, lambda: Pairs(whole, device))
+    found = _KEPT.setdefault(whole, {})
+    if device not in found:
+        found[device] = Pairs(whole, device)
+    return found[device]
 
 
 def read_pair(whole: Split, i: int) -> Pair:
@@ -162,6 +105,9 @@ class Pairs:
         return x_BCHW, y_BHW
 
 
+_KEPT: WeakKeyDictionary[Split, dict[torch.device, Pairs]] = WeakKeyDictionary()
+
+
 def _as_it_lies(whole: Split, i: int) -> Pair:
     x_HWC, y_HW = np.asarray(whole.x[i]), np.asarray(whole.y[i])
     if x_HWC.flags.writeable and y_HW.flags.writeable:
@@ -174,7 +120,7 @@ def _chunks(end_bytes_N: np.ndarray) -> Iterator[int]:
     start = 0
     yield start
     for i, end in enumerate(end_bytes_N.tolist(), start=1):
-        if end - start >= _CHUNK_BYTES:
+        if end - start >= examples.CHUNK_BYTES:
             start = end
             yield i
     if start < (end_bytes_N[-1] if len(end_bytes_N) else 0):
