@@ -204,3 +204,36 @@ class ServeProcess:
         self.process.wait(30)
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    """A server with two runs, for pages to look at; `root` is its folder of runs."""
+    root = tmp_path_factory.mktemp("page") / "logs"
+    make_run(root / "one", 60, seed=1)
+    make_run(root / "two", 60, seed=2)
+    found = ServeProcess(root)
+    found.root = root  # type: ignore[attr-defined]
+    yield found
+    found.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def browser(process: ServeProcess) -> Iterator[Any]:
+    """A browser that is logged in there."""
+    from .browser import Browser  # without Selenium its tests are left out
+
+    found = Browser(process.address)
+    found.open(f"#token={process.token}")
+    found.the("h2", "one")
+    yield found
+    found.driver.quit()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """The same for one test, in which it has nothing to complain of."""
+    browser.sized(1280, 900)
+    browser.complaints()
+    yield browser
+    assert browser.complaints() == []

@@ -2,150 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .conftest import ServeProcess, make_run
+from .conftest import make_run
 
 selenium = pytest.importorskip("selenium")
 from selenium import webdriver  # noqa: E402
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
+from .browser import MARKS, Browser  # noqa: E402
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs Chromium and its driver"),
-    # Selenium's own, about its driver's pipes.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
-SHOTS = os.environ.get("POPNAS_SCREENSHOTS")
-"""A folder in which pictures of the page are left, for people to look at."""
-
-
-class Browser:
-    """What a person does: looks for words and fields, clicks, types, waits."""
-
-    def __init__(self, address: str) -> None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(CHROMIUM)
-        for switch in (
-            "headless=new",
-            "no-sandbox",
-            "disable-gpu",
-            "disable-dev-shm-usage",
-            "window-size=1280,900",
-        ):
-            options.add_argument(f"--{switch}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        self.address = address
-
-    def open(self, place: str) -> None:
-        self.driver.get(f"{self.address}/{place}")
-
-    def all(self, css: str) -> list[Any]:
-        return self.driver.find_elements(By.CSS_SELECTOR, css)
-
-    def the(self, css: str, words: str = "", seconds: float = 30.0) -> Any:
-        """The element that a selector and words on it say, when it is there."""
-
-        def found() -> Any:
-            return next((e for e in self.all(css) if words in e.text and e.is_displayed()), None)
-
-        return self.until(found, f"{css} with {words!r}", seconds)
-
-    def until(self, is_so: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                if found := is_so():
-                    return found
-            except StaleElementReferenceException:
-                pass
-            assert time.monotonic() < end, (
-                f"{what} is not there: {self.driver.find_element(By.ID, 'main').text[:800]}"
-            )
-            time.sleep(0.1)
-
-    def click(self, css: str, words: str = "", seconds: float = 30.0) -> None:
-        for _ in range(20):
-            try:
-                self.the(css, words, seconds).click()
-                return
-            except StaleElementReferenceException:
-                continue
-        raise AssertionError(f"{css} {words} never holds still")
-
-    def fill(self, css: str, text: str) -> None:
-        field = self.the(css)
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(text)
-
-    def run(self, script: str, *given: Any) -> Any:
-        return self.driver.execute_script(script, *given)
-
-    def sized(self, width: int, height: int, *, is_dark: bool = False) -> None:
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def shoot(self, name: str) -> None:
-        if SHOTS:
-            Path(SHOTS).mkdir(parents=True, exist_ok=True)
-            self.driver.save_screenshot(f"{SHOTS}/{name}.png")
-
-    def complaints(self) -> list[str]:
-        """What the browser has to say against the page: errors of scripts, violations of its policy."""
-        entries = self.driver.get_log("browser")
-        return [
-            entry["message"]
-            for entry in entries
-            if entry["level"] == "SEVERE" and "401" not in entry["message"]
-        ]
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
-    root = tmp_path_factory.mktemp("page") / "logs"
-    make_run(root / "one", 60, seed=1)
-    make_run(root / "two", 60, seed=2)
-    found = ServeProcess(root)
-    found.root = root  # type: ignore[attr-defined]
-    yield found
-    found.end(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def browser(process: ServeProcess) -> Iterator[Browser]:
-    found = Browser(process.address)
-    found.open(f"#token={process.token}")
-    found.the("h2", "one")
-    yield found
-    found.driver.quit()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Browser]:
-    browser.sized(1280, 900)
-    browser.complaints()
-    yield browser
-    assert browser.complaints() == []
+pytestmark = MARKS
 
 
 def test_the_token_is_asked_for_and_leaves_the_address(process):
@@ -207,6 +78,12 @@ def test_the_front_grows_while_a_journal_does(page, process):
             journal.append("evaluation", item.content(), dict(item.volatile))
         page.until(lambda: "30 cells" in page.the("section").text, "thirty cells", 15)
         page.the(".badge", "started elsewhere")
+    # What came bit by bit is drawn as if it had come at once.
+    words = page.the("section > p.note").text
+    page.driver.refresh()
+    page.until(lambda: page.the("section > p.note").text == words, words)
+    page.open("#/runs/growing/candidates")
+    page.until(lambda: "30 of 30" in page.the("section").text, "thirty rows")
 
 
 def test_the_table_sorts_filters_and_shows_a_cell(page):
@@ -328,6 +205,7 @@ def num_cells(page: Browser) -> int:
 def test_a_search_is_started_watched_stopped_resumed_trained_and_downloaded(page, process, tmp_path):
     """All of it by hand, so to say."""
     page.open("#/new")
+    page.driver.refresh()  # what other tests have changed in the form is not kept
     page.the("summary", "dataset", 90)
     preset = page.the("#preset")
     preset.send_keys("run_debug")

@@ -1,9 +1,10 @@
 // The table of candidates. Only the rows in sight are there, so that a hundred thousand scroll smoothly.
 
-import { drawing, el, replace, seldom, tell } from "./dom.js";
+import { drawing, el, renew, replace, seldom, settle, tell } from "./dom.js";
 import { figure, seconds } from "./format.js";
 import { facts } from "./front.js";
 import { askTrain } from "./run.js";
+import { add } from "./sorted.js";
 
 const HEIGHT = 34;
 const AROUND = 12;
@@ -11,11 +12,13 @@ const AROUND = 12;
 export async function candidates(body, store) {
   let sorted = { name: "score", isDown: true };
   let shown = [];
+  let taken = { of: null, count: 0 };  // so many of these rows of the store were looked at for `shown`
+  let lines = new Map();  // what is in sight, by its row
   let version = -1;
   const text = el("input", { type: "search", placeholder: "operators of the cell, e.g. 3x3 conv", "aria-label": "Filter",
-    oninput: seldom(() => choose(), 150) });
-  const step = el("select", { "aria-label": "Step", onchange: () => choose() });
-  const onlyFront = el("input", { type: "checkbox", onchange: () => choose() });
+    oninput: seldom(() => choose(true), 150) });
+  const step = el("select", { "aria-label": "Step", onchange: () => choose(true) });
+  const onlyFront = el("input", { type: "checkbox", onchange: () => choose(true) });
   const counted = el("span", { class: "note", role: "status" });
   const head = el("thead");
   const rows = el("tbody");
@@ -40,24 +43,28 @@ export async function candidates(body, store) {
   }
 
   function headings() {
-    replace(head, el("tr", {}, columns().map(([name, title]) => el("th", {
-      scope: "col", "aria-sort": sorted.name === name ? (sorted.isDown ? "descending" : "ascending") : null,
-    }, el("button", { type: "button", onclick: () => {
+    renew(head, el("tr", {}, columns().map(([name, title]) => el("th", {
+      scope: "col", "data-key": name, "aria-sort": sorted.name === name ? (sorted.isDown ? "descending" : "ascending") : null,
+    }, el("button", { type: "button", "data-key": "sort", onclick: () => {
       sorted = { name, isDown: sorted.name === name ? !sorted.isDown : true };
       headings();
-      choose();
+      choose(true);
     } }, title)))));
   }
 
-  function choose() {
+  // Unless something else was asked for, only what came is looked at: the others are in order already.
+  function choose(isNew = false) {
+    const front = onlyFront.checked ? store.front() : null;
+    if (isNew || front || taken.of !== store.rows) [shown, taken] = [[], { of: store.rows, count: 0 }];
     const words = text.value.toLowerCase().split(/\s*,\s*/).filter(Boolean);
     const wanted = step.value;
-    const front = onlyFront.checked ? store.front() : null;
-    shown = store.rows.filter((row) => (!wanted || String(store.get(row, "step")) === wanted)
-      && (!front || front.has(row[0])) && words.every((word) => store.get(row, "cell").toLowerCase().includes(word)));
+    const places = store.place;
+    const more = store.rows.slice(taken.count).filter((row) => (!wanted || String(row[places.step]) === wanted)
+      && (!front || front.has(row[0])) && (!words.length || hasAll(row[places.cell].toLowerCase(), words)));
+    taken.count = store.rows.length;
     const of = columns().find(([name]) => name === sorted.name)?.[2] ?? ((row) => row[0]);
     const sign = sorted.isDown ? -1 : 1;
-    shown.sort((a, b) => order(of(a), of(b), sign) || a[0] - b[0]);
+    add(shown, more, (a, b) => order(of(a), of(b), sign) || a[0] - b[0]);
     counted.textContent = `${shown.length.toLocaleString()} of ${store.rows.length.toLocaleString()}`;
     paint();
   }
@@ -71,17 +78,23 @@ export async function candidates(body, store) {
     below.hidden = last === shown.length;
     table.setAttribute("aria-rowcount", shown.length + 1);
     const all = columns();
-    replace(rows, shown.slice(first, last).map((row, index) => el("tr", { "aria-rowindex": String(first + index + 2) },
-      all.map(([name, , of, format]) => el("td", { class: name }, name === "cell"
-        ? el("button", { type: "button", class: "link", onclick: () => look(row) }, format(of(row)))
-        : format(of(row)))))));
+    const before = lines;
+    lines = new Map(shown.slice(first, last).map((row) => [row, before.get(row) ?? line(row, all)]));
+    [...lines.values()].forEach((made, index) => made.setAttribute("aria-rowindex", first + index + 2));
+    settle(rows, [...lines.values()]);
+  }
+
+  function line(row, all) {
+    return el("tr", {}, all.map(([name, , of, format]) => el("td", { class: name }, name === "cell"
+      ? el("button", { type: "button", class: "link", onclick: () => look(row) }, format(of(row)))
+      : format(of(row)))));
   }
 
   function look(row) {
     const cell = store.get(row, "cell");
     detail.hidden = false;
     replace(detail, el("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: () => { detail.hidden = true; } }, "×"),
-      ...facts(store, row), store.get(row, "step") > 0 ? drawing(cell) : null, el("code", {}, cell),
+      ...facts(store, row), store.get(row, "step") > 0 ? drawing(cell, store.joinsOnlyUnused) : null, el("code", {}, cell),
       store.get(row, "error") ? el("p", { class: "mistake" }, store.get(row, "error")) : null,
       el("div", { class: "row" },
         el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(cell).then(() => tell("Copied.")) }, "Copy"),
@@ -89,29 +102,33 @@ export async function candidates(body, store) {
   }
 
   const slowly = seldom(choose, 1000);
+  const watch = new ResizeObserver(paint);
+  watch.observe(scroll);
   let known = "";
 
   function update() {
-    const found = store.columns.join() + [...new Set(store.rows.map((row) => store.get(row, "step")))].join();
+    const found = `${store.columns}|${store.steps}`;
     if (found !== known) {
       known = found;
-      const numbers = [...new Set(store.rows.map((row) => store.get(row, "step")))].sort((a, b) => a - b);
-      const chosen = step.value;
-      replace(step, el("option", { value: "" }, "all"), numbers.map((number) =>
-        el("option", { value: number, selected: String(number) === chosen }, number)));
+      renew(step, el("option", { "data-key": "all", value: "" }, "all"), store.steps.map((number) =>
+        el("option", { "data-key": `${number}`, value: `${number}` }, number)));
       headings();
-      choose();
+      choose(true);
     } else if (store.version !== version) slowly();
     version = store.version;
   }
 
-  return { update };
+  return { update, close: () => watch.disconnect() };
+}
+
+function hasAll(cell, words) {
+  return words.every((word) => cell.includes(word));
 }
 
 // What is missing comes last, whichever way.
 function order(a, b, sign) {
   const [isA, isB] = [a !== null && a !== undefined, b !== null && b !== undefined];
   if (!isA || !isB) return isB - isA;
-  if (typeof a === "string") return sign * a.localeCompare(b);
+  if (typeof a === "string") return sign * (a < b ? -1 : Number(a > b));
   return sign * (a - b);
 }

@@ -1,6 +1,7 @@
 // Charts by uPlot (vendor/), which is handed sorted columns and draws, zooms and follows the pointer.
 
-import { el } from "./dom.js";
+import { el, replace } from "./dom.js";
+import { lowest } from "./sorted.js";
 
 const uPlot = window.uPlot;
 
@@ -44,11 +45,96 @@ function axis(label, format, size, isLog = false) {
   };
 }
 
-export function points(label, colour, size = 6, extra = {}) {
+// Up to so many points are discs; of more the browser's drawing takes half a second, so they are set as pixels.
+const MOST_DISCS = 3000;
+
+export function points(label, colour, size = 6) {
   return {
-    label, stroke: colour, paths: () => null,
-    points: { show: true, size, fill: colour, stroke: colour, width: 1 }, ...extra,
+    label, stroke: colour, paths: (plot, series) => { if (isCloud(plot)) paintCloud(plot, series, colour); },
+    points: { show: (plot) => !isCloud(plot), size, fill: colour, stroke: colour, width: 1 },
   };
+}
+
+// Rings around few points.
+export function rings(label, colour) {
+  return {
+    label, stroke: colour, paths: () => null, isPassive: true,
+    points: { show: true, size: 14, fill: "transparent", stroke: colour, width: 2.5 },
+  };
+}
+
+const isCloud = (plot) => plot.data[0].length > MOST_DISCS;
+
+function paintCloud(plot, series, colour) {
+  const box = ["left", "top", "width", "height"].map((name) => Math.round(plot.bbox[name]));
+  if (box[2] < 1 || box[3] < 1) return;
+  const { x, y } = plot.scales;
+  const key = [...box, x.min, x.max, y.min, y.max].join();
+  plot.clouds ??= new Map();
+  if (plot.clouds.get(series)?.key !== key) plot.clouds.set(series, new Cloud(key, plot, series, colour));
+  plot.ctx.drawImage(plot.clouds.get(series).canvas, box[0], box[1]);
+}
+
+// The points of a series as a picture, which is kept as long as the axes are as they are: new ones are added to it.
+class Cloud {
+  constructor(key, plot, series, colour) {
+    const [width, height] = [Math.round(plot.bbox.width), Math.round(plot.bbox.height)];
+    this.key = key;
+    this.colour = colour;
+    this.height = height;
+    this.shape = disc(2 * devicePixelRatio);
+    this.across = alongOf(plot.scales.x, width);
+    this.up = alongOf(plot.scales.y, height);
+    this.canvas = new OffscreenCanvas(width, height);  // as it has no ground, what is below shows
+    this.context = this.canvas.getContext("2d");
+    const image = new ImageData(width, height);
+    this.paint(new Uint32Array(image.data.buffer), width, plot.data[0], plot.data[series]);
+    this.context.putImageData(image, 0, 0);
+  }
+
+  paint(pixels, width, xs, ys) {
+    const ink = pixelOf(this.colour);
+    for (let i = 0; i < xs.length; i += 1) {
+      if (ys[i] === null) continue;
+      const [x, y] = this.place(xs[i], ys[i]);
+      for (const [dx, dy] of this.shape) {
+        if (x + dx >= 0 && x + dx < width && y + dy >= 0 && y + dy < this.height) pixels[(y + dy) * width + x + dx] = ink;
+      }
+    }
+  }
+
+  place(x, y) {
+    return [Math.round(this.across(x)), this.height - Math.round(this.up(y))];
+  }
+
+  add(x, y) {
+    const [left, top] = this.place(x, y);
+    this.context.fillStyle = this.colour;
+    for (const [dx, dy] of this.shape) this.context.fillRect(left + dx, top + dy, 1, 1);
+  }
+}
+
+function pixelOf(colour) {
+  const bytes = [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
+  return new Uint32Array(new Uint8Array([...bytes, 255]).buffer)[0];
+}
+
+function disc(radius) {
+  const found = [];
+  for (let dy = -radius; dy < radius; dy += 1) {
+    for (let dx = -radius; dx < radius; dx += 1) {
+      if ((dx + 0.5) ** 2 + (dy + 0.5) ** 2 <= radius * radius) found.push([dx, dy]);
+    }
+  }
+  return found.map((offset) => offset.map(Math.round));
+}
+
+// How many pixels from the axis' beginning a value is.
+function alongOf(scale, pixels) {
+  const by = scale.distr === 3 ? Math.log10 : (value) => value;
+  const low = by(scale.min);
+  const factor = pixels / (by(scale.max) - low);
+  return (value) => (by(value) - low) * factor;
 }
 
 export function line(label, colour, extra = {}) {
@@ -95,8 +181,11 @@ export class Chart {
     this.plot.over.addEventListener("mouseleave", () => told.hovered?.(null));
   }
 
-  set(data, isSteady = false) {
+  // `added`: what came since the last time, as [series, x, y], if that is all that is new.
+  set(data, isSteady = false, added = null) {
     this.data = data;
+    if (added) for (const [series, x, y] of added) this.plot.clouds?.get(series)?.add(x, y);
+    else this.plot.clouds?.clear();
     this.plot.setData(data, !isSteady);
     if (isSteady) this.plot.redraw();
   }
@@ -147,7 +236,8 @@ export class Chart {
     const [xs] = this.data;
     let found = null;
     let least = NEAR * NEAR;
-    const first = lowest(xs, this.plot.posToVal(left - NEAR, "x"));
+    const from = this.plot.posToVal(left - NEAR, "x");
+    const first = lowest(xs.length, (index) => xs[index] >= from);
     const last = this.plot.posToVal(left + NEAR, "x");
     for (let i = first; i < xs.length && xs[i] <= last; i += 1) {
       const y = this.valueAt(i);
@@ -181,16 +271,6 @@ function range(isLog) {
   };
 }
 
-function lowest(sorted, value) {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle] < value) low = middle + 1; else high = middle;
-  }
-  return low;
-}
-
 // Buttons for those without a mouse to drag.
 export function zoomButtons(chart) {
   return el("span", { class: "row", role: "group", "aria-label": "Zoom" },
@@ -199,4 +279,38 @@ export function zoomButtons(chart) {
     el("button", { type: "button", class: "quiet", title: "Zoom out", "aria-label": "Zoom out",
       onclick: () => chart().zoom(-0.333) }, "−"),
     el("button", { type: "button", class: "quiet", onclick: () => chart().reset() }, "Show all"));
+}
+
+// A place for a chart with a tip at what is pointed at, by the pointer or by arrow keys that go along `marks()`.
+// `told`: label of the place, chart(), marks() as indices of points, item(index) that stays the same when points
+// come, shown(item) and said(item) of the tip, and picked(index) if something can be.
+export function pointed(told) {
+  const place = el("div", { class: "chart", tabindex: "0", role: "group", "aria-label": told.label });
+  const tip = el("div", { class: "tip", hidden: true });
+  const said = el("p", { class: "visually-hidden", "aria-live": "polite" });
+  let at = null;
+
+  function hovered(index, left = 0, top = 0) {
+    tip.hidden = index === null;
+    if (index === null) return;
+    replace(tip, told.shown(told.item(index)));
+    const wide = place.clientWidth;
+    tip.style.left = `${Math.max(0, Math.min(wide - 250, left + (left > wide - 330 ? -200 : 75)))}px`;
+    tip.style.top = `${Math.max(0, Math.min(top - 30, 140))}px`;
+  }
+
+  place.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const marks = told.marks();
+    const now = marks.findIndex((index) => told.item(index) === at);
+    if (by && marks.length) {
+      const next = marks[Math.max(0, Math.min(marks.length - 1, now + by))];
+      at = told.item(next);
+      told.chart().show(next);
+      said.textContent = told.said(at);
+      event.preventDefault();
+    } else if (event.key === "Enter" && now >= 0) told.picked?.(marks[now]);
+    else if (event.key === "Escape") hovered(null);
+  });
+  return { place, hovered, element: el("div", { class: "wide" }, place, tip, said) };
 }

@@ -1,28 +1,34 @@
 // Several runs on one scale: fronts over one another, hypervolume as it grew.
 
 import { get } from "./api.js";
-import { COLOURS, Chart, line, points, stepped, zoomButtons } from "./charts.js";
-import { drawing, el, replace } from "./dom.js";
+import { COLOURS, Chart, line, pointed, points, stepped, zoomButtons } from "./charts.js";
+import { drawing, el, heading, replace } from "./dom.js";
 import { figure, seconds } from "./format.js";
+import { joinsOnlyUnused } from "./store.js";
 
 export async function compare(main, [names = ""]) {
   const asked = names.split(",").filter(Boolean);
   const found = await get(`/compare?${asked.map((name) => `run=${encodeURIComponent(name)}`).join("&")}`);
+  const joins = await Promise.all(found.runs.map((run) => joinsOnlyUnused(run.name)));
   document.title = "Comparison · popnas";
   const costs = found.objectives.map((item, index) => [item, index]).filter(([item]) => item.name !== "score");
-  const fronts = el("div", { class: "chart" });
   const volumes = el("div", { class: "chart" });
-  const tip = el("div", { class: "tip", hidden: true });
+  const pointing = pointed({
+    label: "Score against costs of all runs. Left and right arrows go along their fronts.",
+    chart: () => charts[0], marks: () => edges, item: (index) => cells[index], shown: about,
+    said: ([cost, value, place, cell]) => `${found.runs[place].name}, ${cell}: score ${value.toFixed(4)}, ${costOf(cost)}`,
+  });
   const across = el("select", { "aria-label": "Costs", onchange: () => drawFronts() },
     costs.map(([item, index]) => el("option", { value: index }, item.title)));
   const over = el("select", { "aria-label": "Over", onchange: () => drawVolumes() },
     el("option", { value: 0 }, "networks"), el("option", { value: 1 }, "time of workers"));
   let charts = [null, null];
   let cells = [];
+  let edges = [];
 
-  replace(main, el("h1", {}, "Comparison"), overview(found),
+  replace(main, heading("Comparison"), overview(found),
     el("h2", {}, "Fronts"), el("div", { class: "row controls" }, el("label", {}, "Score against ", across), zoomButtons(() => charts[0])),
-    el("div", { class: "wide" }, fronts, tip),
+    pointing.element,
     el("h2", {}, "Hypervolume"),
     el("p", { class: "note" }, "How much of the space of the objectives the trained cells dominate, on one scale for all runs."),
     el("div", { class: "row controls" }, el("label", {}, "Over ", over), zoomButtons(() => charts[1])), volumes);
@@ -42,21 +48,21 @@ export async function compare(main, [names = ""]) {
       series.push(points(run.name, colour, 4), line(`front of ${run.name}`, colour,
         { paths: stepped(found.objectives[x].is_maximized ? -1 : 1), isPassive: true }));
     });
-    charts[0] = new Chart(fronts, {
+    edges = [...all.keys()].filter((index) => data.some((column, i) => i > 0 && i % 2 === 0 && column[index] !== null));
+    charts[0] = new Chart(pointing.place, {
       x: found.objectives[x].title, y: found.objectives[0].title, formatX: (value) => figure(found.objectives[x], value),
-      formatY: (value) => String(+value.toPrecision(3)), series, isLog: all.every((item) => item[0] > 0), hovered: hover,
+      formatY: (value) => String(+value.toPrecision(3)), series, isLog: all.every((item) => item[0] > 0), hovered: pointing.hovered,
     });
     charts[0].set(data);
   }
 
-  function hover(index, left = 0, top = 0) {
-    tip.hidden = index === null;
-    if (index === null) return;
-    const [cost, value, place, cell] = cells[index];
-    replace(tip, el("p", {}, found.runs[place].name), el("p", { class: "note" },
-      `${value.toFixed(4)}, ${figure(found.objectives[Number(across.value)], cost)}`), drawing(cell));
-    tip.style.left = `${Math.max(0, Math.min(fronts.clientWidth - 250, left + (left > fronts.clientWidth - 330 ? -200 : 75)))}px`;
-    tip.style.top = `${Math.max(0, Math.min(top - 30, 140))}px`;
+  function costOf(cost) {
+    return figure(found.objectives[Number(across.value)], cost);
+  }
+
+  function about([cost, value, place, cell]) {
+    return [el("p", {}, found.runs[place].name), el("p", { class: "note" }, `${value.toFixed(4)}, ${costOf(cost)}`),
+      drawing(cell, joins[place])];
   }
 
   function drawVolumes() {
@@ -73,7 +79,7 @@ export async function compare(main, [names = ""]) {
 
   drawFronts();
   drawVolumes();
-  return () => charts.forEach((chart) => chart?.destroy());
+  return { close: () => charts.forEach((chart) => chart?.destroy()) };
 }
 
 function edge(all, place, isMaximized) {

@@ -11,6 +11,7 @@ export function large(value) {
 
 export function seconds(value) {
   if (value === null || value === undefined) return "–";
+  if (value === 0) return "0 s";
   if (value < 1e-3) return `${+(value * 1e6).toPrecision(3)} µs`;
   if (value < 1) return `${+(value * 1e3).toPrecision(3)} ms`;
   if (value < 99.5) return `${+value.toPrecision(3)} s`;

@@ -1,45 +1,66 @@
 // All runs at a glance.
 
-import { get } from "./api.js";
-import { el, replace, tell } from "./dom.js";
+import { Unknown, get } from "./api.js";
+import { el, heading, renew, replace } from "./dom.js";
 import { STATES, score, seconds, when } from "./format.js";
-import { fail } from "./main.js";
+
+const LOOK_MILLISECONDS = 2000;
+const MOST_COMPARED = 8;
 
 export async function overview(main) {
   const chosen = new Set();
   const list = el("div", { class: "runs" });
   const counts = el("p", { class: "note" });
+  const broken = el("p", { class: "mistake", role: "alert" });
   const unseen = el("div", { class: "note" });
   const compare = el("a", { class: "button", href: "#/runs" }, "Compare");
-  const head = el("div", { class: "row" }, el("h1", {}, "Runs"), compare,
+  const head = el("div", { class: "row" }, heading("Runs"), compare,
     el("a", { class: "button primary", href: "#/new" }, "New search"));
   let last = "";
+  let timer = 0;
+  let isClosed = false;
 
   function choose() {
     compare.href = `#/compare/${[...chosen].map(encodeURIComponent).join(",")}`;
     compare.hidden = chosen.size < 2;
-    compare.textContent = `Compare ${chosen.size} runs`;
+    compare.textContent = `Compare ${chosen.size} runs${chosen.size === MOST_COMPARED ? " (the most at once)" : ""}`;
+    for (const box of list.querySelectorAll("input[type=checkbox]")) {
+      box.disabled = chosen.size === MOST_COMPARED && !box.checked;
+      box.title = box.disabled ? `At most ${MOST_COMPARED} runs are compared at once.` : "";
+    }
   }
 
-  async function refresh() {
-    const found = await get("/runs");
+  function show(found) {
     const text = JSON.stringify(found);
     if (text === last) return;
     last = text;
     counts.textContent = found.num_running || found.num_queued
       ? `${found.num_running} running, ${found.num_queued} waiting; at most ${found.num_at_once} at once.` : "Nothing runs now.";
-    replace(list, found.runs.length ? found.runs.map((run) => card(run, chosen, choose)) : nothing());
-    replace(unseen, found.not_shown.map((run) => el("p", {}, `Not shown: ${run.name}. ${sentence(run.reason)}`)));
+    const names = new Set(found.runs.map((run) => run.name));
+    for (const name of chosen) if (!names.has(name)) chosen.delete(name);
+    renew(list, found.runs.length ? found.runs.map((run) => card(run, chosen, choose)) : nothing());
+    renew(unseen, found.not_shown.map((run) => el("p", {}, `Not shown: ${run.name}. ${sentence(run.reason)}`)));
+    choose();
   }
 
-  choose();
-  await refresh();
+  // One question after the other, however long an answer takes.
+  async function look() {
+    try {
+      show(await get("/runs"));
+      broken.textContent = "";
+    } catch (error) {
+      if (error instanceof Unknown) return;
+      broken.textContent = `${error.message} This page goes on when the server does.`;
+    }
+    if (!isClosed) timer = setTimeout(look, LOOK_MILLISECONDS);
+  }
+
+  show(await get("/runs"));
   document.title = "Runs · popnas";
-  replace(main, head, counts, list, unseen);
-  const timer = setInterval(() => refresh().catch((error) => (error.status ? tell(error.message, true) : fail(error))),
-    2000);
-  setTimeout(() => get("/config/schema").catch(() => {}), 1000);  // takes seconds once; the form needs it
-  return () => clearInterval(timer);
+  replace(main, head, broken, counts, list, unseen);
+  timer = setTimeout(look, LOOK_MILLISECONDS);
+  setTimeout(() => { if (!isClosed) get("/config/schema").catch(() => {}); }, 1000);  // takes seconds once; the form needs it
+  return { close: () => { isClosed = true; clearTimeout(timer); } };
 }
 
 function sentence(clause) {
@@ -53,11 +74,11 @@ function nothing() {
 
 function card(run, chosen, choose) {
   const box = el("input", {
-    type: "checkbox", checked: chosen.has(run.name), "aria-label": `Compare ${run.name}`,
+    type: "checkbox", "data-key": "compare", checked: chosen.has(run.name), "aria-label": `Compare ${run.name}`,
     onchange: (event) => { if (event.target.checked) chosen.add(run.name); else chosen.delete(run.name); choose(); },
   });
-  return el("article", { class: `card run ${run.state}` },
-    el("div", { class: "row" }, box, el("h2", {}, el("a", { href: `#/runs/${run.name}` }, run.name)), badge(run)),
+  return el("article", { class: `card run ${run.state}`, "data-key": run.name },
+    el("div", { class: "row" }, box, el("h2", {}, el("a", { href: `#/runs/${encodeURIComponent(run.name)}` }, run.name)), badge(run)),
     el("p", { class: "note" }, [run.data, run.task?.replaceAll("_", " "), when(run.modified)].filter(Boolean).join(" · ")),
     progressOf(run),
     el("dl", { class: "tiles" }, tile("best score", score(run.best_score)), tile("networks", run.num_networks.toLocaleString()),

@@ -2,13 +2,13 @@
 
 import { get, post, remove } from "./api.js";
 import { candidates } from "./candidates.js";
-import { ask, el, replace, seldom, tell } from "./dom.js";
+import { ask, el, heading, renew, replace, seldom, tell, telling } from "./dom.js";
 import { files, results } from "./files.js";
 import { score } from "./format.js";
 import { front } from "./front.js";
 import { configuration, log, predictors, scores, times } from "./looks.js";
 import { badge, isWorking, progressOf, tile, timeLeft } from "./overview.js";
-import { Store } from "./store.js";
+import { Store, joinsOnlyUnused } from "./store.js";
 
 const LOOKS = {
   front: ["Front", front], scores: ["Scores", scores], candidates: ["Candidates", candidates], time: ["Time", times],
@@ -19,40 +19,86 @@ const REDRAW_MILLISECONDS = 400;
 
 export async function run(main, [name, look = "front"]) {
   const summary = await get(`/runs/${encodeURIComponent(name)}`);
-  document.title = `${name} · popnas`;
+  const joins = summary.task ? await joinsOnlyUnused(name) : true;  // a run that waits has neither configuration nor cells
   const head = el("div", { class: "head" });
-  const body = el("section", { "aria-label": LOOKS[look]?.[0] ?? "Front" });
-  const store = new Store(name, seldom(refresh, REDRAW_MILLISECONDS));
-  store.status = summary;
+  const tabs = el("nav", { class: "tabs", "aria-label": `Looks at ${name}` });
+  const place = el("div", {});
+  const store = new Store(summary, joins, seldom(refresh, REDRAW_MILLISECONDS));
   let shown = "";
+  let asked = look;
   let current = null;
+  let turn = 0;
+  let isLeft = false;
+  let failedAt = null;  // how the run stood when the look could not be opened
 
   function refresh() {
-    if (store.isGone) { location.hash = "#/runs"; return; }
+    if (isLeft) return;
+    if (store.isGone) {
+      tell(`The run ${name} is not here any more.`);
+      location.hash = "#/runs";
+      return;
+    }
     const text = JSON.stringify(store.status) + store.isBroken + store.problem;
-    if (text !== shown) { shown = text; replace(head, ...headOf(store)); }
+    if (text !== shown) { shown = text; renew(head, ...headOf(store)); }
+    if (failedAt !== null && failedAt !== standing(store)) open();
     current?.update?.();
   }
 
-  replace(main, head, tabs(name, look), body);
+  // Each look in a section of its own: one that is slow to come must not write over a later one.
+  async function open() {
+    const own = ++turn;
+    const [title, make] = LOOKS[asked] ?? LOOKS.front;
+    const section = el("section", { "aria-label": title });
+    current?.close?.();
+    current = null;
+    failedAt = null;
+    document.title = `${name} · popnas`;
+    renew(tabs, tabsOf(name, title));
+    tabs.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });  // on a phone
+    replace(place, section);
+    try {
+      const made = await make(section, store);
+      if (own !== turn) { made.close?.(); return; }
+      current = made;
+      current.update?.();
+    } catch (error) {
+      if (own !== turn) return;
+      failedAt = standing(store);
+      replace(section, el("p", { class: error.status === 404 ? "note" : "mistake", role: "alert" },
+        error.status === 404 ? "That is not there (yet): the run may still wait for its turn." : error.message),
+      el("button", { type: "button", onclick: open }, "Try again"));
+    }
+  }
+
+  replace(main, head, tabs, place);
   refresh();
-  current = await (LOOKS[look] ?? LOOKS.front)[1](body, store);
-  current?.update?.();
-  return () => { store.close(); current?.close?.(); };
+  open();
+  return {
+    close: () => { isLeft = true; turn += 1; store.close(); current?.close?.(); },
+    goTo: ([other, next = "front"]) => {
+      if (other !== name || store.isClosed) return false;
+      if (next !== asked) { asked = next; open(); }
+      return true;
+    },
+  };
 }
 
-function tabs(name, look) {
-  return el("nav", { class: "tabs", "aria-label": `Looks at ${name}` }, Object.entries(LOOKS).map(([key, [title]]) =>
-    el("a", { href: `#/runs/${encodeURIComponent(name)}/${key}`, "aria-current": key === look ? "page" : null }, title)));
+const standing = (store) => `${store.status.state}/${store.status.num_networks > 0}/${store.status.jobs.length}`;
+
+function tabsOf(name, shown) {
+  return Object.entries(LOOKS).map(([key, [title]]) => el("a", {
+    href: `#/runs/${encodeURIComponent(name)}/${key}`, "data-key": key, "aria-current": title === shown ? "page" : null,
+  }, title));
 }
 
 function headOf(store) {
   const summary = store.status;
   const left = el("div", {},
-    el("div", { class: "row" }, el("h1", {}, summary.name), badge(summary)),
+    el("div", { class: "row" }, heading(summary.name), badge(summary)),
     el("p", { class: "note" }, [summary.data, summary.task?.replaceAll("_", " "), summary.finish_reason]
       .filter(Boolean).join(" · ")),
-    store.isBroken ? el("p", { class: "mistake", role: "alert" }, "The server does not answer; this page goes on when it does.") : null,
+    store.isBroken ? el("p", { class: "mistake", role: "alert", "data-key": "broken" },
+      "The server does not answer; this page goes on when it does.") : null,
     failureOf(summary), summary.problem ? el("p", { class: "mistake" }, summary.problem) : null,
     progressOf(summary), warnings(summary));
   return [el("div", { class: "row top" }, left, actions(summary)),
@@ -66,27 +112,25 @@ function failureOf(summary) {
   const last = summary.jobs.at(-1);
   if (last?.state !== "failed") return null;
   const how = last.exit_status === null ? "was killed" : `ended with exit status ${last.exit_status}`;
-  return el("p", { class: "mistake" }, `${last.stage} ${how}; `, el("a", { href: `#/runs/${summary.name}/log` }, "its log says why"), ".");
+  return el("p", { class: "mistake" }, `${last.stage} ${how}; `, el("a", { href: `#/runs/${encodeURIComponent(summary.name)}/log` }, "its log says why"), ".");
 }
 
 function warnings(summary) {
   const told = summary.progress?.warnings ?? [];
   if (!told.length) return null;
-  return el("details", {}, el("summary", {}, told.length === 1 ? "1 warning" : `${told.length} warnings`),
+  return el("details", { "data-key": "warnings" }, el("summary", {}, told.length === 1 ? "1 warning" : `${told.length} warnings`),
     el("ul", {}, told.map((text) => el("li", {}, text))));
 }
 
 function actions(summary) {
   const name = encodeURIComponent(summary.name);
-  const act = (word, does, kind = "") => el("button", { type: "button", class: kind, onclick: does }, word);
-  const send = (path, body, said) => async () => {
-    try { await post(`/runs/${name}/${path}`, body); tell(said); } catch (error) { tell(error.message, true); }
-  };
+  const act = (word, does, kind = "") => el("button", { type: "button", class: kind, "data-key": word, onclick: telling(does) }, word);
+  const send = (path, said) => async () => { await post(`/runs/${name}/${path}`); tell(said); };
   const found = [];
   if (["running", "queued"].includes(summary.state)) {
-    found.push(act("Stop", send("stop", undefined, "It finishes writing and stops. What is finished is kept."), "danger"));
+    found.push(act("Stop", send("stop", "It finishes writing and stops. What is finished is kept."), "danger"));
   }
-  if (summary.can_resume) found.push(act("Resume", send("resume", undefined, "It goes on."), "primary"));
+  if (summary.can_resume) found.push(act("Resume", send("resume", "It goes on."), "primary"));
   if (summary.best_cell && summary.state !== "damaged") {
     found.push(act("Select …", () => askSelect(name)), act("Train …", () => askTrain(name)),
       act("Evaluate …", () => askEvaluate(name)));
@@ -97,7 +141,7 @@ function actions(summary) {
       [el("p", {}, "The run is moved into the server's trash. Nothing is deleted.")], "Remove",
       async () => { await remove(`/runs/${name}`); location.hash = "#/runs"; }, true), "quiet"));
   }
-  return el("div", { class: "row actions", role: "group", "aria-label": "What to do with the run" }, found);
+  return el("div", { class: "row actions", role: "group", tabindex: "-1", "aria-label": "What to do with the run" }, found);
 }
 
 function field(label, input, help = "") {
@@ -121,13 +165,14 @@ async function askSelect(name) {
   ask("Model selection", [field("Cells", num, "So many are trained longer and compared."), field("Taken from", from),
     field("Settings", settings), field("Parameters from", low, "Also wider and deeper networks of this size."),
     field("Parameters to", high)], "Select", async () => {
-    const params = low.value && high.value ? [value(low), value(high)] : null;
+    if (!low.value !== !high.value) throw new Error("Parameters: give both the lowest and the highest number, or neither.");
+    const params = low.value ? [value(low), value(high)] : null;
     await post(`/runs/${name}/select`, { num_cells: value(num), source: from.value, params, config: JSON.parse(settings.value) });
     tell("Model selection is queued.");
   });
 }
 
-export async function askTrain(name, cell = "") {
+export const askTrain = telling(async (name, cell = "") => {
   const given = el("input", { value: cell, placeholder: "best of the selection, else of the search" });
   const [motifs, normal, filters] = [number("as found"), number("as found"), number("as found")];
   const settings = await partial("last_training");
@@ -139,7 +184,7 @@ export async function askTrain(name, cell = "") {
     });
     tell("Final training is queued.");
   });
-}
+});
 
 async function askEvaluate(name) {
   const found = await get(`/runs/${name}/results`);

@@ -12,7 +12,6 @@ from popnas.cells import Cell
 from popnas.errors import UserError
 from popnas.printable import printable
 from popnas.report.drawing import lay_out, svg_text
-from popnas.runs import RunFolder
 from popnas.server.access.places import NotThereError, is_run_name, runs_not_shown
 from popnas.server.answers import (
     Candidates,
@@ -108,7 +107,7 @@ async def events(
 @router.get("/runs/{run}/config")
 def configuration(run: Run, parts: Parts) -> Document:
     """The run's resolved configuration."""
-    found: Document = plain(RunFolder(folder_of(parts, run)).config_json())
+    found: Document = plain(parts.feeds.of(folder_of(parts, run)).data().config)
     return found
 
 
