@@ -360,7 +360,8 @@ def test_the_log_of_a_new_job_begins_at_its_beginning(watched):
     watched.run(NEW_JOB)
     watched.the("pre.log", "second")
     assert "first" not in watched.the("pre.log").text
-    assert watched.run("return asked.some((each) => each.path.endsWith('which=job&start=-1'))")
+    asked = "return asked.some((each) => each.path.endsWith('which=job&start=-1'))"
+    watched.until(lambda: watched.run(asked), "a question for the whole log")
 
 
 @pytest.mark.parametrize("look", ["time", "predictors"])
