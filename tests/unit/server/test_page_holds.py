@@ -356,6 +356,7 @@ def test_the_log_of_a_new_job_begins_at_its_beginning(watched):
     watched.run(LOG, "first\n", 6)
     watched.open("#/runs/one/log")
     watched.the("pre.log", "first")
+    time.sleep(1.5)  # until the server has told how the run stands, which what follows replaces
     watched.run(LOG, "second\n", 700)
     watched.run(NEW_JOB)
     watched.the("pre.log", "second")

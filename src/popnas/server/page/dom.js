@@ -144,7 +144,7 @@ export function ask(title, fields, word, act, isDangerous = false) {
       await act();
       box.close();
     } catch (error) {
-      said.textContent = error.message;
+      said.textContent = [error.message, ...(error.problems ?? []).map((item) => `${item.place}: ${item.message}`)].join("\n");
     }
     agree.disabled = false;
   });

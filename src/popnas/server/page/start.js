@@ -5,6 +5,7 @@ import { ask, el, heading, replace, seldom, tell } from "./dom.js";
 
 const FIRST = ["dataset", "search_space", "search_strategy"];
 const CHECK_MILLISECONDS = 900;
+const BUSY_MILLISECONDS = 3000;
 
 // What is in the form when it is left, by going elsewhere or for want of a token; it is there again afterwards.
 let kept = null;
@@ -86,7 +87,9 @@ export async function start(main) {
       const found = await post("/config/check", { config: form.config }, own.signal);
       if (!own.signal.aborted) show(found.problems, found.warnings);
     } catch (error) {
-      if (!own.signal.aborted) show(error.problems ?? [], [], error.problems?.length ? "" : error.message);
+      if (own.signal.aborted) return;
+      if (error.status === 429) timer = setTimeout(check, BUSY_MILLISECONDS);  // others' are checked first
+      else show(error.problems ?? [], [], error.problems?.length ? "" : error.message);
     }
   }
 
