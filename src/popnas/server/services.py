@@ -88,10 +88,12 @@ class Services:
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            if self.settings.stops_runs:
+                await run_in_threadpool(self.jobs.stop_all)
             self.close()
 
     def close(self) -> None:
-        """Let go of everything but the jobs, which go on."""
+        """Let go of everything but the jobs: what still runs goes on."""
         self.boards.close()
         if self.webhooks is not None:
             self.webhooks.close()

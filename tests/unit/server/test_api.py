@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -458,6 +459,9 @@ def test_hosts_that_may_be_asked_for(tmp_path):
         "gpu.example",  # as browsers write the usual ports
         "[::1]:9001",
     }
+    # Whoever is on the machine itself asks so, such as a container's check of its health.
+    everywhere = replace(public, host="0.0.0.0").allowed_hosts(80)
+    assert everywhere == {"localhost:80", "127.0.0.1:80", "[::1]:80", "gpu.example:80", "gpu.example"}
     for wrong in ("http://x", "a b", "a:", "a:0", "a:70000", "a:8x", "::1", "a;b", ""):
         with pytest.raises(UserError):
             names_of([wrong])

@@ -312,6 +312,22 @@ def test_jobs_are_told_while_the_disk_is_slow(tmp_path, monkeypatch, quick_disk)
     assert [job.run for job in jobs.all()] == ["one", "two"]
 
 
+@pytest.mark.parametrize("is_stubborn", [False, True])
+def test_all_that_runs_is_stopped_and_what_waits_goes_on_waiting(
+    is_stubborn, tmp_path, request, started, monkeypatch, quick_disk
+):
+    monkeypatch.setattr(queue, "STOP_SECONDS", 0.5 if is_stubborn else 30.0)
+    place = request.getfixturevalue("stubborn" if is_stubborn else "obedient")
+    jobs = a_queue(tmp_path)
+    for run in ("one", "two"):
+        jobs.add(run, "search", [str(place)], None)
+    pid = running(jobs, "one", place, started)
+    child = int(place.read_text())
+    jobs.stop_all()
+    assert [job.state for job in jobs.all()] == ["stopped", "queued"]
+    until(lambda: is_gone(pid) and is_gone(child))
+
+
 def test_a_process_of_another_start_is_not_taken_for_the_jobs(tmp_path, obedient, started, quick_disk):
     """Numbers of processes are given again."""
     jobs = a_queue(tmp_path)
@@ -438,6 +454,28 @@ def test_searches_outlive_a_server_that_is_killed(tmp_path, tiny_config):
         assert journal.stat().st_size == size
     finally:
         second.end(signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_a_server_in_a_container_stops_its_searches_in_order(tmp_path, tiny_config):
+    config = tiny_config(**{"training_hyperparameters.epochs": 40, "dataset.samples": None})
+    server = ServeProcess(tmp_path / "logs", "--stop-runs")
+    try:
+        for name in ("one", "two"):
+            server.ask("/api/runs", {"name": name, "config": config})
+        until(lambda: server.ask("/api/runs/one")["num_networks"] >= 1, 120)
+        (pid,) = _pids(tmp_path / "logs")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(60)
+    finally:
+        server.end(signal.SIGKILL)
+    assert is_gone(pid)
+    kept = [
+        json.loads(path.read_text()) for path in sorted(tmp_path.glob("logs/.popnas-server/jobs/[0-9]*.json"))
+    ]
+    assert [(job["run"], job["state"]) for job in kept] == [("one", "stopped"), ("two", "queued")]
+    # By itself: what is killed leaves no exit status.
+    assert kept[0]["exit_status"] not in (None, -signal.SIGKILL)
 
 
 def _pids(root: Path) -> set[int]:

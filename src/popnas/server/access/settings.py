@@ -42,6 +42,7 @@ class ServerSettings:
         data_roots: folders that configurations may read data from.
         num_jobs: how many commands run at once; others wait.
         webhook: None: nobody is told.
+        stops_runs: whether what runs is stopped when the server ends; else it goes on.
     """
 
     root: Path
@@ -52,6 +53,7 @@ class ServerSettings:
     data_roots: tuple[Path, ...] = ()
     num_jobs: int = 1
     webhook: Webhook | None = None
+    stops_runs: bool = False
 
     @property
     def state(self) -> Path:
@@ -93,7 +95,8 @@ class ServerSettings:
 
     def allowed_hosts(self, port: int) -> frozenset[str]:
         """What may stand in a request's Host header, port included."""
-        own = {"localhost", "127.0.0.1", "[::1]"} if not self.is_public else set()
+        # No page of another host can send these names, only who is on this machine already.
+        own = {"localhost", "127.0.0.1", "[::1]"} if not self.is_public or _is_any(self.host) else set()
         if not _is_any(self.host):
             own.add(f"[{self.host}]" if ":" in self.host else self.host.lower())
         allowed = {f"{name}:{port}" for name in own}

@@ -26,7 +26,7 @@ STOP_SECONDS = 30.0
 
 _LAST = "last.json"
 """In the folder of jobs: the highest number that was given, once its job is forgotten."""
-
+_LOOK_SECONDS = 0.1
 _MOST_OPEN = 1000
 _MOST_KEPT = 2000
 """Jobs that are remembered; the oldest ended ones are forgotten."""
@@ -116,6 +116,16 @@ class JobQueue:
                 raise BusyError(f"nothing that this server started goes on with the run {run!r}.")
             return [self._stop(job) for job in own]
 
+    def stop_all(self) -> None:
+        """Ask all that runs to end, and wait until it has; what waits goes on waiting."""
+        with self._lock:
+            for job in self._active():
+                self._stop(job)
+            while active := self._active():
+                for job in active:
+                    self._look(job)
+                time.sleep(_LOOK_SECONDS)
+
     def reserve(self, run: str, act: Callable[[], None]) -> None:
         """Do something with a run while nothing can start with it.
 
@@ -138,10 +148,10 @@ class JobQueue:
     def tick(self) -> None:
         """See what ended, end by force what does not, and start what can."""
         with self._lock:
-            for job in [job for job in self._jobs.values() if job.state in ACTIVE]:
+            for job in self._active():
                 self._look(job)
             for job in [job for job in self._jobs.values() if job.state == "queued"]:
-                if self._num_active() >= self._num_jobs:
+                if len(self._active()) >= self._num_jobs:
                     break
                 if self._can_start(job):
                     self._start(job)
@@ -157,8 +167,8 @@ class JobQueue:
         if found is not None:
             raise BusyError(f"the run {run!r} is worked on by {found}, which this server did not start.")
 
-    def _num_active(self) -> int:
-        return sum(job.state in ACTIVE for job in self._jobs.values())
+    def _active(self) -> list[RunJob]:
+        return [job for job in self._jobs.values() if job.state in ACTIVE]
 
     def _can_start(self, job: RunJob) -> bool:
         earlier = [other for other in self.of(job.run) if other.number < job.number and other.state in OPEN]
