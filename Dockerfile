@@ -33,6 +33,7 @@ RUN /opt/popnas/bin/pip install -c constraints.txt ".[${EXTRAS}]"
 
 FROM python AS popnas
 COPY --from=build /opt/popnas /opt/popnas
+# hadolint ignore=SC2016
 RUN groupadd --gid 10001 popnas \
     && useradd --create-home --uid 10001 --gid 10001 popnas \
     && install -d -o popnas -g popnas /runs /data \
