@@ -157,9 +157,9 @@ class Evaluator(ABC):
         """The configuration's kind of executor."""
         return executors.REGISTRY.get(self.config.others.executor.kind)
 
-    @property
-    def num_workers(self) -> int:
-        """How many candidates are evaluated at once here."""
+    def num_workers(self, tell: Listen) -> int:
+        """How many candidates are evaluated at once here; `tell` hears what is tried to find out. To be asked
+        before `payload`."""
         settings = self.config.others.executor
         return self.executor_class.workers_for(settings.workers, settings.threads, self.devices)
 

@@ -40,6 +40,7 @@ from popnas.training.parallel import Team
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
 from popnas.training.stepper import PreparedBatch, Stepper
+from popnas.training.turns import DeviceTurns, SoloClock
 
 _MAX_WARMED = 16
 """Whole images of many sizes (segmentation) make nearly every batch a shape of its own; warming each up would
@@ -68,6 +69,8 @@ class Course:
         resume: such a snapshot of a training of the same network and settings.
         team: the processes that train the network together, this being one of them; None: it is alone.
         pace: how it gets through the schedule by a deadline; None: there is none.
+        turns: of those who share the device, among which this process takes part: `training_seconds` is then
+            what it would take alone. None: it has the device for itself.
     """
 
     seed: int
@@ -78,6 +81,7 @@ class Course:
     resume: TrainingSnapshot | None = None
     team: Team | None = None
     pace: schedules.TrainingPace | None = None
+    turns: DeviceTurns | None = None
 
 
 def fit(
@@ -150,6 +154,8 @@ class _Training:
         self.pace = self.course.pace or schedules.TrainingPace(self.settings.epochs)
         self.stepper = self._make_stepper(self.network)
         self.clock = clock_for(self.device)
+        if (turns := self.course.turns) is not None:
+            self.clock = SoloClock(self.clock, turns, steps_per_epoch)
         self.began = time.monotonic()
         self.warmed_shapes: set[torch.Size] = set()
         self.spare: Stepper | None = None
@@ -339,6 +345,8 @@ class _Training:
         self.validation_loader.set_epoch(epoch)
         for batch in self.validation_loader:
             self._check_time(epoch)
+            if self.course.turns is not None:
+                self.course.turns.pause()
             prepared = self.stepper.prepared(batch)
             outputs = tuple(logits.float() for logits in self.stepper.predict(prepared))
             if self._counts:

@@ -30,13 +30,16 @@ from popnas.runs.artifacts import Artifacts
 from popnas.training import EpochRecord, TrainingResult, simulated
 from popnas.training.failures import memory_errors_named, release
 from popnas.training.interfaces import Snapshot
+from popnas.training.turns import DeviceTurns
 
 
 @dataclass(frozen=True)
 class CandidateSetup(WorkerSetup):
-    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand."""
+    """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand;
+    `shares_device`: other workers may compute on its device, in whose work its own times are not to go."""
 
     judges_memory: bool
+    shares_device: bool = False
 
 
 def setup(payload: Json, worker: Worker) -> CandidateContext:
@@ -48,7 +51,9 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     place = placement(run_config, spec, worker.device)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
-    return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room)
+    is_measured = run_config.others.timing != "simulated"
+    turns = DeviceTurns.on(place.device) if told.shares_device and is_measured else None
+    return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room, turns)
 
 
 def evaluate(context: CandidateContext, payload: Json) -> Json:
@@ -116,7 +121,8 @@ def trained(
     """
     if context.room is not None:
         fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
-    return [_train(context, cell, seed, number, cost) for number in range(len(context.dataset.folds))]
+    with context.taking_part():
+        return [_train(context, cell, seed, number, cost) for number in range(len(context.dataset.folds))]
 
 
 def _means(figures: Measured, folds: list[TrainingResult], score_metric: str) -> Measured:
@@ -178,6 +184,7 @@ def _train(
             simulated_cost=cost if others.timing == "simulated" else None,
             max_seconds=others.max_candidate_seconds,
             on_epoch=on_epoch,
+            turns=context.turns,
         ),
     )
     return network, result
@@ -188,13 +195,14 @@ def inference_seconds(context: CandidateContext, network: networks.Network, cost
     batch_size = context.config.dataset.inference_batch_size
     if context.config.others.timing == "simulated":
         return simulated.inference_seconds(cost.flops, cost.params, batch_size)
-    return training.inference_seconds(
-        network,
-        context.spec.input_shape,
-        batch_size,
-        context.placement,
-        has_lengths=context.spec.has_lengths,
-    )
+    with context.alone():
+        return training.inference_seconds(
+            network,
+            context.spec.input_shape,
+            batch_size,
+            context.placement,
+            has_lengths=context.spec.has_lengths,
+        )
 
 
 def other_figures(context: CandidateContext, network: networks.Network) -> dict[str, float]:
@@ -209,7 +217,8 @@ def other_figures(context: CandidateContext, network: networks.Network) -> dict[
             cells_1B4 = space.encode([network.cell])
             found[row.name] = float(row.computed(cells_1B4, space, context.spec)[0])
         else:
-            found[row.name] = row.measured(network, context.spec, context.placement)
+            with context.alone():
+                found[row.name] = row.measured(network, context.spec, context.placement)
     return found
 
 

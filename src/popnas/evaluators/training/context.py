@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from popnas import tasks
 from popnas.config import RunConfig
@@ -13,6 +15,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.tasks import Task
 from popnas.training import Criteria, TrainingSettings
+from popnas.training.turns import DeviceTurns
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,18 @@ class TrainingContext:
 class CandidateContext(TrainingContext):
     """What all candidates of a run share, made once per worker. `artifacts`: where their files go
     (`runs.artifacts.opened`); `run`: which run they are of (`runs.identity`), None: of none; `room`: the
-    memory that each is judged by before it is built, None where any fits."""
+    memory that each is judged by before it is built, None where any fits; `turns`: of the workers that share
+    the device, None where nothing is measured or nobody else is there."""
 
     artifacts: str | None
     run: str | None
     room: Room | None = None
+    turns: DeviceTurns | None = None
+
+    def taking_part(self) -> AbstractContextManager[Any]:
+        """While the block runs, others on the device may ask this process to wait."""
+        return nullcontext() if self.turns is None else self.turns.taking_part()
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """While the block runs, no other candidate computes on the device."""
+        return nullcontext() if self.turns is None else self.turns.alone()

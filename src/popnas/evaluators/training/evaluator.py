@@ -18,6 +18,7 @@ from popnas.errors import RunFolderError
 from popnas.evaluators._base import REGISTRY, BestModel, CellsStacked, Evaluator, Forecast
 from popnas.evaluators.training import training_data
 from popnas.events import Listen
+from popnas.executors import CPU
 from popnas.export import description
 from popnas.networks.building import num_cells_stacked
 from popnas.networks.cost import bulk_costs
@@ -26,6 +27,7 @@ from popnas.runs import RunFolder
 
 if TYPE_CHECKING:
     from popnas.evaluators.training.forecast import TrainingForecast
+    from popnas.evaluators.training.packing import Packing
 
 
 @REGISTRY.register("training", description="trains the network of every candidate on the data (the default)")
@@ -47,6 +49,7 @@ class TrainingEvaluator(Evaluator):
         self.spec = tasks.get(config.dataset.type).network_spec(config, self.dataset)
         self.told = self.dataset.told
         self._forecast: TrainingForecast | None = None
+        self._packing: Packing | None = None
 
     @classmethod
     def objectives(cls) -> Sequence[str]:
@@ -64,13 +67,41 @@ class TrainingEvaluator(Evaluator):
         """See `Evaluator`."""
         return self._devices
 
+    def num_workers(self, tell: Listen) -> int:
+        """See `Evaluator`: on GPUs as many as gain by it, where nobody has said how many."""
+        from popnas.evaluators.training import packing
+
+        if not packing.applies(self.config, self._devices):
+            return super().num_workers(tell)
+        if self._packing is None:
+            self._packing = packing.found(self.config, self.dataset, self.spec, tell)
+        return self._packing.per_device * len(self._devices)
+
     def payload(self, artifacts: str | None, run: str | None) -> Json:
         """See `Evaluator`."""
         from popnas.evaluators.training import fits
         from popnas.evaluators.training.candidate import CandidateSetup
 
-        judges_memory = fits.may_outgrow(self.config, self.dataset)
-        return CandidateSetup(self.config.to_json(), artifacts, run, judges_memory).to_json()
+        return CandidateSetup(
+            self.config.to_json(),
+            artifacts,
+            run,
+            judges_memory=fits.may_outgrow(self.config, self.dataset),
+            shares_device=self._shares_devices,
+        ).to_json()
+
+    @property
+    def _shares_devices(self) -> bool:
+        """Whether candidates are trained at once on a device that they take from one another."""
+        if set(self._devices) == {CPU}:
+            return False
+        if self._packing is not None:
+            return self._packing.per_device > 1
+        settings, workers_for = self.config.others.executor, self.executor_class.workers_for
+        asked, alone = (
+            workers_for(number, settings.threads, self._devices) for number in (settings.workers, None)
+        )
+        return asked > alone
 
     @contextmanager
     def sharing(self, folder: Path, tell: Listen) -> Iterator[str | None]:
@@ -119,7 +150,8 @@ class TrainingEvaluator(Evaluator):
         """See `Evaluator`."""
         from popnas.evaluators.training.forecast import TrainingForecast
 
-        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast)
+        stretch = 1.0 if self._packing is None else self._packing.stretch
+        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast, stretch)
         return self._forecast
 
     def varied(self, config: RunConfig) -> Evaluator:

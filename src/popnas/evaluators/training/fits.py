@@ -232,14 +232,17 @@ def check_memory(
 
 
 def may_outgrow(config: RunConfig, dataset: Dataset) -> bool:
-    """Whether cells of more blocks may take more memory than there is, though all of one block fit. A
-    block adds less than the network of its dearest operator takes alone."""
+    """Whether cells of more blocks may take more memory than there is, though all of one block fit."""
     room = Room.of(config, dataset)
-    if not room.limits:
-        return True
+    return not room.limits or not room.holds(most_bytes(config, dataset), 1)
+
+
+def most_bytes(config: RunConfig, dataset: Dataset) -> int:
+    """More bytes than any candidate takes to train: a block adds less than the network of its dearest
+    operator takes alone."""
     batch_size = _largest_batch(config, dataset.train)
     peaks = [need_of(cell, spec, batch_size).peak for cell, spec in _simplest_networks(config, dataset)]
-    return not room.holds(config.search_space.blocks * max(peaks), 1)
+    return config.search_space.blocks * max(peaks)
 
 
 def check_candidate(

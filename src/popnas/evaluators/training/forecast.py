@@ -76,7 +76,10 @@ class TrainingForecast(Forecast):
         spec: NetworkSpec,
         tell: Listen,
         known: TrainingForecast | None = None,
+        stretch: float = 1.0,
     ) -> None:
+        """`stretch`: how many times as long as alone a candidate takes beside those that share its device."""
+        self.stretch = stretch
         self.config, self.dataset, self.spec = config, dataset, spec
         if known is not None and _holds_for(known, config, spec):
             self.model: probing.CostModel = known.model
@@ -91,7 +94,9 @@ class TrainingForecast(Forecast):
         epochs = self.config.training_hyperparameters.epochs
         trained_N = epochs * len(fold.train) * costs_N3[:, 0]
         whole_N = trained_N + epochs * len(fold.validation) * costs_N3[:, 1] + costs_N3[:, 2]
-        return Expected(whole_N * num_folds, {"time": trained_N, "inference_time": costs_N3[:, 1]})
+        return Expected(
+            self.stretch * whole_N * num_folds, {"time": trained_N, "inference_time": costs_N3[:, 1]}
+        )
 
     def epoch_seconds(self, cells_NB4: np.ndarray) -> float:
         """See `Forecast`."""

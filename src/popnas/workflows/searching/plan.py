@@ -153,7 +153,7 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
             break
         steps.append(planned)
     num_confirmations, confirmed = forecast.trained_again(steps)
-    workers = evaluator.num_workers
+    workers = forecast.num_workers
     confirmation_seconds = confirmed / min(workers, max(num_confirmations, 1))
     start = load_seconds + _START_SECONDS
     if not evaluator.executor_class.is_in_driver:
@@ -236,7 +236,7 @@ class _PlayedSearch:
         self.evaluator, self.config, self.space = evaluator, evaluator.config, evaluator.space
         self.rng = np.random.default_rng(derive_seed(self.config.others.seed, "plan"))
         self.strategy = strategy_settings(self.config)
-        self.num_workers = evaluator.num_workers
+        self.num_workers = evaluator.num_workers(tell)
         self.candidates = evaluator.forecast(tell)
         steps = SearchSteps(evaluator, RunState(), lambda *_: None)
         self.firsts = self.space.encode([proposal.cell for proposal in steps.firsts(1)], 1)

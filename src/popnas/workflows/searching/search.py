@@ -348,11 +348,12 @@ class _Search:
         evaluator = self.evaluator
         run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
         with evaluator.sharing(self.folder.restore, self.tell) as shared:
+            num_workers = evaluator.num_workers(self.tell)
             payload = evaluator.payload(run, identity.of(self.folder.path))
             with executors.create(
                 settings.kind,
                 Work(evaluator.setup, evaluator.evaluate, payload, shared),
-                num_workers=settings.workers,
+                num_workers=num_workers,
                 threads=settings.threads,
                 devices=evaluator.devices,
                 log_path=self.folder.debug_log,

@@ -191,10 +191,11 @@ class _Building:
 
     def _executor(self) -> Executor:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
+        num_workers = self.evaluator.num_workers(self.tell)
         return executors.create(
             settings.kind,
             Work(self.evaluator.setup, _CURVES, self.evaluator.payload(None, None)),
-            num_workers=settings.workers,
+            num_workers=num_workers,
             threads=settings.threads,
             devices=self.evaluator.devices,
             log_path=self.folder.debug_log,

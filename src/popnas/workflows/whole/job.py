@@ -131,8 +131,8 @@ class WholeJob:
         if self.state.max_hours is not None and self.folder.state().finish_reason == "max_hours":
             self._cut("search: ended by its share of max_hours before its last step")
         if self._is_measured("selection"):
-            walls = _searched_seconds(self.folder.state())
-            self._learn_beside("search", walls / num_workers(self._searched()))
+            searched = self.folder.state()
+            self._learn_beside("search", _searched_seconds(searched) / _num_at_once(searched))
             self._decide_selection()
         cells = CellChoice(self.state.num_cells, params=self.state.params, has_references=True)
         partial, changes = self._partial("selection"), StageChanges(self.state.batch_size)
@@ -340,6 +340,11 @@ def _searched_seconds(state: RunState) -> float:
     """Of all candidates, and of confirmations as many as their cells took before."""
     walls = {item.cell: item.wall_seconds or 0.0 for item in state.evaluations}
     return sum(walls.values()) + sum(walls.get(item.cell, 0.0) for item in state.confirmations)
+
+
+def _num_at_once(state: RunState) -> int:
+    """Workers that evaluated candidates."""
+    return max(len({item.volatile.get("worker") for item in state.evaluations}), 1)
 
 
 def _trained(models: Sequence[Path]) -> float:

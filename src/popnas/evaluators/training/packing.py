@@ -1,0 +1,276 @@
+"""How many candidates a GPU trains at once: as many as gain by it and fit into its memory, found by trying.
+
+A small network leaves most of a GPU idle. So 1, 2, 4, ... processes train one and the same typical network on
+the GPU, each as a worker would, and the steps that they do in a second are counted. That each candidate's own
+time is not disturbed by its neighbours is `training.turns`' doing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from popnas import executors, networks, resources, training
+from popnas.cells import Cell
+from popnas.config import RunConfig
+from popnas.datasets import Dataset, Fold
+from popnas.evaluators.training import candidate, fits, placing, shared_data
+from popnas.evaluators.training.context import CandidateContext
+from popnas.events import Listen, PhaseStarted, Told
+from popnas.executors import Executor, Job, Work
+from popnas.networks.cost import network_cost
+from popnas.networks.spec import NetworkSpec
+from popnas.records import Json, Record
+from popnas.training import EpochRecord
+
+MOST = 16
+"""At once on one GPU: more of one process each would take more memory for themselves than for networks."""
+LEAST_GAIN = 1.1
+"""Twice as many must do so many times the steps, or they are left out."""
+_NUM_BATCHES = 16
+"""Of an epoch of a probe; longer ones would not end in time where a step takes long."""
+_SECONDS, _LEAST_EPOCHS, _MOST_EPOCHS = 2.0, 2, 10_000
+"""So long, and for so many epochs at least, steps are counted."""
+_POLL_SECONDS = 0.005
+_MEETING_SECONDS = 300.0
+"""A process that has not begun by then (importing torch, reaching the GPU, a first epoch) will not."""
+_SPARE = 0.1
+"""Part of a GPU's memory that is left free: pieces of it may lie so that they cannot be used."""
+_NUM_DRAWN = 15
+
+
+@dataclass(frozen=True)
+class Packing:
+    """So many candidates at once on each GPU; `throughputs`: steps a second of all together, by how many were
+    tried at once; `why`: no more, in a few words."""
+
+    per_device: int
+    throughputs: Mapping[int, float]
+    why: str
+
+    @property
+    def stretch(self) -> float:
+        """How many times as long as alone a candidate takes by the clock on the wall."""
+        alone, together = (self.throughputs.get(number, 0.0) for number in (1, self.per_device))
+        return max(self.per_device * alone / together, 1.0) if together else 1.0
+
+    def __str__(self) -> str:
+        tried = ", ".join(f"{number}: {steps:.3g}" for number, steps in self.throughputs.items())
+        each = "one candidate at a time" if self.per_device == 1 else f"{self.per_device} candidates at once"
+        return f"{each} on a GPU ({self.why}). Steps a second by how many at once: {tried}."
+
+
+@dataclass(frozen=True)
+class Awhile(Record):
+    """What one process of several is told: train the network of `cell`, and count from when all `size` of
+    them have left their mark in the folder `meeting`."""
+
+    cell: str
+    number: int
+    size: int
+    meeting: str
+
+
+@dataclass(frozen=True)
+class Counted(Record):
+    """What it answers: `steps` in so many `seconds`; the bytes that PyTorch took of the GPU, and those that
+    were free there at the end, with all others at work."""
+
+    steps: int
+    seconds: float
+    taken: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Tried:
+    """So many at once did so many `steps` a second in all; `room`: how many of the largest candidates would
+    fit into the memory."""
+
+    steps: float
+    room: int
+
+
+def settled(attempt: Callable[[int], Tried | None], most: int) -> Packing:
+    """Try 1, 2, 4, ... at once, `most` at most, until no more fit or twice as many gain too little.
+
+    `attempt`: what came of so many at once, None if they could not be trained.
+    """
+    throughputs: dict[int, float] = {}
+    best, number, why = 1, 1, f"no more than {most} were tried"
+    while number <= most:
+        tried = attempt(number)
+        if tried is None:
+            why = f"{number} at once could not be trained" if number == 1 else f"{number} did not fit"
+            break
+        throughputs[number] = tried.steps
+        if number > 1 and tried.steps < LEAST_GAIN * throughputs[best]:
+            why = f"{number} gained less than {LEAST_GAIN - 1:.0%}"
+            break
+        best = number
+        if 2 * number > tried.room:
+            why = f"memory for {max(tried.room, 1)} of the largest"
+            break
+        number *= 2
+    return Packing(best, throughputs, why)
+
+
+def applies(config: RunConfig, devices: Sequence[str]) -> bool:
+    """Whether it is to be found out: nobody has said how many workers there are to be, they are processes of
+    this machine, and GPUs are theirs."""
+    executor = executors.REGISTRY.get(config.others.executor.kind)
+    is_local = executor.shares_disk and not executor.is_in_driver
+    is_gpu = all(torch.device(name).type == "cuda" for name in devices)
+    return config.others.executor.workers is None and is_local and is_gpu
+
+
+def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> Packing:
+    """Try it on the first of the configuration's devices; in about a minute."""
+    devices, settings = placing.devices(config), config.others.executor
+    # Each process keeps a core busy with issuing its work.
+    most = max(min(MOST, len(resources.available_cores()) // len(devices)), 1)
+    few = few_examples(config, dataset)
+    # Of the data only a few are there: a worker keeps all.
+    more = (
+        fits.data_bytes(dataset.full_train) - fits.data_bytes(few.full_train) if config.dataset.cache else 0
+    )
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popnas-packing-")))
+        shared = stack.enter_context(shared_data.shared(config, few, folder, tell))
+        payload = candidate.CandidateSetup(config.to_json(), None, None, judges_memory=False).to_json()
+        executor = stack.enter_context(
+            executors.create(
+                settings.kind,
+                Work(f"{candidate.__name__}:setup", f"{__name__}:evaluate", payload, shared.place),
+                num_workers=most,
+                threads=settings.threads,
+                devices=devices[:1],
+                hard_timeout_seconds=2 * _MEETING_SECONDS,
+            )
+        )
+        trial = _Trial(
+            executor, folder, typical_cell(config, spec), _largest_more(config, dataset, spec) + more
+        )
+
+        def attempt(number: int) -> Tried | None:
+            tell(PhaseStarted(f"trying {number} candidate{'s' * (number > 1)} at once on a GPU"))
+            return trial.run(number)
+
+        packing = settled(attempt, most)
+    tell(Told(f"Training {packing}"))
+    return packing
+
+
+def few_examples(config: RunConfig, dataset: Dataset) -> Dataset:
+    """The first of the data, for a few batches: one fold, whose training examples validate, too."""
+    train = dataset.folds[0].train
+    pool = train.take(slice(0, min(len(train), _NUM_BATCHES * config.dataset.batch_size)))
+    return replace(dataset, full_train=pool, folds=[Fold(pool, slice(0, len(pool)), slice(0, 0))], test=None)
+
+
+def typical_cell(config: RunConfig, spec: NetworkSpec) -> Cell:
+    """Of some cells as large as the search's largest, most of which a search trains, the one of middling
+    FLOPs."""
+    space = config.space
+    drawn = space.decode(space.random_cells(_NUM_DRAWN, space.num_blocks, np.random.default_rng(0)))
+    return sorted(drawn, key=lambda cell: (network_cost(cell, spec).flops, cell.key))[_NUM_DRAWN // 2]
+
+
+def _largest_more(config: RunConfig, dataset: Dataset, spec: NetworkSpec) -> int:
+    """How many bytes more than the typical cell the largest takes to train at most."""
+    batch_size = min(config.dataset.batch_size, len(dataset.train))
+    typical = fits.need_of(typical_cell(config, spec), spec, batch_size).peak
+    return max(fits.most_bytes(config, dataset) - typical, 0)
+
+
+class _Trial:
+    """One cell trained by several processes on a device at once, more of them each time; the largest takes
+    `more` bytes beside what that one does."""
+
+    def __init__(self, executor: Executor, folder: Path, cell: Cell, more: int) -> None:
+        self.executor, self.folder, self.cell, self.more = executor, folder, cell, more
+
+    def run(self, number: int) -> Tried | None:
+        """See `settled`."""
+        meeting = self.folder / f"meeting-{number}"
+        meeting.mkdir()
+        jobs = [
+            Job(str(index), Awhile(self.cell.key, index, number, str(meeting)).to_json())
+            for index in range(number)
+        ]
+        results = list(self.executor.run(jobs))
+        answers = [Counted.from_json(result.value) for result in results if result.value is not None]
+        if len(answers) < number:
+            return None
+        steps = sum(answer.steps / answer.seconds for answer in answers)
+        return Tried(steps, room(answers, self.more))
+
+
+def room(answers: Sequence[Counted], more: int) -> int:
+    """For how many processes there is memory if each takes `more` bytes beside what these did."""
+    taken = max(answer.taken for answer in answers) + fits.CONTEXT_BYTES
+    free = min(answer.free for answer in answers)
+    # What other programs hold now is not counted on, and neither is a rest that lies in pieces.
+    return int((free + len(answers) * taken) * (1 - _SPARE) // (taken + more))
+
+
+# --- in a worker
+
+
+def evaluate(context: CandidateContext, payload: Json) -> Json:
+    """Train for a while: an `Awhile` as JSON -> a `Counted` as JSON. `context` is `candidate.setup`'s."""
+    told = Awhile.from_json(payload)
+    counting = _Counting(told)
+    config, dataset, place = context.config, context.dataset, context.placement
+    is_gpu = place.device.type == "cuda"
+    if is_gpu:
+        torch.cuda.reset_peak_memory_stats(place.device)
+    torch.manual_seed(0)
+    loader = context.task.train_loader(config, dataset, dataset.folds[0].train, place, seed=0)
+    training.fit(
+        networks.build(Cell.parse(told.cell), context.spec),
+        loader,
+        None,
+        context.criteria,
+        context.settings.replace(epochs=_MOST_EPOCHS),
+        place,
+        training.Course(seed=0, on_epoch=counting.end_epoch),
+    )
+    taken = torch.cuda.max_memory_reserved(place.device) if is_gpu else 0
+    free = torch.cuda.mem_get_info(place.device)[0] if is_gpu else resources.free_memory()
+    return Counted(counting.num_epochs * len(loader), counting.seconds, taken, free).to_json()
+
+
+class _Counting:
+    """Epochs of one process from when all others have trained one, too."""
+
+    def __init__(self, told: Awhile) -> None:
+        self.told, self.num_epochs, self.seconds = told, 0, 0.0
+        self._began: float | None = None
+
+    def end_epoch(self, record: EpochRecord, snapshot: Any) -> bool:
+        """Whether that was the last one. The loss has been read, so that the device has done all of it."""
+        if self._began is None:
+            self._meet()
+            self._began = time.monotonic()
+            return False
+        self.num_epochs += 1
+        self.seconds = time.monotonic() - self._began
+        return self.seconds >= _SECONDS and self.num_epochs >= _LEAST_EPOCHS
+
+    def _meet(self) -> None:
+        meeting = Path(self.told.meeting)
+        (meeting / str(self.told.number)).touch()
+        deadline = time.monotonic() + _MEETING_SECONDS
+        while sum(1 for _ in meeting.iterdir()) < self.told.size:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not all {self.told.size} processes came")
+            time.sleep(_POLL_SECONDS)

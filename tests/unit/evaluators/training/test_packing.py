@@ -1,0 +1,191 @@
+"""How many candidates a GPU trains at once; the probes themselves train on a CPU here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from popnas import evaluators
+from popnas.evaluators.training import candidate, fits, packing, placing
+from popnas.evaluators.training.packing import Awhile, Counted, Packing, Tried
+from popnas.events import Told
+from popnas.workflows.settings import load_config
+
+PLENTY = 10**6
+
+
+def tried_by(
+    throughputs: dict[int, float | None], room: int = PLENTY
+) -> tuple[list[int], Callable[[int], Any]]:
+    asked: list[int] = []
+
+    def attempt(number: int) -> Tried | None:
+        asked.append(number)
+        steps = throughputs[number]
+        return None if steps is None else Tried(steps, room)
+
+    return asked, attempt
+
+
+@pytest.mark.parametrize(
+    ("throughputs", "room", "most", "expected", "tried", "why"),
+    [
+        # Doubles, then saturates: the last doubling brings 5 %.
+        ({1: 10.0, 2: 19.0, 4: 30.0, 8: 31.5}, PLENTY, 16, 4, [1, 2, 4, 8], "8 gained less than 10%"),
+        # A network that fills the device.
+        ({1: 10.0, 2: 10.2}, PLENTY, 16, 1, [1, 2], "2 gained less than 10%"),
+        # More at once are slower.
+        ({1: 10.0, 2: 15.0, 4: 9.0}, PLENTY, 16, 2, [1, 2, 4], "4 gained less than 10%"),
+        # Exactly the least gain is one.
+        ({1: 10.0, 2: 11.0, 4: 12.0}, PLENTY, 16, 2, [1, 2, 4], "4 gained less than 10%"),
+        # No end of gain.
+        ({n: 10.0 * n for n in (1, 2, 4, 8, 16)}, PLENTY, 16, 16, [1, 2, 4, 8, 16], "no more than 16"),
+        ({n: 10.0 * n for n in (1, 2, 4, 8, 16)}, PLENTY, 6, 4, [1, 2, 4], "no more than 6"),
+        # Memory is known to end, or does.
+        ({1: 10.0, 2: 20.0}, 3, 16, 2, [1, 2], "memory for 3"),
+        ({1: 10.0}, 0, 16, 1, [1], "memory for 1"),
+        ({1: 10.0, 2: 20.0, 4: None}, PLENTY, 16, 2, [1, 2, 4], "4 did not fit"),
+        ({1: None}, PLENTY, 16, 1, [1], "could not be trained"),
+    ],
+)
+def test_more_are_tried_as_long_as_they_gain_and_fit(throughputs, room, most, expected, tried, why) -> None:
+    asked, attempt = tried_by(throughputs, room)
+    found = packing.settled(attempt, most)
+    assert found.per_device == expected and asked == tried and why in found.why
+    assert dict(found.throughputs) == {n: steps for n, steps in throughputs.items() if n in tried and steps}
+    assert why in str(found)
+
+
+def test_by_the_clock_on_the_wall_candidates_beside_others_take_longer() -> None:
+    assert Packing(4, {1: 10.0, 2: 19.0, 4: 25.0}, "").stretch == pytest.approx(1.6)
+    assert Packing(1, {1: 10.0}, "").stretch == 1.0
+    assert Packing(1, {}, "").stretch == 1.0
+    assert Packing(2, {1: 10.0, 2: 21.0}, "").stretch == 1.0, "a measurement's noise is no gain"
+
+
+def test_room_is_reckoned_for_the_largest_with_what_is_free() -> None:
+    gib = 2**30
+    context = fits.CONTEXT_BYTES
+    two = [Counted(1, 1.0, 2 * gib - context, 12 * gib), Counted(1, 1.0, gib, 12 * gib)]
+    # 12 GiB are free and 2 x 2 are theirs: 0.9 x 16 GiB.
+    assert packing.room(two, 0) == 7
+    assert packing.room(two, gib) == 4
+    assert packing.room(two, 20 * gib) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "devices", "expected"),
+    [
+        ({}, ("cuda:0",), True),
+        ({}, ("cuda:0", "cuda:1"), True),
+        ({}, ("cpu",), False),
+        ({"others.executor": {"workers": 2}}, ("cuda:0",), False),
+        ({"others.executor": {"kind": "inline"}}, ("cuda:0",), False),
+        ({"others.executor": {"kind": "ray"}}, ("cuda:0",), False),
+    ],
+)
+def test_it_is_found_out_where_nobody_has_said_and_processes_have_gpus(
+    config, changes, devices, expected
+) -> None:
+    fields = {"others.executor": {"kind": "processes"}, **changes}
+    assert packing.applies(load_config(config(**fields)), devices) is expected
+
+
+@pytest.fixture
+def made(config: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """An evaluator whose devices are said to be these GPUs, on which three candidates train at once."""
+
+    def make(devices: tuple[str, ...], **changes: Any) -> Any:
+        monkeypatch.setattr(placing, "devices", lambda _: devices)
+        fields = {"others.executor": {"kind": "processes"}, "others.timing": "measured", **changes}
+        return evaluators.create(load_config(config(**fields)))
+
+    return make
+
+
+def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkeypatch) -> None:
+    asked: list[Any] = []
+
+    def found(*given: Any) -> Packing:
+        asked.append(given)
+        return Packing(3, {1: 10.0, 2: 18.0, 4: 18.5}, "")
+
+    monkeypatch.setattr(packing, "found", found)
+    evaluator = made(("cuda:0", "cuda:1"))
+    told: list[Any] = []
+    assert evaluator.num_workers(told.append) == evaluator.num_workers(told.append) == 6
+    assert len(asked) == 1, "it takes a minute"
+    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device
+    # A search that is cut to fit is of the same device.
+    assert evaluator.varied(evaluator.config).num_workers(told.append) == 6 and len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("devices", "workers", "shares"),
+    [(("cuda:0",), 1, False), (("cuda:0",), 2, True), (("cuda:0", "cuda:1"), 2, False), (("cpu",), 4, False)],
+)
+def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, workers, shares) -> None:
+    monkeypatch.setattr(packing, "found", None)
+    monkeypatch.setattr(fits, "may_outgrow", lambda *_: False)
+    evaluator = made(devices, **{"others.executor": {"kind": "processes", "workers": workers}})
+    assert evaluator.num_workers(print) == workers
+    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device is shares
+
+
+def test_a_plan_counts_with_the_time_that_candidates_take_beside_one_another(config, monkeypatch) -> None:
+    fields = {"others.executor": {"kind": "processes"}, "others.timing": "measured", "search_space.blocks": 1}
+    alone = evaluators.create(load_config(config(**fields)))
+    beside = alone.varied(alone.config)
+    beside._packing = Packing(4, {1: 10.0, 4: 20.0}, "")
+    cells = alone.space.new_blocks(1)[:3, None]
+    one, other = alone.forecast(lambda _: None), None
+    beside._forecast = one
+    other = beside.forecast(lambda _: None)
+    np.testing.assert_allclose(other.expect(cells).seconds, 2 * one.expect(cells).seconds)
+    np.testing.assert_array_equal(other.expect(cells).measured["time"], one.expect(cells).measured["time"])
+
+
+def test_a_process_counts_steps_from_when_all_have_begun(config, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "_SECONDS", 0.05)
+    evaluator = evaluators.create(load_config(config()))
+    few = packing.few_examples(evaluator.config, evaluator.dataset)
+    setup = candidate.CandidateSetup(evaluator.config.to_json(), None, None, judges_memory=False)
+    monkeypatch.setattr(candidate.shared_data, "of_worker", lambda *_: few)
+    context = candidate.setup(setup.to_json(), candidate.Worker())
+    cell = packing.typical_cell(evaluator.config, evaluator.spec)
+    (tmp_path / "0").touch()  # another one is there already
+    began = time.monotonic()
+    counted = Counted.from_json(packing.evaluate(context, Awhile(cell.key, 1, 2, str(tmp_path)).to_json()))
+    assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
+    steps_per_epoch = -(-len(few.train) // evaluator.config.dataset.batch_size)
+    assert counted.steps >= 2 * steps_per_epoch and counted.steps % steps_per_epoch == 0
+    assert 0.05 <= counted.seconds <= time.monotonic() - began
+    monkeypatch.setattr(packing, "_MEETING_SECONDS", 0.01)
+    with pytest.raises(TimeoutError, match="not all 5"):
+        packing.evaluate(context, Awhile(cell.key, 1, 5, str(tmp_path)).to_json())
+
+
+def test_few_examples_are_as_the_whole_data_are(config) -> None:
+    evaluator = evaluators.create(load_config(config(**{"dataset.batch_size": 2})))
+    few = packing.few_examples(evaluator.config, evaluator.dataset)
+    assert len(few.train) == 2 * packing._NUM_BATCHES < len(evaluator.dataset.train)
+    assert few.class_names == evaluator.dataset.class_names
+    task = evaluators.training.candidate.tasks.get("image_classification")
+    assert task.network_spec(evaluator.config, few) == evaluator.spec
+
+
+@pytest.mark.slow
+def test_processes_are_tried_at_once(config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing.resources, "available_cores", lambda: [0, 1])
+    evaluator = evaluators.create(load_config(config(**{"others.executor": {"kind": "processes"}})))
+    told: list[Any] = []
+    found = packing.found(evaluator.config, evaluator.dataset, evaluator.spec, told.append)
+    assert list(found.throughputs) == [1, 2] and found.per_device in (1, 2)
+    assert all(steps > 0 for steps in found.throughputs.values())
+    (result,) = (event.text for event in told if isinstance(event, Told))
+    assert "on a GPU" in result and "1: " in result and "2: " in result
