@@ -160,7 +160,7 @@ COSTS: dict[str, str] = {
     "others.save_children_models": "An export of some seconds, and disk, for every candidate.",
     "others.pnas_mode": "It saves nothing by itself: `max_children` are trained at every step.",
     "others.train_strategy": (
-        "Nothing. `CPU` leaves the GPU to others; `multi-GPU` has one candidate per GPU, and final "
+        "Nothing. `CPU` leaves the GPU to others; `multi-GPU` has candidates on every GPU, and final "
         "training on all of them together."
     ),
     "others.enable_XLA_compilation": (
@@ -179,8 +179,8 @@ COSTS: dict[str, str] = {
         "memory runs out."
     ),
     "others.executor.workers_per_gpu": (
-        "Networks that share a GPU take its memory and one another's time; small ones leave most of it idle "
-        "otherwise."
+        "Networks that share a GPU take its memory; small ones leave most of it idle otherwise. To try how many "
+        "gain takes a minute."
     ),
     "others.executor.threads": "Cores: keep `workers` times `threads` within them.",
     "others.trackers": "A small file per training.",

@@ -211,7 +211,7 @@ def _workers_of_one(facts: Facts) -> Iterator[Problem]:
 @no_effect("others")
 def _workers_per_gpu(facts: Facts) -> Iterator[Problem]:
     executor, strategy = facts.config.others.executor, facts.config.others.train_strategy
-    if executor.workers_per_gpu == 1:
+    if executor.workers_per_gpu is None:
         return
     is_alone = facts.names is not None and executor.kind in facts.names.one_at_a_time
     if is_alone:

@@ -486,13 +486,16 @@ class ExecutorConfig(Section):
     )
     workers: (
         Annotated[int, Field(ge=1, le=1024), Because("each is a process of several hundred MB")] | None
-    ) = Field(default=None, description="Number of workers; null = one per core, or per GPU.")
-    workers_per_gpu: Annotated[
-        int, Field(ge=1, le=64), Because("each takes memory of the GPU for itself, and time of the others")
-    ] = Field(
-        default=1,
-        description="How many workers share a GPU: counted by `workers` null, and kept to by a Ray cluster. "
-        "Measured times grow with it.",
+    ) = Field(default=None, description="Number of workers; null = one per core, or as many as GPUs take.")
+    workers_per_gpu: (
+        Annotated[
+            int, Field(ge=1, le=64), Because("each takes memory of the GPU for itself, and time of the others")
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="How many workers share a GPU, if `workers` is null, and on a Ray cluster; null = in a "
+        "search as many as gain by it, which is tried out, elsewhere one.",
     )
     threads: Annotated[
         int,

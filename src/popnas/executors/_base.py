@@ -151,8 +151,7 @@ class Executor(ABC):
     def workers_for(cls, asked: int | None, threads: int, devices: Sequence[str]) -> int:
         """How many candidates are evaluated at a time if `asked` for so many; None: so many that every core
         that this process may use is used once, but of other devices one for each time that it is named,
-        whatever `threads`. On a GPU two networks take each other's time and memory, and neither's time is
-        what it would be alone.
+        whatever `threads`.
         """
         if asked is not None:
             return asked

@@ -22,6 +22,7 @@ from popnas.placement import Placement
 from popnas.seeds import derive_seed
 from popnas.training import device as devices
 from popnas.training import schedules, simulated
+from popnas.training.accelerated.turns import DeviceTurns, SoloClock
 from popnas.training.averaging import MovingAverage
 from popnas.training.clocks import clock_for, host_clock
 from popnas.training.failures import check_finite, memory_errors_named, time_limit
@@ -40,7 +41,6 @@ from popnas.training.parallel import Team
 from popnas.training.results import EpochRecord, TrainingResult, best_of_each
 from popnas.training.settings import TrainingSettings
 from popnas.training.stepper import PreparedBatch, Stepper
-from popnas.training.turns import DeviceTurns, SoloClock
 
 _MAX_WARMED = 16
 """Whole images of many sizes (segmentation) make nearly every batch a shape of its own; warming each up would

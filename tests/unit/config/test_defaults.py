@@ -110,7 +110,7 @@ DEFAULTS = {
         "use_mixed_precision": False,
         "seed": 0,
         "timing": "measured",
-        "executor": {"kind": "processes", "workers": None, "workers_per_gpu": 1, "threads": 1},
+        "executor": {"kind": "processes", "workers": None, "workers_per_gpu": None, "threads": 1},
         "evaluator": "training",
         "max_hours": None,
         "trackers": ["tensorboard"],

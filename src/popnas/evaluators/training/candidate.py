@@ -28,9 +28,9 @@ from popnas.records import Json
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
 from popnas.training import EpochRecord, TrainingResult, simulated
+from popnas.training.accelerated.turns import DeviceTurns
 from popnas.training.failures import memory_errors_named, release
 from popnas.training.interfaces import Snapshot
-from popnas.training.turns import DeviceTurns
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.tasks import Task
 from popnas.training import Criteria, TrainingSettings
-from popnas.training.turns import DeviceTurns
+from popnas.training.accelerated.turns import DeviceTurns
 
 
 @dataclass(frozen=True)

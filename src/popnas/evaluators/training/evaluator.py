@@ -68,14 +68,13 @@ class TrainingEvaluator(Evaluator):
         return self._devices
 
     def num_workers(self, tell: Listen) -> int:
-        """See `Evaluator`: on GPUs as many as gain by it, where nobody has said how many."""
+        """See `Evaluator`: on GPUs as many as gain by it, if nobody has said how many."""
         from popnas.evaluators.training import packing
 
-        if not packing.applies(self.config, self._devices):
-            return super().num_workers(tell)
-        if self._packing is None:
+        if self._packing is None and packing.applies(self.config, self._devices):
             self._packing = packing.found(self.config, self.dataset, self.spec, tell)
-        return self._packing.per_device * len(self._devices)
+            self._devices *= self._packing.per_device
+        return super().num_workers(tell)
 
     def payload(self, artifacts: str | None, run: str | None) -> Json:
         """See `Evaluator`."""
@@ -93,15 +92,12 @@ class TrainingEvaluator(Evaluator):
     @property
     def _shares_devices(self) -> bool:
         """Whether candidates are trained at once on a device that they take from one another."""
-        if set(self._devices) == {CPU}:
+        names, settings = set(self._devices), self.config.others.executor
+        if names == {CPU}:
             return False
-        if self._packing is not None:
-            return self._packing.per_device > 1
-        settings, workers_for = self.config.others.executor, self.executor_class.workers_for
-        asked, alone = (
-            workers_for(number, settings.threads, self._devices) for number in (settings.workers, None)
-        )
-        return asked > alone
+        if not self.executor_class.shares_disk:  # nodes have as many GPUs as their workers
+            return len(self._devices) > len(names)
+        return self.executor_class.workers_for(settings.workers, settings.threads, self._devices) > len(names)
 
     @contextmanager
     def sharing(self, folder: Path, tell: Listen) -> Iterator[str | None]:

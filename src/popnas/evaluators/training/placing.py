@@ -29,11 +29,12 @@ def of_workers(config: RunConfig) -> tuple[str, ...]:
     executor = executors.REGISTRY.get(settings.kind)
     # A cluster is not asked for what it would not be used for.
     found = device.names(strategy, None if strategy == "CPU" else executor.num_gpus())
-    return found if found == (executors.CPU,) else found * settings.workers_per_gpu
+    return found if found == (executors.CPU,) else found * (settings.workers_per_gpu or 1)
 
 
 def num_workers(config: RunConfig) -> int:
-    """How many networks the configuration's executor trains at once."""
+    """How many networks the configuration's executor trains at once; of a search for which nobody has said how
+    many share a GPU, at least so many (`packing`)."""
     settings = config.others.executor
     executor = executors.REGISTRY.get(settings.kind)
     return executor.workers_for(settings.workers, settings.threads, of_workers(config))

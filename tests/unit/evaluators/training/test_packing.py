@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from popnas import evaluators
+from popnas import evaluators, executors
 from popnas.evaluators.training import candidate, fits, packing, placing
-from popnas.evaluators.training.packing import Awhile, Counted, Packing, Tried
+from popnas.evaluators.training.packing import counting, trying
+from popnas.evaluators.training.packing.counting import Awhile, Counted
+from popnas.evaluators.training.packing.trying import Packing, Throughput
 from popnas.events import Told
+from popnas.runs import RunFolder
+from popnas.workflows.searching import search
 from popnas.workflows.settings import load_config
 
 PLENTY = 10**6
@@ -24,10 +29,10 @@ def tried_by(
 ) -> tuple[list[int], Callable[[int], Any]]:
     asked: list[int] = []
 
-    def attempt(number: int) -> Tried | None:
+    def attempt(number: int) -> Throughput | None:
         asked.append(number)
         steps = throughputs[number]
-        return None if steps is None else Tried(steps, room)
+        return None if steps is None else Throughput(steps, room)
 
     return asked, attempt
 
@@ -55,7 +60,7 @@ def tried_by(
 )
 def test_more_are_tried_as_long_as_they_gain_and_fit(throughputs, room, most, expected, tried, why) -> None:
     asked, attempt = tried_by(throughputs, room)
-    found = packing.settled(attempt, most)
+    found = trying.settled(attempt, most)
     assert found.per_device == expected and asked == tried and why in found.why
     assert dict(found.throughputs) == {n: steps for n, steps in throughputs.items() if n in tried and steps}
     assert why in str(found)
@@ -73,9 +78,9 @@ def test_room_is_reckoned_for_the_largest_with_what_is_free() -> None:
     context = fits.CONTEXT_BYTES
     two = [Counted(1, 1.0, 2 * gib - context, 12 * gib), Counted(1, 1.0, gib, 12 * gib)]
     # 12 GiB are free and 2 x 2 are theirs: 0.9 x 16 GiB.
-    assert packing.room(two, 0) == 7
-    assert packing.room(two, gib) == 4
-    assert packing.room(two, 20 * gib) == 0
+    assert trying.room(two, 0) == 7
+    assert trying.room(two, gib) == 4
+    assert trying.room(two, 20 * gib) == 0
 
 
 @pytest.mark.parametrize(
@@ -151,29 +156,29 @@ def test_a_plan_counts_with_the_time_that_candidates_take_beside_one_another(con
 
 
 def test_a_process_counts_steps_from_when_all_have_begun(config, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(packing, "_SECONDS", 0.05)
+    monkeypatch.setattr(counting, "_SECONDS", 0.05)
     evaluator = evaluators.create(load_config(config()))
-    few = packing.few_examples(evaluator.config, evaluator.dataset)
+    few = trying.few_examples(evaluator.config, evaluator.dataset)
     setup = candidate.CandidateSetup(evaluator.config.to_json(), None, None, judges_memory=False)
     monkeypatch.setattr(candidate.shared_data, "of_worker", lambda *_: few)
     context = candidate.setup(setup.to_json(), candidate.Worker())
-    cell = packing.typical_cell(evaluator.config, evaluator.spec)
+    cell = trying.typical_cell(evaluator.config, evaluator.spec)
     (tmp_path / "0").touch()  # another one is there already
     began = time.monotonic()
-    counted = Counted.from_json(packing.evaluate(context, Awhile(cell.key, 1, 2, str(tmp_path)).to_json()))
+    counted = Counted.from_json(counting.evaluate(context, Awhile(cell.key, 1, 2, str(tmp_path)).to_json()))
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
     steps_per_epoch = -(-len(few.train) // evaluator.config.dataset.batch_size)
     assert counted.steps >= 2 * steps_per_epoch and counted.steps % steps_per_epoch == 0
     assert 0.05 <= counted.seconds <= time.monotonic() - began
-    monkeypatch.setattr(packing, "_MEETING_SECONDS", 0.01)
+    monkeypatch.setattr(counting, "MEETING_SECONDS", 0.01)
     with pytest.raises(TimeoutError, match="not all 5"):
-        packing.evaluate(context, Awhile(cell.key, 1, 5, str(tmp_path)).to_json())
+        counting.evaluate(context, Awhile(cell.key, 1, 5, str(tmp_path)).to_json())
 
 
 def test_few_examples_are_as_the_whole_data_are(config) -> None:
     evaluator = evaluators.create(load_config(config(**{"dataset.batch_size": 2})))
-    few = packing.few_examples(evaluator.config, evaluator.dataset)
-    assert len(few.train) == 2 * packing._NUM_BATCHES < len(evaluator.dataset.train)
+    few = trying.few_examples(evaluator.config, evaluator.dataset)
+    assert len(few.train) == 2 * trying._NUM_BATCHES < len(evaluator.dataset.train)
     assert few.class_names == evaluator.dataset.class_names
     task = evaluators.training.candidate.tasks.get("image_classification")
     assert task.network_spec(evaluator.config, few) == evaluator.spec
@@ -181,7 +186,7 @@ def test_few_examples_are_as_the_whole_data_are(config) -> None:
 
 @pytest.mark.slow
 def test_processes_are_tried_at_once(config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing.resources, "available_cores", lambda: [0, 1])
+    monkeypatch.setattr(trying.resources, "available_cores", lambda: [0, 1])
     evaluator = evaluators.create(load_config(config(**{"others.executor": {"kind": "processes"}})))
     told: list[Any] = []
     found = packing.found(evaluator.config, evaluator.dataset, evaluator.spec, told.append)
@@ -189,3 +194,38 @@ def test_processes_are_tried_at_once(config, tmp_path: Path, monkeypatch: pytest
     assert all(steps > 0 for steps in found.throughputs.values())
     (result,) = (event.text for event in told if isinstance(event, Told))
     assert "on a GPU" in result and "1: " in result and "2: " in result
+
+
+# --- on a GPU
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a GPU")
+def test_a_gpu_trains_more_small_networks_at_once(config) -> None:
+    fields = {"others.executor": {"kind": "processes"}, "others.train_strategy": "GPU"}
+    evaluator = evaluators.create(load_config(config(**fields)))
+    found = packing.found(evaluator.config, evaluator.dataset, evaluator.spec, lambda _: None)
+    assert found.throughputs[1] > 0
+    # Networks of a few filters leave a GPU idle; how many gain is the machine's to say.
+    assert found.per_device > 1 or len(executors.available_cores()) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="a GPU")
+def test_times_of_candidates_on_a_shared_gpu_are_those_alone(config, tmp_path: Path) -> None:
+    times = {}
+    for workers in (1, 3):
+        changes = {
+            "search_space.blocks": 1,
+            "others.executor": {"kind": "processes", "workers": workers},
+            "others.train_strategy": "GPU",
+            "others.timing": "measured",
+            "training_hyperparameters.epochs": 20,
+        }
+        run = search.search(config(**changes), name=f"workers-{workers}", logs=tmp_path).folder
+        times[workers] = {
+            item.cell: item.training_seconds for item in RunFolder.open(run).state().evaluations
+        }
+    assert times[1].keys() == times[3].keys() and len(times[1]) > 3
+    ratios = [times[3][cell] / times[1][cell] for cell in times[1]]
+    assert 0.85 < np.median(ratios) < 1.15

@@ -2,34 +2,31 @@
 
 A small network leaves most of a GPU idle. So 1, 2, 4, ... processes train one and the same typical network on
 the GPU, each as a worker would, and the steps that they do in a second are counted. That each candidate's own
-time is not disturbed by its neighbours is `training.turns`' doing.
+time is not disturbed by its neighbours is the doing of `training.accelerated.turns`.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from popnas import executors, networks, resources, training
+from popnas import executors, resources
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
 from popnas.evaluators.training import candidate, fits, placing, shared_data
-from popnas.evaluators.training.context import CandidateContext
+from popnas.evaluators.training.packing import counting
+from popnas.evaluators.training.packing.counting import MEETING_SECONDS, Awhile, Counted
 from popnas.events import Listen, PhaseStarted, Told
 from popnas.executors import Executor, Job, Work
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
-from popnas.records import Json, Record
-from popnas.training import EpochRecord
 
 MOST = 16
 """At once on one GPU: more of one process each would take more memory for themselves than for networks."""
@@ -37,11 +34,6 @@ LEAST_GAIN = 1.1
 """Twice as many must do so many times the steps, or they are left out."""
 _NUM_BATCHES = 16
 """Of an epoch of a probe; longer ones would not end in time where a step takes long."""
-_SECONDS, _LEAST_EPOCHS, _MOST_EPOCHS = 2.0, 2, 10_000
-"""So long, and for so many epochs at least, steps are counted."""
-_POLL_SECONDS = 0.005
-_MEETING_SECONDS = 300.0
-"""A process that has not begun by then (importing torch, reaching the GPU, a first epoch) will not."""
 _SPARE = 0.1
 """Part of a GPU's memory that is left free: pieces of it may lie so that they cannot be used."""
 _NUM_DRAWN = 15
@@ -69,29 +61,7 @@ class Packing:
 
 
 @dataclass(frozen=True)
-class Awhile(Record):
-    """What one process of several is told: train the network of `cell`, and count from when all `size` of
-    them have left their mark in the folder `meeting`."""
-
-    cell: str
-    number: int
-    size: int
-    meeting: str
-
-
-@dataclass(frozen=True)
-class Counted(Record):
-    """What it answers: `steps` in so many `seconds`; the bytes that PyTorch took of the GPU, and those that
-    were free there at the end, with all others at work."""
-
-    steps: int
-    seconds: float
-    taken: int
-    free: int
-
-
-@dataclass(frozen=True)
-class Tried:
+class Throughput:
     """So many at once did so many `steps` a second in all; `room`: how many of the largest candidates would
     fit into the memory."""
 
@@ -99,7 +69,7 @@ class Tried:
     room: int
 
 
-def settled(attempt: Callable[[int], Tried | None], most: int) -> Packing:
+def settled(attempt: Callable[[int], Throughput | None], most: int) -> Packing:
     """Try 1, 2, 4, ... at once, `most` at most, until no more fit or twice as many gain too little.
 
     `attempt`: what came of so many at once, None if they could not be trained.
@@ -126,10 +96,11 @@ def settled(attempt: Callable[[int], Tried | None], most: int) -> Packing:
 def applies(config: RunConfig, devices: Sequence[str]) -> bool:
     """Whether it is to be found out: nobody has said how many workers there are to be, they are processes of
     this machine, and GPUs are theirs."""
-    executor = executors.REGISTRY.get(config.others.executor.kind)
+    settings = config.others.executor
+    executor = executors.REGISTRY.get(settings.kind)
     is_local = executor.shares_disk and not executor.is_in_driver
     is_gpu = all(torch.device(name).type == "cuda" for name in devices)
-    return config.others.executor.workers is None and is_local and is_gpu
+    return settings.workers is settings.workers_per_gpu is None and is_local and is_gpu
 
 
 def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> Packing:
@@ -149,18 +120,18 @@ def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) 
         executor = stack.enter_context(
             executors.create(
                 settings.kind,
-                Work(f"{candidate.__name__}:setup", f"{__name__}:evaluate", payload, shared.place),
+                Work(f"{candidate.__name__}:setup", f"{counting.__name__}:evaluate", payload, shared.place),
                 num_workers=most,
                 threads=settings.threads,
                 devices=devices[:1],
-                hard_timeout_seconds=2 * _MEETING_SECONDS,
+                hard_timeout_seconds=2 * MEETING_SECONDS,
             )
         )
         trial = _Trial(
             executor, folder, typical_cell(config, spec), _largest_more(config, dataset, spec) + more
         )
 
-        def attempt(number: int) -> Tried | None:
+        def attempt(number: int) -> Throughput | None:
             tell(PhaseStarted(f"trying {number} candidate{'s' * (number > 1)} at once on a GPU"))
             return trial.run(number)
 
@@ -198,7 +169,7 @@ class _Trial:
     def __init__(self, executor: Executor, folder: Path, cell: Cell, more: int) -> None:
         self.executor, self.folder, self.cell, self.more = executor, folder, cell, more
 
-    def run(self, number: int) -> Tried | None:
+    def run(self, number: int) -> Throughput | None:
         """See `settled`."""
         meeting = self.folder / f"meeting-{number}"
         meeting.mkdir()
@@ -211,7 +182,7 @@ class _Trial:
         if len(answers) < number:
             return None
         steps = sum(answer.steps / answer.seconds for answer in answers)
-        return Tried(steps, room(answers, self.more))
+        return Throughput(steps, room(answers, self.more))
 
 
 def room(answers: Sequence[Counted], more: int) -> int:
@@ -220,57 +191,3 @@ def room(answers: Sequence[Counted], more: int) -> int:
     free = min(answer.free for answer in answers)
     # What other programs hold now is not counted on, and neither is a rest that lies in pieces.
     return int((free + len(answers) * taken) * (1 - _SPARE) // (taken + more))
-
-
-# --- in a worker
-
-
-def evaluate(context: CandidateContext, payload: Json) -> Json:
-    """Train for a while: an `Awhile` as JSON -> a `Counted` as JSON. `context` is `candidate.setup`'s."""
-    told = Awhile.from_json(payload)
-    counting = _Counting(told)
-    config, dataset, place = context.config, context.dataset, context.placement
-    is_gpu = place.device.type == "cuda"
-    if is_gpu:
-        torch.cuda.reset_peak_memory_stats(place.device)
-    torch.manual_seed(0)
-    loader = context.task.train_loader(config, dataset, dataset.folds[0].train, place, seed=0)
-    training.fit(
-        networks.build(Cell.parse(told.cell), context.spec),
-        loader,
-        None,
-        context.criteria,
-        context.settings.replace(epochs=_MOST_EPOCHS),
-        place,
-        training.Course(seed=0, on_epoch=counting.end_epoch),
-    )
-    taken = torch.cuda.max_memory_reserved(place.device) if is_gpu else 0
-    free = torch.cuda.mem_get_info(place.device)[0] if is_gpu else resources.free_memory()
-    return Counted(counting.num_epochs * len(loader), counting.seconds, taken, free).to_json()
-
-
-class _Counting:
-    """Epochs of one process from when all others have trained one, too."""
-
-    def __init__(self, told: Awhile) -> None:
-        self.told, self.num_epochs, self.seconds = told, 0, 0.0
-        self._began: float | None = None
-
-    def end_epoch(self, record: EpochRecord, snapshot: Any) -> bool:
-        """Whether that was the last one. The loss has been read, so that the device has done all of it."""
-        if self._began is None:
-            self._meet()
-            self._began = time.monotonic()
-            return False
-        self.num_epochs += 1
-        self.seconds = time.monotonic() - self._began
-        return self.seconds >= _SECONDS and self.num_epochs >= _LEAST_EPOCHS
-
-    def _meet(self) -> None:
-        meeting = Path(self.told.meeting)
-        (meeting / str(self.told.number)).touch()
-        deadline = time.monotonic() + _MEETING_SECONDS
-        while sum(1 for _ in meeting.iterdir()) < self.told.size:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not all {self.told.size} processes came")
-            time.sleep(_POLL_SECONDS)

@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from popnas.placement import Placement
 from popnas.training import Course, Criteria, TrainingSettings, fit
+from popnas.training.accelerated.turns import DeviceTurns, SoloClock
 from popnas.training.clocks import HostClock
-from popnas.training.turns import DeviceTurns, SoloClock
 
 
 class FakeDevice:
@@ -245,7 +245,8 @@ def trained(folder: Path, turns: DeviceTurns | None) -> list[float]:
 def neighbours(folder: Path, number: int) -> Iterator[None]:
     """Other processes that train on the device all the time, and measure now and then."""
     code = (
-        "import sys; from pathlib import Path; from tests.unit.training import test_turns as module\n"
+        "import sys; from pathlib import Path\n"
+        "from tests.unit.training.accelerated import test_turns as module\n"
         "folder = Path(sys.argv[1]); device = module.FakeDevice(folder)\n"
         "turns = module.DeviceTurns(folder, 'cpu')\n"
         "with turns.taking_part():\n"
