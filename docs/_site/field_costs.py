@@ -179,8 +179,8 @@ COSTS: dict[str, str] = {
         "memory runs out."
     ),
     "others.executor.workers_per_gpu": (
-        "Networks that share a GPU take its memory; small ones leave most of it idle otherwise. To try how many "
-        "gain takes a minute."
+        "Networks that share a GPU take its memory; small ones leave most of it idle otherwise. To try how "
+        "many gain takes a minute."
     ),
     "others.executor.threads": "Cores: keep `workers` times `threads` within them.",
     "others.trackers": "A small file per training.",

@@ -489,7 +489,9 @@ class ExecutorConfig(Section):
     ) = Field(default=None, description="Number of workers; null = one per core, or as many as GPUs take.")
     workers_per_gpu: (
         Annotated[
-            int, Field(ge=1, le=64), Because("each takes memory of the GPU for itself, and time of the others")
+            int,
+            Field(ge=1, le=64),
+            Because("each takes memory of the GPU for itself, and time of the others"),
         ]
         | None
     ) = Field(

@@ -33,8 +33,8 @@ def of_workers(config: RunConfig) -> tuple[str, ...]:
 
 
 def num_workers(config: RunConfig) -> int:
-    """How many networks the configuration's executor trains at once; of a search for which nobody has said how
-    many share a GPU, at least so many (`packing`)."""
+    """How many networks the configuration's executor trains at once; of a search for which nobody has said
+    how many share a GPU, at least so many (`packing`)."""
     settings = config.others.executor
     executor = executors.REGISTRY.get(settings.kind)
     return executor.workers_for(settings.workers, settings.threads, of_workers(config))

@@ -90,6 +90,7 @@ def test_room_is_reckoned_for_the_largest_with_what_is_free() -> None:
         ({}, ("cuda:0", "cuda:1"), True),
         ({}, ("cpu",), False),
         ({"others.executor": {"workers": 2}}, ("cuda:0",), False),
+        ({"others.executor": {"workers_per_gpu": 1}}, ("cuda:0",), False),
         ({"others.executor": {"kind": "inline"}}, ("cuda:0",), False),
         ({"others.executor": {"kind": "ray"}}, ("cuda:0",), False),
     ],
@@ -106,7 +107,8 @@ def made(config: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """An evaluator whose devices are said to be these GPUs, on which three candidates train at once."""
 
     def make(devices: tuple[str, ...], **changes: Any) -> Any:
-        monkeypatch.setattr(placing, "devices", lambda _: devices)
+        monkeypatch.setattr(placing.device, "names", lambda *_: devices)
+        monkeypatch.setattr(fits, "may_outgrow", lambda *_: False)
         fields = {"others.executor": {"kind": "processes"}, "others.timing": "measured", **changes}
         return evaluators.create(load_config(config(**fields)))
 
@@ -125,20 +127,27 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
     told: list[Any] = []
     assert evaluator.num_workers(told.append) == evaluator.num_workers(told.append) == 6
     assert len(asked) == 1, "it takes a minute"
+    assert evaluator.devices == 3 * ("cuda:0", "cuda:1")
     assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device
     # A search that is cut to fit is of the same device.
     assert evaluator.varied(evaluator.config).num_workers(told.append) == 6 and len(asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("devices", "workers", "shares"),
-    [(("cuda:0",), 1, False), (("cuda:0",), 2, True), (("cuda:0", "cuda:1"), 2, False), (("cpu",), 4, False)],
+    ("devices", "fields", "number", "shares"),
+    [
+        (("cuda:0",), {"workers": 1}, 1, False),
+        (("cuda:0",), {"workers": 2}, 2, True),
+        (("cuda:0", "cuda:1"), {"workers": 2}, 2, False),
+        (("cuda:0", "cuda:1"), {"workers_per_gpu": 1}, 2, False),
+        (("cuda:0", "cuda:1"), {"workers_per_gpu": 3}, 6, True),
+        (("cpu",), {"workers": 4}, 4, False),
+    ],
 )
-def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, workers, shares) -> None:
+def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, fields, number, shares) -> None:
     monkeypatch.setattr(packing, "found", None)
-    monkeypatch.setattr(fits, "may_outgrow", lambda *_: False)
-    evaluator = made(devices, **{"others.executor": {"kind": "processes", "workers": workers}})
-    assert evaluator.num_workers(print) == workers
+    evaluator = made(devices, **{"others.executor": {"kind": "processes", **fields}})
+    assert evaluator.num_workers(print) == number
     assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device is shares
 
 
