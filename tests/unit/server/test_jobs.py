@@ -478,6 +478,53 @@ def test_a_server_in_a_container_stops_its_searches_in_order(tmp_path, tiny_conf
     assert kept[0]["exit_status"] not in (None, -signal.SIGKILL)
 
 
+def _descendants(pid: int) -> set[int]:
+    """Every process that one has started, and that these have."""
+    parents = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(place.parent.name)] = int(place.read_text().rpartition(")")[2].split()[1])
+    found, new = set[int](), {pid}
+    while new:
+        found |= new
+        new = {child for child, parent in parents.items() if parent in found} - found
+    return found - {pid}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_search_that_is_ended_by_force_leaves_no_process(tmp_path, tiny_config, started, monkeypatch):
+    """Its workers lead sessions of their own, which the signal to its group does not reach."""
+    monkeypatch.setattr(queue, "STOP_SECONDS", 1.0)
+    executor = {"kind": "processes", "workers": 2}
+    config = tiny_config(**{"training_hyperparameters.epochs": 200, "others.executor": executor})
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", ["search", f"--logs={tmp_path / 'logs'}", "--name=one"], config)
+    jobs.tick()
+    pid = until(lambda: JobProcess(tmp_path / "jobs", 1).pid, 60)
+    started.append(pid)
+
+    def workers() -> set[int]:
+        return {each for each in _descendants(pid) if b"popnas.executors._worker" in _command_of(each)}
+
+    until(lambda: len(workers()) == 2, 120)
+    time.sleep(1.0)  # they import, or train
+    all_of_it = {pid, *_descendants(pid)}
+    assert len(all_of_it) >= 3
+    os.kill(pid, signal.SIGSTOP)  # it does not end when it is asked to
+    jobs.stop("one")
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped", 60)
+    until(lambda: all(is_gone(each) for each in all_of_it), 30)
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def _pids(root: Path) -> set[int]:
     found = root.glob(".popnas-server/jobs/*.lock")
     return {json.loads(path.read_text())["pid"] for path in found}

@@ -75,10 +75,11 @@ def candidates(
 ) -> Response:
     """Candidates in the order in which they were evaluated, from a row on."""
     feed = parts.feeds.of(folder_of(parts, run))
-    rows, total = feed.rows[after : after + limit], len(feed.rows)
+    epoch, table = feed.table()
+    rows, total = table[after : after + limit], len(table)
     # The rows are JSON already; only what is around them is made.
     around = Candidates(
-        epoch=feed.epoch,
+        epoch=epoch,
         columns=feed.columns,
         objectives=[ObjectiveAnswer(**item.to_json()) for item in feed.shown],  # type: ignore[arg-type]
         rows=[],
@@ -90,7 +91,11 @@ def candidates(
     )
 
 
-@router.get("/runs/{run}/events", response_class=StreamingResponse)
+@router.get(
+    "/runs/{run}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 async def events(
     run: Run,
     parts: Parts,

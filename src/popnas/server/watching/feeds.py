@@ -43,6 +43,34 @@ class ObjectiveShown(Record):
     is_asked: bool
 
 
+class Rows:
+    """Rows of the table of candidates as JSON texts, each made when it is first asked for: whoever looks at
+    all runs at a glance asks for none."""
+
+    def __init__(self, shown: Sequence[objectives.Objective]) -> None:
+        self._shown = shown
+        self._rows: list[str | tuple[Evaluation, bool]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, places: slice) -> list[str]:
+        start, stop, _ = places.indices(len(self._rows))
+        return [self._text(number) for number in range(start, stop)]
+
+    def append(self, item: Evaluation, *, is_allowed: bool) -> None:
+        """The next one, of an evaluation; `is_allowed`: it may be the result of the search."""
+        self._rows.append((item, is_allowed))
+
+    def _text(self, number: int) -> str:
+        found = self._rows[number]
+        if isinstance(found, str):
+            return found
+        item, is_allowed = found
+        self._rows[number] = text = _row(number, item, self._shown, is_allowed=is_allowed)
+        return text
+
+
 @dataclass
 class Feed:
     """What one run's journal says, as rows that go to pages as they are.
@@ -54,7 +82,7 @@ class Feed:
 
     path: Path
     epoch: int = field(default_factory=lambda: secrets.randbelow(2**40))
-    rows: list[str] = field(default_factory=list)
+    rows: Rows = field(default_factory=lambda: Rows(()))
     problem: str | None = None
     best: Evaluation | None = None
     num_failed: int = 0
@@ -87,6 +115,11 @@ class Feed:
                 self._clear(printable(str(error)))
                 self._folder = RunFolder(self.path)
             self._seen = seen
+
+    def table(self) -> tuple[int, Rows]:
+        """`epoch` and `rows` that belong together."""
+        with self._lock:
+            return self.epoch, self.rows
 
     @property
     def state(self) -> RunState | None:
@@ -132,20 +165,22 @@ class Feed:
 
     def _take_in(self, state: RunState) -> None:
         """Make rows of the evaluations that came."""
-        start, shown, constraints = len(self.rows), self._figures(), state.constraints
-        for number, item in enumerate(state.arrived[start:], start):
+        constraints = state.constraints
+        if not self.rows:
+            self.rows = Rows(self._figures())
+        for item in state.arrived[len(self.rows) :]:
             is_result = not item.is_failed and item.step > 0 and item.score is not None
             is_allowed = is_result and objectives.keeps_to(item, constraints)
             if is_allowed and (self.best is None or (item.score or 0.0) >= (self.best.score or 0.0)):
                 # As they come: to rank a long run anew after every candidate takes a quarter of a second.
                 self.best = ranking.best([item] if self.best is None else [self.best, item])
             self.num_failed += item.is_failed
-            self.rows.append(_row(number, item, shown, is_allowed=is_allowed))
+            self.rows.append(item, is_allowed=is_allowed)
 
     def _clear(self, problem: str | None) -> None:
         if self.rows or self._state is not None or problem != self.problem:
             self.epoch += 1
-        self.rows, self._state, self._seen, self.problem = [], None, None, problem
+        self.rows, self._state, self._seen, self.problem = Rows(()), None, None, problem
         self.best, self.num_failed = None, 0
 
 
