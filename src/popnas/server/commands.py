@@ -4,6 +4,7 @@ word with its value so that no value can be taken for another option."""
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from popnas.server.access.places import check_run_name, listed, run_folder
 from popnas.server.access.settings import ServerSettings
 from popnas.server.answers import Document, NewEvaluation, NewRun, NewSelection, NewTraining
 from popnas.server.configurations import Checker, check_own_places, with_own_places
-from popnas.server.jobs.queue import JobQueue
+from popnas.server.jobs.queue import BusyError, JobQueue
 from popnas.server.jobs.record import RunJob
 from popnas.storage import plain
 from popnas.workflows.models.choices import CellChoice
+
+_NAME_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,18 @@ class Commands:
             ConfigError: mistakes in the configuration.
             BusyError: the name is taken.
         """
-        name = check_run_name(asked.name) if asked.name is not None else self._free_name()
+        if asked.name is not None:
+            check_run_name(asked.name)
         config = with_own_places(asked.config, self.settings.data_roots)
         self._check(config)
+        if asked.name is not None:
+            return self._search(asked.name, asked, config)
+        for _ in range(_NAME_TRIES):  # somebody else may have got the same one in this second
+            with suppress(BusyError):
+                return self._search(self._free_name(), asked, config)
+        return self._search(self._free_name(), asked, config)
+
+    def _search(self, name: str, asked: NewRun, config: Document) -> RunJob:
         arguments = ["search", f"--logs={self.settings.root}", f"--name={name}"]
         arguments += ["--confirm"] if asked.confirm else []
         return self.jobs.add(name, "search", arguments, config, is_new=True)

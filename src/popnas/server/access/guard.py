@@ -108,6 +108,9 @@ class Guard:
         return _NOT_KNOWN if self._failures.take(address) else _TOO_MANY_FAILURES
 
     async def _unknown_body(self, scope: Scope, receive: Receive) -> bytes:
+        headers = _headers(scope)
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            return await _body(scope, receive)  # nothing to wait for
         if self._num_unknown_bodies >= _MOST_UNKNOWN_BODIES:
             raise Refusal(503, "too many log in at once; try again.", (("retry-after", "1"),))
         self._num_unknown_bodies += 1

@@ -13,11 +13,13 @@ from popnas.server.routes._base import Parts
 
 router = APIRouter(tags=["session"])
 
+_VERSION = version("popnas")
+
 
 @router.get("/health")
 async def health() -> Health:
     """The server answers; needs no token, and no thread that others may keep busy."""
-    return Health(status="ok", version=version("popnas"))
+    return Health(status="ok", version=_VERSION)
 
 
 @router.post("/session", status_code=204)

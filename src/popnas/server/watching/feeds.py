@@ -43,9 +43,9 @@ class ObjectiveShown(Record):
     is_asked: bool
 
 
-class Rows:
-    """Rows of the table of candidates as JSON texts, each made when it is first asked for: whoever looks at
-    all runs at a glance asks for none."""
+class TableRows:
+    """The table of candidates as JSON texts, each made when it is first asked for: whoever looks at all runs
+    at a glance asks for none."""
 
     def __init__(self, shown: Sequence[objectives.Objective]) -> None:
         self._shown = shown
@@ -82,7 +82,7 @@ class Feed:
 
     path: Path
     epoch: int = field(default_factory=lambda: secrets.randbelow(2**40))
-    rows: Rows = field(default_factory=lambda: Rows(()))
+    rows: TableRows = field(default_factory=lambda: TableRows(()))
     problem: str | None = None
     best: Evaluation | None = None
     num_failed: int = 0
@@ -116,7 +116,7 @@ class Feed:
                 self._folder = RunFolder(self.path)
             self._seen = seen
 
-    def table(self) -> tuple[int, Rows]:
+    def table(self) -> tuple[int, TableRows]:
         """`epoch` and `rows` that belong together."""
         with self._lock:
             return self.epoch, self.rows
@@ -167,7 +167,7 @@ class Feed:
         """Make rows of the evaluations that came."""
         constraints = state.constraints
         if not self.rows:
-            self.rows = Rows(self._figures())
+            self.rows = TableRows(self._figures())
         for item in state.arrived[len(self.rows) :]:
             is_result = not item.is_failed and item.step > 0 and item.score is not None
             is_allowed = is_result and objectives.keeps_to(item, constraints)
@@ -180,7 +180,7 @@ class Feed:
     def _clear(self, problem: str | None) -> None:
         if self.rows or self._state is not None or problem != self.problem:
             self.epoch += 1
-        self.rows, self._state, self._seen, self.problem = Rows(()), None, None, problem
+        self.rows, self._state, self._seen, self.problem = TableRows(()), None, None, problem
         self.best, self.num_failed = None, 0
 
 
