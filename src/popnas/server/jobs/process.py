@@ -79,6 +79,7 @@ class JobProcess:
                     env=child_environment(),
                     start_new_session=True,
                 )
+            self._seen = _Holder(self._child.pid, start_of(self._child.pid))
         except OSError as error:
             raise PopnasError(f"a job in {quoted(folder)} cannot be started: {error}.") from error
         finally:
