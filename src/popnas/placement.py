@@ -16,16 +16,19 @@ bfloat16."""
 
 @dataclass(frozen=True)
 class Placement:
-    """A device, the layout of maps in its memory (None: torch's own), and the type that autocast computes in
-    (None: float32 throughout).
+    """A device, the layout of maps in its memory (None: torch's own), the type that autocast computes in
+    (None: float32 throughout), and how many FLOPs of forward passes it does a second in training, where that
+    was measured.
 
-    By rules, not by races: a choice made by timing would differ from run to run. On a CPU they were found by
-    measurement; on a GPU they are what its makers say, and nobody has measured them.
+    By rules, not by races: a choice that is timed anew would differ from run to run. On a CPU they were found
+    by measurement. On a GPU they are what its makers say, where its kind was not measured
+    (`training.device_facts`).
     """
 
     device: torch.device
     memory_format: torch.memory_format | None = None
     autocast: torch.dtype | None = None
+    flops_per_second: float | None = None
 
     @classmethod
     def on(

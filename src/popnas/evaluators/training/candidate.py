@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     run_config = config.load(told.config)
     dataset = shared_data.of_worker(run_config, worker.folder)
     spec = tasks.get(run_config.dataset.type).network_spec(run_config, dataset)
-    place = placement(run_config, spec, worker.device)
+    place = placement(run_config, spec, worker.device, Path(told.artifacts) if told.artifacts else None)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
     is_measured = run_config.others.timing != "simulated"

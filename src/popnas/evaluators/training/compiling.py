@@ -1,22 +1,22 @@
 """Whether networks are compiled (`torch.compile`) where that is asked for (`others.enable_XLA_compilation`):
 where a training takes long enough for what it saves.
 
-Decided from configuration and data alone: alike for all candidates of a search, whose times are compared, and
-the same in every process and when a training goes on. Compiling is no part of any training time.
+Decided from configuration, data and what is kept of the kind of device: alike for all candidates of a
+search, whose times are compared, and the same in every process and when a training goes on. Compiling is no
+part of any training time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import torch
+from dataclasses import dataclass, replace
 
 from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
+from popnas.placement import Placement
 from popnas.report.markup import duration
 from popnas.training import TrainingSettings
 
@@ -27,7 +27,7 @@ SLOWER_ON = frozenset({"cpu"})
 """Kinds of devices: a step took 1.5 times as long compiled there (24 filters, images of 32x32, one thread;
 docs/log.md)."""
 _FLOPS_PER_SECOND = 2.5e11
-"""Of the forward pass, in training, of a GPU: an order of magnitude."""
+"""Of the forward pass, in training, of a GPU that was not measured: an order of magnitude."""
 _FIELD = "others.enable_XLA_compilation"
 
 
@@ -39,20 +39,21 @@ class Compiling:
     why_not: str | None = None
 
 
-def of_candidates(config: RunConfig, dataset: Dataset, spec: NetworkSpec, device: torch.device) -> Compiling:
+def of_candidates(config: RunConfig, dataset: Dataset, spec: NetworkSpec, place: Placement) -> Compiling:
     """For the candidates of a search: the dearest cell of a single operator stands for all."""
     if not config.others.enable_XLA_compilation:
         return Compiling()
     cells = [Cell((Block(-1, name, -1, name),)) for name in config.space.operators]
     dearest = max(cells, key=lambda cell: network_cost(cell, spec).flops)
-    return of_network(config, dearest, spec, device, len(dataset.train))
+    place = replace(place, flops_per_second=None)  # alike on all kinds of devices that a cluster has
+    return of_network(config, dearest, spec, place, len(dataset.train))
 
 
 def of_network(
     config: RunConfig,
     cell: Cell,
     spec: NetworkSpec,
-    device: torch.device,
+    place: Placement,
     num_examples: int,
     *,
     num_devices: int = 1,
@@ -60,7 +61,7 @@ def of_network(
     """For the training of one network on so many examples, by so many devices together."""
     if not config.others.enable_XLA_compilation:
         return Compiling()
-    if device.type in SLOWER_ON:
+    if place.device.type in SLOWER_ON:
         # Where the device is named, the configuration's own check says it.
         told = f"{_FIELD}: not compiled: on a CPU a compiled network trains slower."
         return Compiling(why_not=None if config.others.train_strategy == "CPU" else told)
@@ -69,7 +70,7 @@ def of_network(
         return Compiling(why_not=f"{_FIELD}: not compiled: {num_devices} devices train the network together.")
     epochs = config.training_hyperparameters.epochs
     flops = epochs * num_examples * network_cost(cell, spec).flops
-    seconds = flops / _FLOPS_PER_SECOND
+    seconds = flops / (place.flops_per_second or _FLOPS_PER_SECOND)
     if seconds >= PAYS_FROM_SECONDS:
         return Compiling(is_on=True)
     return Compiling(

@@ -37,7 +37,7 @@ class TrainingContext:
         """The configuration's, compiled where that is asked for and pays."""
         return compiling.settings(
             self.config,
-            compiling.of_candidates(self.config, self.dataset, self.spec, self.placement.device),
+            compiling.of_candidates(self.config, self.dataset, self.spec, self.placement),
         )
 
     @property

@@ -19,12 +19,13 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
 from popnas.evaluators.training import compiling, shared_data
-from popnas.evaluators.training.placing import num_workers, of_workers
+from popnas.evaluators.training.placing import num_workers, of_workers, placement
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
+from popnas.placement import Placement
 from popnas.resources import MemoryLimit
-from popnas.training import device
+from popnas.training import device, device_facts
 
 WORKER_BYTES = 300 * 2**20
 """What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
@@ -80,7 +81,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     needs = check_memory(config, dataset, _simplest_networks(config, dataset))
     place = torch.device(of_workers(config)[0])
     spec = tasks.get(config.dataset.type).network_spec(config, dataset)
-    compiled = compiling.of_candidates(config, dataset, spec, place)
+    compiled = compiling.of_candidates(config, dataset, spec, Placement(place))
     memory = Room.of(config, dataset).warnings(max(need.peak for need in needs))
     if not executors.REGISTRY.get(config.others.executor.kind).shares_disk:
         return memory + compiling.told([compiled])  # what the devices of other machines can is not known here
@@ -112,7 +113,9 @@ def check_training(
     place = device.choose(config.others.train_strategy)
     num_examples = len(dataset.full_train if is_final else dataset.train)
     compiled = [
-        compiling.of_network(config, cell, spec, place, num_examples, num_devices=num_devices)
+        compiling.of_network(
+            config, cell, spec, placement(config, spec), num_examples, num_devices=num_devices
+        )
         for cell, spec in post
     ]
     return _without_gain(config, place, compiled)
@@ -121,7 +124,12 @@ def check_training(
 def _without_gain(
     config: RunConfig, place: torch.device, compiled: Sequence[compiling.Compiling]
 ) -> list[str]:
-    mixed = device.no_gain(place, has_mixed_precision=config.others.use_mixed_precision)
+    is_mixed, facts = config.others.use_mixed_precision, device_facts.of(place)
+    if facts is None:
+        mixed = device.no_gain(place, has_mixed_precision=is_mixed)
+    else:
+        why = facts.why_not_mixed() if is_mixed else None
+        mixed = [] if why is None else [f"others.use_mixed_precision: has no effect here: {why}."]
     return [*mixed, *compiling.told(compiled)]
 
 

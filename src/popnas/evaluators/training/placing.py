@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import torch
+
 from popnas import executors
 from popnas.config import RunConfig
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
-from popnas.training import device
+from popnas.training import device, device_facts
 
 
 def devices(config: RunConfig) -> tuple[str, ...]:
@@ -40,13 +44,14 @@ def num_workers(config: RunConfig) -> int:
     return executor.workers_for(settings.workers, settings.threads, of_workers(config))
 
 
-def placement(config: RunConfig, spec: NetworkSpec, device_name: str | None = None) -> Placement:
+def placement(
+    config: RunConfig, spec: NetworkSpec, device_name: str | None = None, run: Path | None = None
+) -> Placement:
     """Where networks of `spec` compute: on the device that the worker is told, None: on the first of the
-    configuration's.
+    configuration's. `run`: whose folder says what it began with (`device_facts.of`).
     """
-    return Placement.on(
-        device_name or devices(config)[0],
-        num_dims=spec.num_dims,
-        filters=spec.filters,
-        has_mixed_precision=config.others.use_mixed_precision,
-    )
+    place = torch.device(device_name or devices(config)[0])
+    facts = device_facts.of(place, run)
+    make = Placement.on if facts is None else facts.placement
+    mixed = config.others.use_mixed_precision
+    return make(place, num_dims=spec.num_dims, filters=spec.filters, has_mixed_precision=mixed)

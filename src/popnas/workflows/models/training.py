@@ -258,10 +258,11 @@ class _ModelTraining:
         # Repetitions of a selection are there for their figures and weights.
         self.has_all_files = self.is_final or job.repetition.is_first
         self.views = Views()
-        self.placement = placement(job.config, self.spec, job.device)
+        run = identity.enclosing(folder.path)
+        self.placement = placement(job.config, self.spec, job.device, run)
         num_examples = len(dataset.full_train if self.is_final else dataset.train)
         compiled = compiling.of_network(
-            *(job.config, self.cell, self.spec, self.placement.device, num_examples),
+            *(job.config, self.cell, self.spec, self.placement, num_examples),
             num_devices=1 if job.meeting is None else job.meeting.size,
         )
         self.settings = compiling.settings(job.config, compiled)

@@ -6,6 +6,7 @@ import torch
 from popnas.cells import Cell
 from popnas.evaluators.training import compiling
 from popnas.networks.spec import NetworkSpec
+from popnas.placement import Placement
 from popnas.workflows.settings import load_config
 
 CELL = Cell.parse("[(-1, 3x3 conv, -1, 3x3 conv)]")
@@ -16,11 +17,12 @@ SPEC = NetworkSpec("classification", (32, 32, 3), 10, filters=24)
 def asked(config):
     """What is decided for a training of so many examples."""
 
-    def ask(device, num_examples, train_strategy="auto", is_asked=True, num_devices=1):
+    def ask(device, num_examples, train_strategy="auto", is_asked=True, num_devices=1, speed=None):
         fields = {"others.enable_XLA_compilation": is_asked, "others.train_strategy": train_strategy}
         made = load_config(config(**fields))
         return compiling.of_network(
-            made, CELL, SPEC, torch.device(device), num_examples, num_devices=num_devices
+            *(made, CELL, SPEC, Placement(torch.device(device), flops_per_second=speed), num_examples),
+            num_devices=num_devices,
         )
 
     return ask
@@ -32,6 +34,13 @@ def test_a_long_training_on_a_gpu_is_compiled_and_a_short_one_says_why_not(asked
     assert (
         not short.is_on and "others.enable_XLA_compilation: not compiled: a training takes" in short.why_not
     )
+
+
+def test_how_long_a_training_takes_is_reckoned_by_the_speed_that_was_measured(asked):
+    num_examples = 10_000_000
+    ruled, slow, fast = (asked("cuda", num_examples, speed=speed) for speed in (None, 1e9, 1e15))
+    assert slow.is_on and not fast.is_on
+    assert ruled != slow or ruled != fast
 
 
 def test_on_a_cpu_nothing_is_compiled_however_long(asked):
