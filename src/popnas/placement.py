@@ -22,7 +22,7 @@ class Placement:
 
     By rules, not by races: a choice that is timed anew would differ from run to run. On a CPU they were found
     by measurement. On a GPU they are what its makers say, where its kind was not measured
-    (`training.device_facts`).
+    (`training.gpus`).
     """
 
     device: torch.device

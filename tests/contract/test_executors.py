@@ -122,6 +122,18 @@ def test_a_failure_is_a_result_and_the_next_job_is_not_harmed(kind, action, erro
     assert fine.value["value"] == 8
 
 
+def test_a_worker_whose_gpu_answers_no_more_costs_an_attempt_of_one_job(kind, tmp_path):
+    """In the driver's own process nothing can take its place, which ends the run."""
+    if REGISTRY.get(kind).is_in_driver:
+        pytest.skip("tests/unit/executors/test_inline.py")
+    lost = {"do": "lose_the_gpu", "words": "CUDA error: device-side assert triggered\nand more"}
+    jobs = [Job("once", {**lost, "marker": str(tmp_path / "marker"), "x": 1}), Job("always", lost)]
+    with make(kind, num_workers=1) as executor:
+        once, always, fine = executor.run([*jobs, Job("fine", {"x": 2})])
+    assert (once.value["value"], once.attempts, fine.value["value"], fine.attempts) == (2, 2, 4, 1)
+    assert (always.error_kind, always.attempts) == ("worker_died", 2)
+
+
 def test_values_come_as_json_whatever_their_size(kind):
     with make(kind) as executor:
         (result,) = executor.run([Job("a", {"do": "return_much", "size": 3_000_000})])

@@ -2,9 +2,9 @@
 
 What lives here: `settings` (what a configuration says about training), `schedules` (learning rate per step,
 and how fast a training goes through them), `optimizers`, `loop` (`fit`), `clocks` and `inference` (what is
-measured, and how), `accelerated` (what GPUs have beside), `simulated`
-(times that do not depend on the machine), `device` (on which). Where a network computes, in which memory
-format and precision, is a `popnas.placement.Placement`.
+measured, and how), `accelerated` (what GPUs have beside), `gpus` (what a kind of GPU is good at),
+`simulated` (times that do not depend on the machine), `device` (on which). Where a network computes, in
+which memory format and precision, is a `popnas.placement.Placement`.
 
 Not imported here: networks, datasets and tasks. A network is any module that maps `(x, lengths)` to a tuple
 of logits and has `head_weights` and `set_progress`; a loader is any iterable of batches with `set_epoch`.

@@ -25,7 +25,8 @@ from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.resources import MemoryLimit
-from popnas.training import device, device_facts
+from popnas.training import device
+from popnas.training.gpus import kept
 
 WORKER_BYTES = 300 * 2**20
 """What a worker holds before it has data or a network: the interpreter, torch and its kernels."""
@@ -124,7 +125,7 @@ def check_training(
 def _without_gain(
     config: RunConfig, place: torch.device, compiled: Sequence[compiling.Compiling]
 ) -> list[str]:
-    is_mixed, facts = config.others.use_mixed_precision, device_facts.of(place)
+    is_mixed, facts = config.others.use_mixed_precision, kept.of(place)
     if facts is None:
         mixed = device.no_gain(place, has_mixed_precision=is_mixed)
     else:

@@ -10,7 +10,8 @@ from popnas import executors
 from popnas.config import RunConfig
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
-from popnas.training import device, device_facts
+from popnas.training import device
+from popnas.training.gpus import kept
 
 
 def devices(config: RunConfig) -> tuple[str, ...]:
@@ -48,10 +49,10 @@ def placement(
     config: RunConfig, spec: NetworkSpec, device_name: str | None = None, run: Path | None = None
 ) -> Placement:
     """Where networks of `spec` compute: on the device that the worker is told, None: on the first of the
-    configuration's. `run`: whose folder says what it began with (`device_facts.of`).
+    configuration's. `run`: whose folder says what it began with (`gpus.kept`).
     """
     place = torch.device(device_name or devices(config)[0])
-    facts = device_facts.of(place, run)
+    facts = kept.of(place, run)
     make = Placement.on if facts is None else facts.placement
     mixed = config.others.use_mixed_precision
     return make(place, num_dims=spec.num_dims, filters=spec.filters, has_mixed_precision=mixed)

@@ -42,6 +42,7 @@ from popnas.seeds import derive_seed
 from popnas.storage import proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import EpochRecord, SnapshotError, simulated
+from popnas.training.failures import release
 from popnas.training.interfaces import Snapshot, TrainingSnapshot
 from popnas.training.parallel import Meeting, Team
 from popnas.workflows.models import files
@@ -349,6 +350,7 @@ class _ModelTraining:
             except RuntimeError as error:
                 raise SnapshotError(str(error)) from error
             return self.snapshot["best_epoch"], network.state_dict()
+        release(self.placement.device)  # what a training that failed before may have left
         if self.job.meeting is None:
             return self._fit_with(network, None)
         with self.job.meeting.joined(self.placement.device) as team:

@@ -15,8 +15,8 @@ from popnas.config import RunConfig
 from popnas.evaluators.training import placing
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
-from popnas.training import device_facts
-from popnas.training.device_facts import DeviceFacts, TimedStep
+from popnas.training.gpus import kept, timed
+from popnas.training.gpus.facts import DeviceFacts, TimedStep
 from popnas.workflows.settings import load_config
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
@@ -97,16 +97,16 @@ class Scripted:
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"_BATCH_SIZE": 2, "_SIZE": 8, "_NUM_WARM_UPS": 1, "_NUM_STEPS": 2}.items():
-        monkeypatch.setattr(device_facts, name, value)
+        monkeypatch.setattr(timed, name, value)
 
 
 @pytest.mark.usefixtures("_small")
 def test_variants_are_timed_in_turn_and_their_medians_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_facts, "_NUM_ROUNDS", 3)
+    monkeypatch.setattr(timed, "_NUM_ROUNDS", 3)
     rounds = [[2.0, 4.0, 6.0, 8.0, 10.0, 12.0], [99.0] * 6, [1.0] * 6]
     clock = Scripted([seconds for each in rounds for seconds in each])
     before = torch.random.get_rng_state()
-    found = device_facts.measured(CPU, "a stand-in", lambda device: clock)
+    found = timed.measured(CPU, "a stand-in", lambda device: clock)
     assert clock.num_started == 18
     # Two steps each, and the median of three: what a moment disturbed, all six of them here, does not count.
     assert [step.seconds for step in found.steps] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
@@ -119,8 +119,8 @@ def test_variants_are_timed_in_turn_and_their_medians_kept(monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("_small", "_one_thread")
 def test_a_step_of_every_variant_runs_and_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_facts, "_NUM_ROUNDS", 1)
-    assert all(step.seconds > 0 for step in device_facts.measured(CPU, "a stand-in").steps)
+    monkeypatch.setattr(timed, "_NUM_ROUNDS", 1)
+    assert all(step.seconds > 0 for step in timed.measured(CPU, "a stand-in").steps)
 
 
 # --- where it is kept
@@ -144,21 +144,21 @@ class Measuring:
 def test_it_is_measured_once_and_known_to_the_user_and_to_every_run(home: Path, run: Path) -> None:
     measure = Measuring(facts())
     for place in (None, None, run, run):
-        assert device_facts.known("Some GPU", place, measure) == facts()
+        assert kept.known("Some GPU", place, measure) == facts()
     assert measure.num == 1 and home.is_file() and (run / "restore" / "devices.json").is_file()
     other = Measuring(facts("Another", bfloat16=(1.0, 1.0)))
-    assert device_facts.known("Another", run, other) == other.found
-    assert device_facts.known("Some GPU", run, measure) == facts() and (measure.num, other.num) == (1, 1)
+    assert kept.known("Another", run, other) == other.found
+    assert kept.known("Some GPU", run, measure) == facts() and (measure.num, other.num) == (1, 1)
 
 
 def test_a_run_goes_on_with_what_it_began_with(home: Path, run: Path) -> None:
     """Whatever was measured since, or nothing is known to this user."""
     began = facts(float32=(4.0, 1.0))
-    device_facts.known("Some GPU", run, Measuring(began))
+    kept.known("Some GPU", run, Measuring(began))
     home.unlink()
-    device_facts.known("Some GPU", None, Measuring(facts()))
-    assert device_facts.known("Some GPU", run, Measuring(None)) == began
-    assert device_facts.known("Some GPU", None, Measuring(None)) == facts()
+    kept.known("Some GPU", None, Measuring(facts()))
+    assert kept.known("Some GPU", run, Measuring(None)) == began
+    assert kept.known("Some GPU", None, Measuring(None)) == facts()
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_what_cannot_be_used_is_measured_again(home: Path, content: str) -> None
         content = json.dumps({"devices": [facts().to_json()]}).replace("4.0", "0.0")
     home.write_text(content)
     measure = Measuring(facts())
-    assert device_facts.known("Some GPU", None, measure) == facts() and measure.num == 1
-    assert device_facts.known("Some GPU", None, measure) == facts() and measure.num == 1
+    assert kept.known("Some GPU", None, measure) == facts() and measure.num == 1
+    assert kept.known("Some GPU", None, measure) == facts() and measure.num == 1
 
 
 def test_a_disk_that_refuses_is_told_and_a_device_that_fails_goes_by_rule(
@@ -189,16 +189,16 @@ def test_a_disk_that_refuses_is_told_and_a_device_that_fails_goes_by_rule(
 ) -> None:
     home.parent.parent.mkdir()
     home.parent.write_text("no folder")
-    assert device_facts.known("Some GPU", None, Measuring(facts())) == facts()
+    assert kept.known("Some GPU", None, Measuring(facts())) == facts()
     assert "is not kept in" in caplog.text
-    assert device_facts.known("Some GPU", None, Measuring(None)) is None
+    assert kept.known("Some GPU", None, Measuring(None)) is None
 
 
 # --- who asks
 
 
 def test_a_cpu_goes_by_rule_and_leaves_nothing(home: Path) -> None:
-    assert device_facts.of(CPU) is None
+    assert kept.of(CPU) is None
     assert not home.exists()
 
 
@@ -213,7 +213,7 @@ def test_networks_are_placed_by_what_is_known_of_their_gpu(
         return replace(known, kind=kind)
 
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
-    monkeypatch.setattr(device_facts, "measured", measured)
+    monkeypatch.setattr(timed, "measured", measured)
     config: RunConfig = load_config(tiny_config(**{"others.use_mixed_precision": True}))
     spec = NetworkSpec("classification", (32, 32, 3), 10, filters=24)
     for _ in range(2):
@@ -226,14 +226,14 @@ def test_networks_are_placed_by_what_is_known_of_their_gpu(
 
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A full one")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
-    monkeypatch.setattr(device_facts, "measured", fails)
+    monkeypatch.setattr(timed, "measured", fails)
     assert placing.placement(config, spec, "cuda:1") == Placement(GPU, torch.channels_last, torch.bfloat16)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="a GPU")
 def test_a_gpu_is_measured_and_placed(run: Path) -> None:
-    found = device_facts.of(torch.device("cuda:0"), run)
-    assert found is not None and found == device_facts.of(torch.device("cuda:0"), run)
+    found = kept.of(torch.device("cuda:0"), run)
+    assert found is not None and found == kept.of(torch.device("cuda:0"), run)
     place = found.placement(torch.device("cuda:0"), num_dims=2, filters=24, has_mixed_precision=True)
     assert place.flops_per_second is not None and place.flops_per_second > 1e10

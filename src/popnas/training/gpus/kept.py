@@ -1,0 +1,80 @@
+"""Where what was measured is kept, and who is asked for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from popnas import files
+from popnas.errors import StorageError
+from popnas.records import FormError, Record
+from popnas.runs import told
+from popnas.storage import write_json
+from popnas.training.gpus import timed
+from popnas.training.gpus.facts import DeviceFacts
+
+_FILE = "devices.json"
+
+
+@dataclass(frozen=True)
+class _Kept(Record):
+    devices: tuple[DeviceFacts, ...]
+
+
+def of(device: torch.device, run: Path | None = None) -> DeviceFacts | None:
+    """What is known of a GPU, measured now if nothing is; None of a CPU, or where measuring failed.
+
+    `run`: whose folder says what it began with, and is told if it does not know yet.
+    """
+    if device.type != "cuda":
+        return None
+    kind = torch.cuda.get_device_name(device)
+    return known(kind, run, lambda: _tried(device, kind))
+
+
+def known(kind: str, run: Path | None, measure: Callable[[], DeviceFacts | None]) -> DeviceFacts | None:
+    """What the run, or else this user, has of a kind of device, or else `measure` gives; both have it then,
+    as far as the disk lets them."""
+    places = [_of_user()] if run is None else [run / "restore" / _FILE, _of_user()]
+    found = [_read(place) for place in places]
+    facts = next((each for kept in found for each in kept if _is_of(each, kind)), None) or measure()
+    for place, kept in zip(places, found, strict=True):
+        if facts is not None and not any(_is_of(each, kind) for each in kept):
+            _write(place, (*kept, facts))
+    return facts
+
+
+def _is_of(facts: DeviceFacts, kind: str) -> bool:
+    return (facts.kind, facts.version) == (kind, torch.__version__)
+
+
+def _of_user() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "popnas" / _FILE
+
+
+def _read(place: Path) -> tuple[DeviceFacts, ...]:
+    """What lies there; nothing if that cannot be read: it is measured again."""
+    try:
+        return _Kept.from_json(files.read_object(place)).devices
+    except (OSError, FormError):
+        return ()
+
+
+def _write(place: Path, kept: tuple[DeviceFacts, ...]) -> None:
+    try:
+        write_json(place, _Kept(kept).to_json())
+    except (OSError, StorageError) as error:
+        told.warning(f"what was measured of a device is not kept in {place}: {error}")
+
+
+def _tried(device: torch.device, kind: str) -> DeviceFacts | None:
+    try:
+        return timed.measured(device, kind)
+    except (RuntimeError, MemoryError) as error:
+        told.warning(f"{kind} could not be measured, and is used by rule: {error}")
+        return None
