@@ -129,6 +129,16 @@ def test_a_page_outlives_its_server(tmp_path):
         browser.the("h2", "later", 60)
         assert not [item for item in browser.all(".mistake") if item.is_displayed()]
         forgotten(browser)
+        browser.open("#/runs/one")  # with the question still there, which leads on to where one wanted to go
+        browser.fill("#token", process.token)
+        browser.click("button", "Come in")
+        browser.until(lambda: "45 cells" in browser.the("section").text, "45 cells")
+        browser.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        process.end(signal.SIGTERM)
+        process = ServeProcess(root, "--port", str(port))
+        browser.fill("#token", process.token)
+        browser.click("button", "Come in")
+        browser.until(lambda: "45 cells" in browser.the("section").text, "45 cells")
     finally:
         browser.driver.quit()
         process.end(signal.SIGTERM)

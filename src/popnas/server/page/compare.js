@@ -37,8 +37,9 @@ export async function compare(main, [names = ""]) {
     charts[0]?.destroy();
     if (!costs.length) return;
     const x = Number(across.value);
+    const best = found.objectives[x].is_maximized ? 1 : -1;  // of equal costs the best score comes first, going along
     const all = found.runs.flatMap((run, place) => run.values.map((values, i) => [values[x], values[0], place, run.cells[i]]))
-      .sort((a, b) => a[0] - b[0]);
+      .sort((a, b) => a[0] - b[0] || best * (a[1] - b[1]));
     cells = all;
     const data = [all.map((item) => item[0])];
     const series = [];

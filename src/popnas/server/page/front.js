@@ -62,7 +62,8 @@ export async function front(body, store) {
     const more = store.rows.slice(taken.count).filter((row) => row[step] > 0 && row[step] <= most && row[x] !== null
       && row[y] !== null && (!isLog.checked || row[x] > 0));
     taken.count = store.rows.length;
-    const places = add(rows, more, (a, b) => a[x] - b[x]);
+    const best = cost().is_maximized ? 1 : -1;  // of equal costs the best score comes first as the front is gone along
+    const places = add(rows, more, (a, b) => a[x] - b[x] || best * (a[y] - b[y]));
     const makers = [(row) => row[x], ...stepNumbers().map((number) => (row) => (row[step] === number ? row[y] : null))];
     if (isAnew || !places) {
       data = makers.map((make) => rows.map(make));
@@ -77,9 +78,9 @@ export async function front(body, store) {
     const added = take(isNew);
     let best;
     [best, edge] = onEdge(rows, cost().is_maximized, store);
-    const rings = Array(rows.length).fill(null);
-    if (store.pinned.size) rows.forEach((row, index) => { if (store.pinned.has(row[0])) rings[index] = row[store.place.score]; });
-    chart.set([...data, best, rings], !isNew && chart.isZoomed, added);
+    const pinned = Array(rows.length).fill(null);
+    if (store.pinned.size) rows.forEach((row, index) => { if (store.pinned.has(row[0])) pinned[index] = row[store.place.score]; });
+    chart.set([...data, best, pinned], !isNew && chart.isZoomed, added);
     counted.textContent = `${rows.length.toLocaleString()} cells, ${edge.length} on this front, `
       + `${store.front().size} on the front of all objectives. Drag to zoom, double-click to show all.`;
     showCards();
@@ -94,7 +95,7 @@ export async function front(body, store) {
     renew(cards, [...store.pinned].map((number) => {
       const row = store.rows[number];
       const cell = store.get(row, "cell");
-      return el("article", { class: "card", "data-key": `${number}` }, ...facts(store, row), drawing(cell, store.joinsOnlyUnused),
+      return el("article", { class: "card", "data-key": `${number} ${cell}` }, ...facts(store, row), drawing(cell, store.joinsOnlyUnused),
         el("code", {}, cell), el("div", { class: "row" },
           el("button", { type: "button", "data-key": "train", onclick: () => askTrain(encodeURIComponent(store.name), cell) }, "Train …"),
           el("button", { type: "button", "data-key": "unpin", class: "quiet", onclick: () => pin(number) }, "Unpin")));

@@ -1,314 +1,201 @@
-// The form of a new search, made from the JSON Schema of configurations: its help, bounds and choices.
+// The form of a new search: fields made from the schema, the same as JSON, and what is wrong with it as one writes.
 
 import { get, post } from "./api.js";
 import { ask, el, heading, replace, seldom, tell } from "./dom.js";
+import { Form, isObject, withoutSchema } from "./form.js";
 
-const FIRST = ["dataset", "search_space", "search_strategy"];
 const CHECK_MILLISECONDS = 900;
 const BUSY_MILLISECONDS = 3000;
+const NAME = "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}";
 
 // What is in the form when it is left, by going elsewhere or for want of a token; it is there again afterwards.
 let kept = null;
 
 export async function start(main) {
-  document.title = "New search · popnas";
   const [schema, presets] = await Promise.all([get("/config/schema"), get("/config/presets")]);
-  const whole = new Map(presets.filter((item) => !item.is_partial).map((item) => [item.name, item.config]));
-  const form = new Form(schema);
-  const said = el("p", { class: "mistake", role: "alert" });
-  const warnings = el("ul", { class: "note" });
-  const name = el("input", { id: "name", placeholder: "date and time", pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}",
-    title: "letters, digits, '.', '_' and '-', with a letter or digit first" });
-  const confirm = el("input", { type: "checkbox" });
-  const preset = el("select", { id: "preset", onchange: () => begin(preset.value) },
-    [...whole.keys()].map((item) => el("option", { value: item }, item)));
-  const anew = el("button", { type: "button", class: "quiet", onclick: () => begin(base) }, "Drop the changes …");
-  const text = el("textarea", { rows: "16", spellcheck: "false", "aria-label": "The configuration as JSON",
-    "aria-describedby": "json-mistake", oninput: seldom(() => read(), 300) });
-  const mistake = el("p", { class: "mistake", id: "json-mistake", role: "alert" });
-  const go = el("button", { class: "primary" }, "Start the search");
-  let base = whole.has("run") ? "run" : [...whole.keys()][0];
-  let timer = 0;
-  let asking = null;
-  let isLeft = false;
+  document.title = "New search · popnas";
+  const view = new NewSearch(main, schema, new Map(presets.filter((item) => !item.is_partial).map((item) => [item.name, item.config])));
+  return { close: () => view.close() };
+}
 
-  const isChanged = () => mistake.textContent !== "" || JSON.stringify(form.config) !== JSON.stringify(withoutSchema(whole.get(base)));
+class NewSearch {
+  constructor(main, schema, presets) {
+    this.main = main;
+    this.presets = presets;
+    this.base = presets.has("run") ? "run" : [...presets.keys()][0];
+    this.isLeft = false;
+    this.form = new Form(schema);
+    this.form.onchange = () => this.changed();
+    this.text = new JsonText((config) => this.written(config));
+    this.check = new Check(() => this.form.config, (...found) => this.show(...found));
+    this.name = el("input", { id: "name", placeholder: "date and time", pattern: NAME,
+      title: "letters, digits, '.', '_' and '-', with a letter or digit first" });
+    this.confirm = el("input", { type: "checkbox" });
+    this.preset = el("select", { id: "preset", onchange: () => this.begin(this.preset.value) },
+      [...presets.keys()].map((name) => el("option", { value: name }, name)));
+    this.anew = el("button", { type: "button", class: "quiet", onclick: () => this.begin(this.base) }, "Drop the changes …");
+    this.said = el("p", { class: "mistake", role: "alert" });
+    this.warnings = el("ul", { class: "note" });
+    this.go = el("button", { class: "primary" }, "Start the search");
+    this.place();
+    this.form.take(this.takenUp() ?? presets.get(this.base));
+    this.preset.value = this.base;
+    this.changed();
+  }
+
+  place() {
+    const everything = el("form", { onsubmit: (event) => this.send(event) },
+      el("div", { class: "card" },
+        el("p", { class: "row" }, el("label", { for: "preset" }, "Begin with the preset "), this.preset, this.anew),
+        el("p", {}, el("label", { for: "name" }, "Name of the run "), this.name),
+        el("p", {}, el("label", {}, this.confirm, " train the best cells again with three seeds each, at the end"))),
+      this.said, this.warnings, this.form.element, this.text.element,
+      el("div", { class: "row end sticky" }, this.go));
+    // A browser shows what is wrong with a field only where the field is seen.
+    everything.addEventListener("invalid", (event) => {
+      const box = event.target.closest("details");
+      if (box) box.open = true;
+    }, true);
+    replace(this.main, heading("New search"), everything);
+  }
+
+  // What was left here before.
+  takenUp() {
+    if (!kept || !this.presets.has(kept.base)) return null;
+    this.base = kept.base;
+    this.name.value = kept.name;
+    this.confirm.checked = kept.confirm;
+    return kept.config;
+  }
+
+  get isChanged() {
+    return this.text.isWrong || JSON.stringify(this.form.config) !== JSON.stringify(withoutSchema(this.presets.get(this.base)));
+  }
 
   // Another preset, or the same one anew: what was changed is not dropped unasked.
-  function begin(next) {
-    const take = () => { base = next; form.take(whole.get(next)); changed(); };
-    if (!isChanged()) { take(); return; }
+  begin(next) {
+    const take = () => { this.base = next; this.form.take(this.presets.get(next)); this.changed(); };
+    if (!this.isChanged) { take(); return; }
     const box = ask("Drop your changes?", [el("p", {}, `The form would be that of the preset ${next} again.`)], "Drop them", take, true);
-    box.addEventListener("close", () => { preset.value = base; });
+    box.addEventListener("close", () => { this.preset.value = this.base; });
   }
 
   // The form was changed, and the text follows.
-  function changed() {
-    text.value = JSON.stringify(form.config, null, 2);
-    mistakeOfText("");
-    checkLater();
+  changed() {
+    this.text.show(this.form.config);
+    this.anew.hidden = !this.isChanged;
+    this.check.later();
   }
 
-  // The text was changed, and the form follows; as long as it is no configuration, nothing starts.
-  function read() {
-    let config;
-    try {
-      config = JSON.parse(text.value);
-    } catch (error) {
-      mistakeOfText(`That is no JSON (yet), so the form does not have it: ${error.message}`);
-      return;
-    }
-    if (!isObject(config)) {
-      mistakeOfText("A configuration is a JSON object: { ... }.");
-      return;
-    }
-    mistakeOfText("");
-    if (JSON.stringify(withoutSchema(config)) === JSON.stringify(form.config)) return;
-    form.take(config);
-    checkLater();
+  // The text was changed, and the form follows.
+  written(config) {
+    if (this.isLeft || JSON.stringify(config) === JSON.stringify(this.form.config)) return;
+    this.form.take(config);
+    this.anew.hidden = !this.isChanged;
+    this.check.later();
   }
 
-  function mistakeOfText(message) {
-    mistake.textContent = message;
-    text.setCustomValidity(message);
-    if (message) text.setAttribute("aria-invalid", "true"); else text.removeAttribute("aria-invalid");
+  show(problems, notes, message = "") {
+    const elsewhere = this.form.showProblems(problems);
+    this.said.textContent = [message, ...elsewhere.map((item) => `${item.place}: ${item.message}`)].filter(Boolean).join("\n");
+    replace(this.warnings, notes.map((note) => el("li", {}, note)));
   }
 
-  function checkLater() {
-    anew.hidden = !isChanged();
-    clearTimeout(timer);
-    asking?.abort();  // of what is not so any more
-    timer = setTimeout(check, CHECK_MILLISECONDS);
-  }
-
-  async function check() {
-    const own = asking = new AbortController();
-    try {
-      const found = await post("/config/check", { config: form.config }, own.signal);
-      if (!own.signal.aborted) show(found.problems, found.warnings);
-    } catch (error) {
-      if (own.signal.aborted) return;
-      if (error.status === 429) timer = setTimeout(check, BUSY_MILLISECONDS);  // others' are checked first
-      else show(error.problems ?? [], [], error.problems?.length ? "" : error.message);
-    }
-  }
-
-  function show(problems, notes, message = "") {
-    const elsewhere = form.showProblems(problems);
-    said.textContent = [message, ...elsewhere.map((item) => `${item.place}: ${item.message}`)].filter(Boolean).join("\n");
-    replace(warnings, notes.map((note) => el("li", {}, note)));
-  }
-
-  async function send(event) {
+  async send(event) {
     event.preventDefault();
-    read();
+    this.text.read();
     if (!event.target.reportValidity()) return;
-    clearTimeout(timer);
-    asking?.abort();
-    go.disabled = true;
-    go.textContent = "Is checked …";
+    this.check.stop();
+    this.go.disabled = true;
+    this.go.textContent = "Is checked …";
     try {
-      const job = await post("/runs", { name: name.value || null, config: form.config, confirm: confirm.checked });
+      const job = await post("/runs", { name: this.name.value || null, config: this.form.config, confirm: this.confirm.checked });
       kept = null;
       tell(`The search ${job.run} is queued.`);
-      if (!isLeft) location.hash = `#/runs/${encodeURIComponent(job.run)}`;
-      isLeft = true;
+      if (!this.isLeft) location.hash = `#/runs/${encodeURIComponent(job.run)}`;
+      this.isLeft = true;
     } catch (error) {
-      show(error.problems ?? [], [], error.message);
-      main.querySelector("[aria-invalid=true]")?.focus();
+      this.show(error.problems ?? [], [], error.message);
+      this.main.querySelector("[aria-invalid=true]")?.focus();
     }
-    go.disabled = false;
-    go.textContent = "Start the search";
+    this.go.disabled = false;
+    this.go.textContent = "Start the search";
   }
 
-  // A browser shows what is wrong with a field only where the field is seen.
-  function open(event) {
-    const box = event.target.closest("details");
-    if (box) box.open = true;
+  close() {
+    if (!this.isLeft) kept = { base: this.base, name: this.name.value, confirm: this.confirm.checked, config: this.form.config };
+    this.isLeft = true;
+    this.check.stop();
   }
-
-  form.onchange = changed;
-  const everything = el("form", { onsubmit: send },
-    el("div", { class: "card" },
-      el("p", { class: "row" }, el("label", { for: "preset" }, "Begin with the preset "), preset, anew),
-      el("p", {}, el("label", { for: "name" }, "Name of the run "), name),
-      el("p", {}, el("label", {}, confirm, " train the best cells again with three seeds each, at the end"))),
-    said, warnings, form.element,
-    el("details", { class: "card" }, el("summary", {}, "As JSON"), text, mistake),
-    el("div", { class: "row end sticky" }, go));
-  everything.addEventListener("invalid", open, true);
-  replace(main, heading("New search"), everything);
-  if (kept && whole.has(kept.base)) {
-    base = kept.base;
-    name.value = kept.name;
-    confirm.checked = kept.confirm;
-    form.take(kept.config);
-  } else form.take(whole.get(base));
-  preset.value = base;
-  changed();
-  return {
-    close: () => {
-      if (!isLeft) kept = { base, name: name.value, confirm: confirm.checked, config: form.config };
-      isLeft = true;
-      clearTimeout(timer);
-      asking?.abort();
-    },
-  };
 }
 
-const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+// The configuration as text, which can be written in. As long as it is none, the form it is in cannot be sent.
+class JsonText {
+  constructor(written) {
+    this.written = written;
+    this.text = el("textarea", { rows: "16", spellcheck: "false", "aria-label": "The configuration as JSON",
+      "aria-describedby": "json-mistake", oninput: seldom(() => this.read(), 300) });
+    this.mistake = el("p", { class: "mistake", id: "json-mistake", role: "alert" });
+    this.element = el("details", { class: "card" }, el("summary", {}, "As JSON"), this.text, this.mistake);
+  }
 
-function withoutSchema(config) {
-  const found = structuredClone(config);
-  delete found.$schema;
-  return found;
+  show(config) {
+    this.text.value = JSON.stringify(config, null, 2);
+    this.say("");
+  }
+
+  read() {
+    let config;
+    try {
+      config = JSON.parse(this.text.value);
+    } catch (error) {
+      this.say(`That is no JSON (yet), so the form does not have it: ${error.message}`);
+      return;
+    }
+    this.say(isObject(config) ? "" : "A configuration is a JSON object: { ... }.");
+    if (!this.isWrong) this.written(withoutSchema(config));
+  }
+
+  get isWrong() {
+    return this.mistake.textContent !== "";
+  }
+
+  say(message) {
+    this.mistake.textContent = message;
+    this.text.setCustomValidity(message);
+    if (message) this.text.setAttribute("aria-invalid", "true"); else this.text.removeAttribute("aria-invalid");
+  }
 }
 
-const suggestions = (id, names) => el("datalist", { id }, names.map((name) => el("option", { value: name })));
-
-const defaultOf = (value) => (Array.isArray(value) && !value.length ? null : `Default: ${JSON.stringify(value)}.`);
-
-class Form {
-  constructor(schema) {
-    this.schema = schema;
-    this.element = el("div", {});
-    this.config = {};
+// Asks the server what is wrong, once nothing has changed for a moment; `show` gets problems, warnings and a message.
+class Check {
+  constructor(config, show) {
+    this.config = config;
+    this.show = show;
+    this.timer = 0;
+    this.asking = null;
   }
 
-  take(config) {
-    this.config = withoutSchema(config);
-    this.fields = new Map();
-    const isOpen = new Map([...this.element.children].map((box) => [box.dataset.key, box.open]));
-    replace(this.element, this.sections().map(([section, node]) => el("details", {
-      class: "card", "data-key": section, open: isOpen.get(section) ?? FIRST.includes(section),
-    }, el("summary", {}, section.replaceAll("_", " ")), this.inner([section], this.resolved(node)))));
+  later(milliseconds = CHECK_MILLISECONDS) {
+    this.stop();
+    this.timer = setTimeout(() => this.ask(), milliseconds);
   }
 
-  sections() {
-    const place = ([name]) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-    return Object.entries(this.schema.properties).sort((a, b) => place(a) - place(b));
+  // Also of what was asked already: it is of a configuration that is not so any more.
+  stop() {
+    clearTimeout(this.timer);
+    this.asking?.abort();
   }
 
-  resolved(node) {
-    if (!node.$ref) return node;
-    const meant = this.schema.$defs[node.$ref.split("/").at(-1)];
-    return { ...meant, ...node, $ref: undefined };
-  }
-
-  inner(path, node) {
-    return el("div", { class: "fields" }, Object.entries(node.properties).map(([name, field]) => this.field([...path, name], field)));
-  }
-
-  at(path) {
-    return path.reduce((value, name) => value?.[name], this.config);
-  }
-
-  put(path, value) {
-    let node = this.config;
-    for (const name of path.slice(0, -1)) {
-      if (!isObject(node[name])) node[name] = {};
-      node = node[name];
+  async ask() {
+    const own = this.asking = new AbortController();
+    try {
+      const found = await post("/config/check", { config: this.config() }, own.signal);
+      if (!own.signal.aborted) this.show(found.problems, found.warnings);
+    } catch (error) {
+      if (own.signal.aborted) return;
+      if (error.status === 429) this.later(BUSY_MILLISECONDS);  // others' are checked first
+      else this.show(error.problems ?? [], [], error.problems?.length ? "" : error.message);
     }
-    if (value === undefined) delete node[path.at(-1)]; else node[path.at(-1)] = value;
-    this.onchange();
-  }
-
-  field(path, given) {
-    const node = this.resolved(given);
-    const options = (node.anyOf ?? []).map((option) => this.resolved(option));
-    const real = options.filter((option) => option.type !== "null" && option.type !== undefined);
-    const kind = node.type && node.type !== "null" ? node : { ...node, ...(real[0] ?? {}), description: node.description ?? real[0]?.description };
-    const isNullable = options.some((option) => option.type === "null");
-    if (kind.properties) {
-      return el("fieldset", {}, el("legend", {}, path.at(-1).replaceAll("_", " ")), this.help(path, kind, isNullable), this.inner(path, kind));
-    }
-    const names = kind.enum ?? kind.anyOf?.find((option) => option.enum)?.enum;
-    const control = this.control(path, kind, names, isNullable);
-    const id = path.join(".");
-    const mistake = el("span", { class: "mistake", id: `mistake-${id}`, role: "alert" });
-    control.setAttribute("aria-describedby", `help-${id} mistake-${id}`);
-    this.fields.set(id, { control, mistake });
-    return el("div", { class: "field" }, el("label", { for: `field-${id}` }, path.at(-1).replaceAll("_", " ")),
-      control, control.hasAttribute("list") ? suggestions(control.getAttribute("list"), names) : null,
-      this.help(path, kind, isNullable), mistake);
-  }
-
-  help(path, node, isNullable) {
-    const bounds = [node.minimum ?? node.exclusiveMinimum, node.maximum ?? node.exclusiveMaximum];
-    const parts = [node.description, bounds.some((bound) => bound !== undefined) ? `From ${bounds[0] ?? "…"} to ${bounds[1] ?? "…"}.` : null,
-      isNullable && !node.properties && node.type !== "array" ? "Empty: null." : null,
-      node.default || node.default === 0 || node.default === false ? defaultOf(node.default) : null];
-    return el("small", { class: "note", id: `help-${path.join(".")}` }, parts.filter(Boolean).join(" "));
-  }
-
-  control(path, node, names, isNullable) {
-    const id = `field-${path.join(".")}`;
-    const value = this.at(path);
-    if (node.type === "boolean") {
-      return el("input", { type: "checkbox", id, checked: value ?? node.default ?? false, onchange: (event) => this.put(path, event.target.checked) });
-    }
-    if (node.type === "integer" || node.type === "number") {
-      return el("input", {
-        type: "number", id, step: node.type === "integer" ? "1" : "any", placeholder: isNullable ? "null" : String(node.default ?? ""),
-        min: node.minimum === undefined ? null : String(node.minimum), max: node.maximum === undefined ? null : String(node.maximum),
-        value: value === null || value === undefined ? "" : String(value),
-        oninput: (event) => this.put(path, event.target.value === "" ? (isNullable ? null : undefined) : Number(event.target.value)),
-      });
-    }
-    if (node.enum && node.type === "string") return this.choice(path, id, node.enum, value, node, isNullable);
-    if (node.type === "string" || names) return this.text(path, id, names, value, isNullable);
-    const items = node.items?.anyOf?.find((option) => option.enum)?.enum ?? node.items?.enum;
-    if (node.type === "array" && items) return this.list(path, id, items, Array.isArray(value) ? value : node.default ?? []);
-    return this.json(path, id, value);
-  }
-
-  choice(path, id, names, value, node, isNullable) {
-    const chosen = value === undefined ? node.default : value;
-    return el("select", { id, onchange: (event) => this.put(path, event.target.value === "" ? null : event.target.value) },
-      isNullable ? el("option", { value: "", selected: chosen === null }, "null") : null,
-      names.map((name) => el("option", { value: name, selected: name === chosen }, name)));
-  }
-
-  text(path, id, names, value, isNullable) {
-    return el("input", { id, value: value ?? "", list: names ? `${id}-names` : null, placeholder: isNullable ? "null" : "",
-      oninput: (event) => this.put(path, event.target.value === "" ? (isNullable ? null : undefined) : event.target.value) });
-  }
-
-  list(path, id, names, value) {
-    const known = [...names, ...value.filter((name) => !names.includes(name))];
-    const boxes = known.map((name) => el("label", { class: "chip" }, el("input", {
-      type: "checkbox", value: name, checked: value.includes(name),
-      onchange: () => this.put(path, [...group.querySelectorAll("input:checked")].map((box) => box.value)),
-    }), name));
-    const group = el("div", { id, role: "group", class: "chips", "aria-label": path.at(-1).replaceAll("_", " ") }, boxes);
-    return group;
-  }
-
-  json(path, id, value) {
-    return el("input", { id, placeholder: "null", value: value === null || value === undefined ? "" : JSON.stringify(value),
-      oninput: (event) => {
-        try {
-          event.target.setCustomValidity("");
-          this.put(path, event.target.value === "" ? null : JSON.parse(event.target.value));
-        } catch { event.target.setCustomValidity("This is no JSON (yet)."); }
-      } });
-  }
-
-  // Each message at its field; what belongs to none is given back.
-  showProblems(problems) {
-    for (const { control, mistake } of this.fields.values()) {
-      mistake.textContent = "";
-      control.removeAttribute("aria-invalid");
-    }
-    return problems.filter((problem) => {
-      const place = problem.place.replace(/\[.*/, "");
-      const found = [...this.fields].find(([id]) => place === id || place.startsWith(`${id}.`));
-      if (!found) return true;
-      const { control, mistake } = found[1];
-      mistake.textContent += `${mistake.textContent ? "\n" : ""}${problem.message}`;
-      control.setAttribute("aria-invalid", "true");
-      control.closest("details").open = true;
-      return false;
-    });
   }
 }
