@@ -190,6 +190,12 @@ export class Chart {
     if (isSteady) this.plot.redraw();
   }
 
+  // One series more, at its place among the columns; `set` brings its column.
+  insert(index, series) {
+    this.told.series.splice(index - 1, 0, series);
+    this.plot.addSeries(series, index);
+  }
+
   // As long as somebody has zoomed, new points change nothing of what he sees.
   get isZoomed() {
     const [x] = this.data;

@@ -25,7 +25,7 @@ export async function front(body, store) {
   let data = [];
   let taken = { of: null, count: 0 };  // so many of these rows of the store are in `rows`
   let edge = [];
-  let made = "";
+  let shown = { costs: "", steps: [], version: -1 };
 
   replace(body, el("div", { class: "row controls" },
     el("label", {}, "Score against ", across), el("label", {}, "Steps ", steps), el("label", {}, isLog, " logarithmic"),
@@ -34,12 +34,20 @@ export async function front(body, store) {
   const cost = () => store.costs.find((item) => item.name === across.value) ?? store.costs[0];
   const stepNumbers = () => store.steps.filter((step) => step > 0);
 
+  const seriesOf = (step, i) => points(`step ${step}`, COLOURS[i % COLOURS.length]);
+
+  // A step more, as a search goes on, needs no other chart.
+  function addStep(step, i) {
+    chart.insert(1 + i, seriesOf(step, i));
+    data.push(Array(rows.length).fill(null));
+  }
+
   function remake() {
     chart?.destroy();
     chart = null;
     if (!store.costs.length) return;
     const found = cost();
-    const series = stepNumbers().map((step, i) => points(`step ${step}`, COLOURS[i % COLOURS.length]));
+    const series = stepNumbers().map(seriesOf);
     series.push(line("front", () => ink("--ink"),
       { paths: stepped(found.is_maximized ? -1 : 1), isPassive: true, width: 1.5 }));
     series.push(rings("pinned", "#d55e00"));
@@ -105,15 +113,23 @@ export async function front(body, store) {
   const slowly = seldom(() => draw(), REDRAW_MILLISECONDS);
 
   function update() {
-    const found = `${store.costs.map((item) => item.name)}|${stepNumbers()}`;
-    if (found !== made) {
-      made = found;
-      renew(across, store.costs.map((item) => el("option", { "data-key": item.name, value: item.name }, item.title)));
-      renew(steps, el("option", { "data-key": "all", value: "all" }, "all"), stepNumbers().map((step) =>
-        el("option", { "data-key": `${step}`, value: `${step}` }, `up to ${step}`)));
-      remake();
-    } else if (store.version !== update.version) slowly();
-    update.version = store.version;
+    const costs = store.costs.map((item) => item.name).join();
+    const now = stepNumbers();
+    const isLonger = now.length > shown.steps.length && shown.steps.every((step, i) => step === now[i]);
+    const isSame = now.length === shown.steps.length && shown.steps.every((step, i) => step === now[i]);
+    if (costs !== shown.costs || !isSame) choices(now);
+    if (costs !== shown.costs || !(isSame || isLonger) || !chart) remake();
+    else if (isLonger) {
+      now.slice(shown.steps.length).forEach((step, i) => addStep(step, shown.steps.length + i));
+      draw();
+    } else if (store.version !== shown.version) slowly();
+    shown = { costs, steps: now, version: store.version };
+  }
+
+  function choices(numbers) {
+    renew(across, store.costs.map((item) => el("option", { "data-key": item.name, value: item.name }, item.title)));
+    renew(steps, el("option", { "data-key": "all", value: "all" }, "all"), numbers.map((step) =>
+      el("option", { "data-key": `${step}`, value: `${step}` }, `up to ${step}`)));
   }
 
   return { update, close: () => { chart?.destroy(); chart = null; } };

@@ -29,17 +29,21 @@ export async function scores(body, store) {
   function draw(isNew = false) {
     if (!chart) return;
     const isAnew = isNew || taken.of !== store.rows;
-    if (isAnew) taken = { of: store.rows, spent: 0, most: null, columns: [[], [], []] };
+    if (isAnew) taken = { of: store.rows, spent: 0, most: null, end: -1, columns: [[], [], []] };
     const [xs, ys, best] = taken.columns;
     const before = xs.length;
+    if (taken.end >= 0) best[taken.end] = null;
     for (const row of store.rows.slice(before)) {
       taken.spent += store.get(row, "wall_seconds") ?? 0;
       const value = store.get(row, "score");
-      if (store.get(row, "is_allowed") && (taken.most === null || value > taken.most)) taken.most = value;
+      const isBest = store.get(row, "is_allowed") && (taken.most === null || value > taken.most);
+      if (isBest) taken.most = value;
       xs.push(over.value === "seconds" ? taken.spent : xs.length + 1);
       ys.push(value);
-      best.push(taken.most);
+      best.push(isBest ? taken.most : null);  // a line of 50,000 corners takes time, one of its steps none
     }
+    taken.end = best.at(-1) === null ? best.length - 1 : -1;  // the line goes on to the end
+    if (taken.end >= 0) best[taken.end] = taken.most;
     const added = isAnew ? null : xs.slice(before).map((x, i) => [1, x, ys[before + i]]).filter(([, , y]) => y !== null);
     chart.set(taken.columns, !isNew && chart.isZoomed, added);
   }
