@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import faulthandler
 import io
+import logging
 import os
 import select
 import signal
@@ -44,6 +45,8 @@ def main(settings: Json) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     faulthandler.enable()
     sys.stdout, sys.stderr = _Starred(1), _Starred(2)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("popnas").setLevel(logging.INFO)  # what is decided in a worker stands in the run's log
     connection = socket.socket(fileno=given.fd)
     connection.set_inheritable(False)
     channel = Channel(connection)

@@ -22,6 +22,7 @@ from popnas.placement import Placement
 from popnas.seeds import derive_seed
 from popnas.training import device as devices
 from popnas.training import schedules, simulated
+from popnas.training.accelerated import graphed
 from popnas.training.accelerated.turns import DeviceTurns, SoloClock
 from popnas.training.averaging import MovingAverage
 from popnas.training.clocks import clock_for, host_clock
@@ -152,7 +153,14 @@ class _Training:
         self.device, self.cost = self.placement.device, self.course.simulated_cost
         self.num_steps = self.settings.epochs * steps_per_epoch
         self.pace = self.course.pace or schedules.TrainingPace(self.settings.epochs)
-        self.stepper = self._make_stepper(self.network)
+        self.stepper = graphed.make_stepper(
+            self.network,
+            self.criteria.loss,
+            self.settings,
+            self.placement,
+            num_steps=self.num_steps,
+            team=self.course.team,
+        )
         self.clock = clock_for(self.device)
         if (turns := self.course.turns) is not None:
             self.clock = SoloClock(self.clock, turns, steps_per_epoch)

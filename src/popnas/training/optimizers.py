@@ -40,7 +40,7 @@ class SGDW(torch.optim.SGD):
         for group in self.param_groups:
             share = group["lr"] * group["decoupled_decay"]
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            if share and weights:
+            if group["decoupled_decay"] and weights:  # not the share: while steps are recorded it is a tensor
                 kept = 1.0 - share if overflowed is None else 1.0 - share * (overflowed == 0).squeeze()
                 torch._foreach_mul_(weights, kept)
         return super().step()

@@ -74,19 +74,26 @@ class Stepper:
     def step(self, batch: PreparedBatch, rate: float) -> Stepped:
         """Forward, backward and update with learning rate `rate`."""
         optimizers.set_rate(self.optimizer, rate)
+        stepped = self.differentiated(batch)
+        self.update()
+        return stepped
+
+    def differentiated(self, batch: PreparedBatch) -> Stepped:
+        """Forward and backward: the weights have their gradients."""
         with self.precision:
             outputs = self._forward(batch.x, batch.lengths)
             loss = self.loss_of(outputs, batch)
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        self._sum_gradients()
+        return Stepped(loss.detach(), tuple(logits.detach() for logits in outputs))
+
+    def update(self) -> None:
+        """The weights after their gradients."""
         if self.scaler is None:
-            loss.backward()
-            self._sum_gradients()
             self.optimizer.step()
         else:
-            self.scaler.scale(loss).backward()
-            self._sum_gradients()
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        return Stepped(loss.detach(), tuple(logits.detach() for logits in outputs))
 
     def _sum_gradients(self) -> None:
         if self.team is not None:

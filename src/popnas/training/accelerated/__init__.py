@@ -1,4 +1,5 @@
-"""What GPUs have beside the plain steps of the loop: `turns`, trainings that share one and are timed alone.
+"""What GPUs have beside the plain steps of the loop: `graphed`, steps that are recorded and replayed;
+`turns`, trainings that share one and are timed alone.
 
 Nothing here changes what a network learns. May not be imported: `loop`, which takes what it needs from here.
 """
