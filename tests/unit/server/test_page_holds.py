@@ -258,6 +258,8 @@ def test_a_slow_view_does_not_write_over_a_later_one(watched):
 def test_addresses_that_lead_nowhere(page):
     page.open("#/runs/%")
     page.the("h1", "That did not work")
+    page.open(f"#/compare/{','.join(f'r{number}' for number in range(9))}")
+    page.the(".mistake", "at most 8 items")
     page.click("header nav a", "Runs")
     heading = page.the("h1", "Runs")
     page.until(lambda: page.run("return document.activeElement") == heading, "the focus at the heading")

@@ -99,6 +99,7 @@ export async function candidates(body, store) {
       el("div", { class: "row" },
         el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(cell).then(() => tell("Copied.")) }, "Copy"),
         el("button", { type: "button", onclick: () => askTrain(encodeURIComponent(store.name), cell) }, "Train …")));
+    detail.scrollIntoView({ block: "nearest" });  // on a phone it is above the table
   }
 
   const slowly = seldom(choose, 1000);

@@ -128,6 +128,11 @@ export function drawing(cell, joinsOnlyUnused) {
   });
 }
 
+// What went wrong, with each mistake and its place.
+export function words(error) {
+  return [error.message, ...(error.problems ?? []).map((item) => `${item.place}: ${item.message}`)].join("\n");
+}
+
 // A question in a dialog; `fields` are elements, `act` is called when it is agreed to. Gives the dialog.
 export function ask(title, fields, word, act, isDangerous = false) {
   const said = el("p", { class: "mistake", role: "alert" });
@@ -144,7 +149,7 @@ export function ask(title, fields, word, act, isDangerous = false) {
       await act();
       box.close();
     } catch (error) {
-      said.textContent = [error.message, ...(error.problems ?? []).map((item) => `${item.place}: ${item.message}`)].join("\n");
+      said.textContent = words(error);
     }
     agree.disabled = false;
   });

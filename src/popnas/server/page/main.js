@@ -2,7 +2,7 @@
 
 import { Unknown, post, remove, whenUnknown } from "./api.js";
 import { compare } from "./compare.js";
-import { el, heading, replace, tell } from "./dom.js";
+import { el, heading, replace, tell, words } from "./dom.js";
 import { overview } from "./overview.js";
 import { run } from "./run.js";
 import { start } from "./start.js";
@@ -43,7 +43,7 @@ async function show() {
     document.getElementById("log-out").hidden = false;
   } catch (error) {
     if (own !== turn || error instanceof Unknown) return;
-    replace(place, heading("That did not work"), el("p", { role: "alert" }, error.message),
+    replace(place, heading("That did not work"), el("p", { class: "mistake", role: "alert" }, words(error)),
       el("button", { type: "button", class: "primary", onclick: show }, "Try again"));
   }
   comeTo(place);
