@@ -1,4 +1,5 @@
-"""What a training step costs: the thread's CPU time, wall time, or the device's own events."""
+"""What a training step costs: the thread's CPU time, wall time, or the device's own events; and how fast a
+machine is, by steps that are the same everywhere."""
 
 from __future__ import annotations
 
@@ -7,6 +8,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 import torch
+from torch import nn
+
+from popnas.placement import Placement
+
+_PROBED_SHAPE, _PROBED_LAYERS = (32, 24, 16, 16), 3
+_PROBE_GOES, _PROBE_STEPS = 8, {"cuda": 20}
+"""The least of several goes: what else a machine does only adds to it."""
 
 
 class TrainingClock(Protocol):
@@ -84,3 +92,39 @@ def host_clock(device: torch.device) -> Callable[[], float]:
     """
     is_in_thread = device.type == "cpu" and torch.get_num_threads() == 1
     return time.thread_time if is_in_thread else time.perf_counter
+
+
+def probe_seconds(place: Placement) -> float:
+    """Seconds of a step of a fixed small training at `place`, by the clock of candidates there, forwards and
+    backwards: what computes (convolutions) as well as what mostly moves memory (depthwise ones,
+    normalization, pooling). Two machines are compared by it."""
+    with torch.random.fork_rng(devices=[place.device] if place.device.type == "cuda" else []):
+        torch.manual_seed(0)
+        network = nn.Sequential(*(_probed_layer() for _ in range(_PROBED_LAYERS))).to(place.device)
+        if place.memory_format is not None:
+            network = network.to(memory_format=place.memory_format)  # type: ignore[call-overload]
+        x_BCHW = place.laid_out(torch.randn(_PROBED_SHAPE).to(place.device))
+    clock, found = clock_for(place.device), list[float]()
+    num_steps = _PROBE_STEPS.get(place.device.type, 1)
+    for _ in range(_PROBE_GOES):
+        for _ in range(num_steps):
+            clock.start()
+            with place.precision():
+                loss = network(x_BCHW).mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            clock.stop()
+        found.append(clock.seconds() / num_steps)
+    return min(found)
+
+
+def _probed_layer() -> nn.Module:
+    channels = _PROBED_SHAPE[1]
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=1, padding=1),
+    )

@@ -167,6 +167,15 @@ except Exception as error:
     tell([type(error).__name__, str(error)])
 """
 RESUMED = "resume(place)\n"
+TWO_KINDS = """
+begin({"num_cpus": 0}, {"num_cpus": 1}, {"num_cpus": 1, "resources": {"slow": 1}})
+from popnas.evaluators.training.evaluator import TrainingEvaluator
+from popnas.events import Warned
+TrainingEvaluator.setup = "ray_probes:setup"
+told = []
+search(config, name=place.name, logs=place.parent, tell=told.append)
+tell([event.text for event in told if isinstance(event, Warned)])
+"""
 
 
 def run(program: str, *arguments: object) -> str:
@@ -292,6 +301,22 @@ def test_a_search_whose_cluster_was_lost_goes_on_in_another(
     run(CLUSTER + THREE + SEARCH + RESUMED, config("ray"), tmp_path / "ray")
     assert content(tmp_path / "ray") == with_processes
     assert 4 <= num_before < len(RunFolder.open(tmp_path / "ray").state().evaluations)
+
+
+def test_times_of_two_kinds_of_machines_are_brought_to_those_of_one(tiny_config: Any, tmp_path: Path) -> None:
+    changes = {"others.executor": {"kind": "ray"}, "others.timing": "measured", "others.trackers": []}
+    told = result(run(CLUSTER + SEARCH + TWO_KINDS, json.dumps(tiny_config(**changes)), tmp_path / "ray"))
+    assert sum("times of the former are multiplied by" in text for text in told) == 1
+    evaluations = RunFolder.open(tmp_path / "ray").state().arrived
+    first = evaluations[0].volatile["machine"]
+    kinds = {each.volatile["machine"] for each in evaluations}
+    assert kinds == {"a slow one", "a fast one"}
+    for each in evaluations:
+        by = {"a slow one": 1 / 3, "a fast one": 3.0}[each.volatile["machine"]]
+        by = 1.0 if each.volatile["machine"] == first else by
+        assert each.volatile.get("times_by", 1.0) == pytest.approx(by)
+        assert each.epochs_seconds is not None
+        assert each.training_seconds == pytest.approx(by * each.epochs_seconds)
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

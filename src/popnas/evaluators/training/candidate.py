@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from popnas import config, executors, networks, objectives, tasks, training
+from popnas import config, executors, networks, objectives, resources, tasks, training
 from popnas.cells import Cell
+from popnas.config import RunConfig
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob, Measured
 from popnas.evaluators._base import WorkerSetup
@@ -25,10 +26,12 @@ from popnas.evaluators.training.placing import placement
 from popnas.executors import Progress, Worker
 from popnas.networks.cost import network_cost
 from popnas.operators import Cost
+from popnas.placement import Placement
+from popnas.process_state import torch_in_turn
 from popnas.records import Json
 from popnas.runs import artifacts
 from popnas.runs.artifacts import Artifacts
-from popnas.training import EpochRecord, TrainingResult, simulated
+from popnas.training import EpochRecord, TrainingResult, clocks, simulated
 from popnas.training.accelerated.turns import DeviceTurns
 from popnas.training.failures import memory_errors_named, release
 from popnas.training.interfaces import Snapshot
@@ -54,7 +57,21 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
     is_measured = run_config.others.timing != "simulated"
     turns = DeviceTurns.on(place.device) if told.shares_device and is_measured else None
-    return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room, turns)
+    machine = _machine(run_config, place)
+    return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room, turns, machine)
+
+
+def _machine(run_config: RunConfig, place: Placement) -> dict[str, float | str]:
+    """Its kind, and how fast it is where times are measured; nothing where all workers are on this one."""
+    others = run_config.others
+    if executors.REGISTRY.get(others.executor.kind).shares_disk:
+        return {}
+    is_gpu = place.device.type == "cuda"
+    kind = torch.cuda.get_device_name(place.device) if is_gpu else resources.processor()
+    if others.timing == "simulated":
+        return {"machine": kind}
+    with torch_in_turn(others.executor.threads):
+        return {"machine": kind, "machine_seconds": clocks.probe_seconds(place)}
 
 
 def evaluate(context: CandidateContext, payload: Json) -> Json:
@@ -78,7 +95,7 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
     cell = Cell.parse(job.cell)
     cost = network_cost(cell, context.spec)
     figures = Measured(params=cost.params, flops=cost.flops)
-    volatile: dict[str, float | str] = {"device": str(context.placement.device)}
+    volatile: dict[str, float | str] = {"device": str(context.placement.device), **context.machine}
 
     def spent() -> dict[str, float | str]:
         return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from popnas import tasks
@@ -52,12 +53,14 @@ class CandidateContext(TrainingContext):
     """What all candidates of a run share, made once per worker. `artifacts`: where their files go
     (`runs.artifacts.opened`); `run`: which run they are of (`runs.identity`), None: of none; `room`: the
     memory that each is judged by before it is built, None where any fits; `turns`: of the workers that share
-    the device, None where nothing is measured or nobody else is there."""
+    the device, None where nothing is measured or nobody else is there; `machine`: what is told with each of
+    the machine, where another may be of another kind."""
 
     artifacts: str | None
     run: str | None
     room: Room | None = None
     turns: DeviceTurns | None = None
+    machine: Mapping[str, float | str] = field(default_factory=dict)
 
     def taking_part(self) -> AbstractContextManager[Any]:
         """While the block runs, others on the device may ask this process to wait."""

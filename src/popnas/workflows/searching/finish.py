@@ -18,6 +18,7 @@ from popnas.report.views import Views
 from popnas.runs import RunFolder, RunState, artifacts, write_csv
 from popnas.runs.stored.countdown import seconds_until
 from popnas.workflows.searching import candidate_jobs, predictions, tables
+from popnas.workflows.searching.machines import Machines
 from popnas.workflows.searching.time_left import ConfirmationClock
 
 NUM_CONFIRMED = 5
@@ -65,6 +66,7 @@ class Again:
     folder: RunFolder
     state: RunState
     executor: Executor
+    machines: Machines
     append: Append
     tell: Listen
     is_time_up: Callable[[], bool]
@@ -91,7 +93,7 @@ class Again:
         handed_out = [Job(name, job.to_json()) for name, job in jobs.items()]
         for result in self.executor.run(handed_out, clock.start, is_time_up=self.is_time_up):
             job = jobs[result.id]
-            measured = candidate_jobs.received(result, job, self.folder.path)
+            measured = self.machines.alike(candidate_jobs.received(result, job, self.folder.path))
             found = Evaluation.of(job, measured, is_exploration=False)
             self.append("confirmation", confirmation(job, found), found.volatile)
             clock.finish(result.id, found.wall_seconds)

@@ -61,6 +61,7 @@ from popnas.workflows.searching import (
     repeats,
     surrogates,
 )
+from popnas.workflows.searching.machines import Machines
 from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, load_run_config, max_networks, unused
@@ -172,6 +173,7 @@ class _Search:
         self.state: RunState = folder.state()
         self.was_finished = self.state.is_finished
         self.steps = SearchSteps(evaluator, self.state, self._append, tell)
+        self.machines = Machines(self.state.arrived, tell)
         self.missing_views = RepeatedViews(tell)
         self.epochs_heard = EpochsHeard(tell)
         hours = self.config.others.max_hours
@@ -222,7 +224,14 @@ class _Search:
     def _train_again(self, executor: Executor) -> bool:
         """Whatever decides the winner or confirms the best cells; false if the time was up before its end."""
         again = finish.Again(
-            self.folder, self.state, executor, self._append, self.tell, self._is_time_up, self.deadline
+            folder=self.folder,
+            state=self.state,
+            executor=executor,
+            machines=self.machines,
+            append=self._append,
+            tell=self.tell,
+            is_time_up=self._is_time_up,
+            deadline=self.deadline,
         )
         if not repeats.decide(self.evaluator, self.state, self._append, again.train):
             return False
@@ -320,7 +329,7 @@ class _Search:
     def _record(self, proposed: Proposed, job: CandidateJob, result: Result) -> Evaluation:
         run = self.folder.path.resolve()
         self.folder.journal.check_place()
-        measured = candidate_jobs.received(result, job, run)
+        measured = self.machines.alike(candidate_jobs.received(result, job, run))
         evaluation = Evaluation.of(job, measured, is_exploration=proposed.is_exploration)
         if evaluation.is_failed:
             self._log_failure(evaluation, result.traceback)
