@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,11 +58,11 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
     is_measured = run_config.others.timing != "simulated"
     turns = DeviceTurns.on(place.device) if told.shares_device and is_measured else None
-    machine = _machine(run_config, place)
+    machine = _machine(run_config, place, turns)
     return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room, turns, machine)
 
 
-def _machine(run_config: RunConfig, place: Placement) -> dict[str, float | str]:
+def _machine(run_config: RunConfig, place: Placement, turns: DeviceTurns | None) -> dict[str, float | str]:
     """Its kind, and how fast it is where times are measured; nothing where all workers are on this one."""
     others = run_config.others
     if executors.REGISTRY.get(others.executor.kind).shares_disk:
@@ -70,7 +71,11 @@ def _machine(run_config: RunConfig, place: Placement) -> dict[str, float | str]:
     kind = torch.cuda.get_device_name(place.device) if is_gpu else resources.processor()
     if others.timing == "simulated":
         return {"machine": kind}
-    with torch_in_turn(others.executor.threads):
+    with ExitStack() as stack:
+        stack.enter_context(torch_in_turn(others.executor.threads))
+        if turns is not None:  # others compute on the device
+            stack.enter_context(turns.taking_part())
+            stack.enter_context(turns.alone())
         return {"machine": kind, "machine_seconds": clocks.probe_seconds(place)}
 
 
