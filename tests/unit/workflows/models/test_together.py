@@ -14,10 +14,11 @@ from safetensors.torch import load_file
 from popnas import config as configurations
 from popnas import executors, tasks
 from popnas.errors import CandidateFailed, UserError
-from popnas.evaluators.training import placing
+from popnas.evaluators.training import fits, placing
 from popnas.events import EpochFinished, nobody
-from popnas.workflows.models import selection, together
+from popnas.workflows.models import final_training, selection, together
 from popnas.workflows.models.folder import ModelFolder
+from popnas.workflows.models.stored.repetitions import FIRST
 from popnas.workflows.models.training import FINAL, SELECTION, ModelJob, train_model
 from popnas.workflows.settings import load_config
 
@@ -247,6 +248,28 @@ def test_a_selection_shares_all_devices_for_those_that_would_be_left_over(
     assert made._num_together(5) == len(shared)
     made.config = load_config(config(**{"others.executor": {"kind": "inline"}}))
     assert made._num_together(5) == 0
+
+
+def test_memory_is_judged_by_the_part_of_a_batch_that_each_device_has(job, config, monkeypatch):
+    """Of a selection's networks only where all devices train each of them."""
+    monkeypatch.setattr(placing, "devices", lambda config: ("cuda:0", "cuda:1"))
+    judged = []
+
+    def check_training(*args, num_devices, **options):
+        judged.append(num_devices)
+        return []
+
+    monkeypatch.setattr(fits, "check_training", check_training)
+    asked = job("asked", FINAL)
+    final_training._check_fits([asked], loaded(asked), nobody)
+    made = object.__new__(selection._Selection)
+    made.config = load_config(config(**{"others.executor": {"kind": "processes"}}))
+    made.task, made.dataset = tasks.get(made.config.dataset.type), loaded(asked)
+    made.repetitions, made.tell = [FIRST], nobody
+    network = selection.PlannedModel("a", CELL, 2, 1, 4, 0, 0)
+    for number in (1, 2, 3):
+        made._check_fits([network] * number)
+    assert judged == [2, 2, 1, 1]
 
 
 @pytest.mark.gpu
