@@ -119,15 +119,28 @@ def serve(settings: ServerSettings, tell: Callable[[str, str], None]) -> None:
         services = Services.of(settings, Sessions(token, port, settings.state / "sessions.json"))
         app = create(services, settings.allowed_hosts(port))
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        server = server_of(app)
+        server = server_of(app, services)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         tell(f"http://{host}:{port}/", token)
         server.run(sockets=[listening])
 
 
-def server_of(app: Guard) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """Ends streams before it waits for answers to end: cancelled, they would leave tracebacks."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        await self._services.streams.end()
+        await super().shutdown(sockets)
+
+
+def server_of(app: Guard, services: Services) -> uvicorn.Server:
     """What answers on a socket, as `app` says."""
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             http=Connection,
@@ -140,7 +153,8 @@ def server_of(app: Guard) -> uvicorn.Server:
             limit_concurrency=most_connections(),
             timeout_graceful_shutdown=_CLOSE_SECONDS,
             h11_max_incomplete_event_size=32 << 10,
-        )
+        ),
+        services,
     )
 
 

@@ -100,7 +100,7 @@ def served(settings: ServerSettings) -> Iterator[Served]:
             replace(settings, token=TOKEN), Sessions(TOKEN, port, settings.state / "sessions.json")
         )
         app = create(services, settings.allowed_hosts(port))
-        server = server_of(app)
+        server = server_of(app, services)
         server.config.timeout_graceful_shutdown = 1
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

@@ -139,6 +139,19 @@ def until(events: Iterator[tuple[str, str, Any]], kind: str) -> tuple[str, Any]:
     return next((mark, data) for found, mark, data in events if found == kind)
 
 
+def test_who_follows_a_run_does_not_hold_up_the_end_of_the_server(tmp_path, quick_disk):
+    serving = served(ServerSettings(tmp_path / "logs"))
+    server = next(serving)
+    make_run(server.root / "one")
+    events = streamed(server, "/api/runs/one/events")
+    until(events, "status")
+    server.server.config.timeout_graceful_shutdown = 30
+    began = time.monotonic()
+    assert list(serving) == []  # its end, which asks whether the server had anything to complain of
+    assert time.monotonic() - began < 10
+    assert [kind for kind, _, _ in events if kind == "gone"] == []
+
+
 def test_a_stream_loses_nothing_when_it_breaks_off(server):
     run = make_run(server.root / "one", 5)
     events = streamed(server, "/api/runs/one/events")

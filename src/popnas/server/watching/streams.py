@@ -34,7 +34,7 @@ class _Watch:
         self.feed, self._summaries = feed, summaries
         self.num_lookers = 0
         self.status = ""
-        self.is_gone = False
+        self.is_gone = self.is_over = False
         self._has_jobs = True
         self._told: tuple[int, int] | None = None
         self._trouble = ""
@@ -100,6 +100,13 @@ class Streams:
                 del self._watches[path.name]
                 watch.close()
 
+    async def end(self) -> None:
+        """All streams end here; whoever follows asks the next server."""
+        for watch in self._watches.values():
+            watch.is_over = True
+            async with watch.changed:
+                watch.changed.notify_all()
+
     async def _watch(self, path: Path) -> _Watch:
         feed = await run_in_threadpool(self._feeds.of, path)
         found = self._watches.get(path.name)
@@ -114,7 +121,7 @@ async def _events(watch: _Watch, mark: str | None) -> AsyncIterator[bytes]:
     if epoch != feed.epoch or place > len(feed.rows):
         epoch = None
     status = ""
-    while not watch.is_gone:
+    while not (watch.is_gone or watch.is_over):
         if epoch != feed.epoch:
             epoch, place = feed.epoch, 0
             yield event("start", json_line(_start(feed)))
@@ -127,13 +134,15 @@ async def _events(watch: _Watch, mark: str | None) -> AsyncIterator[bytes]:
             status = watch.status
             yield event("status", status)
         async with watch.changed:
-            if feed.epoch == epoch and len(feed.rows) == place and watch.status == status:
+            is_told = feed.epoch == epoch and len(feed.rows) == place and watch.status == status
+            if is_told and not watch.is_over:
                 try:
                     async with asyncio.timeout(_QUIET_SECONDS):
                         await watch.changed.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
-    yield event("gone", "{}")
+    if watch.is_gone:
+        yield event("gone", "{}")
 
 
 def _start(feed: Feed) -> Json:
