@@ -1,5 +1,6 @@
 """What the tests hand to executors by dotted name: no torch, so workers start fast."""
 
+import logging
 import os
 import signal
 import sys
@@ -174,6 +175,7 @@ def describe(context, payload):
 def talk(context, payload):
     sys.stdout.write("said on standard output\n")
     sys.stderr.write("said on standard error\n")
+    logging.getLogger("popnas.training").info("said by %s", "a log")
     os.write(1, b"said by a library\n")
     return {}
 

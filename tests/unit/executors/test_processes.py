@@ -102,6 +102,7 @@ def test_output_goes_to_the_log_and_not_to_the_terminal(tmp_path, capfd):
         "said on standard output",
         "said on standard error",
         "said by a library",
+        "said by a log",
         "a broken candidate",
     ):
         assert said in text
