@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -34,4 +35,9 @@ def made() -> NasBench201:
     )
 
 
-assert stored.fault_of(made()) is None
+def timed() -> NasBench201:
+    """With latencies, which are params here."""
+    return replace(made(), latency_ms=(made().params / 100).astype(np.float32))
+
+
+assert stored.fault_of(made()) is None and stored.fault_of(timed()) is None

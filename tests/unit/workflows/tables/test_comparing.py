@@ -160,8 +160,7 @@ def test_architectures_are_compared_by_latency_where_there_is_one(tmp_path: Path
     request = CompareRequest(("search", "nsga2"), seeds=1, networks=(40,), objective="inference_time")
     with pytest.raises(UserError, match=r"inference_time is asked for, and .* has no latencies"):
         comparison.compare(tmp_path / "plain.npz", request, name="none", logs=tmp_path, workers=1)
-    latency_ms = (plain.params / 100).astype(np.float32)
-    stored_nasbench201.write(tmp_path / "timed.npz", replace(plain, latency_ms=latency_ms))
+    stored_nasbench201.write(tmp_path / "timed.npz", made_nasbench201.timed())
     result = comparison.compare(tmp_path / "timed.npz", request, name="timed", logs=tmp_path, workers=1)
     by_params = comparison.compare(
         tmp_path / "plain.npz", replace(request, objective="params"), name="params", logs=tmp_path, workers=1
@@ -374,7 +373,7 @@ def test_without_optuna_the_extra_is_named(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"objective": "flops"}, "has no figures of it. It has: time, params."),
+        ({"objective": "flops"}, "has no figures of it. Choose among: time, inference_time, params."),
         ({"blocks": 2}, "searched whole"),
         ({"epochs": 13}, "must be 12 or 200"),
         ({"data_set": "cifar99"}, "Did you mean 'cifar10'"),

@@ -151,7 +151,9 @@ def _checked(table: Path, request: CompareRequest, tell: Listen) -> Evaluator:
     evaluator = evaluators.create(config)
     if request.objective not in (known := evaluator.objectives()):
         costs = ", ".join(name for name in known if name != "score")
-        raise UserError(f"`objective` '{request.objective}': {table} has no figures of it. It has: {costs}.")
+        raise UserError(
+            f"`objective` '{request.objective}': {table} has no figures of it. Choose among: {costs}."
+        )
     if progressive.is_cells(table) and request.data_set != CompareRequest.data_set:
         tell(Warned(f"`data_set` {request.data_set}: has no effect: {table} is of one data set."))
     for sentence in [*evaluator.told, *evaluator.check()]:
