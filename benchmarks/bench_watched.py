@@ -14,6 +14,7 @@ in turns:
 
 Clients and servers share the machine with the search. Afterwards the journals must have equal content, and
 of `mlflow` every network must be there as a finished run. At most 3 % over `alone` are demanded of each way.
+CPU seconds, of the search with all its processes, say more where others use the machine, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import statistics
@@ -33,6 +35,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench_search import digits
@@ -134,8 +137,17 @@ async def client(server: Server, number: int) -> None:
         await asyncio.sleep(1.0)
 
 
-def search(folder: Path, trackers: list[str], address: str | None) -> tuple[float, str]:
-    """Wall seconds of `popnas search`, and what it said."""
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a search by the clock and of all its processes, and what it said."""
+
+    wall: float
+    cpu: float
+    output: str
+
+
+def search(folder: Path, trackers: list[str], address: str | None) -> Spent:
+    """`popnas search`, from start to end."""
     config = digits()
     executor = {"kind": "processes", "workers": 1}
     config["others"] = {"executor": executor, "timing": "simulated", "trackers": trackers}
@@ -144,16 +156,22 @@ def search(folder: Path, trackers: list[str], address: str | None) -> tuple[floa
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     if address is not None:
         env["MLFLOW_TRACKING_URI"] = address
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _cpu_of_children()
     found = subprocess.run(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    spent = time.perf_counter() - start
+    spent = Spent(time.perf_counter() - start, _cpu_of_children() - before, found.stdout)
     assert found.returncode == 0, found.stdout
-    return spent, found.stdout
+    return spent
 
 
-def once(way: str, folder: Path, num_clients: int, middle: float) -> float:
+def _cpu_of_children() -> float:
+    """Of those that have ended: servers count later."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def once(way: str, folder: Path, num_clients: int, middle: float) -> Spent:
     """A search that is watched so; `middle`: seconds after which its server dies."""
     folder.mkdir()
     with contextlib.ExitStack() as stack:
@@ -176,11 +194,11 @@ def once(way: str, folder: Path, num_clients: int, middle: float) -> float:
                 timer = threading.Timer(middle, os.killpg, (process.pid, signal.SIGKILL))
                 stack.callback(timer.cancel)
                 timer.start()
-        spent, output = search(folder, trackers, address)
+        spent = search(folder, trackers, address)
         if way == "mlflow":
             check(folder, str(address))
-    missing = [line for line in output.splitlines() if "did not get into it" in line]
-    print(f"{way}: {spent:.1f} s {' '.join(missing)}", flush=True)
+    missing = [line for line in spent.output.splitlines() if "did not get into it" in line]
+    print(f"{way}: {spent.wall:.1f} s, {spent.cpu:.1f} CPU s {' '.join(missing)}", flush=True)
     return spent
 
 
@@ -208,21 +226,25 @@ def main() -> None:
     if unknown := set(arguments.ways) - set(WAYS):
         parser.error(f"no way {', '.join(sorted(unknown))}; there are: {', '.join(WAYS)}")
     ways = list(dict.fromkeys(["alone", *arguments.ways]))
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[Spent]] = {way: [] for way in ways}
     contents = set()
     with tempfile.TemporaryDirectory() as place:
         for number in range(arguments.repetitions):
             for way in ways:
                 folder = Path(place) / f"{way}-{number}"
-                middle = (seconds["alone"] or [60.0])[0] / 2
+                middle = seconds["alone"][0].wall / 2 if seconds["alone"] else 30.0
                 seconds[way].append(once(way, folder, arguments.clients, middle))
                 state = RunFolder(folder / "logs" / "run").state()
                 contents.add(tuple((item.cell, item.score) for item in state.evaluations))
     assert len(contents) == 1, "searches differ"
-    alone = statistics.median(seconds["alone"])
     for way, found in seconds.items():
-        median, spread = statistics.median(found), f"{min(found):.1f} to {max(found):.1f}"
-        print(f"{way}: median {median:.1f} s ({spread}), {median / alone - 1:+.1%}")
+        told = [f"{way}:"]
+        for kind in ("wall", "cpu"):
+            values, alone = ([getattr(item, kind) for item in each] for each in (found, seconds["alone"]))
+            median = statistics.median(values)
+            told.append(f"{kind} median {median:.1f} s ({min(values):.1f} to {max(values):.1f}),")
+            told.append(f"{median / statistics.median(alone) - 1:+.1%};")
+        print(*told)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
