@@ -305,11 +305,15 @@ class _reaching:  # noqa: N801 - a block, not a thing
 
 def _why(error: BaseException) -> str:
     """In few words: what the system said of the connection, without the calls that passed it on."""
-    first: BaseException | None = error
-    while first is not None:
-        if isinstance(first, ConnectionError | TimeoutError) and first.errno is not None:
+    waiting, seen = [error], set[int]()
+    while waiting:
+        first = waiting.pop(0)
+        if isinstance(first, ConnectionError | TimeoutError):
             return f"{os.environ[_ADDRESS]} does not answer: {files.reason(first)}"
-        first = first.__cause__ or first.__context__
+        seen.add(id(first))
+        # The library below keeps some in the arguments of its own.
+        about = (first.__cause__, first.__context__, getattr(first, "reason", None), *first.args)
+        waiting += [item for item in about if isinstance(item, BaseException) and id(item) not in seen]
     return str(error)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -250,6 +253,28 @@ def test_a_server_that_is_not_there_neither_stops_nor_slows(monkeypatch, tmp_pat
     assert "999 of 999 messages did not get into it" in trackers.failures["mlflow"]
     assert "does not answer: connection refused" in trackers.failures["mlflow"]
     assert "geheim" not in trackers.failures["mlflow"]
+
+
+@pytest.mark.skipif(find_spec("mlflow") is None, reason="needs mlflow")
+@pytest.mark.filterwarnings("default")
+def test_a_server_that_hangs_up_is_told_in_few_words(monkeypatch, tmp_path, caplog) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with Trackers(["mlflow"], Scope("run", tmp_path, run="r", name="n")) as trackers:
+            while "does not get through" not in caplog.text:
+                time.sleep(0.1)
+            trackers.status("completed")
+        listening.shutdown(socket.SHUT_RDWR)
+    words = r"does not answer: (connection reset by peer|Remote end closed connection without response)"
+    assert re.match(rf"{address} {words}; 1 of 1 message", trackers.failures["mlflow"])
 
 
 def test_it_says_what_it_needs_before_anything_is_done(monkeypatch, tmp_path) -> None:
