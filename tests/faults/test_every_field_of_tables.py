@@ -17,6 +17,7 @@ import pytest
 from popnas import evaluators
 from popnas.errors import UserError
 from popnas.evaluators.table import stored
+from popnas.events import nobody
 from popnas.runs import RunFolder, search_content
 from popnas.workflows.searching import finish, search
 from popnas.workflows.settings import load_config, unused
@@ -206,4 +207,4 @@ def test_where_it_runs_is_where_it_says(place: str, document: dict[str, Any]) ->
     elif place == "others.executor.kind":
         assert [one.executor_class.is_in_driver for one in found] == [True, False]
     else:
-        assert found[1].num_workers == 2
+        assert found[1].num_workers(nobody) == 2

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from popnas.placement import Placement
-from popnas.records import FormError, Record
+from popnas.records import Record
 
 Precision = Literal["float32", "bfloat16", "float16"]
 TYPES: dict[Precision, torch.dtype | None] = {
@@ -39,10 +39,11 @@ class DeviceFacts(Record):
     flops: int
     steps: tuple[TimedStep, ...]
 
-    def __post_init__(self) -> None:
-        found = {(step.precision, step.is_channels_last) for step in self.steps}
-        if found != set(product(TYPES, (False, True))) or not all(step.seconds > 0 for step in self.steps):
-            raise FormError("has {} of other precisions, layouts or times than are measured", ("steps",))
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a time of every precision and layout, as whoever measures leaves it."""
+        found = sorted((step.precision, step.is_channels_last) for step in self.steps)
+        return found == sorted(product(TYPES, (False, True))) and all(step.seconds > 0 for step in self.steps)
 
     def _in(self, precision: Precision) -> TimedStep:
         """In the layout that suits the type."""

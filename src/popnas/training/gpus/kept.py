@@ -11,7 +11,7 @@ import torch
 
 from popnas import files
 from popnas.errors import StorageError
-from popnas.records import FormError, Record
+from popnas.records import Record
 from popnas.runs import told
 from popnas.storage import write_json
 from popnas.training.gpus import timed
@@ -60,9 +60,10 @@ def _of_user() -> Path:
 def _read(place: Path) -> tuple[DeviceFacts, ...]:
     """What lies there; nothing if that cannot be read: it is measured again."""
     try:
-        return _Kept.from_json(files.read_object(place)).devices
-    except (OSError, FormError):
+        kept = _Kept.from_json(files.read_object(place)).devices
+    except (OSError, ValueError):
         return ()
+    return tuple(each for each in kept if each.is_whole)
 
 
 def _write(place: Path, kept: tuple[DeviceFacts, ...]) -> None:
