@@ -237,3 +237,13 @@ def test_a_gpu_is_measured_and_placed(run: Path) -> None:
     assert found is not None and found == kept.of(torch.device("cuda:0"), run)
     place = found.placement(torch.device("cuda:0"), num_dims=2, filters=24, has_mixed_precision=True)
     assert place.flops_per_second is not None and place.flops_per_second > 1e10
+
+
+def test_what_is_not_whole_is_measured_again(home: Path) -> None:
+    whole = facts()
+    kept.known("Some GPU", None, Measuring(whole))
+    stored = json.loads(home.read_text())
+    del stored["devices"][0]["steps"][2]
+    home.write_text(json.dumps(stored))
+    measure = Measuring(whole)
+    assert kept.known("Some GPU", None, measure) == whole and measure.num == 1
