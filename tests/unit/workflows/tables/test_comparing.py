@@ -157,7 +157,7 @@ def test_trainings_are_not_drawn_of_architectures(tmp_path: Path) -> None:
 def test_architectures_are_compared_by_latency_where_there_is_one(tmp_path: Path) -> None:
     plain = made_nasbench201.made()
     stored_nasbench201.write(tmp_path / "plain.npz", plain)
-    request = CompareRequest(("search", "nsga2"), seeds=1, networks=(40,), objective="inference_time")
+    request = CompareRequest(("random", "nsga2"), seeds=1, networks=(30,), objective="inference_time")
     with pytest.raises(UserError, match=r"inference_time is asked for, and .* has no latencies"):
         comparison.compare(tmp_path / "plain.npz", request, name="none", logs=tmp_path, workers=1)
     stored_nasbench201.write(tmp_path / "timed.npz", made_nasbench201.timed())
