@@ -166,14 +166,21 @@ def test_what_does_not_end_is_ended_with_its_whole_group(
     until(lambda: is_gone(pid) and is_gone(child))
 
 
-def test_a_process_that_has_not_said_who_it_is_is_told_to_end(tmp_path, late, started, quick_disk):
-    """Its server knows its child; another one tells it as soon as it can, and once."""
+def stopping_what_another_started(tmp_path: Path, late: Path, started: list[int]) -> queue.JobQueue:
+    """The queue of a server that was asked to stop a job of an earlier one whose process has not said yet who
+    it is."""
     first = a_queue(tmp_path)
     first.add("one", "search", [str(late)], None)
     first.tick()
     started.append(CHILDREN[-1].pid)
     second = a_queue(tmp_path)
     second.stop("one")
+    return second
+
+
+def test_a_process_that_has_not_said_who_it_is_is_told_to_end(tmp_path, late, started, quick_disk):
+    """Its server knows its child; another one tells it as soon as it can, and once."""
+    second = stopping_what_another_started(tmp_path, late, started)
     assert second.of("one")[0].stop_told is None
     asked = late.with_name("child.asked")
     until(lambda: second.tick() or second.of("one")[0].stop_told)
@@ -198,12 +205,7 @@ def test_a_child_that_was_just_started_is_stopped_at_once(tmp_path, late, starte
 
 def test_half_a_minute_to_end_counts_from_when_it_was_told(tmp_path, late, started, monkeypatch, quick_disk):
     monkeypatch.setattr(queue, "STOP_SECONDS", 0.3)
-    first = a_queue(tmp_path)
-    first.add("one", "search", [str(late)], None)
-    first.tick()
-    started.append(CHILDREN[-1].pid)
-    second = a_queue(tmp_path)
-    second.stop("one")
+    second = stopping_what_another_started(tmp_path, late, started)
     until(lambda: second.tick() or second.of("one")[0].state == "stopped")
     assert late.with_name("child.asked").read_text() == "x"
 

@@ -14,7 +14,6 @@ from popnas import files, objectives, ranking
 from popnas.errors import PopnasError
 from popnas.evaluation import Evaluation
 from popnas.printable import printable
-from popnas.process_state import collector_paused
 from popnas.records import Record
 from popnas.report.run_data import RunData
 from popnas.runs import RunFolder, RunState
@@ -105,12 +104,11 @@ class Feed:
             if seen == self._seen:
                 return
             try:
-                with collector_paused():
-                    state = self._folder.state()
-                    if state is not self._state:
-                        self._clear(None)
-                        self._state = state
-                    self._take_in(state)
+                state = self._folder.state()
+                if state is not self._state:
+                    self._clear(None)
+                    self._state = state
+                self._take_in(state)
             except PopnasError as error:
                 self._clear(printable(str(error)))
                 self._folder = RunFolder(self.path)
