@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
 
@@ -52,24 +52,32 @@ class Record:
             FormError: a field that lacks, is unknown, or is of another type.
         """
         known = _fields(cls)
-        for name in content:
-            if name not in known:
-                raise FormError("has an unknown {}", (name,))
-        found: dict[str, Any] = {}
-        for name, (read, is_needed) in known.items():
-            if name in content:
-                try:
-                    found[name] = read(content[name])
-                except FormError as error:
-                    raise error.inside(name) from None
-            elif is_needed:
-                raise FormError("has no {}", (name,))
-        return cls(**found)
+        if not content.keys() <= known.keys():
+            raise FormError("has an unknown {}", (next(name for name in content if name not in known),))
+        return cls._read(content, known)
 
     @classmethod
     def of_known(cls, content: Json) -> Self:
         """As `from_json`, of an object that may say more, as one of a later version does."""
-        return cls.from_json({name: content[name] for name in _fields(cls) if name in content})
+        known = _fields(cls)
+        if not content.keys() <= known.keys():
+            content = {name: content[name] for name in known if name in content}
+        return cls._read(content, known)
+
+    @classmethod
+    def _read(cls, content: Json, known: Mapping[str, _Field]) -> Self:
+        found: dict[str, Any] = {}
+        try:
+            for name, value in content.items():
+                field = known[name]
+                found[name] = value if type(value) in field.plain else field.read(value)
+        except FormError as error:
+            raise error.inside(name) from None
+        if len(found) < len(known):
+            for name, field in known.items():
+                if field.is_needed and name not in found:
+                    raise FormError("has no {}", (name,))
+        return cls(**found)
 
 
 def names_of(kind: type[Record]) -> Sequence[str]:
@@ -106,23 +114,50 @@ class _Anything:
 _Read = Callable[[Any], Any]
 
 
-_KNOWN: dict[type[Record], dict[str, tuple[_Read, bool]]] = {}
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How a field is read. `plain`: types whose values are taken as they stand, without asking `read`."""
+
+    plain: frozenset[type]
+    read: _Read
+    is_needed: bool
+
+
+_KNOWN: dict[type[Record], dict[str, _Field]] = {}
 """Looked up once: journals have thousands of records of a kind."""
 
 
-def _fields(kind: type[Record]) -> dict[str, tuple[_Read, bool]]:
-    """By name how a field is read, and whether it must be there."""
+def _fields(kind: type[Record]) -> dict[str, _Field]:
+    """How its fields are read, by name."""
     if kind not in _KNOWN:
         assert is_dataclass(kind), kind
         hints = get_type_hints(kind, localns={"Json": _Anything, "JsonValue": _Anything})
         _KNOWN[kind] = {
-            item.name: (
+            item.name: _Field(
+                _plain(hints[item.name]),
                 _reader(hints[item.name]),
                 item.default is MISSING and item.default_factory is MISSING,
             )
             for item in fields(kind)
         }
     return _KNOWN[kind]
+
+
+def _plain(hint: Any) -> frozenset[type]:
+    """The types whose values are such a field as they stand: most of a journal."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return frozenset().union(*map(_plain, get_args(hint)))
+    return _PLAIN.get(hint, frozenset()) if isinstance(hint, type) else frozenset()
+
+
+_PLAIN: dict[type, frozenset[type]] = {
+    str: frozenset({str}),
+    bool: frozenset({bool}),
+    int: frozenset({int}),
+    # Whole numbers stay what they are: a file that is read and written again does not change.
+    float: frozenset({float, int}),
+    type(None): frozenset({type(None)}),
+}
 
 
 def _reader(hint: Any) -> _Read:
@@ -141,7 +176,7 @@ def _reader(hint: Any) -> _Read:
     if origin in (tuple, list, Sequence):
         return _list_of(_reader(inner[0]), list if origin is list else tuple)
     if origin in (dict, Mapping):
-        return _mapping_of(_reader(inner[1]))
+        return _mapping_of(_reader(inner[1]), _plain(inner[1]))
     if isinstance(hint, type) and issubclass(hint, Record):
         return lambda value: hint.from_json(_object(value))
     if hint is Path:
@@ -217,9 +252,11 @@ def _list_of(read_item: _Read, make: type[list[Any]] | type[tuple[Any, ...]]) ->
     return read
 
 
-def _mapping_of(read_item: _Read) -> _Read:
+def _mapping_of(read_item: _Read, plain: frozenset[type]) -> _Read:
     def read(value: Any) -> Any:
         items = _object(value)
+        if plain.issuperset(map(type, items.values())):
+            return dict(items)
         try:
             return {name: read_item(item) for name, item in items.items()}
         except FormError:

@@ -116,6 +116,13 @@ _VOLATILE: dict[str, Rule] = {
     "weights_sha256": or_none(_is_text),
     "execution": is_object,
 }
+_CHOSEN: dict[str, Rule] = {
+    "is_exploration": or_none(is_flag),
+    "is_random": or_none(is_flag),
+    "predictions": or_none(mapping_of(is_number)),
+}
+"""Of a cell that was proposed."""
+
 _OF_A_SUCCESS = ("score", "training_seconds", "params")
 
 
@@ -186,16 +193,10 @@ def _operators(state: RunState) -> set[str]:
 
 def _check_chosen(cells: list[Json], known: list[str]) -> None:
     """Cells that were chosen, none of which is among the `known`."""
-    rules = {
-        "is_exploration": or_none(is_flag),
-        "is_random": or_none(is_flag),
-        "predictions": or_none(mapping_of(is_number)),
-    }
     texts = list(known)
     for item in cells:
         _check_value("cell", item.get("cell"), _is_text)
-        for name, rule in rules.items():
-            _check_value(name, item.get(name), rule)
+        _check_known(item, _CHOSEN)
         texts.append(str(item["cell"]))
     if len(set(texts)) != len(texts):
         raise ValueError("proposes a cell twice")
