@@ -180,6 +180,24 @@ def test_it_fits_a_phone_and_the_dark(page, name, width, height, is_dark, place)
     page.shoot(f"{name}_{place.replace('/', '_').replace(',', '_')}")
 
 
+def test_on_a_phone_what_is_told_of_a_point_hides_no_other(page):
+    page.sized(390, 844)
+    page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    for place in ("runs/one", "compare/one,two"):
+        page.open("#/" + place)
+        page.the(".chart canvas")
+        page.the(".chart").send_keys(Keys.ARROW_RIGHT)
+        page.until(lambda: page.run("return document.querySelector('.tip img').complete"), "the drawing")
+        below, bottom, height = page.run(
+            """const of = (css) => document.querySelector(css).getBoundingClientRect();
+            const [chart, tip] = [of(".chart"), of(".tip")];
+            return [tip.top - chart.bottom, tip.bottom, innerHeight];"""
+        )
+        assert below >= 0 and bottom <= height + 1
+        page.shoot(f"phone_tip_{place.partition('/')[0]}")
+    page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
 def test_ten_thousand_rows_scroll_smoothly(page, process):
     make_run(process.root / "many", 10_000, seed=4)
     page.open("#/runs/many/candidates")

@@ -303,6 +303,8 @@ export function pointed(told) {
     const wide = place.clientWidth;
     tip.style.left = `${Math.max(0, Math.min(wide - 250, left + (left > wide - 330 ? -200 : 75)))}px`;
     tip.style.top = `${Math.max(0, Math.min(top - 30, 140))}px`;
+    // On a phone it stands below the chart. Under a mouse the page must not move.
+    if (matchMedia("(pointer: coarse)").matches) tip.scrollIntoView({ block: "nearest" });
   }
 
   place.addEventListener("keydown", (event) => {

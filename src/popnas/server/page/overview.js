@@ -110,7 +110,7 @@ export function progressOf(run) {
   const progress = run.progress;
   if (run.state === "queued") return el("p", {}, "Waits for its turn.");
   if (!isWorking(run)) return null;
-  if (!progress || progress.state !== "running") return el("p", {}, "Is starting.");
+  if (!progress || progress.state !== "running") return el("p", {}, run.state === "stopping" ? "Is stopping." : "Is starting.");
   const names = Object.entries(progress.networks);
   const epochs = names.reduce((sum, [, [epoch, all]]) => sum + epoch / all, 0);
   const words = `${progress.stage}: ${progress.phase}${progress.total ? `, ${progress.done} of ${progress.total}` : ""}`;
