@@ -118,7 +118,8 @@ def serve(settings: ServerSettings, tell: Callable[[str, str], None]) -> None:
     with listening:
         services = Services.of(settings, Sessions(token, port, settings.state / "sessions.json"))
         app = create(services, settings.allowed_hosts(port))
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        # Its warnings are of what strangers send, each of it a line.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server = server_of(app, services)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         tell(f"http://{host}:{port}/", token)

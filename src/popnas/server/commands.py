@@ -14,16 +14,18 @@ from popnas.errors import ConfigError, Problem, UserError
 from popnas.printable import shortened
 from popnas.runs import RunFolder
 from popnas.runs.front import has_networks
-from popnas.server.access.places import check_run_name, listed, run_folder
+from popnas.server.access.places import check_run_name, run_folder
 from popnas.server.access.settings import ServerSettings
 from popnas.server.answers import Document, NewEvaluation, NewRun, NewSelection, NewTraining
 from popnas.server.configurations import Checker, check_own_places, with_own_places
 from popnas.server.jobs.queue import BusyError, JobQueue
-from popnas.server.jobs.record import RunJob
+from popnas.server.jobs.record import OPEN, RunJob, Stage
+from popnas.server.watching.results import folders_in, has_file
 from popnas.storage import plain
 from popnas.workflows.models.choices import CellChoice
 
 _NAME_TRIES = 20
+_MODEL = "model.json"
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,10 @@ class Commands:
         if asked.all_selected and asked.model is not None:
             raise UserError("`model` names one model, `all_selected` takes all of the selection: give one.")
         arguments = ["evaluate", f"-p{folder.path}"]
-        if asked.model is not None:
-            if not any(entry.name == "model.json" for entry in listed(folder.path, asked.model)):
+        if asked.model is None:
+            self._check_evaluable(folder.path, "select" if asked.all_selected else "search")
+        else:
+            if not has_file(folder.path, asked.model, _MODEL):
                 raise UserError(
                     f"`model` {shortened(asked.model)!r} is no trained network of the run {run!r}: take the "
                     "folder of one, such as 'best_model', as the run's results list them."
@@ -97,6 +101,22 @@ class Commands:
             arguments.append(f"-f{folder.path / asked.model}")
         arguments += ["--top"] if asked.all_selected else []
         return self.jobs.add(run, "evaluate", arguments, None)
+
+    def _check_evaluable(self, run: Path, maker: Stage) -> None:
+        """Raises UserError where there is nothing to evaluate, nor a job that is to make it."""
+        if any(job.stage == maker and job.state in OPEN for job in self.jobs.of(run.name)):
+            return
+        if maker == "search" and not has_file(run, "best_model", _MODEL):
+            raise UserError(
+                f"the run {run.name!r} has no best model: its search writes that at its end. Go on with the "
+                "search, or name a trained network as `model`."
+            )
+        selected = folders_in(run, "model_selection")
+        if maker == "select" and not any(has_file(run, place, _MODEL) for place in selected):
+            raise UserError(
+                f"the run {run.name!r} has no network of a model selection: start one first, or leave "
+                "`all_selected` out for the best model of the search."
+            )
 
     def _own(self, folder: RunFolder, document: Document | None) -> Document | None:
         """A partial configuration, right over the run's own."""

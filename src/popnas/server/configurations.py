@@ -18,7 +18,7 @@ from pathlib import Path
 from popnas import config, files
 from popnas.config.preset_files import PARTIAL_PRESETS
 from popnas.errors import ConfigError, PopnasError, Problem, UserError
-from popnas.records import Json
+from popnas.records import Json, part
 from popnas.server.access.places import check_data_name, data_path
 from popnas.server.answers import Checked, Document, Preset, ProblemAnswer
 from popnas.server.jobs.process import child_environment
@@ -61,11 +61,13 @@ def with_own_places(document: Document, roots: Sequence[Path]) -> Document:
 
 
 def check_own_places(stored: Json, roots: Sequence[Path]) -> None:
-    """Raises UserError for a run whose data lie where the server may not read."""
-    dataset = stored.get("dataset")
-    place = dataset.get("path") if isinstance(dataset, dict) else None
+    """Raises UserError for a run whose data lie where the server may not read, or are named like a place."""
+    dataset = part(stored, "dataset")
+    place, name = dataset.get("path"), dataset.get("name")
     if isinstance(place, str):
         data_path(place, roots)
+    elif isinstance(name, str):
+        check_data_name(name)
 
 
 class Checker:

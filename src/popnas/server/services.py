@@ -100,12 +100,17 @@ class Services:
         self.lock.release()
 
     async def _tick(self) -> None:
+        trouble = ""
         while True:
             try:
                 await run_in_threadpool(self.jobs.tick)
                 await run_in_threadpool(self.boards.tick)
-            except Exception:  # a full disk, say: it may be better the next time
-                _LOG.exception("looking after jobs failed")
+                trouble = ""
+            except Exception as error:  # a full disk, say: it may be better the next time
+                said = f"{type(error).__name__}: {error}"
+                if said != trouble:  # twice a second the log itself would fill it
+                    trouble = said
+                    _LOG.exception("looking after jobs failed")
             await asyncio.sleep(_TICK_SECONDS)
 
     async def _warm_up(self) -> None:

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from popnas.cli.main import cli
-from popnas.errors import UserError
+from popnas.errors import StorageError, UserError
 from popnas.printable import one_line
 from popnas.server import app
 from popnas.server.access.settings import ServerSettings, Webhook, make_state_folder, names_of, own_token
@@ -216,7 +216,9 @@ def test_a_journal_that_is_damaged_is_told_and_harms_no_other(server):
     states = {run["name"]: run["state"] for run in server.ask("GET", "/api/runs").json()["runs"]}
     assert states == {"good": "stopped", "bad": "damaged"}
     assert "line 4" in server.ask("GET", "/api/runs/bad").json()["problem"]
-    assert server.ask("GET", "/api/runs/bad/results").status in (400, 503)
+    for look in ("results", "quality", "config"):
+        answer = server.ask("GET", f"/api/runs/bad/{look}")
+        assert answer.status == 400 and "line 4" in answer.json()["detail"]
 
 
 def test_numbers_that_none_are_harm_no_other_run(server):
@@ -352,6 +354,7 @@ def test_a_search_without_a_name_gets_one_of_its_own(idle):
 )
 def test_what_the_stages_are_started_with(idle, stage, body, expected):
     run = make_run(idle.root / "one")
+    a_model(run.path / "model_selection" / "1")
     answer = idle.ask("POST", f"/api/runs/one/{stage}", body)
     assert answer.status == 202, answer.body
     (job,) = idle.services.jobs.all()
@@ -367,8 +370,7 @@ def test_the_commands_are_understood_by_the_command_line(idle):
     from popnas.cli.main import cli
 
     run = make_run(idle.root / "one")
-    (run.path / "best_model").mkdir()
-    (run.path / "best_model" / "model.json").write_text("{}")
+    a_model(run.path / "best_model")
     bodies = {
         "select": {"num_cells": 3, "source": "best", "params": [1, 2], "config": {}},
         "train": {"cell": "[(-1, identity, -1, identity)]", "motifs": 1, "normal_cells": 1, "filters": 1},
@@ -652,6 +654,51 @@ def test_what_is_no_trained_network_is_not_evaluated(idle, model):
     answer = idle.ask("POST", "/api/runs/one/evaluate", {"model": model})
     assert answer.status in (400, 404) and model in answer.json()["detail"]
     assert idle.services.jobs.all() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "maker", "remedy"),
+    [
+        ({}, "best_model", "resume", "Go on with the search"),
+        ({"all_selected": True}, "model_selection/1", "select", "start one first"),
+    ],
+)
+def test_where_there_is_nothing_to_evaluate_nothing_is_started(idle, body, place, maker, remedy):
+    run = make_run(idle.root / "one")
+    (run.path / place).mkdir(parents=True)
+    answer = idle.ask("POST", "/api/runs/one/evaluate", body)
+    assert answer.status == 400 and remedy in answer.json()["detail"], answer.body
+    assert idle.services.jobs.all() == []
+    # What is to make it comes before.
+    assert idle.ask("POST", f"/api/runs/one/{maker}", {} if maker == "select" else None).status == 202
+    assert idle.ask("POST", "/api/runs/one/evaluate", body).status == 202
+    idle.ask("POST", "/api/runs/one/stop")
+    assert idle.ask("POST", "/api/runs/one/evaluate", body).status == 400
+    a_model(run.path / place)
+    assert idle.ask("POST", "/api/runs/one/evaluate", body).status == 202
+
+
+def a_model(place: Path) -> None:
+    """What stands for a trained network."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "model.json").write_text("{}")
+
+
+def test_a_disk_that_stays_full_is_told_once(server, monkeypatch, caplog):
+    """Every half second, a traceback would fill it further."""
+    beats = []
+
+    def fails() -> None:
+        beats.append(1)
+        raise StorageError("no space left on device." if len(beats) != 4 else "it was removed.")
+
+    monkeypatch.setattr("popnas.server.services._TICK_SECONDS", 0.01)
+    monkeypatch.setattr(server.services.jobs, "tick", fails)
+    deadline = time.monotonic() + 10
+    while len(beats) < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert caplog.text.count("looking after jobs failed") == 3  # the first, another, and the first again
 
 
 def test_many_configurations_to_check_keep_nothing_else_waiting(server, monkeypatch):

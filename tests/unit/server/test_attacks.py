@@ -549,6 +549,32 @@ def test_headers_that_do_not_agree_are_refused(attacked, lines):
     assert answer == b"" or int(answer.split()[1]) in (400, 413, 421, 422, 431)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Authorization: Bearer wrong",
+        "Origin: http://evil.example",
+        "Origin: null",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Mode: navigate",
+        "X-Popnas-Page: 0",
+        "Host: evil.example",
+    ],
+)
+def test_a_header_that_decides_stands_there_once(attacked, other, is_first):
+    """Of two, a proxy in front could look at one and the server at the other."""
+    host = f"localhost:{attacked.port}"
+    good = {"Host": host, "Authorization": f"Bearer {TOKEN}", "Origin": f"http://{host}"}
+    good |= {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "X-Popnas-Page": "1"}
+    lines = [f"{name}: {value}" for name, value in good.items()]
+    asked = b"GET /api/runs HTTP/1.1\r\n"
+    assert raw(attacked, asked + "\r\n".join([*lines, "", ""]).encode()).split()[1] == b"200"
+    both = [other, *lines] if is_first else [*lines, other]
+    answer = raw(attacked, asked + "\r\n".join([*both, "", ""]).encode())
+    assert answer.split()[1] in (b"400", b"421") and b"first" not in answer
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -596,11 +622,12 @@ def test_options_of_stages_are_values_and_nothing_else(attacked, stage, body):
     assert answer.status in (400, 404, 422), answer.body
 
 
-def test_a_run_whose_data_lie_elsewhere_is_not_gone_on_with(server):
-    make_run(server.root / "other", path="/etc")
+@pytest.mark.parametrize("field", ["path", "name"])
+def test_a_run_whose_data_lie_elsewhere_is_not_gone_on_with(server, field):
+    make_run(server.root / "other", **{field: "/etc"})
     for stage, body in [("resume", None), ("train", {}), ("evaluate", {})]:
         answer = server.ask("POST", f"/api/runs/other/{stage}", body)
-        assert answer.status == 400 and "dataset.path" in answer.json()["detail"]
+        assert answer.status == 400 and f"dataset.{field}" in answer.json()["detail"]
     assert server.services.jobs.all() == []
 
 

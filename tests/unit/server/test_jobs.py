@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from popnas.errors import UserError
+from popnas.errors import StorageError, UserError
 from popnas.resources import start_of
 from popnas.runs.lock import RunLock, holder
 from popnas.server.jobs import process, queue
@@ -208,6 +208,41 @@ def test_half_a_minute_to_end_counts_from_when_it_was_told(tmp_path, late, start
     second = stopping_what_another_started(tmp_path, late, started)
     until(lambda: second.tick() or second.of("one")[0].state == "stopped")
     assert late.with_name("child.asked").read_text() == "x"
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_is_set_changes_nothing_of_half_a_minute_to_end(
+    hours, tmp_path, stubborn, started, monkeypatch, quick_disk
+):
+    monkeypatch.setattr(queue, "STOP_SECONDS", 1.0)
+    jobs = a_queue(tmp_path)
+    jobs.add("one", "search", [str(stubborn)], None)
+    pid = running(jobs, "one", stubborn, started)
+    jobs.stop("one")
+    real = time.time
+    monkeypatch.setattr(queue.time, "time", lambda: real() + 3600 * hours)
+    jobs.tick()
+    time.sleep(0.2)
+    assert not is_gone(pid)
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped", 5)
+    assert is_gone(pid)
+
+
+def test_what_fills_the_disk_can_be_stopped(tmp_path, obedient, started, monkeypatch, quick_disk, caplog):
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise StorageError(f"cannot write {path}: no space left on device.")
+
+    heard: list[Any] = []
+    jobs = a_queue(tmp_path, heard=heard)
+    jobs.add("one", "search", [str(obedient)], None)
+    running(jobs, "one", obedient, started)
+    monkeypatch.setattr(queue, "write_json", refuse)
+    assert jobs.stop("one")[0].state == "stopping"
+    until(lambda: jobs.tick() or jobs.of("one")[0].state == "stopped", 5)
+    assert [state for _, state in heard] == ["queued", "running", "stopping", "stopped"]
+    assert "no space left" in caplog.text
+    with pytest.raises(StorageError):
+        jobs.add("two", "search", [], None)
 
 
 def test_a_job_that_a_crash_kept_from_beginning_is_started_by_the_next_server(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -28,6 +29,9 @@ _MOST_UNKNOWN_BODIES = 64
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 PAGE_HEADER = "x-popnas-page"
 """A header that the page sends with what changes something: other sites cannot send it unasked."""
+
+_ONCE = (b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"authorization", PAGE_HEADER.encode())
+"""Headers that decide: of two, a proxy and this server could look at another one each."""
 
 _BOARDS = "/tensorboard/"
 _LOG_IN = ("POST", "/api/session")
@@ -120,10 +124,12 @@ class Guard:
             self._num_unknown_bodies -= 1
 
     def _check_sites(self, scope: Scope, headers: Mapping[str, str]) -> None:
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        given = Counter(name for name, _ in scope["headers"])
         host = headers.get("host", "").lower()
-        if len(hosts) != 1 or host not in self._hosts:
+        if given[b"host"] != 1 or host not in self._hosts:
             raise Refusal(421, "this server is not reached under that name.")
+        if twice := [name.decode() for name in _ONCE if given[name] > 1]:
+            raise Refusal(400, f"the header {twice[0]} stands there more than once.")
         origin = headers.get("origin")
         if origin is not None and _web_host(origin) != host:
             raise Refusal(403, "requests of other sites are refused.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from popnas import files
-from popnas.errors import PopnasError, UserError
+from popnas.errors import PopnasError, StorageError, UserError
 from popnas.printable import quoted
 from popnas.records import Json, Record
 from popnas.runs.lock import holder
@@ -55,6 +55,7 @@ class JobQueue:
         self._jobs: dict[int, RunJob] = {}
         self._shown: tuple[RunJob, ...] = ()
         self._processes: dict[int, JobProcess] = {}
+        self._told_at: dict[int, float] = {}
         self.work = folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
         for job in _kept(folder):
@@ -197,14 +198,16 @@ class JobQueue:
         state: State = "finished" if status == 0 else "failed"
         if job.stop_asked is not None and status != 0:
             state = "stopped"
-        self._keep(replace(job, state=state, ended=when, exit_status=status))
+        # A later server comes to the same by itself.
+        self._keep_if_it_can(replace(job, state=state, ended=when, exit_status=status))
 
     def _stop(self, job: RunJob) -> RunJob:
         if job.state == "queued":
             return self._keep(replace(job, state="stopped", ended=time.time()))
         if job.state == "stopping":
             return job
-        self._end(self._keep(replace(job, state="stopping", stop_asked=time.time())))
+        # Also where the disk is full: what fills it may be what is to be stopped.
+        self._end(self._keep_if_it_can(replace(job, state="stopping", stop_asked=time.time())))
         return self._jobs[job.number]
 
     def _end(self, job: RunJob) -> None:
@@ -212,17 +215,30 @@ class JobQueue:
         process = self._process(job.number)
         if job.stop_asked is None:
             return
+        # Counted by a clock that nobody sets, from when this server knows of it.
         if job.stop_told is not None:
-            if time.time() - job.stop_told > STOP_SECONDS:
+            if time.monotonic() - self._told_at.setdefault(job.number, time.monotonic()) > STOP_SECONDS:
                 process.kill()
         elif process.ask_to_end():
-            self._keep(replace(job, stop_told=time.time()))
+            self._told_at[job.number] = time.monotonic()
+            self._keep_if_it_can(replace(job, stop_told=time.time()))
 
     def _process(self, number: int) -> JobProcess:
         return self._processes.setdefault(number, JobProcess(self._folder, number))
 
+    def _keep_if_it_can(self, job: RunJob) -> RunJob:
+        """As `_keep`, but where the disk refuses, this server alone knows of it."""
+        try:
+            return self._keep(job)
+        except StorageError as error:
+            _LOG.warning("Warning: that job %d is %s is not kept: %s", job.number, job.state, error)
+            return self._remember(job)
+
     def _keep(self, job: RunJob) -> RunJob:
         write_json(_place(self._folder, job.number), job.to_json(), is_durable=True)
+        return self._remember(job)
+
+    def _remember(self, job: RunJob) -> RunJob:
         before = self._jobs.get(job.number)
         self._jobs[job.number] = job
         self._shown = tuple(self._jobs.values())
@@ -241,6 +257,7 @@ class JobQueue:
         del self._jobs[number]
         self._shown = tuple(self._jobs.values())
         self._processes.pop(number, None)
+        self._told_at.pop(number, None)
         for path in self._folder.glob(f"{number:06d}.*"):
             path.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from popnas import files, objectives, ranking
-from popnas.errors import PopnasError
+from popnas.errors import PopnasError, RunFolderError
 from popnas.evaluation import Evaluation
 from popnas.printable import printable
 from popnas.records import Record
@@ -128,11 +128,11 @@ class Feed:
         """The run as reports read it.
 
         Raises:
-            PopnasError: it cannot be read.
+            RunFolderError: it cannot be read.
         """
         self.refresh()
         if self._state is None:
-            raise PopnasError(self.problem or "the run cannot be read.")
+            raise RunFolderError(self.problem or "the run cannot be read.")
         with self._lock:
             # What came while they are read is not among what is read.
             return RunData.of(self._folder, self._state.copy())

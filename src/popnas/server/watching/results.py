@@ -68,7 +68,7 @@ def _models(run: Path) -> Iterator[TrainedFiles]:
         ("model_selection", "Model selection"),
         ("best_model", "Best of the search"),
     ):
-        for folder in (top, *_folders(run, top)):
+        for folder in (top, *folders_in(run, top)):
             deployed = f"{folder}/{_DEPLOYED}"
             place = deployed if _entries(run, deployed) else folder
             found = _model(run, place, title, folder)
@@ -85,7 +85,7 @@ def _model(run: Path, place: str, title: str, folder: str) -> TrainedFiles | Non
     except PopnasError:
         return None
     paths = [f"{place}/{name}" for name in _WORTH_TAKING if name in names]
-    paths += [f"{folder}/eval.html"] if place != folder and _has(run, folder, "eval.html") else []
+    paths += [f"{folder}/eval.html"] if place != folder and has_file(run, folder, "eval.html") else []
     return TrainedFiles(
         folder=folder,
         title=title,
@@ -113,13 +113,14 @@ def _entries(run: Path, folder: str) -> Sequence[Entry]:
         return []
 
 
-def _folders(run: Path, folder: str) -> list[str]:
+def folders_in(run: Path, folder: str) -> list[str]:
     """The folders of more models beside one; its deployment is a part of it."""
     found = [entry.name for entry in _entries(run, folder) if entry.is_folder and entry.name != _DEPLOYED]
     return [f"{folder}/{name}" for name in found]
 
 
-def _has(run: Path, folder: str, name: str) -> bool:
+def has_file(run: Path, folder: str, name: str) -> bool:
+    """Whether a file or folder of that name lies in a folder of a run, which need not be there."""
     return any(entry.name == name for entry in _entries(run, folder))
 
 
