@@ -121,7 +121,7 @@ class TrackerThread:
         except UnreachableError:  # it is to end, and the rest did not get through
             with self._changed:
                 self._give_up()
-        except Exception as error:  # trackers come from elsewhere, too
+        except BaseException as error:  # trackers come from elsewhere, and some end "the program"
             self._end(error)
         else:
             return
@@ -130,7 +130,7 @@ class TrackerThread:
             self._waiting.clear()
         # Closed for what it holds; what it says then is of no interest.
         if tracker is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(BaseException):
                 tracker.close()
 
     def _next(self) -> Message | None:
@@ -171,13 +171,13 @@ class TrackerThread:
             text = "%s of %s does not get through and is tried again, nothing waits for it: %s"
             _LOG.warning(text, self._name, self._place, self._reason)
 
-    def _end(self, error: Exception) -> None:
+    def _end(self, error: BaseException) -> None:
         with self._changed:
             self.failure = words(error)
         _LOG.warning("%s of %s ends here: %s", self._name, self._place, self.failure)
 
 
-def words(error: Exception) -> str:
+def words(error: BaseException) -> str:
     """An error on one line, without what is secret."""
     if isinstance(error, OSError) and error.errno is not None:
         return files.reason(error)

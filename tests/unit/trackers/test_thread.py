@@ -56,6 +56,20 @@ def test_all_comes_in_order(opened) -> None:
     assert trackers.failures == {}
 
 
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt("stop"), RuntimeError("broken")])
+def test_one_that_would_end_the_program_ends_its_own_log(opened, raised) -> None:
+    def fails(step: int) -> None:
+        if step == 2:
+            raise raised
+
+    trackers, told = opened(fails)
+    with trackers:
+        for step in range(5):
+            trackers.metrics({}, step)
+    assert told == [0, 1, -1]
+    assert trackers.failures == {"told": f"{type(raised).__name__}: {raised}"}
+
+
 def test_one_that_hangs_is_left_behind_and_what_it_missed_is_counted(opened, gate, monkeypatch) -> None:
     monkeypatch.setattr(_thread, "_LEAST_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(_thread, "MOST_WAITING", 10)
