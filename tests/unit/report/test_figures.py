@@ -103,6 +103,22 @@ def test_a_control_group_alone_judges_the_predictor() -> None:
     assert predicted_real.paint(predicted_real.PredictedReal([judged])).axes
 
 
+def test_quality_of_many_cells_looks_at_each_a_few_times():
+    """Of 50,000 cells all were counted for every one: minutes of a report, and of the server's page."""
+
+    class Counted(list[str]):
+        num_counts = 0
+
+        def count(self, value: object) -> int:
+            Counted.num_counts += 1
+            return super().count(value)
+
+    values = np.linspace(0.1, 0.9, 200)
+    item = predicted_real.Comparison("score", "score", "", 2, values, values, Counted(["front"] * 200))
+    assert item.figures["Spearman"] == pytest.approx(1.0)
+    assert Counted.num_counts == 1
+
+
 def test_fronts_are_those_of_the_table(make_run: MakeRun) -> None:
     run = data(make_run(objectives=("time", "params")))
     info = pareto_fronts.compute(run)

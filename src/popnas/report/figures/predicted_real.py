@@ -37,7 +37,8 @@ class Comparison:
     def figures(self) -> dict[str, float | None]:
         """MAPE (percent), Spearman's rank correlation and R²; None where not defined. Where there are enough
         cells that were drawn at random, of these alone: all others were selected by these predictions."""
-        is_judged_N = np.array([group == RANDOM or not self.is_of_random for group in self.groups])
+        has_all = not self.is_of_random  # looked at once: it counts all cells
+        is_judged_N = np.array([has_all or group == RANDOM for group in self.groups])
         real, predicted = self.real[is_judged_N], self.predicted[is_judged_N]
         return {
             "MAPE": statistics.mape(real, predicted),
