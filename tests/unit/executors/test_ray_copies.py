@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from popnas.errors import StorageError
 from popnas.executors._ray import copies
 from popnas.executors._ray.copies import Parcel, made, remove_stale
+from popnas.training.accelerated.turns import DeviceTurns
 
 PARCEL = Parcel("0123456789abcdef", ["deep/file", "other"], [b"something", b"else"])
 HOLDER = """
@@ -70,7 +72,7 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(node: Path) ->
 
 
 def test_nothing_but_our_own_is_removed(node: Path) -> None:
-    name = f"popnas-{os.getuid()}-"
+    name = f"popnas-{os.getuid()}-data-"
     elsewhere = node / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "lock").touch()
@@ -85,6 +87,16 @@ def test_nothing_but_our_own_is_removed(node: Path) -> None:
     os.utime(being_made, (0, 0))
     remove_stale()
     assert sorted(node.iterdir()) == [path for path in before if path != being_made]
+
+
+def test_the_locks_of_devices_stay_however_old(node: Path) -> None:
+    turns = DeviceTurns.on(torch.device("cpu"))
+    assert turns is not None
+    (folder,) = node.iterdir()
+    os.utime(folder, (0, 0))
+    with turns.taking_part():
+        remove_stale()
+        assert len(list(folder.iterdir())) == 2
 
 
 def test_somebody_elses_folder_of_the_name_is_not_read(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,9 @@ def remove_stale() -> None:
 
 
 def _prefix() -> str:
-    return f"popnas-{os.getuid()}-"
+    """Of copies alone: this user's `popnas-UID-devices` (`training.accelerated.turns`) is in use for as long
+    as it is there, however old."""
+    return f"popnas-{os.getuid()}-data-"
 
 
 def _is_ours(place: Path) -> bool:

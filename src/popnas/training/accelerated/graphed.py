@@ -80,8 +80,11 @@ class CudaRecorder:
                     run(False)
             own.wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            # Other threads of this process read ahead, and pin memory for it meanwhile.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            # `stream(own)`: a recording that fails at its end leaves its stream in place, where nothing waits
+            # for the other one. `stream=aside`: torch's own is of the device that recorded first. Other
+            # threads of this process read ahead, and pin memory for it meanwhile.
+            recording = torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local")
+            with torch.cuda.stream(own), recording:
                 stepped = run(True)
         return graph.replay, stepped
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 import torch
@@ -23,7 +25,7 @@ from popnas.training import TrainingSettings
 from popnas.training.accelerated import graphed
 from popnas.training.accelerated.graphed import GraphedStepper
 from popnas.training.settings import LookaheadSettings
-from popnas.training.stepper import PreparedBatch, Stepper
+from popnas.training.stepper import PreparedBatch, Stepped, Stepper
 
 CPU = Placement(torch.device("cpu"))
 CELL = Cell.parse("[(-1, 3x3 dconv, -2, 2x2 avgpool);(0, identity, -1, 3x3 conv)]")
@@ -222,6 +224,54 @@ def test_a_whole_training_is_the_same(train: Any, monkeypatch: pytest.MonkeyPatc
     assert [item.loss for item in found.epochs] == pytest.approx(
         [item.loss for item in wanted.epochs], rel=1e-4
     )
+
+
+class _Streams:
+    """Of CUDA, as PyTorch's `torch.cuda` has them: which one is current. A recording that fails at its end
+    leaves the current one as it is (`torch.cuda.graph.__exit__`)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fails: bool) -> None:
+        self.own, self.fails = mock.Mock(), fails
+        self.current, self.recorded_on = self.own, None
+        for name, stand_in in {
+            "device": lambda device: nullcontext(),
+            "current_stream": lambda: self.current,
+            "Stream": mock.Mock,
+            "stream": self.on,
+            "CUDAGraph": mock.Mock,
+            "graph": self.recording,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, stand_in)
+
+    @contextmanager
+    def on(self, stream: Any) -> Iterator[None]:
+        before, self.current = self.current, stream
+        try:
+            yield
+        finally:
+            self.current = before
+
+    @contextmanager
+    def recording(self, graph: Any, stream: Any, capture_error_mode: str) -> Iterator[None]:
+        before, self.current, self.recorded_on = self.current, stream, stream
+        yield
+        if self.fails:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+        self.current = before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_recording_leaves_the_stream_as_it_was(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, ran_on = _Streams(monkeypatch, fails=fails), []
+
+    def run(is_recorded: bool) -> Stepped:
+        ran_on.append(streams.current)
+        return Stepped(torch.zeros(()), ())
+
+    with pytest.raises(RuntimeError, match="during capture") if fails else nullcontext():
+        graphed.CudaRecorder(torch.device("cuda:1")).record(run)
+    assert streams.current is streams.own
+    assert set(ran_on) == {streams.recorded_on}, "a stream of the device itself, set up by the warm-ups"
 
 
 # --- on a GPU
