@@ -172,9 +172,9 @@ class RayExecutor(Executor):
         if self._folder is None and self.work.folder is not None:
             self._folder = Parcel.of(Path(self.work.folder))
         trainer = ray.remote(num_cpus=self.threads, num_gpus=self._gpu_share, max_restarts=0)(Trainer)
-        for number in missing:
+        handles = self._head.heard(lambda: [trainer.remote() for _ in missing])
+        for number, handle in zip(missing, handles, strict=True):
             order = json.dumps(Order(self.work, self.worker(number), self.threads).to_json())
-            handle = trainer.remote()
             pending = handle.set_up.remote(order, own, import_path(), self._folder)
             self._actors[number] = _Actor(handle, pending)
             self._owed[pending] = number
@@ -186,6 +186,12 @@ class RayExecutor(Executor):
             return 0.0
         sharing = _sharing(self.devices)
         return 1.0 if sharing == 1 else int(1 / _SMALLEST_SHARE / sharing) * _SMALLEST_SHARE
+
+    @property
+    def _head(self) -> connection.Pulse:
+        if self._pulse is None:
+            self._pulse = connection.Pulse()
+        return self._pulse
 
     @property
     def _is_lost(self) -> bool:
@@ -210,7 +216,7 @@ class RayExecutor(Executor):
     def _drop_lost_idle(self, lost: str | None = None) -> None:
         """Of actors that wait for a job Ray does not tell that their node was lost: a job handed to one would
         count as tried, and to a second one as lost for good. `lost`: a node of which that is feared."""
-        alive = connection.nodes_alive() - {lost} if self._idle else frozenset()
+        alive = self._head.heard(connection.nodes_alive) - {lost} if self._idle else frozenset()
         for number in [number for number in self._idle if self._actors[number].node not in alive]:
             self._end(number)
 
@@ -221,7 +227,7 @@ class RayExecutor(Executor):
         self._start_actors(min(self.num_workers, wanted))
         if has_listener and self._mailbox is None and wanted:
             remote = connection.connected().remote(num_cpus=0, scheduling_strategy=connection.beside_driver())
-            self._mailbox = remote(Mailbox).remote()
+            self._mailbox = self._head.heard(remote(Mailbox).remote)
         mailbox = self._mailbox if has_listener else None
         while self._idle and self._waiting:
             number = next(iter(self._idle))
@@ -239,9 +245,7 @@ class RayExecutor(Executor):
     def _wait(self, on_progress: OnProgress | None) -> list[Result]:
         """Wait for something to happen, but not long; the results that it brings."""
         ready, _ = connection.connected().wait(list(self._owed), num_returns=1, timeout=_POLL_SECONDS)
-        if self._pulse is None:
-            self._pulse = connection.Pulse()
-        self._pulse.check()
+        self._head.check()
         self._tell_if_all_wait()
         answers = [(self._owed[item], self._answer(item)) for item in ready]
         if on_progress is not None:

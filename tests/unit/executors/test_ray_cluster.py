@@ -141,6 +141,19 @@ except Exception as error:
     executor.close()
     tell([type(error).__name__, str(error)])
 """
+GONE_BETWEEN = """
+begin({"num_cpus": 1})
+connection._ASK_SECONDS, connection._LOST_SECONDS = 0.5, 4.0
+executor = made(1)
+list(executor.run([Job("first", {})]))
+kill(cluster.head_node)
+began = time.monotonic()
+try:
+    list(executor.run([Job("second", {})]))
+except Exception as error:
+    executor.close()
+    tell([type(error).__name__, str(error), time.monotonic() - began])
+"""
 SEARCH = """
 from popnas.events import CandidateFinished
 from popnas.workflows.searching.search import resume, search
@@ -246,6 +259,12 @@ def test_a_cluster_that_is_gone_is_told_in_a_sentence() -> None:
     assert name == "ExecutorError"
     assert message.startswith("the Ray cluster is lost: its head at ")
     assert "go on with `popnas search -r` and the run's folder" in message
+
+
+def test_a_cluster_that_goes_between_two_steps_is_told_before_ray_ends_the_driver() -> None:
+    name, message, seconds = result(run(CLUSTER + GONE_BETWEEN))
+    assert (name, "has not answered for" in message) == ("ExecutorError", True)
+    assert seconds < 30
 
 
 def content(path: Path) -> list[str]:

@@ -8,15 +8,20 @@ import os
 import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from popnas.errors import ExecutorError, MissingExtraError, UserError
 
+_Answer = TypeVar("_Answer")
+_POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 5.0
 _ASK_SECONDS = 5.0
 _LOST_SECONDS = 30.0
@@ -95,8 +100,28 @@ class Pulse:
 
     def __init__(self) -> None:
         self._place: str = connected().get_runtime_context().gcs_address
-        self._asked = self._heard = time.monotonic()
+        self._asked = time.monotonic()
+        self._silent_since: float | None = None
         self.is_lost = False
+
+    def heard(self, ask: Callable[[], _Answer]) -> _Answer:
+        """What the head answers to `ask`. Ray would wait for one that is gone until it ends the driver.
+
+        Raises:
+            ExecutorError: nobody has answered for half a minute.
+        """
+        answer: Future[_Answer] = Future()
+
+        def wait() -> None:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=wait, name="popnas-ray", daemon=True).start()
+        while not futures.wait([answer], _POLL_SECONDS).done:
+            self.check()
+        return answer.result()
 
     def check(self) -> None:
         """To be called often; it asks every few seconds.
@@ -109,10 +134,13 @@ class Pulse:
             return
         self._asked = now
         if answers(self._place):
-            self._heard = now
-        elif now - self._heard >= _LOST_SECONDS:
+            self._silent_since = None
+            return
+        # Not from when it answered last: between steps nobody asks.
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if now - self._silent_since >= _LOST_SECONDS:
             self.is_lost = True
-            raise _lost(f"its head at {self._place} has not answered for {now - self._heard:.0f} seconds")
+            raise _lost(f"its head at {self._place} has not answered for {now - self._silent_since:.0f} seconds")
 
 
 def answers(place: str) -> bool:
