@@ -86,10 +86,14 @@ class InFolder(Artifacts):
 
 
 class Carried(Artifacts):
-    """Files wait in a folder of the worker's machine until they go with the result."""
+    """Files wait in a folder of the worker's machine until they go with the result; in `folder`, with which
+    goes what a worker that is killed leaves there, None: with the system's temporary ones."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="popnas-candidate-")
+    def __init__(self, folder: str | None = None) -> None:
+        is_there = folder is not None and Path(folder).is_dir()  # temporary files may have been cleared
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="popnas-candidate-", dir=folder if is_there else None
+        )
 
     def place(self, name: str) -> Path:
         """See `Artifacts`."""
@@ -109,9 +113,10 @@ class Carried(Artifacts):
         self._folder.cleanup()
 
 
-def opened(root: str | None) -> Artifacts:
-    """What a worker is told as `root`: the run folder as it sees it, or None if it does not see it."""
-    return Carried() if root is None else InFolder(Path(root))
+def opened(root: str | None, folder: str | None = None) -> Artifacts:
+    """What a worker is told as `root`: the run folder as it sees it, or None if it does not see it. `folder`:
+    the job's own on the worker's machine (`executors.Worker`), if it has one."""
+    return Carried(folder) if root is None else InFolder(Path(root))
 
 
 def unpack(files: Mapping[str, str], root: Path, names: Sequence[str]) -> None:

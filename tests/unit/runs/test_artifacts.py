@@ -39,6 +39,14 @@ def test_one_that_does_not_has_its_files_carried_and_keeps_none(tmp_path: Path) 
     assert (tmp_path / WEIGHTS).read_bytes() == b"content"
 
 
+def test_what_a_killed_worker_leaves_goes_with_the_folder_of_its_job(tmp_path: Path) -> None:
+    with artifacts.opened(None, str(tmp_path)) as files:
+        assert files.place(".").parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+    with artifacts.opened(None, str(tmp_path / "cleared")) as files:
+        assert files.place(".").is_dir()
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -59,7 +59,8 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     is_measured = run_config.others.timing != "simulated"
     turns = DeviceTurns.on(place.device) if told.shares_device and is_measured else None
     machine = _machine(run_config, place, turns)
-    return CandidateContext(run_config, dataset, spec, place, told.artifacts, told.run, room, turns, machine)
+    places = (told.artifacts, told.run)
+    return CandidateContext(run_config, dataset, spec, place, *places, room, turns, machine, worker.folder)
 
 
 def _machine(run_config: RunConfig, place: Placement, turns: DeviceTurns | None) -> dict[str, float | str]:
@@ -85,7 +86,7 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
     Raises:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
-    with artifacts.opened(context.artifacts) as files:
+    with artifacts.opened(context.artifacts, context.folder) as files:
         measured = measure(context, CandidateJob.from_json(payload), files)
         return replace(measured, files=files.carried()).to_json()
 

@@ -54,13 +54,15 @@ class CandidateContext(TrainingContext):
     (`runs.artifacts.opened`); `run`: which run they are of (`runs.identity`), None: of none; `room`: the
     memory that each is judged by before it is built, None where any fits; `turns`: of the workers that share
     the device, None where nothing is measured or nobody else is there; `machine`: what is told with each of
-    the machine, where another may be of another kind."""
+    the machine, where another may be of another kind; `folder`: the job's own on this machine
+    (`executors.Worker`)."""
 
     artifacts: str | None
     run: str | None
     room: Room | None = None
     turns: DeviceTurns | None = None
     machine: Mapping[str, float | str] = field(default_factory=dict)
+    folder: str | None = None
 
     def taking_part(self) -> AbstractContextManager[Any]:
         """While the block runs, others on the device may ask this process to wait."""

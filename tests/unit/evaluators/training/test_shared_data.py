@@ -50,6 +50,23 @@ def test_workers_map_what_the_driver_lays_down_and_nothing_stays(
     assert np.array_equal(found.dataset.full_train.x, dataset.full_train.x)  # the driver goes on with them
 
 
+def test_a_candidates_files_wait_in_the_folder_that_goes_with_the_job(
+    load: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_config, seen = load(**PROCESSES), list[Path]()
+    payload = candidate.CandidateSetup(run_config.to_json(), None, None, judges_memory=False).to_json()
+
+    def measure(context: Any, job: CandidateJob, files: Any) -> Measured:
+        seen.append(files.place("."))
+        return Measured()
+
+    monkeypatch.setattr(candidate, "measure", measure)
+    with shared_data.shared(run_config, loaded(run_config), tmp_path, pytest.fail) as found:
+        context = candidate.setup(payload, Worker(folder=found.place))
+        candidate.evaluate(context, CandidateJob("[]", 0, 0, 0).to_json())
+        assert [str(place.parent) for place in seen] == [found.place]
+
+
 def test_what_a_killed_job_left_is_removed_and_nothing_else(
     load: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
