@@ -138,9 +138,10 @@ class Pulse:
             return
         # Not from when it answered last: between steps nobody asks.
         self._silent_since = now if self._silent_since is None else self._silent_since
-        if now - self._silent_since >= _LOST_SECONDS:
+        seconds = now - self._silent_since
+        if seconds >= _LOST_SECONDS:
             self.is_lost = True
-            raise _lost(f"its head at {self._place} has not answered for {now - self._silent_since:.0f} seconds")
+            raise _lost(f"its head at {self._place} has not answered for {seconds:.0f} seconds")
 
 
 def answers(place: str) -> bool:
