@@ -404,7 +404,9 @@ def test_it_is_said_by_plan(tmp_path, capsys):
     small = ("search_space.blocks=1", 'search_space.operators=["identity", "1x1 conv"]')
     settings = [part for setting in small for part in ("--set", setting)]
     assert run(["plan", "-j", str(source), *settings]) == 0
-    assert re.search(r"Warning: Names that begin with a dot are passed over: 2", capsys.readouterr().err)
+    shown = capsys.readouterr()
+    assert re.search(r"Warning: Names that begin with a dot are passed over: 2", shown.err)
+    assert "Not counted:       model selection and final training, which may take longer" in shown.out
 
 
 REFUSED = [
@@ -617,6 +619,18 @@ def test_images_of_which_most_differ_in_size_are_brought_to_one(tmp_path, capsys
     )  # none is larger than 10x12
     resize = config.load(source).dataset.resize
     assert (resize.width, resize.height) == (10, 10)
+
+
+def test_a_test_split_that_cannot_be_used_is_told_and_decides_no_size(tmp_path, capsys):
+    for split, number in (("train", 24), ("test", 6)):
+        for i in range(number):
+            size = (11, 9) if i == 3 else (8, 10)
+            save(tmp_path / f"data/{split}/{'ab'[i % 2]}/{i}.png", noise(*size, 3))
+    (tmp_path / "data/test/c").mkdir()
+    source, by_init = initialised(tmp_path, capsys)
+    assert "Evaluation on test data would stop: The class folder" in by_init
+    resize = config.load(source).dataset.resize
+    assert (resize.width, resize.height) == (10, 8)
 
 
 def test_a_few_images_of_another_size_are_brought_to_that_of_most(tmp_path, capsys):

@@ -80,7 +80,8 @@ def _told(look: Look) -> list[str]:
         return look.sentences
     size = f"{look.spatial_size[1]}x{look.spatial_size[0]}"
     others = [line for line in look.sentences if line not in look.problems]
-    return [f"The images differ in size; dataset.resize brings all to {size} (width x height).", *others]
+    differ = f"The images differ in size; dataset.resize brings all to {size} (width x height)."
+    return [differ, *look.standing, *others]
 
 
 def _fit(document: dict[str, JsonValue], remarks: dict[str, str], hours: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from popnas import datasets, files, tasks
@@ -38,7 +38,7 @@ class Look:
     search of them as they are, or its evaluation, and what was taken for granted to read them.
 
     `needs_resize`: images differ in size, and `dataset` has them at one. `lacks_test`: there is a test split
-    that cannot be used, so that `dataset` is without it.
+    that cannot be used, so that `dataset` is without it; `standing` says why where one size does not mend it.
     """
 
     section: Json
@@ -47,6 +47,7 @@ class Look:
     guesses: tuple[str, ...] = ()
     needs_resize: bool = False
     lacks_test: bool = False
+    standing: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -227,6 +228,7 @@ def _all_of(section: Json, config: DatasetConfig, seed: int, read: _ReadOnce) ->
     stopping: list[DataError] = []  # also without the test split
     attempts = [config]
     for attempt in attempts:
+        failed: list[DataError] = []
         for need_test in (True, False):
             try:
                 dataset = datasets.load(
@@ -241,17 +243,20 @@ def _all_of(section: Json, config: DatasetConfig, seed: int, read: _ReadOnce) ->
                 if error.unreadable - {"test"}:
                     raise
                 problems[str(error)] = None
+                failed.append(error)
                 stopping += [] if need_test else [error]
-                if len(attempts) == 1:
-                    attempts += _other_attempts(config, error)
+                if len(attempts) == 1 and not need_test:
+                    attempts += _other_attempts(config, failed)
                 continue
             # The section itself works without test data: a search would run, and fail to be evaluated.
             what = "Evaluation on test data" if attempt is config else "A search of these data as they are"
             found = tuple(f"{what} would stop: {in_line(problem)}" for problem in problems)
+            standing = tuple(f"Evaluation on test data would stop: {in_line(str(error))}" for error in failed)
             return Look(
                 section,
                 dataset,
                 found,
+                standing=standing,
                 needs_resize=_is_resized(attempt, config),
                 lacks_test=not need_test and not read.has_no_test,
             )
@@ -262,7 +267,7 @@ def _is_resized(attempt: DatasetConfig, config: DatasetConfig) -> bool:
     return config.resize is None and attempt.resize is not None
 
 
-def _other_attempts(config: DatasetConfig, error: DataError) -> Iterator[DatasetConfig]:
+def _other_attempts(config: DatasetConfig, failed: Sequence[DataError]) -> Iterator[DatasetConfig]:
     """Sections that show the data all the same where theirs does not work: without a crop that images have
     no room for; at one size, that of most of them, where they differ.
     """
@@ -270,5 +275,6 @@ def _other_attempts(config: DatasetConfig, error: DataError) -> Iterator[Dataset
     if task.is_per_pixel and config.resize is not None:
         yield config.model_copy(update={"resize": None})
     if task.num_dims == 2 and not task.is_per_pixel and config.resize is None:
-        height, width = error.suggested if isinstance(error, SizesDifferError) else _SIZE
+        suggested = (error.suggested for error in failed if isinstance(error, SizesDifferError))
+        height, width = next(suggested, _SIZE)
         yield config.model_copy(update={"resize": ResizeConfig(width=width, height=height)})
