@@ -185,6 +185,7 @@ class StorageError(PopnasError):
 
     def __init__(self, message: str, *, is_wrong_place: bool = False) -> None:
         super().__init__(message)
+        self.is_wrong_place = is_wrong_place
         self.exit_status = 2 if is_wrong_place else 1
 
 

@@ -19,12 +19,14 @@ class Views:
     """Makes views one by one; `missing` has a sentence for each that failed, which is told at once, too.
 
     `tell`: hears these sentences, as warnings. `are_the_job`: the views themselves were asked for (`popnas
-    report`): a disk that refuses them is an error then, as for any other result.
+    report`): a disk that refuses them is an error then, as for any other result. A place where nothing can be
+    written is told of once, not for every view that would stand there.
     """
 
     def __init__(self, tell: Listen = nobody, *, are_the_job: bool = False) -> None:
         self.missing: list[str] = []
         self._tell, self._are_the_job = tell, are_the_job
+        self._refused: set[str] = set()
 
     @contextmanager
     def view(self, what: str) -> Iterator[None]:
@@ -38,7 +40,7 @@ class Views:
         except StorageError as error:
             if self._are_the_job:
                 raise
-            self.lost(what, str(error))
+            self._lost_to_disk(what, error)
         except Exception as error:  # a drawing may fail in any way: its libraries, a figure from elsewhere
             _LOG.debug("%s", what, exc_info=True)
             words = str(error) if isinstance(error, PopnasError) else f"{type(error).__name__}: {error}"
@@ -46,12 +48,28 @@ class Views:
 
     def lost(self, what: str, why: str) -> None:
         """Tell of a view that is missing."""
-        reason = f"{why.rstrip('.')}. Nothing else is affected."
-        text = f"{what} is missing: {reason}"
-        if _stands(what):
-            text = f"{what} is not made anew, and an older one stands there: {reason}"
-        self.missing.append(text)
-        self._tell(Warned(text))
+        text = _lack(what, why)
+        self.missing.append(f"{text} Nothing else is affected.")
+        self._tell(Warned(self.missing[-1]))
+
+    def _lost_to_disk(self, what: str, error: StorageError) -> None:
+        cause = error.__cause__
+        if not error.is_wrong_place or not isinstance(cause, OSError):
+            self.lost(what, str(error))
+            return
+        text, place = _lack(what, str(error)), f"{cause.errno} {Path(what).parent}"
+        self.missing.append(f"{text} Nothing else is affected.")
+        if place not in self._refused:
+            self._refused.add(place)
+            also = "The same holds for all else that would be written there; nothing else is affected."
+            self._tell(Warned(f"{text} {also}"))
+
+
+def _lack(what: str, why: str) -> str:
+    reason = f"{why.rstrip('.')}."
+    if _stands(what):
+        return f"{what} is not made anew, and an older one stands there: {reason}"
+    return f"{what} is missing: {reason}"
 
 
 def _stands(what: str) -> bool:

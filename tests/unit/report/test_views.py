@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from popnas import report
+from popnas import report, storage
 from popnas.errors import StorageError
 from popnas.events import Warned
 from popnas.export.model_values import ModelDescription
@@ -48,6 +49,22 @@ def test_what_fails_is_told_once_and_the_rest_goes_on():
     assert views.missing[1] == (
         "two is missing: cannot write two: the disk is full. Nothing else is affected."
     )
+
+
+def test_a_place_where_nothing_can_be_written_is_told_of_once(tmp_path):
+    told = []
+    views = Views(told.append)
+    for name in ("a.html", "b.pdf", "c.json"):
+        with views.view(str(tmp_path / name)), storage.storage_errors(tmp_path / name):
+            raise OSError(errno.EROFS, "Read-only file system")
+    assert len(told) == 1
+    assert told[0].text.startswith(f"{tmp_path / 'a.html'} is missing: cannot write ")
+    assert told[0].text.endswith(
+        " The same holds for all else that would be written there; nothing else is affected."
+    )
+    assert [text.partition(" ")[0] for text in views.missing] == [
+        str(tmp_path / name) for name in ("a.html", "b.pdf", "c.json")
+    ]
 
 
 def test_an_older_file_in_a_views_place_is_told_as_what_it_is(tmp_path):
