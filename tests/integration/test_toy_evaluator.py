@@ -355,6 +355,7 @@ def test_the_command_line_tells_what_there_is_and_nothing_of_networks(
     listed, planned, searched = said
     assert "toy" in listed and "score, time, params" in listed
     assert "Expected time" in planned and "One epoch" not in planned and "Memory" not in planned
+    assert "Not counted" not in planned
     assert "Best cell" in searched and "Report" in searched and "Model:" not in searched
 
 

@@ -65,6 +65,18 @@ _LEAVE_FILES = {
 }
 """Commands whose work lies on disk when they end; all others are called for what they print."""
 
+ELSEWHERE = {
+    "predict": 'A model predicts from Python: popnas.load("logs/NAME").predict(x). The README of its '
+    "deployment folder shows it without popnas; `popnas evaluate` judges it on test data.",
+    "resume": "A search goes on with `popnas search -r logs/NAME`, a whole job with "
+    "`popnas e2e -r logs/NAME`; all others go on when they are typed again.",
+    "compare": "Runs are compared with: popnas report logs/ONE logs/OTHER -o comparison.html",
+    "deploy": "A deployment folder is written with: popnas export -p logs/NAME -o FOLDER",
+    "version": "The version is shown with: popnas --version",
+    "help": "Commands are listed with `popnas -h`; `popnas COMMAND -h` explains one.",
+}
+"""Words that newcomers try and that are no commands, with where what they look for is."""
+
 _REPORT_HINT = (
     "This is a mistake in popnas, not in your input. Please report it with the lines above and what "
     "`popnas doctor` prints."
@@ -93,13 +105,19 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest command for one that does not exist."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command '{args[0]}'.{nearest(args[0], COMMANDS)}", ctx)
+            raise click.UsageError(f"no command '{args[0]}'. {_instead_of(args[0])}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+def _instead_of(word: str) -> str:
+    """What to type in place of a word that is no command."""
+    elsewhere = ELSEWHERE.get(word.lower())
+    return elsewhere or nearest(word, COMMANDS).strip() or f"The commands are: {', '.join(COMMANDS)}."
 
 
 def _show_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:

@@ -82,6 +82,11 @@ def test_help_needs_no_command_to_exist(capsys, monkeypatch):
     assert "Something that comes later." in capsys.readouterr().out
 
 
+def named_in(line):
+    """The commands in a text."""
+    return re.findall(r"popnas ([a-z]\w*)", line)
+
+
 @pytest.mark.parametrize("name", room.COMMANDS)
 def test_every_command_resolves_and_has_help(name, capsys):
     assert room.run([name, "-h"]) == 0
@@ -96,6 +101,46 @@ def test_version(capsys):
 def test_an_unknown_command_gets_the_nearest(capsys):
     assert room.run(["serch"]) == 2
     assert "Error: no command 'serch'. Did you mean 'search'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("predict", "Error: no command 'predict'. A model predicts from Python: popnas.load(\"logs/NAME\")"),
+        ("resume", "A search goes on with `popnas search -r logs/NAME`, a whole job with `popnas e2e -r"),
+        ("nope", f"Error: no command 'nope'. The commands are: {', '.join(room.COMMANDS)}."),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_what_to_type(capsys, word, shown):
+    assert room.run([word]) == 2
+    assert shown in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [word for line in room.ELSEWHERE.values() for word in named_in(line)])
+def test_what_is_told_of_words_that_are_no_commands_can_be_typed(command):
+    assert command in room.COMMANDS
+
+
+def test_no_word_that_is_told_about_is_a_command():
+    assert not set(room.ELSEWHERE) & set(room.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("given", "left_out"),
+    [
+        (["--hours", "2"], "with its time limit if it has one; leave out --hours, or start"),
+        (["-k", "2", "--set", "others.seed=1"], "leave out -k and --set, or start a new job without -r."),
+    ],
+)
+def test_a_job_that_goes_on_names_the_options_it_does_not_take(capsys, given, left_out):
+    assert room.run(["e2e", "-r", "logs/whole", *given]) == 2
+    assert left_out in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", ["model_selection_images", "last_training_images"])
+def test_the_help_of_a_whole_job_has_the_presets_of_its_later_stages(capsys, preset):
+    assert room.run(["e2e", "-h"]) == 0
+    assert preset in capsys.readouterr().out
 
 
 def test_an_unknown_option_is_a_mistake_of_the_users(capsys):

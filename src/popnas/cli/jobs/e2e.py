@@ -14,9 +14,11 @@ from popnas.cli.terminal.options import (
     check_is_there,
     ensemble_option,
     gathered,
+    given_anew,
     hours_option,
     json_option,
     max_params_option,
+    partial_option,
     set_option,
 )
 from popnas.cli.terminal.output import echo, print_json
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 @click.command("e2e")
 @click.option("-j", "source", metavar="CONFIG", help="Configuration of the search.  [default: run]")
-@click.option("-jms", "selection_partial", metavar="CONFIG", help="Partial one of the model selection.")
-@click.option("-jlt", "training_partial", metavar="CONFIG", help="Partial one of the final training.")
+@partial_option("selection", "-jms", "selection_partial", "Partial configuration of the model selection")
+@partial_option("training", "-jlt", "training_partial", "Partial configuration of the final training")
 @click.option(
     "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Cells selected.  [default: 5]"
 )
@@ -70,10 +72,10 @@ def command(
     Within --hours, children and epochs are cut to fit, and what was cut is told.
     An interrupted job goes on with -r.
     """
-    is_asked = (source, name, request, hours) != (None, None, JobRequest(), None) or sets
-    if run is not None and is_asked:
+    if run is not None and (given := given_anew("run", "log_json")):
         raise UserError(
-            f"-r {quoted(run)} goes on as that job was started; leave out all other options but --json."
+            f"-r {quoted(run)} goes on as that job was started, with its time limit if it has one; leave out "
+            f"{' and '.join(given)}, or start a new job without -r."
         )
     began = time.monotonic()
     from popnas.workflows.settings import load_config

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _LONG_HOURS = 2.0
 """Of a search that takes longer it is told what would fit into so many, unasked."""
 
+_AFTERWARDS = (
+    "model selection and final training, which may take longer than the search; `popnas e2e --hours H` keeps "
+    "all of it within H hours"
+)
+
 
 @click.command("plan")
 @config_option
@@ -28,7 +33,8 @@ _LONG_HOURS = 2.0
 def command(source: str, sets: tuple[str, ...], hours: float | None, is_json: bool) -> None:
     """Show what a search will train and how long it will take on this device.
 
-    Checks the configuration, loads the data and probes a few networks; nothing is written.
+    Checks the configuration, loads the data and probes a few networks; nothing is written. What follows a
+    search (select, train) is not counted.
     """
     from popnas.cli.terminal.output import echo, print_json, warning_line
     from popnas.cli.terminal.progress import progress_listener
@@ -100,3 +106,5 @@ def _print(found: Plan) -> None:
         echo(f"To shorten it:     {found.shortened_by}")
     if found.memory_bytes is not None:
         echo(f"Memory:            about {found.memory_bytes / 2**30:.1f} GiB in all processes")
+    if found.epoch_seconds is not None:  # an evaluator that has no networks has no stage after the search
+        echo(f"Not counted:       {_AFTERWARDS}")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.command("select")
 @run_option
-@partial_option("model_selection_images", "model_selection_ts")
+@partial_option("selection")
 @click.option(
     "-k", "num_cells", metavar="K", type=click.IntRange(min=1), help="Number of cells.  [default: 5]"
 )

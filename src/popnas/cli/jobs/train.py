@@ -36,7 +36,7 @@ from popnas.workflows.models.choices import NetworkChoice, StageChanges
 @click.option("-f", "filters", metavar="N", type=click.IntRange(min=1), help="Filters of the first cell.")
 @click.option("-m", "motifs", metavar="N", type=click.IntRange(min=1), help="Motifs.")
 @click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=1), help="Normal cells per motif.")
-@partial_option("last_training_images", "last_training_ts")
+@partial_option("training")
 @batch_size_option
 @click.option(
     "-bt",

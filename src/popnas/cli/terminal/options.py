@@ -120,15 +120,19 @@ def tell_of_training(found: Path) -> None:
         echo_events(Told(f"The run has a final training too, which is taken with: -f {quoted(training)}"))
 
 
-def partial_option(default: str, of_series: str) -> Callable[[FC], FC]:
-    """The configuration of a stage after the search, and the presets that are it otherwise."""
-    return click.option(
-        "-j",
-        "partial",
-        metavar="CONFIG",
-        help="Partial configuration over the run's own: a file or a preset's name.  "
-        f"[default: {default}; of series {of_series}]",
-    )
+_PARTIALS = {"selection": "model_selection", "training": "last_training"}
+
+
+def partial_option(
+    stage: str,
+    letters: str = "-j",
+    name: str = "partial",
+    what: str = "Partial configuration over the run's own",
+) -> Callable[[FC], FC]:
+    """The configuration of a `stage` after the search, and the presets that are it otherwise."""
+    preset = _PARTIALS[stage]
+    text = f"{what}: a file or a preset's name.  [default: {preset}_images; of series {preset}_ts]"
+    return click.option(letters, name, metavar="CONFIG", help=text)
 
 
 def gathered(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
