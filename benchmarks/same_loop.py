@@ -264,10 +264,13 @@ def summary(book: Book, contest: Contest, seeds: Sequence[int]) -> None:
     ours = np.array(values["popnas"])
     for name, figures in values.items():
         ahead = ours - np.array(figures)
+        told = (
+            f"; popnas has {100 * ahead.mean():+.2f} points ({', '.join(f'{100 * a:+.2f}' for a in ahead)})"
+        )
         print(
             f"  {name:12s} mean {contest.shown[0]} of {len(seeds)} seeds {np.mean(figures):.4f} "
-            f"({min(figures):.4f} to {max(figures):.4f}), {np.mean(flops[name]):.1f} MFLOP; "
-            f"popnas has {100 * ahead.mean():+.2f} points ({', '.join(f'{100 * a:+.2f}' for a in ahead)})"
+            f"({min(figures):.4f} to {max(figures):.4f}), {np.mean(flops[name]):.1f} MFLOP"
+            + (told if name != "popnas" else "")
         )
 
 
