@@ -66,6 +66,11 @@ class Record:
 
     @classmethod
     def _read(cls, content: Json, known: Mapping[str, _Field]) -> Self:
+        # What lacks is told before what is wrong in what is there: it says more of what the file is.
+        if len(content) < len(known):
+            for name, field in known.items():
+                if field.is_needed and name not in content:
+                    raise FormError("has no {}", (name,))
         found: dict[str, Any] = {}
         try:
             for name, value in content.items():
@@ -73,10 +78,6 @@ class Record:
                 found[name] = value if type(value) in field.plain else field.read(value)
         except FormError as error:
             raise error.inside(name) from None
-        if len(found) < len(known):
-            for name, field in known.items():
-                if field.is_needed and name not in found:
-                    raise FormError("has no {}", (name,))
         return cls(**found)
 
 
