@@ -220,19 +220,25 @@ class RunFolder:
         """The run's journal. Append only while the lock is held."""
         return Journal(self.journal_path)
 
-    def state(self) -> RunState:
+    def state(self, most: int | None = None) -> RunState:
         """What the journal says so far: always the same object, which each call brings up to date with what
-        was written since, so that a run can be watched."""
-        self._take_in()
+        was written since, so that a run can be watched. With `most` it takes in about so many bytes, for
+        who has something to do between them; `is_behind` says whether there are more."""
+        self._take_in(most)
         with collector_paused():
             replay(self._unplayed, self.journal_path, self._state)
         self._unplayed = []
         return self._state
 
-    def _take_in(self) -> Scan:
+    @property
+    def is_behind(self) -> bool:
+        """Whether the journal had more than `state` was asked for."""
+        return self.journal.is_behind
+
+    def _take_in(self, most: int | None = None) -> Scan:
         """Read what the journal says beyond what was read of it before."""
         with collector_paused():
-            found = self.journal.news()
+            found = self.journal.news(most)
         # At first an event counts that lacks only its newline; a watched one is waited for.
         events = found.ended
         if not found.start.num_lines:

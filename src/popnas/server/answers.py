@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from popnas.server.access.places import RUN_NAME
 from popnas.server.jobs.record import RunJob, Stage, State
 
-Standing = Literal["queued", "running", "stopping", "elsewhere", "finished", "stopped", "failed", "damaged"]
+Standing = Literal[
+    "queued", "running", "stopping", "elsewhere", "reading", "finished", "stopped", "failed", "damaged"
+]
 RunName = Annotated[str, Field(pattern=f"^{RUN_NAME}$", description="The run's name.")]
 CellText = Annotated[str, Field(min_length=2, max_length=4000, description="A cell, as journals write it.")]
 Count = Annotated[int, Field(ge=1, le=10_000)]
@@ -98,8 +100,10 @@ class ProgressAnswer(Answer):
 class RunSummary(Answer):
     """A run at a glance.
 
-    `state`: "elsewhere" is a run that a process works on which this server did not start; "damaged" one whose
-    journal cannot be read, for the reason in `problem`. `modified`: when its journal last grew.
+    `state`: "elsewhere" is a run that a process works on which this server did not start; "reading", in the
+    list of all runs alone, one of whose long journal a part was read so far, and its figures are of that
+    part; "damaged" one whose journal cannot be read, for the reason in `problem`. `modified`: when its
+    journal last grew.
     """
 
     name: str

@@ -116,7 +116,8 @@ class Services:
     async def _warm_up(self) -> None:
         """Read the journals before somebody waits for them."""
         with suppress(PopnasError):
-            await run_in_threadpool(self.summaries.all)
+            while any(run.state == "reading" for run in await run_in_threadpool(self.summaries.all)):
+                pass
 
 
 def _locked(settings: ServerSettings) -> RunLock:

@@ -237,3 +237,30 @@ def page(browser: Any) -> Iterator[Any]:
     browser.complaints()
     yield browser
     assert browser.complaints() == []
+
+
+def streamed(
+    server: Served, path: str, headers: dict[str, str] | None = None
+) -> Iterator[tuple[str, str, Any]]:
+    """The events of a stream: kind, id, data."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    given = {"Host": f"localhost:{server.port}", "Authorization": f"Bearer {TOKEN}", **(headers or {})}
+    try:
+        connection.request("GET", path, headers=given)
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.getheader("content-type").startswith("text/event-stream")
+        fields: dict[str, str] = {}
+        while line := answer.fp.readline():
+            # Chunked: lines that are no field are sizes.
+            name, _, value = line.decode().rstrip("\r\n").partition(": ")
+            if name in ("event", "id", "data"):
+                fields[name] = value
+            elif not line.strip() and "data" in fields:
+                yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
+                fields = {}
+    finally:
+        connection.close()
+
+
+def until(events: Iterator[tuple[str, str, Any]], kind: str) -> tuple[str, Any]:
+    return next((mark, data) for found, mark, data in events if found == kind)

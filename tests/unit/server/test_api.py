@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -32,7 +31,7 @@ from popnas.server.watching.logs import piece
 from popnas.server.watching.streams import _Watch
 from popnas.server.webhooks import Webhooks, signature
 
-from .conftest import TOKEN, Answer, Served, evaluations, make_run, served
+from .conftest import Answer, Served, evaluations, make_run, served, streamed, until
 
 
 @pytest.fixture
@@ -110,33 +109,6 @@ def test_candidates_are_read_from_where_the_reader_is(server):
     assert [row["cell"] for row in rows] == [item.cell for item in evaluations(25)]
     assert [row["score"] for row in rows] == [item.score for item in evaluations(25)]
     assert [row["number"] for row in rows] == list(range(25))
-
-
-def streamed(
-    server: Served, path: str, headers: dict[str, str] | None = None
-) -> Iterator[tuple[str, str, Any]]:
-    """The events of a stream: kind, id, data."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    given = {"Host": f"localhost:{server.port}", "Authorization": f"Bearer {TOKEN}", **(headers or {})}
-    try:
-        connection.request("GET", path, headers=given)
-        answer = connection.getresponse()
-        assert answer.status == 200 and answer.getheader("content-type").startswith("text/event-stream")
-        fields: dict[str, str] = {}
-        while line := answer.fp.readline():
-            # Chunked: lines that are no field are sizes.
-            name, _, value = line.decode().rstrip("\r\n").partition(": ")
-            if name in ("event", "id", "data"):
-                fields[name] = value
-            elif not line.strip() and "data" in fields:
-                yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
-                fields = {}
-    finally:
-        connection.close()
-
-
-def until(events: Iterator[tuple[str, str, Any]], kind: str) -> tuple[str, Any]:
-    return next((mark, data) for found, mark, data in events if found == kind)
 
 
 def test_who_follows_a_run_does_not_hold_up_the_end_of_the_server(tmp_path, quick_disk):

@@ -51,10 +51,15 @@ class Journal:
         """What stands in the file; errors as for `events`."""
         return Reader(self.path).read()
 
-    def news(self) -> Scan:
-        """What came since this was called last (all, where `Scan.start` is the beginning); errors as for
-        `events`."""
-        return self._reader.read()
+    def news(self, most: int | None = None) -> Scan:
+        """What came since this was called last (all, where `Scan.start` is the beginning), or about `most`
+        bytes of it; errors as for `events`."""
+        return self._reader.read(most)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether `news` was asked for a piece and left something."""
+        return self._reader.is_behind
 
     @property
     def end(self) -> int:

@@ -41,6 +41,6 @@ export function when(value) {
 }
 
 export const STATES = {
-  queued: "waits", running: "runs", stopping: "is stopping", elsewhere: "runs (started elsewhere)",
+  queued: "waits", running: "runs", stopping: "is stopping", elsewhere: "runs (started elsewhere)", reading: "is being read",
   finished: "finished", stopped: "stopped", failed: "failed", damaged: "damaged",
 };

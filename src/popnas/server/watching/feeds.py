@@ -26,6 +26,8 @@ FIXED = (
 """Columns of every run's table of candidates, before those of the objectives."""
 
 _MOST_FOLLOWED = 24
+_PIECE = 4 * 2**20
+"""Bytes of a journal between which rows are shown: a quarter of a second."""
 
 _ENCODED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 """Made once: a long run has tens of thousands of rows."""
@@ -94,17 +96,22 @@ class Feed:
 
     def refresh(self) -> None:
         """Take in what the journal has got since. Of an unreadable one `problem` says why."""
+        while self.advance():
+            pass
+
+    def advance(self) -> bool:
+        """`refresh` by a piece of the journal; whether there is more of it."""
         with self._lock:
             try:
                 stat = self._folder.journal_path.stat()
             except OSError:
                 self._clear("its journal is missing")
-                return
+                return False
             seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if seen == self._seen:
-                return
+                return False
             try:
-                state = self._folder.state()
+                state = self._folder.state(_PIECE)
                 if state is not self._state:
                     self._clear(None)
                     self._state = state
@@ -112,7 +119,10 @@ class Feed:
             except PopnasError as error:
                 self._clear(printable(str(error)))
                 self._folder = RunFolder(self.path)
+            if self._folder.is_behind:
+                return True
             self._seen = seen
+            return False
 
     def table(self) -> tuple[int, TableRows]:
         """`epoch` and `rows` that belong together."""
@@ -208,12 +218,18 @@ class Feeds:
 
     def of(self, path: Path) -> Feed:
         """The feed of the run in a folder, up to date."""
+        feed = self.begun(path)
+        feed.refresh()
+        return feed
+
+    def begun(self, path: Path) -> Feed:
+        """The feed of the run in a folder, up to date or on its way there."""
         with self._lock:
             feed = self._feeds.setdefault(path.name, Feed(path))
             self._feeds.move_to_end(path.name)
             if len(self._feeds) > _MOST_FOLLOWED:
                 self._feeds.popitem(last=False)
-        feed.refresh()
+        feed.advance()
         return feed
 
     def forget(self, name: str) -> None:

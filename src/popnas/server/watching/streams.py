@@ -49,6 +49,10 @@ class _Watch:
         beats = 0
         while not self.is_gone:
             try:
+                if await run_in_threadpool(self.feed.advance):
+                    # Of a long journal the page shows what is read while more is.
+                    await self.tell()
+                    continue
                 await self._look_once(has_time=beats % round(_STATUS_SECONDS / LOOK_SECONDS) == 0)
             except Exception as error:  # whoever looks goes on seeing what comes after
                 said = f"{type(error).__name__}: {error}"
@@ -59,7 +63,6 @@ class _Watch:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look_once(self, *, has_time: bool) -> None:
-        await run_in_threadpool(self.feed.refresh)
         place, status = self._place, self.status
         if has_time or place != self._told:
             status = await run_in_threadpool(self._status)
@@ -67,8 +70,12 @@ class _Watch:
         self.is_gone = not self.feed.path.is_dir() and not self._has_jobs
         if status != self.status or place != self._told or self.is_gone:
             self.status, self._told = status, place
-            async with self.changed:
-                self.changed.notify_all()
+            await self.tell()
+
+    async def tell(self) -> None:
+        """Wake all who wait for something new."""
+        async with self.changed:
+            self.changed.notify_all()
 
     @property
     def _place(self) -> tuple[int, int]:
@@ -104,11 +111,10 @@ class Streams:
         """All streams end here; whoever follows asks the next server."""
         for watch in self._watches.values():
             watch.is_over = True
-            async with watch.changed:
-                watch.changed.notify_all()
+            await watch.tell()
 
     async def _watch(self, path: Path) -> _Watch:
-        feed = await run_in_threadpool(self._feeds.of, path)
+        feed = await run_in_threadpool(self._feeds.begun, path)
         found = self._watches.get(path.name)
         if found is None or found.is_gone:
             found = self._watches[path.name] = _Watch(feed, self._summaries)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from popnas.server.watching.feeds import Feed, Feeds, progress_of
 
 _LOG = logging.getLogger(__name__)
 _MOST_JOBS = 8
+_READING_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class _Facts:
     finish_reason: str | None = None
     is_finished: bool = False
     problem: str | None = None
+    is_whole: bool = True
 
     @classmethod
-    def of(cls, feed: Feed) -> _Facts:
-        """Those of a run."""
+    def of(cls, feed: Feed, *, is_whole: bool) -> _Facts:
+        """Those of a run, of which all was read or a part."""
         state = feed.state
         if state is None:
             return cls({}, problem=feed.problem)
@@ -47,6 +51,7 @@ class _Facts:
             feed.best,
             state.finish_reason,
             state.is_finished,
+            is_whole=is_whole,
         )
 
 
@@ -60,17 +65,19 @@ class Summaries:
         self._known: dict[str, tuple[tuple[int, int, int], _Facts]] = {}
 
     def all(self) -> list[RunSummary]:
-        """Those of all runs and of those that are to come, the newest first."""
+        """Those of all runs and of those that are to come, the newest first. What cannot be read at once is
+        told so far: nobody waits for all journals."""
+        until = time.monotonic() + _READING_SECONDS
         names = run_names(self._root)
         coming = {job.run for job in self._jobs.all()} - set(names)
-        found = [self.of(name) for name in [*names, *sorted(coming)]]
+        found = [self.of(name, until) for name in [*names, *sorted(coming)]]
         return sorted(found, key=lambda summary: -(summary.modified or 0.0))
 
-    def of(self, name: str) -> RunSummary:
-        """That of a run, which need not have a folder yet if a job is to make it. Whatever lies in its folder
-        keeps no other run from being shown."""
+    def of(self, name: str, until: float = math.inf) -> RunSummary:
+        """That of a run, which need not have a folder yet if a job is to make it; its journal is read until
+        that moment. Whatever lies in its folder keeps no other run from being shown."""
         try:
-            return self._of(name)
+            return self._of(name, until)
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             if self._told.get(name) != said:  # it is asked for every second
@@ -79,11 +86,11 @@ class Summaries:
             problem = f"it cannot be shown ({type(error).__name__}); the server's log says why."
             return RunSummary(name=name, state="damaged", problem=problem)
 
-    def _of(self, name: str) -> RunSummary:
+    def _of(self, name: str, until: float) -> RunSummary:
         path = self._root / name
         jobs = self._jobs.of(name)
         stamp = _stamp(path)
-        facts = _Facts({}) if stamp is None else self._facts(path, stamp)
+        facts = _Facts({}) if stamp is None else self._facts(path, stamp, until)
         progress = progress_of(path) if stamp is not None else None
         standing = self._standing(name, facts, jobs, stamp)
         dataset = part(facts.config, "dataset")
@@ -111,14 +118,21 @@ class Summaries:
             jobs=[JobAnswer.of(job) for job in jobs[-_MOST_JOBS:]],
         )
 
-    def _facts(self, path: Path, stamp: tuple[int, int, int]) -> _Facts:
+    def _facts(self, path: Path, stamp: tuple[int, int, int], until: float) -> _Facts:
         with self._lock:
             known = self._known.get(path.name)
         if known is not None and known[0] == stamp:
             return known[1]
-        facts = _Facts.of(self._feeds.of(path))
-        with self._lock:
-            self._known[path.name] = (stamp, facts)
+        if time.monotonic() > until:  # feeds that are begun and left would drive each other out
+            return _Facts({}, is_whole=False)
+        feed = self._feeds.begun(path)
+        while is_behind := feed.advance():
+            if time.monotonic() > until:
+                break
+        facts = _Facts.of(feed, is_whole=not is_behind)
+        if facts.is_whole:
+            with self._lock:
+                self._known[path.name] = (stamp, facts)
         return facts
 
     def _standing(
@@ -131,6 +145,8 @@ class Summaries:
             return "queued"
         if self._jobs.is_held_elsewhere(name):
             return "elsewhere"
+        if not facts.is_whole:
+            return "reading"
         if facts.problem is not None:
             return "damaged"
         # How a stage after the search ended stands with its job: the search stays what it is.
