@@ -24,7 +24,7 @@ from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of
 from popnas.cli.terminal.usage import reword, with_options
 from popnas.cli.terminal.wrap import width_of
 from popnas.errors import PopnasError, StorageError, interruption_behind, nearest
-from popnas.printable import without_secrets
+from popnas.printable import one_line, without_secrets
 
 # Name, module in this room whose attribute `command` is the click command, and the line of `popnas --help`.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -81,6 +81,13 @@ _REPORT_HINT = (
     "This is a mistake in popnas, not in your input. Please report it with the lines above and what "
     "`popnas doctor` prints."
 )
+
+
+_LACKING = (
+    *("not enough memory", "allocate memory", "failed to map segment", "can't start new thread"),
+    "Resource temporarily unavailable",
+)
+"""What Python, the loader of libraries and PyTorch say of memory or threads that there are no more of."""
 
 
 class LazyGroup(click.Group):
@@ -197,7 +204,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if lines := ENDING.interrupted():
             _tell("warning", *lines)
         return stop.exit_status if isinstance(stop, Stopped) else 130
-    except Exception:
+    except Exception as error:
+        if (lack := _lack_behind(error)) is not None:
+            _tell("error", without_secrets(f"Error: {lack}"), ENDING.hint())
+            return 1
         _tell("error", without_secrets(traceback.format_exc().rstrip()), _REPORT_HINT)
         return 1
     return status if isinstance(status, int) else 0
@@ -213,6 +223,20 @@ def _invoke(arguments: Sequence[str] | None) -> object:
         if (stop := interruption_behind(error)) is not None:
             raise stop from None
         raise
+
+
+def _lack_behind(error: BaseException | None) -> str | None:
+    """What to say of an error behind which the system had no more memory or threads to give; else None."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _LACKING):
+            said = one_line(str(error)) or "out of memory"
+            return (
+                f"the system gives this process no more memory or threads: {said}. Close other programs, "
+                "raise the limit (ulimit -v, ulimit -u, a container's), or ask for less: a smaller "
+                "dataset.batch_size, or fewer processes by others.executor.workers."
+            )
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _command_of(arguments: Sequence[str] | None) -> click.Command | None:

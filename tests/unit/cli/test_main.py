@@ -172,6 +172,27 @@ def test_exit_statuses(error, status, shown, monkeypatch, capsys):
     assert capsys.readouterr().err.lstrip("\n") == shown
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_memory_that_there_is_no_more_of_is_no_mistake_of_ours(error, monkeypatch, capsys):
+    behind = ValueError("what came of it")
+    behind.__cause__ = error
+    for raised in (error, behind):
+        assert raising(monkeypatch, raised) == 1
+        shown = capsys.readouterr().err
+        assert "no more memory or threads" in shown and "ulimit" in shown
+        assert "Traceback" not in shown and "mistake in popnas" not in shown
+
+
 def test_a_mistake_of_ours_shows_where_and_how_to_report_it(monkeypatch, capsys):
     assert raising(monkeypatch, ZeroDivisionError("ours")) == 1
     shown = capsys.readouterr().err

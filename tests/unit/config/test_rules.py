@@ -111,7 +111,8 @@ def problems(content, names=REGISTERED):
         (
             document(training_hyperparameters={"epochs": 3, "optimizer": {"warmup": 3}}),
             "training_hyperparameters.optimizer.warmup",
-            "must be below the number of epochs (3), got 3.",
+            "must be below the number of epochs (3), got 3. Set it to 2 or less, or "
+            "training_hyperparameters.epochs to 4 or more.",
         ),
         (
             document({**IMAGES, "folds": 5, "validation_size": None}),
