@@ -113,10 +113,11 @@ def main() -> None:
         new = [text for text in cells(1000, np.random.default_rng(3)) if text not in have]
         server, browser = Server(root), chromium()
         try:
-            server.get("/api/runs")
             address = f"http://127.0.0.1:{server.port}/"
             browser.get(f"{address}#token={server.token}")
-            time.sleep(3)
+            shown = LOOKS["front"].format(f"{count:,}", f"{count:,}")
+            cold = opened(browser, f"{address}#/runs/run/front", shown)
+            print(f"front, while the server reads the journal: {cold}")
             for look, words in LOOKS.items():
                 shown = words.format(f"{count:,}", f"{count:,}")
                 print(

@@ -160,6 +160,10 @@ class RunFolder:
             JournalError: likewise.
         """
         self._take_in()
+        return self.config_so_far()
+
+    def config_so_far(self) -> Json:
+        """As `config_json`, by what was read of the journal before."""
         config = self._stored_config()
         dataset = config.get("dataset")
         if self._data_path is None or not isinstance(dataset, Mapping):

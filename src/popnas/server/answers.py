@@ -100,10 +100,9 @@ class ProgressAnswer(Answer):
 class RunSummary(Answer):
     """A run at a glance.
 
-    `state`: "elsewhere" is a run that a process works on which this server did not start; "reading", in the
-    list of all runs alone, one of whose long journal a part was read so far, and its figures are of that
-    part; "damaged" one whose journal cannot be read, for the reason in `problem`. `modified`: when its
-    journal last grew.
+    `state`: "elsewhere" is a run that a process works on which this server did not start; "reading" one
+    of whose long journal a part was read so far, and its figures are of that part; "damaged" one whose
+    journal cannot be read, for the reason in `problem`. `modified`: when its journal last grew.
     """
 
     name: str

@@ -208,10 +208,10 @@ def test_a_run_that_cannot_be_shown_is_damaged_and_harms_no_other(server, monkey
         make_run(server.root / name)
     real = server.services.summaries._of
 
-    def of(name: str) -> RunSummary:
+    def of(name: str, until: float) -> RunSummary:
         if name == "bad":
             raise ZeroDivisionError("what nobody has thought of")
-        return real(name)
+        return real(name, until)
 
     monkeypatch.setattr(server.services.summaries, "_of", of)
     for _ in range(3):

@@ -112,7 +112,7 @@ async def events(
 @router.get("/runs/{run}/config")
 def configuration(run: Run, parts: Parts) -> Document:
     """The run's resolved configuration."""
-    found: Document = plain(parts.feeds.of(folder_of(parts, run)).data().config)
+    found: Document = plain(parts.feeds.begun(folder_of(parts, run)).config())
     return found
 
 

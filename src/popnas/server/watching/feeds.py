@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from popnas import files, objectives, ranking
 from popnas.errors import PopnasError, RunFolderError
 from popnas.evaluation import Evaluation
 from popnas.printable import printable
-from popnas.records import Record
+from popnas.records import Json, Record
 from popnas.report.run_data import RunData
 from popnas.runs import RunFolder, RunState
 from popnas.runs.stored.progress import HowFar
@@ -26,8 +27,9 @@ FIXED = (
 """Columns of every run's table of candidates, before those of the objectives."""
 
 _MOST_FOLLOWED = 24
-_PIECE = 4 * 2**20
-"""Bytes of a journal between which rows are shown: a quarter of a second."""
+_TURN_SECONDS = 0.001
+_PIECE = 2**20
+"""Bytes of a journal between which rows are shown: less than a tenth of a second."""
 
 _ENCODED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 """Made once: a long run has tens of thousands of rows."""
@@ -119,10 +121,12 @@ class Feed:
             except PopnasError as error:
                 self._clear(printable(str(error)))
                 self._folder = RunFolder(self.path)
-            if self._folder.is_behind:
-                return True
-            self._seen = seen
-            return False
+            if not self._folder.is_behind:
+                self._seen = seen
+                return False
+        # A thread that takes a lock again at once keeps all others out of it.
+        time.sleep(_TURN_SECONDS)
+        return True
 
     def table(self) -> tuple[int, TableRows]:
         """`epoch` and `rows` that belong together."""
@@ -146,6 +150,17 @@ class Feed:
         with self._lock:
             # What came while they are read is not among what is read.
             return RunData.of(self._folder, self._state.copy())
+
+    def config(self) -> Json:
+        """The run's configuration, by what is read of the journal.
+
+        Raises:
+            RunFolderError: it cannot be read.
+        """
+        with self._lock:
+            if self._state is None:
+                raise RunFolderError(self.problem or "the run cannot be read.")
+            return self._folder.config_so_far()
 
     @property
     def shown(self) -> list[ObjectiveShown]:
@@ -215,6 +230,11 @@ class Feeds:
         self._root = root
         self._lock = threading.Lock()
         self._feeds: OrderedDict[str, Feed] = OrderedDict()
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the run of that name is followed."""
+        with self._lock:
+            return name in self._feeds
 
     def of(self, path: Path) -> Feed:
         """The feed of the run in a folder, up to date."""

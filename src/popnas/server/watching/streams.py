@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class _Watch:
             try:
                 if await run_in_threadpool(self.feed.advance):
                     # Of a long journal the page shows what is read while more is.
+                    self.status = await run_in_threadpool(self._status)
                     await self.tell()
                     continue
                 await self._look_once(has_time=beats % round(_STATUS_SECONDS / LOOK_SECONDS) == 0)
@@ -82,7 +84,7 @@ class _Watch:
         return self.feed.epoch, len(self.feed.rows)
 
     def _status(self) -> str:
-        summary = self._summaries.of(self.feed.path.name)
+        summary = self._summaries.of(self.feed.path.name, time.monotonic())
         self._has_jobs = bool(summary.jobs)
         return summary.model_dump_json()
 
@@ -135,6 +137,7 @@ async def _events(watch: _Watch, mark: str | None) -> AsyncIterator[bytes]:
         if rows and epoch == feed.epoch:
             place += len(rows)
             yield event("candidates", rows_json(rows), f"{epoch}.{place}")
+            await asyncio.sleep(0)  # somebody who has left is noticed between two of many events
             continue
         if watch.status != status:
             status = watch.status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from dataclasses import dataclass
@@ -73,9 +72,11 @@ class Summaries:
         found = [self.of(name, until) for name in [*names, *sorted(coming)]]
         return sorted(found, key=lambda summary: -(summary.modified or 0.0))
 
-    def of(self, name: str, until: float = math.inf) -> RunSummary:
+    def of(self, name: str, until: float | None = None) -> RunSummary:
         """That of a run, which need not have a folder yet if a job is to make it; its journal is read until
-        that moment. Whatever lies in its folder keeps no other run from being shown."""
+        that moment (half a second from now), and of one that is read already at least a piece. Whatever
+        lies in its folder keeps no other run from being shown."""
+        until = time.monotonic() + _READING_SECONDS if until is None else until
         try:
             return self._of(name, until)
         except Exception as error:
@@ -123,8 +124,8 @@ class Summaries:
             known = self._known.get(path.name)
         if known is not None and known[0] == stamp:
             return known[1]
-        if time.monotonic() > until:  # feeds that are begun and left would drive each other out
-            return _Facts({}, is_whole=False)
+        if time.monotonic() > until and path.name not in self._feeds:
+            return _Facts({}, is_whole=False)  # feeds that are begun and left would drive each other out
         feed = self._feeds.begun(path)
         while is_behind := feed.advance():
             if time.monotonic() > until:
