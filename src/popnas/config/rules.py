@@ -313,8 +313,8 @@ def _warmup_ends(facts: Facts) -> Iterator[Problem]:
             "training_hyperparameters.optimizer.warmup",
             training.optimizer.warmup,
             f"must be below the number of epochs ({training.epochs}), got {training.optimizer.warmup}. "
-            f"Set it to {training.epochs - 1} or less, or training_hyperparameters.epochs to "
-            f"{training.optimizer.warmup + 1} or more.",
+            f"Set it to at most {training.epochs - 1}, or training_hyperparameters.epochs to at least "
+            f"{training.optimizer.warmup + 1}.",
         )
 
 

@@ -111,8 +111,8 @@ def problems(content, names=REGISTERED):
         (
             document(training_hyperparameters={"epochs": 3, "optimizer": {"warmup": 3}}),
             "training_hyperparameters.optimizer.warmup",
-            "must be below the number of epochs (3), got 3. Set it to 2 or less, or "
-            "training_hyperparameters.epochs to 4 or more.",
+            "must be below the number of epochs (3), got 3. Set it to at most 2, or "
+            "training_hyperparameters.epochs to at least 4.",
         ),
         (
             document({**IMAGES, "folds": 5, "validation_size": None}),
