@@ -11,10 +11,23 @@ import pytest
 from popnas.runs import RunFolder
 from popnas.runs.journal.lines import BEGIN
 from popnas.runs.journal.reading import Reader
+from popnas.server.services import Services
 from popnas.server.watching import feeds, summaries
 from popnas.server.watching.feeds import Feed
 
-from .conftest import evaluations, make_run, streamed, until
+from .conftest import Served, evaluations, make_run, streamed, until
+
+
+@pytest.fixture
+def cold(monkeypatch, request) -> Served:
+    """A server that does not read journals before somebody looks at them: who comes first is the test's."""
+
+    async def nothing(_: Services) -> None:
+        pass
+
+    monkeypatch.setattr(Services, "_warm_up", nothing)
+    server: Served = request.getfixturevalue("server")
+    return server
 
 
 @pytest.mark.parametrize("most", [1, 700, 5000, 10**7])
@@ -70,17 +83,17 @@ def test_a_feed_grows_by_pieces_within_an_epoch(tmp_path, quick_disk, monkeypatc
     assert feed.rows[:20] == whole.rows[:20] and len(feed.rows) == 12 and feed.best == whole.best
 
 
-def test_whoever_asks_for_the_whole_gets_it(server, monkeypatch):
-    make_run(server.root / "one", 12)
+def test_whoever_asks_for_the_whole_gets_it(cold, monkeypatch):
+    make_run(cold.root / "one", 12)
     monkeypatch.setattr(feeds, "_PIECE", 1)
-    assert server.ask("GET", "/api/runs/one/candidates").json()["total"] == 12
+    assert cold.ask("GET", "/api/runs/one/candidates").json()["total"] == 12
     best = max(evaluations(12), key=lambda item: item.score)
-    results = server.ask("GET", "/api/runs/one/results").json()
+    results = cold.ask("GET", "/api/runs/one/results").json()
     assert best.cell in json.dumps(results)
 
 
-def test_the_list_of_runs_waits_for_no_long_journal(server, monkeypatch):
-    make_run(server.root / "one", 12)
+def test_the_list_of_runs_waits_for_no_long_journal(cold, monkeypatch):
+    make_run(cold.root / "one", 12)
     monkeypatch.setattr(feeds, "_PIECE", 1)
     ticks = itertools.count()
     clock = SimpleNamespace(monotonic=lambda: next(ticks))  # a second from look to look
@@ -88,7 +101,7 @@ def test_the_list_of_runs_waits_for_no_long_journal(server, monkeypatch):
 
     def listed(seconds: float) -> tuple[str, int, bool]:
         monkeypatch.setattr(summaries, "_READING_SECONDS", seconds)
-        (run,) = server.ask("GET", "/api/runs").json()["runs"]
+        (run,) = cold.ask("GET", "/api/runs").json()["runs"]
         return run["state"], run["num_networks"], run["can_resume"]
 
     assert listed(-1) == ("reading", 0, False)
@@ -100,10 +113,10 @@ def test_the_list_of_runs_waits_for_no_long_journal(server, monkeypatch):
     assert listed(-1) == found[-1]  # it is known by now
 
 
-def test_a_stream_shows_what_is_read_before_all_is(server, monkeypatch):
-    make_run(server.root / "one", 12)
+def test_a_stream_shows_what_is_read_before_all_is(cold, monkeypatch):
+    make_run(cold.root / "one", 12)
     monkeypatch.setattr(feeds, "_PIECE", 1)
-    events, seen, sizes = streamed(server, "/api/runs/one/events"), [], []
+    events, seen, sizes = streamed(cold, "/api/runs/one/events"), [], []
     states: list[str] = []
     for kind, _, said in events:
         if kind == "candidates":
@@ -118,15 +131,15 @@ def test_a_stream_shows_what_is_read_before_all_is(server, monkeypatch):
     assert len(sizes) > 1 and len(states) > 1
 
 
-def test_damage_behind_what_was_shown_ends_it(server, monkeypatch):
-    bad = make_run(server.root / "bad", 12)
+def test_damage_behind_what_was_shown_ends_it(cold, monkeypatch):
+    bad = make_run(cold.root / "bad", 12)
     lines = bad.journal_path.read_bytes().splitlines(keepends=True)
     bad.journal_path.write_bytes(b"".join([*lines[:8], b"{}\n", *lines[9:]]))
     monkeypatch.setattr(feeds, "_PIECE", 1)
-    events = streamed(server, "/api/runs/bad/events")
+    events = streamed(cold, "/api/runs/bad/events")
     problem = None
     while problem is None:
         problem = until(events, "start")[1]["problem"]
     assert "line 9" in problem
     events.close()
-    assert server.ask("GET", "/api/runs/bad").json()["state"] == "damaged"
+    assert cold.ask("GET", "/api/runs/bad").json()["state"] == "damaged"
