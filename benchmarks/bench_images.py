@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from same_loop import Baseline, Contest, conv, main, shared
+from same_loop import Baseline, Contest, conv, main, shared, small_search
 
 NUM_EXAMPLES = 10_000
+OPERATORS = ("identity", "3x3 conv", "3x3 dconv", "5x5 dconv", "1x3-3x1 conv", "2x2 maxpool")
 
 
 class Residual(nn.Module):
@@ -110,46 +111,17 @@ def part_of_fashion_mnist(place: Path) -> Path:
 
 def contest(place: Path) -> Contest:
     return Contest(
-        search={
-            "search_space": {
-                "blocks": 3,
-                "lookback_depth": 1,
-                "operators": [
-                    "identity",
-                    "3x3 conv",
-                    "3x3 dconv",
-                    "5x5 dconv",
-                    "1x3-3x1 conv",
-                    "2x2 maxpool",
-                ],
-            },
-            "search_strategy": {
-                "max_children": 8,
-                "max_exploration_children": 2,
-                "single_block_repeats": 3,
-                "score_metric": "accuracy",
-                "additional_pareto_objectives": ["time"],
-            },
-            "training_hyperparameters": {
-                "epochs": 4,
-                "learning_rate": 0.01,
-                "weight_decay": 0.0005,
-                "optimizer": {"type": "adamW", "scheduler": "cd: 0 alpha"},
-            },
-            "architecture_hyperparameters": {
-                "filters": 12,
-                "motifs": 3,
-                "normal_cells_per_motif": 1,
-                "residual_cells": True,
-            },
-            "dataset": {
+        search=small_search(
+            OPERATORS,
+            "accuracy",
+            epochs=4,
+            dataset={
                 "type": "image_classification",
                 "path": str(part_of_fashion_mnist(place)),
                 "batch_size": 64,
                 "validation_size": 0.1,
-                "data_augmentation": {"enabled": True},
             },
-        },
+        ),
         cells=4,
         selected_epochs=12,
         epochs=40,

@@ -22,7 +22,9 @@ from popnas.export.deployed import DeployedNetwork
 from popnas.export.running import open_session
 from popnas.layers import ImagePooling
 from popnas.workflows.models.folder import ModelFolder
-from same_loop import Baseline, Contest, conv, main, shared
+from same_loop import Baseline, Contest, conv, main, shared, small_search
+
+OPERATORS = ("identity", "3x3 conv", "3x3-3x3 conv", "3x3 dconv", "3x3:2dr dconv", "2x2 maxpool")
 
 
 class UNet(Baseline):
@@ -122,49 +124,20 @@ def report_agreement(folder: ModelFolder) -> None:
 
 def contest(place: Path) -> Contest:
     return Contest(
-        search={
-            "search_space": {
-                "blocks": 3,
-                "lookback_depth": 1,
-                "operators": [
-                    "identity",
-                    "3x3 conv",
-                    "3x3-3x3 conv",
-                    "3x3 dconv",
-                    "3x3:2dr dconv",
-                    "2x2 maxpool",
-                ],
-            },
-            "search_strategy": {
-                "max_children": 8,
-                "max_exploration_children": 2,
-                "single_block_repeats": 3,
-                "score_metric": "mean_iou",
-                "additional_pareto_objectives": ["time"],
-            },
-            "training_hyperparameters": {
-                "epochs": 8,
-                "learning_rate": 0.01,
-                "weight_decay": 0.0005,
-                "optimizer": {"type": "adamW", "scheduler": "cd: 0 alpha"},
-            },
-            "architecture_hyperparameters": {
-                "filters": 12,
-                "motifs": 3,
-                "normal_cells_per_motif": 1,
-                "residual_cells": True,
-                "stem": "half",
-            },
-            "dataset": {
+        search=small_search(
+            OPERATORS,
+            "mean_iou",
+            epochs=8,
+            dataset={
                 "type": "image_segmentation",
                 "path": str(shared("camvid")),
                 "batch_size": 16,
                 "validation_size": None,
                 "ignore_class": 11,
-                "data_augmentation": {"enabled": True},
                 "resize": {"width": 96, "height": 96},
             },
-        },
+            stem="half",
+        ),
         cells=4,
         selected_epochs=25,
         epochs=80,

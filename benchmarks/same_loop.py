@@ -116,6 +116,36 @@ class Row:
     cell: str = ""
 
 
+def small_search(
+    operators: Sequence[str], metric: str, epochs: int, dataset: Json, **architecture: Any
+) -> Json:
+    """A search of minutes: up to three blocks of `operators`, in networks of the size that is delivered."""
+    return {
+        "search_space": {"blocks": 3, "lookback_depth": 1, "operators": list(operators)},
+        "search_strategy": {
+            "max_children": 8,
+            "max_exploration_children": 2,
+            "single_block_repeats": 3,
+            "score_metric": metric,
+            "additional_pareto_objectives": ["time"],
+        },
+        "training_hyperparameters": {
+            "epochs": epochs,
+            "learning_rate": 0.01,
+            "weight_decay": 0.0005,
+            "optimizer": {"type": "adamW", "scheduler": "cd: 0 alpha"},
+        },
+        "architecture_hyperparameters": {
+            "filters": 12,
+            "motifs": 3,
+            "normal_cells_per_motif": 1,
+            "residual_cells": True,
+            **architecture,
+        },
+        "dataset": {**dataset, "data_augmentation": {"enabled": True}},
+    }
+
+
 class Book:
     """The rows in `place`, each written when it is there."""
 
