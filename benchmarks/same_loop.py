@@ -215,10 +215,13 @@ class SameLoop:
         return Row(self.seed, name, num_params(network), flops, epochs, seconds, self.test(network))
 
 
-def popnas(place: Path, *arguments: str) -> None:
-    """The command, in `place`, with one thread."""
+def popnas(place: Path, *arguments: str) -> str:
+    """The command, in `place`, with one thread; returns what it printed where that is JSON."""
     command = [sys.executable, "-m", "popnas", *arguments]
-    subprocess.run(command, check=True, cwd=place, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    output = subprocess.PIPE if "--json" in arguments else None
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, cwd=place, env=environment, stdout=output, text=True)
+    return done.stdout or ""
 
 
 def shared(name: str) -> Path:
@@ -229,14 +232,20 @@ def shared(name: str) -> Path:
     return path
 
 
-def found(place: Path, contest: Contest, seed: int) -> ModelFolder:
-    """The network that the search of a seed brings, trained."""
+def searched(place: Path, contest: Contest, seed: int) -> Path:
+    """The run folder of a seed, its search done."""
     run = place / "logs" / f"seed-{seed}"
     others = {**contest.search.get("others", {}), "seed": seed, "train_strategy": "CPU"}
     configuration = place / f"search-{seed}.json"
     configuration.write_text(json.dumps({**contest.search, "others": others}, indent=1))
     began = ("-r", str(run)) if run.exists() else ("-j", str(configuration), "--name", run.name)
     popnas(place, "search", *began)
+    return run
+
+
+def found(place: Path, contest: Contest, seed: int) -> ModelFolder:
+    """The network that the search of a seed brings, trained."""
+    run = searched(place, contest, seed)
     epochs = ("--set", f"training_hyperparameters.epochs={contest.selected_epochs}")
     popnas(place, "select", "-p", str(run), "-k", str(contest.cells), *epochs)
     popnas(place, "train", "-p", str(run), "--set", f"training_hyperparameters.epochs={contest.epochs}")

@@ -54,8 +54,8 @@ def command(data: str, output: Path, hours: float | None, task: str | None) -> N
     """Look at data and write a commented configuration for it.
 
     PATH is a folder or file of yours (images in class folders, images with masks, .npz, .ts), or the name of
-    a known data set. With --hours a few networks are probed here, and children, epochs, blocks or examples
-    are cut.
+    a known data set. With --hours a few networks are probed here, and crops, children, epochs, blocks or
+    examples are cut.
     """
     if output.exists():
         raise UserError(f"{quoted(output)} exists; give another file with -o, or remove it.")
@@ -95,10 +95,19 @@ def _fit(document: dict[str, JsonValue], remarks: dict[str, str], hours: float) 
     with progress_listener(is_quiet=False) as listener:
         fitted = fitting.fit_search(config, hours, listener)
     for place, value in fitted.changes.items():
-        section, name = place.split(".")
-        document[section] = {**part(document, section), name: value}
+        _put(document, place.split("."), value)
     remarks.update(fitted.cuts)
     return f"\n{fitting.words(fitted, hours)}"
+
+
+def _put(fields: dict[str, JsonValue], path: list[str], value: JsonValue) -> None:
+    """Set the field at `path`, deeper with every key."""
+    first, *deeper = path
+    if deeper:
+        inner = dict(part(fields, first))
+        _put(inner, deeper, value)
+        value = inner
+    fields[first] = value
 
 
 def _text(look: Look, document: Json, remarks: dict[str, str], data: str, output: Path) -> str:

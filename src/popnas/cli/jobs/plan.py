@@ -26,7 +26,7 @@ _AFTERWARDS = (
 @config_option
 @set_option
 @hours_option(
-    "Tell which children, epochs, blocks or examples to cut for a search that ends within H hours.  "
+    "Tell which crops, children, epochs, blocks or examples to cut for a search that ends within H hours.  "
     f"[default: others.max_hours; {_LONG_HOURS:g} for searches that take longer]"
 )
 @json_option

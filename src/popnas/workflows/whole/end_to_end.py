@@ -37,7 +37,7 @@ from popnas.workflows.searching.search import environment
 from popnas.workflows.settings import load_config, name_rules, unused
 from popnas.workflows.whole import budget, costs
 from popnas.workflows.whole.costs import Expectation, StageCost, Startup
-from popnas.workflows.whole.fitting import fit_search
+from popnas.workflows.whole.fitting import crops, fit_search
 from popnas.workflows.whole.job import WholeJob
 from popnas.workflows.whole.request import JobRequest
 from popnas.workflows.whole.stage_processes import ChildStages
@@ -260,12 +260,12 @@ def _fitting(
     state: JobState,
 ) -> tuple[RunConfig, Plan]:
     """The search's configuration and plan where fewer children would do; else cut further (`fitting`), as a
-    search that its share ends in its first steps has found nothing."""
+    search that its share ends in its first steps has found nothing. Crops are cut before children."""
     share, _ = _shares(planned, config, later, state)
     children = config.search_strategy.max_children
     fewest = budget.cut_steps(_steps(planned), 1 / children)
     room = share.seconds - budget.STAGE_OVERHEAD
-    if budget.MARGIN * sum(fewest) <= room:
+    if budget.MARGIN * sum(fewest) <= room and not crops(config):
         return config, planned
     fitted = fit_search(config, max(room, 1.0) / 3600, planner=planner, planned=planned)
     if fitted.changes:

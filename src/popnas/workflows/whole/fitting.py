@@ -1,5 +1,6 @@
-"""A search's configuration made to fit into a time limit: fewer children first, then fewer epochs, then fewer
-blocks, then only the last cell as input, then fewer examples.
+"""A search's configuration made to fit into a time limit: smaller crops of images with masks first, as epochs
+show all pixels all the same; then fewer children, fewer epochs, fewer blocks, only the last cell as input,
+fewer examples.
 
 What a plan measured is scaled by what is cut, and a plan of what is left has the last word. Seconds are wall
 seconds.
@@ -7,9 +8,11 @@ seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from popnas import tasks
 from popnas.config import RunConfig, changed
 from popnas.events import Listen, nobody
 from popnas.printable import counted
@@ -29,6 +32,10 @@ _REPEATS = "search_strategy.repeats"
 _EPOCHS, _SAMPLES = "training_hyperparameters.epochs", "dataset.samples"
 _BLOCKS, _LOOKBACK = "search_space.blocks", "search_space.lookback_depth"
 _WARMUP = "training_hyperparameters.optimizer.warmup"
+_WIDTH, _HEIGHT = "dataset.resize.width", "dataset.resize.height"
+_CROP_KEPT, _SMALLEST_CROP = 1 / 2, 64
+"""Of a crop's sides so much is left, and so many pixels. What is found with 96 of CamVid's 240x180 is ahead
+of known networks (`benchmarks/bench_segmentation.py`); less was not tried."""
 _MOST_PLANS = 8
 
 
@@ -47,14 +54,15 @@ class Fitted:
 
 @dataclass(frozen=True)
 class _Estimate:
-    """What a search takes if of the children, epochs and examples of `planned` only these shares are left,
-    and its first steps to those of so many `blocks` (None: all)."""
+    """What a search takes if of the children, epochs, examples and pixels of `planned` only these shares are
+    left, and its first steps to those of so many `blocks` (None: all)."""
 
     planned: Plan
     blocks: int | None = None
     children: float = 1.0
     epochs: float = 1.0
     examples: float = 1.0
+    pixels: float = 1.0
 
     @property
     def seconds(self) -> float:
@@ -67,7 +75,7 @@ class _Estimate:
         )
         confirmed = self.planned.confirmation_seconds * self.children  # `repeats` are cut in proportion
         trained = sum(item.seconds for item in steps[:2]) + later + confirmed
-        left = trained * (once + (1 - once) * self.epochs) * self.examples
+        left = trained * (once + (1 - once) * self.epochs) * self.examples * self.pixels
         return self.planned.fixed_seconds + MARGIN * left
 
 
@@ -88,11 +96,11 @@ def fit_search(
     planner = Planner() if planner is None else planner
     limit, now = hours * 3600, config
     found = planner.plan(config, tell) if planned is None else planned
-    num_examples = _num_examples(config, found)
+    num_examples, sizes = _num_examples(config, found), crops(config)
     for _ in range(_MOST_PLANS - 1):
         if _Estimate(found).seconds <= limit:
             break
-        cut = changed(now, _Cutting(now, found, limit, num_examples).cuts())
+        cut = changed(now, _Cutting(now, found, limit, num_examples, sizes).cuts())
         if cut == now:
             break
         now, found = cut, planner.plan(cut, tell)
@@ -109,11 +117,35 @@ def _num_examples(config: RunConfig, found: Plan) -> int | None:
     return sum(int(str(sizes[split])) for split in splits)
 
 
+def crops(config: RunConfig) -> list[tuple[int, int]]:
+    """Width and height of the crops that a search may have in place of its own, which is the last; none where
+    whole images are seen, as they are or resized: fewer pixels would show less of them."""
+    size = config.dataset.resize
+    if size is None or not tasks.get(config.dataset.type).is_per_pixel:
+        return []
+    sides = size.width, size.height
+    longest = max(sides)
+    found = []
+    for side in range(max(math.ceil(longest * _CROP_KEPT), min(longest, _SMALLEST_CROP)), longest + 1):
+        width, height = (max(math.ceil(each * side / longest), min(each, _SMALLEST_CROP)) for each in sides)
+        found.append((width, height))
+    return found
+
+
 class _Cutting:
     """One round of cutting, as far as it takes: each number as large as fits, or at its floor."""
 
-    def __init__(self, config: RunConfig, found: Plan, limit: float, num_examples: int | None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        found: Plan,
+        limit: float,
+        num_examples: int | None,
+        sizes: Sequence[tuple[int, int]],
+    ) -> None:
         self.config, self.limit, self.estimate = config, limit, _Estimate(found)
+        size = config.dataset.resize
+        self.crops = [] if size is None else [each for each in sizes if each <= (size.width, size.height)]
         self.children = config.search_strategy.max_children
         self.epochs = config.training_hyperparameters.epochs
         self.blocks = config.search_space.blocks
@@ -123,11 +155,13 @@ class _Cutting:
         """New values of the fields that are cut."""
         config = self.config
         least = max(_MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS * (config.dataset.classes_count or 0))
+        crop = self._smaller_crop()
         children = self._fewer_children(_FEW_CHILDREN)
         epochs = self._fewer_epochs(max(1, round(self.epochs * _EPOCHS_KEPT)))
         blocks = self._fewer_blocks(_FEW_BLOCKS)
         if self._is_too_long and config.search_space.lookback_depth > 1:
-            return {_BLOCKS: blocks, _LOOKBACK: 1}  # a quarter of the cells of one block are left then
+            # A quarter of the cells of one block are left then.
+            return {**crop, _BLOCKS: blocks, _LOOKBACK: 1}
         examples = self._down(
             self.examples, least, lambda count: replace(self.estimate, examples=count / max(self.examples, 1))
         )
@@ -135,6 +169,7 @@ class _Cutting:
             children, epochs = self._fewer_children(_FEWEST_CHILDREN), self._fewer_epochs(1)
             blocks = self._fewer_blocks(_FEWEST_BLOCKS)
         changes: dict[str, JsonValue] = {
+            **crop,
             _BLOCKS: blocks,
             _CHILDREN: children,
             _EXPLORING: self._in_proportion(config.search_strategy.max_exploration_children, children),
@@ -147,6 +182,14 @@ class _Cutting:
     @property
     def _is_too_long(self) -> bool:
         return self.estimate.seconds > self.limit
+
+    def _smaller_crop(self) -> dict[str, JsonValue]:
+        """The largest that fits. Validation sees whole images whatever it is, which the next plan tells."""
+        if not self.crops:
+            return {}
+        pixels = [math.prod(crop) / math.prod(self.crops[-1]) for crop in self.crops]
+        fits = self._down(len(pixels) - 1, 0, lambda number: replace(self.estimate, pixels=pixels[number]))
+        return dict(zip((_WIDTH, _HEIGHT), self.crops[fits], strict=True))
 
     def _fewer_children(self, floor: int) -> int:
         return self._down(
@@ -198,6 +241,9 @@ def _told(
         ),
         _SAMPLES: (before.dataset.samples, after.dataset.samples),
     }
+    if before.dataset.resize is not None and after.dataset.resize is not None:
+        values[_WIDTH] = before.dataset.resize.width, after.dataset.resize.width
+        values[_HEIGHT] = before.dataset.resize.height, after.dataset.resize.height
     changes = {name: new for name, (old, new) in values.items() if new != old}
     every = counted(num_examples or 0, "training example")
     cuts = {

@@ -103,3 +103,52 @@ def test_what_trains_on_no_examples_is_cut_without_them():
 
     found = fitting.fit_search(given_config(), 0.001, planner=Table(3000.0))
     assert not found.is_within and "dataset.samples" not in found.changes
+
+
+def masks(width: int, height: int) -> RunConfig:
+    data = {"type": "image_segmentation", "path": "scenes", "resize": {"width": width, "height": height}}
+    return changed(given_config(), {"dataset": data})
+
+
+class Pixels(Machine):
+    """Training takes as long as crops have pixels, validation of whole images always the same."""
+
+    VALIDATION = 0.2
+
+    def __init__(self, seconds_per_network: float, whole: int) -> None:
+        super().__init__(seconds_per_network)
+        self.whole = whole
+
+    def plan(self, config, tell):
+        size = config.dataset.resize
+        share = size.width * size.height / self.whole
+        return planned(config, self.seconds_per_network * (self.VALIDATION + (1 - self.VALIDATION) * share))
+
+
+def test_crops_are_cut_before_anything_else_and_at_most_to_half_their_sides():
+    width, height = "dataset.resize.width", "dataset.resize.height"
+    for hours in (1.7, 1.2, 0.8, 0.4):
+        planner = Pixels(60.0, 224 * 180)
+        found = fitting.fit_search(masks(224, 180), hours, planner=planner)
+        assert found.is_within
+        if set(found.changes) != {width, height}:  # as small as they become
+            assert (found.changes[width], found.changes[height]) == (112, 90)
+        assert found.cuts[width] == "224 without the time limit."
+    assert not fitting.fit_search(masks(224, 180), 3, planner=planner).changes
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(1, 3000), st.floats(0.02, 20))
+def test_a_crop_keeps_its_shape_and_64_pixels_if_it_has_them(width, height, seconds, hours):
+    found = fitting.fit_search(masks(width, height), hours, planner=Pixels(seconds, width * height))
+    now = changed(masks(width, height), found.changes).dataset.resize
+    for before, after in ((width, now.width), (height, now.height)):
+        assert min(before, 64) <= after <= before
+        assert 2 * after >= before
+    if min(now.width, now.height) > 64:
+        assert abs(now.width / width - now.height / height) <= 1 / min(width, height)
+
+
+def test_images_that_are_resized_as_a_whole_keep_their_size():
+    config = changed(given_config(), {"dataset.resize": {"width": 224, "height": 180}})
+    found = fitting.fit_search(config, 0.5, planner=Machine(60.0))
+    assert found.changes and not any("resize" in place for place in found.changes)
