@@ -114,17 +114,19 @@ def contest(place: Path) -> Contest:
         search=small_search(
             OPERATORS,
             "accuracy",
-            epochs=4,
+            epochs=6,
             dataset={
                 "type": "image_classification",
                 "path": str(part_of_fashion_mnist(place)),
                 "batch_size": 64,
                 "validation_size": 0.1,
             },
+            stem="half",
+            filters=16,
         ),
         cells=4,
-        selected_epochs=12,
-        epochs=40,
+        selected_epochs=15,
+        epochs=60,
         known={"ResNet-20": ResNet20, "MobileNetV2": MobileNetV2},
         shown=("accuracy",),
     )
