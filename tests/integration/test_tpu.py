@@ -16,7 +16,7 @@ SETS = {
     "search_space": {"blocks": 1, "operators": ["3x3 conv"], "lookback_depth": 1},
     "training_hyperparameters": {"epochs": 2, "drop_path": 0.3},
 }
-STAGE = json.dumps({"training_hyperparameters": {"epochs": 3}})
+STAGE = ("--set", "training_hyperparameters.epochs=6")
 
 
 @pytest.mark.slow
@@ -27,8 +27,8 @@ def test_a_search_and_all_that_follows_it(tmp_path: Path, tiny_config: Any) -> N
     (tmp_path / "tpu.json").write_text(json.dumps(config))
     for command in (
         ("search", "-j", "tpu.json", "--name", "run"),
-        ("select", "-p", "logs/run", "-k", "1", "-j", STAGE),
-        ("train", "-p", "logs/run", "-j", STAGE),
+        ("select", "-p", "logs/run", "-k", "1", *STAGE),
+        ("train", "-p", "logs/run", *STAGE),
         ("evaluate", "-p", "logs/run", "-f", "final_training"),
     ):
         ended = subprocess.run(

@@ -27,7 +27,7 @@ def names(train_strategy: str, num_gpus: int | None = None) -> tuple[str, ...]:
     is_here = num_gpus is None
     num_gpus = torch.cuda.device_count() if num_gpus is None else num_gpus
     place, sees = ("This machine", "PyTorch sees") if is_here else ("The cluster", "its nodes have")
-    rule = _why_not(train_strategy, num_gpus, sees, is_here=is_here)
+    rule = _why_not(train_strategy, num_gpus, sees)
     if rule is not None:
         raise UserError(
             f"others.train_strategy: '{train_strategy}' {rule}. {place} has: "
@@ -41,12 +41,12 @@ def names(train_strategy: str, num_gpus: int | None = None) -> tuple[str, ...]:
     return tuple(f"cuda:{index}" for index in range(num_gpus if train_strategy == "multi-GPU" else 1))
 
 
-def _why_not(train_strategy: str, num_gpus: int, sees: str, *, is_here: bool) -> str | None:
+def _why_not(train_strategy: str, num_gpus: int, sees: str) -> str | None:
     """Why it cannot be had, as the end of a sentence; None if it can."""
     if train_strategy not in TRAIN_STRATEGIES:
         return f"is none of {', '.join(TRAIN_STRATEGIES)}"
     if train_strategy == "TPU":
-        return xla.why_not() if is_here else "cannot be had: popnas uses the TPU of one machine only"
+        return xla.why_not()
     if train_strategy == "GPU" and not num_gpus:
         return f"cannot be had: {sees} no GPU"
     if train_strategy == "multi-GPU" and num_gpus < 2:

@@ -301,5 +301,13 @@ def test_drop_path_draws_the_same_in_every_training() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+def test_recurrent_layers_answer_on_a_cpu_as_they_do_there() -> None:
+    """torch-xla puts a GRU into `torch.nn` that computes nowhere else."""
+    there, here = apart("recurrent")
+    assert there == pytest.approx(here, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_process_that_trained_before_is_refused() -> None:
     assert "PyTorch trained something here before the TPU was opened" in apart("trained_before")

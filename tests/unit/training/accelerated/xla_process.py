@@ -20,6 +20,7 @@ from popnas import networks
 from popnas.cells import Cell
 from popnas.config.optimizers import OptimizerSpec
 from popnas.errors import UserError
+from popnas.layers.recurrent import Recurrent
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.training import Course, Criteria, TrainingSettings, fit, inference_seconds
@@ -120,6 +121,15 @@ def drop_path() -> list[dict[str, Any]]:
     return found
 
 
+def recurrent() -> list[list[float]]:
+    """What the same GRU answers there, and on a CPU in the same process."""
+    torch.manual_seed(0)
+    layer, x_BC1L, device = Recurrent("gru", 2, 3), torch.rand(2, 2, 1, 4), _tpu()
+    with torch.no_grad():
+        there = layer.to(device)(x_BC1L.to(device)).cpu()
+        return [there.flatten().tolist(), layer.cpu()(x_BC1L).flatten().tolist()]
+
+
 def trained_before() -> str:
     """What is told."""
     torch.ones((), requires_grad=True).square().backward()
@@ -133,5 +143,6 @@ def trained_before() -> str:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     assert xla.is_installed()
-    functions = {each.__name__: each for each in (trained, whole, killed, resumed, drop_path, trained_before)}
+    known = (trained, whole, killed, resumed, drop_path, recurrent, trained_before)
+    functions = {each.__name__: each for each in known}
     sys.stdout.write(json.dumps(functions[sys.argv[1]](*sys.argv[2:])) + "\n")
