@@ -103,7 +103,7 @@ def make_stepper(
         return plain_stepper(network, loss, settings, placement, team)
     if (why := why_not(network, loss, settings, num_steps, team)) is not None:
         _LOG.info("Not a CUDA graph: %s.", why)
-        return plain_stepper(network, loss, settings, placement, team)
+        return Stepper(network, loss, settings, placement, team)
     return GraphedStepper(network, loss, settings, placement, CudaRecorder(placement.device))
 
 
