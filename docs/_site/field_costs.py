@@ -161,7 +161,7 @@ COSTS: dict[str, str] = {
     "others.pnas_mode": "It saves nothing by itself: `max_children` are trained at every step.",
     "others.train_strategy": (
         "Nothing. `CPU` leaves the GPU to others; `multi-GPU` has candidates on every GPU, and final "
-        "training on all of them together."
+        "training on all of them together. On a `TPU` every network is compiled, for minutes, one at a time."
     ),
     "others.enable_XLA_compilation": (
         "Compiling takes about a minute per network, so it is done only on a GPU, where a training is "

@@ -40,6 +40,12 @@ class Placement:
         device = torch.device(device)
         return cls(device, _memory_format(device, num_dims, filters), precision(device, has_mixed_precision))
 
+    @property
+    def off_tpu(self) -> Placement:
+        """Here, but on the CPU instead of on a TPU: where batches are made and finished networks answer, each
+        number of which would be a program of its own there, and where it is probed what trainings take."""
+        return Placement(torch.device("cpu")) if self.device.type == "xla" else self
+
     def laid_out(self, x: Tensor) -> Tensor:
         """`x` (B, C, H, W) or (B, C, L) in the layout; a series is laid out as the image of height 1 that
         networks make of it.
@@ -81,6 +87,8 @@ def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | 
         if torch.version.hip or generation >= _AMPERE:
             return torch.bfloat16
         return torch.float16 if generation >= _VOLTA else None
+    if device.type == "xla":
+        return torch.bfloat16
     if torch.cpu._is_avx512_bf16_supported():
         return torch.bfloat16
     return None
@@ -94,6 +102,6 @@ def _memory_format(device: torch.device, num_dims: int, filters: int) -> torch.m
     slower. It seems to do nothing where a layer or an input of one channel falls back to the other layout
     on the way; hence `laid_out`. On a GPU, where it was not measured, it follows what tensor cores ask for.
     """
-    if device.type == "cuda" and (num_dims == 1 or filters % 8):
+    if device.type == "xla" or (device.type == "cuda" and (num_dims == 1 or filters % 8)):
         return None
     return torch.channels_last

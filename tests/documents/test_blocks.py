@@ -21,6 +21,8 @@ _SHELL = set("|><&;$`*(")
 _WITH_BLOCKS = [path for path in pages() if blocks(path)]
 _ONLY_IN_ALL = ("pyarrow", "ray", "flask_cors")
 """What blocks need that only `make test-all` installs (flask_cors is of MLflow's server)."""
+_NOWHERE_HERE = {"libtpu"}
+"""What no command here installs: a TPU's needs another PyTorch (`tests/integration/test_tpu.py` instead)."""
 
 
 def _ids(path: Path) -> str:
@@ -202,7 +204,10 @@ def test_every_block_is_run_and_most_always():
 def test_no_block_is_left_out_for_what_make_test_installs():
     needed = {block.needs for path in pages() for block in blocks(path)} - {""}
     assert set(_ONLY_IN_ALL) <= needed
-    assert [name for name in needed - set(_ONLY_IN_ALL) if importlib.util.find_spec(name) is None] == []
+    known = set(_ONLY_IN_ALL) | _NOWHERE_HERE
+    assert [name for name in needed - known if importlib.util.find_spec(name) is None] == []
+    hidden = [block for path in pages() for block in blocks(path) if block.needs in _NOWHERE_HERE]
+    assert [block.is_slow for block in hidden] == [True]
 
 
 def test_no_block_has_another_language():

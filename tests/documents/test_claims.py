@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from typing import get_args
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import popnas
 from popnas import config, printable
@@ -72,6 +73,20 @@ def test_two_gpus_are_used_by_those_who_ask_for_them():
     assert device.names("auto", 2) == ("cuda:0",)
     taken = {codes(name)[0]: words for name, words in rows(section("gpu.md", "Which device is taken"))}
     assert taken.keys() == set(device.TRAIN_STRATEGIES)
+
+
+def test_a_tpu_needs_an_environment_of_its_own():
+    extras = PROJECT["optional-dependencies"]
+    (of_xla,) = [text.removeprefix("torch-xla[tpu]") for text in extras["tpu"] if "xla" in text]
+    assert set(extras["tpu"]) == {f"torch-xla[tpu]{of_xla}", f"torch{of_xla}"}
+    pins = (ROOT / "constraints.txt").read_text()
+    (pinned,) = re.findall(r"^torch==(\S+)$", pins, re.MULTILINE)
+    assert not SpecifierSet(of_xla).contains(pinned)  # else it could be one of `all`
+    assert "torch-xla" not in pins
+    assert "tpu" not in re.split(r"[\[\],]", extras["all"][0])
+    told = section("gpu.md", "TPU")
+    assert 'pip install -e ".[tpu]"' in told
+    assert "-c constraints.txt" not in told
 
 
 def test_extras_are_those_of_the_project():

@@ -132,7 +132,7 @@ class DeviceLoader(EpochLoader):
         bounds = batch_bounds(len(split), batching.batch_size, joins_single=batching.shuffle)
         super().__init__(split, batching, bounds)
         self.preprocessing = preprocessing
-        self.device = placement.device
+        self.device = placement.off_tpu.device
         self.augmentation = augmentation
         whole = self._whole
         self.memory_format = placement.memory_format if whole.x.ndim == 4 else None

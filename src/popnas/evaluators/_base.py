@@ -65,7 +65,13 @@ class Expected:
 
 
 class Forecast(ABC):
-    """What candidates will take on this machine, known before the search. For `popnas plan`."""
+    """What candidates will take on this machine, known before the search. For `popnas plan`.
+
+    Attributes:
+        told: how far what it says holds, as sentences.
+    """
+
+    told: Sequence[str] = ()
 
     @abstractmethod
     def expect(self, cells_NB4: np.ndarray) -> Expected:

@@ -6,7 +6,8 @@ Biases are as PyTorch has them, two vectors per gate and both trained: an LSTM o
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules import rnn
 
 from popnas.layers._base import Layer
 from popnas.layers.initialization import init_recurrent_
@@ -20,8 +21,9 @@ class Recurrent(Layer):
 
     def __init__(self, kind: str, in_channels: int, units: int) -> None:
         super().__init__()
+        # Not of `nn`, where torch-xla puts a GRU that no CPU computes.
+        make = {"lstm": rnn.LSTM, "gru": rnn.GRU}[kind]
         # batch_first costs nothing: with channels last in memory, (B, L, C) is how a series lies already.
-        make = {"lstm": nn.LSTM, "gru": nn.GRU}[kind]
         self.recurrence = make(in_channels, units, batch_first=True)
         init_recurrent_(self.recurrence)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import rnn
 
 from popnas.cells import Cell
 from popnas.networks.building import build
@@ -27,7 +28,7 @@ _FEW_CELLS = 8
 _MOST_MOTIFS = 63
 """From here on the number of filters has more than 64 bits."""
 
-_RECURRENT_VALUES = {nn.LSTM: 15, nn.GRU: 8}
+_RECURRENT_VALUES: dict[type[nn.Module], int] = {rnn.LSTM: 15, rnn.GRU: 8}
 """Values that a recurrent layer keeps per timestep and unit for its backward pass (gates, states, oneDNN's
 workspace), measured on a CPU. Its steps are not run one by one: 100,000 of them would take half an hour.
 """

@@ -5,29 +5,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from torch import nn
 
 from popnas.placement import Placement
+from popnas.training.accelerated import xla
+from popnas.training.interfaces import TrainingClock
 
 _PROBED_SHAPE, _PROBED_LAYERS = (32, 24, 16, 16), 3
 _PROBE_GOES, _PROBE_STEPS = 8, {"cuda": 20}
 """The least of several goes: what else a machine does only adds to it."""
-
-
-class TrainingClock(Protocol):
-    """Adds up the time between `start` and `stop`; `seconds` may wait for the device and starts a new sum."""
-
-    def start(self) -> None:
-        """A step begins: its batch is on the device."""
-
-    def stop(self) -> None:
-        """The step's last operation was issued."""
-
-    def seconds(self) -> float:
-        """The sum since the last call."""
 
 
 class HostClock:
@@ -90,6 +78,8 @@ def host_clock(device: torch.device) -> Callable[[], float]:
     graph that lives on the CPU. With more threads, or another device, the work is elsewhere, and only wall
     time sees all of it.
     """
+    if device.type == "xla":
+        return xla.now
     is_in_thread = device.type == "cpu" and torch.get_num_threads() == 1
     return time.thread_time if is_in_thread else time.perf_counter
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
 
 import torch
 
 from popnas.errors import UserError
 from popnas.placement import precision
+from popnas.training.accelerated import xla
+
+T = TypeVar("T")
 
 TRAIN_STRATEGIES = ("auto", "CPU", "GPU", "multi-GPU", "TPU")
 
@@ -30,6 +34,8 @@ def names(train_strategy: str, num_gpus: int | None = None) -> tuple[str, ...]:
             f"{', '.join(available(num_gpus))}. Take one of these, or the best device present with "
             "others.train_strategy 'auto'."
         )
+    if train_strategy == "TPU":
+        return (xla.DEVICE,)
     if train_strategy == "CPU" or not num_gpus:
         return ("cpu",)
     return tuple(f"cuda:{index}" for index in range(num_gpus if train_strategy == "multi-GPU" else 1))
@@ -40,7 +46,7 @@ def _why_not(train_strategy: str, num_gpus: int, sees: str) -> str | None:
     if train_strategy not in TRAIN_STRATEGIES:
         return f"is none of {', '.join(TRAIN_STRATEGIES)}"
     if train_strategy == "TPU":
-        return "cannot be had: this build of PyTorch drives no TPU"
+        return xla.why_not()
     if train_strategy == "GPU" and not num_gpus:
         return f"cannot be had: {sees} no GPU"
     if train_strategy == "multi-GPU" and num_gpus < 2:
@@ -90,6 +96,23 @@ def reproducible(device: torch.device) -> Iterator[None]:
             yield
         finally:
             torch.set_flush_denormal(flushed_before)
+
+
+def check_trains(device: torch.device) -> None:
+    """For a process that is going to train there, before it trains anything: raises UserError if it
+    cannot."""
+    if device.type == "xla":
+        xla.check_trains()
+
+
+def without_gradients(device: torch.device) -> AbstractContextManager[None]:
+    """The cheapest mode for a network that only answers: torch-xla cannot take tensors of inference mode."""
+    return torch.no_grad() if device.type == "xla" else torch.inference_mode()
+
+
+def settled(device: torch.device, values: T) -> T:
+    """A tree of tensors that later steps leave as they are; on a TPU these are copies on the CPU."""
+    return xla.on_host(values) if device.type == "xla" else values
 
 
 def flushes_denormal() -> bool:

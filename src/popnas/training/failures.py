@@ -19,6 +19,7 @@ _OUT_OF_MEMORY = (
     # The CPU allocator, and on a GPU all that allocates beside PyTorch's own: the driver and its libraries.
     *("not enough memory", "can't allocate memory", "CUDA error: out of memory", "HIP error: out of memory"),
     *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"),
+    "RESOURCE_EXHAUSTED",  # of a TPU
 )
 """Memory that ran out and has no error class of its own."""
 _ASKED = re.compile(r"ried to allocate ([\d.]+) (bytes|KiB|MiB|GiB)")

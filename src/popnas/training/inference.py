@@ -7,6 +7,7 @@ from torch import nn
 
 from popnas.placement import Placement
 from popnas.training.clocks import clock_for
+from popnas.training.device import without_gradients
 from popnas.training.memory import freed_memory_kept
 
 NUM_BATCHES = 10
@@ -34,15 +35,14 @@ def inference_seconds(
     lengths_B = torch.full((batch_size,), size[0], device=device) if has_lengths else None
     was_training = network.training
     network.eval()
-    clock = clock_for(device)
+    warm_up, measured = clock_for(device), clock_for(device)
     try:
-        with torch.inference_mode(), placement.precision(), freed_memory_kept(device):
-            for _ in range(NUM_WARM_UPS):
-                network(x, lengths_B)
-            for _ in range(NUM_BATCHES):
+        with without_gradients(device), placement.precision(), freed_memory_kept(device):
+            for clock in [warm_up] * NUM_WARM_UPS + [measured] * NUM_BATCHES:
                 clock.start()
-                network(x, lengths_B)
+                answers = network(x, lengths_B)
                 clock.stop()
-            return clock.seconds() / NUM_BATCHES
+                del answers  # not before: a TPU computes nothing that nobody has
+            return measured.seconds() / NUM_BATCHES
     finally:
         network.train(was_training)

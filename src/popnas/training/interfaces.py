@@ -120,3 +120,16 @@ class NetworkCost(Protocol):
     @property
     def params(self) -> int:
         """Trainable weights."""
+
+
+class TrainingClock(Protocol):
+    """Adds up the time between `start` and `stop`; `seconds` may wait for the device and starts a new sum."""
+
+    def start(self) -> None:
+        """A step begins: its batch is on the device."""
+
+    def stop(self) -> None:
+        """The step's last operation was issued."""
+
+    def seconds(self) -> float:
+        """The sum since the last call."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from popnas.placement import Placement
 from popnas.seeds import derive_seed
 from popnas.training import device as devices
-from popnas.training import schedules, simulated
+from popnas.training import optimizers, schedules, simulated
 from popnas.training.accelerated import graphed
 from popnas.training.accelerated.turns import DeviceTurns, SoloClock
 from popnas.training.averaging import MovingAverage
@@ -183,7 +183,8 @@ class _Training:
         read = host_clock(self.device)
         began = read()
         with self._as_kept():
-            validation_loss = self._validate(epoch, heads)
+            with devices.without_gradients(self.device):
+                validation_loss = self._validate(epoch, heads)
             if self.course.team is not None:
                 self.course.team.sum_metrics(heads)
             record = EpochRecord(
@@ -216,11 +217,12 @@ class _Training:
 
     def result(self) -> TrainingResult:
         """What the training came to."""
+        kept = self._last_state() if self._keeps_last else self.best_state
         return TrainingResult(
             epochs=list(self.epochs),
             metrics=best_of_each(head for record in self.epochs for head in record.head_metrics),
             best_epoch=self.best_epoch,
-            best_state=self._last_state() if self._keeps_last else self.best_state,
+            best_state=devices.settled(self.device, kept),
             training_seconds=sum(record.training_seconds for record in self.epochs),
         )
 
@@ -242,7 +244,7 @@ class _Training:
             best_state=self.best_state,
             averaged={} if self.average is None else self.average.state,
         )
-        return copy.deepcopy(found)
+        return copy.deepcopy(devices.settled(self.device, found))
 
     def load(self, snapshot: TrainingSnapshot) -> None:
         """Go back to where a snapshot was taken.
@@ -257,7 +259,7 @@ class _Training:
 
     def _load(self, snapshot: TrainingSnapshot) -> None:
         self.network.load_state_dict(snapshot["network"])
-        self.stepper.optimizer.load_state_dict(snapshot["optimizer"])
+        optimizers.load(self.stepper.optimizer, snapshot["optimizer"])
         if self.average is not None:
             self.average.load(snapshot["averaged"])
         if self.stepper.scaler is not None and snapshot["scaler"] is not None:
@@ -269,7 +271,8 @@ class _Training:
         self.best_state = {name: tensor.to(self.device) for name, tensor in snapshot["best_state"].items()}
 
     def _make_stepper(self, network: TrainableNetwork) -> Stepper:
-        return Stepper(network, self.criteria.loss, self.settings, self.placement, self.course.team)
+        loss, team = self.criteria.loss, self.course.team
+        return graphed.plain_stepper(network, loss, self.settings, self.placement, team)
 
     def _train(self, epoch: int, heads: list[Metrics], hits: _Hits, span: float) -> tuple[float, float]:
         """Mean loss per sample and seconds of one epoch; `heads` count the samples without validation."""
@@ -336,7 +339,6 @@ class _Training:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    @torch.inference_mode()
     def _validate(self, epoch: int, heads: list[Metrics]) -> float | None:
         """Count the validation data and return their mean loss, None without any.
 

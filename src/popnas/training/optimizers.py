@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import StateDict
 
 from popnas.training.settings import TrainingSettings
 
@@ -80,18 +81,25 @@ def scaler_for(optimizer: torch.optim.Optimizer, device: torch.device) -> torch.
 
 
 def _base(weights: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    # A TPU has no fused kernels, but its counts are on the device, too: else they would be part of programs.
+    is_tpu = weights[0].device.type == "xla"
+    fused = not is_tpu
     kind, rate, decay = settings.optimizer.kind, settings.learning_rate, settings.weight_decay
     momentum = settings.optimizer.momentum
     if kind == "adamW":
-        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay / rate, fused=True)
+        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay / rate, fused=fused, capturable=is_tpu)
     if kind == "SGDW":
-        return SGDW(weights, lr=rate, momentum=momentum, decoupled_decay=decay / rate, fused=True)
+        return SGDW(weights, lr=rate, momentum=momentum, decoupled_decay=decay / rate, fused=fused)
     if kind == "adam":
-        return torch.optim.Adam(_kernels_decayed(weights, 2.0 * decay), lr=rate, fused=True)
+        return torch.optim.Adam(
+            _kernels_decayed(weights, 2.0 * decay), lr=rate, fused=fused, capturable=is_tpu
+        )
     if kind == "SGD":
-        return torch.optim.SGD(_kernels_decayed(weights, 2.0 * decay), lr=rate, momentum=momentum, fused=True)
+        return torch.optim.SGD(
+            _kernels_decayed(weights, 2.0 * decay), lr=rate, momentum=momentum, fused=fused
+        )
     assert kind == "radam", kind
-    return torch.optim.RAdam(weights, lr=rate, weight_decay=decay, foreach=True)
+    return torch.optim.RAdam(weights, lr=rate, weight_decay=decay, foreach=not is_tpu, capturable=is_tpu)
 
 
 def _kernels_decayed(weights: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
@@ -101,7 +109,25 @@ def _kernels_decayed(weights: list[nn.Parameter], decay: float) -> list[dict[str
     return [group for group in groups if group["params"]]
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def without_lookahead(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer that steps."""
+    return getattr(optimizer, "optimizer", optimizer)
+
+
+def load(optimizer: torch.optim.Optimizer, state: StateDict) -> None:
+    """Go on from another one's `state_dict`, of any device: which kernels compute is changed in `state`.
+
+    Raises:
+        KeyError, ValueError: it is of another network.
+    """
+    for given, own in zip(
+        state.get("base_optimizer", state)["param_groups"], optimizer.param_groups, strict=True
+    ):
+        given.update({name: own[name] for name in ("fused", "foreach", "capturable") if name in own})
+    optimizer.load_state_dict(state)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
     """Set the learning rate of the next step."""
     for group in optimizer.param_groups:
         group["lr"] = rate

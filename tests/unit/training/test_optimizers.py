@@ -11,7 +11,7 @@ from torch import nn
 
 from popnas.config.optimizers import OptimizerSpec
 from popnas.training import TrainingSettings
-from popnas.training.optimizers import make, scaler_for, set_rate
+from popnas.training.optimizers import load, make, scaler_for, set_rate, without_lookahead
 from popnas.training.settings import LookaheadSettings
 
 RATE, DECAY, FACTORS = 0.1, 0.02, (1.0, 0.5, 0.25)
@@ -164,3 +164,35 @@ def test_a_restored_optimizer_goes_on_as_the_first(kind: str, has_lookahead: boo
         step(twin, twins, gradient)
     for weight, other in zip(weights, twins, strict=True):
         assert torch.equal(weight, other)
+
+
+@pytest.mark.parametrize("lookahead", [None, LookaheadSettings(2, 0.5)])
+@pytest.mark.parametrize("kind", ["adamW", "adam", "radam", "SGD", "SGDW"])
+def test_a_state_goes_on_with_the_kernels_of_its_new_device(
+    kind: str, lookahead: LookaheadSettings | None
+) -> None:
+    """As where a TPU's checkpoint, whose optimizers count on the device, goes on on a CPU."""
+    settings = settings_of(kind, 0.9 if "SGD" in kind else 0.0, lookahead=lookahead)
+
+    def stepped(weights: list[nn.Parameter], optimizer: torch.optim.Optimizer, gradient: float) -> None:
+        for weight in weights:
+            weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+
+    weights = kernel_and_bias()
+    optimizer = make(weights, settings)
+    stepped(weights, optimizer, 0.3)
+    state = copy.deepcopy(optimizer.state_dict())
+    for group in state.get("base_optimizer", state)["param_groups"]:
+        group |= {"fused": None, "foreach": False, "capturable": True}
+    others = [nn.Parameter(weight.detach().clone()) for weight in weights]
+    other = make(others, settings)
+    before = [dict(group) for group in without_lookahead(other).param_groups]
+    load(other, state)
+    for group, own in zip(without_lookahead(other).param_groups, before, strict=True):
+        for name in ("fused", "foreach", "capturable"):
+            assert name not in own or group[name] == own[name]
+    for each, chosen in ((weights, optimizer), (others, other)):
+        stepped(each, chosen, -0.2)
+    for weight, expected in zip(others, weights, strict=True):
+        assert torch.equal(weight, expected)

@@ -96,7 +96,9 @@ max_params_option = click.option(
     type=click.IntRange(min=1),
     help="With --ensemble: at most so many parameters of all members together.",
 )
-strategy_option = click.option("-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU or multi-GPU.")
+strategy_option = click.option(
+    "-ts", "train_strategy", metavar="DEVICE", help="auto, CPU, GPU, multi-GPU or TPU."
+)
 GO_ON = "Go on with the same command and --set others.max_hours=null, or a longer limit."
 """After a training that a time limit stopped."""
 run_option = click.option(

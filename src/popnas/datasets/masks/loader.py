@@ -89,7 +89,7 @@ class SegmentationLoader(EpochLoader):
             bounds = evaluation_bounds(sizes[self._in_order], batching.batch_size, max_pixels)
         super().__init__(split, batching, bounds)
         self._sizes = sizes
-        self.device = placement.device
+        self.device = placement.off_tpu.device
         self.augmentation = augmentation or PairAugmentation()
         self.memory_format = placement.memory_format
         self._scale = torch.tensor(preprocessing.scale, dtype=torch.float32, device=self.device)[

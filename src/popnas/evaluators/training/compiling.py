@@ -61,6 +61,8 @@ def of_network(
     """For the training of one network on so many examples, by so many devices together."""
     if not config.others.enable_XLA_compilation:
         return Compiling()
+    if place.device.type == "xla":
+        return Compiling(why_not=f"{_FIELD}: has no effect: a TPU computes nothing but compiled programs.")
     if place.device.type in SLOWER_ON:
         # Where the device is named, the configuration's own check says it.
         told = f"{_FIELD}: not compiled: on a CPU a compiled network trains slower."

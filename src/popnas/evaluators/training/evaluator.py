@@ -102,8 +102,9 @@ class TrainingEvaluator(Evaluator):
     @contextmanager
     def sharing(self, folder: Path, tell: Listen) -> Iterator[str | None]:
         """See `Evaluator`: the prepared data."""
-        from popnas.evaluators.training import shared_data
+        from popnas.evaluators.training import placing, shared_data
 
+        placing.check_trains(self.config)
         with shared_data.shared(self.config, self.dataset, folder, tell) as found:
             self.dataset = found.dataset
             yield found.place

@@ -312,6 +312,8 @@ class Room:
         executor = executors.REGISTRY.get(config.others.executor.kind)
         if not (is_here or executor.shares_disk):
             return cls((), 1, 0)  # of other machines: each worker judges by its own
+        if config.others.train_strategy == "TPU":
+            return cls((), 1, 0)  # what a program takes there is known once it is compiled
         workers = 1 if is_here else num_workers(config)
         is_inline = is_here or executor.is_in_driver
         data = data_bytes(dataset.full_train)

@@ -26,6 +26,14 @@ from popnas.events import JobEvent, Listen, PhaseAdvanced, PhaseStarted
 from popnas.executors import Job, Misread, Progress, Work
 from popnas.networks.spec import NetworkSpec
 from popnas.records import Json
+from popnas.report.markup import duration
+from popnas.training.accelerated import xla
+
+_OF_A_TPU = (
+    "others.train_strategy: the TPU is left to those who train, so the times are of this machine's CPU: "
+    f"likely too long. For compiling, {duration(xla.COMPILING_SECONDS)} a network are counted, as it took "
+    "on a CPU: nobody has measured a TPU."
+)
 
 
 def epoch_samples(dataset: Dataset) -> float:
@@ -81,6 +89,9 @@ class TrainingForecast(Forecast):
         """`stretch`: how many times as long as alone a candidate takes beside those that share its device."""
         self.stretch = stretch
         self.config, self.dataset, self.spec = config, dataset, spec
+        is_compiled = config.others.train_strategy == "TPU"
+        self.compiling = xla.COMPILING_SECONDS if is_compiled else 0.0
+        self.told = (_OF_A_TPU,) if is_compiled else ()
         if known is not None and _holds_for(known, config, spec):
             self.model: probing.CostModel = known.model
         else:
@@ -90,6 +101,7 @@ class TrainingForecast(Forecast):
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`: on all folds, with everything that is done once."""
         costs_N3 = self.model.costs(cells_NB4)
+        costs_N3[:, 2] += self.compiling
         fold, num_folds = self.dataset.folds[0], len(self.dataset.folds)
         epochs = self.config.training_hyperparameters.epochs
         trained_N = epochs * len(fold.train) * costs_N3[:, 0]
@@ -104,7 +116,8 @@ class TrainingForecast(Forecast):
 
     def once_seconds(self, cells_NB4: np.ndarray) -> np.ndarray:
         """See `Forecast`."""
-        return np.asarray(self.model.costs(cells_NB4)[:, 2] * len(self.dataset.folds))
+        once_N = self.model.costs(cells_NB4)[:, 2] + self.compiling
+        return np.asarray(once_N * len(self.dataset.folds))
 
     @property
     def loading_seconds(self) -> float:
@@ -129,7 +142,7 @@ def probed(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen)
         PopnasError: no worker could probe.
     """
     if executors.REGISTRY.get(config.others.executor.kind).shares_disk:
-        here = CandidateContext(config, dataset, spec, placement(config, spec), None, None)
+        here = CandidateContext(config, dataset, spec, placement(config, spec).off_tpu, None, None)
         return probing.probed(here, tell)
     return _elsewhere(config, dataset, tell)
 

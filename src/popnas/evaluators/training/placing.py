@@ -8,6 +8,7 @@ import torch
 
 from popnas import executors
 from popnas.config import RunConfig
+from popnas.errors import UserError
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
 from popnas.training import device
@@ -20,7 +21,15 @@ def devices(config: RunConfig) -> tuple[str, ...]:
     Raises:
         UserError: no such device.
     """
+    _check_executor(config)
     return device.names(config.others.train_strategy)
+
+
+def check_trains(config: RunConfig) -> None:
+    """For a process that is going to train what the configuration has trained in it, before anything else is:
+    raises UserError if it cannot."""
+    if executors.REGISTRY.get(config.others.executor.kind).is_in_driver:
+        device.check_trains(torch.device(devices(config)[0]))
 
 
 def of_workers(config: RunConfig) -> tuple[str, ...]:
@@ -30,11 +39,23 @@ def of_workers(config: RunConfig) -> tuple[str, ...]:
     Raises:
         UserError: no such device.
     """
+    _check_executor(config)
     settings, strategy = config.others.executor, config.others.train_strategy
     executor = executors.REGISTRY.get(settings.kind)
     # A cluster is not asked for what it would not be used for.
     found = device.names(strategy, None if strategy == "CPU" else executor.num_gpus())
     return found if found == (executors.CPU,) else found * (settings.workers_per_gpu or 1)
+
+
+def _check_executor(config: RunConfig) -> None:
+    """One process at a time holds a TPU, and this one trains there, too, when the search is over."""
+    kind = config.others.executor.kind
+    if config.others.train_strategy == "TPU" and not executors.REGISTRY.get(kind).is_in_driver:
+        choices = [name for name in executors.REGISTRY.names() if executors.REGISTRY.get(name).is_in_driver]
+        raise UserError(
+            f"others.executor.kind: '{kind}' cannot be had with others.train_strategy 'TPU', as one process "
+            f"at a time holds a TPU. Take {' or '.join(map(repr, choices))}."
+        )
 
 
 def num_workers(config: RunConfig) -> int:

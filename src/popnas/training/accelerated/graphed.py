@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from popnas.placement import Placement
 from popnas.printable import counted
 from popnas.training import optimizers
+from popnas.training.accelerated.xla import XlaStepper
 from popnas.training.interfaces import Loss, TrainableNetwork
 from popnas.training.parallel import Team
 from popnas.training.settings import TrainingSettings
@@ -99,11 +100,23 @@ def make_stepper(
 ) -> Stepper:
     """What trains a network for so many steps: recorded where that may pay, else step by step."""
     if placement.device.type != "cuda":
-        return Stepper(network, loss, settings, placement, team)
+        return plain_stepper(network, loss, settings, placement, team)
     if (why := why_not(network, loss, settings, num_steps, team)) is not None:
         _LOG.info("Not a CUDA graph: %s.", why)
         return Stepper(network, loss, settings, placement, team)
     return GraphedStepper(network, loss, settings, placement, CudaRecorder(placement.device))
+
+
+def plain_stepper(
+    network: TrainableNetwork,
+    loss: Loss,
+    settings: TrainingSettings,
+    placement: Placement,
+    team: Team | None = None,
+) -> Stepper:
+    """What trains a network step by step."""
+    kind = XlaStepper if placement.device.type == "xla" else Stepper
+    return kind(network, loss, settings, placement, team)
 
 
 def why_not(

@@ -24,7 +24,7 @@ import torch
 from popnas import files
 from popnas.printable import quoted
 from popnas.runs import told
-from popnas.training.clocks import TrainingClock
+from popnas.training.interfaces import TrainingClock
 
 
 class DeviceTurns:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from popnas.placement import Placement
-from popnas.training.clocks import TrainingClock, clock_for
+from popnas.training.clocks import clock_for
 from popnas.training.device import reproducible
 from popnas.training.gpus.facts import TYPES, DeviceFacts, Precision, TimedStep
+from popnas.training.interfaces import TrainingClock
 
 _NUM_WARM_UPS, _NUM_ROUNDS, _NUM_STEPS = 3, 7, 4
 _FILTERS, _SIZE, _BATCH_SIZE, _NUM_CLASSES = 24, 32, 128, 10

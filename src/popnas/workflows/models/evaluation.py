@@ -223,7 +223,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
     tell(PhaseStarted("measuring every head of the network"))
-    heads = _head_metrics(network, config, dataset, placement(config, network.spec))
+    heads = _head_metrics(network, config, dataset, placement(config, network.spec).off_tpu)
     tell(PhaseStarted("writing the figures and the page"))
     # The figures are the job and are printed: a folder that may only be read keeps nobody from them.
     views = Views(tell)

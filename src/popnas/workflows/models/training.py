@@ -42,6 +42,7 @@ from popnas.seeds import derive_seed
 from popnas.storage import proof, remove_temporary, storage_errors, write_bytes, write_json
 from popnas.trackers import Scope, Trackers, epoch_figures
 from popnas.training import EpochRecord, SnapshotError, simulated
+from popnas.training.device import check_trains
 from popnas.training.failures import release
 from popnas.training.interfaces import Snapshot, TrainingSnapshot
 from popnas.training.parallel import Meeting, Team
@@ -147,6 +148,7 @@ def train_model(
         RunFolderError: the folder holds another model, or another model's unfinished training.
         CandidateFailed: training diverged or ran out of memory.
         StorageError: the disk refused.
+        UserError: this process cannot train on the device.
     """
     folder = ModelFolder(job.folder)
     check_same_job(job)
@@ -339,6 +341,7 @@ class _ModelTraining:
 
     def _fit(self, network: networks.Network) -> tuple[int, dict[str, Tensor]]:
         """Train to the end; the kept epoch (from 0) and its weights."""
+        check_trains(self.placement.device)
         if isinstance(network, FittedNetwork):
             return self._fit_at_once(network)
         if self.stopped:
@@ -392,6 +395,7 @@ class _ModelTraining:
         split = data.full_train if self.is_final else data.train
         self.records.clear()
         self.epoch_seconds.clear()
+        self.placement = self.placement.off_tpu
         network.to(self.placement.device).eval()
         started = time.monotonic()
         loss = network.fit(self.task.evaluation_loader(config, data, split, self.placement), self.job.seed)
@@ -504,15 +508,16 @@ class _ModelTraining:
         self, network: networks.Network, best_epoch: int, best_state: dict[str, Tensor]
     ) -> TrainedModel:
         """Write the model's files, `model.json` last."""
-        network.load_state_dict(best_state)
+        place = self.placement.off_tpu
+        network.to(place.device).load_state_dict(best_state)
         network.eval()
         write_bytes(self.folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
         metrics = {} if self.is_final else self.records[best_epoch].head_metrics[-1]
         if not self.is_final and self.has_all_files:
             split = self.dataset.validation
-            loader = self.task.evaluation_loader(self.job.config, self.dataset, split, self.placement)
+            loader = self.task.evaluation_loader(self.job.config, self.dataset, split, place)
             classes = self.dataset.class_names
-            counts = files.confusion(network, loader, len(classes), self.placement)
+            counts = files.confusion(network, loader, len(classes), place)
             files.write_confusion(self.folder.path, counts, classes, self.views)
         check, warning = self._export(network, self.folder.onnx) if self.has_all_files else (None, None)
         self._end_trackers()
@@ -569,8 +574,13 @@ class ModelsContext:
 
 
 def setup(payload: Json, worker: Worker) -> ModelsContext:
-    """Get the data; `payload` is a `ModelsSetup`."""
+    """Get the data; `payload` is a `ModelsSetup`.
+
+    Raises:
+        UserError: this process cannot train on the worker's device.
+    """
     config = configurations.load(ModelsSetup.from_json(payload).config)
+    check_trains(torch.device(worker.device))
     return ModelsContext(config, shared_data.of_worker(config, worker.folder), worker.device)
 
 

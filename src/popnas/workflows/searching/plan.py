@@ -143,6 +143,7 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
     surrogates.check_libraries(evaluator)
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, tell)
+    warnings += forecast.candidates.told
     tell(PhaseStarted("planning the steps"))
     steps = []
     for step in range(forecast.space.num_blocks + 1):

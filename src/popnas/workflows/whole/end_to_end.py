@@ -17,7 +17,7 @@ from popnas import executors
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
-from popnas.evaluators.training import fits
+from popnas.evaluators.training import fits, placing
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.export.model_values import ModelDescription
@@ -166,6 +166,8 @@ def start(
         max_hours=config.others.max_hours,
         configs={stage: found.to_json() for stage, found in configs.items()},
     )
+    if stages.are_here:
+        placing.check_trains(config)
     if state.max_hours is not None or stages.tells_time_left:
         config = _forecast(config, configs, dataset, startup, state, tell)
     state.spent_seconds = time.monotonic() - began

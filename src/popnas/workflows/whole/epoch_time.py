@@ -106,7 +106,7 @@ def sample_cost(config: RunConfig, dataset: Dataset, cell: Cell, params: str | N
 def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
     """Seconds a sample that training a cell's post-search network takes here."""
     spec = spec_of(config, dataset).replace(is_post_search=True)
-    context = TrainingContext(config, dataset, spec, placement(config, spec))
+    context = TrainingContext(config, dataset, spec, placement(config, spec).off_tpu)
     few, validation = probing.few_samples(context, cell)
     with torch_in_turn(config.others.executor.threads):
         splits = (few, validation.take(slice(0, 1)))

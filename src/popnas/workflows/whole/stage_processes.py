@@ -30,6 +30,7 @@ class ChildStages(Stages):
     `is_logged` JSON lines. `before_exit`: has a stage end before this process does, which may be made to end
     at once."""
 
+    are_here = False
     tells_time_left = True
 
     def __init__(

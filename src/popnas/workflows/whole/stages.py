@@ -37,6 +37,8 @@ class Stages(ABC):
     All raise PopnasError if the stage fails, KeyboardInterrupt if it is interrupted.
     """
 
+    are_here: ClassVar[bool]
+    """Whether this process trains."""
     tells_time_left: ClassVar[bool]
     """Whether somebody sees how long the job takes: measuring that takes seconds."""
 
@@ -60,6 +62,7 @@ class Stages(ABC):
 class OwnStages(Stages):
     """In this process: no start-up per stage. `tell` hears all that stages tell, no warning twice."""
 
+    are_here = True
     tells_time_left = False
 
     def __init__(self, tell: Listen) -> None:

@@ -12,6 +12,7 @@ from popnas.evaluators.training import probing
 from popnas.evaluators.training.probing import CostModel, ProbedCost
 from popnas.evaluators.training.wiring import Wiring
 from popnas.events import PhaseAdvanced, PhaseStarted
+from popnas.training.accelerated import xla
 from popnas.workflows.searching.plan import plan
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
@@ -48,6 +49,36 @@ def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
     assert confirmed.seconds > found.seconds + 0.9 * confirmed.confirmation_seconds
     exported = planned(lambda cell: ProbedCost(0.01, 0.002, 3.0))
     assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
+
+
+def test_a_plan_leaves_the_tpu_alone_and_counts_its_compiling(planned, monkeypatch):
+    """Where it probes is the CPU: without torch-xla nothing could be probed elsewhere."""
+    monkeypatch.setattr(xla, "why_not", lambda: None)
+    once = {"search_space.blocks": 1}
+    here, there = (planned(steady, **once, **{"others.train_strategy": name}) for name in ("CPU", "TPU"))
+    assert there.device == xla.DEVICE
+    more = 10 * xla.COMPILING_SECONDS
+    assert there.steps[1].seconds == pytest.approx(here.steps[1].seconds + more)
+    assert 0.9 < there.once_share <= 1.0
+    (told,) = set(there.warnings) - set(here.warnings)
+    assert "the times are of this machine's CPU" in told
+    folds = planned(steady, **once, **{"others.train_strategy": "TPU", "dataset.folds": 2})
+    assert folds.steps[1].seconds == pytest.approx(2 * there.steps[1].seconds)
+
+
+def test_a_tpu_is_not_probed(config, monkeypatch):
+    monkeypatch.setattr(xla, "why_not", lambda: None)
+    places = []
+    real = probing.training.fit
+
+    def fit(*arguments, **options):
+        places.append(arguments[5].device.type)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(probing.training, "fit", fit)
+    small = {"search_space.blocks": 1, "others.timing": "measured", "others.train_strategy": "TPU"}
+    assert plan(load_config(config(**small))).seconds > xla.COMPILING_SECONDS
+    assert set(places) == {"cpu"}
 
 
 def test_no_more_cells_are_confirmed_than_there_are(planned):

@@ -206,7 +206,7 @@ class _Library:
     @torch.inference_mode()
     def _answers(self, folder: ModelFolder, fold: int) -> Answers:
         network = folder.load_network()
-        place = placement(self.config, network.spec)
+        place = placement(self.config, network.spec).off_tpu
         network.to(place.device)
         split = self.dataset.folds[fold].validation
         rng, parts = np.random.default_rng(fold), list[tuple[Tensor, Tensor]]()
