@@ -86,8 +86,28 @@ def test_all_that_workers_write_comes_home(config: Any, tmp_path: Path) -> None:
     assert told["inline"] == told["elsewhere"]
 
 
+def installed_for_workers(folder: Path) -> None:
+    """`afar` as a package brings it, for processes that have the folder on their path: a worker asks for the
+    executor, too."""
+    described = folder / "afar-1.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: afar\nVersion: 1\n")
+    (described / "entry_points.txt").write_text("[popnas.executors]\nafar = afar_plugin\n")
+    (folder / "afar_plugin.py").write_text(
+        "from popnas.executors import REGISTRY\n"
+        "from popnas.executors.processes import ProcessesExecutor\n"
+        "@REGISTRY.register('afar', description='of the tests')\n"
+        "class Afar(ProcessesExecutor):\n"
+        "    shares_disk = False\n"
+    )
+
+
 @pytest.mark.slow
-def test_processes_that_see_no_disk_hand_over_the_same(config: Any, tmp_path: Path) -> None:
+def test_processes_that_see_no_disk_hand_over_the_same(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed_for_workers(tmp_path / "packages")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
     runs = {}
     for kind in ("inline", "afar"):
         changes = {"search_space.blocks": 1, "others.executor": {"kind": kind, "workers": None}}
