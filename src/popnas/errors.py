@@ -32,6 +32,9 @@ from typing import Any
 
 from popnas.printable import shortened
 
+NO_MEMORY = ("not enough memory", "allocate memory")
+"""What the system, Python and PyTorch say where a machine (not a GPU) has no more memory to give."""
+
 
 class PopnasError(Exception):
     """Base of all errors raised on purpose."""

@@ -23,7 +23,7 @@ from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
 from popnas.cli.terminal.usage import reword, with_options
 from popnas.cli.terminal.wrap import width_of
-from popnas.errors import PopnasError, StorageError, interruption_behind, nearest
+from popnas.errors import NO_MEMORY, PopnasError, StorageError, interruption_behind, nearest
 from popnas.printable import one_line, without_secrets
 
 # Name, module in this room whose attribute `command` is the click command, and the line of `popnas --help`.
@@ -84,7 +84,9 @@ _REPORT_HINT = (
 
 
 _LACKING = (
-    *("not enough memory", "allocate memory", "failed to map segment", "can't start new thread"),
+    *NO_MEMORY,
+    "failed to map segment",
+    "can't start new thread",
     "Resource temporarily unavailable",
 )
 """What Python, the loader of libraries and PyTorch say of memory or threads that there are no more of."""

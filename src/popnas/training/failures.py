@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from popnas import files
-from popnas.errors import CandidateFailed
+from popnas.errors import NO_MEMORY, CandidateFailed
 from popnas.layers.activations import Exponential
 
 _OUT_OF_MEMORY = (
-    # The CPU allocator, and on a GPU all that allocates beside PyTorch's own: the driver and its libraries.
-    *("not enough memory", "can't allocate memory", "CUDA error: out of memory", "HIP error: out of memory"),
+    *NO_MEMORY,
+    # On a GPU all that allocates beside PyTorch's own: the driver and its libraries.
+    *("CUDA error: out of memory", "HIP error: out of memory"),
     *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"),
     "RESOURCE_EXHAUSTED",  # of a TPU
 )
