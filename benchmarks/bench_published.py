@@ -4,13 +4,14 @@
 images of 32x32x3 in batches of 128: Fashion-MNIST with a border and three channels of random brightness, as
 no set of colour images is at hand.
 
-    python benchmarks/bench_published.py [--cells 12] [--images 1600] [--epochs 3] [--one-thread]
+    python benchmarks/bench_published.py [--cells 12] [--images 1600] [--epochs 3] [--one-thread] [--float32]
         (data/fashion_mnist in $POPNAS_SHARED)
 
 Each cell is trained by workers of popnas with a thread each, all that a candidate goes through included
 (warm-up, validation of every epoch, timing of its inference), and by a plain loop over a DataLoader with
-torch's default threads, which trains the same network and validates as often. In turns, two cells at a time:
-plain, one worker, two workers. Every fifth image validates.
+torch's default threads, which trains the same network and validates as often, in float32. In turns, two cells
+at a time: plain, one worker, two workers. Every fifth image validates. popnas has `use_mixed_precision`, which
+does nothing on a CPU without the instructions for it; `--float32` takes it away.
 
 - `popnas / plain`: candidates per hour, by the clock; at least 1.8 are demanded.
 - `two workers / one`: likewise; at least 1.85.
@@ -55,7 +56,7 @@ SHARED = Path(os.environ.get("POPNAS_SHARED", "../shared"), "data", "fashion_mni
 WAYS = ("plain", "one worker", "two workers")
 
 
-def config_of(folder: Path, epochs: int) -> dict[str, Any]:
+def config_of(folder: Path, epochs: int, *, is_mixed: bool) -> dict[str, Any]:
     return {
         "search_space": {"blocks": BLOCKS, "lookback_depth": 2, "operators": list(OPERATORS)},
         "training_hyperparameters": {"epochs": epochs, "optimizer": {"type": "adamW", "scheduler": "cd"}},
@@ -66,7 +67,11 @@ def config_of(folder: Path, epochs: int) -> dict[str, Any]:
             "batch_size": BATCH,
             "validation_size": 0.2,
         },
-        "others": {"train_strategy": "CPU", "executor": {"kind": "processes", "workers": 2}},
+        "others": {
+            "train_strategy": "CPU",
+            "use_mixed_precision": is_mixed,
+            "executor": {"kind": "processes", "workers": 2},
+        },
     }
 
 
@@ -139,12 +144,12 @@ def executor_of(way: str, evaluator: Evaluator, shared: str | None, plain_thread
     return executors.create("processes", work, num_workers=count, threads=threads)
 
 
-def measure(folder: Path, cells: list[str], epochs: int, *, has_one_thread: bool) -> None:
+def measure(folder: Path, cells: list[str], epochs: int, *, has_one_thread: bool, is_mixed: bool) -> None:
     """Print a line for each two cells, then what all came to."""
     import torch
 
     threads, ways = (1, WAYS[:2]) if has_one_thread else (torch.get_num_threads(), WAYS)
-    evaluator = evaluators.create(load_config(config_of(folder, epochs)))
+    evaluator = evaluators.create(load_config(config_of(folder, epochs, is_mixed=is_mixed)))
     found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     walls: dict[str, list[float]] = {way: [] for way in ways}
     with ExitStack() as stack:
@@ -197,6 +202,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1600)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--one-thread", action="store_true")
+    parser.add_argument("--float32", action="store_true")
     arguments = parser.parse_args()
     if not (arguments.data / "fashion_mnist.npz").is_file():
         print(f"left out: {arguments.data / 'fashion_mnist.npz'} is not there (--data or POPNAS_SHARED)")
@@ -204,7 +210,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         make(arguments.data, Path(name), arguments.images)
         cells = random_cells(arguments.cells)
-        measure(Path(name), cells, arguments.epochs, has_one_thread=arguments.one_thread)
+        measure(
+            Path(name),
+            cells,
+            arguments.epochs,
+            has_one_thread=arguments.one_thread,
+            is_mixed=not arguments.float32,
+        )
 
 
 if __name__ == "__main__":

@@ -69,9 +69,11 @@ class Forecast(ABC):
 
     Attributes:
         told: how far what it says holds, as sentences.
+        stretch: how many times as long as alone a candidate takes beside those that share its device.
     """
 
     told: Sequence[str] = ()
+    stretch: float = 1.0
 
     @abstractmethod
     def expect(self, cells_NB4: np.ndarray) -> Expected:

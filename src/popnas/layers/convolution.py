@@ -104,7 +104,11 @@ class BatchNorm(Layer, AcrossExamples):
 
 
 class Convolution(nn.Conv2d):
-    """A convolution without bias and with "same" padding on (B, C, H, W), a series having height 1."""
+    """A convolution without bias and with "same" padding on (B, C, H, W), a series having height 1.
+
+    In mixed precision on a CPU those with groups compute in float32: oneDNN's weight gradient of a depthwise
+    5x5 or 7x7 takes three to six times as long in bfloat16 (see docs/log.md), where dense ones gain as much.
+    """
 
     has_bias: ClassVar[bool] = False
 
@@ -149,6 +153,9 @@ class Convolution(nn.Conv2d):
             x_BCHW = functional.pad(x_BCHW, self.extra_after)
         if self.picked is not None:  # by a pool of one position: the gradient of a slice takes twice as long
             x_BCHW = functional.avg_pool2d(x_BCHW, 1, self.picked)
+        if self.groups > 1 and x_BCHW.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x_BCHW.float())
         return super().forward(x_BCHW)
 
 

@@ -72,6 +72,8 @@ class Course:
         pace: how it gets through the schedule by a deadline; None: there is none.
         turns: of those who share the device, among which this process takes part: `training_seconds` is then
             what it would take alone. None: it has the device for itself.
+        num_steps: steps of the training that this one stands for, whatever its own: how many there are
+            decides how they are made. None: of this one.
     """
 
     seed: int
@@ -83,6 +85,7 @@ class Course:
     team: Team | None = None
     pace: schedules.TrainingPace | None = None
     turns: DeviceTurns | None = None
+    num_steps: int | None = None
 
 
 def fit(
@@ -158,7 +161,7 @@ class _Training:
             self.criteria.loss,
             self.settings,
             self.placement,
-            num_steps=self.num_steps,
+            num_steps=self.course.num_steps or self.num_steps,
             team=self.course.team,
         )
         self.clock = clock_for(self.device)

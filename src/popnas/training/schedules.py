@@ -135,13 +135,22 @@ _TOLERANCE = 0.1
 
 class TrainingPace:
     """Through how much of the schedule each epoch goes: through one epoch of it, or more if not all of them
-    fit until the `deadline` (`time.monotonic()`; None: they do).
+    fit until the `deadline` (`time.monotonic()`; None: they do). `is_compiled`: the first epoch compiles, so
+    that nothing follows from how long it takes.
 
     `position` is in epochs of the schedule, from 0 to `num_epochs`.
     """
 
-    def __init__(self, num_epochs: int, deadline: float | None = None, team: Team | None = None) -> None:
+    def __init__(
+        self,
+        num_epochs: int,
+        deadline: float | None = None,
+        team: Team | None = None,
+        *,
+        is_compiled: bool = False,
+    ) -> None:
         self.num_epochs, self.deadline, self.team = num_epochs, deadline, team
+        self.is_compiled = self._is_compiling = is_compiled
         self.position = 0.0
         self._began = self._last = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=_NUM_MEASURED)
@@ -149,6 +158,7 @@ class TrainingPace:
     def begin(self, num_done: int) -> None:
         """Training begins, or goes on after so many epochs."""
         self.position = float(num_done)
+        self._is_compiling = self.is_compiled
         self._began = self._last = time.monotonic()
 
     def span(self) -> float:
@@ -163,7 +173,9 @@ class TrainingPace:
     def end(self, span: float) -> None:
         """An epoch that went through so much is over."""
         now = time.monotonic()
-        self._seconds.append(now - self._last)
+        if not self._is_compiling:
+            self._seconds.append(now - self._last)
+        self._is_compiling = False
         self._last = now
         self.position += span
 

@@ -200,3 +200,19 @@ def test_concatenated_maps_get_their_gradients_side_by_side(shape: tuple[int, ..
         torch.testing.assert_close(leaf.grad, expected)
     if len(shape) == 4:
         assert seen == [True, True]
+
+
+@pytest.mark.parametrize("before", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_depthwise_convolutions_stay_in_float32_in_mixed_precision_on_a_cpu(
+    groups: int, before: torch.dtype
+) -> None:
+    layer = Convolution(2, 4, 4, 3, groups=groups)
+    x = torch.randn(2, 4, 8, 8).to(before)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+        y.float().square().sum().backward()
+    assert y.dtype == (torch.bfloat16 if groups == 1 else torch.float32)
+    if groups > 1:
+        assert torch.equal(y, layer(x.float()))
+    assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32

@@ -60,6 +60,21 @@ def test_what_does_not_fit_is_gone_through_faster(clock):
     assert clock.now <= end
 
 
+@pytest.mark.parametrize(("limit", "num_done"), [(180.0, 0), (180.0, 5), (300.0, 0)])
+def test_an_epoch_that_compiles_says_nothing_of_those_after_it(clock, limit, num_done):
+    paced = TrainingPace(50, clock.now + limit, is_compiled=True)
+    assert run(clock, paced, [100.0, 1.0], num_done) == [1.0] * (50 - num_done)
+    uncompiled = TrainingPace(50, clock.now + 180.0)
+    assert len(run(clock, uncompiled, [100.0, 1.0])) == 1  # what that was for
+
+
+def test_one_that_compiles_goes_through_all_in_what_is_left(clock):
+    paced = TrainingPace(50, clock.now + 120.0, is_compiled=True)
+    spans = run(clock, paced, [100.0, 1.0])
+    assert len(spans) in (20, 21)
+    assert paced.is_through
+
+
 def test_one_that_gets_slower_hurries(clock):
     paced = TrainingPace(100, clock.now + 100.0)
     spans = run(clock, paced, [1.0] * 20 + [4.0])

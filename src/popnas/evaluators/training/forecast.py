@@ -117,7 +117,7 @@ class TrainingForecast(Forecast):
     def once_seconds(self, cells_NB4: np.ndarray) -> np.ndarray:
         """See `Forecast`."""
         once_N = self.model.costs(cells_NB4)[:, 2] + self.compiling
-        return np.asarray(once_N * len(self.dataset.folds))
+        return np.asarray(self.stretch * once_N * len(self.dataset.folds))
 
     @property
     def loading_seconds(self) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from popnas import executors
-from popnas.config import RunConfig
+from popnas.config import RunConfig, changed
 from popnas.errors import UserError
 from popnas.networks.spec import NetworkSpec
 from popnas.placement import Placement
@@ -77,3 +77,12 @@ def placement(
     make = Placement.on if facts is None else facts.placement
     mixed = config.others.use_mixed_precision
     return make(place, num_dims=spec.num_dims, filters=spec.filters, has_mixed_precision=mixed)
+
+
+def for_answers(config: RunConfig, spec: NetworkSpec) -> Placement:
+    """Where a finished network of `spec` answers: where it was trained, or on the best device here if this
+    machine has no such one (runs are copied), or if that is a TPU, where each number of examples would be a
+    program of its own."""
+    if config.others.train_strategy not in device.available(torch.cuda.device_count()):
+        config = changed(config, {"others.train_strategy": "auto"})
+    return placement(config, spec)

@@ -18,7 +18,7 @@ from popnas.command_lines import as_typed
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import DataError, MissingSplitError, RunFolderError, nearest
-from popnas.evaluators.training.placing import placement
+from popnas.evaluators.training.placing import for_answers
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, Told, Warned, nobody
 from popnas.export.description import REMEDY
 from popnas.networks.network import Ensemble
@@ -223,7 +223,7 @@ def _evaluate(folder: ModelFolder, tell: Listen, told: set[str]) -> ModelEvaluat
         # A logarithm of probabilities is logits as good as any.
         metrics.update(torch.tensor(probabilities_NK).log(), torch.tensor(y_N))
     tell(PhaseStarted("measuring every head of the network"))
-    heads = _head_metrics(network, config, dataset, placement(config, network.spec).off_tpu)
+    heads = _head_metrics(network, config, dataset, for_answers(config, network.spec))
     tell(PhaseStarted("writing the figures and the page"))
     # The figures are the job and are printed: a folder that may only be read keeps nobody from them.
     views = Views(tell)

@@ -362,7 +362,10 @@ class _ModelTraining:
 
     def _fit_with(self, network: networks.Network, team: Team | None) -> tuple[int, dict[str, Tensor]]:
         config, task, data = self.job.config, self.task, self.dataset
-        self.pace = training.TrainingPace(self.settings.epochs, self.job.deadline, team)
+        is_compiled = self.settings.is_compiled or self.placement.device.type == "xla"
+        self.pace = training.TrainingPace(
+            self.settings.epochs, self.job.deadline, team, is_compiled=is_compiled
+        )
         is_simulated = config.others.timing == "simulated"
         if self.is_final:
             train, validation_loader = data.full_train, None

@@ -171,7 +171,7 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
         seconds=seconds,
         confirmation_seconds=confirmation_seconds,
         fixed_seconds=fixed,
-        candidate_seconds=forecast.work + confirmed + loading * workers,
+        candidate_seconds=(forecast.work + confirmed) / forecast.candidates.stretch + loading * workers,
         memory_bytes=forecast.candidates.memory_bytes(forecast.selected),
         num_workers=workers,
         device=evaluator.devices[0],

@@ -123,6 +123,21 @@ def test_an_evaluation_leaves_progress_and_log_to_the_stage_that_works_on_the_ru
     assert {name: (selected / name).exists() for name in before} == before
 
 
+@pytest.mark.parametrize("strategy", ["GPU", "multi-GPU", "TPU"])
+def test_a_model_of_another_machines_device_is_evaluated_here(
+    selected: Path, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    path = selected / "model_selection" / "0-m2-n1-f4"
+    (here,) = evaluate(path)
+    config = json.loads((path / "config.json").read_text())
+    config["others"]["train_strategy"] = strategy
+    write_json(path / "config.json", config)
+    (elsewhere,) = evaluate(path)
+    assert elsewhere.result is not None and here.result is not None
+    assert elsewhere.result.heads == here.result.heads
+
+
 def test_one_model_by_its_folder(selected: Path) -> None:
     path = selected / "model_selection" / "0-m2-n1-f4"
     (found,) = evaluate(path)

@@ -61,7 +61,11 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
         context.criteria,
         context.settings.replace(epochs=_MOST_EPOCHS),
         place,
-        training.Course(seed=0, on_epoch=counting.end_epoch),
+        training.Course(
+            seed=0,
+            on_epoch=counting.end_epoch,
+            num_steps=context.settings.epochs * len(loader),
+        ),
     )
     taken = torch.cuda.max_memory_reserved(place.device) if is_gpu else 0
     free = torch.cuda.mem_get_info(place.device)[0] if is_gpu else resources.free_memory()

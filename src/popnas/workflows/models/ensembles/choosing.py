@@ -21,7 +21,7 @@ from popnas.cells import Cell
 from popnas.datasets import Dataset
 from popnas.errors import UserError
 from popnas.evaluation import metric_title
-from popnas.evaluators.training.placing import placement
+from popnas.evaluators.training.placing import for_answers
 from popnas.printable import quoted
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize, best_size
 from popnas.runs import RunFolder
@@ -206,7 +206,7 @@ class _Library:
     @torch.inference_mode()
     def _answers(self, folder: ModelFolder, fold: int) -> Answers:
         network = folder.load_network()
-        place = placement(self.config, network.spec).off_tpu
+        place = for_answers(self.config, network.spec)
         network.to(place.device)
         split = self.dataset.folds[fold].validation
         rng, parts = np.random.default_rng(fold), list[tuple[Tensor, Tensor]]()
