@@ -19,8 +19,9 @@ does nothing on a CPU without instructions for it, and `--float32` takes it away
   processor. Threads that wait for one another spend such seconds, too, where others hold them up: on a busy
   machine take `--one-thread`, where the plain loop has one and two workers are left out. The ratios by the
   clock say nothing then.
-- `ranks`: Spearman's correlation of the validation accuracies; at least 0.95. Both draw their batches for
-  themselves, so `again`, popnas with other seeds, says what such accuracies are worth.
+- `ranks`: Spearman's correlation of the validation accuracies of two workers and the plain loop, which begin
+  with the same weights and see the same batches; at least 0.95. `again`, popnas with another seed, says what
+  such accuracies are worth.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from popnas.evaluation import CandidateJob
 from popnas.evaluators import Evaluator
 from popnas.events import nobody
 from popnas.executors import Executor, Job, Work
+from popnas.seeds import derive_seed
 from popnas.workflows.settings import load_config
 
 OPERATORS = (
@@ -54,6 +56,7 @@ OPERATORS = (
 BATCH, BLOCKS = 128, 5
 SHARED = Path(os.environ.get("POPNAS_SHARED", "../shared"), "data", "fashion_mnist")
 WAYS = ("plain", "one worker", "two workers")
+SEEDS = {"plain": 0, "one worker": 1, "two workers": 0}
 
 
 def config_of(folder: Path, epochs: int, *, is_mixed: bool) -> dict[str, Any]:
@@ -102,8 +105,25 @@ def evaluate(context: Any, payload: dict[str, Any]) -> dict[str, Any]:
     return {"accuracy": answer["score"], "cpu": spent["epochs_seconds"], "wall": spent["wall_seconds"]}
 
 
+class SameOrder:
+    """The order in which popnas takes the examples of each epoch; every iteration is the next one."""
+
+    def __init__(self, num_examples: int, seed: int) -> None:
+        self.num_examples, self.seed, self.epoch = num_examples, seed, 0
+
+    def __len__(self) -> int:
+        return self.num_examples
+
+    def __iter__(self) -> Iterator[int]:
+        import torch
+
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", self.epoch))
+        self.epoch += 1
+        return iter(torch.randperm(self.num_examples, generator=generator).tolist())
+
+
 def evaluate_plain(context: Any, payload: dict[str, Any]) -> dict[str, Any]:
-    """As tutorials do, with the same network and the same split."""
+    """As tutorials do, with the same network, split and order."""
     import torch
 
     import plain_loop
@@ -118,7 +138,8 @@ def evaluate_plain(context: Any, payload: dict[str, Any]) -> dict[str, Any]:
         plain_loop.Images(np.asarray(split.x), np.asarray(split.y)) for split in (fold.train, fold.validation)
     )
     best, spent, began, started = 0.0, 0.0, time.process_time(), time.perf_counter()
-    for _ in plain_loop.epochs(network, training, context.settings.epochs, BATCH):
+    order = SameOrder(len(training), job.seed)
+    for _ in plain_loop.epochs(network, training, context.settings.epochs, BATCH, sampler=order):
         spent += time.process_time() - began
         best = max(best, plain_loop.accuracy(network, validation, BATCH))
         began = time.process_time()
@@ -160,8 +181,8 @@ def measure(folder: Path, cells: list[str], epochs: int, *, has_one_thread: bool
             timed(pool, ["[(-1, identity, -1, identity)]"] * pool.num_workers, 0)
         for first in range(0, len(cells), 2):
             pair = cells[first : first + 2]
-            for seed, way in enumerate(ways):
-                wall, answers = timed(pools[way], pair, seed)
+            for way in ways:
+                wall, answers = timed(pools[way], pair, SEEDS[way])
                 walls[way].append(wall)
                 found[way] += answers
             print(json.dumps({way: round(walls[way][-1], 2) for way in ways}), flush=True)
@@ -184,7 +205,7 @@ def report(walls: dict[str, list[float]], found: dict[str, list[dict[str, float]
         f"plain / one worker: median {statistics.median(shares):.2f}, {min(shares):.2f} to {max(shares):.2f}"
     )
     if "two workers" not in found:
-        print(f"ranks: popnas and plain {ranks('one worker', 'plain'):.3f}")
+        print(f"ranks: popnas with another seed and plain {ranks('one worker', 'plain'):.3f}")
         return
     print(f"popnas / plain: {ratio('two workers', 'plain')} (at least 1.8)")
     alone, beside = (sum(item["wall"] for item in found[way]) for way in ("one worker", "two workers"))

@@ -127,7 +127,7 @@ def contest(place: Path) -> Contest:
         search=small_search(
             OPERATORS,
             "mean_iou",
-            epochs=8,
+            epochs=24,
             dataset={
                 "type": "image_segmentation",
                 "path": str(shared("camvid")),
@@ -139,8 +139,8 @@ def contest(place: Path) -> Contest:
             stem="half",
         ),
         cells=4,
-        selected_epochs=25,
-        epochs=80,
+        selected_epochs=50,
+        epochs=120,
         known={"U-Net": UNet, "DeepLab": DeepLab},
         shown=("mean_iou", "accuracy"),
     )

@@ -25,10 +25,10 @@ class Images(Dataset[Any]):
 
 
 def epochs(network: Any, images: Images, num_epochs: int, batch_size: int, **loading: Any) -> Iterator[float]:
-    """Train with AdamW and a cosine schedule; gives the seconds of each epoch. `loading`: of the DataLoader;
-    `label_smoothing` of the loss."""
+    """Train with AdamW and a cosine schedule; gives the seconds of each epoch. `loading`: of the DataLoader,
+    which shuffles unless a `sampler` is among them; `label_smoothing` of the loss."""
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=loading.pop("label_smoothing", 0.0))
-    loader = DataLoader(images, batch_size=batch_size, shuffle=True, **loading)
+    loader = DataLoader(images, batch_size=batch_size, shuffle="sampler" not in loading, **loading)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_epochs * len(loader))
     for _ in range(num_epochs):

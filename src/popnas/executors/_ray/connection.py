@@ -184,8 +184,8 @@ def _address() -> str:
 def _no_cluster(address: str, why: str) -> UserError:
     return UserError(
         f"no Ray cluster can be reached at {address!r} (RAY_ADDRESS): {why}. Look with `ray status`. This "
-        "machine must be a part of the cluster; without work for it: `ray start --address=HEAD:PORT "
-        "--num-cpus=0`. Where it asks for a token, set RAY_AUTH_MODE=token here, too, and have the "
-        "~/.ray/auth_token of its first machine. Without RAY_ADDRESS the cluster of this machine is taken, "
-        "or one is begun."
+        "machine must be a part of the cluster: have it join by `ray start`, with 0 cores if nothing shall "
+        "be trained on it (docs: A search on a cluster). Where it asks for a token, set RAY_AUTH_MODE=token "
+        "here, too, and have the ~/.ray/auth_token of its first machine. Without RAY_ADDRESS the cluster of "
+        "this machine is taken, or one is begun."
     )
