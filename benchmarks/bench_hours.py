@@ -4,8 +4,8 @@ One problem of each task: 10,000 images of Fashion-MNIST, the series SwedishLeaf
 each limit and seed `popnas e2e` runs what `popnas init` proposes for the data, alone on the machine; its wall
 time beside the limit, the start of the interpreter included, and the test metric of what it delivers.
 
-    POPNAS_SHARED=FOLDER python benchmarks/bench_hours.py [--place FOLDER] [--hours H ...] [--seed N ...]
-        [NAME ...]
+    POPNAS_SHARED=FOLDER python benchmarks/bench_hours.py [NAME ...] [--place FOLDER] [--hours H ...]
+        [--seed N ...]
 
 Jobs that have ended are kept in `--place`; the same command goes on with the next one. One that was stopped
 begins anew, as its time would not be comparable.
@@ -16,8 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,8 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from bench_images import part_of_fashion_mnist
-from popnas.workflows.models.evaluation import evaluate
-from same_loop import shared
+from same_loop import judged, popnas, shared
 
 LIMITS = (0.1, 0.5, 2.0)
 PROBLEMS: dict[str, tuple[Callable[[Path], Path], str]] = {
@@ -52,17 +49,12 @@ class Ended:
     params: int
 
 
-def popnas(place: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "popnas", *arguments]
-    return subprocess.run(command, check=True, cwd=place, stdout=subprocess.PIPE, text=True).stdout
-
-
 def job(place: Path, name: str, hours: float, seed: int) -> Ended:
     """A job from its configuration to its test metric."""
     data, metric = PROBLEMS[name]
     configuration = place / f"{name}.json"
     if not configuration.exists():
-        popnas(place, "init", str(data(place)), "-o", configuration.name)
+        popnas(place, "init", str(data(place)), "-o", configuration.name, has_one_thread=False)
     run = place / "logs" / f"{name}-{hours:g}-{seed}"
     shutil.rmtree(run, ignore_errors=True)
     began = time.monotonic()
@@ -70,14 +62,12 @@ def job(place: Path, name: str, hours: float, seed: int) -> Ended:
         place,
         *("e2e", "-j", configuration.name, "--hours", f"{hours:g}", "--name", run.name),
         *("--set", f"others.seed={seed}", "--json"),
+        has_one_thread=False,
     )
     seconds = time.monotonic() - began
     result = json.loads(told)
-    (judged,) = evaluate(run, place / result["model"])
-    assert judged.result is not None, judged.skipped
-    params = judged.result.model.description.params
-    assert params is not None
-    return Ended(name, hours * 3600, seed, seconds, judged.metrics[metric], result["cell"], params)
+    metrics, params, cell = judged(run, place / result["model"])
+    return Ended(name, hours * 3600, seed, seconds, metrics[metric], cell, params)
 
 
 def summary(rows: list[Ended]) -> None:

@@ -215,11 +215,11 @@ class SameLoop:
         return Row(self.seed, name, num_params(network), flops, epochs, seconds, self.test(network))
 
 
-def popnas(place: Path, *arguments: str) -> str:
-    """The command, in `place`, with one thread; returns what it printed where that is JSON."""
+def popnas(place: Path, *arguments: str, has_one_thread: bool = True) -> str:
+    """The command, in `place`; returns what it printed where that is JSON."""
     command = [sys.executable, "-m", "popnas", *arguments]
     output = subprocess.PIPE if "--json" in arguments else None
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | ({"OMP_NUM_THREADS": "1"} if has_one_thread else {})
     done = subprocess.run(command, check=True, cwd=place, env=environment, stdout=output, text=True)
     return done.stdout or ""
 
@@ -252,27 +252,34 @@ def found(place: Path, contest: Contest, seed: int) -> ModelFolder:
     return ModelFolder(run / "final_training")
 
 
+def judged(run: Path, model: Path) -> tuple[dict[str, float], int, str]:
+    """A model's metrics on the test split, its params and its cell."""
+    (found,) = evaluate(run, model)
+    assert found.result is not None, found.skipped
+    described = found.result.model.description
+    assert described.params is not None
+    return dict(found.metrics), described.params, str(described.cell)
+
+
 def played(place: Path, contest: Contest, seed: int, book: Book) -> ModelFolder:
     """All networks of a seed; returns what was found."""
     folder = found(place, contest, seed)
     loop = SameLoop(folder, seed)
     ours = book.get(seed, "popnas")
     if ours is None:
-        (judged,) = evaluate(folder.path.parent, folder.path)
-        assert judged.result is not None, judged.skipped
-        described, log = judged.result.model.description, folder.log()
-        assert described.params is not None
+        metrics, params, cell = judged(folder.path.parent, folder.path)
+        log = folder.log()
         flops = mega_flops(folder.load_network(), loop.data.input_shape)
         ours = book.add(
             Row(
                 seed,
                 "popnas",
-                described.params,
+                params,
                 flops,
                 len(log.epochs),
                 log.training_seconds,
-                dict(judged.metrics),
-                str(described.cell),
+                metrics,
+                cell,
             )
         )
     show(ours, contest)
