@@ -1,9 +1,9 @@
 """What a search finds beside known networks: as many parameters, the same loop, the same seconds of training.
 
-Per seed: `popnas search`, `popnas select` among its best cells and `popnas train` of the winner, each in a
-process of its own with one thread. Each known network has the width that brings it nearest to the winner's
-parameters and as many epochs as fit into the winner's seconds of training; its schedule ends with them. Its
-loop is the winner's, `training.fit`: loss, batches, augmentation, optimizer, schedule, training and
+Per seed: `popnas search`, `popnas select` among its best cells, by equal seconds of training, and
+`popnas train` of the winner, each in a process of its own with one thread. Each known network has the width
+that brings it nearest to the winner's parameters and as many epochs as fit into the winner's seconds of
+training; its schedule ends with them. Its loop is the winner's, `training.fit`: loss, batches, augmentation, optimizer, schedule, training and
 validation images together. All are judged on the test images, which nothing before has seen. Seconds of one
 thread are CPU time, which other work on the machine hardly stretches.
 
@@ -247,7 +247,8 @@ def found(place: Path, contest: Contest, seed: int) -> ModelFolder:
     """The network that the search of a seed brings, trained."""
     run = searched(place, contest, seed)
     epochs = ("--set", f"training_hyperparameters.epochs={contest.selected_epochs}")
-    popnas(place, "select", "-p", str(run), "-k", str(contest.cells), *epochs)
+    alike = ("--set", "others.selection_budget=seconds")  # as all are compared in the end
+    popnas(place, "select", "-p", str(run), "-k", str(contest.cells), *epochs, *alike)
     popnas(place, "train", "-p", str(run), "--set", f"training_hyperparameters.epochs={contest.epochs}")
     return ModelFolder(run / "final_training")
 

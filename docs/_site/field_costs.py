@@ -189,4 +189,5 @@ COSTS: dict[str, str] = {
     "others.max_candidate_seconds": "Slow candidates are lost. For searches with very unequal operators.",
     "others.confirm": "Fifteen more trainings at the end. They tell luck from a better cell.",
     "others.selection_seeds": "Model selection takes so many times as long. It tells luck from a better one.",
+    "others.selection_budget": "With seconds, each network takes as long as the best cell's.",
 }

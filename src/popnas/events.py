@@ -127,11 +127,18 @@ class ConfirmationFinished:
 class TrainingsStarted:
     """Networks are trained after the search: their folders, and how many epochs each is trained. How far
     one is stands in the `training.json` of its folder, too, a second later at most. `limit`: wall seconds
-    until their time limit ends them; None: they have none."""
+    until their time limit ends them; None: they have none. `epochs`: of each folder, where they have not all
+    `num_epochs`."""
 
     folders: tuple[Path, ...]
     num_epochs: int
     limit: float | None = None
+    epochs: tuple[int, ...] = ()
+
+    @property
+    def epochs_of_each(self) -> tuple[int, ...]:
+        """In the order of the folders."""
+        return self.epochs or (self.num_epochs,) * len(self.folders)
 
 
 @dataclass(frozen=True)

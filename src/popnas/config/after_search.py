@@ -50,6 +50,7 @@ IGNORED: dict[Stage, dict[str, str]] = {
         **_BOTH,
         "dataset.folds": "is for search and model selection: final training learns from all examples, once",
         "others.selection_seeds": "is for model selection: final training trains its network once",
+        "others.selection_budget": "is for model selection: final training trains one network",
         "search_strategy.score_metric": "chooses among epochs: final training keeps the last one",
         "others.executor": "is for several networks at once: final training runs in its own process",
     },

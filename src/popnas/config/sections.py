@@ -588,3 +588,8 @@ class OthersConfig(Section):
         default=1,
         description="Model selection trains each network with so many seeds, on every fold, and averages.",
     )
+    selection_budget: Literal["epochs", "seconds"] = Field(
+        default="epochs",
+        description="What the networks of model selection have alike: their epochs, or their training time, "
+        "that of the best cell's network. A whole job whose time limit cuts trainings takes seconds.",
+    )

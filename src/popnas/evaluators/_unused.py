@@ -29,7 +29,8 @@ WITHOUT_TRAINING = {
         f"others.{name}": _NOTHING_TRAINED
         for name in (
             *("save_children_weights", "save_children_models", "train_strategy"),
-            *("enable_XLA_compilation", "use_mixed_precision", "max_candidate_seconds", "selection_seeds"),
+            *("enable_XLA_compilation", "use_mixed_precision", "max_candidate_seconds"),
+            *("selection_seeds", "selection_budget"),
         )
     },
     "others.timing": "has no effect: times are those of the table.",

@@ -105,7 +105,7 @@ def test_what_is_left_runs_down_while_nothing_is_told_and_says_what_ends_it():
 def test_a_training_is_said_to_take_no_longer_than_its_job(tmp_path, monkeypatch):
     shown = Bar()
     listener = model_progress._ModelBar(Console(file=io.StringIO()), shown)
-    monkeypatch.setattr(model_progress.Pace, "seconds_left", lambda *_: 120.0)
+    monkeypatch.setattr(Pace, "seconds_left", lambda *_: 120.0)
     monkeypatch.setattr(model_progress, "_POLL_SECONDS", 0.01)
     listener(TrainingsStarted((tmp_path,), 37, 60.0))
     listener(JobLeft(75.0))

@@ -116,6 +116,7 @@ DEFAULTS = {
         "trackers": ["tensorboard"],
         "max_candidate_seconds": None,
         "selection_seeds": 1,
+        "selection_budget": "epochs",
         "confirm": False,
     },
 }

@@ -143,6 +143,20 @@ def test_epochs_tell_of_trainings(tmp_path):
     )
 
 
+def test_trainings_of_equal_time_tell_by_their_shares(tmp_path):
+    """Ten epochs of one take as long as forty of the other."""
+    folders = tuple(tmp_path / name for name in ("a", "b"))
+    told = Told(Ahead(10.0, 80.0, 0.0, 0.0, 0.0))
+    assert told.left(TrainingsStarted(folders, 10, None, (10, 40)), 0.0) == 80.0
+    told.left(EpochFinished("a", 1, 10), 4.0)
+    for epoch in range(1, 5):
+        left = told.left(EpochFinished("b", epoch, 40), 4.0 + epoch)
+    # Four epochs of `b` took 4 s; 36 are left of it, and nine of `a`, which take four times as long.
+    assert left == pytest.approx(72.0)
+    told.left(ModelFinished(folders[0], "done"), 44.0)
+    assert told.left(ModelFinished(folders[1], "done"), 80.0) == 0.0
+
+
 def test_epochs_of_before_an_interruption_are_done(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "training.json").write_text(json.dumps({"epochs": [{}] * 8}))

@@ -28,7 +28,8 @@ from popnas.events import (
 )
 from popnas.printable import counted, quoted
 from popnas.runs.stored.countdown import PHASE
-from popnas.runs.stored.job_clock import Pace, num_epochs_done
+from popnas.runs.stored.job_clock import epochs_done, pieces_done, trainings_pace
+from popnas.runs.stored.logs import epochs_in_words
 
 _POLL_SECONDS = 1.0
 
@@ -115,10 +116,10 @@ class _ModelLines:
 
     def _line(self, event: JobEvent) -> str | None:
         match event:
-            case TrainingsStarted(folders, num_epochs):
-                epochs = counted(num_epochs, "epoch")
-                each = " each" if len(folders) > 1 else ""
-                return f"training {_models(folders)}, {epochs}{each}, in {quoted(folders[0].parent)}"
+            case TrainingsStarted(folders):
+                return (
+                    f"training {_models(folders)}, {epochs_in_words(event)}, in {quoted(folders[0].parent)}"
+                )
             case ModelFinished(folder, text):
                 return f"{folder.name}: {text}"
         return words_of(event)
@@ -145,23 +146,23 @@ class _ModelBar(_ModelLines):
             case PhaseAdvanced(done, what):
                 self._left.hear(event)
                 self.bar.update(done, what, self._left.words)
-            case TrainingsStarted(folders, num_epochs, limit):
+            case TrainingsStarted(limit=limit):
                 self._left.begin(limit)
-                self._watch_from_now(folders, num_epochs)
+                self._watch_from_now(event)
             case JobLeft():
                 self._left.hear(event)
             case _:
                 super().__call__(event)
 
-    def _watch_from_now(self, folders: Sequence[Path], num_epochs: int) -> None:
+    def _watch_from_now(self, begun: TrainingsStarted) -> None:
         self.stop()
         self._stopped.clear()
         self.bar.start(
-            f"training {_models(folders)}, epochs",
-            num_epochs * len(folders),
-            num_epochs_done(folders, num_epochs),
+            f"training {_models(begun.folders)}, epochs",
+            sum(begun.epochs_of_each),
+            sum(epochs_done(begun)),
         )
-        self._watcher = threading.Thread(target=self._watch, args=(folders, num_epochs), daemon=True)
+        self._watcher = threading.Thread(target=self._watch, args=(begun,), daemon=True)
         self._watcher.start()
 
     def stop(self) -> None:
@@ -171,14 +172,14 @@ class _ModelBar(_ModelLines):
             self._watcher.join()
             self._watcher = None
 
-    def _watch(self, folders: Sequence[Path], num_epochs: int) -> None:
-        pace = Pace(num_epochs * len(folders))
+    def _watch(self, begun: TrainingsStarted) -> None:
+        pace = trainings_pace(begun)
         is_over = False
         while not is_over:
             is_over = self._stopped.wait(_POLL_SECONDS)  # then once more, for the end as it was
-            done = num_epochs_done(folders, num_epochs)
-            self._left.expect(PHASE, pace.seconds_left(done, time.monotonic()))
-            self.bar.update(done, self._left.words)
+            done = epochs_done(begun)
+            self._left.expect(PHASE, pace.seconds_left(pieces_done(begun, done), time.monotonic()))
+            self.bar.update(sum(done), self._left.words)
 
 
 def _models(folders: Sequence[Path]) -> str:

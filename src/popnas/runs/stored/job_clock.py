@@ -85,11 +85,11 @@ class Pace:
     def __init__(self, total: int) -> None:
         self.total = total
         self.per_piece: float | None = None
-        self._seen: int | None = None
-        self._first: tuple[int, float] | None = None
+        self._seen: float | None = None
+        self._first: tuple[float, float] | None = None
         self._end: float | None = None
 
-    def seconds_left(self, done: int, now: float) -> float | None:
+    def seconds_left(self, done: float, now: float) -> float | None:
         """What is left at the clock time `now`; None while there is no honest estimate."""
         if self._seen is not None and done != self._seen:
             if self._first is None:
@@ -101,9 +101,22 @@ class Pace:
         return None if self._end is None or done == self.total else max(self._end - now, 0.0)
 
 
-def num_epochs_done(folders: Sequence[Path], num_epochs: int) -> int:
-    """Epochs that are over in all folders of models together."""
-    return sum(_epochs_done(folder, num_epochs) for folder in folders)
+def epochs_done(begun: TrainingsStarted) -> list[int]:
+    """Epochs that are over in each folder of models."""
+    pairs = zip(begun.folders, begun.epochs_of_each, strict=True)
+    return [_epochs_done(folder, num_epochs) for folder, num_epochs in pairs]
+
+
+def trainings_pace(begun: TrainingsStarted) -> Pace:
+    """The pace of trainings, in pieces that take equally long: those of who has fewer epochs count for more,
+    as that is how trainings of equal time differ."""
+    return Pace(max(begun.epochs_of_each) * len(begun.folders))
+
+
+def pieces_done(begun: TrainingsStarted, done: Sequence[int]) -> float:
+    """Of `trainings_pace`, when so many epochs are over in each folder."""
+    epochs = begun.epochs_of_each
+    return sum(number * max(epochs) / most for number, most in zip(done, epochs, strict=True))
 
 
 def _epochs_done(folder: Path, num_epochs: int) -> int:
@@ -149,12 +162,12 @@ class JobClock:
             case ConfirmationStarted(_, left) | ConfirmationFinished(left):
                 if isinstance(self._work, _Searched) and left.search is not None:
                     self._work.hear(left)
-            case TrainingsStarted(folders, num_epochs):
-                self._work = _Trained(self.ahead, self.now, folders, num_epochs)
+            case TrainingsStarted():
+                self._work = _Trained(self.ahead, self.now, event)
             case EpochFinished(what, epoch) if isinstance(self._work, _Trained):
                 self._work.epoch(what, epoch)
             case ModelFinished(folder) if isinstance(self._work, _Trained):
-                self._work.epoch(folder.name, self._work.num_epochs)
+                self._work.end(folder.name)
 
     def _left(self) -> float:
         ahead, elapsed = self.ahead, self.now() - self.began
@@ -244,28 +257,37 @@ class _Searched:
 class _Trained:
     """Trainings after the search, by their epochs."""
 
-    def __init__(
-        self, ahead: Ahead, now: Callable[[], float], folders: Sequence[Path], num_epochs: int
-    ) -> None:
-        self.now, self.num_epochs = now, num_epochs
-        self.done = {folder.name: _epochs_done(folder, num_epochs) for folder in folders}
-        self.clock, self.began = Pace(num_epochs * len(folders)), now()
+    def __init__(self, ahead: Ahead, now: Callable[[], float], begun: TrainingsStarted) -> None:
+        self.now, self.begun = now, begun
+        names = [folder.name for folder in begun.folders]
+        self.done = dict(zip(names, epochs_done(begun), strict=True))
+        self.epochs = dict(zip(names, begun.epochs_of_each, strict=True))
+        self.clock, self.began = trainings_pace(begun), now()
         self.expected, self.num_before = ahead.trainings, sum(self.done.values())
-        self.clock.seconds_left(self.num_before, now())
+        self.before = self._pieces
+        self.clock.seconds_left(self.before, now())
 
     def epoch(self, what: str, epoch: int) -> None:
-        self.done[what] = epoch
-        self.clock.seconds_left(sum(self.done.values()), self.now())
+        if what in self.done:
+            self.done[what] = epoch
+            self.clock.seconds_left(self._pieces, self.now())
+
+    def end(self, what: str) -> None:
+        self.epoch(what, self.epochs.get(what, 0))
+
+    @property
+    def _pieces(self) -> float:
+        return pieces_done(self.begun, list(self.done.values()))
 
     def pace(self) -> float:
         """How much longer epochs take than was expected: those of final training are of the same networks."""
-        num_expected = self.clock.total - self.num_before
+        num_expected = self.clock.total - self.before
         if self.clock.per_piece is None or sum(self.done.values()) - self.num_before < _MIN_FINISHED:
             return 1.0
         return _bounded(self.clock.per_piece * num_expected / max(self.expected, 1e-9))
 
     def seconds_left(self) -> float:
-        done = sum(self.done.values())
+        done = self._pieces
         if done >= self.clock.total:
             return 0.0
         left = self.clock.seconds_left(done, self.now())

@@ -85,6 +85,14 @@ def stage_failed(path: Path, stage: str, error: Exception, advise: Advise) -> No
         failed(path, what, found, advice)
 
 
+def epochs_in_words(begun: TrainingsStarted) -> str:
+    """How many epochs each network is trained."""
+    fewest, most = min(begun.epochs_of_each), max(begun.epochs_of_each)
+    if fewest < most:
+        return f"{fewest:,} to {most:,} epochs, each for about as long"
+    return f"{counted(most, 'epoch')}{' each' if len(begun.folders) > 1 else ''}"
+
+
 def _words(event: JobEvent) -> str | None:
     match event:
         case Told(text):
@@ -102,8 +110,8 @@ def _words(event: JobEvent) -> str | None:
             return f"network {evaluation.step}/{evaluation.index} {evaluation.cell}: {_came_to(evaluation)}"
         case ConfirmationStarted(num_networks):
             return f"confirmation: {counted(num_networks, 'network')}"
-        case TrainingsStarted(folders, num_epochs):
-            return f"training {counted(len(folders), 'model')}, {counted(num_epochs, 'epoch')} each"
+        case TrainingsStarted(folders):
+            return f"training {counted(len(folders), 'model')}, {epochs_in_words(event)}"
         case ModelFinished(folder, text):
             return f"{folder.name}: {text}"
     return None

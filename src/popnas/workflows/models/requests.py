@@ -127,6 +127,15 @@ def with_macro(
     return configurations.changed(config, changes)
 
 
+def with_epochs(config: RunConfig, epochs: int) -> RunConfig:
+    """The configuration with other epochs; the warm-up keeps its share of them."""
+    training = config.training_hyperparameters
+    changes = {"epochs": epochs, "optimizer.warmup": training.optimizer.warmup * epochs // training.epochs}
+    return configurations.changed(
+        config, {f"training_hyperparameters.{key}": value for key, value in changes.items()}
+    )
+
+
 def given_cell(text: str, config: RunConfig) -> Cell:
     """A given cell, canonical; its operators need not be the search's, but must suit the data.
 

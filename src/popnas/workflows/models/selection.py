@@ -55,7 +55,7 @@ from popnas.storage import write_json, write_table
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
-from popnas.workflows.models import deadlines, macro_variants, requests, search_state, together
+from popnas.workflows.models import macro_variants, requests, search_state, together
 from popnas.workflows.models.choices import CellChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.macro_variants import Macro
@@ -63,6 +63,7 @@ from popnas.workflows.models.search_state import SearchSnapshot
 from popnas.workflows.models.stored import repetitions, selection_plan
 from popnas.workflows.models.stored.repetitions import FIRST, Repetition
 from popnas.workflows.models.stored.selection_plan import PlannedModel, SelectionPlan, SelectionRequest
+from popnas.workflows.models.timing import deadlines, equal
 from popnas.workflows.models.training import (
     SELECTION,
     SETUP,
@@ -89,7 +90,7 @@ _HEADER = ("cell_spec", "m", "n", "f", "best_epoch", "val_score", "training_time
 @dataclass(frozen=True)
 class SelectedModel:
     """One model of a selection; `trained` is None if it failed (`error` says why) or is not done yet;
-    `reference`: which known network it is, None: one of the search's; `macro`: as `PlannedModel`.
+    `reference`: which known network it is, None: one of the search's; `macro`, `epochs`: as `PlannedModel`.
 
     `repeated`: all trainings that are done, `trained` the first of them; `summary`: their scores' mean and
     95 % interval, over those that all models have which are compared."""
@@ -102,6 +103,7 @@ class SelectedModel:
     params: int
     macro: str | None = None
     reference: str | None = None
+    epochs: int | None = None
     trained: TrainedModel | None = None
     repeated: Mapping[Repetition, TrainedModel] = field(default_factory=dict)
     summary: Interval | None = None
@@ -110,7 +112,7 @@ class SelectedModel:
 
     @property
     def score(self) -> float | None:
-        """On validation data: the best epoch's, or the mean of the last epochs of all repetitions."""
+        """On validation data: the best epoch's, or the (mean of the) last (`SelectionJob.keeps_last`)."""
         return None if self.trained is None or self.summary is None else self.summary.mean
 
     def lacking(self, wanted: Sequence[Repetition]) -> list[Repetition]:
@@ -314,6 +316,7 @@ class _Selection:
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
         self.repetitions = repetitions.wanted_by(config)
+        self.keeps_last = len(self.repetitions) > 1
 
     def run(
         self,
@@ -324,6 +327,8 @@ class _Selection:
         *,
         renew: bool,
     ) -> SelectionResult:
+        # The best of many epochs would flatter networks beside a reference that has none.
+        self.keeps_last |= request.has_references
         known = selection_plan.read(self.path)
         if known is not None and not known.request.is_same(request):
             raise RunFolderError(
@@ -336,6 +341,7 @@ class _Selection:
             if request.has_references:
                 planned += self._planned_references(planned)
             self._check_fits(planned)
+            planned = self._with_epochs(planned)
             selection_plan.write(self.path, SelectionPlan(request, planned, search=made_from))
         models = read_selection(self.path)
         pending = [(model, each) for model in models for each in model.lacking(self.repetitions)]
@@ -345,8 +351,9 @@ class _Selection:
             if words := repetitions.words(self.repetitions):
                 self.tell(Told(f"Each is trained on {words}; the mean of the last epochs decides."))
         folders = tuple(each.folder(model.folder) for each in self.repetitions for model in models)
+        epochs = [self._epochs_of(model) for _ in self.repetitions for model in models]
         num_epochs = self.config.training_hyperparameters.epochs
-        self.tell(TrainingsStarted(folders, num_epochs, seconds_until(self.deadline)))
+        self.tell(TrainingsStarted(folders, num_epochs, seconds_until(self.deadline), tuple(epochs)))
         if pending:
             self._train(pending)
             self.missing_views.tell_counts()
@@ -411,6 +418,22 @@ class _Selection:
             )
         return tuple(models)
 
+    def _with_epochs(self, planned: tuple[PlannedModel, ...]) -> tuple[PlannedModel, ...]:
+        """Each with epochs of its own, if all are to be trained for equally long; what was begun keeps its
+        own."""
+        if self.config.others.selection_budget == "epochs":
+            return planned
+        self.tell(PhaseStarted("probing how long each network's epochs take"))
+        networks = [(Cell.parse(model.cell), self._spec_of(model)) for model in planned]
+        epochs = equal.epochs_of_each(self.config, self.dataset, networks)
+        return tuple(
+            model if model.epochs is not None else replace(model, epochs=number)
+            for model, number in zip(planned, epochs, strict=True)
+        )
+
+    def _epochs_of(self, model: PlannedModel | SelectedModel) -> int:
+        return model.epochs or self.config.training_hyperparameters.epochs
+
     def _check_fits(self, planned: Sequence[PlannedModel]) -> None:
         networks = [(Cell.parse(model.cell), self._spec_of(model)) for model in planned]
         number = len(planned) * len(self.repetitions)
@@ -444,7 +467,10 @@ class _Selection:
         pending = sorted(pending, key=order)
         num_alone = len(pending) - self._num_together(len(pending))
         batch_size = self.config.dataset.batch_size
-        cost = {folder: deadlines.cost(*network, batch_size) for folder, network in cells.items()}
+        cost = {
+            model.folder: self._epochs_of(model) * deadlines.cost(*cells[model.folder], batch_size)
+            for model, _ in pending
+        }
         costs = [cost[model.folder] for model, _ in pending]
         later = sum(costs[num_alone:]) / len(placing.devices(self.config))
         shares = deadlines.parts(costs[:num_alone], num_workers(self.config), later)
@@ -538,9 +564,10 @@ class _Selection:
             *shape,
             deadline=self.deadline,
             part=part,
+            epochs=model.epochs,
             seed=repetition.seed,
             fold=repetition.fold,
-            keeps_last=len(self.repetitions) > 1,
+            keeps_last=self.keeps_last,
         )
 
     @contextmanager
@@ -580,9 +607,20 @@ class _Selection:
         found = [model for model in models if model.reference is None]
         best = best_of(found) or found[0]
         known = {item.name: item for item in self.task.references}
-        most = max((done.num_epochs for model in models for done in model.repeated.values()), default=0)
+        shares = {model.folder: self._shares(model) for model in models}
+        most = max((share for each in shares.values() for share in each), default=0.0)
+
+        def compared(model: SelectedModel, title: str, source: str | None = None) -> ComparedNetwork:
+            # All share a time limit and hurry through their schedules: cut is who was trained in hardly any
+            # epochs, or got far less far than others.
+            is_cut = any(
+                done.stopped is not None and (share < most / 2 or done.num_epochs < _FEW_EPOCHS)
+                for share, done in zip(shares[model.folder], model.repeated.values(), strict=True)
+            )
+            return _as_compared(model, title, source, is_cut=is_cut)
+
         beside = [
-            _as_compared(model, most, known[model.reference].title, known[model.reference].source)
+            compared(model, known[model.reference].title, known[model.reference].source)
             for model in models
             if model.reference is not None
         ]
@@ -591,10 +629,14 @@ class _Selection:
         rival = best_of([model for model in models if model.reference is not None])
         return AgainstReferences(
             self._score_words(),
-            _as_compared(best, most, "the found network"),
+            compared(best, "the found network"),
             beside,
             is_clear=None if rival is None else self._is_clear(best, rival),
         )
+
+    def _shares(self, model: SelectedModel) -> list[float]:
+        """Of its epochs, those that each of its trainings came to."""
+        return [done.num_epochs / self._epochs_of(model) for done in model.repeated.values()]
 
     def _is_clear(self, one: SelectedModel, other: SelectedModel) -> bool | None:
         """Whether the difference of two models is larger than its noise: that of folds or seeds, or, of one
@@ -699,19 +741,14 @@ def _shown(score: float | None) -> str:
 _FEW_EPOCHS = 5
 
 
-def _as_compared(model: SelectedModel, most: int, title: str, source: str | None = None) -> ComparedNetwork:
-    """`most`: epochs of any of them. All share a time limit and hurry through their schedules: cut is who was
-    trained in hardly any epochs, or in far fewer than others."""
+def _as_compared(model: SelectedModel, title: str, source: str | None, *, is_cut: bool) -> ComparedNetwork:
     half = None if model.summary is None else model.summary.half
     return ComparedNetwork(
         *(title, model.folder.name, model.cell, model.params, model.score),
         model.training_seconds,
         source,
         half,
-        is_cut=any(
-            done.stopped is not None and done.num_epochs < max(most / 2, _FEW_EPOCHS)
-            for done in model.repeated.values()
-        ),
+        is_cut=is_cut,
     )
 
 
@@ -732,12 +769,15 @@ class SelectionJob(Record):
     macro: str | None
     deadline: float | None
     part: float = 1.0
+    epochs: int | None = None
     seed: int = 0
     fold: int = 0
     keeps_last: bool = False
 
     def model_job(self, config: RunConfig, device: str | None) -> ModelJob:
         """The same with the selection's configuration, on a device."""
+        if self.epochs is not None:
+            config = requests.with_epochs(config, self.epochs)
         return ModelJob(
             *(Path(self.folder), self.cell),
             requests.with_macro(config, self.motifs, self.normal_cells, self.filters, self.macro),

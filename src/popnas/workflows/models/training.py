@@ -227,7 +227,7 @@ _LATER = {
     "architecture_hyperparameters": {"stem": None},
     "training_hyperparameters": {"ema_decay": None},
 }
-_NO_PART = ("predictors", "evaluator", "selection_seeds")
+_NO_PART = ("predictors", "evaluator", "selection_seeds", "selection_budget")
 _AUGMENTATION = "data_augmentation"
 _PLAIN: Json = DataAugmentationConfig().model_dump(exclude={"enabled", "use_cutout"})
 """By section, and of augmentation, the fields that checkpoints of earlier versions do not know, as they were

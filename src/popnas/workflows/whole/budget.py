@@ -132,13 +132,6 @@ def _epoch_share(
     return EpochShare(kept, seconds, cut)
 
 
-def with_epochs(config: RunConfig, epochs: int) -> RunConfig:
-    """The configuration with other epochs; the warm-up keeps its share of them."""
-    training = config.training_hyperparameters
-    changes = {"epochs": epochs, "optimizer.warmup": training.optimizer.warmup * epochs // training.epochs}
-    return changed(config, {f"training_hyperparameters.{key}": value for key, value in changes.items()})
-
-
 def _words(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.3g} s"

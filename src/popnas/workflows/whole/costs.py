@@ -19,9 +19,9 @@ from popnas.evaluators.training.placing import num_workers
 from popnas.records import Record, part
 from popnas.runs import RunState
 from popnas.runs.stored.job_clock import StepAhead
+from popnas.workflows.models.timing import epoch_time
+from popnas.workflows.models.timing.epoch_time import NetworkSize, SampleCost
 from popnas.workflows.searching.plan import Plan
-from popnas.workflows.whole import epoch_time
-from popnas.workflows.whole.epoch_time import NetworkSize, SampleCost
 
 # Beside training, in units of what it takes to start popnas (interpreter, torch, configuration): a busy or
 # slow machine is slow in both. Measured with that at 3 to 7 s: docs/log.md, 2026-11-27.
@@ -158,6 +158,11 @@ class NetworkCosts:
         task = tasks.get(config.dataset.type)
         number = len(task.references) - len(task.fitted_references)
         return replace(self, epochs=[*self.epochs, *[self.epochs[0]] * number])
+
+    @property
+    def alike(self) -> NetworkCosts:
+        """Where each is trained for as long as the first."""
+        return replace(self, epochs=[self.epochs[0]] * len(self.epochs))
 
     def selection_epoch(self, num_workers: int, repetitions: int = 1) -> float:
         """Seconds of one epoch of all of them, so many at a time, each trained so often."""

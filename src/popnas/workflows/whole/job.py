@@ -25,8 +25,9 @@ from popnas.workflows.models import final_training, requests, selection
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.stored import repetitions
+from popnas.workflows.models.timing import epoch_time
 from popnas.workflows.settings import load_config, load_run_config
-from popnas.workflows.whole import budget, costs, epoch_time, time_left
+from popnas.workflows.whole import budget, costs, time_left
 from popnas.workflows.whole.budget import EpochShare
 from popnas.workflows.whole.costs import NetworkCosts
 from popnas.workflows.whole.stages import Stage, Stages
@@ -201,10 +202,16 @@ class WholeJob:
         networks = NetworkCosts.of(dataset, cost, [size for each in sizes.values() for size in each])
         networks, times = networks.with_references(config), len(repetitions.wanted_by(config))
         if self.state.max_hours is not None:
-            epoch, later = networks.selection_epoch(num_workers(config), times), 0.0
+            later = 0.0
             if "training" in self.state.stages:
                 later = costs.epochs_of(self._config("training"), networks.training_epoch)
                 later = budget.MARGIN * later + budget.STAGE_OVERHEAD
+            epoch = networks.selection_epoch(num_workers(config), times)
+            if costs.epochs_of(config, epoch) + budget.STAGE_OVERHEAD + later > self._left():
+                # The final training will have as many epochs as fit into its time, a cheap network more.
+                config = configurations.changed(config, {"others.selection_budget": "seconds"})
+            if config.others.selection_budget == "seconds":
+                epoch = networks.alike.selection_epoch(num_workers(config), times)
             epochs = config.training_hyperparameters.epochs
             share = budget.selection_share(self._left(), epochs, epoch, later)
             self._decided("selection", config, share, budget.STAGE_END)
@@ -215,7 +222,9 @@ class WholeJob:
         }
         measured = costs.searched_networks(state, once, relative, networks.whole)
         measured = networks if measured is None else measured.with_references(config)
-        self._expect("selection", measured.selection_epoch(num_workers(config), times))
+        is_equal = self._config("selection").others.selection_budget == "seconds"
+        selected = measured.alike if is_equal else measured
+        self._expect("selection", selected.selection_epoch(num_workers(config), times))
         self._expect("training", measured.training_epoch)
 
     def _decide_training(self) -> None:
@@ -265,7 +274,7 @@ class WholeJob:
     def _decided(self, name: str, config: RunConfig, share: EpochShare, end: float) -> None:
         """Keep a decision, so that the job goes on as it would have gone; the stage stops training `end`
         seconds before its share is over."""
-        self.state.configs[name] = budget.with_epochs(config, share.epochs).to_json()
+        self.state.configs[name] = requests.with_epochs(config, share.epochs).to_json()
         self.state.until[name] = self._spent() + max(share.seconds - end, 1.0)
         if share.cut is not None:
             self._cut(share.cut)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from popnas.cells import Cell
 from popnas.networks import NetworkSpec
-from popnas.workflows.models import deadlines
+from popnas.workflows.models.timing import deadlines
 
 
 def test_one_after_the_other_each_gets_as_much_as_it_costs():

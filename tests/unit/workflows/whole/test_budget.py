@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from popnas import config as configurations
+from popnas.workflows.models import requests
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import budget
 from popnas.workflows.whole.budget import StepCost
@@ -52,9 +53,9 @@ def test_epochs_that_are_cut_fit_their_share_or_are_one(left, epochs, epoch_seco
 def test_the_warm_up_keeps_its_share_of_the_epochs(config):
     base = load_config(config())
     whole = configurations.merge(base, "last_training")
-    cut = budget.with_epochs(whole, 60).training_hyperparameters
+    cut = requests.with_epochs(whole, 60).training_hyperparameters
     assert (cut.epochs, cut.optimizer.warmup) == (60, 0)
-    assert budget.with_epochs(whole, 300).training_hyperparameters.optimizer.warmup == 2
+    assert requests.with_epochs(whole, 300).training_hyperparameters.optimizer.warmup == 2
 
 
 def test_a_busy_machine_gets_more_time_around_final_training():

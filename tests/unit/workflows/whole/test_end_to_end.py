@@ -20,10 +20,12 @@ from popnas.networks.spec import NetworkSpec
 from popnas.runs import RunFolder
 from popnas.storage import write_json
 from popnas.workflows.models.folder import TrainingLog
+from popnas.workflows.models.timing import epoch_time
+from popnas.workflows.models.timing.epoch_time import SampleCost
 from popnas.workflows.searching.plan import Plan, StepPlan
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
-from popnas.workflows.whole import epoch_time, stage_processes
+from popnas.workflows.whole import stage_processes
 from popnas.workflows.whole.end_to_end import end_to_end, resume
 from popnas.workflows.whole.fitting import Fitted
 from popnas.workflows.whole.job import WholeJob
@@ -31,6 +33,7 @@ from popnas.workflows.whole.request import STAGES, JobRequest
 from popnas.workflows.whole.state import JobState
 
 CELL = "[(-1, identity, -1, identity)]"
+DECIDE_SELECTION = WholeJob._decide_selection
 
 
 @pytest.fixture
@@ -225,6 +228,22 @@ def test_a_job_with_a_limit_is_cut_and_says_so(start, stages, monkeypatch, confi
     limit = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())["others"]["max_hours"]
     assert 0 < limit * 3600 <= 240
     assert "max_children 3 -&gt;" in (stages.path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("seconds_a_sample", "budget"), [(1e-6, "epochs"), (0.5, "seconds")])
+def test_networks_get_equal_time_where_their_trainings_are_cut(
+    start, stages, monkeypatch, config, seconds_a_sample, budget
+):
+    """Else the final training has all its epochs, and so have they."""
+    monkeypatch.setattr(WholeJob, "_decide_selection", DECIDE_SELECTION)
+    monkeypatch.setattr(WholeJob, "_decide_training", lambda self: self.state.until.update(training=700))
+    monkeypatch.setattr(epoch_time, "sample_cost", lambda *_: SampleCost(seconds_a_sample, 0.0))
+    cells = [Cell.parse(CELL), Cell.parse("[(-1, 3x3 conv, -1, identity)]")]
+    monkeypatch.setattr("popnas.workflows.models.selection.chosen_cells", lambda *_, **__: cells)
+    start(config=config(**{"others.max_hours": 0.25}))
+    document = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())
+    assert document["others"]["selection_budget"] == budget
+    assert (document["training_hyperparameters"]["epochs"] < 3) == (budget == "seconds")
 
 
 def test_a_search_whose_first_steps_do_not_fit_is_cut_further_and_the_stages_after_it_are_not(

@@ -11,10 +11,11 @@ from popnas.cells import Cell
 from popnas.evaluation import Evaluation
 from popnas.runs import RunState
 from popnas.runs.journal import Event
+from popnas.workflows.models.timing import epoch_time
+from popnas.workflows.models.timing.epoch_time import NetworkSize, SampleCost
 from popnas.workflows.settings import load_config
-from popnas.workflows.whole import costs, epoch_time, time_left
+from popnas.workflows.whole import costs, time_left
 from popnas.workflows.whole.costs import NetworkCosts, Startup
-from popnas.workflows.whole.epoch_time import NetworkSize, SampleCost
 
 CELL = Cell.parse("[(-1, 3x3 conv, -1, 3x3 conv)]")
 

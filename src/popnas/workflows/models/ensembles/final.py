@@ -26,10 +26,11 @@ from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
 from popnas.runs import identity
 from popnas.storage import storage_errors, write_bytes, write_json
-from popnas.workflows.models import deadlines, files, requests
+from popnas.workflows.models import files, requests
 from popnas.workflows.models.choices import NetworkChoice
 from popnas.workflows.models.folder import ModelFolder, TrainingLog
 from popnas.workflows.models.stored.repetitions import Repetition
+from popnas.workflows.models.timing import deadlines
 from popnas.workflows.models.training import (
     FINAL,
     ModelJob,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from popnas.cells import Cell
-from popnas.config import ArchitectureConfig, bounds
+from popnas.config import ArchitectureConfig, TrainingConfig, bounds
 from popnas.errors import CellSyntaxError
 from popnas.export.description import MOST_BLOCKS
 from popnas.records import Json, Record, part
@@ -29,7 +29,7 @@ _FOLDER = re.compile(r"\d{1,9}-m\d{1,9}-n\d{1,9}-f\d{1,9}(-[a-z_]{1,30})?")
 class PlannedModel(Record):
     """One model: the name of its folder, its canonical cell, its macro-architecture (`macro`: its name, None
     for the run's), its params with one head; `reference`: which known network it is, None: one of the
-    search's."""
+    search's; `epochs`: those that it is trained, None: the configuration's."""
 
     folder: str
     cell: str
@@ -39,6 +39,7 @@ class PlannedModel(Record):
     params: int
     macro: str | None = None
     reference: str | None = None
+    epochs: int | None = None
 
     @property
     def number(self) -> int:
@@ -135,7 +136,11 @@ _MODEL = {
     "filters": whole(*bounds(ArchitectureConfig, "filters")),
     "params": whole(0),
 }
-_MAY_OF_MODEL = {"macro": or_none(is_text), "reference": or_none(is_text)}
+_MAY_OF_MODEL = {
+    "macro": or_none(is_text),
+    "reference": or_none(is_text),
+    "epochs": or_none(whole(*bounds(TrainingConfig, "epochs"))),
+}
 
 
 def _is_model(value: Any) -> bool:
