@@ -3,9 +3,9 @@
 Per seed: `popnas search`, `popnas select` among its best cells, by equal seconds of training, and
 `popnas train` of the winner, each in a process of its own with one thread. Each known network has the width
 that brings it nearest to the winner's parameters and as many epochs as fit into the winner's seconds of
-training; its schedule ends with them. Its loop is the winner's, `training.fit`: loss, batches, augmentation, optimizer, schedule, training and
-validation images together. All are judged on the test images, which nothing before has seen. Seconds of one
-thread are CPU time, which other work on the machine hardly stretches.
+training; its schedule ends with them. Its loop is the winner's, `training.fit`: loss, batches, augmentation,
+optimizer, schedule, training and validation images together. All are judged on the test images, which nothing
+before has seen. Seconds of one thread are CPU time, which other work on the machine hardly stretches.
 
 What is trained is kept in `--place`; the same command goes on there.
 """
