@@ -74,9 +74,13 @@ class TrainingMemory:
         """
         return self.fixed + batch_size * self.per_sample
 
-    def least(self, batch_size: int) -> int:
-        """What it takes for certain: no measured training took less."""
-        return int(self.LEAST_SHARE * (self.peak(batch_size) - self.OVERHEAD))
+    def least(self, batch_size: int, *, has_mixed_precision: bool = False) -> int:
+        """What it takes for certain: no measured training took less. With mixed precision what is kept of
+        samples may be of two bytes where it is reckoned with four; weights are not."""
+        samples = batch_size * self.per_sample
+        if has_mixed_precision:
+            samples //= 2
+        return int(self.LEAST_SHARE * (self.WEIGHT_COPIES * self.weights + samples))
 
     def largest_batch(self, room: int) -> int:
         """The most samples in a batch at which training is expected to fit into `room` bytes; 0 for none."""

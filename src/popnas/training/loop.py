@@ -332,7 +332,7 @@ class _Training:
             return
         self.warmed_shapes.add(shape)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            if self.settings.is_compiled:
+            if self.stepper.is_compiled:
                 self.stepper.rehearse(batch)  # a copy would be compiled for itself
             else:
                 # One copy for all shapes of the first epoch: copying takes about as long as a step.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,9 @@ from popnas.training import optimizers
 from popnas.training.interfaces import DeviceBatch, Loss, MixedIn, TrainableNetwork
 from popnas.training.parallel import Team
 from popnas.training.settings import TrainingSettings
+
+Forward = Callable[[Tensor, Tensor | None], tuple[Tensor, ...]]
+"""Input and lengths -> each head's logits."""
 
 
 class PreparedBatch(NamedTuple):
@@ -40,6 +44,9 @@ class Stepped(NamedTuple):
 class Stepper:
     """A network with its optimizer, in the precision that it is trained in."""
 
+    is_compiled = False
+    """Whether what a form of batch costs only the first time is paid by `rehearse`."""
+
     def __init__(
         self,
         network: TrainableNetwork,
@@ -57,7 +64,7 @@ class Stepper:
         # float16 gradients underflow unless scaled; bfloat16 has the exponents of float32.
         is_scaled = placement.autocast == torch.float16
         self.scaler = optimizers.scaler_for(self.optimizer, placement.device) if is_scaled else None
-        self._forward = torch.compile(network) if settings.is_compiled else network
+        self._forward: Forward = network
         self._head_weights = network.head_weights
 
     def prepared(self, batch: DeviceBatch) -> PreparedBatch:
@@ -100,15 +107,7 @@ class Stepper:
             self.team.sum_gradients(self.network.parameters())
 
     def rehearse(self, batch: PreparedBatch) -> None:
-        """Forward and backward once, so that all is compiled; weights and statistics stay as they are."""
-        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
-        with self.precision:
-            loss = self.loss_of(self._forward(batch.x, batch.lengths), batch)
-        loss.backward()
-        self.release_gradients()
-        with torch.no_grad():
-            for name, buffer in self.network.named_buffers():
-                buffer.copy_(buffers[name])
+        """All that a step computes, once, with no effect on weights and statistics."""
 
     def release_gradients(self) -> None:
         """Drop the gradients: after every step, when its clock has stopped."""

@@ -23,7 +23,7 @@ from popnas.evaluators.training.placing import num_workers, of_workers, placemen
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
-from popnas.placement import Placement
+from popnas.placement import Placement, precision
 from popnas.resources import MemoryLimit
 from popnas.training import device
 from popnas.training.gpus import kept
@@ -294,13 +294,15 @@ def need_of(cell: Cell, spec: NetworkSpec, batch_size: int) -> Need:
 class Room:
     """Memory for the networks of a job: `limits`, each with the bytes that are gone before a network is
     trained, none where they are not known; `num_workers` train at once, on a GPU on each of `num_devices`.
-    `others`: bytes of it that other processes hold now, and may not for long."""
+    `others`: bytes of it that other processes hold now, and may not for long; `has_mixed_precision`: of the
+    networks, where the device has it."""
 
     limits: tuple[tuple[MemoryLimit, int], ...]
     num_workers: int
     per_worker: int
     num_devices: int = 1
     others: int = 0
+    has_mixed_precision: bool = False
 
     @classmethod
     def of(
@@ -319,12 +321,14 @@ class Room:
         data = data_bytes(dataset.full_train)
         names = device.names(config.others.train_strategy) if on is None else [str(on)]
         places = [torch.device(name) for name in names]
+        is_mixed = precision(places[0], config.others.use_mixed_precision) is not None
         if places[0].type == "cuda":
             on = on or max(places, key=lambda place: torch.cuda.mem_get_info(place)[1])
             per_worker = CONTEXT_BYTES + (data if config.dataset.cache else 0)
             # Workers take the GPUs in turn: so many share one.
             sharing = 1 if is_here else math.ceil(workers / len(places))
-            return cls._of_gpu(on, per_worker, sharing, min(workers, len(places)), is_here=is_here)
+            found = cls._of_gpu(on, per_worker, sharing, min(workers, len(places)), is_here=is_here)
+            return replace(found, has_mixed_precision=is_mixed)
         is_shared = is_mapped(dataset.full_train) or (not is_inline and shared_data.can_be_shared(dataset))
         # Of what is mapped batches are picked as it lies there.
         copies = data if config.dataset.cache and not is_shared else 0
@@ -338,7 +342,8 @@ class Room:
             else:
                 used = resources.memory_in_use() + per_worker
             limits.append((limit, used))
-        return cls(tuple(limits), 1 if is_inline else workers, per_worker)
+        at_once = 1 if is_inline else workers
+        return cls(tuple(limits), at_once, per_worker, has_mixed_precision=is_mixed)
 
     @classmethod
     def _of_gpu(
@@ -353,7 +358,7 @@ class Room:
 
     def may_hold(self, need: Need) -> bool:
         """Whether the network may fit; false: surely not."""
-        least = need.memory.least(need.batch_size)
+        least = need.memory.least(need.batch_size, has_mixed_precision=self.has_mixed_precision)
         return all(used + least <= limit.num_bytes for limit, used in self.limits)
 
     def holds(self, peak: int, num_workers: int) -> bool:

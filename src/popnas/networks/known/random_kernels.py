@@ -25,6 +25,7 @@ from popnas.cells import Cell
 from popnas.networks.known import ridge
 from popnas.networks.known.fitted import FittedNetwork, FittingBatch
 from popnas.networks.spec import NetworkSpec
+from popnas.seeds import derive_seed
 
 NUM_PATTERNS, LENGTH = 84, 9
 _MOST_DILATIONS, _MOST_CHANNELS = 32, 9
@@ -180,7 +181,7 @@ class RandomKernels(FittedNetwork):
     def fit(self, batches: Iterable[FittingBatch], seed: int) -> float:
         """See `FittedNetwork.fit`: the biases first, then the head by `ridge.fit`."""
         generator = torch.Generator().manual_seed(seed)
-        x_NCL, ends_N = _first(batches, _FOR_BIASES)
+        x_NCL, ends_N = _some(batches, _FOR_BIASES, seed)
         for shares, y_NCL in zip(self.shares, self._readings(x_NCL, ends_N), strict=True):
             assert isinstance(shares, KernelShares)
             shares.fit(y_NCL, ends_N, generator)
@@ -203,16 +204,22 @@ def _differences(x_BCL: Tensor, lengths_B: Tensor | None) -> Tensor:
     return (x_BCL - before_BCL).masked_fill(~is_kept, 0.0)
 
 
-def _first(batches: Iterable[FittingBatch], number: int) -> tuple[Tensor, Tensor]:
-    """The first so many series (N, C, L), and where each ends."""
-    series, ends = [], []
+def _some(batches: Iterable[FittingBatch], number: int, seed: int) -> tuple[Tensor, Tensor]:
+    """So many series (N, C, L), drawn from all, and where each ends: files are often sorted by class, and the
+    first series would be of few."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "series for biases"))
+    x_NCL, ends_N, keys_N = torch.empty(0), torch.empty(0), torch.empty(0)
     for batch in batches:
-        series.append(batch.x)
         whole_B = torch.full((len(batch.x),), batch.x.shape[2], device=batch.x.device)
-        ends.append(whole_B if batch.lengths is None else batch.lengths)
-        if sum(map(len, series)) >= number:
-            break
-    return torch.cat(series)[:number], torch.cat(ends)[:number]
+        ends_B = whole_B if batch.lengths is None else batch.lengths
+        keys_N = torch.cat([keys_N, torch.rand(len(ends_B), generator=generator)])
+        x_NCL = torch.cat([x_NCL, batch.x]) if len(x_NCL) else batch.x
+        ends_N = torch.cat([ends_N, ends_B]) if len(ends_N) else ends_B
+        if len(keys_N) > number:  # those of the largest keys, in the order of the data
+            kept_N = keys_N.topk(number).indices.sort().values
+            keys_N = keys_N[kept_N]
+            x_NCL, ends_N = (values[kept_N.to(values.device)] for values in (x_NCL, ends_N))
+    return x_NCL, ends_N
 
 
 def _inside(x_NCL: Tensor, ends_N: Tensor) -> Tensor:

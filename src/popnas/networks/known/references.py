@@ -13,6 +13,9 @@ from popnas.networks.spec import NetworkSpec
 _KERNELS = math.comb(9, 3)
 _MOST_PARAMS = 500_000
 _MANY_EXAMPLES, _FEWER = 4000, 24
+_MOST_COMPARED, _MOST_KEPT = 10**10, 10**8
+"""Of all timesteps with all biases, about 16 CPU seconds (450 series of 270 timesteps with 9,996 features
+took 2 s for 1.2e9), and of features of all examples, which the head's fit holds several times, as doubles."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,12 @@ RANDOM_KERNELS_OF_DIFFERENCES = Reference(
 
 def kernel_features(spec: NetworkSpec, num_examples: int) -> int:
     """Features of each random kernel: 119 as published, 9,996 in all, but of many classes so few that the
-    head has at most half a million params, and of many examples so few that it is fitted in seconds."""
+    head has at most half a million params, and of many or long examples so few that it is fitted in seconds
+    and in a few GiB."""
     most = 119 if num_examples <= _MANY_EXAMPLES else _FEWER
     readings = 2 if spec.macro == RANDOM_KERNELS_OF_DIFFERENCES.macro else 1
-    return max(1, min(most, _MOST_PARAMS // (_KERNELS * spec.num_classes * readings)))
+    of_one = _KERNELS * readings
+    params = _MOST_PARAMS // (of_one * spec.num_classes)
+    kept = _MOST_KEPT // (of_one * num_examples)
+    compared = _MOST_COMPARED // (of_one * num_examples * spec.input_size[0])
+    return max(1, min(most, params, kept, compared))

@@ -103,7 +103,7 @@ def make_stepper(
         return plain_stepper(network, loss, settings, placement, team)
     if (why := why_not(network, loss, settings, num_steps, team)) is not None:
         _LOG.info("Not a CUDA graph: %s.", why)
-        return Stepper(network, loss, settings, placement, team)
+        return plain_stepper(network, loss, settings, placement, team)
     return GraphedStepper(network, loss, settings, placement, CudaRecorder(placement.device))
 
 
@@ -115,8 +115,13 @@ def plain_stepper(
     team: Team | None = None,
 ) -> Stepper:
     """What trains a network step by step."""
-    kind = XlaStepper if placement.device.type == "xla" else Stepper
-    return kind(network, loss, settings, placement, team)
+    if placement.device.type == "xla":
+        return XlaStepper(network, loss, settings, placement, team)
+    if settings.is_compiled:
+        from popnas.training.accelerated.compiled import CompiledStepper  # seconds of imports
+
+        return CompiledStepper(network, loss, settings, placement, team)
+    return Stepper(network, loss, settings, placement, team)
 
 
 def why_not(

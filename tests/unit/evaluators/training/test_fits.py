@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import weakref
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -308,6 +309,24 @@ def test_how_many_workers_fit_is_said_of_all_gpus(loaded, gpus):
     (warning,) = fits.Room.of(made, dataset).warnings(6 * GIB)
     assert "2 worker(s) together may take" in warning and "others.executor.workers=2 fits" in warning
     assert fits.Room.of(made, dataset).warnings(3 * GIB) == []
+
+
+@pytest.mark.parametrize(("is_mixed", "fits_in_half"), [(False, False), (True, True)])
+def test_what_numbers_of_two_bytes_would_hold_is_not_refused(
+    loaded, gpus, monkeypatch, is_mixed, fits_in_half
+):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    large = {"architecture_hyperparameters.filters": 32, "dataset.resize": {"width": 96, "height": 96}}
+    made, dataset = loaded(
+        **{"others.train_strategy": "GPU", "others.use_mixed_precision": is_mixed, **large}
+    )
+    memory = fits.need_of(*_conv(made, dataset), 32).memory
+    room = fits.CONTEXT_BYTES + fits.data_bytes(dataset.full_train)
+    room += memory.least(32, has_mixed_precision=True)
+    assert memory.least(32, has_mixed_precision=True) < 0.7 * memory.least(32)
+    gpus((room, room))
+    with nullcontext() if fits_in_half else pytest.raises(UserError, match="not enough memory"):
+        fits.check_memory(made, dataset, [_conv(made, dataset)])
 
 
 def test_networks_that_devices_train_together_are_judged_by_their_part_of_a_batch(loaded, gpus):

@@ -8,6 +8,7 @@ import torch
 from popnas.cells import Cell
 from popnas.datasets.preprocessing import Preprocessing
 from popnas.networks import NetworkSpec, build, network_cost, partitions
+from popnas.networks.known import random_kernels
 from popnas.networks.known.random_kernels import NUM_PATTERNS, KernelShares, dilations
 from popnas.networks.known.references import (
     RANDOM_KERNELS,
@@ -142,6 +143,33 @@ def test_many_classes_or_examples_get_fewer_features(classes, examples, features
     of_both = kernel_features(spec(num_classes=classes, macro=DIFFERENCES), examples)
     assert of_both == (features if classes == 2 else features // 2)
     assert RANDOM_KERNELS.is_fitted and RANDOM_KERNELS_OF_DIFFERENCES.macro == DIFFERENCES
+
+
+@both
+@pytest.mark.parametrize(("timesteps", "examples"), [(2000, 4000), (500, 3601), (100, 50_000), (40, 10**6)])
+def test_many_and_long_series_are_fitted_in_seconds_and_in_a_few_gib(macro, timesteps, examples):
+    features = kernel_features(spec(timesteps, macro=macro), examples)
+    total = features * NUM_PATTERNS * (2 if macro == DIFFERENCES else 1)
+    assert features == 1 or (total * examples <= 10**8 and total * examples * timesteps <= 10**10)
+    assert 1 <= features < 119
+
+
+@pytest.mark.parametrize("size", [7, 16, 100])
+def test_biases_are_of_series_drawn_from_all(size):
+    """Files are often sorted by class."""
+    x_NCL = torch.arange(100.0)[:, None, None].expand(100, 1, 40)
+    ends_N = torch.arange(100) % 30 + 10
+    batches = [
+        Batch(x, torch.zeros(len(x)), ends)
+        for x, ends in zip(x_NCL.split(size), ends_N.split(size), strict=True)
+    ]
+    found, ends = random_kernels._some(batches, 16, seed=3)
+    drawn = found[:, 0, 0]
+    assert len(drawn) == 16 and torch.equal(drawn, drawn.sort().values) and len(set(drawn.tolist())) == 16
+    assert torch.equal(ends, ends_N[drawn.long()])
+    assert (drawn < 50).sum() >= 3 and (drawn >= 50).sum() >= 3
+    every, _ = random_kernels._some(batches, 100, seed=3)
+    assert torch.equal(every, x_NCL)
 
 
 def test_neither_it_nor_an_ensemble_with_it_is_tried_in_8_bits():
