@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from popnas import config as configurations
-from popnas import evaluators
+from popnas import evaluators, executors
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
-from popnas.config import RunConfig, Source
+from popnas.config import ExecutorConfig, RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError, must_be
 from popnas.export.description import MOST_BLOCKS
 from popnas.operators import parse as parse_operator
@@ -94,6 +94,22 @@ def training_partial(base: RunConfig, given: Source | None) -> Source:
 def without_limit(config: RunConfig) -> RunConfig:
     """The configuration without its time limit."""
     return configurations.changed(config, {"others.max_hours": None})
+
+
+def on_this_disk(config: RunConfig) -> RunConfig:
+    """With an executor whose workers reach the folders of models, where trainings go on when interrupted."""
+    if executors.REGISTRY.get(config.others.executor.kind).shares_disk:
+        return config
+    here = ExecutorConfig()
+    changes = {"others.executor.kind": here.kind, "others.executor.workers": here.workers}
+    return configurations.changed(config, changes)
+
+
+def as_trained(config: RunConfig, batch_size: int | None) -> RunConfig:
+    """What probes of a stage need to be like its trainings: batches of that size (None: as configured), and
+    workers of this machine."""
+    changes = {} if batch_size is None else {"dataset.batch_size": batch_size}
+    return configurations.changed(on_this_disk(config), changes)
 
 
 def _scaled(problem: Problem, scale: float) -> Problem:

@@ -17,7 +17,7 @@ from popnas import config as configurations
 from popnas import executors, tasks, trackers
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
-from popnas.config import ExecutorConfig, RunConfig, Source
+from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
 from popnas.errors import CandidateFailed, PopnasError, RunFolderError, UserError, must_be
 from popnas.evaluation import metric_title
@@ -215,19 +215,16 @@ def select(
 
 
 def _on_this_disk(config: RunConfig, tell: Listen) -> RunConfig:
-    """With an executor whose workers reach the folders of models, where trainings go on when interrupted."""
-    kind = config.others.executor.kind
-    if executors.REGISTRY.get(kind).shares_disk:
-        return config
-    here = ExecutorConfig()
-    tell(
-        Warned(
-            f"others.executor.kind '{kind}': its workers do not see this disk, where models are written while"
-            f" they train. They are trained here, by '{here.kind}'"
+    here = requests.on_this_disk(config)
+    if here is not config:
+        tell(
+            Warned(
+                f"others.executor.kind '{config.others.executor.kind}': its workers do not see this disk, "
+                "where models are written while they train. They are trained here, by "
+                f"'{here.others.executor.kind}'"
+            )
         )
-    )
-    changes = {"others.executor.kind": here.kind, "others.executor.workers": here.workers}
-    return configurations.changed(config, changes)
+    return here
 
 
 def chosen_cells(folder: RunFolder, num_cells: int, is_from_front: bool) -> list[Cell]:

@@ -241,7 +241,8 @@ def _later_costs(
 ) -> dict[str, StageCost]:
     """What the stages after the search are expected to take, by probes of what may come out of it."""
     found = {}
-    for stage, config in configs.items():
+    for stage, stored in configs.items():
+        config = requests.as_trained(stored, state.batch_size)
         networks = costs.planned_networks(planned, config, dataset, state.num_cells, state.params)
         if stage == "selection":
             epoch = networks.selection_epoch(num_workers(config), len(repetitions.wanted_by(config)))

@@ -177,6 +177,10 @@ class WholeJob:
         place = self._searched().dataset.path
         return configurations.changed(load_config(self.state.configs[name]), {"dataset.path": place})
 
+    def _as_trained(self, name: str) -> RunConfig:
+        """The same for probes."""
+        return requests.as_trained(self._config(name), self.state.batch_size)
+
     def _searched(self) -> RunConfig:
         """The search's configuration, as it is now."""
         return load_run_config(self.folder)
@@ -192,7 +196,7 @@ class WholeJob:
         return self.stages.tells_time_left and name not in self.state.started
 
     def _decide_selection(self) -> None:
-        config = self._config("selection")
+        config = self._as_trained("selection")
         self.tell(PhaseStarted("probing the best cell's network"))
         dataset = training_data.load(config, self.path)
         cells = selection.chosen_cells(self.folder, self.state.num_cells, is_from_front=False)
@@ -202,19 +206,19 @@ class WholeJob:
         networks = NetworkCosts.of(dataset, cost, [size for each in sizes.values() for size in each])
         networks, times = networks.with_references(config), len(repetitions.wanted_by(config))
         if self.state.max_hours is not None:
-            later = 0.0
+            later, stored = 0.0, self._config("selection")
             if "training" in self.state.stages:
                 later = costs.epochs_of(self._config("training"), networks.training_epoch)
                 later = budget.MARGIN * later + budget.STAGE_OVERHEAD
             epoch = networks.selection_epoch(num_workers(config), times)
             if costs.epochs_of(config, epoch) + budget.STAGE_OVERHEAD + later > self._left():
                 # The final training will have as many epochs as fit into its time, a cheap network more.
-                config = configurations.changed(config, {"others.selection_budget": "seconds"})
-            if config.others.selection_budget == "seconds":
+                stored = configurations.changed(stored, {"others.selection_budget": "seconds"})
+            if stored.others.selection_budget == "seconds":
                 epoch = networks.alike.selection_epoch(num_workers(config), times)
             epochs = config.training_hyperparameters.epochs
             share = budget.selection_share(self._left(), epochs, epoch, later)
-            self._decided("selection", config, share, budget.STAGE_END)
+            self._decided("selection", stored, share, budget.STAGE_END)
         once, state = self.state.expected.once_share, self.folder.state()
         relative = {
             cell: [cost.seconds(size) / cost.seconds(each[0]) for size in each]
@@ -231,11 +235,12 @@ class WholeJob:
         config = self._config("training")
         models = selection.read_selection(self.folder.model_selection)
         folders = [each.folder(model.folder) for model in models for each in model.repeated]
-        workers = min(num_workers(self._config("selection")), max(len(folders), 1))
+        workers = min(num_workers(self._as_trained("selection")), max(len(folders), 1))
         self._learn_beside("selection", _trained(folders) / workers)
         best = selection.best_of(models)
         assert best is not None, "a selection that ended well has a best model"
-        epoch = sum(self._training_epoch(config, model) for model in self._delivered(models, best))
+        delivered, trained = self._delivered(models, best), self._as_trained("training")
+        epoch = sum(self._training_epoch(trained, model) for model in delivered)
         if self.state.max_hours is not None:
             late = self.state.finished["selection"] - self.state.until["selection"]
             overhead = budget.measured_overhead(late)

@@ -58,6 +58,16 @@ def test_the_warm_up_keeps_its_share_of_the_epochs(config):
     assert requests.with_epochs(whole, 300).training_hyperparameters.optimizer.warmup == 2
 
 
+def test_probes_are_of_what_is_trained_after_the_search(config):
+    """By workers of this machine, whoever searched."""
+    on_ray = load_config(config(**{"others.executor": {"kind": "ray", "workers": 64}}))
+    found = requests.as_trained(on_ray, 16)
+    assert (found.dataset.batch_size, found.others.executor.kind) == (16, "processes")
+    assert found.others.executor.workers is None
+    here = load_config(config())
+    assert requests.as_trained(here, None) == here
+
+
 def test_a_busy_machine_gets_more_time_around_final_training():
     assert budget.measured_overhead(-5) == budget.measured_overhead(budget.STAGE_END) == budget.STAGE_OVERHEAD
     assert budget.measured_overhead(1.5 * budget.STAGE_END) == 1.5 * budget.STAGE_OVERHEAD

@@ -237,12 +237,19 @@ def test_networks_get_equal_time_where_their_trainings_are_cut(
     """Else the final training has all its epochs, and so have they."""
     monkeypatch.setattr(WholeJob, "_decide_selection", DECIDE_SELECTION)
     monkeypatch.setattr(WholeJob, "_decide_training", lambda self: self.state.until.update(training=700))
-    monkeypatch.setattr(epoch_time, "sample_cost", lambda *_: SampleCost(seconds_a_sample, 0.0))
+    probed = []
+
+    def sample_cost(config, *_):
+        probed.append(config.dataset.batch_size)
+        return SampleCost(seconds_a_sample, 0.0)
+
+    monkeypatch.setattr(epoch_time, "sample_cost", sample_cost)
     cells = [Cell.parse(CELL), Cell.parse("[(-1, 3x3 conv, -1, identity)]")]
     monkeypatch.setattr("popnas.workflows.models.selection.chosen_cells", lambda *_, **__: cells)
-    start(config=config(**{"others.max_hours": 0.25}))
+    start(config=config(**{"others.max_hours": 0.25}), batch_size=64)
+    assert set(probed) == {64}, "as it is trained"
     document = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())
-    assert document["others"]["selection_budget"] == budget
+    assert document["others"]["selection_budget"] == budget and document["dataset"]["batch_size"] == 32
     assert (document["training_hyperparameters"]["epochs"] < 3) == (budget == "seconds")
 
 
