@@ -86,7 +86,22 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
     memory = Room.of(config, dataset).warnings(max(need.peak for need in needs))
     if not executors.REGISTRY.get(config.others.executor.kind).shares_disk:
         return memory + compiling.told([compiled])  # what the devices of other machines can is not known here
-    return memory + _without_gain(config, place, [compiled])
+    return memory + _unequal(config) + _without_gain(config, place, [compiled])
+
+
+def _unequal(config: RunConfig) -> list[str]:
+    """A warning where times are those of one kind of GPU or another, by chance."""
+    places = sorted(set(of_workers(config)))
+    if len(places) < 2 or config.others.timing == "simulated":
+        return []
+    kinds = sorted({torch.cuda.get_device_name(place) for place in places})
+    if len(kinds) < 2:
+        return []
+    return [
+        f"others.train_strategy: the GPUs are of different kinds ({', '.join(kinds)}). A candidate's times "
+        "depend on which of them trains it, and are compared all the same. Let PyTorch see those of one kind "
+        "(the environment variable CUDA_VISIBLE_DEVICES)."
+    ]
 
 
 def check_training(

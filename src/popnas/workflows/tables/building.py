@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -189,18 +191,24 @@ class _Building:
         stripped = {**dict(content), "curve": {**dict(curve.to_json()), "volatile": {}}}
         self.built.apply(self.folder.journal.append("trained", stripped, spent))
 
-    def _executor(self) -> Executor:
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
         settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
         num_workers = self.evaluator.num_workers(self.tell)
-        return executors.create(
-            settings.kind,
-            Work(self.evaluator.setup, _CURVES, self.evaluator.payload(None, None)),
-            num_workers=num_workers,
-            threads=settings.threads,
-            devices=self.evaluator.devices,
-            log_path=self.folder.debug_log,
-            hard_timeout_seconds=None if limit is None else 3 * limit + 60,
-        )
+        # Data in memory once per machine; to those of a cluster they are sent.
+        with (
+            self.evaluator.sharing(self.folder.path, self.tell) as shared,
+            executors.create(
+                settings.kind,
+                Work(self.evaluator.setup, _CURVES, self.evaluator.payload(None, None), shared),
+                num_workers=num_workers,
+                threads=settings.threads,
+                devices=self.evaluator.devices,
+                log_path=self.folder.debug_log,
+                hard_timeout_seconds=None if limit is None else 3 * limit + 60,
+            ) as executor,
+        ):
+            yield executor
 
     def _is_time_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline

@@ -311,6 +311,21 @@ def test_how_many_workers_fit_is_said_of_all_gpus(loaded, gpus):
     assert fits.Room.of(made, dataset).warnings(3 * GIB) == []
 
 
+def test_gpus_of_different_kinds_are_told(loaded, gpus, monkeypatch):
+    kinds = {"cuda:0": "Some GPU", "cuda:1": "Another GPU"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: kinds[str(place)])
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    found = {}
+    for timing in ("measured", "simulated"):
+        made, _ = loaded(**TWO_GPUS, **{"others.timing": timing})
+        found[timing] = fits._unequal(made)
+    (warning,) = found["measured"]
+    assert "Another GPU, Some GPU" in warning and "CUDA_VISIBLE_DEVICES" in warning
+    assert found["simulated"] == []
+    kinds["cuda:1"] = "Some GPU"
+    assert fits._unequal(loaded(**TWO_GPUS, **{"others.timing": "measured"})[0]) == []
+
+
 @pytest.mark.parametrize(("is_mixed", "fits_in_half"), [(False, False), (True, True)])
 def test_what_numbers_of_two_bytes_would_hold_is_not_refused(
     loaded, gpus, monkeypatch, is_mixed, fits_in_half

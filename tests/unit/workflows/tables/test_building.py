@@ -352,3 +352,18 @@ def test_a_sample_is_asked_for_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Of two numbers the first was dropped without a word."""
     assert run(["bench", "build", "-j", "run", "--sample", "2=20", "--sample", "2=10"]) == 2
     assert "--sample 2=10: says for the second time" in capsys.readouterr().err
+
+
+def test_workers_of_a_table_have_one_copy_of_the_data(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, works = building.executors.create, []
+
+    def watched(kind: str, work: Any, **options: Any) -> Any:
+        works.append(work)
+        assert work.folder is not None and any(Path(work.folder).iterdir())
+        return create("inline", replace(work, folder=None), **options)
+
+    monkeypatch.setattr(building.executors, "create", watched)
+    built(config(**{"others.executor": {"kind": "processes", "workers": 2}}), tmp_path)
+    assert len(works) == 1 and not Path(works[0].folder).exists()
