@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from popnas import config, tasks
+from popnas.events import Told
 from popnas.workflows.models import requests
 from popnas.workflows.settings import load_config, name_rules, unused
 
@@ -96,14 +97,14 @@ def test_what_a_run_states_beats_the_preset_that_nobody_chose(stated):
 )
 def test_a_stage_says_what_it_does_to_examples_that_the_search_did_not(dataset, said):
     run = load_config({"dataset": dataset})
-    told = requests.told_of_augmentation(
-        run, requests.stage_config(run, requests.training_partial(run, None))
-    )
-    wanted = [
+    heard = []
+    later = requests.stage_config(run, requests.training_partial(run, None))
+    requests.tell_of_augmentation(run, later, heard.append)
+    told = (
         f"Training examples are augmented otherwise than in the search: {said} (of "
         "dataset.data_augmentation; a partial configuration of yours decides)."
-    ]
-    assert told == (wanted if said else [])
+    )
+    assert heard == ([Told(told)] if said else [])
 
 
 def test_the_published_image_search():

@@ -12,6 +12,7 @@ from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError, must_be
+from popnas.events import Listen, Told
 from popnas.export.description import MOST_BLOCKS
 from popnas.operators import parse as parse_operator
 from popnas.printable import quoted
@@ -108,20 +109,22 @@ def _beside(base: RunConfig, preset: str) -> Source:
     return {**document, "dataset": {**dataset, _AUGMENTATION: kept}}
 
 
-def told_of_augmentation(base: RunConfig, config: RunConfig) -> list[str]:
-    """A sentence if a stage does other things to its training examples than the search did."""
+def tell_of_augmentation(base: RunConfig, config: RunConfig, tell: Listen) -> None:
+    """Tell if a stage does other things to its training examples than the search did."""
     before, now = _augmentation(base), _augmentation(config)
     if now == before:
-        return []
+        return
     said = [
         f"{name} {json.dumps(now.get(name, False))}"
         for name in dict.fromkeys((*now, *before))
         if now.get(name) != before.get(name)
     ]
-    return [
-        f"Training examples are augmented otherwise than in the search: {', '.join(said)} (of "
-        "dataset.data_augmentation; a partial configuration of yours decides)."
-    ]
+    tell(
+        Told(
+            f"Training examples are augmented otherwise than in the search: {', '.join(said)} (of "
+            "dataset.data_augmentation; a partial configuration of yours decides)."
+        )
+    )
 
 
 def _augmentation(config: RunConfig) -> Json:
