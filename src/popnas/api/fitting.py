@@ -175,7 +175,9 @@ def _defaults(data: TrainingData) -> Json:
     batch_size = next(
         (size for size in _BATCH_SIZES if size * _BATCHES_PER_EPOCH <= num_examples), _BATCH_SIZES[-1]
     )
-    dataset = {"batch_size": batch_size, "validation_size": _validation_size(data)}
+    dataset: Json = {"batch_size": batch_size, "validation_size": _validation_size(data)}
+    # Nobody knows whether mirrored images are as good: digits are not.
+    suited: Json = {"normalize": True} if data.num_dims == 1 else {"data_augmentation": {"flips": False}}
     return {
         "search_space": {"blocks": 3, "lookback_depth": 2, "operators": _OPERATORS[data.num_dims]},
         "search_strategy": {"max_children": 8, "max_exploration_children": 2},
@@ -184,7 +186,7 @@ def _defaults(data: TrainingData) -> Json:
             "filters": 16, "motifs": sizing.num_motifs(data.size), "normal_cells_per_motif": 1,
             "stem": sizing.stem(data.size),
         },
-        "dataset": {**dataset, "normalize": True} if data.num_dims == 1 else dataset,
+        "dataset": {**dataset, **suited},
         # Measured times differ from run to run, and with them the search: no random_state could repeat it.
         "others": {"timing": "simulated"},
     }  # fmt: skip

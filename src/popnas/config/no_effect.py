@@ -38,9 +38,16 @@ def _rescale_then_normalize(facts: Facts) -> Iterator[Problem]:
 
 @no_effect("dataset.type", "dataset.data_augmentation")
 def _augmentation(facts: Facts) -> Iterator[Problem]:
-    if not facts.config.dataset.data_augmentation.enabled:
-        for place, value in _augmentations(facts).items():
-            yield Problem(place, value, "has no effect while data_augmentation.enabled is false.")
+    if facts.config.dataset.data_augmentation.enabled:
+        return
+    for place, value in _augmentations(facts).items():
+        if value:  # what only keeps something off is there for the stages that switch augmentation on
+            yield Problem(
+                place,
+                value,
+                "does nothing until data_augmentation.enabled is true, which the usual presets of model "
+                "selection and final training make it.",
+            )
 
 
 def _augmentations(facts: Facts) -> dict[str, JsonValue]:

@@ -322,7 +322,8 @@ class DataAugmentationConfig(Section):
     enabled: bool = Field(
         default=False,
         description="Training images are moved at random (masks: cropped) and flipped horizontally, and "
-        "whatever the fields beside it say; without it they say nothing.",
+        "whatever the fields beside it say; without it they say nothing. The usual presets of model "
+        "selection and final training set it.",
     )
     use_cutout: bool = Field(default=False, description="Images: also blank out a random square.")
     flips: bool = Field(
@@ -336,10 +337,11 @@ class DataAugmentationConfig(Section):
     erasing: Annotated[float, Field(ge=0, le=1), Because("a probability")] = Field(
         default=0.0, description="Images: the probability that a random rectangle becomes one colour."
     )
-    time_warp: Deviation = Field(
-        default=0.0,
+    time_warp: Deviation | None = Field(
+        default=None,
         description="Series: time passes faster and slower, smoothly; the standard deviation of the "
-        "logarithm of its speed.",
+        "logarithm of its speed. null: 0 in the search, later what the task's preset says (0.4), which a "
+        "number keeps from it.",
     )
     window_warp: Share = Field(
         default=0.0,

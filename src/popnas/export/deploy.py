@@ -60,7 +60,9 @@ def write_deployment(
         check = save_onnx(network, model.preprocessing, part / ONNX)
         int8 = write_int8(part / ONNX, part / INT8, calibration, judged_on, network.no_int8)
         write_bytes(part / WEIGHTS, weights.to_bytes(network.state_dict()))
-        measured = MeasuredFile(ONNX, judged_name, int8.num_samples, int8.fp32_accuracy, int8.fp32_bytes)
+        measured = MeasuredFile(
+            ONNX, judged_name, int8.num_samples, int8.fp32_accuracy, int8.fp32_bytes, int8.fp32_metrics
+        )
         model = replace(
             model,
             input=replace(model.input, shape=_input_shape(network.contract, check)),

@@ -235,7 +235,15 @@ _MAY: dict[str, Rule] = {
     "missing_views": list_of(is_text),
     "versions": mapping_of(is_text),
     "licence": is_text,
-    "measured": has({"file": is_text, "split": is_text, "accuracy": is_share, "num_samples": whole(1)}),
+    "measured": has(
+        {
+            "file": is_text,
+            "split": is_text,
+            "accuracy": is_share,
+            "num_samples": whole(1),
+            "metrics": or_none(mapping_of(is_share)),
+        }
+    ),
     "int8": has({"is_kept": is_flag}),
     identity.KEY: or_none(is_text),
     FILES_KEY: mapping_of(is_text),

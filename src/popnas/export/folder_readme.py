@@ -122,6 +122,7 @@ def _figures(model: ModelDescription) -> list[str]:
         ]
     else:
         lines += ["", f"There is no int8 file: {why_none(int8)}."]
+    lines += [f"`model.onnx` also has: {name} {value:.4f}." for name, value in measured.others]
     return [*lines, ""]
 
 

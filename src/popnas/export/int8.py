@@ -12,8 +12,8 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from onnxruntime.quantization import (
 from popnas.datasets import Split
 from popnas.errors import ExportError
 from popnas.export.model_values import Int8Summary, Int8Times
-from popnas.export.running import accuracy, feeds, open_session
+from popnas.export.running import feeds, judged, open_session
 from popnas.process_state import Shared, without_warnings
 from popnas.storage import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, storage_errors
 
@@ -50,7 +50,8 @@ _RACE_SECONDS = 5.0
 class Int8Report:
     """What the int8 file costs and brings, beside the float32 file on the same samples.
 
-    `is_kept`: whether the file is offered; `reason`: why not. Accuracies 0..1 on `num_samples` samples;
+    `is_kept`: whether the file is offered; `reason`: why not. Accuracies 0..1 on `num_samples` samples,
+    `fp32_metrics` what else the float32 file reaches there (`running.Judged`);
     `milliseconds` per batch of `batch_size`, one thread of this machine, medians of interleaved runs.
     Everything is None that was not measured: times of a
     file that loses too much are not.
@@ -67,6 +68,7 @@ class Int8Report:
     batch_size: int | None = None
     fp32_milliseconds: float | None = None
     milliseconds: float | None = None
+    fp32_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def accuracy_loss(self) -> float | None:
@@ -131,13 +133,15 @@ def write_int8(
         int8.unlink(missing_ok=True)
     ranges_from = calibration.take(slice(0, NUM_CALIBRATION))
     reference = open_session(fp32)
+    found = judged(reference, judged_on)
     report = Int8Report(
         is_kept=False,
         reason=None,
         num_calibration=len(ranges_from),
         num_samples=len(judged_on),
         fp32_bytes=fp32.stat().st_size,
-        fp32_accuracy=accuracy(reference, judged_on),
+        fp32_accuracy=found.accuracy,
+        fp32_metrics=found.metrics,
     )
     if why_not is not None:
         return replace(report, reason=why_not)
@@ -147,12 +151,12 @@ def write_int8(
         try:
             _quantize(fp32, part, ranges_from, Path(folder))
             session = open_session(part)
-            found = accuracy(session, judged_on)
+            accuracy = judged(session, judged_on).accuracy
         except OSError:
             raise
         except Exception as error:  # whatever the quantiser's and the runtime's layers raise
             return replace(report, reason=f"{type(error).__name__}: {error}".splitlines()[0])
-        report = replace(report, bytes=part.stat().st_size, accuracy=found)
+        report = replace(report, bytes=part.stat().st_size, accuracy=accuracy)
         if not report.is_worse:  # how fast a file is that nobody gets is worth no seconds
             size, (fp32_milliseconds, milliseconds) = _race(reference, session, judged_on)
             report = replace(

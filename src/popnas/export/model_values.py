@@ -95,13 +95,23 @@ class HowTrained(Record):
 
 @dataclass(frozen=True)
 class MeasuredFile(Record):
-    """How good a file of a deployment is on a split, by ONNX Runtime."""
+    """How good a file of a deployment is on a split, by ONNX Runtime. `metrics`: by name the one that counts
+    every class the same; None of files of earlier versions."""
 
     file: str
     split: str
     num_samples: int
     accuracy: float
     bytes: int | None = None
+    metrics: Mapping[str, float] | None = None
+
+    @property
+    def others(self) -> list[tuple[str, float]]:
+        """Beside the accuracy, with names as people write them."""
+        return [(_WORDS.get(name, name), value) for name, value in (self.metrics or {}).items()]
+
+
+_WORDS = {"mean_iou": "mean IoU", "f1_score": "F1 score"}
 
 
 @dataclass(frozen=True)

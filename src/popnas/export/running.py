@@ -5,7 +5,8 @@ Axes: N samples, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +82,36 @@ def probabilities(session: onnxruntime.InferenceSession, split: Split, batch_siz
     return np.concatenate([session.run(["probabilities"], feed)[0] for feed in feeds(split, batch_size)])
 
 
-def accuracy(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> float:
-    """The share of samples (segmentation: of labelled pixels) whose most probable class is the true one."""
-    num_right = num_counted = 0
+@dataclass(frozen=True)
+class Judged:
+    """How good a file is: the share of samples (segmentation: of labelled pixels) whose most probable class
+    is the true one, and the metric that counts every class the same, by its name as
+    `search_strategy.score_metric` has it."""
+
+    accuracy: float
+    metrics: Mapping[str, float]
+
+
+def judged(session: onnxruntime.InferenceSession, split: Split, batch_size: int = 64) -> Judged:
+    """Judge a file by all samples of a split."""
+    is_per_pixel, counts_3K = False, np.zeros((3, 1), np.int64)  # stretched to K by the first batch
     for batch, feed in zip(batches(split, batch_size), feeds(split, batch_size), strict=True):
         answer = session.run(["probabilities"], feed)[0]
         check_answers(answer, feed["input"], batch.start)
-        y = np.asarray(split.y[batch])
-        is_counted = (y >= 0) & (y < answer.shape[1])
-        num_right += int(((answer.argmax(axis=1) == y) & is_counted).sum())
-        num_counted += int(is_counted.sum())
-    return num_right / num_counted
+        is_per_pixel, num_classes = answer.ndim == 4, answer.shape[1]
+        y, best = np.asarray(split.y[batch]), answer.argmax(axis=1)
+        is_counted = (y >= 0) & (y < num_classes)
+        y, best = y[is_counted].astype(np.int64), best[is_counted]
+        found = [np.bincount(each, minlength=num_classes) for each in (y[y == best], y, best)]
+        counts_3K = counts_3K + np.stack(found)
+    right_K, true_K, found_K = counts_3K
+    return Judged(int(right_K.sum()) / int(true_K.sum()), _even(right_K, true_K + found_K, is_per_pixel))
+
+
+def _even(right_K: np.ndarray, either_K: np.ndarray, is_per_pixel: bool) -> dict[str, float]:
+    """Mean IoU or F1 score over the classes that the truth or the answers have; `either_K`: how often both
+    together have each."""
+    right_K, either_K = right_K[either_K > 0], either_K[either_K > 0]
+    if is_per_pixel:
+        return {"mean_iou": float((right_K / (either_K - right_K)).mean())}
+    return {"f1_score": float((2 * right_K / either_K).mean())}

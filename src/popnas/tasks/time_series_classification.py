@@ -60,7 +60,7 @@ class TimeSeriesClassification(ClassificationTask):
         from popnas.datasets.augmentation.series import SeriesChanges
 
         names = [item.name for item in fields(SeriesChanges)]
-        strengths = {name: getattr(settings, name) for name in names}
+        strengths = {name: getattr(settings, name) or 0.0 for name in names}
         return [SeriesChanges(**strengths)] if any(strengths.values()) else []
 
     def may_read(self, x_dims: int, y_dims: int) -> bool:

@@ -13,7 +13,11 @@ from scipy import sparse
 
 from popnas import LoadedModel, PopnasClassifier
 from popnas.api import InputError
+from popnas.api.arrays import Examples
+from popnas.api.fitting import TrainingData, configuration
+from popnas.api.options import Options
 from popnas.api.targets import labels as labels_of
+from popnas.workflows.settings import unused
 
 N = 24
 RNG = np.random.default_rng(0)
@@ -270,3 +274,15 @@ def test_an_answer_that_is_no_number_becomes_no_label(fitted):
     for call in (predictor.predict, predictor.predict_proba):
         with pytest.raises(InputError, match=r"no probabilities \(NaN\) for example 2 of X.*9e\+29"):
             call(x)
+
+
+@pytest.mark.parametrize(("stated", "expected"), [({}, False), ({"flips": True}, True)])
+def test_images_are_mirrored_only_for_those_who_ask(tmp_path, stated, expected):
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
+    data = TrainingData.of(2, Examples(x, None), np.arange(40) % 2)
+    data.save(tmp_path / "data")
+    config = {"dataset": {"data_augmentation": stated}}
+    estimator = PopnasClassifier("image_classification", config=config)
+    found = configuration(data, tmp_path / "data", Options.read(estimator.get_params()))
+    assert found.dataset.data_augmentation.flips is expected
+    assert unused(found) == []

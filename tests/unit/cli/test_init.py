@@ -34,6 +34,7 @@ def test_a_known_data_set(output, capsys):
     assert loaded.dataset.name == "digits"
     assert loaded.dataset.classes_count == 10
     assert loaded.architecture_hyperparameters.motifs == 2
+    assert not loaded.dataset.data_augmentation.flips  # also in the trainings after the search
     assert unused(loaded) == []
     assert "// B, the largest number of blocks in a cell" in output.read_text()
 

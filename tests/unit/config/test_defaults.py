@@ -85,7 +85,7 @@ DEFAULTS = {
             "flips": True,
             "trivial_augment": False,
             "erasing": 0.0,
-            "time_warp": 0.0,
+            "time_warp": None,
             "window_warp": 0.0,
             "crop": 0.0,
             "shift": 0.0,

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from popnas import config, tasks
+from popnas.events import Told
 from popnas.workflows.models import requests
 from popnas.workflows.settings import load_config, name_rules, unused
 
+SERIES = {"type": "time_series_classification", "name": "ItalyPowerDemand"}
 CONFIGS = Path(__file__).parents[3] / "configs"
 ALL = [*config.preset_names(), *config.partial_preset_names()]
 
@@ -64,6 +66,45 @@ def test_those_of_series_hold_nothing_that_series_ignore():
         assert choose(run, "last_training_debug") == "last_training_debug"
     images = load_config("run_cifar10")
     assert requests.training_partial(images, None) == "last_training_images"
+
+
+@pytest.mark.parametrize("stated", [0, 0.2])
+def test_what_a_run_states_beats_the_preset_that_nobody_chose(stated):
+    run = load_config({"dataset": {**SERIES, "data_augmentation": {"time_warp": stated}}})
+    run = load_config(run.to_json())  # as run.json holds it
+    for choose in (requests.selection_partial, requests.training_partial):
+        usual = requests.stage_config(run, choose(run, None))
+        assert usual.dataset.data_augmentation.time_warp == stated
+        assert usual.training_hyperparameters.label_smoothing == 0.1
+        assert choose(run, choose(run, None)) == choose(run, None)
+        chosen = requests.stage_config(run, choose(run, "last_training_ts"))
+        assert chosen.dataset.data_augmentation.time_warp == 0.4
+        assert [warning for warning in unused(usual) if "augmentation" in warning] == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (SERIES, "time_warp 0.4"),
+        ({**SERIES, "data_augmentation": {"time_warp": 0}}, None),
+        ({**SERIES, "data_augmentation": {"enabled": True, "time_warp": 0.4}}, None),
+        ({"type": "image_classification", "name": "digits"}, "enabled true, flips true"),
+        (
+            {"type": "image_classification", "name": "digits", "data_augmentation": {"flips": False}},
+            "enabled true",
+        ),
+    ],
+)
+def test_a_stage_says_what_it_does_to_examples_that_the_search_did_not(dataset, said):
+    run = load_config({"dataset": dataset})
+    heard = []
+    later = requests.stage_config(run, requests.training_partial(run, None))
+    requests.tell_of_augmentation(run, later, heard.append)
+    told = (
+        f"Training examples are augmented otherwise than in the search: {said} (of "
+        "dataset.data_augmentation; a partial configuration of yours decides)."
+    )
+    assert heard == ([Told(told)] if said else [])
 
 
 def test_the_published_image_search():

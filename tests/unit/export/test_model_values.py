@@ -65,7 +65,13 @@ int8s = st.builds(
     times=st.builds(Int8Times, st.none() | COUNTS, st.none() | SHARES, st.none() | SHARES),
 )
 deployments = st.builds(
-    Deployment, st.builds(MeasuredFile, WORDS, st.just("test"), COUNTS, SHARES, COUNTS), int8s
+    Deployment,
+    st.builds(
+        MeasuredFile,
+        *(WORDS, st.just("test"), COUNTS, SHARES, COUNTS),
+        st.none() | st.dictionaries(WORDS, SHARES, max_size=2),
+    ),
+    int8s,
 )
 
 

@@ -180,7 +180,7 @@ def _data_settings(look: Look) -> Json:
     }
     if not look.is_images:
         return {**settings, "normalize": True, "data_augmentation": {"enabled": True, "time_warp": 0.4}}
-    settings["data_augmentation"] = {"enabled": False, "use_cutout": False}
+    settings["data_augmentation"] = {"enabled": False, "flips": False}
     height, width = _network_sides(look)
     if look.needs_resize or (height, width) != look.spatial_size:
         settings["resize"] = {"width": width, "height": height}
@@ -244,9 +244,11 @@ def _remarks(look: Look) -> dict[str, str]:
         ),
         "dataset.balance_class_losses": f"The largest class is {_imbalance(look):.1f} times the smallest.",
         "dataset.data_augmentation": (
-            "Helps on photographs; flips spoil text and digits."
+            "Long trainings gain by it: the presets of model selection and final training enable it. flips: "
+            "true for photographs, whose mirror images are as good; text and digits are spoilt by it."
             if look.is_images
-            else "Uneven time helps most series, but not those whose timesteps are hours of the day."
+            else "Uneven time helps most series, but not those whose timesteps are hours of the day: "
+            "time_warp 0 keeps it from model selection and final training, too."
         ),
         "training_hyperparameters.epochs": "More where an epoch has few batches."
         if not look.is_images

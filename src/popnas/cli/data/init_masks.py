@@ -23,7 +23,7 @@ def settings(dataset: Dataset) -> Json:
     found: Json = {
         "batch_size": next(size for size in (16, 8, 4) if size * 20 <= num_training or size == 4),
         "balance_class_losses": False,
-        "data_augmentation": {"enabled": False},
+        "data_augmentation": {"enabled": False, "flips": True},
     }
     crop = _crop(dataset)
     return found if crop is None else {**found, "resize": {"width": crop[1], "height": crop[0]}}
@@ -49,6 +49,10 @@ def remarks(imbalance: float) -> dict[str, str]:
             f"The largest class has {imbalance:.1f} times the pixels of the smallest."
         ),
         "dataset.ignore_class": "Masks usually hold 255 where nothing is labelled; null if it is a class.",
+        "dataset.data_augmentation": (
+            "Long trainings gain by it: the presets of model selection and final training enable it. flips: "
+            "false if left and right are different classes, or letters are to be found."
+        ),
         "dataset.resize": "At most the size of the smallest image. Evaluation sees whole images.",
     }
 

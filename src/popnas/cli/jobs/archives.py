@@ -18,7 +18,8 @@ from popnas.cli.terminal.options import (
     set_option,
 )
 from popnas.cli.terminal.output import echo, print_json, print_table
-from popnas.printable import counted, quoted
+from popnas.errors import PopnasError
+from popnas.printable import counted, first_of_all, quoted
 from popnas.workflows.whole.archives import problems
 from popnas.workflows.whole.archives.request import CampaignRequest
 
@@ -74,13 +75,13 @@ def command(
     source: str,
     request: CampaignRequest,
     name: str | None,
-    sets: tuple[str, ...],
     is_json: bool,
 ) -> None:
     """Search, select, train and evaluate for every problem of an archive, several at a time.
 
-    Validation and batch size are suited to each problem. The same command goes on with what is not done; the
-    summary is logs/NAME/summary.html.
+    Validation, folds and batch size are suited to each problem, unless --set states them, and each has one
+    worker where several run at a time. The same command goes on with what is not done; the summary is
+    logs/NAME/summary.html.
     """
     problems.find(archive)
     # The other rooms load torch: only once the command line is known to be right.
@@ -88,13 +89,19 @@ def command(
     from popnas.workflows.settings import load_config
     from popnas.workflows.whole.archives import campaign
 
-    base = load_config(source, sets=sets)
+    base = load_config(source, sets=request.sets)
     with model_listener(is_quiet=is_json) as listener, ENDING.going_on(lambda: SAME_COMMAND):
         place, summary = campaign.run(archive, base, request, name=name, tell=listener)
     if is_json:
         print_json(_as_json(place, summary))
     else:
         _print(place, summary)
+    if failed := [item.problem for item in summary.results if item.error is not None]:
+        raise PopnasError(
+            f"{counted(len(failed), 'problem')} of {len(summary.results)} failed: {first_of_all(failed, 9)}. "
+            f"Why stands on the summary and in {quoted(place / 'failures')}, what their jobs told in "
+            f"{quoted(place / 'output')}. The same command tries them again."
+        )
 
 
 def _as_json(place: Path, summary: ArchiveSummary) -> Json:
@@ -103,6 +110,7 @@ def _as_json(place: Path, summary: ArchiveSummary) -> Json:
         "folder": str(place),
         "mean_accuracy": summary.mean_accuracy,
         "ranks": {method.name: method.rank for method in ranks},
+        "not_compared": list(summary.told),
         "results": [item.to_json() for item in summary.results],
     }
 
@@ -117,4 +125,6 @@ def _print(place: Path, summary: ArchiveSummary) -> None:
         echo(f"Mean accuracy of {counted(len(summary.done), 'problem')}: {summary.mean_accuracy:.4f}")
     for method in () if summary.ranking is None else summary.ranking.methods:
         echo(f"Mean rank {method.rank:.2f}: {method.name}, mean accuracy {method.accuracy:.4f}")
+    for sentence in summary.told:
+        echo(f"Not compared: {sentence}")
     echo(f"Summary: {quoted(place / 'summary.html')}")

@@ -134,6 +134,7 @@ def _as_text(result: EndToEndResult) -> str:
         f"Network:    {result.deployed.cell} in {result.deployed.network.macro}",
         f"Params:     {result.deployed.params:,}",
         f"Accuracy:   {measured.accuracy:.4f} on {measured.num_samples} samples ({measured.split})",
+        *(f"{f'{name[0].upper()}{name[1:]}:':<12}{value:.4f}" for name, value in measured.others),
         f"Time:       {duration(result.seconds)}",
         f"To deploy:  {quoted(result.model / 'deploy')}",
     ]

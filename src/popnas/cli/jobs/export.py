@@ -70,4 +70,5 @@ def _export(
     assert deployed is not None
     measured = deployed.measured
     echo(f"Written: {quoted(output or folder.deploy)}")
-    echo(f"Accuracy of {measured.file} on {measured.split} data: {measured.accuracy:.4f}")
+    others = "".join(f", {name} {value:.4f}" for name, value in measured.others)
+    echo(f"Accuracy of {measured.file} on {measured.split} data: {measured.accuracy:.4f}{others}")

@@ -38,13 +38,15 @@ class ProblemResult(Record):
 @dataclass(frozen=True)
 class ArchiveSummary:
     """`results` in the order of their names; `num_open`: problems that are not done yet; `published`: by
-    method the accuracy by problem; `ranking`: None where there is nothing to compare with."""
+    method the accuracy by problem; `ranking`: None where there is nothing to compare with; `told`: sentences
+    on what could not be compared."""
 
     name: str
     results: Sequence[ProblemResult]
     num_open: int
     published: Mapping[str, Mapping[str, float]]
     ranking: Ranking | None
+    told: Sequence[str] = ()
 
     @property
     def done(self) -> list[ProblemResult]:
@@ -70,8 +72,9 @@ def html(summary: ArchiveSummary) -> str:
         ("a known network delivered", str(len(known))),
     ]
     sections = [("Summary", markup.tiles(figures))]
-    if summary.ranking is not None:
-        sections.append(("Ranks", _ranks(summary.ranking)))
+    ranks = "" if summary.ranking is None else _ranks(summary.ranking)
+    told = "".join(f"<p class=note>Not compared: {markup.text(text)}</p>" for text in summary.told)
+    sections.append(("Ranks", f"{ranks}{told}"))
     sections.append(("Problems", _problems(summary)))
     if failed:
         rows: list[list[markup.Value | str]] = [[item.problem, item.error or ""] for item in failed]

@@ -21,6 +21,7 @@ def _network(model: ModelDescription | None) -> str:
     samples = f"{measured.num_samples:,} {measured.split} samples"
     figures = [
         (f"accuracy on {samples}", f"{measured.accuracy:.4f}"),
+        *((name, f"{value:.4f}") for name, value in measured.others),
         ("parameters", markup.count(model.params).html),
         ("FLOPs of a sample", markup.large(model.flops).html),
         ("epochs", markup.count(None if model.training is None else model.training.num_epochs).html),

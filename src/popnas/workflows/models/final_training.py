@@ -126,6 +126,7 @@ def train(
     with lock, progress.kept(folder.progress_json, FINAL, tell, advice.for_error) as tell:
         for warning in ignored:
             tell(Warned(warning))
+        requests.tell_of_augmentation(base, config, tell)
         if network.ensemble is not None:
             asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given)
             return _train_ensemble(asked, renew, tell)

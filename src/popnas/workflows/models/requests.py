@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import ExecutorConfig, RunConfig, Source
 from popnas.errors import ConfigError, Problem, UserError, must_be
+from popnas.events import Listen, Told
 from popnas.export.description import MOST_BLOCKS
 from popnas.operators import parse as parse_operator
 from popnas.printable import quoted
+from popnas.records import Json, part
 from popnas.runs import RunFolder
 from popnas.tasks import get as get_task
 from popnas.training import device
@@ -22,6 +25,8 @@ from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.settings import load_run_config, name_rules
 
 _UNCHANGED = StageChanges()
+_AUGMENTATION, _TIME_WARP = "data_augmentation", "time_warp"
+_PLACE = f"dataset.{_AUGMENTATION}"
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 # What stands in these folders beside named trainings.
 _TAKEN = re.compile(
@@ -82,13 +87,53 @@ def stage_config(base: RunConfig, partial: Source, changes: StageChanges = _UNCH
 
 
 def selection_partial(base: RunConfig, given: Source | None) -> Source:
-    """The partial configuration of model selection: the given one, else the preset of the run's task."""
-    return get_task(base.dataset.type).selection_preset if given is None else given
+    """The partial configuration of model selection: the given one, else the preset of the run's task, which
+    leaves the run the time warp that it states."""
+    return _beside(base, get_task(base.dataset.type).selection_preset) if given is None else given
 
 
 def training_partial(base: RunConfig, given: Source | None) -> Source:
     """The same of final training."""
-    return get_task(base.dataset.type).training_preset if given is None else given
+    return _beside(base, get_task(base.dataset.type).training_preset) if given is None else given
+
+
+def _beside(base: RunConfig, preset: str) -> Source:
+    """Whoever chose no preset did not choose to have a time warp, where timesteps are hours of the day. Of
+    other fields a run's file, which has them all, does not tell which were stated."""
+    document = configurations.document_of(preset, is_whole=False)
+    dataset = part(document, "dataset")
+    augmentation = part(dataset, _AUGMENTATION)
+    if base.dataset.data_augmentation.time_warp is None or _TIME_WARP not in augmentation:
+        return preset
+    kept = {name: augmentation[name] for name in augmentation if name != _TIME_WARP}
+    return {**document, "dataset": {**dataset, _AUGMENTATION: kept}}
+
+
+def tell_of_augmentation(base: RunConfig, config: RunConfig, tell: Listen) -> None:
+    """Tell if a stage does other things to its training examples than the search did."""
+    before, now = _augmentation(base), _augmentation(config)
+    if now == before:
+        return
+    said = [
+        f"{name} {json.dumps(now.get(name, False))}"
+        for name in dict.fromkeys((*now, *before))
+        if now.get(name) != before.get(name)
+    ]
+    tell(
+        Told(
+            f"Training examples are augmented otherwise than in the search: {', '.join(said)} (of "
+            "dataset.data_augmentation; a partial configuration of yours decides)."
+        )
+    )
+
+
+def _augmentation(config: RunConfig) -> Json:
+    """What is done to training examples, by field."""
+    settings, unused = config.dataset.data_augmentation, get_task(config.dataset.type).unused_settings
+    if not settings.enabled:
+        return {}
+    given: Json = settings.model_dump()
+    return {name: given[name] for name in given if given[name] and f"{_PLACE}.{name}" not in unused}
 
 
 def without_limit(config: RunConfig) -> RunConfig:

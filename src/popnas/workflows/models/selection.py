@@ -195,6 +195,7 @@ def select(
         changed = run_data.told_of_changes(folder, config, dataset)
         for warning in [*ignored, *unused(config), *dataset.told, *changed]:
             tell(Warned(warning))
+        requests.tell_of_augmentation(base, config, tell)
         request = SelectionRequest(
             cell=None if given is None else given.key,
             num_cells=None if given is not None else cells.number,

@@ -241,7 +241,7 @@ def _as_known_before(config: Json) -> Json:
         names = [name for name, default in defaults.items() if part(config, section).get(name) == default]
         found = without(found, section, names)
     given = part(part(config, "dataset"), _AUGMENTATION)
-    known = {name: given[name] for name in given if _PLAIN.get(name, ...) != given[name]}
+    known = {name: given[name] for name in given if (_PLAIN.get(name, ...) or 0) != (given[name] or 0)}
     return {**found, "dataset": {**part(found, "dataset"), _AUGMENTATION: known}}
 
 

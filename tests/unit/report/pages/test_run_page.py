@@ -105,6 +105,7 @@ def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
     page = folder.report_html.read_text()
     assert "search: max_children 9 -&gt; 3 (&lt;1 s)" in page
     assert "accuracy on 1,234 test samples" in page and "0.9877" in page
+    assert "mean IoU" in page and "0.1235" in page
     (folder.path / "e2e.json").write_text("[")
     assert final.render(data(folder)).count("<li>") == 0
 
@@ -112,7 +113,7 @@ def test_what_a_whole_job_found_and_cut_is_told(make_run: MakeRun) -> None:
 def deployed(accuracy: float, num_samples: int) -> ModelDescription:
     """A final network's deployment."""
     int8 = Int8Summary(False, "none is made here", 9, 8, None, None, None, None, Int8Times(None, None, None))
-    measured = MeasuredFile("model.onnx", "test", num_samples, accuracy, 99)
+    measured = MeasuredFile("model.onnx", "test", num_samples, accuracy, 99, {"mean_iou": 0.12345})
     network = NetworkSpec("classification", (8, 8, 1), 2)
     how, deployment = HowTrained(best_epoch=7, num_epochs=7), Deployment(measured, int8)
     return ModelDescription("[]", network, ["a", "b"], params=5, flops=6, training=how, deployment=deployment)

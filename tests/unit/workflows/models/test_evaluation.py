@@ -21,7 +21,7 @@ from popnas.datasets import Dataset
 from popnas.errors import DataError, MissingSplitError, RunFolderError, UserError
 from popnas.evaluators.training.describing import describe_model
 from popnas.events import JobEvent, Listen, PhaseAdvanced, PhaseStarted, Told, Warned
-from popnas.export.running import accuracy, open_session
+from popnas.export.running import judged, open_session
 from popnas.runs import RunFolder
 from popnas.storage import write_json
 from popnas.workflows.models import deployment
@@ -146,7 +146,8 @@ def test_one_model_by_its_folder(selected: Path) -> None:
     assert content == found.result.to_json()
     assert content["file"] == "model.onnx" and content["num_samples"] == 360
     test = ModelFolder(path).load_dataset(need_test=True).test
-    assert found.metrics["accuracy"] == pytest.approx(accuracy(open_session(path / "model.onnx"), test))
+    by_file = judged(open_session(path / "model.onnx"), test)
+    assert found.metrics["accuracy"] == pytest.approx(by_file.accuracy)
     assert [head["weight"] for head in content["heads"]] == [0.25, 0.75]
     assert content["heads"][-1]["accuracy"] == pytest.approx(found.metrics["accuracy"], abs=2 / 360)
     assert sum(item["support"] for item in content["classes"]) == 360
@@ -269,6 +270,7 @@ def test_deployment_is_judged_on_test_data(selected: Path) -> None:
     (found,) = evaluate(folder.path)
     assert deployed.measured.split == "test"
     assert deployed.measured.accuracy == pytest.approx(found.metrics["accuracy"], abs=1e-9)
+    assert deployed.measured.metrics == {"f1_score": pytest.approx(found.metrics["f1_score"], abs=1e-9)}
     assert (folder.deploy / "model.onnx").read_bytes() == (folder.path / "model.onnx").read_bytes()
 
 

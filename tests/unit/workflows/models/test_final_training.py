@@ -44,7 +44,11 @@ def shape_of(folder):
 
 
 def test_without_a_selection_the_best_of_the_search_is_trained(run, partial, cheap_files):
-    trained = train(run, partial=partial)
+    heard = []
+    trained = train(run, partial=partial, tell=heard.append)
+    assert any(
+        isinstance(told, Told) and "augmented otherwise than in the search" in told.text for told in heard
+    )
     assert trained.folder == run / "final_training"
     assert ModelFolder(trained.folder).description().cell == BEST
     assert shape_of(trained.folder) == (2, 1, 4)

@@ -122,6 +122,7 @@ def test_known_networks_are_trained_beside_the_found_ones_and_compared(run, part
     )
     compared = references.read(run / "model_selection")
     assert compared is not None and compared.verdict in heard.messages
+    assert any("augmented otherwise than in the search" in text for text in heard.messages)
     assert (compared.found.score, compared.references[0].score) == (found.score, known.score)
     again = select(run, CellChoice(1, has_references=True), partial=partial)
     assert [model.folder for model in again.models] == [model.folder for model in result.models]

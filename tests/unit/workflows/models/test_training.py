@@ -265,6 +265,14 @@ def test_a_checkpoint_of_other_records_is_damaged(job, spoilt):
         train_model(job())
 
 
+def test_no_time_warp_is_one_training_whether_it_is_stated_or_left_out():
+    one, other = (
+        load_config({"dataset": {"type": "time_series_classification", "path": "x", **stated}}).to_json()
+        for stated in ({}, {"data_augmentation": {"time_warp": 0}})
+    )
+    assert training._as_known_before(one) == training._as_known_before(other)
+
+
 def test_a_checkpoint_is_never_unpickled(job):
     class Evil:
         def __reduce__(self):

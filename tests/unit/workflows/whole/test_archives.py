@@ -1,6 +1,7 @@
 """A campaign over an archive: what suits each problem, what is resumed, what fails alone."""
 
 import csv
+import json
 import subprocess
 import sys
 import time
@@ -8,8 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from popnas.errors import UserError
-from popnas.events import Told
+from popnas.cli import main
+from popnas.errors import DataError, UserError
+from popnas.events import Told, Warned
 from popnas.runs.lock import RunLock
 from popnas.workflows.data import sizing
 from popnas.workflows.settings import load_config
@@ -74,6 +76,62 @@ def test_a_problem_gets_the_configuration_that_suits_it(archive, base):
     assert problems.suited(base, problems.find(archive)[0], None, is_alone=True).others.max_hours is None
 
 
+STATED = {
+    "dataset.validation_size": "0.5",
+    "dataset.folds": "2",
+    "dataset.batch_size": "7",
+    "others.executor.workers": "3",
+}
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_what_was_stated_is_not_suited_to_a_problem(archive, field):
+    sets = [f"{field}={STATED[field]}"]
+    kept = problems.stated(sets)
+    assert kept == [field]
+    base = load_config("run_ts", sets=sets)
+    found = problems.suited(base, problems.find(archive)[0], None, is_alone=False, kept=kept)
+    values = (
+        found.dataset.validation_size,
+        found.dataset.folds,
+        found.dataset.batch_size,
+        found.others.executor.workers,
+    )
+    usual = dict(zip(STATED, (13 / 40, 5, 16, 1), strict=True))
+    if field == "dataset.validation_size":
+        usual["dataset.folds"] = 5  # 20 series validate: more draws still
+    assert values == tuple((usual | {field: float(STATED[field])}).values())
+
+
+def test_a_validation_split_of_the_problems_own_is_used(archive):
+    sets = ["dataset.validation_size=null"]
+    base, (ants, bees) = load_config("run_ts", sets=sets), problems.find(archive)
+    np.savez(ants.path / "validation.npz", **np.load(ants.path / "test.npz"))
+    found = problems.suited(base, ants, None, is_alone=False, kept=problems.stated(sets))
+    assert (found.dataset.validation_size, found.dataset.folds, found.dataset.batch_size) == (None, 1, 16)
+    with pytest.raises(DataError, match="a separate validation split"):
+        problems.suited(base, bees, None, is_alone=False, kept=problems.stated(sets))
+
+
+@pytest.mark.parametrize("place", ["dataset.path=x", "dataset={}", "dataset.type=image_classification"])
+def test_what_each_problem_has_of_its_own_cannot_be_stated(place):
+    with pytest.raises(UserError, match="its own"):
+        problems.stated([place])
+
+
+@pytest.mark.parametrize(("number", "workers"), [(2, 1), (1, None)])
+def test_what_a_problem_gets_does_not_depend_on_how_many_are_left(
+    base, jobs, monkeypatch, tmp_path, number, workers
+):
+    for name in ("Ants", "Bees")[:number]:
+        write_problem(tmp_path / "some", name)
+    monkeypatch.setattr(campaign.resources, "available_cores", lambda: [0, 1, 2])
+    jobs.finished |= {"Ants"} if number == 2 else set()  # one is left in either case
+    campaign.run(tmp_path / "some", base, CampaignRequest(), logs=tmp_path, name="x")
+    name = ("Ants", "Bees")[number - 1]
+    assert load_config(tmp_path / "x" / "configs" / f"{name}.json").others.executor.workers == workers
+
+
 def test_what_a_campaign_is_asked_for_is_handed_to_every_job():
     asked = CampaignRequest(num_cells=2, ensemble=3, max_params=900)
     assert campaign._options(asked) == ["-k", "2", "--ensemble", "3", "--max-params", "900"]
@@ -94,6 +152,68 @@ def test_published_results_are_read_by_method_and_wrong_ones_are_told(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match=message):
             published.read(path)
+
+
+@pytest.mark.parametrize(
+    ("against", "kept", "told"),
+    [
+        ({}, [], []),
+        ({"A": {"Ants": 0.5, "Bees": 0.5}}, ["A"], []),
+        (
+            {"A": {"Ants": 0.5, "bees": 0.5}, "B": {}},
+            ["A"],
+            [
+                "published methods without an accuracy for any problem of this archive, left out: B.",
+                "1 problem without a published accuracy, not ranked: Bees (is it 'bees' there?).",
+                "1 problem of the published results not in this archive: bees.",
+            ],
+        ),
+        (
+            {"A": {"Ants": 0.5, "Bees": 0.5}, "B": {"Ants": 0.5}},
+            ["A", "B"],
+            ["the published method B has no accuracy for 1 problem, which is not ranked: Bees."],
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_named_and_left_out(archive, base, jobs, tmp_path, against, kept, told):
+    assert published.comparable(["Ants", "Bees"], against) == ({name: against[name] for name in kept}, told)
+    path, heard = tmp_path / "known.csv", []
+    rows = [
+        [problem, *(str(each.get(problem, "")) for each in against.values())]
+        for problem in dict.fromkeys(name for each in against.values() for name in each)
+    ]
+    path.write_text("\n".join(map(",".join, [["problem", *(against or ["X"])], *rows])))
+    request = CampaignRequest(against=path if against else None)
+    place, found = campaign.run(archive, base, request, logs=tmp_path, name="x", tell=heard.append)
+    assert [event.text for event in heard if isinstance(event, Warned)] == list(found.told) == told
+    assert list(found.published) == kept and (found.ranking is not None) == bool(against)
+    page = (place / "summary.html").read_text()
+    assert page.count("Not compared: ") == len(told)
+
+
+def test_without_a_common_problem_it_is_told_that_there_are_no_ranks(archive, base, jobs, tmp_path):
+    path = tmp_path / "known.csv"
+    path.write_text("problem,A,B\nAnts,0.5,\nBees,,0.5\n")
+    _, found = campaign.run(archive, base, CampaignRequest(against=path), logs=tmp_path, name="x")
+    assert found.ranking is None
+    assert found.told[-1] == "no problem that is done has an accuracy of every method, so there are no ranks."
+
+
+def test_a_campaign_with_failures_ends_with_status_1_after_all_is_summed_up(
+    archive, jobs, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    jobs.fate["Ants"] = 2
+    assert main.run(["archives", "-p", str(archive), "--name", "x"]) == 1
+    shown = capsys.readouterr()
+    assert "Summary: logs/x/summary.html" in shown.out
+    assert (
+        "Error: 1 problem of 2 failed: Ants. Why stands on the summary and in logs/x/failures, what their "
+        "jobs told in logs/x/output. The same command tries them again." in shown.err.replace("\n", " ")
+    )
+    jobs.fate.clear()
+    assert main.run(["archives", "-p", str(archive), "--name", "x", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_compared"] == []
 
 
 @pytest.fixture
@@ -194,6 +314,13 @@ def test_other_settings_are_not_mixed_in_and_two_do_not_work_at_once(archive, ba
     for request in (CampaignRequest(hours=2.0), CampaignRequest(num_cells=2)):
         with pytest.raises(UserError, match="another archive, configuration or limits"):
             campaign.run(archive, base, request, logs=tmp_path, name="x")
+    with pytest.raises(UserError, match="another archive, configuration or limits"):
+        request = CampaignRequest(sets=["dataset.batch_size=64"])  # as before, but not suited
+        campaign.run(archive, base, request, logs=tmp_path, name="x")
+    asked = json.loads((tmp_path / "x" / "campaign.json").read_text())
+    del asked["kept"], asked["sha256"]  # as campaigns of before have it
+    (tmp_path / "x" / "campaign.json").write_text(json.dumps(asked))
+    campaign.run(archive, base, CampaignRequest(), logs=tmp_path, name="x")
     with RunLock(tmp_path / "x" / "campaign.lock"), pytest.raises(UserError):
         campaign.run(archive, base, CampaignRequest(), logs=tmp_path, name="x")
 

@@ -11,6 +11,7 @@ import pytest
 
 from popnas import tasks
 from popnas.cells import Cell
+from popnas.cli.jobs import e2e
 from popnas.errors import ConfigError, DataError, PopnasError, RunFolderError, UserError
 from popnas.evaluation import Evaluation
 from popnas.events import Told, Warned
@@ -95,6 +96,15 @@ def start(tmp_path, config, partial, stages):
         return end_to_end(whole.pop("config", config()), request, logs=tmp_path / "logs", **whole)
 
     return call
+
+
+def test_the_last_lines_say_all_that_the_delivered_file_reaches(start):
+    result = start()
+    assert "Accuracy:   0.5000 on 8 samples (test)\nTime: " in e2e._as_text(result)
+    measured = dataclasses.replace(result.deployed.deployment.measured, metrics={"mean_iou": 0.12345})
+    deployment = dataclasses.replace(result.deployed.deployment, measured=measured)
+    result = dataclasses.replace(result, deployed=dataclasses.replace(result.deployed, deployment=deployment))
+    assert "Accuracy:   0.5000 on 8 samples (test)\nMean IoU:   0.1235\nTime: " in e2e._as_text(result)
 
 
 def state_of(path):

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 from popnas import files, resources
 from popnas.config import RunConfig
 from popnas.errors import PopnasError, RunFolderError, UserError
-from popnas.events import Listen, Told, nobody
+from popnas.events import Listen, Told, Warned, nobody
 from popnas.executors import how_ended
 from popnas.printable import counted, quoted
 from popnas.records import Json, Record
@@ -38,10 +38,9 @@ from popnas.workflows.models.choices import check_ensemble
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.whole.archives import problems, published
 from popnas.workflows.whole.archives.problems import ArchiveProblem
+from popnas.workflows.whole.archives.published import Published
 from popnas.workflows.whole.archives.request import CampaignRequest
 from popnas.workflows.whole.state import JobState
-
-Published = Mapping[str, Mapping[str, float]]
 
 _POLL_SECONDS, _END_SECONDS = 0.5, 60.0
 
@@ -54,6 +53,7 @@ class _CampaignAsked(Record):
     config: Json
     hours: float | None
     options: Sequence[str]
+    kept: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,11 @@ def run(
     against: Published = {} if request.against is None else published.read(request.against)
     place = place_of_run(logs, name or files.user_path(archive).resolve().name)
     asked = _CampaignAsked(
-        str(files.user_path(archive).resolve()), base.to_json(), request.hours, _options(request)
+        str(files.user_path(archive).resolve()),
+        base.to_json(),
+        request.hours,
+        _options(request),
+        problems.stated(request.sets),
     )
     with storage_errors(place):
         place.mkdir(parents=True, exist_ok=True)
@@ -95,7 +99,9 @@ def run(
         _check_same(place, asked)
         write_json(place / "campaign.json", asked.to_json(), is_durable=True, is_proven=True)
         shutil.rmtree(place / "failures", ignore_errors=True)
-        campaign = _Campaign(place, found, base, request, tell)
+        for sentence in published.comparable([item.name for item in found], against)[1]:
+            tell(Warned(sentence))
+        campaign = _Campaign(place, found, base, request, asked.kept, tell)
         with campaign.summarised(against):
             campaign.run()
         return place, summary(place, found, against)
@@ -138,14 +144,18 @@ class _Campaign:
         found: Sequence[ArchiveProblem],
         base: RunConfig,
         request: CampaignRequest,
+        kept: Sequence[str],
         tell: Listen,
     ) -> None:
         self.place, self.base, self.request, self.tell = place, base, request, tell
-        self.all = found
+        self.all, self.kept = found, kept
         self.pending = [item for item in found if not is_done(place, item)]
         self.running: list[_Running] = []
         cores = len(resources.available_cores())
-        self.workers = min(request.workers or cores, max(len(self.pending), 1))
+        at_once = request.workers or cores
+        self.workers = min(at_once, max(len(self.pending), 1))
+        # By all problems: what one gets must not depend on how many are left where a campaign goes on.
+        self.is_alone = min(at_once, len(found)) == 1
 
     def run(self) -> None:
         """Until nothing is pending."""
@@ -185,7 +195,7 @@ class _Campaign:
             arguments = ["e2e", "-r", str(run_folder.resolve())]
         else:
             try:
-                suited = problems.suited(self.base, problem, self.request.hours, self.workers == 1)
+                suited = problems.suited(self.base, problem, self.request.hours, self.is_alone, self.kept)
             except PopnasError as error:
                 self._failed(problem, str(error))
                 return
@@ -291,8 +301,11 @@ def summary(place: Path, found: Sequence[ArchiveProblem], against: Published) ->
         else:
             num_open += 1
     own = {item.problem: item.accuracy for item in results if item.accuracy is not None}
-    ranked = ranking({OWN: own, **against}, OWN) if own and against else None
-    return ArchiveSummary(place.name, results, num_open, against, ranked)
+    kept, told = published.comparable([item.name for item in found], against)
+    ranked = ranking({OWN: own, **kept}, OWN) if own and kept else None
+    if against and ranked is None:
+        told.append("no problem that is done has an accuracy of every method, so there are no ranks.")
+    return ArchiveSummary(place.name, results, num_open, kept, ranked, told)
 
 
 def write(place: Path, found: ArchiveSummary) -> None:

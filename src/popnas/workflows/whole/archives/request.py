@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from pathlib import Path
 class CampaignRequest:
     """`hours`: of each problem's job (None: no limit); `workers`: jobs at a time (None: one per core);
     `num_cells`, `selection_partial`, `training_partial`, `ensemble`, `max_params`: as `popnas e2e` takes
-    them; `against`: a CSV file of results to rank this campaign with."""
+    them; `sets`: the changes that were made to the configuration; what they state is not suited to each
+    problem; `against`: a CSV file of results to rank this campaign with."""
 
     hours: float | None = None
     workers: int | None = None
@@ -19,4 +21,5 @@ class CampaignRequest:
     training_partial: str | None = None
     ensemble: int | None = None
     max_params: int | None = None
+    sets: Sequence[str] = ()
     against: Path | None = None
