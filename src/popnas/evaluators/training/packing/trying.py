@@ -20,9 +20,11 @@ from popnas import executors, resources
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
+from popnas.datasets.loader import batch_bounds
+from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, placing, shared_data
 from popnas.evaluators.training.packing import counting
-from popnas.evaluators.training.packing.counting import MEETING_SECONDS, Awhile, Counted
+from popnas.evaluators.training.packing.counting import GONE, MEETING_SECONDS, Awhile, Counted
 from popnas.events import Listen, PhaseStarted, Told
 from popnas.executors import Executor, Job, Work
 from popnas.networks.cost import network_cost
@@ -79,7 +81,7 @@ def settled(attempt: Callable[[int], Throughput | None], most: int) -> Packing:
     while number <= most:
         tried = attempt(number)
         if tried is None:
-            why = f"{number} at once could not be trained" if number == 1 else f"{number} did not fit"
+            why = f"{number} at once could not be trained"
             break
         throughputs[number] = tried.steps
         if number > 1 and tried.steps < LEAST_GAIN * throughputs[best]:
@@ -127,13 +129,16 @@ def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) 
                 hard_timeout_seconds=2 * MEETING_SECONDS,
             )
         )
-        trial = _Trial(
-            executor, folder, typical_cell(config, spec), _largest_more(config, dataset, spec) + more
-        )
+        typical = Awhile(typical_cell(config, spec).key, steps_of(config, dataset), 0, 1, "")
+        trial = _Trial(executor, folder, typical, _largest_more(config, dataset, spec) + more)
 
         def attempt(number: int) -> Throughput | None:
             tell(PhaseStarted(f"trying {number} candidate{'s' * (number > 1)} at once on a GPU"))
-            return trial.run(number)
+            found = trial.run(number)
+            if isinstance(found, str):
+                tell(Told(f"{number} at once on a GPU: {found}"))
+                return None
+            return found
 
         packing = settled(attempt, most)
     tell(Told(f"Training {packing}"))
@@ -145,6 +150,13 @@ def few_examples(config: RunConfig, dataset: Dataset) -> Dataset:
     train = dataset.folds[0].train
     pool = train.take(slice(0, min(len(train), _NUM_BATCHES * config.dataset.batch_size)))
     return replace(dataset, full_train=pool, folds=[Fold(pool, slice(0, len(pool)), slice(0, 0))], test=None)
+
+
+def steps_of(config: RunConfig, dataset: Dataset) -> int:
+    """Of a candidate's training on all of the data, not on a few: how many there are decides how they are
+    made, and so how fast they are and what memory they take (`training.accelerated.graphed`)."""
+    bounds = batch_bounds(len(dataset.folds[0].train), config.dataset.batch_size, joins_single=True)
+    return config.training_hyperparameters.epochs * len(bounds)
 
 
 def typical_cell(config: RunConfig, spec: NetworkSpec) -> Cell:
@@ -166,21 +178,29 @@ class _Trial:
     """One cell trained by several processes on a device at once, more of them each time; the largest takes
     `more` bytes beside what that one does."""
 
-    def __init__(self, executor: Executor, folder: Path, cell: Cell, more: int) -> None:
-        self.executor, self.folder, self.cell, self.more = executor, folder, cell, more
+    def __init__(self, executor: Executor, folder: Path, typical: Awhile, more: int) -> None:
+        self.executor, self.folder, self.typical, self.more = executor, folder, typical, more
 
-    def run(self, number: int) -> Throughput | None:
-        """See `settled`."""
+    def run(self, number: int) -> Throughput | str:
+        """What came of so many at once; why they could not be trained, in a line."""
         meeting = self.folder / f"meeting-{number}"
         meeting.mkdir()
-        jobs = [
-            Job(str(index), Awhile(self.cell.key, index, number, str(meeting)).to_json())
-            for index in range(number)
-        ]
-        results = list(self.executor.run(jobs))
-        answers = [Counted.from_json(result.value) for result in results if result.value is not None]
-        if len(answers) < number:
-            return None
+        told = (
+            replace(self.typical, number=index, size=number, meeting=str(meeting)) for index in range(number)
+        )
+        jobs = [Job(str(each.number), each.to_json()) for each in told]
+        answers, failures = list[Counted](), list[str]()
+        try:
+            for result in self.executor.run(jobs):
+                if result.value is None:
+                    failures.append(str(result.error))
+                    (meeting / GONE).touch()
+                else:
+                    answers.append(Counted.from_json(result.value))
+        except ExecutorError as error:  # so many processes are too many for this machine
+            failures.append(str(error))
+        if failures:
+            return failures[0].partition("\n")[0]
         steps = sum(answer.steps / answer.seconds for answer in answers)
         return Throughput(steps, room(answers, self.more))
 
