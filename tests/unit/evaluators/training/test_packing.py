@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from popnas import evaluators, executors
+from popnas.config import changed
 from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, packing, placing
 from popnas.evaluators.training.packing import counting, trying
@@ -123,7 +124,7 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
 
     def found(*given: Any) -> Packing:
         asked.append(given)
-        return Packing(3, {1: 10.0, 2: 18.0, 4: 18.5}, "")
+        return Packing(3, {1: 10.0, 2: 18.0, 4: 18.5}, "", seconds=50.0)
 
     monkeypatch.setattr(packing, "found", found)
     evaluator = made(("cuda:0", "cuda:1"))
@@ -132,8 +133,13 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
     assert len(asked) == 1, "it takes a minute"
     assert evaluator.devices == 3 * ("cuda:0", "cuda:1")
     assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device
-    # A search that is cut to fit is of the same device.
-    assert evaluator.varied(evaluator.config).num_workers(told.append) == 6 and len(asked) == 1
+    # A search that is cut to fit is of the same device; of smaller images no fewer fit.
+    smaller = changed(evaluator.config, {"dataset.resize": {"width": 6, "height": 6}})
+    for config in (evaluator.config, smaller):
+        cut = evaluator.varied(config)
+        assert cut.config == config and cut.num_workers(told.append) == 6 and len(asked) == 1
+        assert candidate.CandidateSetup.from_json(cut.payload(None, None)).shares_device
+        assert (cut.workers_per_gpu, cut.trial_seconds) == (3, 50.0)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +158,20 @@ def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, fields,
     evaluator = made(devices, **{"others.executor": {"kind": "processes", **fields}})
     assert evaluator.num_workers(print) == number
     assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device is shares
+
+
+@pytest.mark.parametrize(("hours", "is_tried"), [(0.15, False), (0.18, True), (None, True)])
+def test_a_limit_that_trying_would_use_up_goes_without(config, monkeypatch, hours, is_tried) -> None:
+    monkeypatch.setattr(trying, "_tried", lambda *_: Packing(4, {1: 1.0, 2: 2.0, 4: 4.0}, "of some reason"))
+    evaluator = evaluators.create(load_config(config(**{"others.max_hours": hours})))
+    told: list[Any] = []
+    found = packing.found(evaluator.config, evaluator.dataset, evaluator.spec, told.append)
+    assert found.per_device == (4 if is_tried else 1) and 0 <= found.seconds < 60
+    (text,) = (event.text for event in told)
+    if not is_tried:
+        assert text.startswith("Training one candidate at a time on a GPU (no more were tried: ")
+        assert "others.max_hours 0.15 leaves less than 10" in text and "workers_per_gpu" in text
+        assert "Steps a second" not in text
 
 
 def test_a_plan_counts_with_the_time_that_candidates_take_beside_one_another(config, monkeypatch) -> None:

@@ -8,6 +8,7 @@ time is not disturbed by its neighbours is the doing of `training.accelerated.tu
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -39,16 +40,19 @@ _NUM_BATCHES = 16
 _SPARE = 0.1
 """Part of a GPU's memory that is left free: pieces of it may lie so that they cannot be used."""
 _NUM_DRAWN = 15
+USUAL_SECONDS, _MOST_OF_LIMIT = 60.0, 0.1
+"""What trying takes, and the part of a time limit that it may take; else one at a time are trained."""
 
 
 @dataclass(frozen=True)
 class Packing:
     """So many candidates at once on each GPU; `throughputs`: steps a second of all together, by how many were
-    tried at once; `why`: no more, in a few words."""
+    tried at once; `why`: no more, in a few words; `seconds`: what trying took."""
 
     per_device: int
     throughputs: Mapping[int, float]
     why: str
+    seconds: float = 0.0
 
     @property
     def stretch(self) -> float:
@@ -59,7 +63,8 @@ class Packing:
     def __str__(self) -> str:
         tried = ", ".join(f"{number}: {steps:.3g}" for number, steps in self.throughputs.items())
         each = "one candidate at a time" if self.per_device == 1 else f"{self.per_device} candidates at once"
-        return f"{each} on a GPU ({self.why}). Steps a second by how many at once: {tried}."
+        figures = f" Steps a second by how many at once: {tried}." if tried else ""
+        return f"{each} on a GPU ({self.why}).{figures}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,23 @@ def applies(config: RunConfig, devices: Sequence[str]) -> bool:
 
 
 def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> Packing:
-    """Try it on the first of the configuration's devices; in about a minute."""
+    """Try it on the first of the configuration's devices, in about a minute; not where the time limit is too
+    short for that."""
+    limit, began = config.others.max_hours, time.monotonic()
+    if limit is not None and _MOST_OF_LIMIT * 3600 * limit < USUAL_SECONDS:
+        packing = Packing(
+            1,
+            {},
+            f"no more were tried: it takes about a minute, and others.max_hours {limit:.3g} leaves less than "
+            f"{1 / _MOST_OF_LIMIT:.0f}. others.executor.workers_per_gpu says how many without trying",
+        )
+    else:
+        packing = _tried(config, dataset, spec, tell)
+    tell(Told(f"Training {packing}"))
+    return replace(packing, seconds=time.monotonic() - began)
+
+
+def _tried(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> Packing:
     devices, settings = placing.devices(config), config.others.executor
     # Each process keeps a core busy with issuing its work.
     most = max(min(MOST, len(resources.available_cores()) // len(devices)), 1)
@@ -140,9 +161,7 @@ def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) 
                 return None
             return found
 
-        packing = settled(attempt, most)
-    tell(Told(f"Training {packing}"))
-    return packing
+        return settled(attempt, most)
 
 
 def few_examples(config: RunConfig, dataset: Dataset) -> Dataset:
