@@ -169,8 +169,10 @@ def test_a_limit_that_trying_would_use_up_goes_without(config, monkeypatch, hour
     assert found.per_device == (4 if is_tried else 1) and 0 <= found.seconds < 60
     (text,) = (event.text for event in told)
     if not is_tried:
-        assert text.startswith("Training one candidate at a time on a GPU (no more were tried: ")
-        assert "others.max_hours 0.15 leaves less than 10" in text and "workers_per_gpu" in text
+        assert text.startswith(
+            "Training one candidate at a time on a GPU (more are tried, for about a minute, "
+        )
+        assert "from 10 minutes on, and others.max_hours is 0.15" in text and "workers_per_gpu" in text
         assert "Steps a second" not in text
 
 

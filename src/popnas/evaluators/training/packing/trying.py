@@ -40,8 +40,8 @@ _NUM_BATCHES = 16
 _SPARE = 0.1
 """Part of a GPU's memory that is left free: pieces of it may lie so that they cannot be used."""
 _NUM_DRAWN = 15
-USUAL_SECONDS, _MOST_OF_LIMIT = 60.0, 0.1
-"""What trying takes, and the part of a time limit that it may take; else one at a time are trained."""
+_LEAST_LIMIT_SECONDS = 600.0
+"""A shorter time limit has no minute to spare for trying: it would be more than a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) 
     """Try it on the first of the configuration's devices, in about a minute; not where the time limit is too
     short for that."""
     limit, began = config.others.max_hours, time.monotonic()
-    if limit is not None and _MOST_OF_LIMIT * 3600 * limit < USUAL_SECONDS:
+    if limit is not None and 3600 * limit < _LEAST_LIMIT_SECONDS:
         packing = Packing(
             1,
             {},
-            f"no more were tried: it takes about a minute, and others.max_hours {limit:.3g} leaves less than "
-            f"{1 / _MOST_OF_LIMIT:.0f}. others.executor.workers_per_gpu says how many without trying",
+            f"more are tried, for about a minute, from {_LEAST_LIMIT_SECONDS / 60:.0f} minutes on, and "
+            f"others.max_hours is {limit:.3g}; others.executor.workers_per_gpu says how many without trying",
         )
     else:
         packing = _tried(config, dataset, spec, tell)
