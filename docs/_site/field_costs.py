@@ -186,7 +186,8 @@ COSTS: dict[str, str] = {
     "others.trackers": "A small file per training.",
     "others.evaluator": "That of the evaluator chosen: looking up takes no time, training does.",
     "others.max_hours": "The search may end before its last step; what is found until then is whole.",
-    "others.max_candidate_seconds": "Slow candidates are lost. For searches with very unequal operators.",
+    "others.max_candidate_seconds": "Slow candidates are lost, more of them where several share a GPU. "
+    "For searches with very unequal operators.",
     "others.confirm": "Fifteen more trainings at the end. They tell luck from a better cell.",
     "others.selection_seeds": "Model selection takes so many times as long. It tells luck from a better one.",
     "others.selection_budget": "With seconds, each network takes as long as the best cell's.",

@@ -580,7 +580,11 @@ class OthersConfig(Section):
     )
     max_candidate_seconds: (
         Annotated[float, Field(gt=0, le=31_536_000), Because("that is a year; null = no limit")] | None
-    ) = Field(default=None, description="A candidate that trains longer counts as failed; null = no limit.")
+    ) = Field(
+        default=None,
+        description="A candidate that trains longer by the clock, compiling and waits for others on its GPU "
+        "included, counts as failed; null = no limit.",
+    )
     confirm: bool = Field(
         default=False, description="At the end, train the best five cells again with three seeds each."
     )

@@ -119,6 +119,8 @@ class Evaluator(ABC):
         config, space: what it was made for.
         dataset: what networks are trained on; None where none are.
         told: what is to be said of what was read, as sentences.
+        workers_per_gpu: how many were found to gain by sharing one; None where it was not tried to find out.
+        trial_seconds: what `num_workers` took to find out.
     """
 
     setup: ClassVar[str]
@@ -131,6 +133,8 @@ class Evaluator(ABC):
     default_executor: ClassVar[str] = "processes"
     unused_settings: ClassVar[Mapping[str, str]] = {}
     dataset: Dataset | None = None
+    workers_per_gpu: int | None = None
+    trial_seconds: float = 0.0
 
     def __init__(self, config: RunConfig, run: Path | None = None) -> None:
         """`run`: the folder of the run that goes on, None for one to come.

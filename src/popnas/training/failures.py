@@ -44,9 +44,18 @@ def release(device: torch.device) -> None:
     """Give back what a failed training held, once nothing refers to it: others on the GPU may need it, and so
     may its libraries, which allocate beside PyTorch."""
     gc.collect()  # tracebacks and graphs refer to one another
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.cuda.is_initialized():
         with torch.cuda.device(device):
             torch.cuda.empty_cache()
+
+
+def release_all() -> None:
+    """Give back what is left of trainings in this process on any GPU: other processes are to train there."""
+    if not torch.cuda.is_initialized():
+        return
+    for number in range(torch.cuda.device_count()):
+        if torch.cuda.memory_reserved(number):
+            release(torch.device("cuda", number))
 
 
 def check_finite(value: float, what: str, epoch: int, network: nn.Module) -> None:

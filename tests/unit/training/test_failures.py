@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from popnas.errors import CandidateFailed
-from popnas.training.failures import memory_errors_named, release
+from popnas.training.failures import memory_errors_named, release, release_all
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_other_errors_stay_what_they_are():
 def test_what_a_failed_training_held_is_given_back(monkeypatch):
     """Where its traceback is gone: a cycle of error and frame would keep its tensors."""
     emptied = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(held()))
 
@@ -58,3 +59,25 @@ def test_what_a_failed_training_held_is_given_back(monkeypatch):
     assert emptied == [None]
     release(torch.device("cpu"))
     assert len(emptied) == 1
+
+
+def test_what_a_process_keeps_of_any_gpu_is_given_back(monkeypatch):
+    emptied, current = [], []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda number: 100 * (number > 0))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.closing(_Current(current, device)))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(current[-1]))
+    release_all()
+    assert emptied == [], "a process that has used no GPU has nothing of it"
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    release_all()
+    assert [str(device) for device in emptied] == ["cuda:1", "cuda:2"]
+
+
+class _Current:
+    def __init__(self, stack, device):
+        self.stack = stack
+        stack.append(device)
+
+    def close(self):
+        self.stack.pop()

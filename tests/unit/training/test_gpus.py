@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +40,7 @@ def facts(kind: str = "Some GPU", **seconds: tuple[float, float]) -> DeviceFacts
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path / "cache" / "popnas" / "devices.json"
 
 
@@ -151,6 +156,24 @@ def test_it_is_measured_once_and_known_to_the_user_and_to_every_run(home: Path, 
     assert kept.known("Some GPU", run, measure) == facts() and (measure.num, other.num) == (1, 1)
 
 
+def test_of_several_at_once_the_first_measures_and_all_take_what_it_found(home: Path) -> None:
+    """Workers of a cluster's node begin together; each would find other figures, beside the others."""
+    started: list[float] = []
+
+    def measure_of(number: int) -> Callable[[], DeviceFacts]:
+        def measure() -> DeviceFacts:
+            started.append(number)
+            time.sleep(0.2)
+            return facts(bfloat16=(1.0 + number, 1.0))
+
+        return measure
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda n: kept.known("Some GPU", None, measure_of(n)), range(4)))
+    assert len(started) == 1 and all(each == found[0] for each in found)
+    assert len(json.loads(home.read_text())["devices"]) == 1
+
+
 def test_a_run_goes_on_with_what_it_began_with(home: Path, run: Path) -> None:
     """Whatever was measured since, or nothing is known to this user."""
     began = facts(float32=(4.0, 1.0))
@@ -207,8 +230,20 @@ def test_networks_are_placed_by_what_is_known_of_their_gpu(
 ) -> None:
     known = facts(float32=(4.0, 2.0), float16=(1.0, 1.0))
     asked: list[torch.device] = []
+    given_back: list[torch.device] = []
+    monkeypatch.setattr(kept, "release", given_back.append)
+    alone: list[torch.device] = []
+
+    @contextmanager
+    def alone_on(device: torch.device) -> Iterator[None]:
+        alone.append(device)
+        yield
+        alone.remove(device)
+
+    monkeypatch.setattr(kept, "alone_on", alone_on)
 
     def measured(device: torch.device, kind: str) -> DeviceFacts:
+        assert alone == [device]
         asked.append(device)
         return replace(known, kind=kind)
 
@@ -221,6 +256,8 @@ def test_networks_are_placed_by_what_is_known_of_their_gpu(
         assert place == Placement(GPU, None, torch.float16, 8_000.0)
     assert asked == [GPU] and (run / "restore" / "devices.json").is_file()
 
+    assert given_back == [GPU]
+
     def fails(device: torch.device, kind: str) -> DeviceFacts:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -228,6 +265,7 @@ def test_networks_are_placed_by_what_is_known_of_their_gpu(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     monkeypatch.setattr(timed, "measured", fails)
     assert placing.placement(config, spec, "cuda:1") == Placement(GPU, torch.channels_last, torch.bfloat16)
+    assert given_back == [GPU, GPU]
 
 
 @pytest.mark.gpu

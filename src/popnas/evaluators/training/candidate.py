@@ -7,6 +7,7 @@ Evaluation.
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -37,6 +38,8 @@ from popnas.training.accelerated.turns import DeviceTurns
 from popnas.training.failures import memory_errors_named, release
 from popnas.training.interfaces import Snapshot
 
+_LOG = logging.getLogger("popnas.training")
+
 
 @dataclass(frozen=True)
 class CandidateSetup(WorkerSetup):
@@ -56,11 +59,11 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     place = placement(run_config, spec, worker.device, Path(told.artifacts) if told.artifacts else None)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
-    is_measured = run_config.others.timing != "simulated"
-    turns = DeviceTurns.on(place.device) if told.shares_device and is_measured else None
+    turns = DeviceTurns.on(place.device) if told.shares_device else None
     machine = _machine(run_config, place, turns)
     places = (told.artifacts, told.run)
-    return CandidateContext(run_config, dataset, spec, place, *places, room, turns, machine, worker.folder)
+    shared = (told.shares_device, turns)
+    return CandidateContext(run_config, dataset, spec, place, *places, room, *shared, machine, worker.folder)
 
 
 def _machine(run_config: RunConfig, place: Placement, turns: DeviceTurns | None) -> dict[str, float | str]:
@@ -87,8 +90,44 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
     with artifacts.opened(context.artifacts, context.folder) as files:
-        measured = measure(context, CandidateJob.from_json(payload), files)
+        measured = _measured(context, CandidateJob.from_json(payload), files)
         return replace(measured, files=files.carried()).to_json()
+
+
+def _measured(context: CandidateContext, job: CandidateJob, files: Artifacts) -> Measured:
+    """As `measure`. Where others share the device, each gives back what it does not use any more, and one for
+    which they left too little memory is tried again with all of it: alone it may fit."""
+    with context.having_memory():
+        measured = measure(context, job, files)
+        if context.shares_device or _is_out_of_memory(measured):  # by now nothing refers to its tensors
+            release(context.placement.device)
+    if not (
+        context.shares_device and _is_out_of_memory(measured) and _may_fit(context, Cell.parse(job.cell))
+    ):
+        return measured
+    _LOG.info("%s ran out of memory beside others, and is tried again without them.", job.cell)
+    with context.having_memory(all_of_it=True):
+        measured = measure(context, job, files)
+        release(context.placement.device)
+    return measured
+
+
+def _is_out_of_memory(measured: Measured) -> bool:
+    return measured.error_kind == "out_of_memory"
+
+
+def _may_fit(context: CandidateContext, cell: Cell) -> bool:
+    """Whether it is not refused before it is built: that would be so alone, too."""
+    try:
+        _check_fits(context, cell)
+    except CandidateFailed:
+        return False
+    return True
+
+
+def _check_fits(context: CandidateContext, cell: Cell) -> None:
+    if context.room is not None:
+        fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
 
 
 def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> Measured:
@@ -119,8 +158,6 @@ def measure(context: CandidateContext, job: CandidateJob, files: Artifacts) -> M
     except CandidateFailed as failure:
         failed = replace(figures, error=str(failure), error_kind=failure.kind)
     if failed is not None:
-        if failed.error_kind == "out_of_memory":  # by now nothing refers to its tensors
-            release(context.placement.device)
         return replace(failed, volatile=volatile | spent())
     folds = [result for _, result in results]
     figures = replace(
@@ -143,8 +180,7 @@ def trained(
     Raises:
         CandidateFailed: it cannot be, or could not.
     """
-    if context.room is not None:
-        fits.check_candidate(context.room, context.config, context.dataset, (cell, context.spec))
+    _check_fits(context, cell)
     with context.taking_part():
         return [_train(context, cell, seed, number, cost) for number in range(len(context.dataset.folds))]
 
@@ -208,7 +244,7 @@ def _train(
             simulated_cost=cost if others.timing == "simulated" else None,
             max_seconds=others.max_candidate_seconds,
             on_epoch=on_epoch,
-            turns=context.turns,
+            turns=context.timed_in_turn,
         ),
     )
     return network, result

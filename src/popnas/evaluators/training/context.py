@@ -52,22 +52,34 @@ class TrainingContext:
 class CandidateContext(TrainingContext):
     """What all candidates of a run share, made once per worker. `artifacts`: where their files go
     (`runs.artifacts.opened`); `run`: which run they are of (`runs.identity`), None: of none; `room`: the
-    memory that each is judged by before it is built, None where any fits; `turns`: of the workers that share
-    the device, None where nothing is measured or nobody else is there; `machine`: what is told with each of
-    the machine, where another may be of another kind; `folder`: the job's own on this machine
+    memory that each is judged by before it is built, None where any fits; `shares_device`: other workers may
+    compute on its device; `turns`: among them, None where files cannot be locked; `machine`: what is told
+    with each of the machine, where another may be of another kind; `folder`: the job's own on this machine
     (`executors.Worker`)."""
 
     artifacts: str | None
     run: str | None
     room: Room | None = None
+    shares_device: bool = False
     turns: DeviceTurns | None = None
     machine: Mapping[str, float | str] = field(default_factory=dict)
     folder: str | None = None
 
+    @property
+    def timed_in_turn(self) -> DeviceTurns | None:
+        """Among whom times are taken; None where nothing is measured or nobody else is there."""
+        return None if self.config.others.timing == "simulated" else self.turns
+
     def taking_part(self) -> AbstractContextManager[Any]:
         """While the block runs, others on the device may ask this process to wait."""
-        return nullcontext() if self.turns is None else self.turns.taking_part()
+        turns = self.timed_in_turn
+        return nullcontext() if turns is None else turns.taking_part()
 
     def alone(self) -> AbstractContextManager[Any]:
         """While the block runs, no other candidate computes on the device."""
-        return nullcontext() if self.turns is None else self.turns.alone()
+        turns = self.timed_in_turn
+        return nullcontext() if turns is None else turns.alone()
+
+    def having_memory(self, *, all_of_it: bool = False) -> AbstractContextManager[Any]:
+        """While the block runs, this process has some of the device's memory, or no other candidate has."""
+        return nullcontext() if self.turns is None else self.turns.having_memory(all_of_it=all_of_it)

@@ -72,9 +72,13 @@ class TrainingEvaluator(Evaluator):
         from popnas.evaluators.training import packing
 
         if self._packing is None and packing.applies(self.config, self._devices):
-            self._packing = packing.found(self.config, self.dataset, self.spec, tell)
-            self._devices *= self._packing.per_device
+            self._pack(packing.found(self.config, self.dataset, self.spec, tell))
         return super().num_workers(tell)
+
+    def _pack(self, found: Packing) -> None:
+        self._packing = found
+        self._devices *= found.per_device
+        self.workers_per_gpu, self.trial_seconds = found.per_device, found.seconds
 
     def payload(self, artifacts: str | None, run: str | None) -> Json:
         """See `Evaluator`."""
@@ -152,12 +156,16 @@ class TrainingEvaluator(Evaluator):
         return self._forecast
 
     def varied(self, config: RunConfig) -> Evaluator:
-        """See `Evaluator`: with the data as they are, or the first of them, and what was probed."""
+        """See `Evaluator`: with the data as they are, or the first of them, and what was probed. How many
+        share a GPU stays as it is: of what is cut no fewer fit."""
         from popnas.evaluators.training.forecast import shortened
 
         fields = {"samples": None}
         if self.config.dataset.model_copy(update=fields) != config.dataset.model_copy(update=fields):
-            return super().varied(config)
+            other = type(self)(config)
+            if self._packing is not None:
+                other._pack(self._packing)
+            return other
         found = copy.copy(self)
         found.config, found.space = config, config.space
         own = config.dataset.validation_size is None

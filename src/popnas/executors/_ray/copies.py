@@ -1,4 +1,5 @@
-"""Copies of the driver's files on the disks of nodes: one a node, whoever of its actors comes first makes it.
+"""Copies of the driver's files on the disks of nodes: one a node, whoever of its actors comes first makes it,
+and the others wait.
 
 A copy is locked for as long as an actor uses it, and the system lets go of the locks of a process that is
 killed: what no longer has one is left of a search that ended, and goes.
@@ -12,16 +13,19 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from popnas import files
 from popnas.errors import StorageError
 from popnas.executors._ray.connection import connected
 from popnas.printable import quoted
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FILES, _LOCK = "files", "lock"
 _TRIES = 5
@@ -40,10 +44,11 @@ class Parcel:
 
     @classmethod
     def of(cls, root: Path) -> Parcel:
-        """Put there; Ray brings them to a node once."""
+        """Put there; Ray brings them to a node once, and actors read them where they lie there: of bytes each
+        would get a copy of its own."""
         paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
         names = [path.relative_to(root).as_posix() for path in paths]
-        return cls(os.urandom(8).hex(), names, [connected().put(path.read_bytes()) for path in paths])
+        return cls(os.urandom(8).hex(), names, [connected().put(_mapped(path)) for path in paths])
 
 
 @dataclass
@@ -66,13 +71,40 @@ class Copy:
             time.sleep(0.1)
 
 
-def made(parcel: Parcel, fetch: Callable[[Any], bytes]) -> Copy:
+def _mapped(path: Path) -> np.ndarray:
+    """The bytes of a file, without a copy of them in memory."""
+    import numpy as np  # executors are listed without it
+
+    if not path.stat().st_size:
+        return np.empty(0, np.uint8)
+    return np.asarray(np.memmap(path, np.uint8, mode="r"))
+
+
+def made(parcel: Parcel, fetch: Callable[[Any], np.ndarray]) -> Copy:
     """The node's copy of a parcel, whose contents `fetch` gives.
 
     Raises:
         StorageError: the disk refused.
     """
     place = Path(tempfile.gettempdir()) / f"{_prefix()}{parcel.token}"
+    with _one_at_a_time():
+        return _made(place, parcel, fetch)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """While the block runs, no other process of this user on this node is in it; where files cannot be
+    locked, some may be, and each makes a copy of which one is kept."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            place = Path(tempfile.gettempdir()) / f"popnas-{os.getuid()}-copying"
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _made(place: Path, parcel: Parcel, fetch: Callable[[Any], np.ndarray]) -> Copy:
     for _ in range(_TRIES):  # as others make and remove it at the same time
         if (lock := _held(place)) is not None:
             return Copy(place, lock)
@@ -131,7 +163,7 @@ def _is_still(place: Path, lock: IO[bytes]) -> bool:
         return False
 
 
-def _make(place: Path, parcel: Parcel, fetch: Callable[[Any], bytes]) -> None:
+def _make(place: Path, parcel: Parcel, fetch: Callable[[Any], np.ndarray]) -> None:
     making = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
     try:
         with (making / _LOCK).open("wb") as lock:
@@ -140,7 +172,7 @@ def _make(place: Path, parcel: Parcel, fetch: Callable[[Any], bytes]) -> None:
             for name, content in zip(parcel.names, parcel.contents, strict=True):
                 path = making / _FILES / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(fetch(content))
+                path.write_bytes(fetch(content).data)
             with suppress(OSError):  # another actor was faster
                 making.rename(place)
     finally:

@@ -4,9 +4,12 @@ Trainings that share a device take each other's time. So one that is to be measu
 they do so between two steps, for the few steps that it takes. What a whole training would take alone is
 reckoned from these (`SoloClock`).
 
-Two files per device, locked by the system (flock), so a process that dies leaves nothing behind. Whoever
+Files per device, locked by the system (flock), so a process that dies leaves nothing behind. Whoever
 computes holds `work` shared; who measures holds `gate` alone and then `work` alone, and whoever finds the
 gate closed lets go of `work` until it is open again.
+
+The same with the memory of the device, for a whole training: whoever has some of it holds `memory` shared,
+who needs all of it holds it alone, and keeps the `door` closed until the others have left.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -34,24 +37,44 @@ class DeviceTurns:
         """The locks are files `name`.* in `folder`; `drain` waits until all that this process has asked of
         the device is done."""
         self._drain = drain
-        self._gate, self._work = (_Lock(folder / f"{name}.{kind}") for kind in ("gate", "work"))
+        self._gate, self._work, self._door, self._memory = (
+            _Lock(folder / f"{name}.{kind}") for kind in ("gate", "work", "door", "memory")
+        )
         self._takes_part = self._is_alone = False
 
     @classmethod
     def on(cls, device: torch.device) -> DeviceTurns | None:
         """Of a device of this machine; None, told with a warning, where files cannot be locked."""
         try:
-            if device.type != "cuda":
-                return cls(_folder(), device.type)
-            name = str(torch.cuda.get_device_properties(device).uuid)
-            return cls(_folder(), name, lambda: torch.cuda.synchronize(device))
+            return cls._opened(device)
         except OSError as error:
             told.warning(
                 f"files cannot be locked in {quoted(tempfile.gettempdir())} ({files.reason(error)}): times "
-                f"of candidates that share {device} disturb one another. Set TMPDIR to a folder of your own "
-                "on a local disk, or others.executor.workers to one per device"
+                f"of candidates that share {device} disturb one another, and one that runs out of memory is "
+                "tried again beside others. Set TMPDIR to a folder of your own on a local disk, or "
+                "others.executor.workers to one per device"
             )
             return None
+
+    @classmethod
+    def _opened(cls, device: torch.device) -> DeviceTurns:
+        if device.type != "cuda":
+            return cls(_folder(), device.type)
+        name = str(torch.cuda.get_device_properties(device).uuid)
+        return cls(_folder(), name, lambda: torch.cuda.synchronize(device))
+
+    @contextmanager
+    def having_memory(self, *, all_of_it: bool = False) -> Iterator[None]:
+        """While the block runs, this process has some of the device's memory; with `all_of_it` nobody else
+        has any: that waits until all who have some have left. To be around `taking_part`, not in it."""
+        how = fcntl.LOCK_EX if all_of_it else fcntl.LOCK_SH
+        self._door.take(how)
+        self._memory.take(how)
+        self._door.release()
+        try:
+            yield
+        finally:
+            self._memory.release()
 
     @contextmanager
     def taking_part(self) -> Iterator[None]:
@@ -119,6 +142,28 @@ class DeviceTurns:
         """A device that has failed has nothing left to wait for, and its error is on its way already."""
         with suppress(RuntimeError):
             self._drain()
+
+
+@contextmanager
+def alone_on(device: torch.device) -> Iterator[None]:
+    """While the block runs, nobody who takes part computes on the device; where files cannot be locked,
+    others may."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(DeviceTurns._opened(device).alone())
+        yield
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """While the block runs, no other process of this user on this machine is in one of that name; where files
+    cannot be locked, some may be."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            lock = _Lock(_folder() / name)
+            lock.take(fcntl.LOCK_EX)
+            stack.callback(lock.release)
+        yield
 
 
 class _Lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from popnas.errors import StorageError
 from popnas.records import Record
 from popnas.runs import told
 from popnas.storage import write_json
+from popnas.training.accelerated.turns import alone_on, one_at_a_time
+from popnas.training.failures import release
 from popnas.training.gpus import timed
 from popnas.training.gpus.facts import DeviceFacts
 
@@ -38,14 +40,24 @@ def of(device: torch.device, run: Path | None = None) -> DeviceFacts | None:
 
 def known(kind: str, run: Path | None, measure: Callable[[], DeviceFacts | None]) -> DeviceFacts | None:
     """What the run, or else this user, has of a kind of device, or else `measure` gives; both have it then,
-    as far as the disk lets them."""
+    as far as the disk lets them. Of several processes of a machine the first measures, and the others take
+    what it has kept."""
     places = [_of_user()] if run is None else [run / "restore" / _FILE, _of_user()]
-    found = [_read(place) for place in places]
-    facts = next((each for kept in found for each in kept if _is_of(each, kind)), None) or measure()
-    for place, kept in zip(places, found, strict=True):
-        if facts is not None and not any(_is_of(each, kind) for each in kept):
-            _write(place, (*kept, facts))
-    return facts
+    facts = [_of_kind(_read(place), kind) for place in places]
+    if None not in facts:
+        return facts[0]
+    with one_at_a_time("measuring"):
+        found = [_read(place) for place in places]
+        facts = [_of_kind(kept, kind) for kept in found]
+        chosen = next(filter(None, facts), None) or measure()
+        for place, kept, own in zip(places, found, facts, strict=True):
+            if chosen is not None and own is None:
+                _write(place, (*kept, chosen))
+    return chosen
+
+
+def _of_kind(kept: Sequence[DeviceFacts], kind: str) -> DeviceFacts | None:
+    return next((each for each in kept if _is_of(each, kind)), None)
 
 
 def _is_of(facts: DeviceFacts, kind: str) -> bool:
@@ -75,7 +87,10 @@ def _write(place: Path, kept: tuple[DeviceFacts, ...]) -> None:
 
 def _tried(device: torch.device, kind: str) -> DeviceFacts | None:
     try:
-        return timed.measured(device, kind)
+        with alone_on(device):
+            return timed.measured(device, kind)
     except (RuntimeError, MemoryError) as error:
         told.warning(f"{kind} could not be measured, and is used by rule: {error}")
         return None
+    finally:
+        release(device)  # who measures may be no one who trains

@@ -106,13 +106,16 @@ class Plan:
     """What its candidate takes in one worker."""
     once_share: float = 0.0
     """Of the seconds of such cells those that further epochs would not add."""
+    workers_per_gpu: int | None = None
+    """How many were found to gain by sharing one; None where it was not tried."""
 
 
 class Planner:
     """Plans a search and what is left of it when it is cut: data are read and networks probed once, as long
-    as they stay the same."""
+    as they stay the same. `hands_on`: the search will be told how many share a GPU, and not try it again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hands_on: bool = False) -> None:
+        self._hands_on = hands_on
         self._evaluator: Evaluator | None = None
         self._load_seconds = 0.0
 
@@ -125,7 +128,7 @@ class Planner:
             self._load_seconds = time.monotonic() - began
         else:
             self._evaluator = self._evaluator.varied(config)
-        return _planned(self._evaluator, self._load_seconds, tell)
+        return _planned(self._evaluator, self._load_seconds, tell, hands_on=self._hands_on)
 
 
 def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
@@ -138,7 +141,7 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
     return Planner().plan(config, tell)
 
 
-def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
+def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen, *, hands_on: bool) -> Plan:
     config = evaluator.config
     surrogates.check_libraries(evaluator)
     warnings = [*unused(config), *evaluator.told, *evaluator.check()]
@@ -159,6 +162,8 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
     start = load_seconds + _START_SECONDS
     if not evaluator.executor_class.is_in_driver:
         start += load_seconds + _WORKER_SECONDS
+    if not hands_on:
+        start += evaluator.trial_seconds
     fixed = start + forecast.predictor_seconds(steps) + _END_SECONDS
     fixed += _END_SECONDS_PER_NETWORK * sum(item.expected for item in steps)
     loading = forecast.candidates.loading_seconds
@@ -181,6 +186,7 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen) -> Plan:
         typical=forecast.typical,
         typical_seconds=forecast.typical_seconds,
         once_share=forecast.once_share,
+        workers_per_gpu=evaluator.workers_per_gpu,
         shortened_by=_shortened_by(steps, config, forecast.space) if seconds > _LONG_SECONDS else None,
     )
 

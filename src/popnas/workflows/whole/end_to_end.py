@@ -211,11 +211,12 @@ def _forecast(
     expected to take, and what was cut."""
     why = "tell how long the whole job takes" if state.max_hours is None else _FIT
     tell(PhaseStarted(f"probing this machine, to {why}"))
-    planner = plan.Planner()
+    planner = plan.Planner(hands_on=True)
     planned, busy = _planned(planner, config, tell)
     later = _later_costs(planned, configs, dataset, startup, state)
     if state.max_hours is not None:
         config, planned = _fitting(planner, planned, config, later, state)
+    state.workers_per_gpu = planned.workers_per_gpu
     config, fraction = _cut_search(planned, config, later, state)
     searched = _expected(planned, config, startup, fraction).slower(busy)
     state.expected = searched.with_stages(later)

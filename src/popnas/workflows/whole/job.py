@@ -21,6 +21,7 @@ from popnas.runs.front import check_constraints
 from popnas.runs.stored import progress
 from popnas.runs.stored.job_clock import Ahead
 from popnas.storage import write_json
+from popnas.training.failures import release_all
 from popnas.workflows.models import final_training, requests, selection
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
@@ -87,6 +88,7 @@ class WholeJob:
         self.tell(Told("; ".join(filter(None, [f"[{number}/{len(self.state.stages)}] {name}{why}", left]))))
         self.state.started.setdefault(name, self._spent())
         self._write()
+        release_all()  # what probes in this process took is for those who train
         work(Stage(name, self.path, ahead, self.told, self._write))
         self.told += progress.warnings(self.folder.progress_json)
         self._write()
@@ -120,13 +122,14 @@ class WholeJob:
     # ------------------------------------------------------------------------------------------------
 
     def _search(self) -> Callable[[Stage], None] | None:
-        hours, share = None, self.state.search_seconds
+        share, shared = self.state.search_seconds, self.state.workers_per_gpu
+        sets = [] if shared is None else [f"others.executor.workers_per_gpu={shared}"]
         if share is not None:
             left = share - self._spent()
             if left <= 0 and self.folder.state().best is not None:
                 return None
-            hours = max(left - budget.STAGE_END, 1.0) / 3600
-        return lambda stage: self.stages.search(stage, hours)
+            sets.append(f"others.max_hours={max(left - budget.STAGE_END, 1.0) / 3600}")
+        return lambda stage: self.stages.search(stage, sets)
 
     def _selection(self) -> Callable[[Stage], None]:
         if self.state.max_hours is not None and self.folder.state().finish_reason == "max_hours":

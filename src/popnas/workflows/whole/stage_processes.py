@@ -15,7 +15,7 @@ from popnas.command_lines import as_typed
 from popnas.errors import PopnasError
 from popnas.executors import how_ended
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
-from popnas.workflows.whole.stages import BEAT_SECONDS, Stage, Stages, hours_set
+from popnas.workflows.whole.stages import BEAT_SECONDS, Stage, Stages
 
 _END_SECONDS = 60.0
 _LAST_SECONDS = 2.0
@@ -43,9 +43,9 @@ class ChildStages(Stages):
         self._options = [*(["--json"] if is_quiet else []), *(["--log-json"] if is_logged else [])]
         self._before_exit = before_exit
 
-    def search(self, stage: Stage, hours: float | None) -> None:
+    def search(self, stage: Stage, sets: Sequence[str]) -> None:
         """See `Stages`."""
-        self._run(stage, ["search", "-r", str(stage.run), *_set(hours_set(hours))])
+        self._run(stage, ["search", "-r", str(stage.run), *_set(sets)])
 
     def select(self, stage: Stage, cells: CellChoice, partial: Path, changes: StageChanges) -> None:
         """See `Stages`."""

@@ -43,8 +43,8 @@ class Stages(ABC):
     """Whether somebody sees how long the job takes: measuring that takes seconds."""
 
     @abstractmethod
-    def search(self, stage: Stage, hours: float | None) -> None:
-        """Go on with the search of the stage's run, for at most `hours`."""
+    def search(self, stage: Stage, sets: Sequence[str]) -> None:
+        """Go on with the search of the stage's run, with these changes of its configuration ("a.b=V")."""
 
     @abstractmethod
     def select(self, stage: Stage, cells: CellChoice, partial: Path, changes: StageChanges) -> None:
@@ -68,9 +68,9 @@ class OwnStages(Stages):
     def __init__(self, tell: Listen) -> None:
         self._tell = tell
 
-    def search(self, stage: Stage, hours: float | None) -> None:
+    def search(self, stage: Stage, sets: Sequence[str]) -> None:
         """See `Stages`."""
-        search.resume(stage.run, sets=hours_set(hours), tell=self._listener(stage))
+        search.resume(stage.run, sets=sets, tell=self._listener(stage))
 
     def select(self, stage: Stage, cells: CellChoice, partial: Path, changes: StageChanges) -> None:
         """See `Stages`."""
@@ -97,8 +97,3 @@ class OwnStages(Stages):
                 stage.on_beat()
 
         return hear if stage.ahead is None else JobClock(stage.ahead, hear)
-
-
-def hours_set(hours: float | None) -> list[str]:
-    """A stage's time limit as a change of its configuration; none for None."""
-    return [] if hours is None else [f"others.max_hours={hours}"]

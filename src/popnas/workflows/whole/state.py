@@ -60,6 +60,7 @@ _MAY = {
     "selection_until": is_amount,
     "training_until": is_amount,
     # Not there in jobs of earlier versions:
+    "workers_per_gpu": or_none(whole(1)),
     "last": lambda value: value in STAGES,
     "started": lambda value: mapping_of(is_amount)(value) and value.keys() <= set(STAGES),
     "expected": _is_expectation,
@@ -86,6 +87,7 @@ class _StoredJob(Record):
     configs: Mapping[str, Json]
     spent_seconds: float
     search_seconds: float | None
+    workers_per_gpu: int | None = None
     started: Mapping[str, float] = field(default_factory=dict)
     finished: Mapping[str, float]
     expected: Expectation = field(default_factory=Expectation)
@@ -106,7 +108,8 @@ class JobState:
 
     `spent_seconds`: since its start, without the times between an interruption and its going on; in these
     also when stages were `started` and `finished`, and how long they have (`until`); `search_seconds`: the
-    search's share of `max_hours`; `cuts`: what was cut to keep that; `expected`: how long all takes.
+    search's share of `max_hours`; `workers_per_gpu`: how many of its candidates gain by sharing one, None
+    where that was not tried; `cuts`: what was cut to keep that; `expected`: how long all takes.
     """
 
     num_cells: int
@@ -117,6 +120,7 @@ class JobState:
     configs: dict[str, Json]
     spent_seconds: float = 0.0
     search_seconds: float | None = None
+    workers_per_gpu: int | None = None
     started: dict[str, float] = field(default_factory=dict)
     finished: dict[str, float] = field(default_factory=dict)
     until: dict[str, float] = field(default_factory=dict)
@@ -142,6 +146,7 @@ class JobState:
             configs=self.configs,
             spent_seconds=self.spent_seconds,
             search_seconds=self.search_seconds,
+            workers_per_gpu=self.workers_per_gpu,
             started=self.started,
             finished=self.finished,
             expected=self.expected,
@@ -182,6 +187,7 @@ class JobState:
             configs=dict(found.configs),
             spent_seconds=found.spent_seconds,
             search_seconds=found.search_seconds,
+            workers_per_gpu=found.workers_per_gpu,
             started=dict(found.started),
             finished=dict(found.finished),
             until={stage: seconds for stage, seconds in until.items() if seconds is not None},

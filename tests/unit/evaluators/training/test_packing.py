@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 import torch
 
 from popnas import evaluators, executors
+from popnas.config import changed
+from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, packing, placing
 from popnas.evaluators.training.packing import counting, trying
 from popnas.evaluators.training.packing.counting import Awhile, Counted
@@ -54,7 +58,7 @@ def tried_by(
         # Memory is known to end, or does.
         ({1: 10.0, 2: 20.0}, 3, 16, 2, [1, 2], "memory for 3"),
         ({1: 10.0}, 0, 16, 1, [1], "memory for 1"),
-        ({1: 10.0, 2: 20.0, 4: None}, PLENTY, 16, 2, [1, 2, 4], "4 did not fit"),
+        ({1: 10.0, 2: 20.0, 4: None}, PLENTY, 16, 2, [1, 2, 4], "4 at once could not be trained"),
         ({1: None}, PLENTY, 16, 1, [1], "could not be trained"),
     ],
 )
@@ -120,7 +124,7 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
 
     def found(*given: Any) -> Packing:
         asked.append(given)
-        return Packing(3, {1: 10.0, 2: 18.0, 4: 18.5}, "")
+        return Packing(3, {1: 10.0, 2: 18.0, 4: 18.5}, "", seconds=50.0)
 
     monkeypatch.setattr(packing, "found", found)
     evaluator = made(("cuda:0", "cuda:1"))
@@ -129,8 +133,13 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
     assert len(asked) == 1, "it takes a minute"
     assert evaluator.devices == 3 * ("cuda:0", "cuda:1")
     assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device
-    # A search that is cut to fit is of the same device.
-    assert evaluator.varied(evaluator.config).num_workers(told.append) == 6 and len(asked) == 1
+    # A search that is cut to fit is of the same device; of smaller images no fewer fit.
+    smaller = changed(evaluator.config, {"dataset.resize": {"width": 6, "height": 6}})
+    for config in (evaluator.config, smaller):
+        cut = evaluator.varied(config)
+        assert cut.config == config and cut.num_workers(told.append) == 6 and len(asked) == 1
+        assert candidate.CandidateSetup.from_json(cut.payload(None, None)).shares_device
+        assert (cut.workers_per_gpu, cut.trial_seconds) == (3, 50.0)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +160,22 @@ def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, fields,
     assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device is shares
 
 
+@pytest.mark.parametrize(("hours", "is_tried"), [(0.15, False), (0.18, True), (None, True)])
+def test_a_limit_that_trying_would_use_up_goes_without(config, monkeypatch, hours, is_tried) -> None:
+    monkeypatch.setattr(trying, "_tried", lambda *_: Packing(4, {1: 1.0, 2: 2.0, 4: 4.0}, "of some reason"))
+    evaluator = evaluators.create(load_config(config(**{"others.max_hours": hours})))
+    told: list[Any] = []
+    found = packing.found(evaluator.config, evaluator.dataset, evaluator.spec, told.append)
+    assert found.per_device == (4 if is_tried else 1) and 0 <= found.seconds < 60
+    (text,) = (event.text for event in told)
+    if not is_tried:
+        assert text.startswith(
+            "Training one candidate at a time on a GPU (more are tried, for about a minute, "
+        )
+        assert "from 10 minutes on, and others.max_hours is 0.15" in text and "workers_per_gpu" in text
+        assert "Steps a second" not in text
+
+
 def test_a_plan_counts_with_the_time_that_candidates_take_beside_one_another(config, monkeypatch) -> None:
     fields = {"others.executor": {"kind": "processes"}, "others.timing": "measured", "search_space.blocks": 1}
     alone = evaluators.create(load_config(config(**fields)))
@@ -164,24 +189,112 @@ def test_a_plan_counts_with_the_time_that_candidates_take_beside_one_another(con
     np.testing.assert_array_equal(other.expect(cells).measured["time"], one.expect(cells).measured["time"])
 
 
-def test_a_process_counts_steps_from_when_all_have_begun(config, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(counting, "_SECONDS", 0.05)
-    evaluator = evaluators.create(load_config(config()))
-    few = trying.few_examples(evaluator.config, evaluator.dataset)
-    setup = candidate.CandidateSetup(evaluator.config.to_json(), None, None, judges_memory=False)
-    monkeypatch.setattr(candidate.shared_data, "of_worker", lambda *_: few)
-    context = candidate.setup(setup.to_json(), candidate.Worker())
-    cell = trying.typical_cell(evaluator.config, evaluator.spec)
+@pytest.fixture
+def worker(config: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The context of a worker that has few of the data, with those and the cell that is tried."""
+
+    def make(**changes: Any) -> Any:
+        monkeypatch.setattr(counting, "_SECONDS", 0.05)
+        evaluator = evaluators.create(load_config(config(**changes)))
+        few = trying.few_examples(evaluator.config, evaluator.dataset)
+        setup = candidate.CandidateSetup(evaluator.config.to_json(), None, None, judges_memory=False)
+        monkeypatch.setattr(candidate.shared_data, "of_worker", lambda *_: few)
+        cell = trying.typical_cell(evaluator.config, evaluator.spec)
+        return evaluator, candidate.setup(setup.to_json(), candidate.Worker()), few, cell
+
+    return make
+
+
+def test_a_process_counts_steps_from_when_all_have_begun(worker, tmp_path: Path, monkeypatch) -> None:
+    evaluator, context, few, cell = worker()
     (tmp_path / "0").touch()  # another one is there already
     began = time.monotonic()
-    counted = Counted.from_json(counting.evaluate(context, Awhile(cell.key, 1, 2, str(tmp_path)).to_json()))
+    told = Awhile(cell.key, 1, 1, 2, str(tmp_path))
+    counted = Counted.from_json(counting.evaluate(context, told.to_json()))
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
     steps_per_epoch = -(-len(few.train) // evaluator.config.dataset.batch_size)
     assert counted.steps >= 2 * steps_per_epoch and counted.steps % steps_per_epoch == 0
     assert 0.05 <= counted.seconds <= time.monotonic() - began
     monkeypatch.setattr(counting, "MEETING_SECONDS", 0.01)
     with pytest.raises(TimeoutError, match="not all 5"):
-        counting.evaluate(context, Awhile(cell.key, 1, 5, str(tmp_path)).to_json())
+        counting.evaluate(context, replace(told, size=5).to_json())
+
+
+def test_nobody_waits_for_a_process_that_has_failed(worker, tmp_path: Path) -> None:
+    _, context, _, cell = worker()
+    (tmp_path / counting.GONE).touch()
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="another of the processes has failed"):
+        counting.evaluate(context, Awhile(cell.key, 1, 0, 2, str(tmp_path)).to_json())
+    assert time.monotonic() - began < 0.1 * counting.MEETING_SECONDS
+
+
+def test_steps_are_made_as_in_a_training_on_all_of_the_data(worker, tmp_path: Path, monkeypatch) -> None:
+    """As a CUDA graph, where such a training is long enough to be one, though the few data are not."""
+    evaluator, context, few, cell = worker(**{"dataset.batch_size": 2, "training_hyperparameters.epochs": 21})
+    whole = -(-len(evaluator.dataset.train) // 2)
+    assert trying.steps_of(evaluator.config, evaluator.dataset) == 21 * whole > 21 * len(few.train) // 2
+    asked: list[int] = []
+    monkeypatch.setattr(counting.training, "fit", lambda *given: asked.append(given[-1].num_steps))
+    counting.evaluate(context, Awhile(cell.key, 21 * whole, 0, 1, str(tmp_path)).to_json())
+    assert asked == [21 * whole]
+
+
+class Scripted:
+    """An executor that answers so many processes at once with what is written for that number."""
+
+    def __init__(self, answers: dict[int, list[Any]]) -> None:
+        self.answers, self.told = answers, list[Awhile]()
+
+    def run(self, jobs: Any) -> Any:
+        self.told += [Awhile.from_json(job.payload) for job in jobs]
+        for answer in self.answers[len(jobs)]:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+ANSWER = executors.Result("0", Counted(100, 1.0, 1, 2**40).to_json())
+FAILED = executors.Result("0", None, "no memory\nat all", "out_of_memory")
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([ANSWER, FAILED, executors.Result("1", None, "another has failed", "error")], "no memory"),
+        ([ExecutorError("3 workers died in a row before they were set up")], "3 workers died in a row"),
+        ([ANSWER, ExecutorError("the setup failed in a worker: exclusive mode\n\nlines")], "the setup"),
+    ],
+)
+def test_as_many_as_cannot_be_trained_are_told_and_the_number_before_is_taken(
+    config, monkeypatch, answers, expected
+) -> None:
+    executor = Scripted({1: [ANSWER], 2: [ANSWER, ANSWER], 4: answers})
+    monkeypatch.setattr(trying.executors, "create", lambda *_, **__: nullcontext(executor))
+    monkeypatch.setattr(trying.resources, "available_cores", lambda: list(range(4)))
+    evaluator = evaluators.create(load_config(config(**{"others.executor": {"kind": "processes"}})))
+    told: list[Any] = []
+    found = packing.found(evaluator.config, evaluator.dataset, evaluator.spec, told.append)
+    assert found.per_device == 2 and found.why == "4 at once could not be trained"
+    texts = [event.text for event in told if isinstance(event, Told)]
+    assert len(texts) == 2 and texts[0].startswith("4 at once on a GPU: " + expected)
+    assert "\n" not in texts[0]
+    assert {each.steps for each in executor.told} == {trying.steps_of(evaluator.config, evaluator.dataset)}
+
+
+def test_one_that_fails_is_told_to_the_others_at_once(tmp_path: Path) -> None:
+    meetings: list[bool] = []
+
+    class Watched(Scripted):
+        def run(self, jobs: Any) -> Any:
+            meeting = Path(Awhile.from_json(jobs[0].payload).meeting)
+            for answer in super().run(jobs):
+                yield answer
+                meetings.append((meeting / counting.GONE).exists())
+
+    trial = trying._Trial(Watched({2: [FAILED, FAILED]}), tmp_path, Awhile("", 1, 0, 1, ""), 0)
+    assert trial.run(2) == "no memory"
+    assert meetings == [True, True]
 
 
 def test_few_examples_are_as_the_whole_data_are(config) -> None:

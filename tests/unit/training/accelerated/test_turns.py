@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from torch.nn import functional
 
 from popnas.placement import Placement
 from popnas.training import Course, Criteria, TrainingSettings, fit
-from popnas.training.accelerated.turns import DeviceTurns, SoloClock
+from popnas.training.accelerated.turns import DeviceTurns, SoloClock, alone_on, one_at_a_time
 from popnas.training.clocks import HostClock
 
 
@@ -97,6 +98,53 @@ def test_short_epochs_are_timed_from_their_first_step_on(tmp_path: Path, num_ste
     with place.taking_part():
         assert epochs_by(SoloClock(inner, place, num_steps), 2, num_steps) == 2 * [num_steps]
     assert inner.timed == 2 * num_steps
+
+
+def test_who_measures_a_device_waits_for_those_who_compute_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    is_measuring, one = threading.Event(), DeviceTurns.on(torch.device("cpu"))
+    assert one is not None
+
+    def measure() -> None:
+        with alone_on(torch.device("cpu")):
+            is_measuring.set()
+
+    with one.taking_part():
+        thread = threading.Thread(target=measure)
+        thread.start()
+        assert not is_measuring.wait(0.1)
+        one.pause()
+        assert is_measuring.is_set()
+    thread.join()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with alone_on(torch.device("cpu")), one_at_a_time("measuring"):
+        pass  # nothing can be locked there
+
+
+def test_who_needs_all_memory_waits_for_those_who_have_some_and_keeps_others_out(tmp_path: Path) -> None:
+    order: list[str] = []
+    one, all_of_it, late = (DeviceTurns(tmp_path, "cpu") for _ in range(3))
+
+    def have(turns: DeviceTurns, name: str, *, all_of_it: bool) -> threading.Thread:
+        def run() -> None:
+            with turns.having_memory(all_of_it=all_of_it), turns.taking_part():
+                order.append(f"{name} came")
+                time.sleep(0.1)
+                order.append(f"{name} left")
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        time.sleep(0.05)
+        return thread
+
+    with one.having_memory():
+        threads = [have(all_of_it, "all", all_of_it=True), have(late, "late", all_of_it=False)]
+        assert order == []
+    for thread in threads:
+        thread.join()
+    assert order == ["all came", "all left", "late came", "late left"]
 
 
 def test_who_measures_waits_for_those_who_compute_and_they_for_him(tmp_path: Path) -> None:

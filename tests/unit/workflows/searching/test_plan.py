@@ -9,11 +9,12 @@ import pytest
 
 from popnas.cells import SearchSpace
 from popnas.evaluators.training import probing
+from popnas.evaluators.training.evaluator import TrainingEvaluator
 from popnas.evaluators.training.probing import CostModel, ProbedCost
 from popnas.evaluators.training.wiring import Wiring
 from popnas.events import PhaseAdvanced, PhaseStarted
 from popnas.training.accelerated import xla
-from popnas.workflows.searching.plan import plan
+from popnas.workflows.searching.plan import Planner, plan
 from popnas.workflows.searching.search import search
 from popnas.workflows.settings import load_config
 
@@ -49,6 +50,18 @@ def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
     assert confirmed.seconds > found.seconds + 0.9 * confirmed.confirmation_seconds
     exported = planned(lambda cell: ProbedCost(0.01, 0.002, 3.0))
     assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
+
+
+def test_trying_how_many_share_a_gpu_counts_where_the_search_does_it_again(planned, config, monkeypatch):
+    before = planned(steady)
+    assert before.workers_per_gpu is None
+    monkeypatch.setattr(TrainingEvaluator, "trial_seconds", 1000.0)
+    monkeypatch.setattr(TrainingEvaluator, "workers_per_gpu", 4)
+    again, handed_on = planned(steady), Planner(hands_on=True).plan(load_config(config()))
+    assert again.workers_per_gpu == handed_on.workers_per_gpu == 4
+    for name in ("seconds", "fixed_seconds", "start_seconds"):
+        assert 900 < getattr(again, name) - getattr(before, name) < 1100
+        assert abs(getattr(handed_on, name) - getattr(before, name)) < 100
 
 
 def test_a_plan_leaves_the_tpu_alone_and_counts_its_compiling(planned, monkeypatch):

@@ -26,7 +26,7 @@ from popnas.workflows.models.timing.epoch_time import SampleCost
 from popnas.workflows.searching.plan import Plan, StepPlan
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole import end_to_end as room
-from popnas.workflows.whole import stage_processes
+from popnas.workflows.whole import job, stage_processes
 from popnas.workflows.whole.end_to_end import end_to_end, resume
 from popnas.workflows.whole.fitting import Fitted
 from popnas.workflows.whole.job import WholeJob
@@ -124,6 +124,38 @@ def test_the_stages_run_in_order_each_with_its_own_configuration(start, stages, 
     assert document["training_hyperparameters"]["learning_rate"] == 0.01
     assert result.deployed.deployment.measured.accuracy == 0.5
     assert set(state_of(folder)["finished"]) == set(STAGES)
+
+
+def test_a_stage_begins_when_the_memory_of_probes_is_given_back(start, stages, monkeypatch):
+    order = []
+    monkeypatch.setattr(job, "release_all", lambda: order.append("given back"))
+    for name in ("search", "select", "train", "evaluate"):
+        stages.during[name] = partial(order.append, name)
+    start()
+    assert order == [
+        each for name in ("search", "select", "train", "evaluate") for each in ("given back", name)
+    ]
+
+
+@pytest.mark.parametrize("hours", [None, 1.0])
+def test_how_many_share_a_gpu_is_found_once_for_the_search_alone(start, stages, monkeypatch, config, hours):
+    found = dataclasses.replace(planned(None, None), workers_per_gpu=4)
+    monkeypatch.setattr(room.plan.Planner, "plan", lambda self, config, tell=None: found)
+    stages.statuses["search"] = 1
+    with pytest.raises(PopnasError):
+        start(config=config(**{"others.max_hours": hours}))
+    with pytest.raises(PopnasError):
+        resume(stages.path)
+    for call in stages:
+        assert call[:5] == ["search", "-r", str(stages.path), "--set", "others.executor.workers_per_gpu=4"]
+        assert (call[-1].startswith("others.max_hours=")) == (hours is not None)
+    assert len(stages) == 2
+    if hours is not None:
+        return
+    stages.statuses.clear()
+    resume(stages.path)
+    document = json.loads((stages.path / "restore" / "e2e_selection.json").read_text())
+    assert document["others"]["executor"]["workers_per_gpu"] is None
 
 
 def test_an_ensemble_is_asked_of_the_final_training_whoever_goes_on(start, stages):

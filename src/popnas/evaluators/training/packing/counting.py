@@ -20,14 +20,17 @@ _SECONDS, _LEAST_EPOCHS, _MOST_EPOCHS = 2.0, 2, 10_000
 _POLL_SECONDS = 0.005
 MEETING_SECONDS = 300.0
 """A process that has not begun by then (importing torch, reaching the GPU, a first epoch) will not."""
+GONE = "gone"
+"""The mark of one that has failed: nobody waits for it."""
 
 
 @dataclass(frozen=True)
 class Awhile(Record):
-    """What one process of several is told: train the network of `cell`, and count from when all `size` of
-    them have left their mark in the folder `meeting`."""
+    """What one process of several is told: train the network of `cell` in the way of a training of so many
+    `steps`, and count from when all `size` of them have left their mark in the folder `meeting`."""
 
     cell: str
+    steps: int
     number: int
     size: int
     meeting: str
@@ -61,11 +64,7 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
         context.criteria,
         context.settings.replace(epochs=_MOST_EPOCHS),
         place,
-        training.Course(
-            seed=0,
-            on_epoch=counting.end_epoch,
-            num_steps=context.settings.epochs * len(loader),
-        ),
+        training.Course(seed=0, on_epoch=counting.end_epoch, num_steps=told.steps),
     )
     taken = torch.cuda.max_memory_reserved(place.device) if is_gpu else 0
     free = torch.cuda.mem_get_info(place.device)[0] if is_gpu else resources.free_memory()
@@ -93,7 +92,12 @@ class _Counting:
         meeting = Path(self.told.meeting)
         (meeting / str(self.told.number)).touch()
         deadline = time.monotonic() + MEETING_SECONDS
-        while sum(1 for _ in meeting.iterdir()) < self.told.size:
+        while True:
+            marks = {path.name for path in meeting.iterdir()}
+            if GONE in marks:
+                raise RuntimeError("another of the processes has failed")
+            if len(marks) >= self.told.size:
+                return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not all {self.told.size} processes came")
             time.sleep(_POLL_SECONDS)

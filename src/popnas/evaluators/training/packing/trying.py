@@ -8,6 +8,7 @@ time is not disturbed by its neighbours is the doing of `training.accelerated.tu
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,9 +21,11 @@ from popnas import executors, resources
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
+from popnas.datasets.loader import batch_bounds
+from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, placing, shared_data
 from popnas.evaluators.training.packing import counting
-from popnas.evaluators.training.packing.counting import MEETING_SECONDS, Awhile, Counted
+from popnas.evaluators.training.packing.counting import GONE, MEETING_SECONDS, Awhile, Counted
 from popnas.events import Listen, PhaseStarted, Told
 from popnas.executors import Executor, Job, Work
 from popnas.networks.cost import network_cost
@@ -37,16 +40,19 @@ _NUM_BATCHES = 16
 _SPARE = 0.1
 """Part of a GPU's memory that is left free: pieces of it may lie so that they cannot be used."""
 _NUM_DRAWN = 15
+_LEAST_LIMIT_SECONDS = 600.0
+"""A shorter time limit has no minute to spare for trying: it would be more than a tenth of it."""
 
 
 @dataclass(frozen=True)
 class Packing:
     """So many candidates at once on each GPU; `throughputs`: steps a second of all together, by how many were
-    tried at once; `why`: no more, in a few words."""
+    tried at once; `why`: no more, in a few words; `seconds`: what trying took."""
 
     per_device: int
     throughputs: Mapping[int, float]
     why: str
+    seconds: float = 0.0
 
     @property
     def stretch(self) -> float:
@@ -57,7 +63,8 @@ class Packing:
     def __str__(self) -> str:
         tried = ", ".join(f"{number}: {steps:.3g}" for number, steps in self.throughputs.items())
         each = "one candidate at a time" if self.per_device == 1 else f"{self.per_device} candidates at once"
-        return f"{each} on a GPU ({self.why}). Steps a second by how many at once: {tried}."
+        figures = f" Steps a second by how many at once: {tried}." if tried else ""
+        return f"{each} on a GPU ({self.why}).{figures}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def settled(attempt: Callable[[int], Throughput | None], most: int) -> Packing:
     while number <= most:
         tried = attempt(number)
         if tried is None:
-            why = f"{number} at once could not be trained" if number == 1 else f"{number} did not fit"
+            why = f"{number} at once could not be trained"
             break
         throughputs[number] = tried.steps
         if number > 1 and tried.steps < LEAST_GAIN * throughputs[best]:
@@ -104,7 +111,23 @@ def applies(config: RunConfig, devices: Sequence[str]) -> bool:
 
 
 def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> Packing:
-    """Try it on the first of the configuration's devices; in about a minute."""
+    """Try it on the first of the configuration's devices, in about a minute; not where the time limit is too
+    short for that."""
+    limit, began = config.others.max_hours, time.monotonic()
+    if limit is not None and 3600 * limit < _LEAST_LIMIT_SECONDS:
+        packing = Packing(
+            1,
+            {},
+            f"more are tried, for about a minute, from {_LEAST_LIMIT_SECONDS / 60:.0f} minutes on, and "
+            f"others.max_hours is {limit:.3g}; others.executor.workers_per_gpu says how many without trying",
+        )
+    else:
+        packing = _tried(config, dataset, spec, tell)
+    tell(Told(f"Training {packing}"))
+    return replace(packing, seconds=time.monotonic() - began)
+
+
+def _tried(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> Packing:
     devices, settings = placing.devices(config), config.others.executor
     # Each process keeps a core busy with issuing its work.
     most = max(min(MOST, len(resources.available_cores()) // len(devices)), 1)
@@ -127,17 +150,18 @@ def found(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) 
                 hard_timeout_seconds=2 * MEETING_SECONDS,
             )
         )
-        trial = _Trial(
-            executor, folder, typical_cell(config, spec), _largest_more(config, dataset, spec) + more
-        )
+        typical = Awhile(typical_cell(config, spec).key, steps_of(config, dataset), 0, 1, "")
+        trial = _Trial(executor, folder, typical, _largest_more(config, dataset, spec) + more)
 
         def attempt(number: int) -> Throughput | None:
             tell(PhaseStarted(f"trying {number} candidate{'s' * (number > 1)} at once on a GPU"))
-            return trial.run(number)
+            found = trial.run(number)
+            if isinstance(found, str):
+                tell(Told(f"{number} at once on a GPU: {found}"))
+                return None
+            return found
 
-        packing = settled(attempt, most)
-    tell(Told(f"Training {packing}"))
-    return packing
+        return settled(attempt, most)
 
 
 def few_examples(config: RunConfig, dataset: Dataset) -> Dataset:
@@ -145,6 +169,13 @@ def few_examples(config: RunConfig, dataset: Dataset) -> Dataset:
     train = dataset.folds[0].train
     pool = train.take(slice(0, min(len(train), _NUM_BATCHES * config.dataset.batch_size)))
     return replace(dataset, full_train=pool, folds=[Fold(pool, slice(0, len(pool)), slice(0, 0))], test=None)
+
+
+def steps_of(config: RunConfig, dataset: Dataset) -> int:
+    """Of a candidate's training on all of the data, not on a few: how many there are decides how they are
+    made, and so how fast they are and what memory they take (`training.accelerated.graphed`)."""
+    bounds = batch_bounds(len(dataset.folds[0].train), config.dataset.batch_size, joins_single=True)
+    return config.training_hyperparameters.epochs * len(bounds)
 
 
 def typical_cell(config: RunConfig, spec: NetworkSpec) -> Cell:
@@ -166,21 +197,29 @@ class _Trial:
     """One cell trained by several processes on a device at once, more of them each time; the largest takes
     `more` bytes beside what that one does."""
 
-    def __init__(self, executor: Executor, folder: Path, cell: Cell, more: int) -> None:
-        self.executor, self.folder, self.cell, self.more = executor, folder, cell, more
+    def __init__(self, executor: Executor, folder: Path, typical: Awhile, more: int) -> None:
+        self.executor, self.folder, self.typical, self.more = executor, folder, typical, more
 
-    def run(self, number: int) -> Throughput | None:
-        """See `settled`."""
+    def run(self, number: int) -> Throughput | str:
+        """What came of so many at once; why they could not be trained, in a line."""
         meeting = self.folder / f"meeting-{number}"
         meeting.mkdir()
-        jobs = [
-            Job(str(index), Awhile(self.cell.key, index, number, str(meeting)).to_json())
-            for index in range(number)
-        ]
-        results = list(self.executor.run(jobs))
-        answers = [Counted.from_json(result.value) for result in results if result.value is not None]
-        if len(answers) < number:
-            return None
+        told = (
+            replace(self.typical, number=index, size=number, meeting=str(meeting)) for index in range(number)
+        )
+        jobs = [Job(str(each.number), each.to_json()) for each in told]
+        answers, failures = list[Counted](), list[str]()
+        try:
+            for result in self.executor.run(jobs):
+                if result.value is None:
+                    failures.append(str(result.error))
+                    (meeting / GONE).touch()
+                else:
+                    answers.append(Counted.from_json(result.value))
+        except ExecutorError as error:  # so many processes are too many for this machine
+            failures.append(str(error))
+        if failures:
+            return failures[0].partition("\n")[0]
         steps = sum(answer.steps / answer.seconds for answer in answers)
         return Throughput(steps, room(answers, self.more))
 
