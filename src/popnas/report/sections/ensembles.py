@@ -74,7 +74,9 @@ def best_size(sizes: Sequence[EnsembleSize], first: EnsembleSize) -> EnsembleSiz
 class EnsemblePlan(Record):
     """`asked`: how many members at most; `max_params`: of all together; `given`: the cell that was given,
     None: they are those of the model selection; `score`: what it is, in words; `members` in the order in
-    which they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them."""
+    which they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them;
+    `selection`: a digest of the selection that they were chosen from, None: there was none, or an earlier
+    version wrote it."""
 
     asked: int
     max_params: int | None
@@ -84,6 +86,7 @@ class EnsemblePlan(Record):
     sizes: Sequence[EnsembleSize]
     chosen: int
     run: str | None = None
+    selection: str | None = None
 
     @property
     def delivered(self) -> Sequence[EnsembleMember]:

@@ -229,10 +229,13 @@ def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) 
     written there, if it does not say yet.
 
     Raises:
-        OtherTrainingError: there is another training.
+        OtherTrainingError: there is another training, or the selection as it is now says other members.
         UserError: no network is small enough.
     """
-    return final_ensemble.planned(folder, network, None, lambda: choosing.of_selection(run, network))
+    return final_ensemble.planned(
+        *(folder, network, None, lambda: choosing.of_selection(run, network)),
+        selection=selection.digest(selection.read_selection(run.model_selection)),
+    )
 
 
 def _loaded(run: RunFolder, job: ModelJob, tell: Listen) -> Dataset:

@@ -7,10 +7,11 @@ below it. `training_results.csv` and `scores.json` are views of those folders.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
 from popnas import config as configurations
@@ -51,7 +52,7 @@ from popnas.runs.stored import logs, progress
 from popnas.runs.stored.countdown import seconds_until
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
-from popnas.storage import write_json, write_table
+from popnas.storage import compact_json, write_json, write_table
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
@@ -278,6 +279,16 @@ def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
     done = [model for model in models if model.score is not None]
     # Means of equal scores may differ in their last bits.
     return min(done, key=lambda model: (-round(model.score or 0.0, _DIGITS), model.params), default=None)
+
+
+def digest(models: Sequence[SelectedModel]) -> str:
+    """Of which networks a selection has, and the scores of all their trainings: what is chosen from it."""
+    found = [
+        [model.folder.name, model.cell, [[*astuple(key), done.score] for key, done in sorted(trained)]]
+        for model in models
+        for trained in [model.repeated.items()]
+    ]
+    return hashlib.sha256(compact_json(found).encode()).hexdigest()
 
 
 def _made_of(request: SelectionRequest, models: Sequence[SelectedModel]) -> str:

@@ -1,6 +1,7 @@
 """Ensembles: which networks are chosen, what is delivered, what it costs, and how it goes on."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from popnas import tasks
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember
+from popnas.runs import RunFolder
 from popnas.workflows.models import deployment, final_training, training
 from popnas.workflows.models.choices import CellChoice, NetworkChoice
 from popnas.workflows.models.ensembles import choosing
 from popnas.workflows.models.ensembles.choosing import Answers, AnswersJudge, Candidate
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import select
+from popnas.workflows.models.training import OtherTrainingError
 
 JUDGE = AnswersJudge(tasks.get("image_classification"), "accuracy", 2)
 Y = torch.tensor([0, 0, 1, 1])
@@ -163,6 +166,36 @@ def test_an_ensemble_is_one_checked_model_that_goes_on_where_it_was(run, partial
     assert [ModelFolder(kept / name).weights.read_bytes() for name in ("member-1", "member-2")] == before
     with pytest.raises(RunFolderError, match="single network"):
         final_training.train(run, network, partial=partial)
+
+
+def test_a_selection_that_has_changed_is_looked_at_again(run, partial, monkeypatch):
+    monkeypatch.setattr(training.files, "export_onnx", lambda *_: None)
+    monkeypatch.setattr(training.files, "write_confusion", lambda *_: None)
+    network, folder = NetworkChoice(ensemble=2), RunFolder.open(run)
+    select(run, CellChoice(1), partial=partial)
+
+    def planned():
+        return final_training.ensemble_of_selection(folder, folder.final_training, network)
+
+    first = planned()
+    with monkeypatch.context() as patch:  # of the same selection nothing is chosen again
+        patch.setattr(choosing, "of_selection", None)
+        assert planned().selection == first.selection is not None
+    better = replace(folder.state().best, cell="[(-2, identity, -1, identity)]", score=0.9, index=9)
+    with folder.journal as journal:
+        journal.append("evaluation", better.content(), {})
+    select(run, CellChoice(1), partial=partial, renew=True)
+    patch = monkeypatch.setattr
+    patch(choosing, "of_selection", lambda *_: replace(first, selection=None))
+    assert planned().selection != first.selection  # what is delivered would be the same: it stands
+    stored.write(folder.final_training, replace(first, selection=None))  # as earlier versions wrote it
+    assert planned().selection is not None
+    stored.write(folder.final_training, first)
+    patch(choosing, "of_selection", lambda *_: replace(first, members=[member("new")]))
+    with pytest.raises(OtherTrainingError, match=r"other networks than the model selection says.*renew"):
+        planned()
+    kept = final_training._or_anew(planned, folder.final_training, True, lambda _: None)
+    assert names(kept.delivered) == ["new"] == names(stored.read(folder.final_training).delivered)
 
 
 def test_a_plan_that_contradicts_itself_is_refused(tmp_path):

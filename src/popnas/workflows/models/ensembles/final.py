@@ -74,27 +74,47 @@ def config_of(config: RunConfig, member: EnsembleMember) -> RunConfig:
 
 
 def planned(
-    folder: Path, network: NetworkChoice, given: str | None, choose: Callable[[], EnsemblePlan]
+    folder: Path,
+    network: NetworkChoice,
+    given: str | None,
+    choose: Callable[[], EnsemblePlan],
+    selection: str | None = None,
 ) -> EnsemblePlan:
     """The plan in a training's folder; a new one, which is written there, if there is none.
 
+    `selection`: a digest of the selection as it is now. Where the plan was made from another, it is made
+    anew, and stands if the same networks are delivered.
+
     Raises:
-        OtherTrainingError: there is one that was asked for otherwise, or a single network.
+        OtherTrainingError: there is one that was asked for otherwise, one of other networks than the
+            selection as it is now says, or a single network.
     """
     known = stored.read(folder)
     if known is None:
         if ModelFolder(folder).config_json.is_file():
             raise OtherTrainingError(f"{quoted(folder)} holds the training of a single network. {_REMEDY}")
-        plan = replace(choose(), run=identity.of_enclosing(folder))
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        stored.write(folder, plan)
-        return plan
+        return _written(folder, choose(), selection)
     if (known.asked, known.max_params, known.given) != (network.ensemble, network.max_params, given):
         raise OtherTrainingError(
             f"{quoted(folder)} holds an ensemble that was asked for otherwise. {_REMEDY}"
         )
-    return known
+    if known.selection == selection:
+        return known
+    plan = choose()
+    if list(plan.delivered) != list(known.delivered):
+        raise OtherTrainingError(
+            f"{quoted(folder)} holds an ensemble of other networks than the model selection says as it is "
+            f"now. {_REMEDY}"
+        )
+    return _written(folder, plan, selection)
+
+
+def _written(folder: Path, plan: EnsemblePlan, selection: str | None) -> EnsemblePlan:
+    plan = replace(plan, run=identity.of_enclosing(folder), selection=selection)
+    stored.write(folder, plan)
+    return plan
 
 
 _REMEDY = "Choose another `name`, or train anew with `renew`, which keeps the old one beside the new."
