@@ -76,7 +76,7 @@ class EnsemblePlan(Record):
     None: they are those of the model selection; `score`: what it is, in words; `members` in the order in
     which they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them;
     `selection`: a digest of the selection that they were chosen from, None: there was none, or an earlier
-    version wrote it."""
+    version wrote it; `settings`: what it was asked with beside the task's preset, as changes "a.b=V"."""
 
     asked: int
     max_params: int | None
@@ -87,6 +87,7 @@ class EnsemblePlan(Record):
     chosen: int
     run: str | None = None
     selection: str | None = None
+    settings: Sequence[str] = ()
 
     @property
     def delivered(self) -> Sequence[EnsembleMember]:

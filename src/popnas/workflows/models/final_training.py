@@ -112,7 +112,8 @@ def train(
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
     found = _choose(folder, base, network.cell)
-    config = requests.stage_config(base, requests.training_partial(base, partial), changes)
+    partial = requests.training_partial(base, partial)
+    config = requests.stage_config(base, partial, changes)
     trackers.check(config.others.trackers)
     ignored = after_search.warnings(base, config, FINAL)
     stage, is_given = config, network.is_given or is_reshaped(base, config)
@@ -127,7 +128,8 @@ def train(
         for warning in ignored:
             tell(Warned(warning))
         if network.ensemble is not None:
-            asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given)
+            settings = requests.settings_of(base, partial, changes)
+            asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given, settings)
             return _train_ensemble(asked, renew, tell)
         _or_anew(lambda: _check_single(job), path, renew, tell)
         return _train(folder, job, tell)
@@ -179,13 +181,15 @@ def _macro(
 @dataclass(frozen=True)
 class EnsembleRequest:
     """An ensemble that is asked for: of which run; the `job` of the single network that would be trained; the
-    stage's configuration, and whether the network is `given`, of which all members are seeds then."""
+    stage's configuration, and whether the network is `given`, of which all members are seeds then; what of
+    the `settings` was asked for (`requests.settings_of`)."""
 
     run: RunFolder
     job: ModelJob
     network: NetworkChoice
     config: RunConfig
     is_given: bool
+    settings: Sequence[str]
 
 
 def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> TrainedModel:
@@ -197,6 +201,8 @@ def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> Traine
         plan = _ensemble_plan(asked, dataset)
         found = EnsembleJob(job.folder, plan, asked.config, job.deadline)
         final_ensemble.check_same(found)
+        if list(plan.settings) != list(asked.settings):  # the whole job plans before it has them
+            ensembles.write(job.folder, replace(plan, settings=asked.settings))
         return found
 
     ensemble = _or_anew(look, job.folder, renew, tell)

@@ -14,7 +14,7 @@ from popnas.report.sections import ensembles as stored
 from popnas.report.sections.ensembles import EnsembleMember
 from popnas.runs import RunFolder
 from popnas.workflows.models import deployment, final_training, training
-from popnas.workflows.models.choices import CellChoice, NetworkChoice
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.ensembles import choosing
 from popnas.workflows.models.ensembles.choosing import Answers, AnswersJudge, Candidate
 from popnas.workflows.models.folder import ModelFolder
@@ -130,8 +130,10 @@ def test_an_ensemble_is_one_checked_model_that_goes_on_where_it_was(run, partial
     with pytest.raises(KeyboardInterrupt):
         final_training.train(run, network, partial=partial)
     folder = ModelFolder(run / "final_training")
-    assert not folder.is_finished and stored.read(folder.path).chosen == 2
-    final_training.train(run, network, partial=partial)
+    plan = stored.read(folder.path)
+    assert not folder.is_finished and plan.chosen == 2
+    # It goes on by what is kept of how it was asked for, too.
+    final_training.train(run, network, changes=StageChanges(sets=plan.settings))
     assert trained == ["member-1", "member-2"] * 2
     before = [ModelFolder(folder.path / name).weights.read_bytes() for name in ("member-1", "member-2")]
 
