@@ -139,7 +139,7 @@ def _train_ensemble(run: RunFolder, plan: EnsemblePlan, members: int) -> str | N
     delivered already."""
     number, renew = members, ["--renew"]
     if members == plan.chosen:
-        if (run.final_training / "model.json").is_file():
+        if (run.final_training / "model.json").is_file() and not plan.left_out:
             return None
         number, renew = plan.asked, []  # it goes on
     words, settings = list[object](), list(plan.settings)

@@ -76,7 +76,9 @@ class EnsemblePlan(Record):
     None: they are those of the model selection; `score`: what it is, in words; `members` in the order in
     which they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them;
     `selection`: a digest of the selection that they were chosen from, None: there was none, or an earlier
-    version wrote it; `settings`: what it was asked with beside the task's preset, as changes "a.b=V"."""
+    version wrote it; `settings`: what it was asked with beside the task's preset, as changes "a.b=V".
+    `left_out`: the numbers, from 1, of the members that are not in the model that is there, as they would be
+    copies of others."""
 
     asked: int
     max_params: int | None
@@ -88,6 +90,7 @@ class EnsemblePlan(Record):
     run: str | None = None
     selection: str | None = None
     settings: Sequence[str] = ()
+    left_out: Sequence[int] = ()
 
     @property
     def delivered(self) -> Sequence[EnsembleMember]:
@@ -101,7 +104,21 @@ class EnsemblePlan(Record):
 
     @property
     def verdict(self) -> str:
-        """What it comes to beside the single network, in a sentence."""
+        """What it comes to beside the single network, in a sentence; in another, what is left out."""
+        return f"{self._gain}{self._lack}"
+
+    @property
+    def _lack(self) -> str:
+        if not self.left_out:
+            return ""
+        numbers = ", ".join(map(str, self.left_out))
+        return (
+            f" Left out for now: {'members' if len(self.left_out) > 1 else 'member'} {numbers}. The time was "
+            "up before there was more of them than weights that another member has."
+        )
+
+    @property
+    def _gain(self) -> str:
         one, all_of = self.sizes[0], self.size
         if one.score is None or all_of.score is None or one.loss is None or all_of.loss is None:
             return (
@@ -128,6 +145,8 @@ _MUST = {
     "sizes": list_of(is_object, 1, MOST_MEMBERS),
 }
 
+_MAY = {"left_out": list_of(whole(2, MOST_MEMBERS))}
+
 
 def write(folder: Path, plan: EnsemblePlan) -> None:
     """Write it into a training's folder. Raises StorageError."""
@@ -143,8 +162,8 @@ def read(folder: Path) -> EnsemblePlan | None:
     if not is_there(folder / NAME):
         return None
     remedy = "remove the folder that it lies in, and the same popnas train chooses and trains anew"
-    plan = read_record(folder / NAME, EnsemblePlan, must=_MUST, remedy=remedy)
-    if not plan.chosen <= len(plan.members) == len(plan.sizes) <= plan.asked:
+    plan = read_record(folder / NAME, EnsemblePlan, must=_MUST, may=_MAY, remedy=remedy)
+    if not max(plan.left_out, default=1) <= plan.chosen <= len(plan.members) == len(plan.sizes) <= plan.asked:
         raise RunFolderError(
             f"{quoted(folder / NAME)} contradicts itself. Put back a copy of it; or {remedy}."
         )

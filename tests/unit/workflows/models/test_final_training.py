@@ -8,6 +8,7 @@ import torch
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.events import Told, Warned
 from popnas.export.model_values import OnnxCheck
+from popnas.report.sections import ensembles
 from popnas.runs import RunFolder
 from popnas.runs.folder import same_search
 from popnas.storage import write_bytes, write_json
@@ -81,6 +82,25 @@ def test_who_had_no_time_gets_the_weights_that_were_trained_longer(run, partial)
     assert (longer.num_epochs, longer.weights_of) == (3, None)
     calm = train(run, partial=partial, name="calm")
     assert are_equal(weights(longer.folder), weights(calm.folder))
+
+
+def test_members_that_had_no_time_are_no_copies_of_one_training(run, partial):
+    (selected,) = selection.select(run, CellChoice(cell=OTHER), partial=partial).models
+    no_time = {**partial, "others": {"max_hours": 1e-9}}
+    network, heard = NetworkChoice(cell=OTHER, ensemble=3), []
+    trained = train(run, network, partial=no_time, tell=heard.append)
+    single = ModelFolder(selected.folder).description()
+    found = ModelFolder(trained.folder).description()
+    assert (found.members, found.params) == (None, single.params)
+    assert trained.weights_of == f"model_selection/{selected.folder.name}"
+    told = [event.text for event in heard if isinstance(event, Warned)]
+    assert any("Left out for now: members 2, 3. The time was up" in text for text in told)
+    plan = ensembles.read(trained.folder)
+    assert list(plan.left_out) == [2, 3] and found.training.origin == plan.verdict
+    train(run, network, partial=partial)
+    found, plan = ModelFolder(trained.folder).description(), ensembles.read(trained.folder)
+    assert (len(found.members), found.params) == (3, 3 * single.params)
+    assert plan.left_out == () and "Left out" not in plan.verdict
 
 
 def test_weights_of_another_network_are_no_help(run, partial):

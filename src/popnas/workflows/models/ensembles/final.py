@@ -16,7 +16,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError
-from popnas.events import Listen, PhaseStarted, Told
+from popnas.events import Listen, PhaseStarted, Told, Warned
 from popnas.export import description
 from popnas.export.model_values import HowTrained, MemberModel, Outcome
 from popnas.networks import weights
@@ -108,6 +108,7 @@ def planned(
             f"{quoted(folder)} holds an ensemble of other networks than the model selection says as it is "
             f"now. {_REMEDY}"
         )
+    plan = replace(plan, settings=known.settings, left_out=known.left_out)
     return _written(folder, plan, selection)
 
 
@@ -135,7 +136,7 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
         ExportError: no ONNX file reproduces the ensemble; the weights are kept.
         StorageError: the disk refused.
     """
-    tell(Told(job.plan.verdict))
+    tell(Told(replace(job.plan, left_out=()).verdict))
     folder, members = ModelFolder(job.folder), job.members()
     write_json(folder.config_json, members[0].config.to_json())
     if folder.is_finished and not any(_is_open(each, job.deadline) for each in members):
@@ -153,8 +154,21 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
         tell(Told(f"{each.origin}: {each.cell}"))
         trained[number] = train_one(replace(each, deadline=deadlines.until(job.deadline, part)))
     tell(PhaseStarted("joining the members"))
-    folders = [ModelFolder(each.folder) for each in members]
-    return _joined(job, dataset, folders, [trained[number] for number in range(len(members))])
+    done = [trained[number] for number in range(len(members))]
+    left_out = _copies(done)
+    plan = replace(job.plan, left_out=[number + 1 for number in left_out])
+    if left_out or job.plan.left_out:
+        stored.write(job.folder, plan)
+    if left_out:
+        tell(Warned(plan.verdict))
+    return _joined(replace(job, plan=plan), dataset, done)
+
+
+def _copies(trained: Sequence[TrainedModel]) -> list[int]:
+    """The places of those that have the weights of an earlier training that one before them has: together
+    they would answer as one does, for the price of all."""
+    used = [each.weights_of for each in trained]
+    return [place for place, weights_of in enumerate(used) if weights_of in {*used[:place]} - {None}]
 
 
 def _cost(job: ModelJob, dataset: Dataset) -> float:
@@ -171,18 +185,20 @@ def _is_open(job: ModelJob, deadline: float | None) -> bool:
     return read_trained(folder).stopped is not None and not is_time_up
 
 
-def _joined(
-    job: EnsembleJob, dataset: Dataset, folders: Sequence[ModelFolder], trained: Sequence[TrainedModel]
-) -> TrainedModel:
-    folder, described = ModelFolder(job.folder), [each.description() for each in folders]
-    network = _together([each.load_network() for each in folders])
+def _joined(job: EnsembleJob, dataset: Dataset, trained: Sequence[TrainedModel]) -> TrainedModel:
+    """One model of all but those that are left out."""
+    folder = ModelFolder(job.folder)
+    logs = [ModelFolder(each.folder).log() for each in trained]
+    stopped = next((each.stopped for each in trained if each.stopped), None)
+    kept = [each for number, each in enumerate(trained, start=1) if number not in job.plan.left_out]
+    described = [ModelFolder(each.folder).description() for each in kept]
+    network = _together([ModelFolder(each.folder).load_network() for each in kept])
     write_bytes(folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
     check, warning = None, None
     try:
         check = files.export_onnx(network, dataset.preprocessing, folder.onnx)
     except ExportError as error:
         warning = str(error)
-    logs = [each.log() for each in folders]
     log = TrainingLog(
         run=identity.of_enclosing(folder.path),
         cell=Cell.parse(described[0].cell).key,
@@ -194,7 +210,7 @@ def _joined(
         epoch_seconds=[seconds for each in logs for seconds in each.epoch_seconds],
     )
     write_json(folder.training_json, log.to_json(), is_proven=True)
-    epochs = max(each.num_epochs for each in trained)
+    epochs = max(each.num_epochs for each in kept)
     members = [
         MemberModel(one.cell, one.network, None if one.outcome is None else one.outcome.seed)
         for one in described
@@ -202,17 +218,17 @@ def _joined(
     model = replace(
         described[0],
         members=members if len(members) > 1 else None,
-        params=job.plan.size.params,
-        flops=job.plan.size.flops,
+        params=sum(item.params or 0 for item in described),
+        flops=sum(item.flops or 0 for item in described),
         outcome=Outcome(None, None, check),
         training=HowTrained(
             best_epoch=epochs,
             num_epochs=epochs,
             origin=job.plan.verdict,
-            stopped=next((each.stopped for each in trained if each.stopped), None),
-            weights_of=", ".join(each.weights_of for each in trained if each.weights_of) or None,
+            stopped=stopped,
+            weights_of=", ".join(each.weights_of for each in kept if each.weights_of) or None,
             onnx_warning=warning,
-            missing_views=[view for each in trained for view in each.missing_views],
+            missing_views=[view for each in kept for view in each.missing_views],
         ),
     )
     description.write(folder.path, model, is_durable=True)
