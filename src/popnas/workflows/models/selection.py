@@ -255,9 +255,14 @@ def read_selection(path: Path) -> list[SelectedModel]:
     if plan is None:
         return []
     models = [_as_it_is(path, model, plan.request.repetitions) for model in plan.models]
-    # Other folds are other exams: where the time was up, only what all have sat is compared.
-    alike = set(plan.request.repetitions).intersection(*(model.repeated for model in models if model.trained))
-    return [_summed_up(model, alike, plan.request.validation_size) for model in models]
+    return [_summed_up(model, alike(models), plan.request.validation_size) for model in models]
+
+
+def alike(models: Sequence[SelectedModel]) -> set[Repetition]:
+    """The trainings that all models have which are trained at all: other folds are other exams, so where the
+    time was up, only what all have sat is compared."""
+    done = [set(model.repeated) for model in models if model.trained]
+    return done[0].intersection(*done) if done else set()
 
 
 def staleness(run: Path, path: Path, state: RunState) -> str | None:
@@ -642,19 +647,22 @@ class _Selection:
             self._score_words(),
             compared(best, "the found network"),
             beside,
-            is_clear=None if rival is None else self._is_clear(best, rival),
+            is_clear=None if rival is None else self._is_clear(best, rival, alike(models)),
         )
 
     def _shares(self, model: SelectedModel) -> list[float]:
         """Of its epochs, those that each of its trainings came to."""
         return [done.num_epochs / self._epochs_of(model) for done in model.repeated.values()]
 
-    def _is_clear(self, one: SelectedModel, other: SelectedModel) -> bool | None:
-        """Whether the difference of two models is larger than its noise: that of folds or seeds, or, of one
-        training each, what their validation examples can tell; None: nobody knows."""
+    def _is_clear(
+        self, one: SelectedModel, other: SelectedModel, compared: Collection[Repetition]
+    ) -> bool | None:
+        """Whether the difference of two models in these trainings is larger than its noise: that of folds or
+        seeds, or, of one training each, what their validation examples can tell; None: nobody knows."""
         pairs = {
             each: (one.repeated[each].score or 0.0, other.repeated[each].score or 0.0)
-            for each in one.repeated.keys() & other.repeated.keys()
+            for each in compared
+            if each in one.repeated and each in other.repeated
         }
         if not pairs:
             return None

@@ -3,7 +3,8 @@ Selection from Libraries of Models") among those that model selection trained, s
 
 The first is the best of the selection. Each next one is that with which the mean probabilities have the
 lowest cross-entropy, which tells more of few examples than a score does. All figures are means over the
-selection's folds, each by the weights that were trained on it. Axes: N examples (or pixels), K classes.
+folds on which all networks of the selection are trained, each by the weights that were trained on it. Axes:
+N examples (or pixels), K classes.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ def of_seeds(member: EnsembleMember, network: NetworkChoice, given: str | None) 
 
 
 class _Library:
-    """The networks of a selection that are trained on all of its folds."""
+    """The networks of a selection, by the folds that all of them are trained on: others are other exams."""
 
     def __init__(self, models: Sequence[SelectedModel]) -> None:
         done = [model for model in models if model.score is not None]
@@ -173,7 +174,7 @@ class _Library:
         self.config = ModelFolder(self.models[0].folder).config()
         self.task = tasks.get(self.config.dataset.type)
         self.metric = self.config.search_strategy.score_metric
-        self.folds = sorted({each.fold for each in self.models[0].repeated})
+        self.folds = sorted({each.fold for each in selection.alike(models)})
 
     @cached_property
     def dataset(self) -> Dataset:
