@@ -105,7 +105,21 @@ class EnsemblePlan(Record):
     @property
     def verdict(self) -> str:
         """What it comes to beside the single network, in a sentence; in another, what is left out."""
-        return f"{self._gain}{self._lack}"
+        return f"{self._excess or self._gain}{self._lack}"
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether even the smallest network, which is delivered then, has more than `max_params`."""
+        return self.max_params is not None and self.size.params > self.max_params
+
+    @property
+    def _excess(self) -> str:
+        if not self.is_too_large:
+            return ""
+        return (
+            f"No network has at most {self.max_params:,} params, the `max_params` that were asked for: the "
+            f"smallest one is delivered, of {self.size.params:,}."
+        )
 
     @property
     def _lack(self) -> str:

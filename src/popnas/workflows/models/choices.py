@@ -85,7 +85,8 @@ class NetworkChoice:
     the cell comes with it; a number counts as given where it is the run's own, too.
 
     `ensemble`: so many networks at most answer together, chosen among those of the selection, or seeds of the
-    one that is given or, without a selection, the search's best; `max_params`: of all of them together.
+    one that is given or, without a selection, the search's best; `max_params`: of all of them together (where
+    no network has so few, the smallest one is delivered).
 
     Raises:
         UserError: fewer than 2 members, more than 32, or `max_params` without an ensemble.

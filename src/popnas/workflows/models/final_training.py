@@ -236,7 +236,6 @@ def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) 
 
     Raises:
         OtherTrainingError: there is another training, or the selection as it is now says other members.
-        UserError: no network is small enough.
     """
     return final_ensemble.planned(
         *(folder, network, None, lambda: choosing.of_selection(run, network)),

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from popnas import config as configurations
-from popnas import executors
+from popnas import executors, tasks
+from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
-from popnas.evaluators.training import fits, placing
+from popnas.errors import UserError
+from popnas.evaluators.training import describing, fits, placing
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.export.model_values import ModelDescription
+from popnas.networks.cost import network_cost
 from popnas.printable import quoted
 from popnas.report.sections import ensembles, references
 from popnas.report.sections.ensembles import EnsemblePlan
@@ -156,6 +159,8 @@ def start(
     for each in configs.values():
         fits.check_time(each, dataset, num_trainings=1)
     fits.check_search(config, dataset)
+    if request.max_params is not None and "training" in configs:
+        _check_max_params(configs["training"], dataset, request.max_params)
     state = JobState(
         num_cells=CellChoice(request.num_cells).number,
         params=request.params,
@@ -192,6 +197,20 @@ def _later_configs(config: RunConfig, request: JobRequest) -> dict[str, RunConfi
             base = requests.without_limit(config)
             merged[stage] = configurations.merge(base, partial, names=name_rules())
     return merged
+
+
+def _check_max_params(config: RunConfig, dataset: Dataset, most: int) -> None:
+    """Raises UserError if a network without a block, in the narrowest macro-architecture that is tried,
+    has more params: none would do that is found."""
+    spec = describing.one_head(tasks.get(config.dataset.type).network_spec(config, dataset))
+    narrowest = max(int(spec.filters * min(macro_variants.FILTER_FACTORS)), 1)
+    least = network_cost(Cell(), spec.replace(filters=narrowest)).params
+    if most < least:
+        raise UserError(
+            f"`max_params` {most:,}: all networks of this search have at least {least:,} params, in stem, "
+            "reductions and head alone. Allow more, or make them smaller with "
+            "architecture_hyperparameters.filters or motifs."
+        )
 
 
 def _create(path: Path, config: RunConfig, state: JobState) -> RunFolder:

@@ -11,7 +11,7 @@ import popnas
 from popnas import tasks
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.report.sections import ensembles as stored
-from popnas.report.sections.ensembles import EnsembleMember
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
 from popnas.runs import RunFolder
 from popnas.workflows.models import deployment, final_training, training
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
@@ -75,8 +75,10 @@ def test_seeds_of_equal_figures_are_no_better_together():
 def test_params_of_all_members_keep_to_the_limit():
     assert names(choosing.chosen([BEST, LIKE, OTHER], JUDGE, 3, 34)[0]) == ["best", "like"]
     assert names(choosing.chosen([OTHER, BEST], JUDGE, 2, 20)[0]) == ["best"]
-    with pytest.raises(UserError, match=r"`max_params` 9: the smallest .* 10 params"):
-        choosing.chosen([OTHER, BEST], JUDGE, 2, 9)
+    members, sizes, number = choosing.chosen([OTHER, BEST, LIKE], JUDGE, 2, 9)
+    assert (names(members), len(sizes), number) == (["best"], 1, 1)
+    verdict = EnsemblePlan(2, 9, None, "accuracy", members, sizes, number).verdict
+    assert verdict.startswith("No network has at most 9 params") and verdict.endswith("delivered, of 10.")
 
 
 def test_a_lower_cross_entropy_at_a_worse_score_is_not_delivered():
@@ -90,8 +92,8 @@ def test_a_lower_cross_entropy_at_a_worse_score_is_not_delivered():
 def test_without_a_selection_members_are_seeds_as_many_as_fit():
     plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=39), "given")
     assert [item.seed for item in plan.delivered] == [0, 1, 2] and plan.size.params == 30
-    with pytest.raises(UserError, match="10 params"):
-        choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
+    plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
+    assert plan.is_too_large and [item.seed for item in plan.delivered] == [0]
 
 
 @pytest.mark.parametrize(

@@ -82,22 +82,15 @@ def chosen(
     """Members in the order in which they are chosen, `asked` at most, the figures of every number of them,
     and the number that is delivered (`best_size`).
 
-    `candidates`: the best first. All members together have at most `max_params`.
-
-    Raises:
-        UserError: no candidate has so few params.
+    `candidates`: the best first. All members together have at most `max_params`; the smallest candidate alone
+    is taken where none has so few, for a whole job is to deliver.
     """
 
     def fits(members: Sequence[Candidate]) -> bool:
         return max_params is None or sum(item.member.params for item in members) <= max_params
 
-    first = next((item for item in candidates if fits([item])), None)
-    if first is None:
-        least = min(item.member.params for item in candidates)
-        raise UserError(
-            f"`max_params` {max_params:,}: the smallest network of the selection has {least:,} params. Allow "
-            "as many, or select smaller networks."
-        )
+    smallest = min(candidates, key=lambda item: item.member.params)
+    first = next((item for item in candidates if fits([item])), smallest)
     taken, sizes = [first], [_size([first], judge)]
     while len(taken) < asked:
         left = [item for item in candidates if item not in taken and fits([*taken, item])]
@@ -132,7 +125,6 @@ def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
     """The ensemble of a run's model selection, for `network.ensemble` members at most.
 
     Raises:
-        UserError: no network of the selection is small enough.
         RunFolderError, DataError: the selection's models or their data cannot be read.
     """
     assert network.ensemble is not None
@@ -144,20 +136,12 @@ def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
 
 
 def of_seeds(member: EnsembleMember, network: NetworkChoice, given: str | None) -> EnsemblePlan:
-    """So many seeds of one network, as many as `network.max_params` allows; there is nothing to choose on.
-
-    Raises:
-        UserError: not one is small enough.
-    """
+    """So many seeds of one network, as many as `network.max_params` allows, one at least; there is nothing to
+    choose on."""
     assert network.ensemble is not None
     number = network.ensemble
     if network.max_params is not None:
-        number = min(number, network.max_params // max(member.params, 1))
-        if number < 1:
-            raise UserError(
-                f"`max_params` {network.max_params:,}: the network has {member.params:,} params. Allow as "
-                "many, or give fewer `filters`."
-            )
+        number = max(min(number, network.max_params // max(member.params, 1)), 1)
     members = [replace(member, seed=seed) for seed in range(number)]
     sizes = [size_of(members[:count]) for count in range(1, number + 1)]
     return EnsemblePlan(network.ensemble, network.max_params, given, "score", members, sizes, number)

@@ -136,7 +136,7 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
         ExportError: no ONNX file reproduces the ensemble; the weights are kept.
         StorageError: the disk refused.
     """
-    tell(Told(replace(job.plan, left_out=()).verdict))
+    tell((Warned if job.plan.is_too_large else Told)(replace(job.plan, left_out=()).verdict))
     folder, members = ModelFolder(job.folder), job.members()
     write_json(folder.config_json, members[0].config.to_json())
     if folder.is_finished and not any(_is_open(each, job.deadline) for each in members):
@@ -154,14 +154,14 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
         tell(Told(f"{each.origin}: {each.cell}"))
         trained[number] = train_one(replace(each, deadline=deadlines.until(job.deadline, part)))
     tell(PhaseStarted("joining the members"))
-    done = [trained[number] for number in range(len(members))]
-    left_out = _copies(done)
+    results = [trained[number] for number in range(len(members))]
+    left_out = _copies(results)
     plan = replace(job.plan, left_out=[number + 1 for number in left_out])
     if left_out or job.plan.left_out:
         stored.write(job.folder, plan)
     if left_out:
         tell(Warned(plan.verdict))
-    return _joined(replace(job, plan=plan), dataset, done)
+    return _joined(replace(job, plan=plan), dataset, results)
 
 
 def _copies(trained: Sequence[TrainedModel]) -> list[int]:
