@@ -142,12 +142,15 @@ def _train_ensemble(run: RunFolder, plan: EnsemblePlan, members: int) -> str | N
         if (run.final_training / "model.json").is_file() and not plan.left_out:
             return None
         number, renew = plan.asked, []  # it goes on
-    words, settings = list[object](), list(plan.settings)
+    one, settings = plan.members[0], list(plan.settings)
+    words: list[object] = [] if plan.selection is None else ["--selection", plan.selection]
     if plan.given is not None:
-        one = plan.members[0]
-        words = ["-m", one.motifs, "-n", one.normal_cells, "-f", one.filters, "--spec", one.cell]
-        if one.macro is not None:
-            settings.append(f"architecture_hyperparameters.macro_architecture={json.dumps(one.macro)}")
+        words += ["-m", one.motifs, "-n", one.normal_cells, "-f", one.filters]
+        # A network without cells has none that could be given: it is the best of the selection.
+        if one.cell != "[]":
+            words = [*words[-6:], "--spec", one.cell]
+            if one.macro is not None:
+                settings.append(f"architecture_hyperparameters.macro_architecture={json.dumps(one.macro)}")
     words += [word for each in dict.fromkeys(settings) for word in ("--set", each)]
     limit = [] if plan.max_params is None else ["--max-params", plan.max_params]
     return as_typed("train", "-p", run.path, *words, "--ensemble", number, *limit, *renew)

@@ -73,12 +73,13 @@ def best_size(sizes: Sequence[EnsembleSize], first: EnsembleSize) -> EnsembleSiz
 @dataclass(frozen=True)
 class EnsemblePlan(Record):
     """`asked`: how many members at most; `max_params`: of all together; `given`: the cell that was given,
-    None: they are those of the model selection; `score`: what it is, in words; `members` in the order in
-    which they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them;
-    `selection`: a digest of the selection that they were chosen from, None: there was none, or an earlier
-    version wrote it; `settings`: what it was asked with beside the task's preset, as changes "a.b=V".
-    `left_out`: the numbers, from 1, of the members that are not in the model that is there, as they would be
-    copies of others."""
+    None: they are those of a model selection; `score`: what it is, in words; `members` in the order in which
+    they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them.
+
+    `selection`: the name of the selection that they were chosen from, None: the unnamed one; `digest`: that
+    of its networks and scores, None: there was none, or an earlier version wrote this; `settings`: what it
+    was asked with beside the task's preset, as changes "a.b=V"; `left_out`: the numbers, from 1, of the
+    members that are not in the model that is there, as they would be copies of others."""
 
     asked: int
     max_params: int | None
@@ -89,6 +90,7 @@ class EnsemblePlan(Record):
     chosen: int
     run: str | None = None
     selection: str | None = None
+    digest: str | None = None
     settings: Sequence[str] = ()
     left_out: Sequence[int] = ()
 

@@ -14,7 +14,7 @@ from popnas import executors, tasks, trackers
 from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
-from popnas.errors import ExportError, must_be
+from popnas.errors import ExportError, UserError, must_be
 from popnas.evaluators.training import describing, fits, placing
 from popnas.events import (
     EpochFinished,
@@ -111,7 +111,7 @@ def train(
     path = requests.stage_folder(folder.final_training, name)
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
-    found = _choose(folder, base, network.cell)
+    found = _choose(folder, base, network)
     partial = requests.training_partial(base, partial)
     config = requests.stage_config(base, partial, changes)
     trackers.check(config.others.trackers)
@@ -216,7 +216,8 @@ def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> Traine
 
 def _ensemble_plan(asked: EnsembleRequest, dataset: Dataset) -> EnsemblePlan:
     """Those of the selection, or seeds of one network, as the folder says or is written now."""
-    job, network, models = asked.job, asked.network, selection.read_selection(asked.run.model_selection)
+    job, network = asked.job, asked.network
+    models = selection.read_selection(_place_of_selection(asked.run, network))
     if not asked.is_given and selection.best_of(models) is not None:
         return ensemble_of_selection(asked.run, job.folder, network)
     shape, cell = job.config.architecture_hyperparameters, Cell.parse(job.cell)
@@ -237,10 +238,15 @@ def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) 
     Raises:
         OtherTrainingError: there is another training, or the selection as it is now says other members.
     """
+    place = _place_of_selection(run, network)
     return final_ensemble.planned(
-        *(folder, network, None, lambda: choosing.of_selection(run, network)),
-        selection=selection.digest(selection.read_selection(run.model_selection)),
+        *(folder, network, None, lambda: choosing.of_selection(place, network)),
+        digest=selection.digest(selection.read_selection(place)),
     )
+
+
+def _place_of_selection(run: RunFolder, network: NetworkChoice) -> Path:
+    return requests.stage_folder(run.model_selection, network.selection)
 
 
 def _loaded(run: RunFolder, job: ModelJob, tell: Listen) -> Dataset:
@@ -318,16 +324,21 @@ def _deployed(trained: TrainedModel, job: ModelJob, dataset: Dataset, tell: List
     return trained
 
 
-def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Found:
-    if spec is not None:
-        return _Found(requests.given_cell(spec, base).key, "The given cell")
-    state = folder.state()
-    best = selection.best_of(selection.read_selection(folder.model_selection))
+def _choose(folder: RunFolder, base: RunConfig, network: NetworkChoice) -> _Found:
+    if network.cell is not None:
+        return _Found(requests.given_cell(network.cell, base).key, "The given cell")
+    state, place = folder.state(), _place_of_selection(folder, network)
+    best = selection.best_of(selection.read_selection(place))
     if best is not None:
         origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
-        stale = selection.staleness(folder.path, folder.model_selection, state)
+        stale = selection.staleness(folder.path, place, state)
         shape = (best.motifs, best.normal_cells, best.filters, best.macro)
         return _Found(best.cell, origin, *shape, stale)
+    if network.selection is not None:
+        raise UserError(
+            f"`selection` '{network.selection}': {quoted(place)} holds no model selection that has trained a "
+            f"network. Selections with names in this run: {', '.join(selection.names(folder)) or 'none'}."
+        )
     searched = state.best
     if searched is None:
         check_constraints(state)

@@ -258,6 +258,11 @@ def read_selection(path: Path) -> list[SelectedModel]:
     return [_summed_up(model, alike(models), plan.request.validation_size) for model in models]
 
 
+def names(run: RunFolder) -> list[str]:
+    """Those of the selections that have one."""
+    return sorted(path.parent.name for path in run.model_selection.glob(f"*/{selection_plan.NAME}"))
+
+
 def alike(models: Sequence[SelectedModel]) -> set[Repetition]:
     """The trainings that all models have which are trained at all: other folds are other exams, so where the
     time was up, only what all have sat is compared."""

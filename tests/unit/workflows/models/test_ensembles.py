@@ -184,16 +184,16 @@ def test_a_selection_that_has_changed_is_looked_at_again(run, partial, monkeypat
     first = planned()
     with monkeypatch.context() as patch:  # of the same selection nothing is chosen again
         patch.setattr(choosing, "of_selection", None)
-        assert planned().selection == first.selection is not None
+        assert planned().digest == first.digest is not None
     better = replace(folder.state().best, cell="[(-2, identity, -1, identity)]", score=0.9, index=9)
     with folder.journal as journal:
         journal.append("evaluation", better.content(), {})
     select(run, CellChoice(1), partial=partial, renew=True)
     patch = monkeypatch.setattr
-    patch(choosing, "of_selection", lambda *_: replace(first, selection=None))
-    assert planned().selection != first.selection  # what is delivered would be the same: it stands
-    stored.write(folder.final_training, replace(first, selection=None))  # as earlier versions wrote it
-    assert planned().selection is not None
+    patch(choosing, "of_selection", lambda *_: replace(first, digest=None))
+    assert planned().digest != first.digest  # what is delivered would be the same: it stands
+    stored.write(folder.final_training, replace(first, digest=None))  # as earlier versions wrote it
+    assert planned().digest is not None
     stored.write(folder.final_training, first)
     patch(choosing, "of_selection", lambda *_: replace(first, members=[member("new")]))
     with pytest.raises(OtherTrainingError, match=r"other networks than the model selection says.*renew"):

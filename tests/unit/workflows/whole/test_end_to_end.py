@@ -130,8 +130,8 @@ def test_an_ensemble_is_asked_of_the_final_training_whoever_goes_on(start, stage
 
 def test_a_limit_that_no_network_keeps_is_told_before_the_search(start, stages):
     stages.clear()
-    with pytest.raises(UserError, match=r"`max_params` 9: all networks .* have at least \d+ params"):
-        start(ensemble=3, max_params=9)
+    with pytest.raises(UserError, match=r"`max_params` 99: the smallest .* has \d+ params"):
+        start(ensemble=3, max_params=99)
     assert stages == [] and not stages.path.exists()
 
 

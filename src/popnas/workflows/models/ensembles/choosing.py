@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +26,6 @@ from popnas.evaluation import metric_title
 from popnas.evaluators.training.placing import for_answers
 from popnas.printable import quoted
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize, best_size
-from popnas.runs import RunFolder
 from popnas.workflows.models import selection
 from popnas.workflows.models.choices import NetworkChoice
 from popnas.workflows.models.folder import ModelFolder
@@ -121,14 +121,14 @@ def _best(sizes: Sequence[EnsembleSize]) -> int:
     return best.members
 
 
-def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
-    """The ensemble of a run's model selection, for `network.ensemble` members at most.
+def of_selection(place: Path, network: NetworkChoice) -> EnsemblePlan:
+    """The ensemble of the model selection in a folder, for `network.ensemble` members at most.
 
     Raises:
         RunFolderError, DataError: the selection's models or their data cannot be read.
     """
     assert network.ensemble is not None
-    library = _Library(selection.read_selection(run.model_selection))
+    library = _Library(selection.read_selection(place))
     judge = AnswersJudge(library.task, library.metric, library.dataset.num_classes)
     members, sizes, best = chosen(library.candidates(), judge, network.ensemble, network.max_params)
     words = metric_title(library.metric)

@@ -78,11 +78,11 @@ def planned(
     network: NetworkChoice,
     given: str | None,
     choose: Callable[[], EnsemblePlan],
-    selection: str | None = None,
+    digest: str | None = None,
 ) -> EnsemblePlan:
     """The plan in a training's folder; a new one, which is written there, if there is none.
 
-    `selection`: a digest of the selection as it is now. Where the plan was made from another, it is made
+    `digest`: that of the selection as it is now. Where the plan was made from another, it is made
     anew, and stands if the same networks are delivered.
 
     Raises:
@@ -95,12 +95,12 @@ def planned(
             raise OtherTrainingError(f"{quoted(folder)} holds the training of a single network. {_REMEDY}")
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        return _written(folder, choose(), selection)
+        return _written(folder, choose(), network, digest)
     if (known.asked, known.max_params, known.given) != (network.ensemble, network.max_params, given):
         raise OtherTrainingError(
             f"{quoted(folder)} holds an ensemble that was asked for otherwise. {_REMEDY}"
         )
-    if known.selection == selection:
+    if known.digest == digest:
         return known
     plan = choose()
     if list(plan.delivered) != list(known.delivered):
@@ -109,11 +109,12 @@ def planned(
             f"now. {_REMEDY}"
         )
     plan = replace(plan, settings=known.settings, left_out=known.left_out)
-    return _written(folder, plan, selection)
+    return _written(folder, plan, network, digest)
 
 
-def _written(folder: Path, plan: EnsemblePlan, selection: str | None) -> EnsemblePlan:
-    plan = replace(plan, run=identity.of_enclosing(folder), selection=selection)
+def _written(folder: Path, plan: EnsemblePlan, network: NetworkChoice, digest: str | None) -> EnsemblePlan:
+    run = identity.of_enclosing(folder)
+    plan = replace(plan, run=run, selection=network.selection, digest=digest)
     stored.write(folder, plan)
     return plan
 
