@@ -27,6 +27,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
+from popnas.networks.macros import MACROS
 from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.report.sections import ensembles
@@ -58,6 +59,8 @@ from popnas.workflows.settings import unused
 
 T = TypeVar("T")
 _BEST, _UNCHANGED = NetworkChoice(), StageChanges()
+_SHAPE = {"motifs": "motifs", "normal_cells": "normal_cells_per_motif", "filters": "filters"}
+_MACRO = "macro_architecture"
 _FLOPS_PER_THREAD = 5e8
 """FLOPs of a batch's forward pass for each thread: below them a further one waits longer than it saves. An
 order of magnitude, not a measurement; results depend on it in their last bits alone."""
@@ -74,6 +77,11 @@ class _Found:
     filters: int | None = None
     macro: str | None = None
     warning: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is known as a whole: in another shape it would be another network than was judged."""
+        return self.macro is not None and not MACROS.get(self.macro).is_of_cells
 
 
 @torch_as_imported()
@@ -115,7 +123,7 @@ def train(
     partial = requests.training_partial(base, partial)
     config = requests.stage_config(base, partial, changes)
     trackers.check(config.others.trackers)
-    ignored = after_search.warnings(base, config, FINAL)
+    ignored = [*after_search.warnings(base, config, FINAL), *_unheard(base, config, found)]
     stage, is_given = config, network.is_given or is_reshaped(base, config)
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours
@@ -159,23 +167,36 @@ def _check_single(job: ModelJob) -> None:
 def is_reshaped(base: RunConfig, config: RunConfig) -> bool:
     """Whether a partial configuration asks for another macro-architecture than the run's."""
     own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
-    names = ("motifs", "normal_cells_per_motif", "filters", "macro_architecture")
-    return any(getattr(own, name) != getattr(changed, name) for name in names)
+    return any(getattr(own, name) != getattr(changed, name) for name in (*_SHAPE.values(), _MACRO))
 
 
 def _macro(
     base: RunConfig, config: RunConfig, chosen: _Found, network: NetworkChoice
 ) -> dict[str, int | None]:
     """Each number of the macro-architecture: as given, else as the partial configuration changes it, else as
-    the chosen cell comes with it. None: as the configuration has it.
+    the chosen cell comes with it, which a network that is known as a whole always does. None: as the
+    configuration has it.
     """
     own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
     found = {}
-    for name, field in (("motifs",) * 2, ("normal_cells", "normal_cells_per_motif"), ("filters",) * 2):
+    for name, field in _SHAPE.items():
         found[name] = getattr(network, name)
-        if found[name] is None and getattr(own, field) == getattr(changed, field):
+        if found[name] is None and (chosen.is_whole or getattr(own, field) == getattr(changed, field)):
             found[name] = getattr(chosen, name)
     return found
+
+
+def _unheard(base: RunConfig, config: RunConfig, chosen: _Found) -> list[str]:
+    """A sentence for each field of the macro-architecture that a partial configuration changes, although the
+    chosen network keeps its own."""
+    own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
+    kept = [*(_SHAPE.values() if chosen.is_whole else ()), *([] if chosen.macro is None else [_MACRO])]
+    return [
+        f"architecture_hyperparameters.{field} {getattr(changed, field)!r} has no effect here: the network "
+        "that won the selection is a known one, and is trained as it was judged."
+        for field in kept
+        if getattr(own, field) != getattr(changed, field)
+    ]
 
 
 @dataclass(frozen=True)

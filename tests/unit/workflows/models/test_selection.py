@@ -172,6 +172,12 @@ def test_of_series_the_best_may_be_random_kernels_which_train_and_open_as_any_ne
     (tmp_path / "partial.json").write_text(json.dumps(partial))
     told = CliRunner().invoke(cli, [*words[1:], "-j", str(tmp_path / "partial.json")], catch_exceptions=False)
     assert told.exit_code == 0 and "Trained for 1 epoch." in told.output
+    # Other filters would be another network than was judged.
+    heard, wider = Heard(), {**partial, "architecture_hyperparameters": {"filters": 48}}
+    choice = NetworkChoice(selection="known")
+    again = final_training.train(run, choice, partial=wider, name="wider", tell=heard)
+    assert ModelFolder(again.folder).description().network.filters == 3
+    assert any("filters 48 has no effect here" in told for told in heard.messages)
     with pytest.raises(UserError, match=r"`selection` 'other': .*with names in this run: known\."):
         final_training.train(run, NetworkChoice(selection="other"), partial=partial)
     with pytest.raises(UserError, match="leave it out, or `cell`"):
