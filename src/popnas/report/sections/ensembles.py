@@ -136,15 +136,17 @@ class EnsemblePlan(Record):
     @property
     def _gain(self) -> str:
         one, all_of = self.sizes[0], self.size
+        if len(self.sizes) == 1:
+            return "One network is delivered: there is no other, or none that `max_params` allows beside it."
         if one.score is None or all_of.score is None or one.loss is None or all_of.loss is None:
             return (
                 f"An ensemble of {self.chosen} seeds of one network, {all_of.params:,} params; there was no "
                 "model selection to judge it on."
             )
         if self.chosen == 1:
-            tried = f"; {len(self.sizes)} were tried" if len(self.sizes) > 1 else ""
             return (
-                f"No ensemble is better on validation data than its first network, which is delivered{tried}."
+                "No ensemble is better on validation data than its first network, which is delivered; "
+                f"{len(self.sizes)} were tried."
             )
         return (
             f"An ensemble of {self.chosen} networks: validation {self.score} {all_of.score:.4f} against "

@@ -159,8 +159,7 @@ def start(
     for each in configs.values():
         fits.check_time(each, dataset, num_trainings=1)
     fits.check_search(config, dataset)
-    if request.max_params is not None and "training" in configs:
-        _check_max_params(configs["training"], dataset, request)
+    _check_max_params(configs.get("training"), dataset, request)
     state = JobState(
         num_cells=CellChoice(request.num_cells).number,
         params=request.params,
@@ -199,16 +198,18 @@ def _later_configs(config: RunConfig, request: JobRequest) -> dict[str, RunConfi
     return merged
 
 
-def _check_max_params(config: RunConfig, dataset: Dataset, request: JobRequest) -> None:
+def _check_max_params(config: RunConfig | None, dataset: Dataset, request: JobRequest) -> None:
     """Raises UserError if the cheapest cell of one block, in the narrowest macro-architecture that is tried,
     has more params than are allowed: nothing would do that is found."""
+    if config is None or request.max_params is None:
+        return
     spec = describing.one_head(tasks.get(config.dataset.type).network_spec(config, dataset))
     if request.params is not None:
         factor = min(macro_variants.FILTER_FACTORS)
         spec = spec.replace(filters=max(int(spec.filters * factor), 1))
     cells = [Cell.parse(f"[(-1, {name}, -1, {name})]") for name in config.search_space.operators]
     least = min(network_cost(cell, spec).params for cell in cells)
-    if request.max_params is not None and request.max_params < least:
+    if request.max_params < least:
         raise UserError(
             f"`max_params` {request.max_params:,}: the smallest network of this search has {least:,} params. "
             "Allow more, or make them smaller with architecture_hyperparameters.filters or motifs."

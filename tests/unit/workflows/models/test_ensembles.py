@@ -93,7 +93,11 @@ def test_without_a_selection_members_are_seeds_as_many_as_fit():
     plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=39), "given")
     assert [item.seed for item in plan.delivered] == [0, 1, 2] and plan.size.params == 30
     plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
-    assert plan.is_too_large and [item.seed for item in plan.delivered] == [0]
+    assert plan.is_too_large and plan.verdict.startswith("No network has at most 9 params")
+    plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=19), "given")
+    assert plan.verdict.startswith("One network is delivered: ") and [
+        item.seed for item in plan.delivered
+    ] == [0]
 
 
 @pytest.mark.parametrize(
