@@ -153,6 +153,11 @@ def test_pick_tells_the_best_size_of_an_ensemble_that_keeps_to_the_limits(run):
         *("--set", 'architecture_hyperparameters.macro_architecture="residual"'),
         *("--ensemble", "2", "--renew"),
     ]
+    # A network without cells cannot be given: it is the best of its selection.
+    fitted = replace(member, cell="[]", macro="random_kernels")
+    ensembles.write(folder, replace(plan, given="it", selection="mine", members=[fitted] * 3))
+    given = shlex.split(picked("--max-params", 299)["train_command"])
+    assert given[4:] == ["--selection", "mine", "-m", "2", "-n", "1", "-f", "8", "--ensemble", "2", "--renew"]
 
 
 def test_pick_shows_the_confirmed_mean_beside_the_score(run):
