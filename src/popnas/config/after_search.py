@@ -60,7 +60,7 @@ IGNORED: dict[Stage, dict[str, str]] = {
 
 def warnings(run: RunConfig, config: RunConfig, stage: Stage) -> list[str]:
     """One sentence for each field that `config` changes from the run's own, although the stage ignores it."""
-    given, own = dict(_leaves(config.to_json())), dict(_leaves(run.to_json()))
+    given, own = dict(leaves(config.to_json())), dict(leaves(run.to_json()))
     found = []
     for place, value in given.items():
         reason = reason_ignored(place, stage)
@@ -77,11 +77,11 @@ def reason_ignored(place: str, stage: Stage) -> str | None:
     return None
 
 
-def _leaves(node: Json, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+def leaves(node: Json, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
     """Every field with its value; a mapping of the user's own keys counts as one value."""
     for key, value in node.items():
         place = f"{prefix}{key}"
         if isinstance(value, Mapping) and place not in _MAPPINGS:
-            yield from _leaves(value, f"{place}.")
+            yield from leaves(value, f"{place}.")
         else:
             yield place, value

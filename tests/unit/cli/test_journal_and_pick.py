@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -117,7 +118,8 @@ def test_pick_tells_the_best_size_of_an_ensemble_that_keeps_to_the_limits(run):
     ]
     folder = RunFolder.open(run).final_training
     folder.mkdir()
-    ensembles.write(folder, EnsemblePlan(3, None, None, "accuracy", [member] * 3, sizes, 3))
+    plan = EnsemblePlan(3, None, None, "accuracy", [member] * 3, sizes, 3)
+    ensembles.write(folder, plan)
 
     def picked(*limits):
         return json.loads(invoke(pick.command, run, *limits, "--json").output)["ensemble"]
@@ -132,6 +134,30 @@ def test_pick_tells_the_best_size_of_an_ensemble_that_keeps_to_the_limits(run):
     assert picked("--max-latency", 100) is None  # nobody measured that
     lines = invoke(pick.command, run).output.splitlines()
     assert any(line.startswith("ensemble: 3 networks, 300 params") for line in lines)
+
+    # What is trained already needs no command; else it is asked for as it was.
+    asked = replace(plan, asked=5, max_params=500, settings=["training_hyperparameters.epochs=3"])
+    ensembles.write(folder, asked)
+    words = ["train", "-p", str(run), "--set", "training_hyperparameters.epochs=3", "--ensemble"]
+    assert shlex.split(picked()["train_command"])[1:] == [*words, "5", "--max-params", "500"]
+    (folder / "model.json").write_text("{}")
+    assert picked()["train_command"] is None
+    lines = invoke(pick.command, run).output.splitlines()
+    assert any(line.endswith("in the selection; that is what is delivered") for line in lines)
+    smaller = shlex.split(picked("--max-params", 299)["train_command"])
+    assert smaller[1:] == [*words, "2", "--max-params", "500", "--renew"]
+    ensembles.write(folder, replace(plan, given="it", members=[replace(member, macro="residual")] * 3))
+    given = shlex.split(picked("--max-params", 299)["train_command"])
+    assert given[4:12] == ["-m", "2", "-n", "1", "-f", "8", "--spec", CELLS[0]]
+    assert given[12:] == [
+        *("--set", 'architecture_hyperparameters.macro_architecture="residual"'),
+        *("--ensemble", "2", "--renew"),
+    ]
+    # A network without cells cannot be given: it is the best of its selection.
+    fitted = replace(member, cell="[]", macro="random_kernels")
+    ensembles.write(folder, replace(plan, given="it", selection="mine", members=[fitted] * 3))
+    given = shlex.split(picked("--max-params", 299)["train_command"])
+    assert given[4:] == ["--selection", "mine", "-m", "2", "-n", "1", "-f", "8", "--ensemble", "2", "--renew"]
 
 
 def test_pick_shows_the_confirmed_mean_beside_the_score(run):

@@ -141,7 +141,9 @@ def _as_text(result: EndToEndResult) -> str:
     pages = (("Report:     ", result.folder / "report.html"), ("Evaluation: ", result.model / "eval.html"))
     lines += [f"{name}{quoted(page)}" for name, page in pages if page.is_file()]
     if result.verdict is not None:
-        lines.insert(1, f"References: {result.verdict}")
+        # An ensemble, or a limit of params, may deliver another one.
+        delivered = " It is what is delivered." if result.ensemble is None else ""
+        lines.insert(1, f"References: {result.verdict}{delivered}")
     if result.ensemble is not None:
         lines.insert(0, f"Ensemble:   {result.ensemble.verdict}")
     return "\n".join([*lines, *(f"Cut to keep max_hours: {cut}" for cut in result.cuts)])

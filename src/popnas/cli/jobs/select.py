@@ -130,7 +130,5 @@ def _print(run: Path, name: str | None, result: SelectionResult) -> None:
     print_table(["validation", "epoch", "params", "folder", "cell"], rows)
     if result.reason == "max_hours":
         echo(f"The time limit others.max_hours cut this selection short. {GO_ON}")
-    best, options = result.best, list[object]()
-    if name is not None:  # the default of `train` is the unnamed selection
-        options = ["-m", best.motifs, "-n", best.normal_cells, "-f", best.filters, "--spec", best.cell]
+    options = [] if name is None else ["--selection", name]
     echo(f"Train the best for good with: {as_typed('train', '-p', run, *options)}")

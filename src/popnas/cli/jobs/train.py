@@ -33,6 +33,9 @@ from popnas.workflows.models.choices import NetworkChoice, StageChanges
 @click.option(
     "--spec", "cell", metavar="CELL", help="The cell.  [default: best of selection, else of search]"
 )
+@click.option(
+    "--selection", metavar="NAME", help="Take the best of model_selection/NAME.  [default: the unnamed one]"
+)
 @click.option("-f", "filters", metavar="N", type=click.IntRange(min=1), help="Filters of the first cell.")
 @click.option("-m", "motifs", metavar="N", type=click.IntRange(min=1), help="Motifs.")
 @click.option("-n", "normal_cells", metavar="N", type=click.IntRange(min=1), help="Normal cells per motif.")

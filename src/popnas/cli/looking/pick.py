@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from popnas.records import Json, JsonValue
     from popnas.report.confirmed import ConfirmedCell
     from popnas.report.sections.ensembles import EnsemblePlan, EnsembleSize
+    from popnas.runs import RunFolder
 
 
 @click.command("pick")
@@ -70,7 +71,7 @@ def command(
     cells = confirmed_cells(RunData.of(folder, state))
     own = next((cell for cell in cells if cell.evaluation.cell == item.cell), None)
     figures = {row.field or row.name: row.figure(item) for row in state.figures}
-    ensemble = _ensemble(run, ensembles.read(folder.final_training), worst)
+    ensemble = _ensemble(folder, ensembles.read(folder.final_training), worst)
     fields: Json = {
         "cell": item.cell,
         "score": figures.pop("score"),
@@ -111,10 +112,11 @@ def _worst(named: Iterable[tuple[str, float | None]]) -> dict[str, float]:
 
 
 def _ensemble(
-    run: Path, plan: EnsemblePlan | None, worst: Mapping[str, float]
-) -> tuple[EnsembleSize, str] | None:
-    """The best size of the ensemble that keeps to the limits, and the command that trains it; None if there
-    is none, its first network alone is the best, or something is limited that nobody measured of it."""
+    run: RunFolder, plan: EnsemblePlan | None, worst: Mapping[str, float]
+) -> tuple[EnsembleSize, str | None] | None:
+    """The best size of the ensemble that keeps to the limits, and the command that trains it, None if it is
+    trained; None if there is none, its first network alone is the best, or something is limited that nobody
+    measured of it."""
     from popnas.report.sections.ensembles import best_size
 
     if plan is None or not worst.keys() <= {"params", "flops", "score"}:
@@ -129,12 +131,35 @@ def _ensemble(
     best = best_size(fitting, plan.sizes[0])
     if best is None or best.members == 1:
         return None
-    return best, as_typed("train", "-p", run, "--ensemble", best.members, "--renew")
+    return best, _train_ensemble(run, plan, best.members)
 
 
-def _in_words(size: EnsembleSize, command: str) -> str:
+def _train_ensemble(run: RunFolder, plan: EnsemblePlan, members: int) -> str | None:
+    """The command that trains so many members of the ensemble, asked for as it was; None if that is what is
+    delivered already."""
+    number, renew = members, ["--renew"]
+    if members == plan.chosen:
+        if (run.final_training / "model.json").is_file() and not plan.left_out:
+            return None
+        number, renew = plan.asked, []  # it goes on
+    one, settings = plan.members[0], list(plan.settings)
+    words: list[object] = [] if plan.selection is None else ["--selection", plan.selection]
+    if plan.given is not None:
+        words += ["-m", one.motifs, "-n", one.normal_cells, "-f", one.filters]
+        # A network without cells has none that could be given: it is the best of the selection.
+        if one.cell != "[]":
+            words = [*words[-6:], "--spec", one.cell]
+            if one.macro is not None:
+                settings.append(f"architecture_hyperparameters.macro_architecture={json.dumps(one.macro)}")
+    words += [word for each in dict.fromkeys(settings) for word in ("--set", each)]
+    limit = [] if plan.max_params is None else ["--max-params", plan.max_params]
+    return as_typed("train", "-p", run.path, *words, "--ensemble", number, *limit, *renew)
+
+
+def _in_words(size: EnsembleSize, command: str | None) -> str:
     judged = "" if size.score is None else f", validation {size.score:.4f} in the selection"
-    return f"{size.members} networks, {size.params:,} params, {size.flops:,} FLOPs{judged}: {command}"
+    told = "; that is what is delivered" if command is None else f": {command}"
+    return f"{size.members} networks, {size.params:,} params, {size.flops:,} FLOPs{judged}{told}"
 
 
 def _as_json(cell: ConfirmedCell) -> Json:

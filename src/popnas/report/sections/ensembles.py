@@ -73,8 +73,13 @@ def best_size(sizes: Sequence[EnsembleSize], first: EnsembleSize) -> EnsembleSiz
 @dataclass(frozen=True)
 class EnsemblePlan(Record):
     """`asked`: how many members at most; `max_params`: of all together; `given`: the cell that was given,
-    None: they are those of the model selection; `score`: what it is, in words; `members` in the order in
-    which they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them."""
+    None: they are those of a model selection; `score`: what it is, in words; `members` in the order in which
+    they were chosen, of which the first `chosen` are delivered; `sizes`: of every number of them.
+
+    `selection`: the name of the selection that they were chosen from, None: the unnamed one; `digest`: that
+    of its networks and scores, None: there was none, or an earlier version wrote this; `settings`: what it
+    was asked with beside the task's preset, as changes "a.b=V"; `left_out`: the numbers, from 1, of the
+    members that are not in the model that is there, as they would be copies of others."""
 
     asked: int
     max_params: int | None
@@ -84,6 +89,10 @@ class EnsemblePlan(Record):
     sizes: Sequence[EnsembleSize]
     chosen: int
     run: str | None = None
+    selection: str | None = None
+    digest: str | None = None
+    settings: Sequence[str] = ()
+    left_out: Sequence[int] = ()
 
     @property
     def delivered(self) -> Sequence[EnsembleMember]:
@@ -97,17 +106,47 @@ class EnsemblePlan(Record):
 
     @property
     def verdict(self) -> str:
-        """What it comes to beside the single network, in a sentence."""
+        """What it comes to beside the single network, in a sentence; in another, what is left out."""
+        return f"{self._excess or self._gain}{self._lack}"
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether even the smallest network, which is delivered then, has more than `max_params`."""
+        return self.max_params is not None and self.size.params > self.max_params
+
+    @property
+    def _excess(self) -> str:
+        if not self.is_too_large:
+            return ""
+        return (
+            f"No network has at most {self.max_params:,} params, the `max_params` that were asked for: the "
+            f"smallest one is delivered, of {self.size.params:,}."
+        )
+
+    @property
+    def _lack(self) -> str:
+        if not self.left_out:
+            return ""
+        numbers = ", ".join(map(str, self.left_out))
+        return (
+            f" Left out for now: {'members' if len(self.left_out) > 1 else 'member'} {numbers}. The time was "
+            "up before there was more of them than weights that another member has."
+        )
+
+    @property
+    def _gain(self) -> str:
         one, all_of = self.sizes[0], self.size
+        if len(self.sizes) == 1:
+            return "One network is delivered: there is no other, or none that `max_params` allows beside it."
         if one.score is None or all_of.score is None or one.loss is None or all_of.loss is None:
             return (
                 f"An ensemble of {self.chosen} seeds of one network, {all_of.params:,} params; there was no "
                 "model selection to judge it on."
             )
         if self.chosen == 1:
-            tried = f"; {len(self.sizes)} were tried" if len(self.sizes) > 1 else ""
             return (
-                f"No ensemble is better on validation data than its first network, which is delivered{tried}."
+                "No ensemble is better on validation data than its first network, which is delivered; "
+                f"{len(self.sizes)} were tried."
             )
         return (
             f"An ensemble of {self.chosen} networks: validation {self.score} {all_of.score:.4f} against "
@@ -124,6 +163,8 @@ _MUST = {
     "sizes": list_of(is_object, 1, MOST_MEMBERS),
 }
 
+_MAY = {"left_out": list_of(whole(2, MOST_MEMBERS))}
+
 
 def write(folder: Path, plan: EnsemblePlan) -> None:
     """Write it into a training's folder. Raises StorageError."""
@@ -139,8 +180,8 @@ def read(folder: Path) -> EnsemblePlan | None:
     if not is_there(folder / NAME):
         return None
     remedy = "remove the folder that it lies in, and the same popnas train chooses and trains anew"
-    plan = read_record(folder / NAME, EnsemblePlan, must=_MUST, remedy=remedy)
-    if not plan.chosen <= len(plan.members) == len(plan.sizes) <= plan.asked:
+    plan = read_record(folder / NAME, EnsemblePlan, must=_MUST, may=_MAY, remedy=remedy)
+    if not max(plan.left_out, default=1) <= plan.chosen <= len(plan.members) == len(plan.sizes) <= plan.asked:
         raise RunFolderError(
             f"{quoted(folder / NAME)} contradicts itself. Put back a copy of it; or {remedy}."
         )

@@ -56,7 +56,8 @@ class AgainstReferences(Record):
 
     @property
     def verdict(self) -> str:
-        """Which is better, in a sentence."""
+        """Which is better, in a sentence. What is delivered may be another: an ensemble, or what keeps to a
+        limit of params."""
         best, found = self.best_reference, self.found.score
         if best is None or best.score is None:
             return "No known network was trained to compare with."
@@ -67,12 +68,13 @@ class AgainstReferences(Record):
             f"{Interval(best.score, best.half)} of {best.title}"
         )
         is_level = _rounded(found) == _rounded(best.score)
-        if self.is_clear is False and not is_level:
-            figures += "; the difference is within its noise"
+        if not self.is_clear and not is_level:
+            within, unknown = "the difference is within its noise", "how far that is noise is not known"
+            figures += f"; {unknown if self.is_clear is None else within}"
         if titles := [item.title for item in (self.found, *self.references) if item.is_cut]:
             cut = " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
             ahead = "The found network" if found > best.score else "A known network"
-            told = f"{ahead} is ahead and is what is delivered"
+            told = f"{ahead} is ahead and is the best of the selection"
             if is_level:
                 told = self._level(best)
             return (
@@ -82,19 +84,19 @@ class AgainstReferences(Record):
         if is_level:
             return f"{self._level(best)}: {figures}."
         if found > best.score:
-            ahead = "is ahead of" if self.is_clear is False else "beats"
+            ahead = "beats" if self.is_clear else "is ahead of"
             return f"The found network {ahead} every known one: {figures}."
-        ahead = "is ahead" if self.is_clear is False else "wins"
-        return f"The known network {ahead} and is what is delivered: {figures}."
+        ahead = "wins" if self.is_clear else "is ahead"
+        return f"The known network {ahead} and is the best of the selection: {figures}."
 
     def _level(self, best: ComparedNetwork) -> str:
-        """Who is delivered of two that are level."""
+        """Who is the best of two that are level."""
         few, many = sorted((self.found, best), key=lambda item: item.params)
         level = "The found network and a known one are level"
         if few.params == many.params:
-            return f"{level}, of equally many params, and {self.found.title} is what is delivered"
+            return f"{level}, of equally many params, and {self.found.title} counts as the best"
         return (
-            f"{level}, and the one of fewer params is what is delivered, {few.title} ({few.params:,} against "
+            f"{level}, and the one of fewer params counts as the best, {few.title} ({few.params:,} against "
             f"{many.params:,})"
         )
 

@@ -80,15 +80,18 @@ class CellChoice:
 class NetworkChoice:
     """The network of final training.
 
-    `cell`: None = that of the best model of the run's selection, with its macro-architecture, else the
-    search's best. Each of the numbers: None = not given, so as the partial configuration changes it, else as
-    the cell comes with it; a number counts as given where it is the run's own, too.
+    `cell`: None = that of the best model of a selection of the run, with its macro-architecture, else the
+    search's best. `selection`: the name of that selection (None: the unnamed one). Each of the numbers: None
+    = not given, so as the partial configuration changes it, else as the cell comes with it; a number counts
+    as given where it is the run's own, too.
 
     `ensemble`: so many networks at most answer together, chosen among those of the selection, or seeds of the
-    one that is given or, without a selection, the search's best; `max_params`: of all of them together.
+    one that is given or, without a selection, the search's best; `max_params`: of all of them together (where
+    no network has so few, the smallest one is delivered).
 
     Raises:
-        UserError: fewer than 2 members, more than 32, or `max_params` without an ensemble.
+        UserError: fewer than 2 members, more than 32, `max_params` without an ensemble, or a `selection`
+            beside a `cell`.
     """
 
     cell: str | None = None
@@ -97,11 +100,14 @@ class NetworkChoice:
     filters: int | None = None
     ensemble: int | None = None
     max_params: int | None = None
+    selection: str | None = None
 
     def __post_init__(self) -> None:
         numbers = ("motifs", "normal_cells", "filters", "ensemble", "max_params")
-        _check(self, numbers=numbers, texts=("cell",))
+        _check(self, numbers=numbers, texts=("cell", "selection"))
         check_ensemble(self.ensemble, self.max_params)
+        if self.selection is not None and self.cell is not None:
+            raise UserError("`selection` names where the cell comes from; leave it out, or `cell`.")
 
     @property
     def is_given(self) -> bool:

@@ -14,7 +14,7 @@ from popnas import executors, tasks, trackers
 from popnas.cells import Cell
 from popnas.config import RunConfig, Source, after_search
 from popnas.datasets import Dataset
-from popnas.errors import ExportError, must_be
+from popnas.errors import ExportError, UserError, must_be
 from popnas.evaluators.training import describing, fits, placing
 from popnas.events import (
     EpochFinished,
@@ -27,6 +27,7 @@ from popnas.events import (
     nobody,
 )
 from popnas.networks.cost import network_cost
+from popnas.networks.macros import MACROS
 from popnas.printable import counted, quoted
 from popnas.process_state import forks, torch_as_imported, torch_in_turn
 from popnas.report.sections import ensembles
@@ -58,6 +59,8 @@ from popnas.workflows.settings import unused
 
 T = TypeVar("T")
 _BEST, _UNCHANGED = NetworkChoice(), StageChanges()
+_SHAPE = {"motifs": "motifs", "normal_cells": "normal_cells_per_motif", "filters": "filters"}
+_MACRO = "macro_architecture"
 _FLOPS_PER_THREAD = 5e8
 """FLOPs of a batch's forward pass for each thread: below them a further one waits longer than it saves. An
 order of magnitude, not a measurement; results depend on it in their last bits alone."""
@@ -74,6 +77,11 @@ class _Found:
     filters: int | None = None
     macro: str | None = None
     warning: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is known as a whole: in another shape it would be another network than was judged."""
+        return self.macro is not None and not MACROS.get(self.macro).is_of_cells
 
 
 @torch_as_imported()
@@ -111,10 +119,11 @@ def train(
     path = requests.stage_folder(folder.final_training, name)
     if (place := run_data.new_place(changes.sets)) is not None:
         run_data.check_same(folder, place)
-    found = _choose(folder, base, network.cell)
-    config = requests.stage_config(base, requests.training_partial(base, partial), changes)
+    found = _choose(folder, base, network)
+    partial = requests.training_partial(base, partial)
+    config = requests.stage_config(base, partial, changes)
     trackers.check(config.others.trackers)
-    ignored = after_search.warnings(base, config, FINAL)
+    ignored = [*after_search.warnings(base, config, FINAL), *_unheard(base, config, found)]
     stage, is_given = config, network.is_given or is_reshaped(base, config)
     config = requests.with_macro(config, **_macro(base, config, found, network), macro=found.macro)
     hours = config.others.max_hours
@@ -128,7 +137,8 @@ def train(
             tell(Warned(warning))
         requests.tell_of_augmentation(base, config, tell)
         if network.ensemble is not None:
-            asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given)
+            settings = requests.settings_of(base, partial, changes)
+            asked = EnsembleRequest(folder, job, network, config if is_given else stage, is_given, settings)
             return _train_ensemble(asked, renew, tell)
         _or_anew(lambda: _check_single(job), path, renew, tell)
         return _train(folder, job, tell)
@@ -158,35 +168,50 @@ def _check_single(job: ModelJob) -> None:
 def is_reshaped(base: RunConfig, config: RunConfig) -> bool:
     """Whether a partial configuration asks for another macro-architecture than the run's."""
     own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
-    names = ("motifs", "normal_cells_per_motif", "filters", "macro_architecture")
-    return any(getattr(own, name) != getattr(changed, name) for name in names)
+    return any(getattr(own, name) != getattr(changed, name) for name in (*_SHAPE.values(), _MACRO))
 
 
 def _macro(
     base: RunConfig, config: RunConfig, chosen: _Found, network: NetworkChoice
 ) -> dict[str, int | None]:
     """Each number of the macro-architecture: as given, else as the partial configuration changes it, else as
-    the chosen cell comes with it. None: as the configuration has it.
+    the chosen cell comes with it, which a network that is known as a whole always does. None: as the
+    configuration has it.
     """
     own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
     found = {}
-    for name, field in (("motifs",) * 2, ("normal_cells", "normal_cells_per_motif"), ("filters",) * 2):
+    for name, field in _SHAPE.items():
         found[name] = getattr(network, name)
-        if found[name] is None and getattr(own, field) == getattr(changed, field):
+        if found[name] is None and (chosen.is_whole or getattr(own, field) == getattr(changed, field)):
             found[name] = getattr(chosen, name)
     return found
+
+
+def _unheard(base: RunConfig, config: RunConfig, chosen: _Found) -> list[str]:
+    """A sentence for each field of the macro-architecture that a partial configuration changes, although the
+    chosen network keeps its own."""
+    own, changed = base.architecture_hyperparameters, config.architecture_hyperparameters
+    kept = [*(_SHAPE.values() if chosen.is_whole else ()), *([] if chosen.macro is None else [_MACRO])]
+    return [
+        f"architecture_hyperparameters.{field} {getattr(changed, field)!r} has no effect here: the network "
+        "that won the selection is a known one, and is trained as it was judged."
+        for field in kept
+        if getattr(own, field) != getattr(changed, field)
+    ]
 
 
 @dataclass(frozen=True)
 class EnsembleRequest:
     """An ensemble that is asked for: of which run; the `job` of the single network that would be trained; the
-    stage's configuration, and whether the network is `given`, of which all members are seeds then."""
+    stage's configuration, and whether the network is `given`, of which all members are seeds then; what of
+    the `settings` was asked for (`requests.settings_of`)."""
 
     run: RunFolder
     job: ModelJob
     network: NetworkChoice
     config: RunConfig
     is_given: bool
+    settings: Sequence[str]
 
 
 def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> TrainedModel:
@@ -198,6 +223,8 @@ def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> Traine
         plan = _ensemble_plan(asked, dataset)
         found = EnsembleJob(job.folder, plan, asked.config, job.deadline)
         final_ensemble.check_same(found)
+        if list(plan.settings) != list(asked.settings):  # the whole job plans before it has them
+            ensembles.write(job.folder, replace(plan, settings=asked.settings))
         return found
 
     ensemble = _or_anew(look, job.folder, renew, tell)
@@ -211,7 +238,8 @@ def _train_ensemble(asked: EnsembleRequest, renew: bool, tell: Listen) -> Traine
 
 def _ensemble_plan(asked: EnsembleRequest, dataset: Dataset) -> EnsemblePlan:
     """Those of the selection, or seeds of one network, as the folder says or is written now."""
-    job, network, models = asked.job, asked.network, selection.read_selection(asked.run.model_selection)
+    job, network = asked.job, asked.network
+    models = selection.read_selection(_place_of_selection(asked.run, network))
     if not asked.is_given and selection.best_of(models) is not None:
         return ensemble_of_selection(asked.run, job.folder, network)
     shape, cell = job.config.architecture_hyperparameters, Cell.parse(job.cell)
@@ -230,10 +258,17 @@ def ensemble_of_selection(run: RunFolder, folder: Path, network: NetworkChoice) 
     written there, if it does not say yet.
 
     Raises:
-        OtherTrainingError: there is another training.
-        UserError: no network is small enough.
+        OtherTrainingError: there is another training, or the selection as it is now says other members.
     """
-    return final_ensemble.planned(folder, network, None, lambda: choosing.of_selection(run, network))
+    place = _place_of_selection(run, network)
+    return final_ensemble.planned(
+        *(folder, network, None, lambda: choosing.of_selection(place, network)),
+        digest=selection.digest(selection.read_selection(place)),
+    )
+
+
+def _place_of_selection(run: RunFolder, network: NetworkChoice) -> Path:
+    return requests.stage_folder(run.model_selection, network.selection)
 
 
 def _loaded(run: RunFolder, job: ModelJob, tell: Listen) -> Dataset:
@@ -311,16 +346,21 @@ def _deployed(trained: TrainedModel, job: ModelJob, dataset: Dataset, tell: List
     return trained
 
 
-def _choose(folder: RunFolder, base: RunConfig, spec: str | None) -> _Found:
-    if spec is not None:
-        return _Found(requests.given_cell(spec, base).key, "The given cell")
-    state = folder.state()
-    best = selection.best_of(selection.read_selection(folder.model_selection))
+def _choose(folder: RunFolder, base: RunConfig, network: NetworkChoice) -> _Found:
+    if network.cell is not None:
+        return _Found(requests.given_cell(network.cell, base).key, "The given cell")
+    state, place = folder.state(), _place_of_selection(folder, network)
+    best = selection.best_of(selection.read_selection(place))
     if best is not None:
         origin = f"The best of the model selection ({best.folder.name}, validation {best.score:.4f})"
-        stale = selection.staleness(folder.path, folder.model_selection, state)
+        stale = selection.staleness(folder.path, place, state)
         shape = (best.motifs, best.normal_cells, best.filters, best.macro)
         return _Found(best.cell, origin, *shape, stale)
+    if network.selection is not None:
+        raise UserError(
+            f"`selection` '{network.selection}': {quoted(place)} holds no model selection that has trained a "
+            f"network. Selections with names in this run: {', '.join(selection.names(folder)) or 'none'}."
+        )
     searched = state.best
     if searched is None:
         check_constraints(state)

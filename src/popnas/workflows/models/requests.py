@@ -10,7 +10,7 @@ from popnas import config as configurations
 from popnas import evaluators, executors
 from popnas.cells import Cell
 from popnas.command_lines import as_typed
-from popnas.config import ExecutorConfig, RunConfig, Source
+from popnas.config import ExecutorConfig, RunConfig, Source, after_search
 from popnas.errors import ConfigError, Problem, UserError, must_be
 from popnas.events import Listen, Told
 from popnas.export.description import MOST_BLOCKS
@@ -18,6 +18,7 @@ from popnas.operators import parse as parse_operator
 from popnas.printable import quoted
 from popnas.records import Json, part
 from popnas.runs import RunFolder
+from popnas.runs.folder import search_part, without
 from popnas.tasks import get as get_task
 from popnas.training import device
 from popnas.workflows.models.choices import StageChanges
@@ -27,6 +28,7 @@ from popnas.workflows.settings import load_run_config, name_rules
 _UNCHANGED = StageChanges()
 _AUGMENTATION, _TIME_WARP = "data_augmentation", "time_warp"
 _PLACE = f"dataset.{_AUGMENTATION}"
+_OPTIMIZER = "training_hyperparameters.optimizer."
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 # What stands in these folders beside named trainings.
 _TAKEN = re.compile(
@@ -84,6 +86,26 @@ def stage_config(base: RunConfig, partial: Source, changes: StageChanges = _UNCH
         ) from None
     device.choose(config.others.train_strategy)
     return config
+
+
+def settings_of(base: RunConfig, partial: Source, changes: StageChanges) -> list[str]:
+    """What a final training is asked with, as changes "a.b=V" over the task's preset that ask for the same;
+    without where and how long it trains."""
+    names = name_rules()
+    asked = configurations.merge(without_limit(base), partial, sets=changes.sets, names=names)
+    sizes = {"batch_size": changes.batch_size, "val_test_batch_size": changes.test_batch_size}
+    given = {f"dataset.{name}": size for name, size in sizes.items() if size is not None}
+    asked = configurations.changed(asked, given)
+    usual = configurations.merge(without_limit(base), training_partial(base, None), names=names)
+    own, known = (
+        dict(after_search.leaves(without(search_part(each.to_json()), "dataset", ("path",))))
+        for each in (asked, usual)
+    )
+    others = [place for place, value in own.items() if known.get(place, ...) != value]
+    if any(place.startswith(_OPTIMIZER) for place in others):
+        # Who names the type of an optimizer replaces all of it.
+        others += [place for place in own if place.startswith(_OPTIMIZER) and place not in others]
+    return [f"{place}={json.dumps(own[place])}" for place in others]
 
 
 def selection_partial(base: RunConfig, given: Source | None) -> Source:

@@ -7,10 +7,11 @@ below it. `training_results.csv` and `scores.json` are views of those folders.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
 from popnas import config as configurations
@@ -51,7 +52,7 @@ from popnas.runs.stored import logs, progress
 from popnas.runs.stored.countdown import seconds_until
 from popnas.runs.stored.reading import is_there, read_record
 from popnas.runs.stored.rules import is_text, or_none
-from popnas.storage import write_json, write_table
+from popnas.storage import compact_json, write_json, write_table
 from popnas.workflows import advice
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
@@ -252,9 +253,19 @@ def read_selection(path: Path) -> list[SelectedModel]:
     if plan is None:
         return []
     models = [_as_it_is(path, model, plan.request.repetitions) for model in plan.models]
-    # Other folds are other exams: where the time was up, only what all have sat is compared.
-    alike = set(plan.request.repetitions).intersection(*(model.repeated for model in models if model.trained))
-    return [_summed_up(model, alike, plan.request.validation_size) for model in models]
+    return [_summed_up(model, alike(models), plan.request.validation_size) for model in models]
+
+
+def names(run: RunFolder) -> list[str]:
+    """Those of the selections that have one."""
+    return sorted(path.parent.name for path in run.model_selection.glob(f"*/{selection_plan.NAME}"))
+
+
+def alike(models: Sequence[SelectedModel]) -> set[Repetition]:
+    """The trainings that all models have which are trained at all: other folds are other exams, so where the
+    time was up, only what all have sat is compared."""
+    done = [set(model.repeated) for model in models if model.trained]
+    return done[0].intersection(*done) if done else set()
 
 
 def staleness(run: Path, path: Path, state: RunState) -> str | None:
@@ -276,6 +287,16 @@ def best_of(models: Sequence[SelectedModel]) -> SelectedModel | None:
     done = [model for model in models if model.score is not None]
     # Means of equal scores may differ in their last bits.
     return min(done, key=lambda model: (-round(model.score or 0.0, _DIGITS), model.params), default=None)
+
+
+def digest(models: Sequence[SelectedModel]) -> str:
+    """Of which networks a selection has, and the scores of all their trainings: what is chosen from it."""
+    found = [
+        [model.folder.name, model.cell, [[*astuple(key), done.score] for key, done in sorted(trained)]]
+        for model in models
+        for trained in [model.repeated.items()]
+    ]
+    return hashlib.sha256(compact_json(found).encode()).hexdigest()
 
 
 def _made_of(request: SelectionRequest, models: Sequence[SelectedModel]) -> str:
@@ -629,19 +650,22 @@ class _Selection:
             self._score_words(),
             compared(best, "the found network"),
             beside,
-            is_clear=None if rival is None else self._is_clear(best, rival),
+            is_clear=None if rival is None else self._is_clear(best, rival, alike(models)),
         )
 
     def _shares(self, model: SelectedModel) -> list[float]:
         """Of its epochs, those that each of its trainings came to."""
         return [done.num_epochs / self._epochs_of(model) for done in model.repeated.values()]
 
-    def _is_clear(self, one: SelectedModel, other: SelectedModel) -> bool | None:
-        """Whether the difference of two models is larger than its noise: that of folds or seeds, or, of one
-        training each, what their validation examples can tell; None: nobody knows."""
+    def _is_clear(
+        self, one: SelectedModel, other: SelectedModel, compared: Collection[Repetition]
+    ) -> bool | None:
+        """Whether the difference of two models in these trainings is larger than its noise: that of folds or
+        seeds, or, of one training each, what their validation examples can tell; None: nobody knows."""
         pairs = {
             each: (one.repeated[each].score or 0.0, other.repeated[each].score or 0.0)
-            for each in one.repeated.keys() & other.repeated.keys()
+            for each in compared
+            if each in one.repeated and each in other.repeated
         }
         if not pairs:
             return None

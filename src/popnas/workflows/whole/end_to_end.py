@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from popnas import config as configurations
-from popnas import executors
+from popnas import executors, tasks
+from popnas.cells import Cell
 from popnas.command_lines import as_typed
 from popnas.config import RunConfig, Source
 from popnas.datasets import Dataset
-from popnas.evaluators.training import fits, placing
+from popnas.errors import UserError
+from popnas.evaluators.training import describing, fits, placing
 from popnas.evaluators.training.placing import num_workers
 from popnas.events import Listen, PhaseStarted, Warned, nobody
 from popnas.export.model_values import ModelDescription
+from popnas.networks.cost import network_cost
 from popnas.printable import quoted
 from popnas.report.sections import ensembles, references
 from popnas.report.sections.ensembles import EnsemblePlan
@@ -156,6 +159,7 @@ def start(
     for each in configs.values():
         fits.check_time(each, dataset, num_trainings=1)
     fits.check_search(config, dataset)
+    _check_max_params(configs.get("training"), dataset, request)
     state = JobState(
         num_cells=CellChoice(request.num_cells).number,
         params=request.params,
@@ -192,6 +196,24 @@ def _later_configs(config: RunConfig, request: JobRequest) -> dict[str, RunConfi
             base = requests.without_limit(config)
             merged[stage] = configurations.merge(base, partial, names=name_rules())
     return merged
+
+
+def _check_max_params(config: RunConfig | None, dataset: Dataset, request: JobRequest) -> None:
+    """Raises UserError if the cheapest cell of one block, in the narrowest macro-architecture that is tried,
+    has more params than are allowed: nothing would do that is found."""
+    if config is None or request.max_params is None:
+        return
+    spec = describing.one_head(tasks.get(config.dataset.type).network_spec(config, dataset))
+    if request.params is not None:
+        factor = min(macro_variants.FILTER_FACTORS)
+        spec = spec.replace(filters=max(int(spec.filters * factor), 1))
+    cells = [Cell.parse(f"[(-1, {name}, -1, {name})]") for name in config.search_space.operators]
+    least = min(network_cost(cell, spec).params for cell in cells)
+    if request.max_params < least:
+        raise UserError(
+            f"`max_params` {request.max_params:,}: the smallest network of this search has {least:,} params. "
+            "Allow more, or make them smaller with architecture_hyperparameters.filters or motifs."
+        )
 
 
 def _create(path: Path, config: RunConfig, state: JobState) -> RunFolder:

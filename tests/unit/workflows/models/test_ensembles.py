@@ -1,6 +1,7 @@
 """Ensembles: which networks are chosen, what is delivered, what it costs, and how it goes on."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ import popnas
 from popnas import tasks
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.report.sections import ensembles as stored
-from popnas.report.sections.ensembles import EnsembleMember
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan
+from popnas.runs import RunFolder
 from popnas.workflows.models import deployment, final_training, training
-from popnas.workflows.models.choices import CellChoice, NetworkChoice
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.ensembles import choosing
 from popnas.workflows.models.ensembles.choosing import Answers, AnswersJudge, Candidate
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import select
+from popnas.workflows.models.training import OtherTrainingError
 
 JUDGE = AnswersJudge(tasks.get("image_classification"), "accuracy", 2)
 Y = torch.tensor([0, 0, 1, 1])
@@ -72,8 +75,10 @@ def test_seeds_of_equal_figures_are_no_better_together():
 def test_params_of_all_members_keep_to_the_limit():
     assert names(choosing.chosen([BEST, LIKE, OTHER], JUDGE, 3, 34)[0]) == ["best", "like"]
     assert names(choosing.chosen([OTHER, BEST], JUDGE, 2, 20)[0]) == ["best"]
-    with pytest.raises(UserError, match=r"`max_params` 9: the smallest .* 10 params"):
-        choosing.chosen([OTHER, BEST], JUDGE, 2, 9)
+    members, sizes, number = choosing.chosen([OTHER, BEST, LIKE], JUDGE, 2, 9)
+    assert (names(members), len(sizes), number) == (["best"], 1, 1)
+    verdict = EnsemblePlan(2, 9, None, "accuracy", members, sizes, number).verdict
+    assert verdict.startswith("No network has at most 9 params") and verdict.endswith("delivered, of 10.")
 
 
 def test_a_lower_cross_entropy_at_a_worse_score_is_not_delivered():
@@ -87,8 +92,12 @@ def test_a_lower_cross_entropy_at_a_worse_score_is_not_delivered():
 def test_without_a_selection_members_are_seeds_as_many_as_fit():
     plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=39), "given")
     assert [item.seed for item in plan.delivered] == [0, 1, 2] and plan.size.params == 30
-    with pytest.raises(UserError, match="10 params"):
-        choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
+    plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=9), "given")
+    assert plan.is_too_large and plan.verdict.startswith("No network has at most 9 params")
+    plan = choosing.of_seeds(member("given", 10), NetworkChoice(ensemble=5, max_params=19), "given")
+    assert plan.verdict.startswith("One network is delivered: ") and [
+        item.seed for item in plan.delivered
+    ] == [0]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +136,10 @@ def test_an_ensemble_is_one_checked_model_that_goes_on_where_it_was(run, partial
     with pytest.raises(KeyboardInterrupt):
         final_training.train(run, network, partial=partial)
     folder = ModelFolder(run / "final_training")
-    assert not folder.is_finished and stored.read(folder.path).chosen == 2
-    final_training.train(run, network, partial=partial)
+    plan = stored.read(folder.path)
+    assert not folder.is_finished and plan.chosen == 2
+    # It goes on by what is kept of how it was asked for, too.
+    final_training.train(run, network, changes=StageChanges(sets=plan.settings))
     assert trained == ["member-1", "member-2"] * 2
     before = [ModelFolder(folder.path / name).weights.read_bytes() for name in ("member-1", "member-2")]
 
@@ -163,6 +174,36 @@ def test_an_ensemble_is_one_checked_model_that_goes_on_where_it_was(run, partial
     assert [ModelFolder(kept / name).weights.read_bytes() for name in ("member-1", "member-2")] == before
     with pytest.raises(RunFolderError, match="single network"):
         final_training.train(run, network, partial=partial)
+
+
+def test_a_selection_that_has_changed_is_looked_at_again(run, partial, monkeypatch):
+    monkeypatch.setattr(training.files, "export_onnx", lambda *_: None)
+    monkeypatch.setattr(training.files, "write_confusion", lambda *_: None)
+    network, folder = NetworkChoice(ensemble=2), RunFolder.open(run)
+    select(run, CellChoice(1), partial=partial)
+
+    def planned():
+        return final_training.ensemble_of_selection(folder, folder.final_training, network)
+
+    first = planned()
+    with monkeypatch.context() as patch:  # of the same selection nothing is chosen again
+        patch.setattr(choosing, "of_selection", None)
+        assert planned().digest == first.digest is not None
+    better = replace(folder.state().best, cell="[(-2, identity, -1, identity)]", score=0.9, index=9)
+    with folder.journal as journal:
+        journal.append("evaluation", better.content(), {})
+    select(run, CellChoice(1), partial=partial, renew=True)
+    patch = monkeypatch.setattr
+    patch(choosing, "of_selection", lambda *_: replace(first, digest=None))
+    assert planned().digest != first.digest  # what is delivered would be the same: it stands
+    stored.write(folder.final_training, replace(first, digest=None))  # as earlier versions wrote it
+    assert planned().digest is not None
+    stored.write(folder.final_training, first)
+    patch(choosing, "of_selection", lambda *_: replace(first, members=[member("new")]))
+    with pytest.raises(OtherTrainingError, match=r"other networks than the model selection says.*renew"):
+        planned()
+    kept = final_training._or_anew(planned, folder.final_training, True, lambda _: None)
+    assert names(kept.delivered) == ["new"] == names(stored.read(folder.final_training).delivered)
 
 
 def test_a_plan_that_contradicts_itself_is_refused(tmp_path):

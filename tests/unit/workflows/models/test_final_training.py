@@ -8,9 +8,11 @@ import torch
 from popnas.errors import ExportError, RunFolderError, UserError
 from popnas.events import Told, Warned
 from popnas.export.model_values import OnnxCheck
+from popnas.report.sections import ensembles
 from popnas.runs import RunFolder
+from popnas.runs.folder import same_search
 from popnas.storage import write_bytes, write_json
-from popnas.workflows.models import final_training, selection, training
+from popnas.workflows.models import final_training, requests, selection, training
 from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.final_training import train
 from popnas.workflows.models.folder import ModelFolder
@@ -86,6 +88,25 @@ def test_who_had_no_time_gets_the_weights_that_were_trained_longer(run, partial)
     assert are_equal(weights(longer.folder), weights(calm.folder))
 
 
+def test_members_that_had_no_time_are_no_copies_of_one_training(run, partial):
+    (selected,) = selection.select(run, CellChoice(cell=OTHER), partial=partial).models
+    no_time = {**partial, "others": {"max_hours": 1e-9}}
+    network, heard = NetworkChoice(cell=OTHER, ensemble=3), []
+    trained = train(run, network, partial=no_time, tell=heard.append)
+    single = ModelFolder(selected.folder).description()
+    found = ModelFolder(trained.folder).description()
+    assert (found.members, found.params) == (None, single.params)
+    assert trained.weights_of == f"model_selection/{selected.folder.name}"
+    told = [event.text for event in heard if isinstance(event, Warned)]
+    assert any("Left out for now: members 2, 3. The time was up" in text for text in told)
+    plan = ensembles.read(trained.folder)
+    assert list(plan.left_out) == [2, 3] and found.training.origin == plan.verdict
+    train(run, network, partial=partial)
+    found, plan = ModelFolder(trained.folder).description(), ensembles.read(trained.folder)
+    assert (len(found.members), found.params) == (3, 3 * single.params)
+    assert plan.left_out == () and "Left out" not in plan.verdict
+
+
 def test_weights_of_another_network_are_no_help(run, partial):
     selection.select(run, CellChoice(cell=OTHER), partial=partial)
     no_time = {**partial, "others": {"max_hours": 1e-9}}
@@ -110,6 +131,29 @@ def test_what_is_given_overrides_what_the_cell_comes_with(run, partial):
     assert config.dataset.batch_size == 16
     assert config.dataset.val_test_batch_size == 50
     assert config.training_hyperparameters.learning_rate == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    ("partial", "changes"),
+    [
+        (None, StageChanges()),
+        (None, StageChanges(batch_size=48, test_batch_size=50)),
+        ({"training_hyperparameters": {"optimizer": {"type": "SGD", "warmup": 0}}}, StageChanges()),
+        ({"training_hyperparameters": {"optimizer": {"scheduler": None}}}, StageChanges()),
+        (
+            {"dataset": {"batch_size": 8}, "training_hyperparameters": {"learning_rate": 0.3}},
+            StageChanges(sets=["training_hyperparameters.epochs=7", "others.max_hours=1"]),
+        ),
+    ],
+)
+def test_what_was_asked_for_can_be_asked_for_again(run, partial, changes):
+    base = requests.run_config(RunFolder.open(run))
+    preset, asked = requests.training_partial(base, None), requests.training_partial(base, partial)
+    settings = requests.settings_of(base, asked, changes)
+    again = requests.stage_config(base, preset, StageChanges(sets=settings))
+    assert same_search(again.to_json(), requests.stage_config(base, asked, changes).to_json())
+    assert (settings == []) is (partial is None and changes == StageChanges())
+    assert not any(setting.startswith("others.max_hours") for setting in settings)
 
 
 def test_a_number_that_is_the_run_s_own_counts_as_given(run, partial):

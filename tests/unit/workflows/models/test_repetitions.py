@@ -11,6 +11,7 @@ from popnas.report.statistics import share_noise
 from popnas.storage import write_bytes
 from popnas.workflows.models import training
 from popnas.workflows.models.choices import CellChoice
+from popnas.workflows.models.ensembles.choosing import _Library
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import best_of, read_selection, select
 from popnas.workflows.models.stored import repetitions
@@ -105,6 +106,18 @@ def test_what_is_missing_is_trained_and_meanwhile_only_common_folds_are_compared
     again = select(run, CellChoice(2), partial=repeated)
     assert trained == [gone.name]
     assert [model.score for model in again.models] == [model.score for model in first.models]
+
+
+def test_a_network_that_lacks_a_fold_may_be_a_member_all_the_same(run, repeated):
+    result = select(run, CellChoice(2), partial=repeated)
+    other = next(model for model in result.models if model.folder != result.best.folder)
+    for seed in range(2):
+        shutil.rmtree(Repetition(seed, 1).folder(other.folder))
+    library = _Library(read_selection(run / "model_selection"))
+    assert library.folds == [0]
+    members = [item.member for item in library.candidates()]
+    places = [(folder, seed) for folder in {model.folder.name for model in result.models} for seed in (0, 1)]
+    assert sorted((member.origin, member.seed) for member in members) == sorted(places)
 
 
 def test_a_network_that_fails_on_one_fold_is_not_chosen(run, repeated, monkeypatch):

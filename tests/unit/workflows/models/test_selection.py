@@ -3,13 +3,17 @@
 import csv
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import popnas
 from popnas import executors
 from popnas.cells import Cell
+from popnas.cli.jobs.select import _print
+from popnas.cli.main import cli
 from popnas.errors import ConfigError, OperatorError, PopnasError, RunFolderError, UserError
 from popnas.evaluation import Evaluation
 from popnas.events import ModelFinished, Told, Warned
@@ -19,7 +23,7 @@ from popnas.report.sections import references
 from popnas.runs import RunFolder
 from popnas.storage import write_bytes
 from popnas.workflows.models import final_training, macro_variants, requests, selection, training
-from popnas.workflows.models.choices import CellChoice, StageChanges
+from popnas.workflows.models.choices import CellChoice, NetworkChoice, StageChanges
 from popnas.workflows.models.folder import ModelFolder
 from popnas.workflows.models.selection import best_of, chosen_cells, read_selection, select
 from popnas.workflows.settings import load_config
@@ -153,18 +157,32 @@ def series(searched, tmp_path, *, has_lengths):
 
 @pytest.mark.parametrize("has_lengths", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_of_series_the_best_may_be_random_kernels_which_train_and_open_as_any_network(
-    searched, tmp_path, has_lengths, monkeypatch, partial
+    searched, tmp_path, has_lengths, monkeypatch, partial, capsys
 ):
     monkeypatch.undo()  # the files are real
     monkeypatch.setattr(selection.references, "kernel_features", lambda spec, num_examples: 3)
     run = series(searched, tmp_path, has_lengths=has_lengths)
     del partial["dataset"]
-    result = select(run, CellChoice(1, has_references=True), partial=partial)
+    result = select(run, CellChoice(1, has_references=True), partial=partial, name="known")
     known = ["inception", "random_kernels", "random_kernels_differences"]
     assert [model.reference for model in result.models] == [None, *known]
     assert result.best.reference == "random_kernels" and result.best.score == 1.0
-    trained = final_training.train(run, partial=partial)
-    assert trained.num_epochs == 1
+    # The command that is printed of a selection with a name trains what won it.
+    _print(run, "known", result)
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1].rpartition("with: ")[2])
+    (tmp_path / "partial.json").write_text(json.dumps(partial))
+    told = CliRunner().invoke(cli, [*words[1:], "-j", str(tmp_path / "partial.json")], catch_exceptions=False)
+    assert told.exit_code == 0 and "Trained for 1 epoch." in told.output
+    # Other filters would be another network than was judged.
+    heard, wider = Heard(), {**partial, "architecture_hyperparameters": {"filters": 48}}
+    choice = NetworkChoice(selection="known")
+    again = final_training.train(run, choice, partial=wider, name="wider", tell=heard)
+    assert ModelFolder(again.folder).description().network.filters == 3
+    assert any("filters 48 has no effect here" in told for told in heard.messages)
+    with pytest.raises(UserError, match=r"`selection` 'other': .*with names in this run: known\."):
+        final_training.train(run, NetworkChoice(selection="other"), partial=partial)
+    with pytest.raises(UserError, match="leave it out, or `cell`"):
+        NetworkChoice(cell="[]", selection="known")
     model = popnas.load(run)
     known = ModelFolder(run / "final_training").description()
     assert (known.cell, known.network.macro) == ("[]", "random_kernels")

@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,17 @@ import pytest
 from popnas.cli import main
 from popnas.errors import DataError, UserError
 from popnas.events import Told, Warned
+from popnas.report.sections import ensembles
+from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize
+from popnas.report.statistics import Interval
 from popnas.runs.lock import RunLock
 from popnas.workflows.data import sizing
+from popnas.workflows.models.selection import SelectedModel
 from popnas.workflows.settings import load_config
 from popnas.workflows.whole.archives import campaign, problems, published
 from popnas.workflows.whole.archives.request import CampaignRequest
+
+FIGURES = [(1, (0.8, 0.5)), (2, (0.95, 0.4))]
 
 
 def write_problem(folder, name, number=40, classes=2):
@@ -285,6 +293,30 @@ def test_what_is_done_is_not_done_again_and_a_failure_stands_alone_and_is_tried_
     _, found = campaign.run(archive, base, request, logs=tmp_path, name="x")
     assert len(jobs) == number + 1 and jobs[-1][0][4] == "Ants"
     assert all(item.error is None for item in found.results)
+
+
+def test_score_and_known_network_are_those_of_what_is_delivered(tmp_path, monkeypatch):
+    models = [
+        SelectedModel(
+            Path(name), "[]", 2, 1, 4, 10, reference=reference, summary=Interval(score, None), trained=True
+        )
+        for name, reference, score in (("0-x", None, 0.8), ("1-x", "residual", 0.9))
+    ]
+    monkeypatch.setattr(campaign.selection, "read_selection", lambda place: models)
+    assert campaign._judged(tmp_path) == (0.9, "residual")
+    (tmp_path / "final_training").mkdir()
+    members = [EnsembleMember(name, "[]", 2, 1, 4, None, 0, 10, 100) for name in ("0-x", "1-x")]
+    sizes = [EnsembleSize(number, 10 * number, 100 * number, *pair) for number, pair in FIGURES]
+    plan = EnsemblePlan(2, 10, None, "accuracy", members, sizes, 1)
+
+    def judged(**changes):
+        ensembles.write(tmp_path / "final_training", replace(plan, **changes))
+        return campaign._judged(tmp_path)
+
+    assert judged() == (0.8, None)  # the known network has too many params
+    assert judged(members=members[::-1]) == (0.8, "residual")
+    assert judged(chosen=2) == (0.95, None)
+    assert judged(chosen=2, members=members[::-1], left_out=[2]) == (None, "residual")
 
 
 def test_a_job_that_was_begun_goes_on(archive, base, jobs, tmp_path):

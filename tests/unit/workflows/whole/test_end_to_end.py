@@ -170,6 +170,13 @@ def test_an_ensemble_is_asked_of_the_final_training_whoever_goes_on(start, stage
         start(name="other", ensemble=1)
 
 
+def test_a_limit_that_no_network_keeps_is_told_before_the_search(start, stages):
+    stages.clear()
+    with pytest.raises(UserError, match=r"`max_params` 99: the smallest .* has \d+ params"):
+        start(ensemble=3, max_params=99)
+    assert stages == [] and not stages.path.exists()
+
+
 @pytest.mark.parametrize("failing", ["search", "select", "train", "evaluate"])
 def test_a_stage_that_fails_stops_the_job_and_is_run_again(start, stages, failing):
     stages.statuses = {failing: 1}

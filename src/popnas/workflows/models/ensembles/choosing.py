@@ -3,7 +3,8 @@ Selection from Libraries of Models") among those that model selection trained, s
 
 The first is the best of the selection. Each next one is that with which the mean probabilities have the
 lowest cross-entropy, which tells more of few examples than a score does. All figures are means over the
-selection's folds, each by the weights that were trained on it. Axes: N examples (or pixels), K classes.
+folds on which all networks of the selection are trained, each by the weights that were trained on it. Axes:
+N examples (or pixels), K classes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +26,6 @@ from popnas.evaluation import metric_title
 from popnas.evaluators.training.placing import for_answers
 from popnas.printable import quoted
 from popnas.report.sections.ensembles import EnsembleMember, EnsemblePlan, EnsembleSize, best_size
-from popnas.runs import RunFolder
 from popnas.workflows.models import selection
 from popnas.workflows.models.choices import NetworkChoice
 from popnas.workflows.models.folder import ModelFolder
@@ -81,22 +82,15 @@ def chosen(
     """Members in the order in which they are chosen, `asked` at most, the figures of every number of them,
     and the number that is delivered (`best_size`).
 
-    `candidates`: the best first. All members together have at most `max_params`.
-
-    Raises:
-        UserError: no candidate has so few params.
+    `candidates`: the best first. All members together have at most `max_params`; the smallest candidate alone
+    is taken where none has so few, for a whole job is to deliver.
     """
 
     def fits(members: Sequence[Candidate]) -> bool:
         return max_params is None or sum(item.member.params for item in members) <= max_params
 
-    first = next((item for item in candidates if fits([item])), None)
-    if first is None:
-        least = min(item.member.params for item in candidates)
-        raise UserError(
-            f"`max_params` {max_params:,}: the smallest network of the selection has {least:,} params. Allow "
-            "as many, or select smaller networks."
-        )
+    smallest = min(candidates, key=lambda item: item.member.params)
+    first = next((item for item in candidates if fits([item])), smallest)
     taken, sizes = [first], [_size([first], judge)]
     while len(taken) < asked:
         left = [item for item in candidates if item not in taken and fits([*taken, item])]
@@ -127,15 +121,14 @@ def _best(sizes: Sequence[EnsembleSize]) -> int:
     return best.members
 
 
-def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
-    """The ensemble of a run's model selection, for `network.ensemble` members at most.
+def of_selection(place: Path, network: NetworkChoice) -> EnsemblePlan:
+    """The ensemble of the model selection in a folder, for `network.ensemble` members at most.
 
     Raises:
-        UserError: no network of the selection is small enough.
         RunFolderError, DataError: the selection's models or their data cannot be read.
     """
     assert network.ensemble is not None
-    library = _Library(selection.read_selection(run.model_selection))
+    library = _Library(selection.read_selection(place))
     judge = AnswersJudge(library.task, library.metric, library.dataset.num_classes)
     members, sizes, best = chosen(library.candidates(), judge, network.ensemble, network.max_params)
     words = metric_title(library.metric)
@@ -143,27 +136,19 @@ def of_selection(run: RunFolder, network: NetworkChoice) -> EnsemblePlan:
 
 
 def of_seeds(member: EnsembleMember, network: NetworkChoice, given: str | None) -> EnsemblePlan:
-    """So many seeds of one network, as many as `network.max_params` allows; there is nothing to choose on.
-
-    Raises:
-        UserError: not one is small enough.
-    """
+    """So many seeds of one network, as many as `network.max_params` allows, one at least; there is nothing to
+    choose on."""
     assert network.ensemble is not None
     number = network.ensemble
     if network.max_params is not None:
-        number = min(number, network.max_params // max(member.params, 1))
-        if number < 1:
-            raise UserError(
-                f"`max_params` {network.max_params:,}: the network has {member.params:,} params. Allow as "
-                "many, or give fewer `filters`."
-            )
+        number = max(min(number, network.max_params // max(member.params, 1)), 1)
     members = [replace(member, seed=seed) for seed in range(number)]
     sizes = [size_of(members[:count]) for count in range(1, number + 1)]
     return EnsemblePlan(network.ensemble, network.max_params, given, "score", members, sizes, number)
 
 
 class _Library:
-    """The networks of a selection that are trained on all of its folds."""
+    """The networks of a selection, by the folds that all of them are trained on: others are other exams."""
 
     def __init__(self, models: Sequence[SelectedModel]) -> None:
         done = [model for model in models if model.score is not None]
@@ -173,7 +158,7 @@ class _Library:
         self.config = ModelFolder(self.models[0].folder).config()
         self.task = tasks.get(self.config.dataset.type)
         self.metric = self.config.search_strategy.score_metric
-        self.folds = sorted({each.fold for each in self.models[0].repeated})
+        self.folds = sorted({each.fold for each in selection.alike(models)})
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -16,7 +16,7 @@ from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
 from popnas.errors import ExportError
-from popnas.events import Listen, PhaseStarted, Told
+from popnas.events import Listen, PhaseStarted, Told, Warned
 from popnas.export import description
 from popnas.export.model_values import HowTrained, MemberModel, Outcome
 from popnas.networks import weights
@@ -74,27 +74,49 @@ def config_of(config: RunConfig, member: EnsembleMember) -> RunConfig:
 
 
 def planned(
-    folder: Path, network: NetworkChoice, given: str | None, choose: Callable[[], EnsemblePlan]
+    folder: Path,
+    network: NetworkChoice,
+    given: str | None,
+    choose: Callable[[], EnsemblePlan],
+    digest: str | None = None,
 ) -> EnsemblePlan:
     """The plan in a training's folder; a new one, which is written there, if there is none.
 
+    `digest`: that of the selection as it is now. Where the plan was made from another, it is made
+    anew, and stands if the same networks are delivered.
+
     Raises:
-        OtherTrainingError: there is one that was asked for otherwise, or a single network.
+        OtherTrainingError: there is one that was asked for otherwise, one of other networks than the
+            selection as it is now says, or a single network.
     """
     known = stored.read(folder)
     if known is None:
         if ModelFolder(folder).config_json.is_file():
             raise OtherTrainingError(f"{quoted(folder)} holds the training of a single network. {_REMEDY}")
-        plan = replace(choose(), run=identity.of_enclosing(folder))
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        stored.write(folder, plan)
-        return plan
+        return _written(folder, choose(), network, digest)
     if (known.asked, known.max_params, known.given) != (network.ensemble, network.max_params, given):
         raise OtherTrainingError(
             f"{quoted(folder)} holds an ensemble that was asked for otherwise. {_REMEDY}"
         )
-    return known
+    if known.digest == digest:
+        return known
+    plan = choose()
+    if list(plan.delivered) != list(known.delivered):
+        raise OtherTrainingError(
+            f"{quoted(folder)} holds an ensemble of other networks than the model selection says as it is "
+            f"now. {_REMEDY}"
+        )
+    plan = replace(plan, settings=known.settings, left_out=known.left_out)
+    return _written(folder, plan, network, digest)
+
+
+def _written(folder: Path, plan: EnsemblePlan, network: NetworkChoice, digest: str | None) -> EnsemblePlan:
+    run = identity.of_enclosing(folder)
+    plan = replace(plan, run=run, selection=network.selection, digest=digest)
+    stored.write(folder, plan)
+    return plan
 
 
 _REMEDY = "Choose another `name`, or train anew with `renew`, which keeps the old one beside the new."
@@ -115,7 +137,7 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
         ExportError: no ONNX file reproduces the ensemble; the weights are kept.
         StorageError: the disk refused.
     """
-    tell(Told(job.plan.verdict))
+    tell((Warned if job.plan.is_too_large else Told)(replace(job.plan, left_out=()).verdict))
     folder, members = ModelFolder(job.folder), job.members()
     write_json(folder.config_json, members[0].config.to_json())
     if folder.is_finished and not any(_is_open(each, job.deadline) for each in members):
@@ -133,8 +155,21 @@ def train(job: EnsembleJob, dataset: Dataset, train_one: TrainOne, tell: Listen)
         tell(Told(f"{each.origin}: {each.cell}"))
         trained[number] = train_one(replace(each, deadline=deadlines.until(job.deadline, part)))
     tell(PhaseStarted("joining the members"))
-    folders = [ModelFolder(each.folder) for each in members]
-    return _joined(job, dataset, folders, [trained[number] for number in range(len(members))])
+    results = [trained[number] for number in range(len(members))]
+    left_out = _copies(results)
+    plan = replace(job.plan, left_out=[number + 1 for number in left_out])
+    if left_out or job.plan.left_out:
+        stored.write(job.folder, plan)
+    if left_out:
+        tell(Warned(plan.verdict))
+    return _joined(replace(job, plan=plan), dataset, results)
+
+
+def _copies(trained: Sequence[TrainedModel]) -> list[int]:
+    """The places of those that have the weights of an earlier training that one before them has: together
+    they would answer as one does, for the price of all."""
+    used = [each.weights_of for each in trained]
+    return [place for place, weights_of in enumerate(used) if weights_of in {*used[:place]} - {None}]
 
 
 def _cost(job: ModelJob, dataset: Dataset) -> float:
@@ -151,18 +186,20 @@ def _is_open(job: ModelJob, deadline: float | None) -> bool:
     return read_trained(folder).stopped is not None and not is_time_up
 
 
-def _joined(
-    job: EnsembleJob, dataset: Dataset, folders: Sequence[ModelFolder], trained: Sequence[TrainedModel]
-) -> TrainedModel:
-    folder, described = ModelFolder(job.folder), [each.description() for each in folders]
-    network = _together([each.load_network() for each in folders])
+def _joined(job: EnsembleJob, dataset: Dataset, trained: Sequence[TrainedModel]) -> TrainedModel:
+    """One model of all but those that are left out."""
+    folder = ModelFolder(job.folder)
+    logs = [ModelFolder(each.folder).log() for each in trained]
+    stopped = next((each.stopped for each in trained if each.stopped), None)
+    kept = [each for number, each in enumerate(trained, start=1) if number not in job.plan.left_out]
+    described = [ModelFolder(each.folder).description() for each in kept]
+    network = _together([ModelFolder(each.folder).load_network() for each in kept])
     write_bytes(folder.weights, weights.to_bytes(network.state_dict()), is_durable=True)
     check, warning = None, None
     try:
         check = files.export_onnx(network, dataset.preprocessing, folder.onnx)
     except ExportError as error:
         warning = str(error)
-    logs = [each.log() for each in folders]
     log = TrainingLog(
         run=identity.of_enclosing(folder.path),
         cell=Cell.parse(described[0].cell).key,
@@ -174,7 +211,7 @@ def _joined(
         epoch_seconds=[seconds for each in logs for seconds in each.epoch_seconds],
     )
     write_json(folder.training_json, log.to_json(), is_proven=True)
-    epochs = max(each.num_epochs for each in trained)
+    epochs = max(each.num_epochs for each in kept)
     members = [
         MemberModel(one.cell, one.network, None if one.outcome is None else one.outcome.seed)
         for one in described
@@ -182,17 +219,17 @@ def _joined(
     model = replace(
         described[0],
         members=members if len(members) > 1 else None,
-        params=job.plan.size.params,
-        flops=job.plan.size.flops,
+        params=sum(item.params or 0 for item in described),
+        flops=sum(item.flops or 0 for item in described),
         outcome=Outcome(None, None, check),
         training=HowTrained(
             best_epoch=epochs,
             num_epochs=epochs,
             origin=job.plan.verdict,
-            stopped=next((each.stopped for each in trained if each.stopped), None),
-            weights_of=", ".join(each.weights_of for each in trained if each.weights_of) or None,
+            stopped=stopped,
+            weights_of=", ".join(each.weights_of for each in kept if each.weights_of) or None,
             onnx_warning=warning,
-            missing_views=[view for each in trained for view in each.missing_views],
+            missing_views=[view for each in kept for view in each.missing_views],
         ),
     )
     description.write(folder.path, model, is_durable=True)

@@ -29,6 +29,7 @@ from popnas.records import Json, Record
 from popnas.report.archive import page
 from popnas.report.archive.page import OWN, ArchiveSummary, ProblemResult
 from popnas.report.archive.ranks import ranking
+from popnas.report.sections import ensembles
 from popnas.runs.folder import place_of_run
 from popnas.runs.lock import RunLock
 from popnas.runs.stored.reading import is_there, read_record
@@ -273,20 +274,34 @@ def result_of(place: Path, problem: ArchiveProblem) -> ProblemResult:
     model = ModelFolder(run_folder / "final_training" / "deploy").description()
     if model.deployment is None or model.deployment.measured.split != "test":
         raise RunFolderError(f"{quoted(model.cell)} in {quoted(run_folder)} was not measured on test data.")
-    best = selection.best_of(selection.read_selection(run_folder / "model_selection"))
+    score, reference = _judged(run_folder)
     measured = model.deployment.measured
     return ProblemResult(
         problem.name,
         accuracy=measured.accuracy,
         num_test=measured.num_samples,
-        score=None if best is None else best.score,
+        score=score,
         cell=model.cell,
         macro=model.network.macro,
-        reference=None if best is None or model.members is not None else best.reference,
+        reference=reference,
         members=len(model.members or [model]),
         params=model.params,
         seconds=state.spent_seconds,
     )
+
+
+def _judged(run_folder: Path) -> tuple[float | None, str | None]:
+    """What the selection says of what is delivered: its score, and which known network it is, None: none, or
+    several."""
+    models = selection.read_selection(run_folder / "model_selection")
+    plan = ensembles.read(run_folder / "final_training")
+    if plan is None:
+        best = selection.best_of(models)
+        return (None, None) if best is None else (best.score, best.reference)
+    members = [item for number, item in enumerate(plan.delivered, start=1) if number not in plan.left_out]
+    known = {model.folder.name: model.reference for model in models}
+    reference = known.get(members[0].origin) if len(members) == 1 else None
+    return None if plan.left_out else plan.size.score, reference
 
 
 def summary(place: Path, found: Sequence[ArchiveProblem], against: Published) -> ArchiveSummary:
