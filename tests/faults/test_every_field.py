@@ -13,7 +13,7 @@ What a change can be seen in:
 - `loader`: batches in number and place, which no result depends on
 - `executor`: where networks are trained
 - `limit`: when training has to end
-- `trainings`: how often, on which folds and with which seeds networks are trained
+- `trainings`: how often and for how long, on which folds and with which seeds networks are trained
 - `later`: the search has no use for it, but hands it on with the run's configuration to the stage that has
 - `refused`: the value is checked, and the message names the field
 - `warned`: it does nothing, and the command says so
@@ -188,6 +188,7 @@ FIELDS: dict[str, Line] = {
     "others.max_candidate_seconds": search_only(1e-9, "candidate"),
     "others.confirm": search_only(True),
     "others.selection_seeds": Line(2, "later", "trainings", W),
+    "others.selection_budget": Line("seconds", "later", "trainings", W),
 }
 
 
@@ -321,11 +322,11 @@ def _limit(document: dict[str, Any], folder: Path, stage: str) -> Any:
 
 
 def _trainings(document: dict[str, Any], folder: Path) -> Any:
-    """Those of the first network of a selection, by their folders."""
-    seen: list[str] = []
+    """Those of a selection, by their folders and epochs."""
+    seen: list[tuple[str, int | None]] = []
 
     def train(running: selection._Selection, pending: Any) -> None:
-        seen.extend(str(each.folder(model.folder).name) for model, each in pending)
+        seen.extend((each.folder(model.folder).name, model.epochs) for model, each in pending)
         raise _Seen
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(_Seen):

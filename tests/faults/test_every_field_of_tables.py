@@ -124,6 +124,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "others.max_candidate_seconds": (1.0, WARNED, {}),
     "others.confirm": (True, ELSEWHERE, {}),
     "others.selection_seeds": (2, WARNED, {}),
+    "others.selection_budget": ("seconds", WARNED, {}),
 }
 
 
