@@ -32,11 +32,13 @@ class ScoredModel(Record):
 
 @dataclass(frozen=True)
 class SelectionScores(Record):
-    """`score`: what decides, in words; `repeated`: what it is the mean of, "" for one training."""
+    """`score`: what decides, in words; `repeated`: what it is the mean of, "" for one training; `is_of_last`:
+    of the last epoch, not the best one."""
 
     score: str
     repeated: str
     models: Sequence[ScoredModel]
+    is_of_last: bool = False
 
     def write(self, folder: Path) -> None:
         """Write it into a selection's folder. Raises StorageError."""
@@ -64,7 +66,8 @@ def render(run: RunData) -> str:
         ]
         for item in sorted(found.models, key=lambda item: -(item.score or 0.0))
     ]
-    mean = f"mean of {found.repeated}, 95 % interval" if found.repeated else "best epoch"
+    mean = f"mean of {found.repeated}, 95 % interval" if found.repeated else ""
+    mean = mean or f"{'last' if found.is_of_last else 'best'} epoch"
     header = ["network", f"validation {found.score} ({mean})", "params", "training", "cell"]
     note = (
         "<p class=note>Each training is judged by its last epoch, which is the one that final training "

@@ -696,6 +696,7 @@ class _Selection:
                 )
                 for model in models
             ],
+            is_of_last=self.keeps_last,
         )
 
     def _result(self) -> SelectionResult:

@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 from popnas.errors import CandidateFailed
+from popnas.report.run_data import RunData
 from popnas.report.sections import references, selected
 from popnas.report.statistics import share_noise
+from popnas.runs import RunFolder
 from popnas.storage import write_bytes
 from popnas.workflows.models import training
 from popnas.workflows.models.choices import CellChoice
@@ -73,6 +75,18 @@ def test_each_network_is_trained_on_every_fold_with_every_seed_and_the_mean_deci
     assert found.repeated == "2 folds, 2 seeds each"
     assert [item.half for item in found.models] == [model.summary.half for model in result.models]
     assert references.read(run / "model_selection").is_clear in (True, False)
+
+
+@pytest.mark.parametrize("has_references", [True, False])
+def test_beside_known_networks_the_last_epoch_is_judged(run, partial, has_references):
+    """As what is fitted at once has no best one of many epochs; final training keeps the last, too."""
+    result = select(run, CellChoice(2, has_references=has_references), partial=partial)
+    for model in result.models:
+        scores = [epoch["head_metrics"][-1]["accuracy"] for epoch in ModelFolder(model.folder).log().epochs]
+        assert model.score == (scores[-1] if has_references else max(scores))
+    assert selected.read(run / "model_selection").is_of_last == has_references
+    shown = selected.render(RunData.of(RunFolder.open(run), RunFolder.open(run).state()))
+    assert ("(last epoch)" in shown, "(best epoch)" in shown) == (has_references, not has_references)
 
 
 def test_of_one_training_each_the_number_of_examples_says_what_is_noise(run, partial):
