@@ -145,10 +145,12 @@ def _train_ensemble(run: RunFolder, plan: EnsemblePlan, members: int) -> str | N
     one, settings = plan.members[0], list(plan.settings)
     words: list[object] = [] if plan.selection is None else ["--selection", plan.selection]
     if plan.given is not None:
-        words += ["-m", one.motifs, "-n", one.normal_cells, "-f", one.filters]
+        shape = ["-m", one.motifs, "-n", one.normal_cells, "-f", one.filters]
         # A network without cells has none that could be given: it is the best of the selection.
-        if one.cell != "[]":
-            words = [*words[-6:], "--spec", one.cell]
+        if one.cell == "[]":
+            words += shape
+        else:
+            words = [*shape, "--spec", one.cell]
             if one.macro is not None:
                 settings.append(f"architecture_hyperparameters.macro_architecture={json.dumps(one.macro)}")
     words += [word for each in dict.fromkeys(settings) for word in ("--set", each)]

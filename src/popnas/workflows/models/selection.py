@@ -253,7 +253,8 @@ def read_selection(path: Path) -> list[SelectedModel]:
     if plan is None:
         return []
     models = [_as_it_is(path, model, plan.request.repetitions) for model in plan.models]
-    return [_summed_up(model, alike(models), plan.request.validation_size) for model in models]
+    compared = alike(models)
+    return [_summed_up(model, compared, plan.request.validation_size) for model in models]
 
 
 def names(run: RunFolder) -> list[str]:
