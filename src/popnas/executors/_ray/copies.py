@@ -13,8 +13,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from popnas import files
 from popnas.errors import StorageError
 from popnas.executors._ray.connection import connected
 from popnas.printable import quoted
+from popnas.process_state import one_at_a_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,21 +88,8 @@ def made(parcel: Parcel, fetch: Callable[[Any], np.ndarray]) -> Copy:
         StorageError: the disk refused.
     """
     place = Path(tempfile.gettempdir()) / f"{_prefix()}{parcel.token}"
-    with _one_at_a_time():
+    with one_at_a_time("copying"):  # where files cannot be locked some make copies of which one is kept
         return _made(place, parcel, fetch)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """While the block runs, no other process of this user on this node is in it; where files cannot be
-    locked, some may be, and each makes a copy of which one is kept."""
-    with ExitStack() as stack:
-        with suppress(OSError):
-            place = Path(tempfile.gettempdir()) / f"popnas-{os.getuid()}-copying"
-            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            stack.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _made(place: Path, parcel: Parcel, fetch: Callable[[Any], np.ndarray]) -> Copy:
@@ -126,8 +114,7 @@ def remove_stale() -> None:
 
 
 def _prefix() -> str:
-    """Of copies alone: this user's `popnas-UID-devices` (`training.accelerated.turns`) is in use for as long
-    as it is there, however old."""
+    """Of copies alone: this user's folder of locks is in use for as long as it is there, however old."""
     return f"popnas-{os.getuid()}-data-"
 
 

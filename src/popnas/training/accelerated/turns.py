@@ -15,8 +15,6 @@ who needs all of it holds it alone, and keeps the `door` closed until the others
 from __future__ import annotations
 
 import fcntl
-import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +24,7 @@ import torch
 
 from popnas import files
 from popnas.printable import quoted
+from popnas.process_state import MachineLock, folder_of_machine
 from popnas.runs import told
 from popnas.training.interfaces import TrainingClock
 
@@ -38,7 +37,7 @@ class DeviceTurns:
         the device is done."""
         self._drain = drain
         self._gate, self._work, self._door, self._memory = (
-            _Lock(folder / f"{name}.{kind}") for kind in ("gate", "work", "door", "memory")
+            MachineLock(folder / f"{name}.{kind}") for kind in ("gate", "work", "door", "memory")
         )
         self._takes_part = self._is_alone = False
 
@@ -59,9 +58,9 @@ class DeviceTurns:
     @classmethod
     def _opened(cls, device: torch.device) -> DeviceTurns:
         if device.type != "cuda":
-            return cls(_folder(), device.type)
+            return cls(folder_of_machine(), device.type)
         name = str(torch.cuda.get_device_properties(device).uuid)
-        return cls(_folder(), name, lambda: torch.cuda.synchronize(device))
+        return cls(folder_of_machine(), name, lambda: torch.cuda.synchronize(device))
 
     @contextmanager
     def having_memory(self, *, all_of_it: bool = False) -> Iterator[None]:
@@ -152,58 +151,6 @@ def alone_on(device: torch.device) -> Iterator[None]:
         with suppress(OSError):
             stack.enter_context(DeviceTurns._opened(device).alone())
         yield
-
-
-@contextmanager
-def one_at_a_time(name: str) -> Iterator[None]:
-    """While the block runs, no other process of this user on this machine is in one of that name; where files
-    cannot be locked, some may be."""
-    with ExitStack() as stack:
-        with suppress(OSError):
-            lock = _Lock(_folder() / name)
-            lock.take(fcntl.LOCK_EX)
-            stack.callback(lock.release)
-        yield
-
-
-class _Lock:
-    """A file that is locked as a whole; closed when Python ends or is ended, and not inherited."""
-
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        self.try_take(fcntl.LOCK_SH)  # raises where there are no locks
-        self.release()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_handle"):
-            os.close(self._handle)
-
-    def take(self, how: int) -> None:
-        fcntl.flock(self._handle, how)
-
-    def try_take(self, how: int) -> bool:
-        try:
-            fcntl.flock(self._handle, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def release(self) -> None:
-        fcntl.flock(self._handle, fcntl.LOCK_UN)
-
-
-def _folder() -> Path:
-    """A folder of this user alone that all processes of the machine find.
-
-    Raises:
-        OSError: somebody else's is in its place, or none can be made.
-    """
-    place = Path(tempfile.gettempdir()) / f"popnas-{os.getuid()}-devices"
-    place.mkdir(mode=0o700, exist_ok=True)
-    found = place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise PermissionError(f"{place} is not a folder of this user alone")
-    return place
 
 
 _NUM_WARM_UPS, _NUM_TIMED, _NUM_LAST_TIMED = 3, 20, 3

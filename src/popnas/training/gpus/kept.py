@@ -11,10 +11,11 @@ import torch
 
 from popnas import files
 from popnas.errors import StorageError
+from popnas.process_state import one_at_a_time
 from popnas.records import Record
 from popnas.runs import told
 from popnas.storage import write_json
-from popnas.training.accelerated.turns import alone_on, one_at_a_time
+from popnas.training.accelerated.turns import alone_on
 from popnas.training.failures import release
 from popnas.training.gpus import timed
 from popnas.training.gpus.facts import DeviceFacts

@@ -22,8 +22,9 @@ import torch
 from torch.nn import functional
 
 from popnas.placement import Placement
+from popnas.process_state import one_at_a_time
 from popnas.training import Course, Criteria, TrainingSettings, fit
-from popnas.training.accelerated.turns import DeviceTurns, SoloClock, alone_on, one_at_a_time
+from popnas.training.accelerated.turns import DeviceTurns, SoloClock, alone_on
 from popnas.training.clocks import HostClock
 
 
