@@ -155,6 +155,10 @@ COSTS: dict[str, str] = {
         "your own runs."
     ),
     "others.predictors.time": "`svr` takes about half a second to fit at every step.",
+    "others.predictors.earlier_runs": (
+        "The fit of the score predictor takes as much longer as they have cells, of which 500 a run count. "
+        "It pays where the data are of the same kind: predictions rank after fewer trainings."
+    ),
     "others.predictions_batch_size": _NOTHING,
     "others.save_children_weights": "Disk: the weights of every candidate, 4 bytes a parameter.",
     "others.save_children_models": "An export of some seconds, and disk, for every candidate.",

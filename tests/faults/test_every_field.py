@@ -167,6 +167,7 @@ FIELDS: dict[str, Line] = {
     "others.accuracy_predictor_ensemble_units": search_only(2),
     "others.predictors.score": Line("forest", "refused", "refused", "refused"),
     "others.predictors.time": Line("gin", "refused", "refused", "refused"),
+    "others.predictors.earlier_runs": Line(["logs/none"], "refused", "refused", "refused"),
     "others.predictions_batch_size": Line(32, W, W, W),
     "others.save_children_weights": search_only(True, "candidate"),
     "others.save_children_models": search_only(True, "candidate"),

@@ -105,6 +105,7 @@ FIELDS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "others.accuracy_predictor_ensemble_units": (2, SEARCH, {}),
     "others.predictors.score": ("forest", REFUSED, {}),
     "others.predictors.time": ("gin", REFUSED, {}),
+    "others.predictors.earlier_runs": (["logs/none"], REFUSED, {}),
     "others.predictions_batch_size": (32, WARNED, {}),
     "others.save_children_weights": (True, WARNED, {}),
     "others.save_children_models": (True, WARNED, {}),

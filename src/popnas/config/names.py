@@ -57,7 +57,7 @@ class NameRules:
     the executors that know no workers; `get_task` gives the facts of one of `tasks` (None: none are known);
     `predictors` are names by objective ("score", "time"; empty: not known), `trackers` too (None: not known);
     `evaluators` are facts by name (empty: not known); `fewest_learnt_from` is how many cells a predictor can
-    be fitted to.
+    be fitted to; `learn_from_earlier` are the score predictors that learn from earlier runs, too.
     """
 
     check_operator: Callable[[str, int], str | None]
@@ -74,6 +74,7 @@ class NameRules:
     trackers: Sequence[str] | None = None
     evaluators: Mapping[str, EvaluatorFacts] = field(default_factory=dict)
     fewest_learnt_from: int = 3
+    learn_from_earlier: Sequence[str] = ()
 
     def by_family(self) -> dict[str, Sequence[str]]:
         """The names to offer to editors, by the word that `declarations.named_by` has for them."""

@@ -169,6 +169,12 @@ def _unused_predictors(facts: Facts) -> Iterator[Problem]:
     """Predictors that were chosen for what is not predicted."""
     config = facts.config
     chosen = config.others.predictors
+    if config.search_space.blocks == 1 and chosen.earlier_runs:
+        yield Problem(
+            "others.predictors.earlier_runs",
+            chosen.earlier_runs,
+            "has no effect with search_space.blocks 1: nothing is predicted.",
+        )
     wanted = config.wanted_objectives
     for objective in ("score", "time"):
         reason = None

@@ -375,6 +375,24 @@ def _predictors_exist(facts: Facts) -> Iterator[Problem]:
             yield _unknown(f"others.predictors.{objective}", f"predictor of the {objective}", name, known)
 
 
+@mistake("others.predictors")
+def _predictor_learns_from_earlier(facts: Facts) -> Iterator[Problem]:
+    chosen = facts.config.others.predictors
+    if facts.names is None or not chosen.earlier_runs:
+        return
+    place = "others.predictors.earlier_runs"
+    if len(set(chosen.earlier_runs)) < len(chosen.earlier_runs):
+        yield Problem(place, chosen.earlier_runs, "names a run twice. Name each once.")
+    if chosen.score not in facts.names.learn_from_earlier:
+        able = ", ".join(facts.names.learn_from_earlier)
+        yield Problem(
+            place,
+            chosen.earlier_runs,
+            f"the score predictor '{chosen.score}' learns from its own search alone. Write [], or choose for "
+            f"others.predictors.score one that can: {able}.",
+        )
+
+
 @mistake("others.evaluator")
 def _evaluator_exists(facts: Facts) -> Iterator[Problem]:
     name = facts.config.others.evaluator

@@ -518,6 +518,11 @@ class PredictorsConfig(Section):
         default="svr",
         description="The predictor of training and inference time, and of what else is measured, by name.",
     )
+    earlier_runs: Annotated[tuple[Text, ...], Field(strict=False), NullMeans(())] = Field(
+        default=(),
+        description="Folders of earlier runs with some of the same operators: the score predictor (trees, or "
+        "another that can) also learns how they ranked their cells.",
+    )
 
 
 class OthersConfig(Section):

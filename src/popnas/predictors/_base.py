@@ -38,7 +38,8 @@ class PredictorContext:
     `cells_stacked`: (N, B, 4) cells -> (N,) number of cells that the network really stacks; `operator_costs`
     (num_operators,): what `features.operator_costs` made of the times of the kind that is predicted (score:
     training time), in the order of `space.operators`; `num_models`: the size of an ensemble;
-    `passing_operators`, `zero_operators`: names of those that pass their input on, and that give zeros.
+    `passing_operators`, `zero_operators`: names of those that pass their input on, and that give zeros;
+    `earlier`: of each earlier search cells (N, B, 4) of this space and their scores (N,).
     """
 
     space: SearchSpace
@@ -47,6 +48,7 @@ class PredictorContext:
     num_models: int = 5
     passing_operators: frozenset[str] = frozenset({"identity"})
     zero_operators: frozenset[str] = frozenset()
+    earlier: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def __post_init__(self) -> None:
         assert self.operator_costs.shape == (len(self.space.operators),), self.operator_costs.shape
@@ -63,6 +65,7 @@ class Predictor(ABC):
 
     objective: ClassVar[str]  # "score" or "time"
     library: ClassVar[str | None] = None  # of the extra "predictors", that it cannot do without
+    learns_from_earlier: ClassVar[bool] = False  # whether it takes the context's cells of earlier searches
 
     def __init__(self, context: PredictorContext) -> None:
         self.check_library()

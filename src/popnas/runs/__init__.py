@@ -16,12 +16,13 @@ from popnas.runs.folder import RunFolder
 from popnas.runs.journal import Event, Journal
 from popnas.runs.repair import repair
 from popnas.runs.replaying import replay
-from popnas.runs.state import Confirmation, Proposed, RunState
+from popnas.runs.state import Confirmation, EarlierScores, Proposed, RunState
 from popnas.runs.views import write_csv
 from popnas.storage import write_table
 
 __all__ = [
     "Confirmation",
+    "EarlierScores",
     "Event",
     "Journal",
     "Proposed",

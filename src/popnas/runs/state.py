@@ -68,6 +68,15 @@ class Winner(Record):
 
 
 @dataclass(frozen=True)
+class EarlierScores(Record):
+    """Cells of an earlier run, and their scores there."""
+
+    run: str
+    cells: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class StepPredicted(Record):
     """The predictions of a step's round (0 is the first): the file of all, and its digest; how many cells
     were predicted, of how many expansions; how many the front has; by objective how its predictor was
@@ -104,6 +113,7 @@ class RunState:
         config: the configuration without executor, device and limits (`folder.search_part`).
         seed: the run's seed.
         data: what the run remembers of its data (shape, classes, sizes, digest); None before it was written.
+        earlier: what earlier runs lend the score predictor; None before that was written.
         proposals: per step the cells to train, in order of its rounds.
         rounds: per step how many cells each of its rounds has chosen.
         operator_costs: {"time": {operator: cost}, "inference_time": {...}}, one for each objective that is
@@ -119,6 +129,7 @@ class RunState:
     config: Json = field(default_factory=dict)
     seed: int | None = None
     data: Json | None = None
+    earlier: list[EarlierScores] | None = None
     proposals: dict[int, list[Proposed]] = field(default_factory=dict)
     rounds: dict[int, list[int]] = field(default_factory=dict)
     operator_costs: dict[str, dict[str, float]] | None = None
@@ -157,6 +168,9 @@ class RunState:
             self.seed = content.get("seed") if self.seed is None else self.seed
         elif event.event == "data":
             self.data = self.data or content
+        elif event.event == "earlier_runs":
+            if self.earlier is None:
+                self.earlier = [EarlierScores.of_known(item) for item in content["runs"]]
         elif event.event == "proposals":
             self._propose(content["step"], content.get("round", 0), content["cells"])
         elif event.event == "evaluation":

@@ -15,6 +15,7 @@ from popnas.cells import Cell
 from popnas.config import OthersConfig
 from popnas.errors import CandidateFailed
 from popnas.objectives.rows import COSTS, TIMES
+from popnas.printable import counted
 from popnas.records import Json, part
 from popnas.runs import artifacts
 from popnas.runs.journal import REASONS, Event
@@ -75,6 +76,7 @@ _MUST: dict[str, dict[str, Rule]] = {
     "winner": {"cell": _is_text, "mean": is_number, "deviation": is_amount, "trainings": whole(1)},
     "run_finished": {"reason": lambda value: isinstance(value, str) and value in REASONS},
     "data": {"sha256": _is_text},
+    "earlier_runs": {"runs": list_of(is_object)},
 }
 _OF_A_DATASET: dict[str, Rule] = {
     "input_shape": list_of(_is_count),
@@ -166,6 +168,8 @@ def _wrong(name: str, value: Any) -> ValueError:
 def _cells(event: Event, state: RunState) -> list[tuple[str, int | None]]:
     """The cells that an event brings, each with the number of its blocks; None: any."""
     content = event.content
+    if event.event == "earlier_runs":
+        return [(cell, None) for item in content["runs"] for cell in item["cells"]]
     if event.event in ("proposals", "untrained_parents"):
         return [(item["cell"], content["step"]) for item in content["cells"]]
     if event.event == "evaluation" and content["step"] not in state.proposals:
@@ -200,6 +204,14 @@ def _check_chosen(cells: list[Json], known: list[str]) -> None:
         texts.append(str(item["cell"]))
     if len(set(texts)) != len(texts):
         raise ValueError("proposes a cell twice")
+
+
+def _check_earlier(event: Event, state: RunState) -> None:
+    for item in event.content["runs"]:
+        _check_fields(item, {"run": _is_text, "cells": list_of(_is_text), "scores": list_of(is_share)})
+        if len(item["cells"]) != len(item["scores"]):
+            told = counted(len(item["scores"]), "score"), counted(len(item["cells"]), "cell")
+            raise ValueError(f"has {told[0]} of {told[1]} of an earlier run")
 
 
 def _check_untrained_parents(event: Event, state: RunState) -> None:
@@ -268,6 +280,7 @@ def _check_winner(event: Event, state: RunState) -> None:
 
 
 _MORE: dict[str, Callable[[Event, RunState], None]] = {
+    "earlier_runs": _check_earlier,
     "proposals": _check_proposals,
     "untrained_parents": _check_untrained_parents,
     "evaluation": _check_evaluation,

@@ -45,7 +45,7 @@ class Commands:
         """
         if asked.name is not None:
             check_run_name(asked.name)
-        config = with_own_places(asked.config, self.settings.data_roots)
+        config = with_own_places(asked.config, self.settings.data_roots, self.settings.root)
         self._check(config)
         if asked.name is not None:
             return self._search(asked.name, asked, config)
@@ -122,7 +122,7 @@ class Commands:
         """A partial configuration, right over the run's own."""
         if document is None:
             return None
-        found = with_own_places(document, self.settings.data_roots)
+        found = with_own_places(document, self.settings.data_roots, self.settings.root)
         merged = configurations.merge(configurations.load(folder.config_json()), found)
         self._check(plain(merged.to_json()))
         return found

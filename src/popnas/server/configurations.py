@@ -19,7 +19,7 @@ from popnas import config, files
 from popnas.config.preset_files import PARTIAL_PRESETS
 from popnas.errors import ConfigError, PopnasError, Problem, UserError
 from popnas.records import Json, part
-from popnas.server.access.places import check_data_name, data_path
+from popnas.server.access.places import NotThereError, check_data_name, data_path, run_folder
 from popnas.server.answers import Checked, Document, Preset, ProblemAnswer
 from popnas.server.jobs.process import child_environment
 from popnas.storage import plain, write_json
@@ -39,12 +39,14 @@ class TooManyError(PopnasError):
     """As many wait as may."""
 
 
-def with_own_places(document: Document, roots: Sequence[Path]) -> Document:
-    """A configuration whose data lie where the server may read them, their place as an absolute path.
+def with_own_places(document: Document, roots: Sequence[Path], logs: Path) -> Document:
+    """A configuration whose data lie where the server may read them, their place as an absolute path; and
+    whose earlier runs are those of its own folder `logs`, which it names.
 
     Raises:
         ConfigError: they lie elsewhere, or are named like a place.
     """
+    document = _with_earlier_runs(document, logs)
     dataset = document.get("dataset")
     if not isinstance(dataset, dict):
         return document
@@ -58,6 +60,20 @@ def with_own_places(document: Document, roots: Sequence[Path]) -> Document:
         field, value = ("dataset.path", place) if isinstance(place, str) else ("dataset.name", name)
         raise ConfigError([Problem(field, value, str(error))]) from None
     return document
+
+
+def _with_earlier_runs(document: Document, logs: Path) -> Document:
+    others = document.get("others")
+    predictors = others.get("predictors") if isinstance(others, dict) else None
+    runs = predictors.get("earlier_runs") if isinstance(predictors, dict) else None
+    if not isinstance(others, dict) or not isinstance(predictors, dict) or not isinstance(runs, list):
+        return document
+    try:
+        places = [str(run_folder(logs, run)) if isinstance(run, str) else run for run in runs]
+    except NotThereError as error:
+        remedy = f"{error} Give the names of runs of this server."
+        raise ConfigError([Problem("others.predictors.earlier_runs", runs, remedy)]) from None
+    return {**document, "others": {**others, "predictors": {**predictors, "earlier_runs": places}}}
 
 
 def check_own_places(stored: Json, roots: Sequence[Path]) -> None:

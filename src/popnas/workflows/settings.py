@@ -44,6 +44,7 @@ def name_rules() -> NameRules:
             for name, kind in evaluators.REGISTRY.items()
         },
         fewest_learnt_from=predictors.MIN_TARGETS,
+        learn_from_earlier=[name for name, kind in predictors.REGISTRY.items() if kind.learns_from_earlier],
     )
 
 

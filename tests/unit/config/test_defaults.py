@@ -100,7 +100,7 @@ DEFAULTS = {
     },
     "others": {
         "accuracy_predictor_ensemble_units": 5,
-        "predictors": {"score": "gin", "time": "svr"},
+        "predictors": {"score": "gin", "time": "svr", "earlier_runs": []},
         "predictions_batch_size": 1024,
         "save_children_weights": False,
         "save_children_models": False,

@@ -36,6 +36,20 @@ def test_a_finished_search(events, sample):
     assert state.finish_reason == "completed"
 
 
+def test_earlier_runs_lend_a_score_for_each_cell(triples, sample):
+    lent = {"run": "first", "cells": [sample.SINGLE[0]], "scores": [0.5]}
+    event = ("earlier_runs", {"runs": [lent]}, {})
+    other = ("earlier_runs", {"runs": [{**lent, "run": "second"}]}, {})
+    (found,) = replay(sample.number([*triples[:1], event, other])).earlier
+    assert (found.run, found.cells, found.scores) == ("first", (sample.SINGLE[0],), (0.5,))
+    wrong = ({"scores": [0.5, 0.6]}, {"scores": ["good"]}, {"scores": [2.0]}, {"cells": [3]}, {"run": None})
+    for change in wrong:
+        with pytest.raises(ValueError, match="has"):
+            validation.check(
+                sample.number([("earlier_runs", {"runs": [{**lent, **change}]}, {})])[0], replay([])
+            )
+
+
 def test_untrained_parents_are_cells_that_the_step_did_not_propose(triples, sample):
     untrained = "[(-2, 3x3 conv, -2, 3x3 conv)]"
     parents = ("untrained_parents", {"step": 1, "cells": [{"cell": untrained}]}, {})

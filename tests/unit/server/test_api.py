@@ -507,6 +507,30 @@ def test_data_below_a_configured_folder_are_read(tmp_path, monkeypatch):
             )
 
 
+def test_earlier_runs_are_those_of_the_server_by_name(tmp_path, monkeypatch):
+    for place in (tmp_path / "logs" / "first", tmp_path / "elsewhere"):
+        (place / "restore").mkdir(parents=True)
+        (place / "restore" / "journal.jsonl").touch()
+    (tmp_path / "logs" / "away").symlink_to(tmp_path / "elsewhere")
+    seen: list[Any] = []
+
+    def check(document: Any) -> Checked:
+        seen.append(document)
+        return Checked(is_valid=True, problems=[], warnings=[])
+
+    def asked(one: Any, *runs: Any) -> int:
+        config = {"others": {"predictors": {"score": "trees", "earlier_runs": [*runs]}}}
+        return int(one.ask("POST", "/api/config/check", {"config": config}).status)
+
+    for one in served(ServerSettings(tmp_path / "logs")):
+        monkeypatch.setattr(one.services.checker, "check", check)
+        assert asked(one, "first") == 200
+        others = seen[-1]["others"]["predictors"]
+        assert others == {"score": "trees", "earlier_runs": [str(tmp_path / "logs" / "first")]}
+        for given in ("away", "../elsewhere", str(tmp_path / "elsewhere"), "nothing", "\ud800", "a\0b"):
+            assert asked(one, "first", given) == 422
+
+
 class _Receiver(BaseHTTPRequestHandler):
     got: ClassVar[list[tuple[str, bytes]]] = []
     fails = 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -24,46 +27,52 @@ class TreesPredictor(ScorePredictor, Explained):
 
     A linear part comes first, and trees learn what it leaves: alone they know few different values where
     few cells are known, and equal scores leave one cell on a front (docs/log.md).
+
+    Where the context has cells of earlier searches, an ensemble of these comes before both, weighted as far
+    as the new scores bear it out.
     """
+
+    learns_from_earlier = True
 
     def __init__(self, context: PredictorContext) -> None:
         super().__init__(context)
         self.num_models = context.num_models
         self._made = GraphCounts(context.space, context.passing_operators, context.zero_operators)
-        self._models: list[Trees] = []
-        self._linear = _LinearPart(np.zeros(0), 0.0)
+        self._earlier: _Earlier | None = None
 
     def _fit(self, cells_NB4: np.ndarray, targets_N: np.ndarray, seed: int) -> FitReport:
         settings = BoostingSettings()
         self._curve = ScoreCurve(targets_N)
         deviates_N = self._curve.deviates(targets_N)
         table_NF = self.table(cells_NB4)
+        expected_N = np.zeros(len(targets_N))
+        if self.context.earlier:
+            self._earlier = _Earlier.of(self._earlier_ensemble(seed), table_NF, deviates_N)
+            expected_N = self._earlier.expected(table_NF)
         fold_N = folds(len(targets_N), self.num_models, np.random.default_rng(seed))
-        held_out_N = np.full(len(targets_N), np.nan)
-        self._models, linear = [], []
-        for number in range(self.num_models):
-            seen_N = (fold_N != number) | (self.num_models == 1)
-            linear.append(_LinearPart.of(table_NF[seen_N], deviates_N[seen_N]))
-            left_N = deviates_N[seen_N] - linear[-1].predict(table_NF[seen_N])
-            trees = grow(table_NF[seen_N], left_N, settings, seed + number)
-            held_out_N[~seen_N] = linear[-1].predict(table_NF[~seen_N]) + trees.predict(
-                table_NF[~seen_N][:, trees.used_columns]
-            )
-            self._models.append(trees)
-        self._linear = _LinearPart.mean(linear)
+        self._own, held_out_N = _Ensemble.fitted(table_NF, deviates_N - expected_N, fold_N, seed)
+        num_earlier = sum(len(scores) for _, scores in self.context.earlier)
         return FitReport(
             hyperparameters={
                 "num_models": self.num_models,
                 "trees": settings.trees,
                 "rate": settings.rate,
                 "levels": settings.levels,
+                **({"earlier": num_earlier, "earlier_weight": self._earlier.weight} if self._earlier else {}),
             },
             cross_validation=(
-                figures(self._curve.scores(held_out_N), targets_N)
+                figures(self._curve.scores(expected_N + held_out_N), targets_N)
                 if self.num_models > 1
                 else dict.fromkeys(("mape", "spearman", "r2"))
             ),
         )
+
+    def _earlier_ensemble(self, seed: int) -> _Ensemble:
+        """Of the cells of earlier searches. Each search ranks its own: their scores are of other data."""
+        table_NF = np.concatenate([self.table(cells_NB4) for cells_NB4, _ in self.context.earlier])
+        deviates_N = np.concatenate([_deviates(scores_N) for _, scores_N in self.context.earlier])
+        fold_N = folds(len(deviates_N), self.num_models, np.random.default_rng(seed))
+        return _Ensemble.fitted(table_NF, deviates_N, fold_N, seed)[0]
 
     def table(self, cells_NB4: np.ndarray) -> np.ndarray:
         """See `Explained`."""
@@ -75,21 +84,23 @@ class TreesPredictor(ScorePredictor, Explained):
 
     def predict_table(self, table_NF: np.ndarray) -> np.ndarray:
         """See `Explained`."""
-        deviates = [trees.predict(table_NF[:, trees.used_columns]) for trees in self._models]
-        return self._curve.scores(self._linear.predict(table_NF) + _sum(deviates) / self.num_models)
+        own = self._own
+        deviates = [trees.predict(table_NF[:, trees.used_columns]) for trees in own.models]
+        total_N = own.linear.predict(table_NF) + _sum(deviates) / self.num_models
+        if self._earlier is not None:
+            total_N = total_N + self._earlier.expected(table_NF)
+        return self._curve.scores(total_N)
 
     def _predict(self, cells_NB4: np.ndarray, parents: np.ndarray | None) -> Prediction:
-        used = [trees.used_columns for trees in self._models]
-        columns = np.unique(np.concatenate([*used, np.flatnonzero(self._linear.weights)]))
-        linear = Linear(self._linear.weights[columns], self._linear.intercept)
-        places = [np.searchsorted(columns, trees.used_columns) for trees in self._models]
+        ensembles = [self._own, *([self._earlier.ensemble] if self._earlier else [])]
+        columns = np.unique(np.concatenate([ensemble.used_columns for ensemble in ensembles]))
+        own, *earlier = (ensemble.reading(columns) for ensemble in ensembles)
         mean_N, spread_N = np.empty(len(cells_NB4)), np.empty(len(cells_NB4))
         for rows, table in self._made.chunks(cells_NB4, columns, parents):
-            linear_n = linear.predict(table)
-            deviates = [
-                linear_n + trees.predict(table[:, place])
-                for trees, place in zip(self._models, places, strict=True)
-            ]
+            deviates = own(table)
+            if self._earlier is not None:
+                expected_n = self._earlier.weighted(earlier[0](table))
+                deviates = [values + expected_n for values in deviates]
             mean_N[rows] = self._curve.scores(_sum(deviates) / self.num_models)
             scores = [self._curve.scores(values) for values in deviates]
             middle = _sum(scores) / self.num_models
@@ -97,6 +108,81 @@ class TreesPredictor(ScorePredictor, Explained):
                 _sum([np.square(values - middle) for values in scores]) / self.num_models
             )
         return Prediction(mean_N, spread_N)
+
+
+@dataclass(frozen=True)
+class _Ensemble:
+    """A linear part, the mean of all folds', and trees of each fold, which learn what it leaves."""
+
+    linear: _LinearPart
+    models: list[Trees]
+
+    @classmethod
+    def fitted(
+        cls, table_NF: np.ndarray, deviates_N: np.ndarray, fold_N: np.ndarray, seed: int
+    ) -> tuple[_Ensemble, np.ndarray]:
+        """Fitted to the training part of each fold; and what each says of the part that is left out, (N,),
+        NaN where there is one fold only."""
+        num_models = int(fold_N.max()) + 1
+        held_out_N = np.full(len(deviates_N), np.nan)
+        models, linear = list[Trees](), list[_LinearPart]()
+        for number in range(num_models):
+            seen_N = (fold_N != number) | (num_models == 1)
+            linear.append(_LinearPart.of(table_NF[seen_N], deviates_N[seen_N]))
+            left_N = deviates_N[seen_N] - linear[-1].predict(table_NF[seen_N])
+            trees = grow(table_NF[seen_N], left_N, BoostingSettings(), seed + number)
+            held_out_N[~seen_N] = linear[-1].predict(table_NF[~seen_N]) + trees.predict(
+                table_NF[~seen_N][:, trees.used_columns]
+            )
+            models.append(trees)
+        return cls(_LinearPart.mean(linear), models), held_out_N
+
+    @property
+    def used_columns(self) -> np.ndarray:
+        """Those of a table's columns that matter, ascending."""
+        used = [trees.used_columns for trees in self.models]
+        return np.unique(np.concatenate([*used, np.flatnonzero(self.linear.weights)]))
+
+    def reading(self, columns: np.ndarray) -> Callable[[np.ndarray], list[np.ndarray]]:
+        """What gives each model's deviates of a table's rows that have these columns alone."""
+        linear = Linear(self.linear.weights[columns], self.linear.intercept)
+        places = [np.searchsorted(columns, trees.used_columns) for trees in self.models]
+
+        def read(table: np.ndarray) -> list[np.ndarray]:
+            linear_n = linear.predict(table)
+            return [
+                linear_n + trees.predict(table[:, place])
+                for trees, place in zip(self.models, places, strict=True)
+            ]
+
+        return read
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What earlier searches let expect of a cell's deviate: `weight` says how far this one bears it out."""
+
+    ensemble: _Ensemble
+    weight: float
+    intercept: float
+
+    @classmethod
+    def of(cls, ensemble: _Ensemble, table_NF: np.ndarray, deviates_N: np.ndarray) -> _Earlier:
+        """With the weight that fits the deviates of this search best, none where it contradicts them."""
+        whole = cls(ensemble, 1.0, 0.0)
+        expected_N = whole.expected(table_NF)
+        centred_N = expected_N - expected_N.mean()
+        square = float(np.square(centred_N).sum())
+        weight = max(float((centred_N * deviates_N).sum()) / square, 0.0) if square > 0 else 0.0
+        return cls(ensemble, weight, float(deviates_N.mean()) - weight * float(expected_N.mean()))
+
+    def expected(self, table_NF: np.ndarray) -> np.ndarray:
+        """(N,) for rows of a whole table."""
+        return self.weighted(self.ensemble.reading(np.arange(table_NF.shape[1]))(table_NF))
+
+    def weighted(self, deviates: list[np.ndarray]) -> np.ndarray:
+        """(N,) of the deviates that the models give."""
+        return self.intercept + self.weight * (_sum(deviates) / len(deviates))
 
 
 class _LinearPart(Linear):

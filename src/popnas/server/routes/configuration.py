@@ -27,4 +27,5 @@ def list_presets() -> list[Preset]:
 @router.post("/config/check")
 def check(asked: ConfigToCheck, parts: Parts) -> Checked:
     """All mistakes of a configuration at once, and what of it has no effect."""
-    return parts.checker.check(with_own_places(asked.config, parts.settings.data_roots))
+    settings = parts.settings
+    return parts.checker.check(with_own_places(asked.config, settings.data_roots, settings.root))

@@ -22,6 +22,7 @@ from popnas.records import Json
 from popnas.runs import RunState
 from popnas.seeds import derive_seed
 from popnas.strategy import taken
+from popnas.workflows import earlier_searches
 from popnas.workflows.searching import finish, surrogates
 from popnas.workflows.searching.steps import SearchSteps
 from popnas.workflows.settings import max_networks, strategy_settings, unused
@@ -144,7 +145,8 @@ def plan(config: RunConfig, tell: Listen = nobody) -> Plan:
 def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen, *, hands_on: bool) -> Plan:
     config = evaluator.config
     surrogates.check_libraries(evaluator)
-    warnings = [*unused(config), *evaluator.told, *evaluator.check()]
+    _, told_of_earlier = earlier_searches.read(evaluator)
+    warnings = [*unused(config), *evaluator.told, *told_of_earlier, *evaluator.check()]
     forecast = _PlayedSearch(evaluator, tell)
     warnings += forecast.candidates.told
     tell(PhaseStarted("planning the steps"))

@@ -50,7 +50,7 @@ from popnas.runs.stored.countdown import seconds_until
 from popnas.storage import remove_temporary
 from popnas.strategy import Proposal
 from popnas.trackers import Scope, TrackedNetwork, Trackers
-from popnas.workflows import advice
+from popnas.workflows import advice, earlier_searches
 from popnas.workflows.data import run_data
 from popnas.workflows.hearing import EpochsHeard
 from popnas.workflows.searching import (
@@ -111,7 +111,8 @@ def search(
     evaluator = evaluators.create(run_config)
     surrogates.check_libraries(evaluator)
     trackers.check(run_config.others.trackers)
-    for warning in [*unused(run_config), *evaluator.told]:
+    _, told_of_earlier = earlier_searches.read(evaluator)
+    for warning in [*unused(run_config), *evaluator.told, *told_of_earlier]:
         tell(Warned(warning))
     for warning in evaluator.check():
         tell(Warned(warning))

@@ -18,7 +18,7 @@ from popnas.events import Listen, StepFinished, nobody
 from popnas.records import Json
 from popnas.runs import Proposed, RunState
 from popnas.strategy import ProgressiveSearch, Proposal, Selection
-from popnas.workflows import advice
+from popnas.workflows import advice, earlier_searches
 from popnas.workflows.searching import surrogates
 from popnas.workflows.searching.surrogates import StepPredictions
 from popnas.workflows.settings import strategy_settings
@@ -54,7 +54,11 @@ class SearchSteps:
         Raises:
             TooFewGrowError: too few of the first step's cells are left.
             PredictorError: as `surrogates.predict_step`.
+            UserError: as `earlier_searches.read`.
         """
+        if self.state.earlier is None and self.evaluator.config.others.predictors.earlier_runs:
+            runs = [each.to_json() for each in earlier_searches.read(self.evaluator)[0]]
+            self.append("earlier_runs", {"runs": runs}, {})
         for step in range(self.space.num_blocks + 1):
             for round_number in range(self.strategy.num_rounds(step)):
                 if not self._propose(step, round_number, grow):
@@ -90,8 +94,8 @@ class SearchSteps:
 
     def _predicted(self, step: int, round_number: int, parents: Sequence[Cell]) -> StepPredictions:
         costs = self.state.operator_costs or {}
-        known = self.state.evaluations
-        return surrogates.predict_step(step, parents, known, costs, self.evaluator, round_number)
+        known, earlier = self.state.evaluations, self.state.earlier or ()
+        return surrogates.predict_step(step, parents, known, costs, self.evaluator, round_number, earlier)
 
     def proposed(self, predicted: StepPredictions, selection: Selection) -> list[Proposal]:
         """What was selected, as proposals."""

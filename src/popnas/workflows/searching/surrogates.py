@@ -16,8 +16,10 @@ from popnas.evaluators import Evaluator
 from popnas.objectives import Objective
 from popnas.objectives.rows import TIMES
 from popnas.predictors import Predictor, PredictorContext, features
+from popnas.runs import EarlierScores
 from popnas.seeds import derive_seed
 from popnas.strategy import round_significant
+from popnas.workflows.earlier_searches import encoded
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ def predict_step(
     costs: dict[str, dict[str, float]],
     evaluator: Evaluator,
     round_number: int = 0,
+    earlier: Sequence[EarlierScores] = (),
 ) -> StepPredictions:
     """Fit on `evaluations` (in order of proposal; failed ones are left out) and predict every expansion of
-    `parents` that is not among them.
+    `parents` that is not among them. `earlier`: what the score predictor learns from beside.
 
     Raises:
         PredictorError: too few successes to learn from, or a prediction that is no number.
@@ -88,7 +91,7 @@ def predict_step(
         nothing = {objective: np.zeros(0) for objective in wanted} | evaluator.costs(expansion.cells)
         return StepPredictions(expansion, nothing, None, {})
 
-    score_predictor = _predictor("score", costs["time"], evaluator)
+    score_predictor = _predictor("score", costs["time"], evaluator, encoded(earlier, evaluator.space))
     is_cell_N = np.array([evaluation.step > 0 for evaluation in successes])
     scores = np.array([evaluation.score for evaluation in successes], dtype=np.float64)
     # The first round's seeds are those of searches that know no rounds.
@@ -111,7 +114,12 @@ def predict_step(
     return StepPredictions(expansion, values, prediction.spread, reports)
 
 
-def _predictor(objective: str, costs: dict[str, float], evaluator: Evaluator) -> Predictor:
+def _predictor(
+    objective: str,
+    costs: dict[str, float],
+    evaluator: Evaluator,
+    earlier: tuple[tuple[np.ndarray, np.ndarray], ...] = (),
+) -> Predictor:
     """The configuration's predictor of "score" or "time"; `costs` by operator."""
     others = evaluator.config.others
     context = PredictorContext(
@@ -121,6 +129,7 @@ def _predictor(objective: str, costs: dict[str, float], evaluator: Evaluator) ->
         num_models=others.accuracy_predictor_ensemble_units,
         passing_operators=evaluator.passing_operators,
         zero_operators=evaluator.zero_operators,
+        earlier=earlier,
     )
     return predictors.REGISTRY.get(getattr(others.predictors, objective))(context)
 
