@@ -391,12 +391,13 @@ class _PlayedSearch:
     def _select(self, sample: _Sample, step: int, most: int) -> tuple[float, float]:
         """(number, mean seconds) of the networks that the step trains; they are the next one's parents, and
         of the others some."""
-        most_front = min(self.strategy.step_quota(is_last=step == self.space.num_blocks).children, most)
+        quota = self.strategy.step_quota(is_last=step == self.space.num_blocks)
+        most_front = min(quota.children, most)
         counts, sums, chosen, best = [], [], [], []
         untrained: list[np.ndarray] = []
         for _ in range(_NUM_DRAWS):
             score_N = self._made_up_scores(sample)
-            front = self._chosen(score_N, sample.minimized, most_front)
+            front = self._chosen(score_N, sample.minimized, most_front, quota.by_score)
             explored = self.rng.integers(len(score_N), size=most - most_front)
             counts.append(len(front) + len(explored))
             sums.append(sample.seconds[front].sum() + sample.seconds[explored].sum())
@@ -416,14 +417,16 @@ class _PlayedSearch:
         noise_N = self.rng.normal(size=len(cost_N))
         return _standard(operators_N) + _SCORE_OF_COST * _standard(cost_N) + _SCORE_NOISE * noise_N
 
-    def _chosen(self, score_N: np.ndarray, minimized_NM: np.ndarray, children: int) -> np.ndarray:
+    def _chosen(
+        self, score_N: np.ndarray, minimized_NM: np.ndarray, children: int, by_score: int | None
+    ) -> np.ndarray:
         """Of the front and the best scores as many as are trained; in PNAS mode of all."""
         order = np.argsort(-score_N)
         if self.strategy.is_pnas:
             return order[:children]
         values = np.column_stack([score_N, minimized_NM])[order]
         is_on_front = pareto.front(values, [True] + [False] * minimized_NM.shape[1])
-        return np.asarray(order[taken(is_on_front, children, self.strategy.score_share)])
+        return np.asarray(order[taken(is_on_front, children, by_score)])
 
 
 def _standard(values_N: np.ndarray) -> np.ndarray:
