@@ -21,6 +21,7 @@ from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import CandidateFailed, DataError, PopnasError, UserError
 from popnas.evaluators._stored_arrays import StoredArrays
 from popnas.printable import quoted
+from popnas.records import part
 
 FORMAT = "popnas table of cells 1"
 WORKED = -1
@@ -77,6 +78,15 @@ class CellTable(StoredArrays):
     def num_blocks(self) -> np.ndarray:
         """(N,) of each cell."""
         return bulk.num_blocks(self.cells)
+
+    @property
+    def score_metric(self) -> str:
+        """The metric that the search which built the table calls the score; where that is not known, the
+        first."""
+        strategy = part(part(self.provenance, "configuration"), "search_strategy")
+        names = self.metric_names.tolist()
+        named = strategy.get("score_metric")
+        return str(named if named in names else names[0])
 
     @property
     def held(self) -> np.ndarray:
