@@ -76,8 +76,9 @@ class StepPlan:
 class Plan:
     """A search's plan.
 
-    `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker, None where
-    nothing is trained; `seconds`: the
+    `num_networks`: all that it trains at most, `num_again` of them cells that it has trained before (repeats
+    and confirmations); `epoch_seconds`: one epoch of training of a typical cell of the last step in one
+    worker, None where nothing is trained; `seconds`: the
     whole search with `num_workers`, of which `confirmation_seconds` are for training the best cells again and
     `fixed_seconds` for all that is no candidate (start, of which `start_seconds`, predictors, best model,
     report); `candidate_seconds`:
@@ -106,6 +107,7 @@ class Plan:
     """What its candidate takes in one worker."""
     once_share: float = 0.0
     """Of the seconds of such cells those that further epochs would not add."""
+    num_again: int = 0
     workers_per_gpu: int | None = None
     """How many were found to gain by sharing one; None where it was not tried."""
 
@@ -171,7 +173,8 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen, *, hands_o
     seconds = sum(item.seconds for item in steps) + confirmation_seconds + fixed
     return Plan(
         steps=steps,
-        num_networks=sum(item.num_networks for item in steps),
+        num_networks=sum(item.num_networks for item in steps) + num_confirmations,
+        num_again=num_confirmations,
         epoch_seconds=forecast.candidates.epoch_seconds(forecast.selected),
         seconds=seconds,
         confirmation_seconds=confirmation_seconds,
@@ -317,8 +320,8 @@ class _PlayedSearch:
         return float(once / max(self.candidates.expect(self.selected).seconds.sum(), 1e-9))
 
     def trained_again(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
-        """(number, seconds) of what is trained again at the end: repeats, with the winner's training for its
-        weights, and confirmations."""
+        """(number at most, seconds) of what is trained again at the end: repeats, with the winner's training
+        for its weights, and confirmations."""
         repeats = self.config.search_strategy.repeats
         number = repeats + 1 if repeats else 0
         seconds = number * float(np.mean(self.dearest))
@@ -328,14 +331,15 @@ class _PlayedSearch:
         return number, seconds
 
     def _confirmations(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
-        """(number, seconds) of confirming the best cells: of the last steps, and where cells grow the
+        """(number at most, seconds) of confirming the best cells: of the last steps, and where cells grow the
         best one of a single block, which may be among them."""
         num_best = min(finish.NUM_CONFIRMED, int(sum(item.expected for item in steps[1:])))
+        most = min(finish.NUM_CONFIRMED, sum(item.num_networks for item in steps[1:]))
         if not num_best:
             return 0, 0.0
         singles = [self.single] if len(steps) > 2 else []
         seconds = finish.NUM_SEEDS * (num_best * float(np.mean(self.dearest)) + sum(singles))
-        return finish.NUM_SEEDS * (num_best + len(singles)), seconds
+        return finish.NUM_SEEDS * (most + len(singles)), seconds
 
     def predictor_seconds(self, steps: list[StepPlan]) -> float:
         """Seconds of fitting the predictors and predicting all expansions, in all steps."""
