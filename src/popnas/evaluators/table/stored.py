@@ -80,13 +80,12 @@ class CellTable(StoredArrays):
         return bulk.num_blocks(self.cells)
 
     @property
-    def score_metric(self) -> str:
-        """The metric that the search which built the table calls the score; where that is not known, the
-        first."""
+    def score_place(self) -> int:
+        """Where in `metric_names` the one stands that the table's own configuration calls the score; the
+        first where that is not known."""
         strategy = part(part(self.provenance, "configuration"), "search_strategy")
-        names = self.metric_names.tolist()
-        named = strategy.get("score_metric")
-        return str(named if named in names else names[0])
+        named, names = strategy.get("score_metric"), self.metric_names.tolist()
+        return names.index(named) if named in names else 0
 
     @property
     def held(self) -> np.ndarray:

@@ -109,7 +109,7 @@ def _of_table(
     place = len(recorded) - 1 if epochs is None else recorded.index(epochs)
     names = table.metric_names.tolist()
     _check_metric(metric, names, path)
-    metric = table.score_metric if metric is None else metric
+    metric = names[table.score_place] if metric is None else metric
     by_objective = {
         "score": table.metrics[:, :, place, names.index(metric)],
         "time": table.training_seconds[:, :, place],
