@@ -6,7 +6,6 @@ decreasing predicted score, then by canonical form.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,7 +65,7 @@ def select(
     # training.
     is_on_front = np.ones(len(candidates), dtype=bool) if settings.is_pnas else pareto.front(values, maximize)
     quota = settings.quota(round_number, is_last=step == space.num_blocks)
-    chosen = taken(is_on_front, quota.children, settings.score_share)
+    chosen = taken(is_on_front, quota.children, quota.by_score)
     explored = np.zeros(0, dtype=np.int64)
     if quota.exploration:
         ordered_NB4 = canonical_NB4[candidates]
@@ -77,13 +76,13 @@ def select(
     )
 
 
-def taken(is_on_front_N: np.ndarray, children: int, score_share: float) -> np.ndarray:
-    """The positions of at most K = `children` candidates, which are ordered by their score: of the front, and
-    with a `score_share` of the best scores beside them until there are K."""
+def taken(is_on_front_N: np.ndarray, children: int, by_score: int | None) -> np.ndarray:
+    """The positions of at most `children` candidates, which are ordered by their score: of the front, and
+    `by_score` or more of the best scores beside them until there are so many; None: of the front alone."""
     front = np.flatnonzero(is_on_front_N)
-    if score_share == 0:
+    if by_score is None:
         return front[:children]
-    chosen = front[: children - math.floor(score_share * children)]
+    chosen = front[: max(children - by_score, 0)]
     is_left_N = np.ones(len(is_on_front_N), dtype=bool)
     is_left_N[chosen] = False
     return np.concatenate([chosen, np.flatnonzero(is_left_N)[: children - len(chosen)]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,11 +13,16 @@ from popnas.objectives import Objective
 
 @dataclass(frozen=True)
 class Quota:
-    """The most cells of each kind that a step, or a round of it, trains."""
+    """The most cells of each kind that a step, or a round of it, trains.
+
+    `by_score`: so many of the children are the best predicted scores, whatever they cost, and so are those
+    that the front leaves; None: the front alone.
+    """
 
     children: int
     exploration: int
     random: int
+    by_score: int | None = None
 
     @property
     def total(self) -> int:
@@ -94,6 +100,7 @@ class StrategySettings:
             self.max_children if is_last else growing,
             0 if is_last or self.is_pnas else self.max_exploration_children,
             self.random_children,
+            self._by_score(0, self.max_children if is_last else growing),
         )
 
     def num_rounds(self, *, is_last: bool) -> int:
@@ -108,7 +115,20 @@ class StrategySettings:
         def part(total: int) -> int:
             return total * end // num_rounds - total * begin // num_rounds
 
-        return Quota(part(step.children), part(step.exploration), 0 if round_number else self.random_children)
+        before = step.children * begin // num_rounds
+        return Quota(
+            part(step.children),
+            part(step.exploration),
+            0 if round_number else self.random_children,
+            self._by_score(before, before + part(step.children)),
+        )
+
+    def _by_score(self, before: int, until: int) -> int | None:
+        """How many places by score fall to a step's children from `before` to `until`: the share of a round
+        may be less than one, and together rounds give what one round would."""
+        if self.score_share == 0:
+            return None
+        return math.floor(self.score_share * until) - math.floor(self.score_share * before)
 
     @property
     def active_objectives(self) -> tuple[Objective, ...]:

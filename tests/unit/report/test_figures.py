@@ -103,6 +103,19 @@ def test_a_control_group_alone_judges_the_predictor() -> None:
     assert predicted_real.paint(predicted_real.PredictedReal([judged])).axes
 
 
+@pytest.mark.parametrize(("rounds", "words"), [(1, "of random cells"), (3, "of random cells, round 1 of 3")])
+def test_a_control_group_says_which_round_it_judges(make_run: MakeRun, rounds: int, words: str) -> None:
+    """It is drawn in the first one, and the others learn from it."""
+    run = data(make_run(blocks=2))
+    chosen = run.state.proposals[2]
+    run.state.proposals[2] = [replace(item, is_random=item.index < 5) for item in chosen]
+    run.state.rounds[2] = [len(chosen) - rounds + 1] + [1] * (rounds - 1)
+    info = predicted_real.compute(run)
+    assert info is not None
+    titles = {axes.get_title().splitlines()[0] for axes in predicted_real.paint(info).axes}
+    assert titles == {f"step 2, {words}"}
+
+
 def test_quality_of_many_cells_looks_at_each_a_few_times():
     """Of 50,000 cells all were counted for every one: minutes of a report, and of the server's page."""
 

@@ -279,10 +279,17 @@ def test_random_children_are_drawn_evenly_by_the_seed_within_the_constraints():
 
 
 @given(
-    st.integers(1, 40), st.integers(0, 12), st.integers(1, 50), st.booleans(), st.sampled_from([0.01, 0.3, 1])
+    st.integers(1, 40),
+    st.integers(0, 12),
+    st.integers(1, 50),
+    st.booleans(),
+    st.sampled_from([0.01, 0.3, 1]),
+    st.sampled_from([0.0, 0.25, 0.3, 0.9, 1.0]),
 )
-def test_rounds_share_out_all_children(children, exploring, rounds, is_last, share):
-    strategy = StrategySettings(children, exploring, rounds=rounds, random_children=5, growth_share=share)
+def test_rounds_share_out_all_children(children, exploring, rounds, is_last, share, by_score):
+    strategy = StrategySettings(
+        children, exploring, rounds=rounds, random_children=5, growth_share=share, score_share=by_score
+    )
     number = strategy.num_rounds(is_last=is_last)
     quotas = [strategy.quota(number, is_last=is_last) for number in range(number)]
     growing = max(round(share * children), 1)
@@ -291,6 +298,17 @@ def test_rounds_share_out_all_children(children, exploring, rounds, is_last, sha
     assert [quota.random for quota in quotas] == [5] + [0] * (len(quotas) - 1)
     assert all(quota.children for quota in quotas)
     assert sum(quota.total for quota in quotas) == strategy.step_quota(is_last=is_last).total
+    if by_score == 0:
+        assert all(quota.by_score is None for quota in quotas)
+    else:  # a step's share, not what is left of it in rounds of few children
+        assert all(0 <= quota.by_score <= quota.children for quota in quotas)
+        whole = children if is_last else growing
+        assert sum(quota.by_score for quota in quotas) == int(by_score * whole)
+
+
+def test_the_best_scores_have_their_share_of_a_step_of_small_rounds():
+    strategy = StrategySettings(12, score_share=0.25, rounds=4)
+    assert [strategy.quota(number, is_last=True).by_score for number in range(4)] == [0, 1, 1, 1]
 
 
 def test_exact_objectives_are_not_rounded():

@@ -93,7 +93,8 @@ def _print(found: Plan) -> None:
     ]
     head = ["step (blocks)", "cells, at most", "trained, at most", "expected", "params (sampled)", "time"]
     print_table(head, rows)
-    echo(f"\nNetworks to train: at most {found.num_networks:,}")
+    again = f", {found.num_again:,} of them again, with other seeds" if found.num_again else ""
+    echo(f"\nNetworks to train: at most {found.num_networks:,}{again}")
     if found.epoch_seconds is not None:
         last = found.steps[-1].step
         echo(f"One epoch:         {duration(found.epoch_seconds)} for a typical {last}-block cell")

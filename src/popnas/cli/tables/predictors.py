@@ -21,7 +21,8 @@ def command() -> None:
     """Compare predictors on the cells of runs, tables and NAS-Bench-201.
 
     Each is fitted to cells of up to b blocks and asked for cells of b + 1: of a table a sample of them, of a
-    run those that exploration chose, else all that it trained. `popnas list predictors` shows all.
+    run those that were drawn at random, else those that exploration chose, else all that it trained.
+    `popnas list predictors` shows all.
     """
 
 
@@ -63,6 +64,10 @@ _OPTIONS = (
     json_option,
 )
 
+_METRIC = click.option(
+    "--metric", metavar="NAME", help="This one is the score.  [default: the one that each was made for]"
+)
+
 
 def _declare(name: str, objective: str, words: str) -> None:
     @gathered(where=Where, request=StudyRequest)
@@ -91,7 +96,9 @@ def _declare(name: str, objective: str, words: str) -> None:
             for path in written:
                 echo(f"Written: {quoted(path)}", err=True)
 
-    for option in reversed(_OPTIONS):  # as decorators that stand above each other: the last one is next to it
+    for option in reversed(
+        (*_OPTIONS, _METRIC) if objective == "score" else _OPTIONS
+    ):  # as decorators that stand above each other: the last one is next to it
         compare = option(compare)
     command.command(name, help=f"Compare predictors of {words}.")(compare)
 
@@ -111,6 +118,14 @@ _COLUMNS = {
     "predict_seconds": ("1,000 cells s", 4),
 }
 
+_SAME = "; seeds fit to the same cells, so there are no intervals"
+_WHICH = {
+    "sample": "a sample",
+    "random": f"those drawn at random{_SAME}",
+    "exploration": f"those of exploration, taken in the order of predicted scores{_SAME}",
+    "trained": f"all that were trained, most of them selected by predictions{_SAME}",
+}
+
 
 def _print(made: Study) -> None:
     groups: dict[tuple[str, int], list[Summary]] = {}
@@ -119,14 +134,10 @@ def _print(made: Study) -> None:
     for (source, step), items in groups.items():
         first = items[0]
         cells = f"cells of {step} blocks" if step else "cells of any size"
-        which = {
-            "sample": "a sample",
-            "exploration": "those of exploration",
-            "trained": "all that were trained",
-        }
+        of_metric = "" if first.metric is None else f", {first.metric}"
         echo(
-            f"{source}: learnt from {first.learnt:.0f} cells, asked for {first.cells:.0f} {cells} "
-            f"({which[first.asked]})"
+            f"{source}{of_metric}: learnt from {first.learnt:.0f} cells, asked for {first.cells:.0f} {cells} "
+            f"({_WHICH[first.asked]})"
         )
         rows = [
             [item.predictor, *(_shown(item, name, digits) for name, (_, digits) in _COLUMNS.items())]

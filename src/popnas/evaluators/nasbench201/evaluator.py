@@ -24,7 +24,7 @@ from popnas.printable import quoted
 from popnas.records import Json
 
 _LOOKUP_SECONDS = 0.0005
-_METRIC = "accuracy"
+METRIC = "accuracy"
 _LATENCY = "inference_time"
 _OBJECTIVES = "search_strategy.additional_pareto_objectives"
 _GIVE_LATENCY = "`popnas bench compare --latency DEVICE=FILE` adds those of a device."
@@ -98,8 +98,8 @@ class NasBench201Evaluator(Evaluator):
         if space.blocks > self.mapping.num_blocks:
             message = f"must be at most {self.mapping.num_blocks}, got {space.blocks}."
             yield Problem("search_space.blocks", space.blocks, message)
-        if (metric := self.config.search_strategy.score_metric) != _METRIC:
-            message = f"must be {_METRIC}, the only metric of NAS-Bench-201, got {metric}."
+        if (metric := self.config.search_strategy.score_metric) != METRIC:
+            message = f"must be {METRIC}, the only metric of NAS-Bench-201, got {metric}."
             yield Problem("search_strategy.score_metric", metric, message)
 
     def facts(self) -> Json:

@@ -21,6 +21,7 @@ from popnas.datasets.npz.members import NpzMembers
 from popnas.errors import CandidateFailed, DataError, PopnasError, UserError
 from popnas.evaluators._stored_arrays import StoredArrays
 from popnas.printable import quoted
+from popnas.records import part
 
 FORMAT = "popnas table of cells 1"
 WORKED = -1
@@ -77,6 +78,14 @@ class CellTable(StoredArrays):
     def num_blocks(self) -> np.ndarray:
         """(N,) of each cell."""
         return bulk.num_blocks(self.cells)
+
+    @property
+    def score_place(self) -> int:
+        """Where in `metric_names` the one stands that the table's own configuration calls the score; the
+        first where that is not known."""
+        strategy = part(part(self.provenance, "configuration"), "search_strategy")
+        named, names = strategy.get("score_metric"), self.metric_names.tolist()
+        return names.index(named) if named in names else 0
 
     @property
     def held(self) -> np.ndarray:

@@ -23,7 +23,7 @@ _ENOUGH_RANDOM = 4
 @dataclass(frozen=True)
 class Comparison:
     """One predictor in one step: predicted and real values of the cells trained, (N,), in the same order, and
-    what each was chosen by."""
+    what each was chosen by. Of a step of several rounds those drawn at random are of the first one."""
 
     objective: str
     title: str
@@ -32,6 +32,7 @@ class Comparison:
     predicted: np.ndarray
     real: np.ndarray
     groups: list[str]
+    num_rounds: int = 1
 
     @property
     def figures(self) -> dict[str, float | None]:
@@ -79,7 +80,8 @@ def compute(run: RunData) -> PredictedReal | None:
                 title = f"validation {run.score_name}" if name == "score" else objective.title
                 unit = canvas.shown_unit(objective.unit)
                 values = np.array(predicted_N), np.array(real_N)
-                found.append(Comparison(name, title, unit, step, *values, list(groups)))
+                num_rounds = len(run.state.rounds.get(step, [0]))
+                found.append(Comparison(name, title, unit, step, *values, list(groups), num_rounds))
     return PredictedReal(found) if found else None
 
 
@@ -128,8 +130,7 @@ def _paint(axes: Axes, item: Comparison) -> None:
     parts += [
         f"{name} {value:.2f}" for name, value in figures.items() if name != "MAPE" and value is not None
     ]
-    step = f"step {item.step}, of random cells" if item.is_of_random else f"step {item.step}"
-    axes.set_title(f"{step}\n" + ", ".join(parts), size=8.5)
+    axes.set_title(f"{_judged(item)}\n" + ", ".join(parts), size=8.5)
     axes.set(xlabel=f"real {item.title}", ylabel=f"predicted {item.title}")
     if item.objective != "score":
         canvas.scale_axis(axes.xaxis, item.unit)
@@ -137,6 +138,15 @@ def _paint(axes: Axes, item: Comparison) -> None:
         axes.xaxis.get_major_locator().set_params(nbins=4)
     if set(item.groups) != {"front"}:
         canvas.legend(axes, loc="best", handletextpad=0.1, fontsize=8)
+
+
+def _judged(item: Comparison) -> str:
+    """Which fit the figures are of: cells drawn at random are learnt from by all rounds after the first."""
+    if not item.is_of_random:
+        return f"step {item.step}"
+    return f"step {item.step}, of random cells" + (
+        f", round 1 of {item.num_rounds}" if item.num_rounds > 1 else ""
+    )
 
 
 def table(info: PredictedReal) -> Table:
@@ -156,7 +166,9 @@ FIGURES.register("predicted_real", description="predicted against real values pe
         "On the dashed line a prediction is exact. The search needs the right order (Spearman, 1 is "
         "perfect) more than the right value (MAPE, R²). Only selected cells are trained, so their narrow "
         "range makes the figures look worse than over all candidates; with search_strategy.random_children "
-        "the figures are those of cells that were drawn at random.",
+        "the figures are those of cells that were drawn at random. These are drawn in the first round of a "
+        "step: with search_strategy.rounds they judge that round alone, whose predictors have learnt from "
+        "smaller cells only, and not the later ones, which have learnt from these cells.",
         compute,
         paint,
         table,

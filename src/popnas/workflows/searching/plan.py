@@ -77,8 +77,9 @@ class StepPlan:
 class Plan:
     """A search's plan.
 
-    `epoch_seconds`: one epoch of training of a typical cell of the last step in one worker, None where
-    nothing is trained; `seconds`: the
+    `num_networks`: all that it trains at most, `num_again` of them cells that it has trained before (repeats
+    and confirmations); `epoch_seconds`: one epoch of training of a typical cell of the last step in one
+    worker, None where nothing is trained; `seconds`: the
     whole search with `num_workers`, of which `confirmation_seconds` are for training the best cells again and
     `fixed_seconds` for all that is no candidate (start, of which `start_seconds`, predictors, best model,
     report); `candidate_seconds`:
@@ -107,6 +108,7 @@ class Plan:
     """What its candidate takes in one worker."""
     once_share: float = 0.0
     """Of the seconds of such cells those that further epochs would not add."""
+    num_again: int = 0
     workers_per_gpu: int | None = None
     """How many were found to gain by sharing one; None where it was not tried."""
 
@@ -173,7 +175,8 @@ def _planned(evaluator: Evaluator, load_seconds: float, tell: Listen, *, hands_o
     seconds = sum(item.seconds for item in steps) + confirmation_seconds + fixed
     return Plan(
         steps=steps,
-        num_networks=sum(item.num_networks for item in steps),
+        num_networks=sum(item.num_networks for item in steps) + num_confirmations,
+        num_again=num_confirmations,
         epoch_seconds=forecast.candidates.epoch_seconds(forecast.selected),
         seconds=seconds,
         confirmation_seconds=confirmation_seconds,
@@ -319,8 +322,8 @@ class _PlayedSearch:
         return float(once / max(self.candidates.expect(self.selected).seconds.sum(), 1e-9))
 
     def trained_again(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
-        """(number, seconds) of what is trained again at the end: repeats, with the winner's training for its
-        weights, and confirmations."""
+        """(number at most, seconds) of what is trained again at the end: repeats, with the winner's training
+        for its weights, and confirmations."""
         repeats = self.config.search_strategy.repeats
         number = repeats + 1 if repeats else 0
         seconds = number * float(np.mean(self.dearest))
@@ -330,14 +333,15 @@ class _PlayedSearch:
         return number, seconds
 
     def _confirmations(self, steps: Sequence[StepPlan]) -> tuple[int, float]:
-        """(number, seconds) of confirming the best cells: of the last steps, and where cells grow the
+        """(number at most, seconds) of confirming the best cells: of the last steps, and where cells grow the
         best one of a single block, which may be among them."""
         num_best = min(finish.NUM_CONFIRMED, int(sum(item.expected for item in steps[1:])))
+        most = min(finish.NUM_CONFIRMED, sum(item.num_networks for item in steps[1:]))
         if not num_best:
             return 0, 0.0
         singles = [self.single] if len(steps) > 2 else []
         seconds = finish.NUM_SEEDS * (num_best * float(np.mean(self.dearest)) + sum(singles))
-        return finish.NUM_SEEDS * (num_best + len(singles)), seconds
+        return finish.NUM_SEEDS * (most + len(singles)), seconds
 
     def predictor_seconds(self, steps: list[StepPlan]) -> float:
         """Seconds of fitting the predictors and predicting all expansions, in all steps."""
@@ -393,12 +397,13 @@ class _PlayedSearch:
     def _select(self, sample: _Sample, step: int, most: int) -> tuple[float, float]:
         """(number, mean seconds) of the networks that the step trains; they are the next one's parents, and
         of the others some."""
-        most_front = min(self.strategy.step_quota(is_last=step == self.space.num_blocks).children, most)
+        quota = self.strategy.step_quota(is_last=step == self.space.num_blocks)
+        most_front = min(quota.children, most)
         counts, sums, chosen, best = [], [], [], []
         untrained: list[np.ndarray] = []
         for _ in range(_NUM_DRAWS):
             score_N = self._made_up_scores(sample)
-            front = self._chosen(score_N, sample.minimized, most_front)
+            front = self._chosen(score_N, sample.minimized, most_front, quota.by_score)
             explored = self.rng.integers(len(score_N), size=most - most_front)
             counts.append(len(front) + len(explored))
             sums.append(sample.seconds[front].sum() + sample.seconds[explored].sum())
@@ -418,14 +423,16 @@ class _PlayedSearch:
         noise_N = self.rng.normal(size=len(cost_N))
         return _standard(operators_N) + _SCORE_OF_COST * _standard(cost_N) + _SCORE_NOISE * noise_N
 
-    def _chosen(self, score_N: np.ndarray, minimized_NM: np.ndarray, children: int) -> np.ndarray:
+    def _chosen(
+        self, score_N: np.ndarray, minimized_NM: np.ndarray, children: int, by_score: int | None
+    ) -> np.ndarray:
         """Of the front and the best scores as many as are trained; in PNAS mode of all."""
         order = np.argsort(-score_N)
         if self.strategy.is_pnas:
             return order[:children]
         values = np.column_stack([score_N, minimized_NM])[order]
         is_on_front = pareto.front(values, [True] + [False] * minimized_NM.shape[1])
-        return np.asarray(order[taken(is_on_front, children, self.strategy.score_share)])
+        return np.asarray(order[taken(is_on_front, children, by_score)])
 
 
 def _standard(values_N: np.ndarray) -> np.ndarray:

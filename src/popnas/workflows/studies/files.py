@@ -61,13 +61,13 @@ def _figures(study: Study) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
 
 
 def _predictions(study: Study) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-    texts = {known.name: known for known in study.known}
+    by_name = study.by_name
     columns = ("source", "step", "predictor", "seed", "cell", "predicted", "real")
     rows = (
         (item.source, item.split.step, item.predictor, item.seed, str(cell), predicted, real)
         for item in study.fits
         for cell, predicted, real in zip(
-            texts[item.source].space.decode(texts[item.source].cells[item.split.asked]),
+            by_name[item.source].space.decode(by_name[item.source].cells[item.split.asked]),
             item.predicted.tolist(),
             item.real.tolist(),
             strict=True,
@@ -87,5 +87,4 @@ def _of_first_seed(study: Study) -> list[Asked]:
 
 
 def _known_cells(study: Study, item: Asked) -> np.ndarray:
-    known = next(known for known in study.known if known.name == item.source)
-    return known.cells[item.split.asked]
+    return study.by_name[item.source].cells[item.split.asked]

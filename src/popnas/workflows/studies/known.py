@@ -21,15 +21,16 @@ class KnownCells:
     """Cells and one objective of theirs.
 
     Attributes:
-        name: of the run or table.
+        name: of the run or table, another one for each source of a study.
+        metric: which one the score is; None of other objectives.
         space: of the cells.
         cells: (N, B, 4), failed ones left out.
         values: (N, R) of the trainings, NaN where there is none.
         costs: (O,) what operators cost (docs/search.md).
         cells_stacked: see `PredictorContext`.
-        is_unselected: (N,) bool, chosen for another reason than its predicted objectives; None: all of a step
-            are alike, and a sample of them is drawn.
-        passing, zero: see `PredictorContext`.
+        chosen_by: (N,) str, of a run what each was trained for ("front", "exploration", "random"); None: all
+            of a step are alike, and a sample of them is drawn.
+        num_models, passing, zero: see `PredictorContext`.
     """
 
     name: str
@@ -38,7 +39,9 @@ class KnownCells:
     values: np.ndarray
     costs: np.ndarray
     cells_stacked: Callable[[np.ndarray], np.ndarray]
-    is_unselected: np.ndarray | None = None
+    metric: str | None = None
+    chosen_by: np.ndarray | None = None
+    num_models: int = 5
     passing: frozenset[str] = frozenset({"identity"})
     zero: frozenset[str] = frozenset()
 
@@ -59,8 +62,8 @@ class KnownCells:
         place = (np.cumsum(is_there, axis=1) <= drawn[:, None]).sum(axis=1)
         return np.asarray(self.values[np.arange(len(self.values)), place])
 
-    def context(self, num_models: int = 5) -> PredictorContext:
+    def context(self) -> PredictorContext:
         """What predictors are told."""
         return PredictorContext(
-            self.space, self.cells_stacked, self.costs, num_models, self.passing, self.zero
+            self.space, self.cells_stacked, self.costs, self.num_models, self.passing, self.zero
         )

@@ -29,7 +29,7 @@ def write(folder: Path, study: Study) -> list[Path]:
     for item in study.fits:
         if item.seed == first:
             groups.setdefault((item.source, item.split.step), []).append(item)
-    sources = [known.name for known in study.known]
+    sources = [*study.by_name]
     paths = []
     for (source, step), items in groups.items():
         path = folder / f"predicted_{sources.index(source) + 1}_step{step}.png"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +13,11 @@ import numpy as np
 
 from popnas import evaluators, files, objectives
 from popnas.cells import Block, Cell, SearchSpace, bulk
+from popnas.command_lines import as_typed
 from popnas.errors import UserError, nearest
 from popnas.evaluators._cell_index import CellIndex
 from popnas.evaluators.nasbench201 import architectures, mapping
+from popnas.evaluators.nasbench201.evaluator import METRIC as NASBENCH201_METRIC
 from popnas.evaluators.nasbench201.stored import FORMAT as NASBENCH201
 from popnas.evaluators.nasbench201.stored import NasBench201
 from popnas.evaluators.table import stored
@@ -21,23 +25,72 @@ from popnas.evaluators.table.stored import CellTable
 from popnas.predictors import features
 from popnas.printable import quoted
 from popnas.runs import RunFolder
-from popnas.workflows.searching.surrogates import operator_costs
 from popnas.workflows.settings import load_run_config
 from popnas.workflows.studies.known import KnownCells
+from popnas.workflows.studies.splits import Where
 from popnas.workflows.tables import nasbench201_files
 
 
-def read(path: Path, objective: str, *, epochs: int | None = None, data_set: str = "cifar10") -> KnownCells:
-    """What is known at a path; `epochs` (None: the most) chooses among the fidelities of a table.
+def read_all(where: Where, objective: str) -> list[KnownCells]:
+    """What is known at each path. Where names clash, so much of the paths stands for them as tells them
+    apart.
 
     Raises:
-        UserError: nothing that can be studied, or without that objective.
+        UserError: as `read`, or a path that is given twice, whose cells would count twice.
+    """
+    places = [Path(os.path.realpath(path)) for path in where.paths]
+    for number, path in enumerate(where.paths):
+        if places[number] in places[:number]:
+            raise UserError(f"`paths` {quoted(path)}: given twice. Name each run and table once.")
+    found = [
+        read(path, objective, epochs=where.epochs, data_set=where.data_set, metric=where.metric)
+        for path in where.paths
+    ]
+    counts = Counter(known.name for known in found)
+    return [
+        known if counts[known.name] == 1 else replace(known, name=_end_of(place, places))
+        for known, place in zip(found, places, strict=True)
+    ]
+
+
+def _end_of(place: Path, places: Sequence[Path]) -> str:
+    """The last parts of a path, as many as no other one ends with."""
+    others = [other.parts for other in places if other != place]
+    for number in range(2, len(place.parts)):
+        end = place.parts[-number:]
+        if all(other[-number:] != end for other in others):
+            return "/".join(end)
+    return str(place)
+
+
+def read(
+    path: Path,
+    objective: str,
+    *,
+    epochs: int | None = None,
+    data_set: str = "cifar10",
+    metric: str | None = None,
+) -> KnownCells:
+    """What is known at a path; `epochs` (None: the most) chooses among the fidelities of a table; the score
+    is the `metric` (None: the one that the run or table was made for).
+
+    Raises:
+        UserError: nothing that can be studied, or without that objective or metric.
     """
     if files.is_folder(path) and not (path / "meta.pickle.pbz2").exists():
-        return _of_run(RunFolder.open(path), objective)
+        return _of_run(RunFolder.open(path), objective, metric)
     if path.suffix != ".npz" or _format(path) == NASBENCH201:
+        _check_metric(metric, [NASBENCH201_METRIC], path)
         return _of_nasbench201(nasbench201_files.read(path), path, objective, epochs, data_set)
-    return _of_table(stored.read(path), path, objective, epochs)
+    return _of_table(stored.read(path), path, objective, epochs, metric)
+
+
+def _check_metric(metric: str | None, known: Sequence[str], path: Path) -> None:
+    if metric is not None and metric not in known:
+        raise UserError(
+            f"`metric` '{metric}': {quoted(path)} has none of that name.{nearest(metric, known)} It has: "
+            f"{', '.join(known)}."
+        )
 
 
 def _format(path: Path) -> str | None:
@@ -47,14 +100,18 @@ def _format(path: Path) -> str | None:
     return str(members.read("format")) if "format" in members.names else None
 
 
-def _of_table(table: CellTable, path: Path, objective: str, epochs: int | None) -> KnownCells:
+def _of_table(
+    table: CellTable, path: Path, objective: str, epochs: int | None, metric: str | None
+) -> KnownCells:
     recorded = table.epochs.tolist()
     if epochs is not None and epochs not in recorded:
         raise UserError(f"`epochs` {epochs}: {quoted(path)} has {', '.join(map(str, recorded))}.")
     place = len(recorded) - 1 if epochs is None else recorded.index(epochs)
     names = table.metric_names.tolist()
+    _check_metric(metric, names, path)
+    metric = names[table.score_place] if metric is None else metric
     by_objective = {
-        "score": table.metrics[:, :, place, names.index("accuracy") if "accuracy" in names else 0],
+        "score": table.metrics[:, :, place, names.index(metric)],
         "time": table.training_seconds[:, :, place],
         "inference_time": table.inference_seconds,
     }
@@ -69,7 +126,15 @@ def _of_table(table: CellTable, path: Path, objective: str, epochs: int | None) 
 
     costs = _costs(table.space, cost_of, lambda name: Cell((Block(-1, name, -1, name),)))
     name = path.parent.name if path.stem == "table" else path.stem
-    return KnownCells(name, table.space, table.cells[known], values_NR[known], costs, stacked)
+    return KnownCells(
+        name,
+        table.space,
+        table.cells[known],
+        values_NR[known],
+        costs,
+        stacked,
+        metric=metric if objective == "score" else None,
+    )
 
 
 def _means(values_NR: np.ndarray) -> np.ndarray:
@@ -121,12 +186,13 @@ def _of_nasbench201(
         trainings if objective == "score" else seconds[:, None],
         costs,
         lambda cells_NB4: np.ones(len(cells_NB4), dtype=np.int64),
+        metric=NASBENCH201_METRIC if objective == "score" else None,
         passing=frozenset({"skip_connect"}),
         zero=frozenset({"none"}),
     )
 
 
-def _of_run(folder: RunFolder, objective: str) -> KnownCells:
+def _of_run(folder: RunFolder, objective: str, metric: str | None) -> KnownCells:
     state = folder.state()
     config = load_run_config(folder)
     row = objectives.get(objective)
@@ -136,25 +202,30 @@ def _of_run(folder: RunFolder, objective: str) -> KnownCells:
             f"{quoted(folder.path)} has no {row.title} of any cell.{nearest(objective, state.objectives)} "
             f"It has: {', '.join(state.objectives)}."
         )
+    if state.operator_costs is None:
+        raise UserError(
+            f"{quoted(folder.path)} has not trained all its cells of one block, whose times say what "
+            f"operators cost. Go on with it first: {as_typed('search', '-r', folder.path)}"
+        )
+    _check_metric(metric, [*found[0].metrics], folder.path)
+    values = [row.value(item) if metric is None else item.metrics[metric] for item in found]
+    costs = state.operator_costs["inference_time" if objective == "inference_time" else "time"]
     space = config.space
-    chosen = "inference_time" if objective == "inference_time" else "time"
     kind = evaluators.REGISTRY.get(config.others.evaluator)
-    measured = [objectives.get(chosen)]
-    costs = operator_costs(state.successes, space, measured)[chosen]
-    cells_NB4 = space.encode([Cell.parse(item.cell) for item in found], space.num_blocks)
-    known = KnownCells(
+    group_of = {item.cell: item.group for items in state.proposals.values() for item in items}
+    steered_by = config.search_strategy.score_metric
+    return KnownCells(
         folder.path.resolve().name,
         space,
-        cells_NB4,
-        np.array([[row.value(item)] for item in found], dtype=np.float64),
+        space.encode([Cell.parse(item.cell) for item in found], space.num_blocks),
+        np.array(values, dtype=np.float64)[:, None],
         np.array([costs[name] for name in space.operators]),
         evaluators.stacking(config, folder.path),
+        metric=(metric or steered_by) if objective == "score" else None,
+        chosen_by=np.array([group_of[item.cell] for item in found]),
+        num_models=config.others.accuracy_predictor_ensemble_units,
         passing=kind.passing_operators,
         zero=kind.zero_operators,
-    )
-    drawn = {item.cell for items in state.proposals.values() for item in items if item.is_random}
-    return replace(
-        known, is_unselected=np.array([item.is_exploration or item.cell in drawn for item in found])
     )
 
 

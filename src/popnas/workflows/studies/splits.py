@@ -14,18 +14,19 @@ from popnas.printable import counted
 from popnas.records import Record
 from popnas.workflows.studies.known import KnownCells
 
-Asked = Literal["sample", "exploration", "trained"]
+Asked = Literal["sample", "random", "exploration", "trained"]
 _FEWEST_ASKED = 3
 
 
 @dataclass(frozen=True)
 class Where:
     """What is read: `paths` of runs and tables; of a table `epochs` (None: the most), of NAS-Bench-201
-    `data_set`, too."""
+    `data_set`, too; `metric` that is the score (None: the one that each was made for)."""
 
     paths: Sequence[Path]
     epochs: int | None = None
     data_set: str = "cifar10"
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class StudySplit:
     asked: np.ndarray
     kind: Asked
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether every seed draws other cells: seeds of the same cells tell only how fits differ."""
+        return self.kind == "sample"
+
 
 def splits(known: KnownCells, request: StudyRequest, rng: np.random.Generator) -> Iterator[StudySplit]:
     """All of one seed: each step from 2 on, or one at random.
@@ -87,7 +93,7 @@ def splits(known: KnownCells, request: StudyRequest, rng: np.random.Generator) -
 
 def _some(rows: np.ndarray, known: KnownCells, request: StudyRequest, rng: np.random.Generator) -> np.ndarray:
     """Of a table a sample; of a run all that it trained, which is what its predictors learnt from."""
-    if known.is_unselected is not None:
+    if known.chosen_by is not None:
         return rows
     return np.sort(rng.permutation(rows)[: request.trained])
 
@@ -95,7 +101,13 @@ def _some(rows: np.ndarray, known: KnownCells, request: StudyRequest, rng: np.ra
 def _asked(
     rows: np.ndarray, known: KnownCells, request: StudyRequest, rng: np.random.Generator
 ) -> tuple[np.ndarray, Asked]:
-    if known.is_unselected is None:
+    """Cells drawn at random alone where there are enough: exploration takes its own in the order of their
+    predicted scores, so that they are half a selection."""
+    if known.chosen_by is None:
         return np.sort(rng.permutation(rows)[: request.sample]), "sample"
-    unselected = rows[known.is_unselected[rows]]
-    return (unselected, "exploration") if len(unselected) >= _FEWEST_ASKED else (rows, "trained")
+    kinds: tuple[Asked, ...] = ("random", "exploration")
+    for kind in kinds:
+        chosen = rows[known.chosen_by[rows] == kind]
+        if len(chosen) >= _FEWEST_ASKED:
+            return chosen, kind
+    return rows, "trained"

@@ -37,9 +37,11 @@ class Asked:
 @dataclass(frozen=True)
 class Summary(Record):
     """One predictor in one step (0: cells of any size) of one source: means over seeds, and half their 95 %
-    intervals. `asked`: which cells these were: a sample of all, those of exploration, or those trained."""
+    intervals, None where all seeds learn from and ask for the same cells. `asked`: which cells these were
+    (`splits.Asked`); `metric`: which one the score is."""
 
     source: str
+    metric: str | None
     step: int
     asked: str
     learnt: float
@@ -65,23 +67,29 @@ class Study:
         for item in self.fits:
             groups.setdefault((item.source, item.split.step, item.predictor), []).append(item)
         found = [self._summary(items) for items in groups.values()]
-        order = [known.name for known in self.known]
+        order = [*self.by_name]
         return sorted(
             found, key=lambda item: (order.index(item.source), item.step, -(item.means["spearman"] or -1))
         )
+
+    @property
+    def by_name(self) -> dict[str, KnownCells]:
+        """The sources, in their order."""
+        return {known.name: known for known in self.known}
 
     def _summary(self, items: list[Asked]) -> Summary:
         by_name = {name: interval([getattr(item.figures, name) for item in items]) for name in NAMES}
         first = items[0]
         return Summary(
             first.source,
+            self.by_name[first.source].metric,
             first.split.step,
             first.split.kind,
             float(np.mean([len(item.split.learnt) for item in items])),
             float(np.mean([len(item.real) for item in items])),
             first.predictor,
             {name: found[0] for name, found in by_name.items()},
-            {name: found[1] for name, found in by_name.items()},
+            {name: found[1] if first.split.is_drawn else None for name, found in by_name.items()},
         )
 
 
@@ -106,9 +114,7 @@ def study(
             raise UnknownNameError(
                 f"`names` '{name}': no predictor of {kind}. Choose of: {', '.join(predictors.names_of(kind))}"
             )
-    read = [
-        sources.read(path, objective, epochs=where.epochs, data_set=where.data_set) for path in where.paths
-    ]
+    read = sources.read_all(where, objective)
     made = Study(objective, read)
     usable = [name for name in chosen if _is_usable(name, made)]
     for known in made.known:

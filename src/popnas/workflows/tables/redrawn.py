@@ -49,7 +49,7 @@ def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
             "tell too little of the noise between them; three cells are the least. Build it with three seeds "
             "of some dozens of cells."
         )
-    score_N = _means(table.metrics[:, :, -1, 0], taken_NR)
+    score_N = _means(table.metrics[:, :, -1, table.score_place], taken_NR)
     donor_NR = _donors(score_N, donors_D, trainings, rng)
     training_NR = _drawn(taken_NR[donor_NR.ravel()], rng).reshape(donor_NR.shape)
     sign_NR = rng.choice((-1.0, 1.0), size=donor_NR.shape)

@@ -1,6 +1,6 @@
 """A search's configuration made to fit into a time limit: smaller crops of images with masks first, as epochs
-show all pixels all the same; then fewer children, fewer epochs, fewer blocks, only the last cell as input,
-fewer examples.
+show all pixels all the same; then fewer children, fewer epochs, fewer blocks, a designed part of the cells
+of one block, only the last cell as input, fewer examples; at last nothing that is no search by its front.
 
 What a plan measured is scaled by what is cut, and a plan of what is left has the last word. Seconds are wall
 seconds.
@@ -28,7 +28,11 @@ _EPOCHS_KEPT = 1 / 3
 _MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS = 1000, 20
 """So many training examples, and of each class, are left at least. Chosen, not measured."""
 _CHILDREN, _EXPLORING = "search_strategy.max_children", "search_strategy.max_exploration_children"
-_REPEATS = "search_strategy.repeats"
+_REPEATS, _RANDOM = "search_strategy.repeats", "search_strategy.random_children"
+_SINGLES = "search_strategy.single_block_repeats"
+_FEW_SINGLES, _FEWEST_SINGLES = 3, 2
+"""In so many cells of one block every operator on every lookback stands: what `popnas init` proposes, and the
+fewest that tell an operator from its other half."""
 _EPOCHS, _SAMPLES = "training_hyperparameters.epochs", "dataset.samples"
 _BLOCKS, _LOOKBACK = "search_space.blocks", "search_space.lookback_depth"
 _WARMUP = "training_hyperparameters.optimizer.warmup"
@@ -36,7 +40,7 @@ _WIDTH, _HEIGHT = "dataset.resize.width", "dataset.resize.height"
 _CROP_KEPT, _SMALLEST_CROP = 1 / 2, 64
 """Of a crop's sides so much is left, and so many pixels. What is found with 96 of CamVid's 240x180 is ahead
 of known networks (`benchmarks/bench_segmentation.py`); less was not tried."""
-_MOST_PLANS = 8
+_MOST_PLANS = 10
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,7 @@ class _Cutting:
         sizes: Sequence[tuple[int, int]],
     ) -> None:
         self.config, self.limit, self.estimate = config, limit, _Estimate(found)
+        self.num_singles = found.steps[1].num_networks
         size = config.dataset.resize
         self.crops = [] if size is None else [each for each in sizes if each <= (size.width, size.height)]
         self.children = config.search_strategy.max_children
@@ -153,27 +158,34 @@ class _Cutting:
 
     def cuts(self) -> dict[str, JsonValue]:
         """New values of the fields that are cut."""
-        config = self.config
+        config, strategy = self.config, self.config.search_strategy
         least = max(_MIN_EXAMPLES, _MIN_EXAMPLES_OF_CLASS * (config.dataset.classes_count or 0))
         crop = self._smaller_crop()
         children = self._fewer_children(_FEW_CHILDREN)
         epochs = self._fewer_epochs(max(1, round(self.epochs * _EPOCHS_KEPT)))
         blocks = self._fewer_blocks(_FEW_BLOCKS)
-        if self._is_too_long and config.search_space.lookback_depth > 1:
-            # A quarter of the cells of one block are left then.
-            return {**crop, _BLOCKS: blocks, _LOOKBACK: 1}
+        if self._is_too_long and (fewer := self._fewer_singles(blocks)):
+            return {**crop, **fewer}
         examples = self._down(
             self.examples, least, lambda count: replace(self.estimate, examples=count / max(self.examples, 1))
         )
         if self._is_too_long:
             children, epochs = self._fewer_children(_FEWEST_CHILDREN), self._fewer_epochs(1)
             blocks = self._fewer_blocks(_FEWEST_BLOCKS)
+        beside = {
+            _EXPLORING: strategy.max_exploration_children,
+            _RANDOM: strategy.random_children,
+            _REPEATS: strategy.repeats,
+        }
+        is_least = self._is_too_long
         changes: dict[str, JsonValue] = {
             **crop,
             _BLOCKS: blocks,
             _CHILDREN: children,
-            _EXPLORING: self._in_proportion(config.search_strategy.max_exploration_children, children),
-            _REPEATS: self._in_proportion(config.search_strategy.repeats, children),
+            **{
+                name: 0 if is_least else round(number * children / self.children)
+                for name, number in beside.items()
+            },
             _EPOCHS: epochs,
             _WARMUP: config.training_hyperparameters.optimizer.warmup * epochs // self.epochs,
         }
@@ -204,8 +216,20 @@ class _Cutting:
     def _fewer_blocks(self, floor: int) -> int:
         return self._down(self.blocks, floor, lambda count: replace(self.estimate, blocks=count))
 
-    def _in_proportion(self, number: int, children: int) -> int:
-        return round(number * children / self.children)
+    def _fewer_singles(self, blocks: int) -> dict[str, JsonValue]:
+        """What makes fewer cells of one block, of which only the next plan can tell how many are left: a
+        designed part, then no lookback but the last cell, then as few as can be learnt from."""
+        space, repeats = self.config.search_space, self.config.search_strategy.single_block_repeats
+
+        def is_fewer(now: int) -> bool:
+            halves = space.lookback_depth * len(space.operators)
+            return (repeats == 0 or repeats > now) and halves * now / 2 < self.num_singles
+
+        if is_fewer(_FEW_SINGLES):
+            return {_BLOCKS: blocks, _SINGLES: _FEW_SINGLES}
+        if space.lookback_depth > 1:
+            return {_BLOCKS: blocks, _LOOKBACK: 1}
+        return {_BLOCKS: blocks, _SINGLES: _FEWEST_SINGLES} if is_fewer(_FEWEST_SINGLES) else {}
 
     def _down(self, number: int, floor: int, with_count: Callable[[int], _Estimate]) -> int:
         """The largest number that fits, or the floor; the estimate is that of it then."""
@@ -233,6 +257,11 @@ def _told(
             before.search_strategy.max_exploration_children,
             after.search_strategy.max_exploration_children,
         ),
+        _SINGLES: (
+            before.search_strategy.single_block_repeats,
+            after.search_strategy.single_block_repeats,
+        ),
+        _RANDOM: (before.search_strategy.random_children, after.search_strategy.random_children),
         _REPEATS: (before.search_strategy.repeats, after.search_strategy.repeats),
         _EPOCHS: (before.training_hyperparameters.epochs, after.training_hyperparameters.epochs),
         _WARMUP: (

@@ -52,6 +52,19 @@ def test_candidates_folds_confirmation_and_fixed_work_are_counted(planned):
     assert exported.steps[1].seconds == pytest.approx(found.steps[1].seconds + 10 * 2.5)
 
 
+def test_what_is_trained_again_is_among_the_networks_to_train(planned):
+    """Repeats, with the winner's training for its weights, and confirmations."""
+    found = planned(steady)
+    assert (found.num_networks, found.num_again) == (1 + 10 + 3, 0)
+    for changes, again in (
+        ({"search_strategy.repeats": 4}, 4 + 1),
+        ({"others.confirm": True}, 15 + 3),
+        ({"search_strategy.repeats": 4, "others.confirm": True}, 4 + 1 + 15 + 3),
+    ):
+        more = planned(steady, **changes)
+        assert (more.num_networks, more.num_again) == (found.num_networks + again, again)
+
+
 def test_trying_how_many_share_a_gpu_counts_where_the_search_does_it_again(planned, config, monkeypatch):
     before = planned(steady)
     assert before.workers_per_gpu is None

@@ -12,12 +12,13 @@ from popnas.workflows.whole import fitting
 
 NUM_EXAMPLES = 40_000
 FIXED, ONCE = 20.0, 0.1
+OPERATORS = ("identity", "1x1 conv", "3x3 conv", "2x2 maxpool")
 
 
 def given_config() -> RunConfig:
     return load_config(
         {
-            "search_space": {"blocks": 3, "lookback_depth": 2, "operators": ["identity", "3x3 conv"]},
+            "search_space": {"blocks": 3, "lookback_depth": 2, "operators": list(OPERATORS)},
             "search_strategy": {"max_children": 32, "max_exploration_children": 8},
             "training_hyperparameters": {"epochs": 21},
             "dataset": {"type": "image_classification", "name": "cifar10", "classes_count": 10},
@@ -30,15 +31,19 @@ def planned(config: RunConfig, seconds_per_network: float) -> Plan:
     epochs = config.training_hyperparameters.epochs / 21
     examples = (config.dataset.samples or NUM_EXAMPLES) / NUM_EXAMPLES
     each = seconds_per_network * (ONCE + (1 - ONCE) * epochs) * examples
-    first = 36 if config.search_space.lookback_depth == 2 else 10
-    children = config.search_strategy.max_children + config.search_strategy.max_exploration_children
+    strategy, halves = config.search_strategy, 4 * config.search_space.lookback_depth
+    first = halves * (halves + 1) // 2
+    if strategy.single_block_repeats:
+        first = min(first, -(-halves * strategy.single_block_repeats // 2))
+    children = strategy.max_children + strategy.random_children
     grown = config.search_space.blocks - 1
-    counts = [1, first, *[children] * (grown - 1), config.search_strategy.max_children]
+    counts = [1, first, *[children + strategy.max_exploration_children] * (grown - 1), children]
     steps = [StepPlan(step, 1, count, count, (1, 1), each * count) for step, count in enumerate(counts)]
-    seconds = FIXED + sum(item.seconds for item in steps)
+    confirmed = each * strategy.repeats
+    seconds = FIXED + sum(item.seconds for item in steps) + confirmed
     data = {"sizes": {"train": NUM_EXAMPLES - 10_000, "validation": 10_000}}
     return Plan(
-        steps, sum(counts), 1.0, seconds, 0.0, FIXED, seconds, None, 1, "cpu", data, [], once_share=ONCE
+        steps, sum(counts), 1.0, seconds, confirmed, FIXED, seconds, None, 1, "cpu", data, [], once_share=ONCE
     )
 
 
@@ -52,9 +57,14 @@ class Machine:
         return planned(config, self.seconds_per_network)
 
 
-@given(st.floats(0.01, 3000), st.floats(0.02, 500))
-def test_what_is_said_to_fit_fits_and_nothing_is_cut_without_need(seconds_per_network, hours):
-    config = given_config()
+# Of all that makes networks something, and nothing of most.
+ALL_KINDS = {"random_children": 6, "repeats": 16, "single_block_repeats": 9}
+
+
+@given(st.floats(0.01, 3000), st.floats(0.02, 500), st.sampled_from([{}, ALL_KINDS]))
+def test_what_is_said_to_fit_fits_and_nothing_is_cut_without_need(seconds_per_network, hours, beside):
+    given = {f"search_strategy.{name}": value for name, value in beside.items()}
+    config = changed(given_config(), given)
     found = fitting.fit_search(config, hours, planner=Machine(seconds_per_network))
     whole = planned(config, seconds_per_network)
     if whole.seconds * fitting.MARGIN <= hours * 3600:
@@ -69,24 +79,53 @@ def test_what_is_said_to_fit_fits_and_nothing_is_cut_without_need(seconds_per_ne
         assert found.changes["search_space.blocks"] == 2
         assert found.changes["search_space.lookback_depth"] == 1
         assert found.changes["dataset.samples"] == 1000
+        assert found.changes["search_strategy.max_exploration_children"] == 0
+        assert found.changes["search_strategy.single_block_repeats"] == 2
+        assert all(found.changes[f"search_strategy.{name}"] == 0 for name in beside if name[0] == "r")
     elif found.changes and "dataset.samples" not in found.changes:  # no time is given away
         one_more = 1.25 * whole.steps[1].seconds / 36
         assert hours * 3600 < fitting.MARGIN * (found.seconds + one_more) * 2
 
 
-def test_children_go_first_then_epochs_then_blocks_then_lookback():
+def test_children_go_first_then_epochs_then_blocks_then_cells_of_one_block_then_lookback():
     config = changed(given_config(), {"search_space.blocks": 5})
-    cuts = [
-        set(fitting.fit_search(config, hours, planner=Machine(60.0)).changes)
-        for hours in (5, 2.5, 1.2, 0.5, 0.35)
+    found = [
+        fitting.fit_search(config, hours, planner=Machine(60.0)).changes
+        for hours in (5, 2.5, 1.2, 0.5, 0.35, 0.2)
     ]
+    cuts = [set(changes) for changes in found]
     children = {"search_strategy.max_children", "search_strategy.max_exploration_children"}
     assert cuts[0] == set()
     assert cuts[1] == children
     assert cuts[2] == children | {"training_hyperparameters.epochs"}
     assert cuts[3] == cuts[2] | {"search_space.blocks"}
-    assert "search_space.lookback_depth" in cuts[4]
+    assert found[4]["search_strategy.single_block_repeats"] == 3
+    assert "search_space.lookback_depth" not in cuts[4] and "search_space.lookback_depth" in cuts[5]
     assert all("dataset.samples" not in each for each in cuts)
+
+
+def test_the_control_group_shrinks_with_the_children():
+    config = changed(given_config(), {"search_strategy.random_children": 16})
+    found = fitting.fit_search(config, 2, planner=Machine(60.0))
+    share = found.changes["search_strategy.max_children"] / 32
+    assert 0.2 < share < 1 and found.changes["search_strategy.random_children"] == round(16 * share)
+
+
+def test_a_first_step_that_is_as_small_as_it_can_be_is_not_designed():
+    """Of one operator at one lookback there is one cell."""
+    alone = {
+        "search_space.operators": ["3x3 conv"],
+        "search_space.blocks": 1,
+        "search_space.lookback_depth": 1,
+    }
+
+    class One(Machine):
+        def plan(self, config, tell):
+            found = super().plan(config, tell)
+            return replace(found, steps=[found.steps[0], replace(found.steps[1], num_networks=1)])
+
+    found = fitting.fit_search(changed(given_config(), alone), 0.001, planner=One(3000.0))
+    assert "search_strategy.single_block_repeats" not in found.changes
 
 
 def test_a_warm_up_keeps_its_share_of_the_epochs_or_the_cut_would_be_refused():
