@@ -91,12 +91,14 @@ class TrainingForecast(Forecast):
         self.config, self.dataset, self.spec = config, dataset, spec
         is_compiled = config.others.train_strategy == "TPU"
         self.compiling = xla.COMPILING_SECONDS if is_compiled else 0.0
-        self.told = (_OF_A_TPU,) if is_compiled else ()
+        self.probes: probing.Probes
+        self.model: probing.CostModel
         if known is not None and _holds_for(known, config, spec):
-            self.model: probing.CostModel = known.model
+            self.probes, self.model = known.probes, known.model
         else:
-            probes = probed(config, dataset, spec, tell)
-            self.model = probing.cost_model(config.space, spec, probes, tell)
+            self.probes = probed(config, dataset, spec, tell)
+            self.model = probing.cost_model(config.space, spec, self.probes, tell)
+        self.told = ((_OF_A_TPU,) if is_compiled else ()) + tuple(self.probes.told)
 
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`: on all folds, with everything that is done once."""

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from popnas import tasks
 from popnas.cells import Cell
+from popnas.errors import CandidateFailed
 from popnas.evaluation import Evaluation
+from popnas.networks.cost import network_cost
 from popnas.runs import RunState
 from popnas.runs.journal import Event
 from popnas.workflows.models.timing import epoch_time
@@ -115,6 +117,28 @@ def test_the_networks_that_selection_may_train_are_probed(loaded):
     cost = epoch_time.sample_cost(config, dataset, CELL, "300;300000")
     sizes = epoch_time.sizes_of(CELL, epoch_time.spec_of(config, dataset), "300;300000")
     assert all(0 < cost.seconds(size) < 1 for size in sizes)
+
+
+@pytest.mark.parametrize("most", [None, 10_000, 0])
+def test_where_the_dearest_cannot_be_trained_a_cheaper_one_is_probed(loaded, monkeypatch, most):
+    """A network of `--params` that does not fit ends no job: it fails in the selection, alone."""
+    config, dataset = loaded
+    tried, real = [], epoch_time.probing.probe_epochs
+
+    def probe_epochs(context, cell, splits, clock):
+        params = network_cost(cell, context.spec).params
+        tried.append(params)
+        if most is not None and params > most:
+            raise CandidateFailed("out_of_memory", "the network does not fit")
+        return real(context, cell, splits, clock)
+
+    monkeypatch.setattr(epoch_time.probing, "probe_epochs", probe_epochs)
+    cost = epoch_time.sample_cost(config, dataset, CELL, "300;300000")
+    sizes = epoch_time.sizes_of(CELL, epoch_time.spec_of(config, dataset), "300;300000")
+    assert all(0 < cost.seconds(size) < 1 for size in sizes)
+    assert len(tried) == 2 if most is None else len(tried) > 2
+    if most:
+        assert tried[-1] <= most < tried[-2], "the dearest that can be trained is what counts"
 
 
 def test_a_stage_with_workers_starts_twice(config):
