@@ -181,8 +181,9 @@ def trained(
         CandidateFailed: it cannot be, or could not.
     """
     _check_fits(context, cell)
+    began, folds = time.monotonic(), range(len(context.dataset.folds))
     with context.taking_part():
-        return [_train(context, cell, seed, number, cost) for number in range(len(context.dataset.folds))]
+        return [_train(context, cell, seed, number, cost, began) for number in folds]
 
 
 def _means(figures: Measured, folds: list[TrainingResult], score_metric: str) -> Measured:
@@ -218,9 +219,10 @@ def _leave_files(
 
 
 def _train(
-    context: CandidateContext, cell: Cell, seed: int, number: int, cost: Cost
+    context: CandidateContext, cell: Cell, seed: int, number: int, cost: Cost, began: float
 ) -> tuple[networks.Network, TrainingResult]:
-    """Train on the fold of that number."""
+    """Train on the fold of that number; `began` (`time.monotonic()`): the first one, as the limit is that of
+    all together."""
     fold, num_epochs = context.dataset.folds[number], context.settings.epochs
     finished = itertools.count(number * num_epochs + 1)
 
@@ -243,6 +245,7 @@ def _train(
             seed,
             simulated_cost=cost if others.timing == "simulated" else None,
             max_seconds=others.max_candidate_seconds,
+            spent_seconds=time.monotonic() - began,
             on_epoch=on_epoch,
             turns=context.timed_in_turn,
         ),

@@ -77,6 +77,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
         dataset,
         num_trainings=1 if config.others.max_hours else (1 + _least_singles(config)) * len(dataset.folds),
         limit=config.others.max_candidate_seconds,
+        num_folds=len(dataset.folds),
     )
     _check_counts(config)
     needs = check_memory(config, dataset, _simplest_networks(config, dataset))
@@ -150,10 +151,10 @@ def _without_gain(
 
 
 def check_time(
-    config: RunConfig, dataset: Dataset, *, num_trainings: int, limit: float | None = None
+    config: RunConfig, dataset: Dataset, *, num_trainings: int, limit: float | None = None, num_folds: int = 1
 ) -> None:
     """Refuse trainings, so many for certain, that even the fastest machine would not end within a year, or
-    each within `limit` seconds.
+    `num_folds` of them within `limit` seconds.
 
     Raises:
         UserError: likewise.
@@ -164,12 +165,13 @@ def check_time(
     workers = 1 if num_trainings == 1 else num_workers(config)
     most = int(LONGEST_SECONDS * workers / num_trainings / LEAST_STEP_SECONDS)
     within = "a year"
-    if limit is not None and max(limit, 1.0) / LEAST_STEP_SECONDS < most:
+    times = f", for {num_trainings:,} networks" if num_trainings > 1 and limit is None else ""
+    if limit is not None and max(limit, 1.0) / LEAST_STEP_SECONDS / num_folds < most:
         # What fails within a second is told soon enough by the search itself.
-        most = int(max(limit, 1.0) / LEAST_STEP_SECONDS)
+        most = int(max(limit, 1.0) / LEAST_STEP_SECONDS / num_folds)
         within = f"others.max_candidate_seconds ({limit:g})"
+        times = f", on each of {num_folds} folds" if num_folds > 1 else ""
     if steps > most:
-        times = f", for {num_trainings:,} networks" if num_trainings > 1 and limit is None else ""
         raise UserError(
             f"training_hyperparameters.epochs: {epochs:,} epochs of {batches:,} batches are {steps:,} "
             f"steps{times}, which no machine does within {within}. "

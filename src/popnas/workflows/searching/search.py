@@ -66,10 +66,6 @@ from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, load_run_config, max_networks, unused
 
-# Training keeps its own limit; a worker that is this much later hangs and is killed.
-_HANG_FACTOR = 3.0
-_HANG_SECONDS = 60.0
-
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -353,8 +349,7 @@ class _Search:
 
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
-        settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
-        evaluator = self.evaluator
+        evaluator, settings = self.evaluator, self.config.others.executor
         run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
         with evaluator.sharing(self.folder.restore, self.tell) as shared:
             num_workers = evaluator.num_workers(self.tell)
@@ -366,7 +361,7 @@ class _Search:
                 threads=settings.threads,
                 devices=evaluator.devices,
                 log_path=self.folder.debug_log,
-                hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
+                hard_timeout_seconds=evaluator.hang_seconds,
             ) as executor:
                 yield executor
 
