@@ -19,11 +19,11 @@ from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
 from popnas.errors import CandidateFailed, UserError
 from popnas.evaluators.training import compiling, shared_data
-from popnas.evaluators.training.placing import num_workers, of_workers, placement
+from popnas.evaluators.training.placing import devices, num_workers, of_workers, placement
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
-from popnas.placement import Placement, precision
+from popnas.placement import Placement, has_units_for, precision
 from popnas.resources import MemoryLimit
 from popnas.training import device
 from popnas.training.gpus import kept
@@ -135,7 +135,24 @@ def check_training(
         )
         for cell, spec in post
     ]
-    return _without_gain(config, place, compiled)
+    unlike = _unlike(config, post[0][1]) if post and num_devices > 1 else []
+    return unlike + _without_gain(config, place, compiled)
+
+
+def _unlike(config: RunConfig, spec: NetworkSpec) -> list[str]:
+    """What two-byte floats GPUs of several kinds compute a network in together (`Team.agreed`)."""
+    places = [torch.device(name) for name in devices(config)]
+    chosen, is_gpu = placement(config, spec).autocast, places[0].type == "cuda"
+    kinds = {torch.cuda.get_device_name(place): place for place in places} if is_gpu else {}
+    if chosen is None or len(kinds) < 2:
+        return []
+    lacking = [kind for kind, place in kinds.items() if not has_units_for(place, chosen)]
+    name = str(chosen).removeprefix("torch.")
+    taken = f"float32, as {lacking[0]} has no units for {name}" if lacking else f"{name}, as the first takes"
+    return [
+        f"others.use_mixed_precision: the GPUs are of different kinds ({', '.join(sorted(kinds))}), and all "
+        f"that train a network together compute it in {taken}."
+    ]
 
 
 def _without_gain(

@@ -326,6 +326,31 @@ def test_gpus_of_different_kinds_are_told(loaded, gpus, monkeypatch):
     assert fits._unequal(loaded(**TWO_GPUS, **{"others.timing": "measured"})[0]) == []
 
 
+@pytest.mark.parametrize(
+    ("generations", "is_mixed", "words"),
+    [
+        (((8, 0), (7, 0)), True, "in float32, as Another GPU has no units for bfloat16"),
+        (((7, 0), (8, 0)), True, "in float16, as the first takes"),
+        (((6, 1), (8, 0)), True, None),  # in float32 all the same
+        (((8, 0), (7, 0)), False, None),
+    ],
+)
+def test_what_unlike_gpus_compute_a_network_in_together_is_told(
+    loaded, gpus, monkeypatch, generations, is_mixed, words
+):
+    kinds = {"cuda:0": "Some GPU", "cuda:1": "Another GPU"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: kinds[str(place)])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda place: generations[place.index])
+    monkeypatch.setattr(fits.kept, "of", lambda *_: None)  # not measured
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    made, dataset = loaded(**TWO_GPUS, **{"others.use_mixed_precision": is_mixed})
+    told = fits.check_training(made, dataset, [_conv(made, dataset)], is_final=True, num_devices=2)
+    found = [warning for warning in told if "of different kinds" in warning]
+    assert len(found) == (words is not None) and all(str(words) in warning for warning in found)
+    alone = fits.check_training(made, dataset, [_conv(made, dataset)], is_final=True)
+    assert not any("of different kinds" in warning for warning in alone)
+
+
 @pytest.mark.parametrize(("is_mixed", "fits_in_half"), [(False, False), (True, True)])
 def test_what_numbers_of_two_bytes_would_hold_is_not_refused(
     loaded, gpus, monkeypatch, is_mixed, fits_in_half
