@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from popnas import config, executors, networks, objectives, resources, tasks, tr
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.errors import CandidateFailed
-from popnas.evaluation import CandidateJob, Measured
+from popnas.evaluation import CandidateJob, Curve, Measured
 from popnas.evaluators._base import WorkerSetup
 from popnas.evaluators.training import candidate_files, fits, shared_data
 from popnas.evaluators.training.context import CandidateContext
@@ -39,6 +41,8 @@ from popnas.training.failures import memory_errors_named, release
 from popnas.training.interfaces import Snapshot
 
 _LOG = logging.getLogger("popnas.training")
+
+Answer = TypeVar("Answer", Measured, Curve)
 
 
 @dataclass(frozen=True)
@@ -90,30 +94,30 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
     with artifacts.opened(context.artifacts, context.folder) as files:
-        measured = _measured(context, CandidateJob.from_json(payload), files)
+        job = CandidateJob.from_json(payload)
+        measured = with_memory(context, job, lambda: measure(context, job, files))
         return replace(measured, files=files.carried()).to_json()
 
 
-def _measured(context: CandidateContext, job: CandidateJob, files: Artifacts) -> Measured:
-    """As `measure`. Where others share the device, each gives back what it does not use any more, and one for
-    which they left too little memory is tried again with all of it: alone it may fit."""
+def with_memory(context: CandidateContext, job: CandidateJob, attempt: Callable[[], Answer]) -> Answer:
+    """What `attempt`, which trains the job's cell, answers. Where others share the device, each gives back
+    what it does not use any more, and one for which they left too little memory is tried again with all of
+    it: alone it may fit."""
     with context.having_memory():
-        measured = measure(context, job, files)
-        if context.shares_device or _is_out_of_memory(measured):  # by now nothing refers to its tensors
+        answer = attempt()
+        if context.shares_device or _is_out_of_memory(answer):  # by now nothing refers to its tensors
             release(context.placement.device)
-    if not (
-        context.shares_device and _is_out_of_memory(measured) and _may_fit(context, Cell.parse(job.cell))
-    ):
-        return measured
+    if not (context.shares_device and _is_out_of_memory(answer) and _may_fit(context, Cell.parse(job.cell))):
+        return answer
     _LOG.info("%s ran out of memory beside others, and is tried again without them.", job.cell)
     with context.having_memory(all_of_it=True):
-        measured = measure(context, job, files)
+        answer = attempt()
         release(context.placement.device)
-    return measured
+    return answer
 
 
-def _is_out_of_memory(measured: Measured) -> bool:
-    return measured.error_kind == "out_of_memory"
+def _is_out_of_memory(answer: Measured | Curve) -> bool:
+    return answer.error_kind == "out_of_memory"
 
 
 def _may_fit(context: CandidateContext, cell: Cell) -> bool:
