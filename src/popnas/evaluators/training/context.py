@@ -10,6 +10,7 @@ from typing import Any
 from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.datasets.loader import batch_bounds
 from popnas.evaluators.training import compiling
 from popnas.evaluators.training.fits import Room
 from popnas.networks.spec import NetworkSpec
@@ -17,6 +18,13 @@ from popnas.placement import Placement
 from popnas.tasks import Task
 from popnas.training import Criteria, TrainingSettings
 from popnas.training.accelerated.turns import DeviceTurns
+
+
+def steps_of(config: RunConfig, dataset: Dataset) -> int:
+    """Of a network's training on all of the data, not on a few: how many there are decides how they are made,
+    and so how fast they are and what memory they take (`training.accelerated.graphed`)."""
+    bounds = batch_bounds(len(dataset.folds[0].train), config.dataset.batch_size, joins_single=True)
+    return config.training_hyperparameters.epochs * len(bounds)
 
 
 @dataclass(frozen=True)

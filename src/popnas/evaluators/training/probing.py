@@ -24,7 +24,7 @@ from popnas.datasets import Split
 from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob
 from popnas.evaluators.training import candidate, candidate_files
-from popnas.evaluators.training.context import CandidateContext, TrainingContext
+from popnas.evaluators.training.context import CandidateContext, TrainingContext, steps_of
 from popnas.evaluators.training.wiring import Wiring, reckoned
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted
 from popnas.networks.cost import network_cost
@@ -40,6 +40,8 @@ from popnas.training.failures import memory_errors_named, release
 _MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
 """An epoch of a probe is to take so many seconds: at most 8 batches; of images at least a quarter of one,
 where a sample costs 3 to 8 % more than in a whole batch; of series one (a quarter: 15 to 130 % more)."""
+_LEAST_GPU_BATCHES = 4.0
+"""On a GPU, whose steps are recorded after three (`training.accelerated.graphed`): in the first epoch."""
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND = 27e9, 1.6e9
 """What a sample takes in training on one core, roughly, by FLOPs of the forward pass and bytes kept for the
 backward pass: 0.6 to 1.4 of the measured in 22 of 25 networks (recurrent ones take more)."""
@@ -270,9 +272,10 @@ def few_samples(context: TrainingContext, cell: Cell) -> tuple[Split, Split]:
     """Samples of a probe's epoch for training and validation."""
     fold, spec, settings = context.dataset.folds[0], context.spec, context.config.dataset
     size = settings.batch_size
-    # A GPU is as fast with a whole batch as with a few samples of it.
-    is_split = spec.num_dims > 1 and context.placement.device.type == "cpu"
-    least = _LEAST_BATCH if is_split else 1.0
+    if context.placement.device.type == "cuda":  # as fast with a whole batch as with a few samples of it
+        least = _LEAST_GPU_BATCHES
+    else:
+        least = _LEAST_BATCH if spec.num_dims > 1 else 1.0
     batches = float(np.clip(_EPOCH_SECONDS / (rough_seconds(cell, spec) * size), least, _MOST_BATCHES))
     if batches > 1:
         batches = int(batches)
@@ -287,7 +290,7 @@ def probe_epochs(
     context: TrainingContext, cell: Cell, splits: Sequence[Split], clock: Callable[[], float]
 ) -> tuple[training.TrainingResult, list[float]]:
     """Train on (training, validation) splits for a first epoch and others, until the time of a probe is over;
-    what `clock` said at the end of each."""
+    what `clock` said at the end of each. Steps are made as in a training on all of the data."""
     ends: list[float] = []
     spent = 0.0
 
@@ -307,6 +310,6 @@ def probe_epochs(
         context.criteria,
         context.settings.replace(epochs=1 + _MOST_EPOCHS),
         place,
-        training.Course(seed=0, on_epoch=end_epoch),
+        training.Course(seed=0, on_epoch=end_epoch, num_steps=steps_of(config, dataset)),
     )
     return result, ends

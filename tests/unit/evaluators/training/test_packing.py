@@ -17,6 +17,7 @@ from popnas import evaluators, executors
 from popnas.config import changed
 from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, packing, placing
+from popnas.evaluators.training.context import steps_of
 from popnas.evaluators.training.packing import counting, trying
 from popnas.evaluators.training.packing.counting import Awhile, Counted
 from popnas.evaluators.training.packing.trying import Packing, Throughput
@@ -233,7 +234,7 @@ def test_steps_are_made_as_in_a_training_on_all_of_the_data(worker, tmp_path: Pa
     """As a CUDA graph, where such a training is long enough to be one, though the few data are not."""
     evaluator, context, few, cell = worker(**{"dataset.batch_size": 2, "training_hyperparameters.epochs": 21})
     whole = -(-len(evaluator.dataset.train) // 2)
-    assert trying.steps_of(evaluator.config, evaluator.dataset) == 21 * whole > 21 * len(few.train) // 2
+    assert steps_of(evaluator.config, evaluator.dataset) == 21 * whole > 21 * len(few.train) // 2
     asked: list[int] = []
     monkeypatch.setattr(counting.training, "fit", lambda *given: asked.append(given[-1].num_steps))
     counting.evaluate(context, Awhile(cell.key, 21 * whole, 0, 1, str(tmp_path)).to_json())
@@ -279,7 +280,7 @@ def test_as_many_as_cannot_be_trained_are_told_and_the_number_before_is_taken(
     texts = [event.text for event in told if isinstance(event, Told)]
     assert len(texts) == 2 and texts[0].startswith("4 at once on a GPU: " + expected)
     assert "\n" not in texts[0]
-    assert {each.steps for each in executor.told} == {trying.steps_of(evaluator.config, evaluator.dataset)}
+    assert {each.steps for each in executor.told} == {steps_of(evaluator.config, evaluator.dataset)}
 
 
 def test_one_that_fails_is_told_to_the_others_at_once(tmp_path: Path) -> None:
