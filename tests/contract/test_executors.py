@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from popnas import executors
-from popnas.errors import ExecutorError, StorageError, UnknownNameError, UserError
+from popnas.errors import DeviceFilledError, ExecutorError, StorageError, UnknownNameError, UserError
 from popnas.events import EpochFinished, Warned
 from popnas.executors import REGISTRY, Job, Work, available_cores
 from popnas.workflows.hearing import EpochsHeard
@@ -186,10 +186,17 @@ def test_a_users_mistake_in_the_setup_stays_one(kind):
         list(executor.run([Job("a")]))
 
 
-def test_a_full_disk_is_no_result_of_a_job(kind):
+@pytest.mark.parametrize(
+    ("action", "error", "words"),
+    [
+        ("find_the_disk_full", StorageError, r"^cannot write weights: the disk is full$"),
+        ("find_the_gpu_filled", DeviceFilledError, r"^other processes hold the GPU$"),
+    ],
+)
+def test_a_full_disk_or_gpu_is_no_result_of_a_job(kind, action, error, words):
     with make(kind, num_workers=1) as executor:
-        with pytest.raises(StorageError, match=r"^cannot write weights: the disk is full$"):
-            list(executor.run([Job("a", {"do": "find_the_disk_full"})]))
+        with pytest.raises(error, match=words):
+            list(executor.run([Job("a", {"do": action})]))
         assert [result.id for result in executor.run([Job("b")])] == ["b"]
 
 

@@ -23,9 +23,8 @@ import traceback
 from functools import partial
 from typing import Any
 
-from popnas.errors import StorageError
 from popnas.executors import _telling
-from popnas.executors._base import checked, failure, passed_on, resolve
+from popnas.executors._base import NO_VERDICT, checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
 from popnas.executors._lost_device import DeviceLostError, lost_device
 from popnas.executors._messages import Advanced, Answer, Ended, Handed, Ready, SetupFailed, Stop, packed
@@ -131,7 +130,7 @@ def evaluate(function: Any, context: Any, payload: Json) -> Answer:
         return Ended(checked(function(context, payload)))
     except BaseException as error:  # also SystemExit: one candidate must not end the worker
         name = passed_on(error)
-        if name is not None and isinstance(error, StorageError):
+        if name is not None and isinstance(error, NO_VERDICT):
             return Stop(name, str(error))
         why = failure(error)
         with contextlib.suppress(OSError):  # standard error is the log file; the disk may be full

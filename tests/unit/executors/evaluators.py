@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from popnas import executors
-from popnas.errors import CandidateFailed, DataError, StorageError
+from popnas.errors import CandidateFailed, DataError, DeviceFilledError, StorageError
 from popnas.executors import _telling
 
 
@@ -62,6 +62,10 @@ def fail_on_purpose(context, payload):
 
 def find_the_disk_full(context, payload):
     raise StorageError("cannot write weights: the disk is full")
+
+
+def find_the_gpu_filled(context, payload):
+    raise DeviceFilledError("other processes hold the GPU")
 
 
 def run_out_of_memory(context, payload):
@@ -274,6 +278,7 @@ ACTIONS = {
         tell_the_secret,
         fail_on_purpose,
         find_the_disk_full,
+        find_the_gpu_filled,
         run_out_of_memory,
         leave,
         lose_the_gpu,

@@ -48,10 +48,10 @@ Answer = TypeVar("Answer", Measured, Curve)
 @dataclass(frozen=True)
 class CandidateSetup(WorkerSetup):
     """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand;
-    `shares_device`: other workers may compute on its device, in whose work its own times are not to go."""
+    `num_sharing`: so many workers compute on its device, in whose work its own times are not to go."""
 
     judges_memory: bool
-    shares_device: bool = False
+    num_sharing: int = 1
 
 
 def setup(payload: Json, worker: Worker) -> CandidateContext:
@@ -63,10 +63,10 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     place = placement(run_config, spec, worker.device, Path(told.artifacts) if told.artifacts else None)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
-    turns = DeviceTurns.on(place.device) if told.shares_device else None
+    turns = DeviceTurns.on(place.device) if told.num_sharing > 1 else None
     machine = _machine(run_config, place, turns)
     places = (told.artifacts, told.run)
-    shared = (told.shares_device, turns)
+    shared = (told.num_sharing, turns)
     return CandidateContext(run_config, dataset, spec, place, *places, room, *shared, machine, worker.folder)
 
 
@@ -102,18 +102,33 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
 def with_memory(context: CandidateContext, job: CandidateJob, attempt: Callable[[], Answer]) -> Answer:
     """What `attempt`, which trains the job's cell, answers. Where others share the device, each gives back
     what it does not use any more, and one for which they left too little memory is tried again with all of
-    it: alone it may fit."""
+    it: alone it may fit.
+
+    Raises:
+        DeviceFilledError: processes of others fill the device, which has no memory for a network that fits.
+    """
     with context.having_memory():
         answer = attempt()
         if context.shares_device or _is_out_of_memory(answer):  # by now nothing refers to its tensors
             release(context.placement.device)
+        if not context.shares_device:
+            _check_others(context, job, answer)
     if not (context.shares_device and _is_out_of_memory(answer) and _may_fit(context, Cell.parse(job.cell))):
         return answer
     _LOG.info("%s ran out of memory beside others, and is tried again without them.", job.cell)
     with context.having_memory(all_of_it=True):
         answer = attempt()
         release(context.placement.device)
+        _check_others(context, job, answer)
     return answer
+
+
+def _check_others(context: CandidateContext, job: CandidateJob, answer: Measured | Curve) -> None:
+    """While no neighbour has a network on the device: else theirs would count."""
+    if _is_out_of_memory(answer) and context.placement.device.type == "cuda":
+        network = Cell.parse(job.cell), context.spec
+        shared = context.placement.device, context.num_sharing
+        fits.check_not_filled_by_others(context.config, context.dataset, network, *shared)
 
 
 def _is_out_of_memory(answer: Measured | Curve) -> bool:

@@ -91,7 +91,7 @@ class TrainingEvaluator(Evaluator):
             artifacts,
             run,
             judges_memory=fits.may_outgrow(self.config, self.dataset),
-            shares_device=self._num_sharing > 1,
+            num_sharing=self._num_sharing,
         ).to_json()
 
     @property

@@ -17,7 +17,7 @@ from popnas import executors, resources, tasks
 from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
-from popnas.errors import CandidateFailed, UserError
+from popnas.errors import CandidateFailed, DeviceFilledError, UserError
 from popnas.evaluators.training import compiling, shared_data
 from popnas.evaluators.training.placing import devices, num_workers, of_workers, placement
 from popnas.networks.macros import MACROS
@@ -39,6 +39,9 @@ LEAST_STEP_SECONDS = 1e-4
 """No forward and backward pass with its update is faster, on any device."""
 
 LONGEST_SECONDS = 365 * 86400.0
+
+_FILLED = 0.25
+"""Processes of others that hold less of a GPU are part of it, such as those of a desktop."""
 
 _EXPANSION_BYTES = (80, 16)
 """Bytes of an expanded cell: fixed, and per block."""
@@ -302,6 +305,31 @@ def check_candidate(
         raise CandidateFailed("out_of_memory", str(error)) from error
     if not room.may_hold(need):
         raise CandidateFailed("out_of_memory", _refusal(config, room, need, 1))
+
+
+def check_not_filled_by_others(
+    config: RunConfig, dataset: Dataset, network: tuple[Cell, NetworkSpec], place: torch.device, sharing: int
+) -> None:
+    """For a network that ran out of a GPU's memory, of which none of the `sharing` workers there trains
+    another now: whether it fits must not depend on who else computes there by chance.
+
+    Raises:
+        DeviceFilledError: it is expected to fit, but processes that are not of this search fill the GPU.
+    """
+    room = Room.of(config, dataset, is_here=True, on=place)
+    ((limit, used),) = room.limits
+    need = need_of(*network, _largest_batch(config, dataset.train))
+    own = used + (sharing - 1) * room.per_worker + need.peak
+    others = room.others - (sharing - 1) * room.per_worker
+    if others < _FILLED * limit.num_bytes or not own <= limit.num_bytes < own + others:
+        return
+    raise DeviceFilledError(
+        f"{place} has no memory left for this search: other processes hold about {_gib(others)} of "
+        f"{_gib(limit.num_bytes)}, and the network of {need.cell}, which takes about {_gib(need.peak)}, "
+        "would fit without them. It has not failed: end them, let PyTorch see another GPU (the environment "
+        "variable CUDA_VISIBLE_DEVICES) or train on another device (others.train_strategy), and go on with "
+        "the run."
+    )
 
 
 def _largest_batch(config: RunConfig, trained: Split) -> int:

@@ -15,7 +15,7 @@ import torch
 
 from popnas import evaluators, resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
-from popnas.errors import CandidateFailed, UserError
+from popnas.errors import CandidateFailed, DeviceFilledError, UserError
 from popnas.evaluation import CandidateJob
 from popnas.evaluators.training import candidate, fits
 from popnas.events import CandidateFinished
@@ -286,6 +286,26 @@ def test_a_worker_is_judged_by_its_own_gpu_and_others_by_the_largest(loaded, gpu
     assert fits.Room.of(made, dataset).limits[0][0].num_bytes == 16 * GIB
     own = fits.Room.of(made, dataset, is_here=True, on=torch.device("cuda:0"))
     assert (own.limits[0][0].num_bytes, own.num_workers) == (4 * GIB, 1)
+
+
+@pytest.mark.parametrize("sharing", [1, 4])
+def test_a_network_that_fits_has_not_failed_where_others_fill_the_gpu(loaded, gpus, sharing):
+    """Its failure would be final, and one worker after the other would fail within seconds."""
+    made, dataset = loaded(**TWO_GPUS)
+    network, place = _conv(made, dataset), torch.device("cuda:0")
+    peak, data = fits.need_of(*network, 32).peak, fits.data_bytes(dataset.full_train)
+    resting = sharing * (fits.CONTEXT_BYTES + data)
+
+    def check(total, others):
+        gpus((total - resting - others, total), reserved=data)
+        fits.check_not_filled_by_others(made, dataset, network, place, sharing)
+
+    with pytest.raises(DeviceFilledError, match=r"hold about [\d.]+ GiB of 8.0 GiB,.* has not failed: end"):
+        check(8 * GIB, 8 * GIB - resting - peak // 2)
+    check(8 * GIB, 0)  # nobody else is there: it is the network's own doing
+    check(8 * GIB, 4 * GIB)  # there is room beside them
+    check(resting + 3 * peak // 2, peak)  # what others hold is a small part of it, as of a desktop's
+    check(resting + peak // 2, 0)  # it fits nowhere
 
 
 def test_what_others_hold_of_a_gpu_warns_and_refuses_nothing(loaded, gpus):

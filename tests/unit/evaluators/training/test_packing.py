@@ -133,13 +133,13 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
     assert evaluator.num_workers(told.append) == evaluator.num_workers(told.append) == 6
     assert len(asked) == 1, "it takes a minute"
     assert evaluator.devices == 3 * ("cuda:0", "cuda:1")
-    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device
+    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).num_sharing > 1
     # A search that is cut to fit is of the same device; of smaller images no fewer fit.
     smaller = changed(evaluator.config, {"dataset.resize": {"width": 6, "height": 6}})
     for config in (evaluator.config, smaller):
         cut = evaluator.varied(config)
         assert cut.config == config and cut.num_workers(told.append) == 6 and len(asked) == 1
-        assert candidate.CandidateSetup.from_json(cut.payload(None, None)).shares_device
+        assert candidate.CandidateSetup.from_json(cut.payload(None, None)).num_sharing > 1
         assert (cut.workers_per_gpu, cut.trial_seconds) == (3, 50.0)
 
 
@@ -158,7 +158,7 @@ def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, fields,
     monkeypatch.setattr(packing, "found", None)
     evaluator = made(devices, **{"others.executor": {"kind": "processes", **fields}})
     assert evaluator.num_workers(print) == number
-    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device is shares
+    assert (candidate.CandidateSetup.from_json(evaluator.payload(None, None)).num_sharing > 1) is shares
 
 
 @pytest.mark.parametrize(("hours", "is_tried"), [(0.15, False), (0.18, True), (None, True)])

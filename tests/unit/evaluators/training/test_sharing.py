@@ -35,7 +35,7 @@ def evaluated(config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         told = load_config(config(**changes))
         events: list[str] = []
         left = iter(ends)
-        setup = candidate.CandidateSetup(told.to_json(), None, None, False, shares_device=shares_device)
+        setup = candidate.CandidateSetup(told.to_json(), None, None, False, num_sharing=1 + shares_device)
         context = candidate.setup(setup.to_json(), candidate.Worker())
 
         def measure(*_: Any) -> Measured:
@@ -103,6 +103,6 @@ def test_one_that_has_the_device_for_itself_or_fits_nowhere_is_not_tried_again(
 def test_times_are_taken_in_turn_only_where_there_are_any(evaluated, config) -> None:
     for timing, is_timed in (("measured", True), ("simulated", False)):
         told = load_config(config(**{"others.timing": timing}))
-        setup = candidate.CandidateSetup(told.to_json(), None, None, False, shares_device=True)
+        setup = candidate.CandidateSetup(told.to_json(), None, None, False, num_sharing=2)
         context = candidate.setup(setup.to_json(), candidate.Worker())
         assert context.turns is not None and (context.timed_in_turn is not None) == is_timed
