@@ -122,6 +122,17 @@ def test_a_failure_is_a_result_and_the_next_job_is_not_harmed(kind, action, erro
     assert fine.value["value"] == 8
 
 
+def test_what_workers_warn_of_is_told_once_where_the_run_was_started(kind, caplog):
+    """Their own output stands in a log that is read when something has failed."""
+    jobs = [Job(str(number), {"do": "warn", "words": f"{kind}: the job is slow"}) for number in range(4)]
+    with make(kind, {"setup_warns": f"no locks for {kind}"}, num_workers=2) as executor:
+        assert all(result.error is None for result in executor.run(jobs))
+    texts = [record.getMessage() for record in caplog.records if record.name == "popnas"]
+    assert texts.count(f"Warning: no locks for {kind}.") == 1
+    assert texts.count(f"Warning: {kind}: the job is slow.") == 1
+    assert not any("below" in text for text in texts) or kind == "inline"
+
+
 def test_a_worker_whose_gpu_answers_no_more_costs_an_attempt_of_one_job(kind, tmp_path):
     """In the driver's own process nothing can take its place, which ends the run."""
     if REGISTRY.get(kind).is_in_driver:

@@ -18,6 +18,8 @@ def setup(payload, worker):
         with Path(payload["setup_log"]).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
     time.sleep(payload.get("setup_seconds", 0))
+    if words := payload.get("setup_warns"):
+        _warn(words)
     if payload.get("setup_raises"):
         raise ValueError("the data is gone")
     if payload.get("data_gone"):
@@ -43,6 +45,18 @@ def read_the_folder(context, payload):
     root = Path(context["worker"].folder)
     files = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
     return {"folder": str(root), "files": files}
+
+
+def warn(context, payload):
+    logging.getLogger("popnas.below").warning("what is logged below is told by others")
+    _warn(payload["words"])
+    return answer(context, payload)
+
+
+def _warn(words):
+    from popnas.runs import told  # not in every worker: it takes time
+
+    told.warning(words)
 
 
 def fail(context, payload):
@@ -274,6 +288,7 @@ ACTIONS = {
     for function in (
         answer,
         read_the_folder,
+        warn,
         fail,
         tell_the_secret,
         fail_on_purpose,
