@@ -160,8 +160,8 @@ class TrainingEvaluator(Evaluator):
         """See `Evaluator`."""
         from popnas.evaluators.training.forecast import TrainingForecast
 
-        stretch = 1.0 if self._packing is None else self._packing.stretch
-        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast, stretch)
+        packed = () if self._packing is None else (self._packing.stretch, self._packing.per_device)
+        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast, *packed)
         return self._forecast
 
     def varied(self, config: RunConfig) -> Evaluator:

@@ -17,7 +17,7 @@ from popnas import evaluators, resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
 from popnas.errors import CandidateFailed, DeviceFilledError, UserError
 from popnas.evaluation import CandidateJob
-from popnas.evaluators.training import candidate, fits
+from popnas.evaluators.training import candidate, fits, forecast, probing
 from popnas.events import CandidateFinished
 from popnas.executors import Worker
 from popnas.resources import MemoryLimit
@@ -329,6 +329,19 @@ def test_how_many_workers_fit_is_said_of_all_gpus(loaded, gpus):
     (warning,) = fits.Room.of(made, dataset).warnings(6 * GIB)
     assert "2 worker(s) together may take" in warning and "others.executor.workers=2 fits" in warning
     assert fits.Room.of(made, dataset).warnings(3 * GIB) == []
+
+
+@pytest.mark.parametrize(("per_device", "number"), [(None, 2), (5, 5)])
+def test_a_plan_counts_the_memory_of_all_that_share_each_gpu(loaded, gpus, monkeypatch, per_device, number):
+    monkeypatch.setattr(forecast, "probed", lambda *_: probing.Probes([], [], 0.0))
+    monkeypatch.setattr(probing, "cost_model", lambda *_: None)
+    made, dataset = loaded(**TWO_GPUS)
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    cell, spec = _conv(made, dataset)
+    planned = forecast.TrainingForecast(made, dataset, spec, print, per_device=per_device)
+    each = fits.CONTEXT_BYTES + fits.data_bytes(dataset.full_train)
+    each += fits.need_of(cell, spec, min(made.dataset.batch_size, len(dataset.train))).peak
+    assert planned.memory_bytes(made.space.encode([cell])) == 2 * number * each
 
 
 def test_gpus_of_different_kinds_are_told(loaded, gpus, monkeypatch):
