@@ -75,6 +75,26 @@ def test_epochs_after_the_search_take_as_long_as_in_it():
     assert costs.searched_networks(state(50.0, folds=2), 0.2, relative, 1.25).epochs[0] == pytest.approx(10.0)
 
 
+@pytest.mark.parametrize(
+    ("told", "is_as_later"),
+    [
+        ([{"device": "cpu", "worker": 0}, {"device": "cpu", "worker": 1}], True),
+        ([{"device": "cuda:0", "worker": 0}, {"device": "cuda:1", "worker": 1}], True),
+        ([{"device": "cuda:0", "worker": 0}, {"device": "cuda:0", "worker": 1}], False),  # neighbours' work
+        ([{"device": "cuda:0", "worker": 0, "machine": "Some GPU"}], False),  # of a cluster
+    ],
+)
+def test_times_of_a_search_that_trained_otherwise_do_not_count(told, is_as_later):
+    found, cells = RunState(), [CELL, Cell.parse("[(-1, identity, -1, identity)]")]
+    found.apply(Event(1, "proposals", {"step": 1, "cells": [{"cell": cell.key} for cell in cells]}, {}))
+    for index, (cell, volatile) in enumerate(zip(cells, told, strict=False)):
+        item = Evaluation(cell.key, 1, index, False, 1, {}, 0.5, 1.0, 0.1)
+        found.apply(Event(2 + index, "evaluation", item.content(), {"wall_seconds": 50.0, **volatile}))
+    found.config = state(50.0).config
+    measured = costs.searched_networks(found, 0.2, {CELL: [1.0]}, 1.25)
+    assert (measured is not None) == is_as_later
+
+
 def test_what_was_not_measured_is_not_guessed():
     assert costs.searched_networks(state(None), 0.2, {CELL: [1.0]}, 1.25) is None
     assert costs.searched_networks(state(1.0), 0.2, {Cell(): [1.0]}, 1.25) is None
