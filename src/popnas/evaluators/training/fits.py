@@ -385,7 +385,8 @@ class Room:
         places = [torch.device(name) for name in names]
         is_mixed = precision(places[0], config.others.use_mixed_precision) is not None
         if places[0].type == "cuda":
-            on = on or max(places, key=lambda place: torch.cuda.mem_get_info(place)[1])
+            # Not `mem_get_info`, which opens a context on each, half a GiB of it.
+            on = on or max(places, key=lambda place: torch.cuda.get_device_properties(place).total_memory)
             per_worker = CONTEXT_BYTES + (data if config.dataset.cache else 0)
             # Workers take the GPUs in turn: so many share one.
             sharing = 1 if is_here else math.ceil(workers / len(places))

@@ -198,7 +198,7 @@ class _Search:
                 made.lost(f"some of the log of {name} of {quoted(self.folder.path)}", failure)
             return self._result()
         if best_model.is_missing(self.folder, self.state, self.evaluator):
-            with self._executor() as executor:
+            with self._executor(num_workers=1) as executor:  # not tried how many: it trains one, if any
                 best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
         self._write_views(made)
         return self._result()
@@ -348,11 +348,12 @@ class _Search:
         self.state.apply(self.folder.journal.append(event, dict(content), dict(volatile or {})))
 
     @contextmanager
-    def _executor(self) -> Iterator[Executor]:
+    def _executor(self, num_workers: int | None = None) -> Iterator[Executor]:
+        """`num_workers`: None: as many as the evaluator has, which it may have to find out."""
         evaluator, settings = self.evaluator, self.config.others.executor
         run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
         with evaluator.sharing(self.folder.restore, self.tell) as shared:
-            num_workers = evaluator.num_workers(self.tell)
+            num_workers = num_workers or evaluator.num_workers(self.tell)
             payload = evaluator.payload(run, identity.of(self.folder.path))
             with executors.create(
                 settings.kind,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -254,15 +255,29 @@ def test_threads_that_cannot_be_started_are_refused_with_how_many_can(loaded, mo
 @pytest.fixture
 def gpus(monkeypatch):
     """Lets the machine have GPUs of so many bytes, of which so many are free; and this process so many
-    reserved."""
+    reserved. What is free may be asked of one of them only: it opens a context there."""
 
     def have(*memory, reserved=0):
-        names = tuple(f"cuda:{number}" for number in range(len(memory)))
+        names, opened = tuple(f"cuda:{number}" for number in range(len(memory))), set()
+
+        def asked(place):
+            opened.add(torch.device(place).index)
+            return memory[torch.device(place).index]
+
         monkeypatch.setattr(device, "names", lambda train_strategy, num_gpus=None: names)
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: memory[torch.device(place).index])
+        monkeypatch.setattr(torch.cuda, "mem_get_info", asked)
+        monkeypatch.setattr(
+            torch.cuda, "get_device_properties", lambda place: _Properties(memory[place.index][1])
+        )
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda place: reserved)
 
+        return opened
+
     return have
+
+
+class _Properties(NamedTuple):
+    total_memory: int
 
 
 TWO_GPUS = {"others.train_strategy": "multi-GPU", "others.executor": {"kind": "processes", "workers": 4}}
@@ -306,6 +321,13 @@ def test_a_network_that_fits_has_not_failed_where_others_fill_the_gpu(loaded, gp
     check(8 * GIB, 4 * GIB)  # there is room beside them
     check(resting + 3 * peak // 2, peak)  # what others hold is a small part of it, as of a desktop's
     check(resting + peak // 2, 0)  # it fits nowhere
+
+
+def test_a_context_is_opened_on_one_gpu_only(loaded, gpus):
+    made, dataset = loaded(**TWO_GPUS)
+    opened = gpus((8 * GIB, 8 * GIB), (16 * GIB, 16 * GIB), (8 * GIB, 8 * GIB))
+    fits.Room.of(made, dataset)
+    assert opened == {1}
 
 
 def test_what_others_hold_of_a_gpu_warns_and_refuses_nothing(loaded, gpus):

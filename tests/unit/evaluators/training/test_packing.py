@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from popnas.config import changed
 from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, packing, placing
 from popnas.evaluators.training.context import steps_of
+from popnas.evaluators.training.evaluator import TrainingEvaluator
 from popnas.evaluators.training.packing import counting, trying
 from popnas.evaluators.training.packing.counting import Awhile, Counted
 from popnas.evaluators.training.packing.trying import Packing, Throughput
@@ -281,6 +283,20 @@ def test_as_many_as_cannot_be_trained_are_told_and_the_number_before_is_taken(
     assert len(texts) == 2 and texts[0].startswith("4 at once on a GPU: " + expected)
     assert "\n" not in texts[0]
     assert {each.steps for each in executor.told} == {steps_of(evaluator.config, evaluator.dataset)}
+
+
+def test_a_finished_search_that_lacks_its_model_tries_nothing(config, tmp_path, monkeypatch) -> None:
+    """A minute of trying for a file that is made from kept weights, or for one training."""
+    monkeypatch.chdir(tmp_path)
+    found = search.search(load_config(config(**{"search_space.blocks": 1})))
+    shutil.rmtree(found.folder / "best_model")
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("it is tried how many share a GPU")
+
+    monkeypatch.setattr(TrainingEvaluator, "num_workers", fail)
+    search.resume(found.folder)
+    assert (found.folder / "best_model" / "model.json").is_file()
 
 
 def test_one_that_fails_is_told_to_the_others_at_once(tmp_path: Path) -> None:
