@@ -18,6 +18,7 @@ PopnasError                     exit status 1: something failed that no other in
 ├── CandidateFailed             one candidate could not be evaluated; the search goes on without it
 ├── PredictorError              a predictor could not be fitted, or predicted something that is no number
 ├── ExportError                 an exported file does not reproduce the network
+├── DeviceFilledError           processes of others fill a device: what was to be trained there has not failed
 ├── ExecutorError               the machinery that evaluates candidates broke down
 └── StorageError                the run folder cannot be written (full or read-only disk)
 """
@@ -177,6 +178,10 @@ class ExecutorError(PopnasError):
 
 class RunMovedError(RunFolderError):
     """The folder of a run under way is no longer in its place."""
+
+
+class DeviceFilledError(PopnasError):
+    """Processes of others fill a device: no verdict on what was to be trained there."""
 
 
 class StorageError(PopnasError):

@@ -82,16 +82,16 @@ def precision(device: torch.device, has_mixed_precision: bool) -> torch.dtype | 
     """
     if not has_mixed_precision:
         return None
+    return next((type for type in (torch.bfloat16, torch.float16) if has_units_for(device, type)), None)
+
+
+def has_units_for(device: torch.device, autocast: torch.dtype) -> bool:
+    """Whether a device computes in bfloat16 or float16 by units of its own, and does not emulate it."""
+    is_bfloat16 = autocast == torch.bfloat16
     if device.type == "cuda":
         generation, _ = torch.cuda.get_device_capability(device)
-        if torch.version.hip or generation >= _AMPERE:
-            return torch.bfloat16
-        return torch.float16 if generation >= _VOLTA else None
-    if device.type == "xla":
-        return torch.bfloat16
-    if torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return None
+        return bool(torch.version.hip) or generation >= (_AMPERE if is_bfloat16 else _VOLTA)
+    return is_bfloat16 and (device.type == "xla" or torch.cpu._is_avx512_bf16_supported())
 
 
 def _memory_format(device: torch.device, num_dims: int, filters: int) -> torch.memory_format | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from popnas import executors
-from popnas.errors import ExecutorError, StorageError, UnknownNameError, UserError
+from popnas.errors import DeviceFilledError, ExecutorError, StorageError, UnknownNameError, UserError
 from popnas.events import EpochFinished, Warned
 from popnas.executors import REGISTRY, Job, Work, available_cores
 from popnas.workflows.hearing import EpochsHeard
@@ -122,6 +122,17 @@ def test_a_failure_is_a_result_and_the_next_job_is_not_harmed(kind, action, erro
     assert fine.value["value"] == 8
 
 
+def test_what_workers_warn_of_is_told_once_where_the_run_was_started(kind, caplog):
+    """Their own output stands in a log that is read when something has failed."""
+    jobs = [Job(str(number), {"do": "warn", "words": f"{kind}: the job is slow"}) for number in range(4)]
+    with make(kind, {"setup_warns": f"no locks for {kind}"}, num_workers=2) as executor:
+        assert all(result.error is None for result in executor.run(jobs))
+    texts = [record.getMessage() for record in caplog.records if record.name == "popnas"]
+    assert texts.count(f"Warning: no locks for {kind}.") == 1
+    assert texts.count(f"Warning: {kind}: the job is slow.") == 1
+    assert not any("below" in text for text in texts) or kind == "inline"
+
+
 def test_a_worker_whose_gpu_answers_no_more_costs_an_attempt_of_one_job(kind, tmp_path):
     """In the driver's own process nothing can take its place, which ends the run."""
     if REGISTRY.get(kind).is_in_driver:
@@ -186,10 +197,17 @@ def test_a_users_mistake_in_the_setup_stays_one(kind):
         list(executor.run([Job("a")]))
 
 
-def test_a_full_disk_is_no_result_of_a_job(kind):
+@pytest.mark.parametrize(
+    ("action", "error", "words"),
+    [
+        ("find_the_disk_full", StorageError, r"^cannot write weights: the disk is full$"),
+        ("find_the_gpu_filled", DeviceFilledError, r"^other processes hold the GPU$"),
+    ],
+)
+def test_a_full_disk_or_gpu_is_no_result_of_a_job(kind, action, error, words):
     with make(kind, num_workers=1) as executor:
-        with pytest.raises(StorageError, match=r"^cannot write weights: the disk is full$"):
-            list(executor.run([Job("a", {"do": "find_the_disk_full"})]))
+        with pytest.raises(error, match=words):
+            list(executor.run([Job("a", {"do": action})]))
         assert [result.id for result in executor.run([Job("b")])] == ["b"]
 
 

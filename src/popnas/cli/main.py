@@ -23,7 +23,14 @@ from popnas.cli.terminal.streams import guard
 from popnas.cli.terminal.surroundings import draw_with_own_settings, keep_out_of_home
 from popnas.cli.terminal.usage import reword, with_options
 from popnas.cli.terminal.wrap import width_of
-from popnas.errors import NO_MEMORY, PopnasError, StorageError, interruption_behind, nearest
+from popnas.errors import (
+    NO_MEMORY,
+    DeviceFilledError,
+    PopnasError,
+    StorageError,
+    interruption_behind,
+    nearest,
+)
 from popnas.printable import one_line, without_secrets
 
 # Name, module in this room whose attribute `command` is the click command, and the line of `popnas --help`.
@@ -194,7 +201,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = _invoke(arguments)
     except PopnasError as error:
         message = with_options(str(error), _command_of(arguments))
-        hint = ENDING.hint() if isinstance(error, StorageError) else None
+        hint = ENDING.hint() if isinstance(error, StorageError | DeviceFilledError) else None
         _tell("error", without_secrets(f"Error: {message}"), hint)
         return error.exit_status
     except click.ClickException as error:

@@ -587,8 +587,8 @@ class OthersConfig(Section):
         Annotated[float, Field(gt=0, le=31_536_000), Because("that is a year; null = no limit")] | None
     ) = Field(
         default=None,
-        description="A candidate that trains longer by the clock, compiling and waits for others on its GPU "
-        "included, counts as failed; null = no limit.",
+        description="A candidate that trains longer by the clock, on all folds together, compiling and waits "
+        "for others on its GPU included, counts as failed; null = no limit.",
     )
     confirm: bool = Field(
         default=False, description="At the end, train the best five cells again with three seeds each."

@@ -25,6 +25,9 @@ from popnas.executors import Executor
 from popnas.records import Json, Record
 from popnas.registry import Registry
 
+_HANG_FACTOR, _HANG_SECONDS = 3.0, 60.0
+"""So many times the limit of a candidate, and so many seconds more, are taken by none that goes on."""
+
 CellsStacked = Callable[[np.ndarray], np.ndarray]
 """Cells (N, B, 4) -> (N,) int64: how many cells are really stacked in the network of each."""
 
@@ -197,6 +200,13 @@ class Evaluator(ABC):
         Raises:
             DataError: they differ so that what was evaluated before cannot be compared.
         """
+
+    @property
+    def hang_seconds(self) -> float | None:
+        """After how long a candidate hangs, and its worker is to be ended; None where there is no limit. Who
+        trains keeps the limit of the configuration, which is far lower."""
+        limit = self.config.others.max_candidate_seconds
+        return None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS
 
     def describe(self) -> Json:
         """The data, for a plan, as JSON."""

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from popnas.errors import CandidateFailed, ExecutorError, PopnasError, StorageError, UserError
+from popnas.errors import (
+    CandidateFailed,
+    DeviceFilledError,
+    ExecutorError,
+    PopnasError,
+    StorageError,
+    UserError,
+)
 from popnas.executors._messages import Failure
 from popnas.executors._telling import Misread, Progress
 from popnas.printable import without_secrets
@@ -249,9 +256,16 @@ def checked(value: Any) -> Json:
     return result
 
 
-PASSED_ON: dict[str, type[PopnasError]] = {"user": UserError, "storage": StorageError}
-"""Errors that are no verdict on a job but end the whole run, by the name that they have on the way from a
-worker."""
+PASSED_ON: dict[str, type[PopnasError]] = {
+    "user": UserError,
+    "storage": StorageError,
+    "filled": DeviceFilledError,
+}
+"""Errors that end the whole run, by the name that they have on the way from a worker: all of them in its
+setup, those of `NO_VERDICT` in a job, too."""
+
+NO_VERDICT = (StorageError, DeviceFilledError)
+"""Errors of a job that say nothing about it."""
 
 
 def passed_on(error: BaseException) -> str | None:

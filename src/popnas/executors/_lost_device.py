@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 
 _LOST = re.compile(
-    r"""(?:CUDA|HIP)\ error:\ (?:
+    r"""(?:(?:CUDA|HIP)\ (?:driver\ )?error|Triton\ Error\ \[(?:CUDA|HIP)\]):\ (?:
         an\ illegal\ memory\ access|device-side\ assert|unspecified\ launch\ failure|misaligned\ address
         |an\ illegal\ instruction|invalid\ program\ counter|hardware\ stack\ error
         |operation\ not\ supported\ on\ global/shared|the\ launch\ timed\ out|context\ is\ destroyed
         |uncorrectable\ (?:ECC|NVLink)|unknown\ error
     )
-    |(?:CUBLAS|CUDNN|CUSOLVER|CUSPARSE|CUFFT)_(?:STATUS_)?(?:EXECUTION_FAILED|INTERNAL_ERROR|MAPPING_ERROR)""",
+    |(?:CUBLAS|CUDNN|CUSOLVER|CUSPARSE|CUFFT)_(?:STATUS_)?(?:
+        EXECUTION_FAILED|INTERNAL_ERROR(?!_(?:DEVICE|HOST)_ALLOCATION_FAILED)|MAPPING_ERROR
+    )""",
     re.VERBOSE,
 )
 """What `cudaGetErrorString` says of errors that leave the process in an inconsistent state, so that it must
-end (CUDA runtime API, `cudaError`), and how libraries tell of the same."""
+end (CUDA runtime API, `cudaError`), by whichever way PyTorch came to it, and how libraries tell of the same;
+a lack of memory is none of them."""
 
 
 class DeviceLostError(Exception):

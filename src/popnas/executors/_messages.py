@@ -20,9 +20,10 @@ class Handed(Record):
 
 @dataclass(frozen=True)
 class Ready(Record):
-    """From a worker: it is set up; `node`: on which one of a cluster."""
+    """From a worker: it is set up; `node`: on which one of a cluster; `warnings`: what was warned of."""
 
     node: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,11 @@ class Failure(Record):
 
 @dataclass(frozen=True)
 class Ended(Record):
-    """From a worker: what the evaluate function returned, or why it did not."""
+    """From a worker: what the evaluate function returned, or why it did not, and what was warned of."""
 
     value: Json | None
     failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
 
 
 Answer = Ready | SetupFailed | Stop | Advanced | Ended

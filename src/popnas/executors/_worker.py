@@ -23,14 +23,14 @@ import traceback
 from functools import partial
 from typing import Any
 
-from popnas.errors import StorageError
 from popnas.executors import _telling
-from popnas.executors._base import checked, failure, passed_on, resolve
+from popnas.executors._base import NO_VERDICT, checked, failure, passed_on, resolve
 from popnas.executors._channel import Channel
 from popnas.executors._lost_device import DeviceLostError, lost_device
 from popnas.executors._messages import Advanced, Answer, Ended, Handed, Ready, SetupFailed, Stop, packed
 from popnas.executors._orders import Order, Surroundings
 from popnas.executors._telling import Misread, Progress
+from popnas.executors._warnings import GATHERED
 from popnas.printable import without_secrets
 from popnas.records import Json
 
@@ -81,7 +81,7 @@ def _serve(channel: Channel, life: _Lifeline) -> None:
         summary = without_secrets(f"{type(error).__name__}: {error}")
         channel.send(packed(SetupFailed(summary, without_secrets(traceback.format_exc()))))
         return
-    channel.send(packed(Ready()))
+    channel.send(packed(Ready(warnings=GATHERED.take())))
     while True:
         life.is_busy = False
         message = channel.receive()
@@ -113,6 +113,7 @@ def _pass_on(channel: Channel, progress: Progress | Misread) -> None:
 
 def set_up(order: Order) -> tuple[Any, Any]:
     """The context that the setup function gives, and the evaluate function."""
+    GATHERED.begin()
     evaluate = resolve(order.work.evaluate)
     context = resolve(order.work.setup)(order.work.payload, order.worker)
     torch = sys.modules.get("torch")
@@ -128,17 +129,18 @@ def evaluate(function: Any, context: Any, payload: Json) -> Answer:
         DeviceLostError: the process must end, and the job be tried in another.
     """
     try:
-        return Ended(checked(function(context, payload)))
+        value = checked(function(context, payload))
+        return Ended(value, warnings=GATHERED.take())
     except BaseException as error:  # also SystemExit: one candidate must not end the worker
         name = passed_on(error)
-        if name is not None and isinstance(error, StorageError):
+        if name is not None and isinstance(error, NO_VERDICT):
             return Stop(name, str(error))
         why = failure(error)
         with contextlib.suppress(OSError):  # standard error is the log file; the disk may be full
             print(why.traceback, file=sys.stderr)  # noqa: T201
         if (lost := lost_device(error)) is not None:
             raise lost from None
-        return Ended(None, why)
+        return Ended(None, why, GATHERED.take())
 
 
 def _pin(cores: list[int]) -> None:

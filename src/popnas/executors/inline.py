@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from popnas.errors import ExecutorError, StorageError, UserError, interruption_behind
+from popnas.errors import ExecutorError, UserError, interruption_behind
 from popnas.executors import _telling
 from popnas.executors._base import (
+    NO_VERDICT,
     REGISTRY,
     Executor,
     IsTimeUp,
@@ -87,7 +88,7 @@ class InlineExecutor(Executor):
         try:
             with torch_in_turn(self.threads):
                 return Result(job.id, checked(evaluate(self._context, job.payload)))
-        except StorageError:
+        except NO_VERDICT:
             raise
         except (Exception, SystemExit) as error:
             if (stop := interruption_behind(error)) is not None:

@@ -30,6 +30,7 @@ from popnas.executors._base import (
 from popnas.executors._messages import Advanced, Answer, Failure, Handed, Ready, SetupFailed, Stop, unpacked
 from popnas.executors._orders import Order
 from popnas.executors._process import WorkerProcess
+from popnas.executors._warnings import tell_once
 from popnas.resources import available_cores
 
 _MAX_START_FAILURES = 3
@@ -171,7 +172,8 @@ class ProcessesExecutor(Executor):
                 raise ExecutorError(
                     f"the setup '{self.work.setup}' failed in a worker: {error}\n\n{traceback}"
                 )
-            case Ready():
+            case Ready(_, warnings):
+                tell_once(warnings)
                 self._workers[number].is_ready = True
                 self._num_start_failures = 0
                 return []
@@ -181,6 +183,7 @@ class ProcessesExecutor(Executor):
                     self._on_progress(told_by.job.id, progress)
                 return []
         attempt = self._running.pop(number)
+        tell_once(answer.warnings)
         return [attempt.ended(answer, number)]
 
     def _died(self, number: int) -> list[Result]:

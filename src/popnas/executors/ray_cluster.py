@@ -41,6 +41,7 @@ from popnas.executors._ray import connection
 from popnas.executors._ray.actors import Mailbox, Trainer
 from popnas.executors._ray.connection import first_line
 from popnas.executors._ray.copies import Parcel
+from popnas.executors._warnings import tell_once
 
 _MAX_START_FAILURES, _SAME_LOSS_SECONDS = 3, 3.0
 _POLL_SECONDS = 0.5
@@ -299,9 +300,11 @@ class RayExecutor(Executor):
                 )
             case Ended() as ended:
                 self._idle[number] = None
+                tell_once(ended.warnings)
                 return [self._running.pop(number).ended(ended, number)]
-            case Ready(node):
+            case Ready(node, warnings):
                 self._idle[number] = None
+                tell_once(warnings)
                 actor.node, self._num_start_failures = node, 0
         return []
 

@@ -18,8 +18,11 @@ from popnas.layers.activations import Exponential
 _OUT_OF_MEMORY = (
     *NO_MEMORY,
     # On a GPU all that allocates beside PyTorch's own: the driver and its libraries.
-    *("CUDA error: out of memory", "HIP error: out of memory"),
+    *("CUDA error: out of memory", "HIP error: out of memory", "CUDA driver error: out of memory"),
+    *("HIP driver error: out of memory", "Triton Error [CUDA]: out of memory"),
     *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"),
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",  # since cuDNN 9
+    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
     "RESOURCE_EXHAUSTED",  # of a TPU
 )
 """Memory that ran out and has no error class of its own."""

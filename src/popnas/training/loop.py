@@ -63,7 +63,7 @@ class Course:
     Attributes:
         seed: of dropout and drop path.
         simulated_cost: of the network; `training_seconds` is then a fixed function of it. None: measured.
-        max_seconds: wall-clock limit.
+        max_seconds: wall-clock limit; `spent_seconds` of it are gone before, in trainings that share it.
         keeps_last: the last epoch is kept, though validation data say which is the best.
         on_epoch: called after every epoch with its record and a function that returns a snapshot (what
             `torch.save` writes and `torch.load(..., weights_only=True)` reads); returns whether to stop here.
@@ -79,6 +79,7 @@ class Course:
     seed: int
     simulated_cost: NetworkCost | None = None
     max_seconds: float | None = None
+    spent_seconds: float = 0.0
     keeps_last: bool = False
     on_epoch: Callable[[EpochRecord, Snapshot], bool] | None = None
     resume: TrainingSnapshot | None = None
@@ -167,7 +168,7 @@ class _Training:
         self.clock = clock_for(self.device)
         if (turns := self.course.turns) is not None:
             self.clock = SoloClock(self.clock, turns, steps_per_epoch)
-        self.began = time.monotonic()
+        self.began = time.monotonic() - self.course.spent_seconds
         self.warmed_shapes: set[torch.Size] = set()
         self.spare: Stepper | None = None
         self.epochs: list[EpochRecord] = []

@@ -13,14 +13,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, distributed, nn
 
 from popnas.layers.portion import Portion, set_portion
+from popnas.placement import Placement, has_units_for
 from popnas.training.interfaces import Loss, Metrics
+
+_TYPES = (None, torch.bfloat16, torch.float16)
 
 
 class ProcessLostError(Exception):
@@ -82,6 +85,14 @@ class Team:
     def as_leader_has(self, value: float) -> float:
         """The leader's value, in each process."""
         return self.sum_number(value if self.is_leader else 0.0)
+
+    def agreed(self, placement: Placement) -> Placement:
+        """`placement`, with the type of numbers that all processes compute in: the leader's, or float32 where
+        a device of another has no units for it. Of unlike GPUs each would take what suits it, and gradients
+        that are scaled (float16) cannot be added to those that are not."""
+        chosen = _TYPES[round(self.as_leader_has(float(_TYPES.index(placement.autocast))))]
+        is_lacking = chosen is not None and not has_units_for(placement.device, chosen)
+        return replace(placement, autocast=None if self.sum_number(float(is_lacking)) else chosen)
 
     def level(self, network: nn.Module) -> None:
         """What layers of somebody else's have gathered by themselves (running statistics) becomes what the

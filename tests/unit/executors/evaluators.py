@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from popnas import executors
-from popnas.errors import CandidateFailed, DataError, StorageError
+from popnas.errors import CandidateFailed, DataError, DeviceFilledError, StorageError
 from popnas.executors import _telling
 
 
@@ -18,6 +18,8 @@ def setup(payload, worker):
         with Path(payload["setup_log"]).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
     time.sleep(payload.get("setup_seconds", 0))
+    if words := payload.get("setup_warns"):
+        _warn(words)
     if payload.get("setup_raises"):
         raise ValueError("the data is gone")
     if payload.get("data_gone"):
@@ -45,6 +47,18 @@ def read_the_folder(context, payload):
     return {"folder": str(root), "files": files}
 
 
+def warn(context, payload):
+    logging.getLogger("popnas.below").warning("what is logged below is told by others")
+    _warn(payload["words"])
+    return answer(context, payload)
+
+
+def _warn(words):
+    from popnas.runs import told  # not in every worker: it takes time
+
+    told.warning(words)
+
+
 def fail(context, payload):
     raise ValueError("a broken candidate")
 
@@ -62,6 +76,10 @@ def fail_on_purpose(context, payload):
 
 def find_the_disk_full(context, payload):
     raise StorageError("cannot write weights: the disk is full")
+
+
+def find_the_gpu_filled(context, payload):
+    raise DeviceFilledError("other processes hold the GPU")
 
 
 def run_out_of_memory(context, payload):
@@ -270,10 +288,12 @@ ACTIONS = {
     for function in (
         answer,
         read_the_folder,
+        warn,
         fail,
         tell_the_secret,
         fail_on_purpose,
         find_the_disk_full,
+        find_the_gpu_filled,
         run_out_of_memory,
         leave,
         lose_the_gpu,

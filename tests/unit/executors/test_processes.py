@@ -225,6 +225,9 @@ ASSERTED = (
         "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( ... )`",
         "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
         "HIP error: an illegal memory access was encountered",
+        "CUDA driver error: an illegal memory access was encountered",
+        "Triton Error [CUDA]: device-side assert triggered",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR",
     ],
 )
 def test_a_worker_whose_gpu_answers_no_more_is_replaced_and_its_job_tried_again(tmp_path, words):
@@ -249,7 +252,13 @@ def test_a_job_that_always_loses_the_gpu_fails_with_what_was_said_and_harms_no_o
 
 
 @pytest.mark.parametrize(
-    "words", ["CUDA error: out of memory", "CUDA error: invalid configuration argument", "shapes differ"]
+    "words",
+    [
+        "CUDA error: out of memory",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "CUDA error: invalid configuration argument",
+        "shapes differ",
+    ],
 )
 def test_other_errors_of_a_gpu_cost_one_job_and_no_worker(words):
     with make() as executor:

@@ -22,6 +22,10 @@ from popnas.training.failures import memory_errors_named, release, release_all
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
          "at this batch size: lower"),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "at this batch size: lower"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), "size: lower"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED"), "size: lower"),
+        (RuntimeError("CUDA driver error: out of memory"), "at this batch size: lower"),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), "at this batch size: lower"),
     ],
 )  # fmt: skip
 def test_memory_that_runs_out_is_told_with_what_was_asked_for_and_what_to_lower(error, figure):

@@ -388,6 +388,13 @@ def test_weights_that_are_no_numbers_after_the_last_step_fail_the_candidate(
     assert failure.value.kind == "nan"
 
 
+def test_trainings_that_share_a_time_limit_have_what_is_left_of_it(train: Train) -> None:
+    train(SETTINGS, max_seconds=1000.0, spent_seconds=900.0)
+    with pytest.raises(CandidateFailed, match="not trained within 1000 s") as failure:
+        train(SETTINGS, max_seconds=1000.0, spent_seconds=1000.0)
+    assert failure.value.kind == "time_limit"
+
+
 def test_the_time_limit_fails_the_candidate(train: Train) -> None:
     with pytest.raises(CandidateFailed, match=r"not trained within 0 s: stopped in epoch 1 of 4") as failure:
         train(SETTINGS, max_seconds=0.0)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from popnas import config, executors, networks, objectives, resources, tasks, tr
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.errors import CandidateFailed
-from popnas.evaluation import CandidateJob, Measured
+from popnas.evaluation import CandidateJob, Curve, Measured
 from popnas.evaluators._base import WorkerSetup
 from popnas.evaluators.training import candidate_files, fits, shared_data
 from popnas.evaluators.training.context import CandidateContext
@@ -40,14 +42,16 @@ from popnas.training.interfaces import Snapshot
 
 _LOG = logging.getLogger("popnas.training")
 
+Answer = TypeVar("Answer", Measured, Curve)
+
 
 @dataclass(frozen=True)
 class CandidateSetup(WorkerSetup):
     """What a worker that trains is told; `judges_memory`: candidates may outgrow the memory at hand;
-    `shares_device`: other workers may compute on its device, in whose work its own times are not to go."""
+    `num_sharing`: so many workers compute on its device, in whose work its own times are not to go."""
 
     judges_memory: bool
-    shares_device: bool = False
+    num_sharing: int = 1
 
 
 def setup(payload: Json, worker: Worker) -> CandidateContext:
@@ -59,10 +63,10 @@ def setup(payload: Json, worker: Worker) -> CandidateContext:
     place = placement(run_config, spec, worker.device, Path(told.artifacts) if told.artifacts else None)
     # What earlier candidates left in the process is used again: the room is what there is before the first.
     room = fits.Room.of(run_config, dataset, is_here=True, on=place.device) if told.judges_memory else None
-    turns = DeviceTurns.on(place.device) if told.shares_device else None
+    turns = DeviceTurns.on(place.device) if told.num_sharing > 1 else None
     machine = _machine(run_config, place, turns)
     places = (told.artifacts, told.run)
-    shared = (told.shares_device, turns)
+    shared = (told.num_sharing, turns)
     return CandidateContext(run_config, dataset, spec, place, *places, room, *shared, machine, worker.folder)
 
 
@@ -90,30 +94,45 @@ def evaluate(context: CandidateContext, payload: Json) -> Json:
         StorageError: its files cannot be written, which says nothing about the candidate.
     """
     with artifacts.opened(context.artifacts, context.folder) as files:
-        measured = _measured(context, CandidateJob.from_json(payload), files)
+        job = CandidateJob.from_json(payload)
+        measured = with_memory(context, job, lambda: measure(context, job, files))
         return replace(measured, files=files.carried()).to_json()
 
 
-def _measured(context: CandidateContext, job: CandidateJob, files: Artifacts) -> Measured:
-    """As `measure`. Where others share the device, each gives back what it does not use any more, and one for
-    which they left too little memory is tried again with all of it: alone it may fit."""
+def with_memory(context: CandidateContext, job: CandidateJob, attempt: Callable[[], Answer]) -> Answer:
+    """What `attempt`, which trains the job's cell, answers. Where others share the device, each gives back
+    what it does not use any more, and one for which they left too little memory is tried again with all of
+    it: alone it may fit.
+
+    Raises:
+        DeviceFilledError: processes of others fill the device, which has no memory for a network that fits.
+    """
     with context.having_memory():
-        measured = measure(context, job, files)
-        if context.shares_device or _is_out_of_memory(measured):  # by now nothing refers to its tensors
+        answer = attempt()
+        if context.shares_device or _is_out_of_memory(answer):  # by now nothing refers to its tensors
             release(context.placement.device)
-    if not (
-        context.shares_device and _is_out_of_memory(measured) and _may_fit(context, Cell.parse(job.cell))
-    ):
-        return measured
+        if not context.shares_device:
+            _check_others(context, job, answer)
+    if not (context.shares_device and _is_out_of_memory(answer) and _may_fit(context, Cell.parse(job.cell))):
+        return answer
     _LOG.info("%s ran out of memory beside others, and is tried again without them.", job.cell)
     with context.having_memory(all_of_it=True):
-        measured = measure(context, job, files)
+        answer = attempt()
         release(context.placement.device)
-    return measured
+        _check_others(context, job, answer)
+    return answer
 
 
-def _is_out_of_memory(measured: Measured) -> bool:
-    return measured.error_kind == "out_of_memory"
+def _check_others(context: CandidateContext, job: CandidateJob, answer: Measured | Curve) -> None:
+    """While no neighbour has a network on the device: else theirs would count."""
+    if _is_out_of_memory(answer) and context.placement.device.type == "cuda":
+        network = Cell.parse(job.cell), context.spec
+        shared = context.placement.device, context.num_sharing
+        fits.check_not_filled_by_others(context.config, context.dataset, network, *shared)
+
+
+def _is_out_of_memory(answer: Measured | Curve) -> bool:
+    return answer.error_kind == "out_of_memory"
 
 
 def _may_fit(context: CandidateContext, cell: Cell) -> bool:
@@ -181,8 +200,9 @@ def trained(
         CandidateFailed: it cannot be, or could not.
     """
     _check_fits(context, cell)
+    began, folds = time.monotonic(), range(len(context.dataset.folds))
     with context.taking_part():
-        return [_train(context, cell, seed, number, cost) for number in range(len(context.dataset.folds))]
+        return [_train(context, cell, seed, number, cost, began) for number in folds]
 
 
 def _means(figures: Measured, folds: list[TrainingResult], score_metric: str) -> Measured:
@@ -218,9 +238,10 @@ def _leave_files(
 
 
 def _train(
-    context: CandidateContext, cell: Cell, seed: int, number: int, cost: Cost
+    context: CandidateContext, cell: Cell, seed: int, number: int, cost: Cost, began: float
 ) -> tuple[networks.Network, TrainingResult]:
-    """Train on the fold of that number."""
+    """Train on the fold of that number; `began` (`time.monotonic()`): the first one, as the limit is that of
+    all together."""
     fold, num_epochs = context.dataset.folds[number], context.settings.epochs
     finished = itertools.count(number * num_epochs + 1)
 
@@ -243,6 +264,7 @@ def _train(
             seed,
             simulated_cost=cost if others.timing == "simulated" else None,
             max_seconds=others.max_candidate_seconds,
+            spent_seconds=time.monotonic() - began,
             on_epoch=on_epoch,
             turns=context.timed_in_turn,
         ),

@@ -10,6 +10,7 @@ from typing import Any
 from popnas import tasks
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.datasets.loader import batch_bounds
 from popnas.evaluators.training import compiling
 from popnas.evaluators.training.fits import Room
 from popnas.networks.spec import NetworkSpec
@@ -17,6 +18,13 @@ from popnas.placement import Placement
 from popnas.tasks import Task
 from popnas.training import Criteria, TrainingSettings
 from popnas.training.accelerated.turns import DeviceTurns
+
+
+def steps_of(config: RunConfig, dataset: Dataset) -> int:
+    """Of a network's training on all of the data, not on a few: how many there are decides how they are made,
+    and so how fast they are and what memory they take (`training.accelerated.graphed`)."""
+    bounds = batch_bounds(len(dataset.folds[0].train), config.dataset.batch_size, joins_single=True)
+    return config.training_hyperparameters.epochs * len(bounds)
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class TrainingContext:
 class CandidateContext(TrainingContext):
     """What all candidates of a run share, made once per worker. `artifacts`: where their files go
     (`runs.artifacts.opened`); `run`: which run they are of (`runs.identity`), None: of none; `room`: the
-    memory that each is judged by before it is built, None where any fits; `shares_device`: other workers may
+    memory that each is judged by before it is built, None where any fits; `num_sharing`: so many workers
     compute on its device; `turns`: among them, None where files cannot be locked; `machine`: what is told
     with each of the machine, where another may be of another kind; `folder`: the job's own on this machine
     (`executors.Worker`)."""
@@ -60,10 +68,15 @@ class CandidateContext(TrainingContext):
     artifacts: str | None
     run: str | None
     room: Room | None = None
-    shares_device: bool = False
+    num_sharing: int = 1
     turns: DeviceTurns | None = None
     machine: Mapping[str, float | str] = field(default_factory=dict)
     folder: str | None = None
+
+    @property
+    def shares_device(self) -> bool:
+        """Whether other workers may compute on its device."""
+        return self.num_sharing > 1
 
     @property
     def timed_in_turn(self) -> DeviceTurns | None:

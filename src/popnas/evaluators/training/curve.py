@@ -25,7 +25,8 @@ from popnas.training.results import best_of_each
 
 def evaluate(context: CandidateContext, payload: Json) -> Json:
     """Train one cell: a `CandidateJob` as JSON -> a `Curve` as JSON. `context` is `candidate.setup`'s."""
-    return measure(context, CandidateJob.from_json(payload)).to_json()
+    job = CandidateJob.from_json(payload)
+    return candidate.with_memory(context, job, lambda: measure(context, job)).to_json()
 
 
 def measure(context: CandidateContext, job: CandidateJob) -> Curve:

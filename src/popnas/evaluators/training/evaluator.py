@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -90,18 +91,26 @@ class TrainingEvaluator(Evaluator):
             artifacts,
             run,
             judges_memory=fits.may_outgrow(self.config, self.dataset),
-            shares_device=self._shares_devices,
+            num_sharing=self._num_sharing,
         ).to_json()
 
     @property
-    def _shares_devices(self) -> bool:
-        """Whether candidates are trained at once on a device that they take from one another."""
+    def hang_seconds(self) -> float | None:
+        """See `Evaluator`: a candidate may wait until each of its neighbours has ended, and those that are
+        tried again alone besides, and then be tried again itself."""
+        seconds = super().hang_seconds
+        return None if seconds is None else self._num_sharing * seconds
+
+    @property
+    def _num_sharing(self) -> int:
+        """How many candidates are trained at once on a device that they take from one another."""
         names, settings = set(self._devices), self.config.others.executor
         if names == {CPU}:
-            return False
-        if not self.executor_class.shares_disk:  # nodes have as many GPUs as their workers
-            return len(self._devices) > len(names)
-        return self.executor_class.workers_for(settings.workers, settings.threads, self._devices) > len(names)
+            return 1
+        number = len(self._devices)  # of a cluster, whose nodes have as many GPUs as their workers
+        if self.executor_class.shares_disk:
+            number = self.executor_class.workers_for(settings.workers, settings.threads, self._devices)
+        return math.ceil(number / len(names))
 
     @contextmanager
     def sharing(self, folder: Path, tell: Listen) -> Iterator[str | None]:
@@ -151,8 +160,8 @@ class TrainingEvaluator(Evaluator):
         """See `Evaluator`."""
         from popnas.evaluators.training.forecast import TrainingForecast
 
-        stretch = 1.0 if self._packing is None else self._packing.stretch
-        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast, stretch)
+        packed = () if self._packing is None else (self._packing.stretch, self._packing.per_device)
+        self._forecast = TrainingForecast(self.config, self.dataset, self.spec, tell, self._forecast, *packed)
         return self._forecast
 
     def varied(self, config: RunConfig) -> Evaluator:

@@ -17,13 +17,13 @@ from popnas import executors, resources, tasks
 from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Split
-from popnas.errors import CandidateFailed, UserError
+from popnas.errors import CandidateFailed, DeviceFilledError, UserError
 from popnas.evaluators.training import compiling, shared_data
-from popnas.evaluators.training.placing import num_workers, of_workers, placement
+from popnas.evaluators.training.placing import devices, num_workers, of_workers, placement
 from popnas.networks.macros import MACROS
 from popnas.networks.memory import TrainingMemory, training_memory
 from popnas.networks.spec import NetworkSpec
-from popnas.placement import Placement, precision
+from popnas.placement import Placement, has_units_for, precision
 from popnas.resources import MemoryLimit
 from popnas.training import device
 from popnas.training.gpus import kept
@@ -39,6 +39,9 @@ LEAST_STEP_SECONDS = 1e-4
 """No forward and backward pass with its update is faster, on any device."""
 
 LONGEST_SECONDS = 365 * 86400.0
+
+_FILLED = 0.25
+"""Processes of others that hold less of a GPU are part of it, such as those of a desktop."""
 
 _EXPANSION_BYTES = (80, 16)
 """Bytes of an expanded cell: fixed, and per block."""
@@ -77,6 +80,7 @@ def check_search(config: RunConfig, dataset: Dataset) -> list[str]:
         dataset,
         num_trainings=1 if config.others.max_hours else (1 + _least_singles(config)) * len(dataset.folds),
         limit=config.others.max_candidate_seconds,
+        num_folds=len(dataset.folds),
     )
     _check_counts(config)
     needs = check_memory(config, dataset, _simplest_networks(config, dataset))
@@ -134,7 +138,24 @@ def check_training(
         )
         for cell, spec in post
     ]
-    return _without_gain(config, place, compiled)
+    unlike = _unlike(config, post[0][1]) if post and num_devices > 1 else []
+    return unlike + _without_gain(config, place, compiled)
+
+
+def _unlike(config: RunConfig, spec: NetworkSpec) -> list[str]:
+    """What two-byte floats GPUs of several kinds compute a network in together (`Team.agreed`)."""
+    places = [torch.device(name) for name in devices(config)]
+    chosen, is_gpu = placement(config, spec).autocast, places[0].type == "cuda"
+    kinds = {torch.cuda.get_device_name(place): place for place in places} if is_gpu else {}
+    if chosen is None or len(kinds) < 2:
+        return []
+    lacking = [kind for kind, place in kinds.items() if not has_units_for(place, chosen)]
+    name = str(chosen).removeprefix("torch.")
+    taken = f"float32, as {lacking[0]} has no units for {name}" if lacking else f"{name}, as the first takes"
+    return [
+        f"others.use_mixed_precision: the GPUs are of different kinds ({', '.join(sorted(kinds))}), and all "
+        f"that train a network together compute it in {taken}."
+    ]
 
 
 def _without_gain(
@@ -150,10 +171,10 @@ def _without_gain(
 
 
 def check_time(
-    config: RunConfig, dataset: Dataset, *, num_trainings: int, limit: float | None = None
+    config: RunConfig, dataset: Dataset, *, num_trainings: int, limit: float | None = None, num_folds: int = 1
 ) -> None:
     """Refuse trainings, so many for certain, that even the fastest machine would not end within a year, or
-    each within `limit` seconds.
+    `num_folds` of them within `limit` seconds.
 
     Raises:
         UserError: likewise.
@@ -164,12 +185,13 @@ def check_time(
     workers = 1 if num_trainings == 1 else num_workers(config)
     most = int(LONGEST_SECONDS * workers / num_trainings / LEAST_STEP_SECONDS)
     within = "a year"
-    if limit is not None and max(limit, 1.0) / LEAST_STEP_SECONDS < most:
+    times = f", for {num_trainings:,} networks" if num_trainings > 1 and limit is None else ""
+    if limit is not None and max(limit, 1.0) / LEAST_STEP_SECONDS / num_folds < most:
         # What fails within a second is told soon enough by the search itself.
-        most = int(max(limit, 1.0) / LEAST_STEP_SECONDS)
+        most = int(max(limit, 1.0) / LEAST_STEP_SECONDS / num_folds)
         within = f"others.max_candidate_seconds ({limit:g})"
+        times = f", on each of {num_folds} folds" if num_folds > 1 else ""
     if steps > most:
-        times = f", for {num_trainings:,} networks" if num_trainings > 1 and limit is None else ""
         raise UserError(
             f"training_hyperparameters.epochs: {epochs:,} epochs of {batches:,} batches are {steps:,} "
             f"steps{times}, which no machine does within {within}. "
@@ -285,6 +307,31 @@ def check_candidate(
         raise CandidateFailed("out_of_memory", _refusal(config, room, need, 1))
 
 
+def check_not_filled_by_others(
+    config: RunConfig, dataset: Dataset, network: tuple[Cell, NetworkSpec], place: torch.device, sharing: int
+) -> None:
+    """For a network that ran out of a GPU's memory, of which none of the `sharing` workers there trains
+    another now: whether it fits must not depend on who else computes there by chance.
+
+    Raises:
+        DeviceFilledError: it is expected to fit, but processes that are not of this search fill the GPU.
+    """
+    room = Room.of(config, dataset, is_here=True, on=place)
+    ((limit, used),) = room.limits
+    need = need_of(*network, _largest_batch(config, dataset.train))
+    own = used + (sharing - 1) * room.per_worker + need.peak
+    others = room.others - (sharing - 1) * room.per_worker
+    if others < _FILLED * limit.num_bytes or not own <= limit.num_bytes < own + others:
+        return
+    raise DeviceFilledError(
+        f"{place} has no memory left for this search: other processes hold about {_gib(others)} of "
+        f"{_gib(limit.num_bytes)}, and the network of {need.cell}, which takes about {_gib(need.peak)}, "
+        "would fit without them. It has not failed: end them, let PyTorch see another GPU (the environment "
+        "variable CUDA_VISIBLE_DEVICES) or train on another device (others.train_strategy), and go on with "
+        "the run."
+    )
+
+
 def _largest_batch(config: RunConfig, trained: Split) -> int:
     return min(config.dataset.batch_size, len(trained))
 
@@ -338,7 +385,8 @@ class Room:
         places = [torch.device(name) for name in names]
         is_mixed = precision(places[0], config.others.use_mixed_precision) is not None
         if places[0].type == "cuda":
-            on = on or max(places, key=lambda place: torch.cuda.mem_get_info(place)[1])
+            # Not `mem_get_info`, which opens a context on each, half a GiB of it.
+            on = on or max(places, key=lambda place: torch.cuda.get_device_properties(place).total_memory)
             per_worker = CONTEXT_BYTES + (data if config.dataset.cache else 0)
             # Workers take the GPUs in turn: so many share one.
             sharing = 1 if is_here else math.ceil(workers / len(places))

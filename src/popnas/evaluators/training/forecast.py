@@ -85,18 +85,22 @@ class TrainingForecast(Forecast):
         tell: Listen,
         known: TrainingForecast | None = None,
         stretch: float = 1.0,
+        per_device: int | None = None,
     ) -> None:
-        """`stretch`: how many times as long as alone a candidate takes beside those that share its device."""
-        self.stretch = stretch
+        """`stretch`: how many times as long as alone a candidate takes beside those that share its device,
+        `per_device` in all; None: as many as the configuration says."""
+        self.stretch, self.per_device = stretch, per_device
         self.config, self.dataset, self.spec = config, dataset, spec
         is_compiled = config.others.train_strategy == "TPU"
         self.compiling = xla.COMPILING_SECONDS if is_compiled else 0.0
-        self.told = (_OF_A_TPU,) if is_compiled else ()
+        self.probes: probing.Probes
+        self.model: probing.CostModel
         if known is not None and _holds_for(known, config, spec):
-            self.model: probing.CostModel = known.model
+            self.probes, self.model = known.probes, known.model
         else:
-            probes = probed(config, dataset, spec, tell)
-            self.model = probing.cost_model(config.space, spec, probes, tell)
+            self.probes = probed(config, dataset, spec, tell)
+            self.model = probing.cost_model(config.space, spec, self.probes, tell)
+        self.told = ((_OF_A_TPU,) if is_compiled else ()) + tuple(self.probes.told)
 
     def expect(self, cells_NB4: np.ndarray) -> Expected:
         """See `Forecast`: on all folds, with everything that is done once."""
@@ -125,14 +129,16 @@ class TrainingForecast(Forecast):
         return self.model.loading
 
     def memory_bytes(self, cells_NB4: np.ndarray) -> int | None:
-        """See `Forecast`: with the largest of a few of the cells; None where it is that of other machines."""
+        """See `Forecast`: with the largest of a few of the cells, on all GPUs; None where it is that of other
+        machines."""
         room = fits.Room.of(self.config, self.dataset)
         if not room.limits:
             return None
+        room = replace(room, num_workers=self.per_device or room.num_workers)
         batch_size = min(self.config.dataset.batch_size, len(self.dataset.train))
         few = cells_NB4[:: max(len(cells_NB4) // 4, 1)]
         peaks = [fits.need_of(cell, self.spec, batch_size).peak for cell in self.config.space.decode(few)]
-        return room.total(max(peaks))
+        return room.num_devices * room.total(max(peaks))
 
 
 def probed(config: RunConfig, dataset: Dataset, spec: NetworkSpec, tell: Listen) -> probing.Probes:

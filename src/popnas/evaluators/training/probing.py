@@ -10,8 +10,8 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ import torch
 from popnas import networks, training
 from popnas.cells import Block, Cell, SearchSpace, bulk
 from popnas.datasets import Split
+from popnas.errors import CandidateFailed
 from popnas.evaluation import CandidateJob
 from popnas.evaluators.training import candidate, candidate_files
-from popnas.evaluators.training.context import CandidateContext, TrainingContext
+from popnas.evaluators.training.context import CandidateContext, TrainingContext, steps_of
 from popnas.evaluators.training.wiring import Wiring, reckoned
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted
 from popnas.networks.cost import network_cost
@@ -34,10 +35,13 @@ from popnas.process_state import torch_in_turn
 from popnas.records import Record
 from popnas.training import EpochRecord
 from popnas.training.clocks import host_clock
+from popnas.training.failures import memory_errors_named, release
 
 _MOST_BATCHES, _LEAST_BATCH, _EPOCH_SECONDS = 8, 0.25, 0.15
 """An epoch of a probe is to take so many seconds: at most 8 batches; of images at least a quarter of one,
 where a sample costs 3 to 8 % more than in a whole batch; of series one (a quarter: 15 to 130 % more)."""
+_LEAST_GPU_BATCHES = 4.0
+"""On a GPU, whose steps are recorded after three (`training.accelerated.graphed`): in the first epoch."""
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND = 27e9, 1.6e9
 """What a sample takes in training on one core, roughly, by FLOPs of the forward pass and bytes kept for the
 backward pass: 0.6 to 1.4 of the measured in 22 of 25 networks (recurrent ones take more)."""
@@ -97,29 +101,48 @@ class CostModel:
 class Probes(Record):
     """What was measured on a device: of each round what the empty cell costs, (3,), and what one use of each
     operator adds, (3, operators + 1); `first_once`, the seconds of the first network of all beside its
-    epochs."""
+    epochs; `failed`: why networks could not be trained, by their operator, "" of the empty cell."""
 
     empty: list[list[float]]
     operators: list[list[list[float]]]
     first_once: float
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def told(self) -> list[str]:
+        """Sentences about what was reckoned where it could not be probed."""
+        names = {name: f"'{name}'" if name else "the network without operators" for name in self.failed}
+        return [
+            f"{names[name]} could not be trained for a probe, and its cost is reckoned from others: {why}"
+            for name, why in self.failed.items()
+        ]
 
 
 def probed(context: CandidateContext, tell: Listen) -> Probes:
-    """Probe the device of `context`; `tell` hears what is being probed."""
+    """Probe the device of `context`; `tell` hears what is being probed.
+
+    Raises:
+        CandidateFailed: not one network could be trained.
+    """
     space = context.config.space
     with tempfile.TemporaryDirectory(prefix="popnas-plan-") as folder:
         prober = _Prober(context, Path(folder))
         tell(PhaseStarted("probing operators", len(space.operators)))
         # What is loaded and prepared once belongs to no cell: most of it with the first network of blocks,
         # whichever operator that has.
-        first = prober.cost(Cell((Block(-1, space.operators[0], -1, space.operators[0]),)))
+        first = prober.tried(_twice(space.operators[0]))
         began = time.monotonic()
         rounds = [_round(prober, space, tell)]
         if 2 * (time.monotonic() - began) < _BUDGET_SECONDS:
             tell(PhaseStarted("probing them again", len(space.operators)))
             rounds.append(_round(prober, space, tell))
         empty, operators = zip(*rounds, strict=True)
-        return Probes([each.tolist() for each in empty], [each.tolist() for each in operators], first.once)
+        return Probes(
+            empty=[each.tolist() for each in empty],
+            operators=[each.tolist() for each in operators],
+            first_once=0.0 if first is None else first.once,
+            failed={name: str(failure) for name, failure in prober.failed.items()},
+        )
 
 
 def cost_model(space: SearchSpace, spec: NetworkSpec, probes: Probes, tell: Listen) -> CostModel:
@@ -134,24 +157,39 @@ def cost_model(space: SearchSpace, spec: NetworkSpec, probes: Probes, tell: List
 
 def _round(prober: _Prober, space: SearchSpace, tell: Listen) -> tuple[np.ndarray, np.ndarray]:
     """What the empty cell costs, (3,), and what one use of each operator adds, (3, operators + 1)."""
-    empty = prober.cost(Cell()).as_array()
-    deadline = time.monotonic() + _BUDGET_SECONDS
-    cells = [Cell((Block(-1, name, -1, name),)) for name in space.operators]
+    cells = [*map(_twice, space.operators), Cell()]
     rough = np.array([rough_seconds(cell, prober.spec) for cell in cells])
-    added = np.zeros((3, len(cells) + 1))
+    costs = np.zeros((3, len(cells)))
     probed: list[int] = []
+
+    def probe(place: int) -> None:
+        if (cost := prober.tried(cells[place])) is not None:
+            costs[:, place] = cost.as_array()
+            probed.append(place)
+
+    probe(len(cells) - 1)
+    deadline = time.monotonic() + _BUDGET_SECONDS
     # From the cheapest to the dearest and between them: the first few span the range.
-    order = sorted(np.argsort(rough), key=lambda place: (np.argsort(np.argsort(rough))[place] % 3, place))
-    for place in order:
-        if len(probed) >= 3 and time.monotonic() > deadline:
+    ranks = np.argsort(np.argsort(rough[:-1]))
+    order = sorted(np.argsort(rough[:-1]), key=lambda place: (ranks[place] % 3, place))
+    for number, place in enumerate(order):
+        if len(probed) > 3 and time.monotonic() > deadline:
             break
-        tell(PhaseAdvanced(len(probed), space.operators[place]))
-        added[:, place] = (prober.cost(cells[place]).as_array() - empty) / 2
-        probed.append(place)
-    for place in set(order) - set(probed):
-        added[:, place] = [np.interp(rough[place], *_line(rough[probed], row[probed])) for row in added]
-    tell(PhaseAdvanced(len(cells)))
+        tell(PhaseAdvanced(number, space.operators[place]))
+        probe(place)
+    if not probed:
+        first = next(iter(prober.failed.values()))
+        raise CandidateFailed(first.kind, f"no network of this search could be trained for a probe: {first}")
+    for place in set(range(len(cells))) - set(probed):
+        costs[:, place] = [np.interp(rough[place], *_line(rough[probed], row[probed])) for row in costs]
+    tell(PhaseAdvanced(len(order)))
+    empty, added = costs[:, -1], np.zeros((3, len(cells)))
+    added[:, :-1] = (costs[:, :-1] - empty[:, None]) / 2
     return empty, added
+
+
+def _twice(operator: str) -> Cell:
+    return Cell((Block(-1, operator, -1, operator),))
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,12 +213,27 @@ class _Prober:
     def __init__(self, context: CandidateContext, folder: Path) -> None:
         self.context, self.folder = context, folder
         self.config, self.dataset, self.spec = context.config, context.dataset, context.spec
+        self.failed: dict[str, CandidateFailed] = {}
         with torch_in_turn(self.config.others.executor.threads):  # the clock of the training's own figures
             self.clock = host_clock(context.placement.device)
 
+    def tried(self, cell: Cell) -> ProbedCost | None:
+        """What training it costs; None, and kept in `failed`, where it cannot be trained: a search goes on
+        without such a network, and so do those who ask what it would cost."""
+        try:
+            return self.cost(cell)
+        except CandidateFailed as failure:
+            self.failed.setdefault(cell.blocks[0].op1 if cell.blocks else "", failure)
+        release(self.context.placement.device)  # by now nothing refers to its tensors
+        return None
+
     def cost(self, cell: Cell) -> ProbedCost:
-        """What training it costs."""
-        with torch_in_turn(self.config.others.executor.threads):
+        """What training it costs; raises CandidateFailed."""
+        with (
+            torch_in_turn(self.config.others.executor.threads),
+            # Memory may run out in building and in timing too, not only in training.
+            memory_errors_named(self.context.placement.device),
+        ):
             return self._cost(cell.canonical())
 
     def _cost(self, cell: Cell) -> ProbedCost:
@@ -219,9 +272,10 @@ def few_samples(context: TrainingContext, cell: Cell) -> tuple[Split, Split]:
     """Samples of a probe's epoch for training and validation."""
     fold, spec, settings = context.dataset.folds[0], context.spec, context.config.dataset
     size = settings.batch_size
-    # A GPU is as fast with a whole batch as with a few samples of it.
-    is_split = spec.num_dims > 1 and context.placement.device.type == "cpu"
-    least = _LEAST_BATCH if is_split else 1.0
+    if context.placement.device.type == "cuda":  # as fast with a whole batch as with a few samples of it
+        least = _LEAST_GPU_BATCHES
+    else:
+        least = _LEAST_BATCH if spec.num_dims > 1 else 1.0
     batches = float(np.clip(_EPOCH_SECONDS / (rough_seconds(cell, spec) * size), least, _MOST_BATCHES))
     if batches > 1:
         batches = int(batches)
@@ -236,7 +290,7 @@ def probe_epochs(
     context: TrainingContext, cell: Cell, splits: Sequence[Split], clock: Callable[[], float]
 ) -> tuple[training.TrainingResult, list[float]]:
     """Train on (training, validation) splits for a first epoch and others, until the time of a probe is over;
-    what `clock` said at the end of each."""
+    what `clock` said at the end of each. Steps are made as in a training on all of the data."""
     ends: list[float] = []
     spent = 0.0
 
@@ -256,6 +310,6 @@ def probe_epochs(
         context.criteria,
         context.settings.replace(epochs=1 + _MOST_EPOCHS),
         place,
-        training.Course(seed=0, on_epoch=end_epoch),
+        training.Course(seed=0, on_epoch=end_epoch, num_steps=steps_of(config, dataset)),
     )
     return result, ends

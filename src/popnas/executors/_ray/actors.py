@@ -18,6 +18,7 @@ from popnas.executors._orders import Order
 from popnas.executors._ray import copies
 from popnas.executors._ray.connection import connected
 from popnas.executors._telling import Misread, Progress
+from popnas.executors._warnings import GATHERED
 from popnas.printable import without_secrets
 
 _MOST_NEWS = 10_000
@@ -50,7 +51,8 @@ class Trainer:
                 return json.dumps(packed(Stop(name, str(error))))
             summary = without_secrets(f"{type(error).__name__}: {error}")
             return json.dumps(packed(SetupFailed(summary, failure(error).traceback or "")))
-        return json.dumps(packed(Ready(connected().get_runtime_context().get_node_id())))
+        node = connected().get_runtime_context().get_node_id()
+        return json.dumps(packed(Ready(node, GATHERED.take())))
 
     def evaluate(self, job_id: str, payload: str, mailbox: Any) -> str:
         """One job; what it tells goes to the mailbox."""

@@ -11,7 +11,7 @@ from popnas.runs import told
 from popnas.training.interfaces import Loss, TrainableNetwork
 from popnas.training.parallel import Team
 from popnas.training.settings import TrainingSettings
-from popnas.training.stepper import PreparedBatch, Stepper
+from popnas.training.stepper import PreparedBatch, Stepped, Stepper
 
 
 class CompiledStepper(Stepper):
@@ -51,6 +51,16 @@ class CompiledStepper(Stepper):
         with self.precision:
             loss = self.loss_of(self._forward(batch.x, batch.lengths), batch)
         loss.backward()
+
+    def differentiated(self, batch: PreparedBatch) -> Stepped:
+        """See `Stepper`. A form of batch that was not rehearsed compiles its backward pass here; where that
+        fails, this batch counts twice in running statistics, and draws its dropout anew."""
+        try:
+            return super().differentiated(batch)
+        except TorchDynamoException as error:
+            self._give_up(error)
+        self.release_gradients()
+        return super().differentiated(batch)
 
     def _compiled_forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, ...]:
         try:

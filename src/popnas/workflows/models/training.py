@@ -358,6 +358,7 @@ class _ModelTraining:
         if self.job.meeting is None:
             return self._fit_with(network, None)
         with self.job.meeting.joined(self.placement.device) as team:
+            self.placement = team.agreed(self.placement)
             return self._fit_with(network, team)
 
     def _fit_with(self, network: networks.Network, team: Team | None) -> tuple[int, dict[str, Tensor]]:

@@ -66,10 +66,6 @@ from popnas.workflows.searching.steps import SearchSteps, TooFewGrowError
 from popnas.workflows.searching.time_left import Clock
 from popnas.workflows.settings import load_config, load_run_config, max_networks, unused
 
-# Training keeps its own limit; a worker that is this much later hangs and is killed.
-_HANG_FACTOR = 3.0
-_HANG_SECONDS = 60.0
-
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -203,7 +199,7 @@ class _Search:
                 made.lost(f"some of the log of {name} of {quoted(self.folder.path)}", failure)
             return self._result()
         if best_model.is_missing(self.folder, self.state, self.evaluator):
-            with self._executor() as executor:
+            with self._executor(num_workers=1) as executor:  # not tried how many: it trains one, if any
                 best_model.write(self.folder, self.state, self.evaluator, executor, self.tell)
         self._write_views(made)
         return self._result()
@@ -353,12 +349,12 @@ class _Search:
         self.state.apply(self.folder.journal.append(event, dict(content), dict(volatile or {})))
 
     @contextmanager
-    def _executor(self) -> Iterator[Executor]:
-        settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
-        evaluator = self.evaluator
+    def _executor(self, num_workers: int | None = None) -> Iterator[Executor]:
+        """`num_workers`: None: as many as the evaluator has, which it may have to find out."""
+        evaluator, settings = self.evaluator, self.config.others.executor
         run = str(self.folder.path.resolve()) if evaluator.executor_class.shares_disk else None
         with evaluator.sharing(self.folder.restore, self.tell) as shared:
-            num_workers = evaluator.num_workers(self.tell)
+            num_workers = num_workers or evaluator.num_workers(self.tell)
             payload = evaluator.payload(run, identity.of(self.folder.path))
             with executors.create(
                 settings.kind,
@@ -367,7 +363,7 @@ class _Search:
                 threads=settings.threads,
                 devices=evaluator.devices,
                 log_path=self.folder.debug_log,
-                hard_timeout_seconds=None if limit is None else _HANG_FACTOR * limit + _HANG_SECONDS,
+                hard_timeout_seconds=evaluator.hang_seconds,
             ) as executor:
                 yield executor
 

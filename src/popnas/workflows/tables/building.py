@@ -193,7 +193,7 @@ class _Building:
 
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
-        settings, limit = self.config.others.executor, self.config.others.max_candidate_seconds
+        settings = self.config.others.executor
         num_workers = self.evaluator.num_workers(self.tell)
         # Data in memory once per machine; to those of a cluster they are sent.
         with (
@@ -205,7 +205,7 @@ class _Building:
                 threads=settings.threads,
                 devices=self.evaluator.devices,
                 log_path=self.folder.debug_log,
-                hard_timeout_seconds=None if limit is None else 3 * limit + 60,
+                hard_timeout_seconds=self.evaluator.hang_seconds,
             ) as executor,
         ):
             yield executor

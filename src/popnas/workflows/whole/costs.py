@@ -180,7 +180,10 @@ def searched_networks(
 ) -> NetworkCosts | None:
     """By the wall times of the search, which trained the first of each cell's networks beside others, on this
     machine as busy as it is; without what was done once. `relative`: how much longer than the first each of a
-    cell's networks takes. None if it has no time of a cell."""
+    cell's networks takes. None if it has no time of a cell, or trained in another way than later stages
+    do."""
+    if not _is_as_later(state):
+        return None
     num_epochs = _num_epochs(state)
     epochs = []
     for cell, shares in relative.items():
@@ -190,6 +193,15 @@ def searched_networks(
         first = walls[0] * (1 - once_share) / num_epochs
         epochs += [first * share for share in shares]
     return NetworkCosts(epochs, whole)
+
+
+def _is_as_later(state: RunState) -> bool:
+    """Whether the search trained on this machine, and on its GPUs one network each, as later stages do."""
+    found = [item.volatile for item in state.evaluations]
+    if any("machine" in each for each in found):  # told where workers may be on others (`candidate.setup`)
+        return False
+    gpus = {each.get("device") for each in found} - {None, executors.CPU}
+    return not gpus or len({each.get("worker") for each in found}) <= len(gpus)
 
 
 def _num_epochs(state: RunState) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -277,7 +278,10 @@ class WholeJob:
         if found is not None:
             return found * len(dataset.full_train) / len(dataset.train)
         changed = requests.with_macro(config, best.motifs, best.normal_cells, best.filters, best.macro)
-        return epoch_time.probed(changed, dataset, Cell.parse(best.cell)) * len(dataset.full_train)
+        seconds = epoch_time.probed(changed, dataset, Cell.parse(best.cell))
+        if seconds is None:  # few epochs tell little, but more than nothing
+            seconds = statistics.median(log.epoch_seconds) / len(dataset.train)
+        return seconds * len(dataset.full_train)
 
     def _decided(self, name: str, config: RunConfig, share: EpochShare, end: float) -> None:
         """Keep a decision, so that the job goes on as it would have gone; the stage stops training `end`

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import weakref
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ import torch
 
 from popnas import evaluators, resources, tasks
 from popnas.cells import Block, Cell, SearchSpace
-from popnas.errors import CandidateFailed, UserError
+from popnas.errors import CandidateFailed, DeviceFilledError, UserError
 from popnas.evaluation import CandidateJob
-from popnas.evaluators.training import candidate, fits
+from popnas.evaluators.training import candidate, fits, forecast, probing
 from popnas.events import CandidateFinished
 from popnas.executors import Worker
 from popnas.resources import MemoryLimit
@@ -254,15 +255,29 @@ def test_threads_that_cannot_be_started_are_refused_with_how_many_can(loaded, mo
 @pytest.fixture
 def gpus(monkeypatch):
     """Lets the machine have GPUs of so many bytes, of which so many are free; and this process so many
-    reserved."""
+    reserved. What is free may be asked of one of them only: it opens a context there."""
 
     def have(*memory, reserved=0):
-        names = tuple(f"cuda:{number}" for number in range(len(memory)))
+        names, opened = tuple(f"cuda:{number}" for number in range(len(memory))), set()
+
+        def asked(place):
+            opened.add(torch.device(place).index)
+            return memory[torch.device(place).index]
+
         monkeypatch.setattr(device, "names", lambda train_strategy, num_gpus=None: names)
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: memory[torch.device(place).index])
+        monkeypatch.setattr(torch.cuda, "mem_get_info", asked)
+        monkeypatch.setattr(
+            torch.cuda, "get_device_properties", lambda place: _Properties(memory[place.index][1])
+        )
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda place: reserved)
 
+        return opened
+
     return have
+
+
+class _Properties(NamedTuple):
+    total_memory: int
 
 
 TWO_GPUS = {"others.train_strategy": "multi-GPU", "others.executor": {"kind": "processes", "workers": 4}}
@@ -288,6 +303,33 @@ def test_a_worker_is_judged_by_its_own_gpu_and_others_by_the_largest(loaded, gpu
     assert (own.limits[0][0].num_bytes, own.num_workers) == (4 * GIB, 1)
 
 
+@pytest.mark.parametrize("sharing", [1, 4])
+def test_a_network_that_fits_has_not_failed_where_others_fill_the_gpu(loaded, gpus, sharing):
+    """Its failure would be final, and one worker after the other would fail within seconds."""
+    made, dataset = loaded(**TWO_GPUS)
+    network, place = _conv(made, dataset), torch.device("cuda:0")
+    peak, data = fits.need_of(*network, 32).peak, fits.data_bytes(dataset.full_train)
+    resting = sharing * (fits.CONTEXT_BYTES + data)
+
+    def check(total, others):
+        gpus((total - resting - others, total), reserved=data)
+        fits.check_not_filled_by_others(made, dataset, network, place, sharing)
+
+    with pytest.raises(DeviceFilledError, match=r"hold about [\d.]+ GiB of 8.0 GiB,.* has not failed: end"):
+        check(8 * GIB, 8 * GIB - resting - peak // 2)
+    check(8 * GIB, 0)  # nobody else is there: it is the network's own doing
+    check(8 * GIB, 4 * GIB)  # there is room beside them
+    check(resting + 3 * peak // 2, peak)  # what others hold is a small part of it, as of a desktop's
+    check(resting + peak // 2, 0)  # it fits nowhere
+
+
+def test_a_context_is_opened_on_one_gpu_only(loaded, gpus):
+    made, dataset = loaded(**TWO_GPUS)
+    opened = gpus((8 * GIB, 8 * GIB), (16 * GIB, 16 * GIB), (8 * GIB, 8 * GIB))
+    fits.Room.of(made, dataset)
+    assert opened == {1}
+
+
 def test_what_others_hold_of_a_gpu_warns_and_refuses_nothing(loaded, gpus):
     """They may be gone in an hour. This process's own is there for its networks, but not beside workers."""
     made, dataset = loaded(**TWO_GPUS)
@@ -311,6 +353,19 @@ def test_how_many_workers_fit_is_said_of_all_gpus(loaded, gpus):
     assert fits.Room.of(made, dataset).warnings(3 * GIB) == []
 
 
+@pytest.mark.parametrize(("per_device", "number"), [(None, 2), (5, 5)])
+def test_a_plan_counts_the_memory_of_all_that_share_each_gpu(loaded, gpus, monkeypatch, per_device, number):
+    monkeypatch.setattr(forecast, "probed", lambda *_: probing.Probes([], [], 0.0))
+    monkeypatch.setattr(probing, "cost_model", lambda *_: None)
+    made, dataset = loaded(**TWO_GPUS)
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    cell, spec = _conv(made, dataset)
+    planned = forecast.TrainingForecast(made, dataset, spec, print, per_device=per_device)
+    each = fits.CONTEXT_BYTES + fits.data_bytes(dataset.full_train)
+    each += fits.need_of(cell, spec, min(made.dataset.batch_size, len(dataset.train))).peak
+    assert planned.memory_bytes(made.space.encode([cell])) == 2 * number * each
+
+
 def test_gpus_of_different_kinds_are_told(loaded, gpus, monkeypatch):
     kinds = {"cuda:0": "Some GPU", "cuda:1": "Another GPU"}
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: kinds[str(place)])
@@ -324,6 +379,31 @@ def test_gpus_of_different_kinds_are_told(loaded, gpus, monkeypatch):
     assert found["simulated"] == []
     kinds["cuda:1"] = "Some GPU"
     assert fits._unequal(loaded(**TWO_GPUS, **{"others.timing": "measured"})[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("generations", "is_mixed", "words"),
+    [
+        (((8, 0), (7, 0)), True, "in float32, as Another GPU has no units for bfloat16"),
+        (((7, 0), (8, 0)), True, "in float16, as the first takes"),
+        (((6, 1), (8, 0)), True, None),  # in float32 all the same
+        (((8, 0), (7, 0)), False, None),
+    ],
+)
+def test_what_unlike_gpus_compute_a_network_in_together_is_told(
+    loaded, gpus, monkeypatch, generations, is_mixed, words
+):
+    kinds = {"cuda:0": "Some GPU", "cuda:1": "Another GPU"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: kinds[str(place)])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda place: generations[place.index])
+    monkeypatch.setattr(fits.kept, "of", lambda *_: None)  # not measured
+    gpus((8 * GIB, 8 * GIB), (8 * GIB, 8 * GIB))
+    made, dataset = loaded(**TWO_GPUS, **{"others.use_mixed_precision": is_mixed})
+    told = fits.check_training(made, dataset, [_conv(made, dataset)], is_final=True, num_devices=2)
+    found = [warning for warning in told if "of different kinds" in warning]
+    assert len(found) == (words is not None) and all(str(words) in warning for warning in found)
+    alone = fits.check_training(made, dataset, [_conv(made, dataset)], is_final=True)
+    assert not any("of different kinds" in warning for warning in alone)
 
 
 @pytest.mark.parametrize(("is_mixed", "fits_in_half"), [(False, False), (True, True)])

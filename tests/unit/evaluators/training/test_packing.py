@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,6 +18,8 @@ from popnas import evaluators, executors
 from popnas.config import changed
 from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, packing, placing
+from popnas.evaluators.training.context import steps_of
+from popnas.evaluators.training.evaluator import TrainingEvaluator
 from popnas.evaluators.training.packing import counting, trying
 from popnas.evaluators.training.packing.counting import Awhile, Counted
 from popnas.evaluators.training.packing.trying import Packing, Throughput
@@ -132,13 +135,13 @@ def test_a_search_has_so_many_workers_and_they_know_that_they_share(made, monkey
     assert evaluator.num_workers(told.append) == evaluator.num_workers(told.append) == 6
     assert len(asked) == 1, "it takes a minute"
     assert evaluator.devices == 3 * ("cuda:0", "cuda:1")
-    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device
+    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).num_sharing > 1
     # A search that is cut to fit is of the same device; of smaller images no fewer fit.
     smaller = changed(evaluator.config, {"dataset.resize": {"width": 6, "height": 6}})
     for config in (evaluator.config, smaller):
         cut = evaluator.varied(config)
         assert cut.config == config and cut.num_workers(told.append) == 6 and len(asked) == 1
-        assert candidate.CandidateSetup.from_json(cut.payload(None, None)).shares_device
+        assert candidate.CandidateSetup.from_json(cut.payload(None, None)).num_sharing > 1
         assert (cut.workers_per_gpu, cut.trial_seconds) == (3, 50.0)
 
 
@@ -157,7 +160,7 @@ def test_who_has_said_how_many_is_not_probed(made, monkeypatch, devices, fields,
     monkeypatch.setattr(packing, "found", None)
     evaluator = made(devices, **{"others.executor": {"kind": "processes", **fields}})
     assert evaluator.num_workers(print) == number
-    assert candidate.CandidateSetup.from_json(evaluator.payload(None, None)).shares_device is shares
+    assert (candidate.CandidateSetup.from_json(evaluator.payload(None, None)).num_sharing > 1) is shares
 
 
 @pytest.mark.parametrize(("hours", "is_tried"), [(0.15, False), (0.18, True), (None, True)])
@@ -233,7 +236,7 @@ def test_steps_are_made_as_in_a_training_on_all_of_the_data(worker, tmp_path: Pa
     """As a CUDA graph, where such a training is long enough to be one, though the few data are not."""
     evaluator, context, few, cell = worker(**{"dataset.batch_size": 2, "training_hyperparameters.epochs": 21})
     whole = -(-len(evaluator.dataset.train) // 2)
-    assert trying.steps_of(evaluator.config, evaluator.dataset) == 21 * whole > 21 * len(few.train) // 2
+    assert steps_of(evaluator.config, evaluator.dataset) == 21 * whole > 21 * len(few.train) // 2
     asked: list[int] = []
     monkeypatch.setattr(counting.training, "fit", lambda *given: asked.append(given[-1].num_steps))
     counting.evaluate(context, Awhile(cell.key, 21 * whole, 0, 1, str(tmp_path)).to_json())
@@ -279,7 +282,21 @@ def test_as_many_as_cannot_be_trained_are_told_and_the_number_before_is_taken(
     texts = [event.text for event in told if isinstance(event, Told)]
     assert len(texts) == 2 and texts[0].startswith("4 at once on a GPU: " + expected)
     assert "\n" not in texts[0]
-    assert {each.steps for each in executor.told} == {trying.steps_of(evaluator.config, evaluator.dataset)}
+    assert {each.steps for each in executor.told} == {steps_of(evaluator.config, evaluator.dataset)}
+
+
+def test_a_finished_search_that_lacks_its_model_tries_nothing(config, tmp_path, monkeypatch) -> None:
+    """A minute of trying for a file that is made from kept weights, or for one training."""
+    monkeypatch.chdir(tmp_path)
+    found = search.search(load_config(config(**{"search_space.blocks": 1})))
+    shutil.rmtree(found.folder / "best_model")
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("it is tried how many share a GPU")
+
+    monkeypatch.setattr(TrainingEvaluator, "num_workers", fail)
+    search.resume(found.folder)
+    assert (found.folder / "best_model" / "model.json").is_file()
 
 
 def test_one_that_fails_is_told_to_the_others_at_once(tmp_path: Path) -> None:

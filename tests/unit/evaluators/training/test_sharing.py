@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from popnas.evaluation import CandidateJob, Measured
-from popnas.evaluators.training import candidate
+from popnas.evaluation import CandidateJob, Curve, Measured
+from popnas.evaluators.training import candidate, curve
 from popnas.training.accelerated.turns import DeviceTurns
 from popnas.workflows.settings import load_config
 
 JOB = CandidateJob("[(-1, identity, -1, identity)]", 1, 0, 7)
 DONE = Measured(params=1, flops=1, score=0.5)
+TABLE_DONE, TABLE_NO_MEMORY = Curve(), Curve(error="no memory", error_kind="out_of_memory")
 NO_MEMORY = Measured(params=1, flops=1, error="no memory", error_kind="out_of_memory")
 
 
@@ -28,11 +29,13 @@ def evaluated(config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
-    def run(ends: list[Measured], number: int, *, shares_device: bool, **changes: Any) -> Any:
+    def run(
+        ends: list[Any], number: int, *, shares_device: bool, module: Any = candidate, **changes: Any
+    ) -> Any:
         told = load_config(config(**changes))
         events: list[str] = []
         left = iter(ends)
-        setup = candidate.CandidateSetup(told.to_json(), None, None, False, shares_device=shares_device)
+        setup = candidate.CandidateSetup(told.to_json(), None, None, False, num_sharing=1 + shares_device)
         context = candidate.setup(setup.to_json(), candidate.Worker())
 
         def measure(*_: Any) -> Measured:
@@ -43,11 +46,11 @@ def evaluated(config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
             events.append("beside others" if is_free else "alone")
             return next(left)
 
-        monkeypatch.setattr(candidate, "measure", measure)
+        monkeypatch.setattr(module, "measure", measure)
         monkeypatch.setattr(candidate, "release", lambda device: events.append("given back"))
-        answers = [Measured.from_json(candidate.evaluate(context, JOB.to_json())) for _ in range(number)]
+        answers = [module.evaluate(context, JOB.to_json()) for _ in range(number)]
         assert next(left, None) is None
-        return [answer.error_kind for answer in answers], events
+        return [answer["error_kind"] for answer in answers], events
 
     return run
 
@@ -59,6 +62,16 @@ def test_who_shares_a_device_gives_back_what_each_candidate_has_left(evaluated, 
     assert answers == [None, None] and events == 2 * ["beside others", "given back"]
     answers, events = evaluated([DONE, DONE], 2, shares_device=False, **fields)
     assert answers == [None, None] and events == 2 * ["beside others"]
+
+
+def test_the_cells_of_a_table_share_a_device_as_those_of_a_search_do(evaluated) -> None:
+    """One for which the others left too little memory would be a failure in the table for ever."""
+    table = {"ends": [TABLE_NO_MEMORY, TABLE_DONE], "number": 1, "module": curve}
+    answers, events = evaluated(**table, shares_device=True)
+    assert answers == [None] and events == ["beside others", "given back", "alone", "given back"]
+    table["ends"] = [TABLE_NO_MEMORY]
+    answers, events = evaluated(**table, shares_device=False)
+    assert answers == ["out_of_memory"] and events == ["beside others", "given back"]
 
 
 @pytest.mark.parametrize("timing", ["measured", "simulated"])
@@ -90,6 +103,6 @@ def test_one_that_has_the_device_for_itself_or_fits_nowhere_is_not_tried_again(
 def test_times_are_taken_in_turn_only_where_there_are_any(evaluated, config) -> None:
     for timing, is_timed in (("measured", True), ("simulated", False)):
         told = load_config(config(**{"others.timing": timing}))
-        setup = candidate.CandidateSetup(told.to_json(), None, None, False, shares_device=True)
+        setup = candidate.CandidateSetup(told.to_json(), None, None, False, num_sharing=2)
         context = candidate.setup(setup.to_json(), candidate.Worker())
         assert context.turns is not None and (context.timed_in_turn is not None) == is_timed

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from popnas.placement import Placement
 from popnas.runs import told
-from popnas.training import TrainingSettings
+from popnas.training import TrainingSettings, loop
 from popnas.training.accelerated import compiled
 from popnas.training.stepper import PreparedBatch
 
@@ -83,8 +83,14 @@ def test_what_cannot_be_compiled_is_trained_as_it_is(
     assert num_asked == 1 + is_late
 
 
-def test_a_backward_pass_that_cannot_be_compiled_is_told_too(train: Any, compiler: Any) -> None:
-    """It is compiled only when it is needed; its forward pass was compiled by then."""
+@pytest.mark.parametrize("is_rehearsed", [True, False])
+def test_a_backward_pass_that_cannot_be_compiled_is_told_too(
+    train: Any, compiler: Any, monkeypatch: pytest.MonkeyPatch, is_rehearsed: bool
+) -> None:
+    """It is compiled only when it is needed; its forward pass was compiled by then. A form of batch that
+    comes late, or a training whose times are simulated, is not rehearsed."""
+    if not is_rehearsed:
+        monkeypatch.setattr(loop, "_MAX_WARMED", 0)
     from torch._dynamo.exc import BackendCompilerFailed
 
     class Backward(torch.autograd.Function):
@@ -101,7 +107,9 @@ def test_a_backward_pass_that_cannot_be_compiled_is_told_too(train: Any, compile
 
     compiler(refuse)
     found = trained(train, SETTINGS)
-    assert found == pytest.approx(trained(train, SETTINGS.replace(is_compiled=False)), rel=1e-4)
+    # Where it was not rehearsed, one batch draws its dropout a second time.
+    rel = 1e-4 if is_rehearsed else 0.1
+    assert found == pytest.approx(trained(train, SETTINGS.replace(is_compiled=False)), rel=rel)
 
 
 def test_what_a_network_itself_raises_is_its_own(train: Any, compiler: Any, make_network: Any) -> None:

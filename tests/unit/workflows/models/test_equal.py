@@ -3,11 +3,14 @@
 import json
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popnas import tasks
 from popnas.cells import Cell
 from popnas.config import TrainingConfig, bounds
+from popnas.errors import CandidateFailed
 from popnas.evaluation import Evaluation
 from popnas.events import TrainingsStarted
 from popnas.networks.spec import NetworkSpec
@@ -48,16 +51,17 @@ def epochs_of():
 
 @given(
     st.integers(1, 10_000),
-    st.lists(st.none() | st.floats(1e-6, 1e3), min_size=1, max_size=6).filter(lambda found: found[0]),
+    st.lists(st.none() | st.floats(1e-6, 1e3), min_size=1, max_size=6),
 )
 def test_all_take_as_long_as_the_first_within_bounds(epochs_of, equal_config, epochs, seconds):
     found = epochs_of(epochs, seconds, equal_config(epochs))
     assert found[0] == epochs and all(1 <= each <= MOST for each in found)
+    first = next((own for own in seconds if own is not None), None)
     for number, own in zip(found, seconds, strict=True):
         if own is None:
-            assert number == epochs, "what is fitted at once has no epochs that take longer"
+            assert number == epochs, "what is fitted at once, or fails, has no epochs that take longer"
             continue
-        exact = epochs * seconds[0] / own
+        exact = epochs * first / own
         nearest = min(max(exact, epochs / equal.MOST_TIMES), epochs * equal.MOST_TIMES)
         assert abs(number - nearest) <= 0.5 or number in (1, MOST)
 
@@ -140,6 +144,30 @@ def test_measured_times_are_those_of_a_few_steps(config, monkeypatch):
     wide = SPEC.replace(motifs=3, normal_cells_per_motif=2, filters=16)
     assert equal.epochs_of_each(made, None, [NETWORK, (NETWORK[0], wide)]) == [10, 20]
     assert asked[1] == (3, 2, 16, NETWORK[0])
+
+
+@pytest.mark.parametrize("kind", ["nan", "out_of_memory"])
+def test_a_network_that_fails_its_probe_ends_no_selection(config, monkeypatch, kind):
+    """It has the epochs of the configuration, and fails in its training if it must."""
+    real, released = epoch_time.probing.probe_epochs, []
+
+    def probe_epochs(context, cell, splits, clock):
+        if context.spec.filters == 16 and kind == "nan":
+            raise CandidateFailed("nan", "the training diverged")
+        if context.spec.filters == 16:  # where a batch is brought to the device: not in `fit`
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU")
+        return real(context, cell, splits, clock)
+
+    monkeypatch.setattr(epoch_time.probing, "probe_epochs", probe_epochs)
+    monkeypatch.setattr(epoch_time, "release", lambda device: released.append(device.type))
+    made = load_config(config(**{"others.timing": "measured", "training_hyperparameters.epochs": 10}))
+    dataset = tasks.get(made.dataset.type).load(made)
+    wide = (NETWORK[0], SPEC.replace(filters=16))
+    small = (NETWORK[0], SPEC.replace(filters=2))
+    assert equal.epochs_of_each(made, dataset, [small, wide]) == [10, 10]
+    assert equal.epochs_of_each(made, dataset, [wide, small]) == [10, 10]
+    # What a probe took of a GPU goes back: those who train are other processes.
+    assert released == ["cpu"] * 4
 
 
 def test_a_plan_of_before_has_the_epochs_of_its_configuration(run, partial):

@@ -6,8 +6,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from popnas.cells import SearchSpace
+from popnas.errors import CandidateFailed
 from popnas.evaluators.training import probing
 from popnas.evaluators.training.evaluator import TrainingEvaluator
 from popnas.evaluators.training.probing import CostModel, ProbedCost
@@ -257,6 +259,52 @@ def test_what_is_quick_is_probed_twice_and_the_mean_counts(planned):
     assert once.steps[0].seconds < found.steps[0].seconds < twice.steps[0].seconds
     mean = (once.steps[0].seconds + twice.steps[0].seconds) / 2
     assert found.steps[0].seconds == pytest.approx(mean)
+
+
+def test_an_operator_that_fails_its_probe_is_named_and_reckoned_from_the_others(planned):
+    """A search of it goes on, too: such candidates fail alone."""
+    operators = {"search_space.operators": ["1x1 conv", "3x3 conv", "5x5 conv", "7x7 conv"]}
+
+    def cost(cell):
+        if "5x5 conv" in str(cell):
+            raise CandidateFailed("nan", "the training loss became nan in epoch 2")
+        return steady(cell)
+
+    whole, found = planned(steady, **operators), planned(cost, **operators)
+    assert [step.seconds for step in found.steps] == pytest.approx([step.seconds for step in whole.steps])
+    (told,) = set(found.warnings) - set(whole.warnings)
+    assert "'5x5 conv' could not be trained" in told and "became nan in epoch 2" in told
+
+
+def test_the_first_operator_or_the_network_without_any_may_fail_its_probe(planned):
+    for failing, named in (("1x1 conv", "'1x1 conv'"), ("[]", "the network without operators")):
+
+        def cost(cell, failing=failing):
+            if failing in str(cell):
+                raise CandidateFailed("nan", "diverged")
+            return steady(cell)
+
+        found = planned(cost, **{"search_space.operators": ["1x1 conv", "3x3 conv"]})
+        assert found.seconds > 0 and sum(named in warning for warning in found.warnings) == 1
+
+
+def test_a_plan_of_networks_that_all_fail_says_so(planned):
+    def cost(cell):
+        raise CandidateFailed("nan", f"{cell} diverged")
+
+    with pytest.raises(CandidateFailed, match=r"no network of this search could be trained .* diverged"):
+        planned(cost)
+
+
+def test_memory_that_runs_out_after_a_probes_training_is_a_failed_probe(config, monkeypatch):
+    def inference_seconds(context, network, cost):
+        if "3x3 conv" in str(network.cell):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU")
+        return 0.001
+
+    monkeypatch.setattr(probing.candidate, "inference_seconds", inference_seconds)
+    found = plan(load_config(config(**{"search_space.blocks": 1, "others.timing": "measured"})))
+    assert any("'3x3 conv'" in warning and "does not fit" in warning for warning in found.warnings)
 
 
 @pytest.mark.slow

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from popnas import tasks
 from popnas.cells import Cell
+from popnas.errors import CandidateFailed
 from popnas.evaluation import Evaluation
+from popnas.networks.cost import network_cost
 from popnas.runs import RunState
 from popnas.runs.journal import Event
 from popnas.workflows.models.timing import epoch_time
@@ -73,6 +75,26 @@ def test_epochs_after_the_search_take_as_long_as_in_it():
     assert costs.searched_networks(state(50.0, folds=2), 0.2, relative, 1.25).epochs[0] == pytest.approx(10.0)
 
 
+@pytest.mark.parametrize(
+    ("told", "is_as_later"),
+    [
+        ([{"device": "cpu", "worker": 0}, {"device": "cpu", "worker": 1}], True),
+        ([{"device": "cuda:0", "worker": 0}, {"device": "cuda:1", "worker": 1}], True),
+        ([{"device": "cuda:0", "worker": 0}, {"device": "cuda:0", "worker": 1}], False),  # neighbours' work
+        ([{"device": "cuda:0", "worker": 0, "machine": "Some GPU"}], False),  # of a cluster
+    ],
+)
+def test_times_of_a_search_that_trained_otherwise_do_not_count(told, is_as_later):
+    found, cells = RunState(), [CELL, Cell.parse("[(-1, identity, -1, identity)]")]
+    found.apply(Event(1, "proposals", {"step": 1, "cells": [{"cell": cell.key} for cell in cells]}, {}))
+    for index, (cell, volatile) in enumerate(zip(cells, told, strict=False)):
+        item = Evaluation(cell.key, 1, index, False, 1, {}, 0.5, 1.0, 0.1)
+        found.apply(Event(2 + index, "evaluation", item.content(), {"wall_seconds": 50.0, **volatile}))
+    found.config = state(50.0).config
+    measured = costs.searched_networks(found, 0.2, {CELL: [1.0]}, 1.25)
+    assert (measured is not None) == is_as_later
+
+
 def test_what_was_not_measured_is_not_guessed():
     assert costs.searched_networks(state(None), 0.2, {CELL: [1.0]}, 1.25) is None
     assert costs.searched_networks(state(1.0), 0.2, {Cell(): [1.0]}, 1.25) is None
@@ -115,6 +137,28 @@ def test_the_networks_that_selection_may_train_are_probed(loaded):
     cost = epoch_time.sample_cost(config, dataset, CELL, "300;300000")
     sizes = epoch_time.sizes_of(CELL, epoch_time.spec_of(config, dataset), "300;300000")
     assert all(0 < cost.seconds(size) < 1 for size in sizes)
+
+
+@pytest.mark.parametrize("most", [None, 10_000, 0])
+def test_where_the_dearest_cannot_be_trained_a_cheaper_one_is_probed(loaded, monkeypatch, most):
+    """A network of `--params` that does not fit ends no job: it fails in the selection, alone."""
+    config, dataset = loaded
+    tried, real = [], epoch_time.probing.probe_epochs
+
+    def probe_epochs(context, cell, splits, clock):
+        params = network_cost(cell, context.spec).params
+        tried.append(params)
+        if most is not None and params > most:
+            raise CandidateFailed("out_of_memory", "the network does not fit")
+        return real(context, cell, splits, clock)
+
+    monkeypatch.setattr(epoch_time.probing, "probe_epochs", probe_epochs)
+    cost = epoch_time.sample_cost(config, dataset, CELL, "300;300000")
+    sizes = epoch_time.sizes_of(CELL, epoch_time.spec_of(config, dataset), "300;300000")
+    assert all(0 < cost.seconds(size) < 1 for size in sizes)
+    assert len(tried) == 2 if most is None else len(tried) > 2
+    if most:
+        assert tried[-1] <= most < tried[-2], "the dearest that can be trained is what counts"
 
 
 def test_a_stage_with_workers_starts_twice(config):

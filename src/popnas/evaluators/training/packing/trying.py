@@ -21,9 +21,9 @@ from popnas import executors, resources
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset, Fold
-from popnas.datasets.loader import batch_bounds
 from popnas.errors import ExecutorError
 from popnas.evaluators.training import candidate, fits, placing, shared_data
+from popnas.evaluators.training.context import steps_of
 from popnas.evaluators.training.packing import counting
 from popnas.evaluators.training.packing.counting import GONE, MEETING_SECONDS, Awhile, Counted
 from popnas.events import Listen, PhaseStarted, Told
@@ -169,13 +169,6 @@ def few_examples(config: RunConfig, dataset: Dataset) -> Dataset:
     train = dataset.folds[0].train
     pool = train.take(slice(0, min(len(train), _NUM_BATCHES * config.dataset.batch_size)))
     return replace(dataset, full_train=pool, folds=[Fold(pool, slice(0, len(pool)), slice(0, 0))], test=None)
-
-
-def steps_of(config: RunConfig, dataset: Dataset) -> int:
-    """Of a candidate's training on all of the data, not on a few: how many there are decides how they are
-    made, and so how fast they are and what memory they take (`training.accelerated.graphed`)."""
-    bounds = batch_bounds(len(dataset.folds[0].train), config.dataset.batch_size, joins_single=True)
-    return config.training_hyperparameters.epochs * len(bounds)
 
 
 def typical_cell(config: RunConfig, spec: NetworkSpec) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Sequence
@@ -14,15 +15,19 @@ from popnas import networks, tasks
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
+from popnas.errors import CandidateFailed
 from popnas.evaluators.training import fits, probing
 from popnas.evaluators.training.context import TrainingContext
 from popnas.evaluators.training.placing import placement
 from popnas.networks.cost import network_cost
 from popnas.networks.spec import NetworkSpec
 from popnas.process_state import torch_in_turn
+from popnas.training.failures import memory_errors_named, release
 from popnas.workflows.models import macro_variants, requests
 from popnas.workflows.models.folder import TrainingLog
 from popnas.workflows.models.macro_variants import Macro
+
+_LOG = logging.getLogger("popnas.training")
 
 _UNTOLD = 0.1
 """How much it counts, against a probe, that layers and arithmetic take half of the time each: one network
@@ -87,30 +92,52 @@ def logged(log: TrainingLog) -> float | None:
 
 def sample_cost(config: RunConfig, dataset: Dataset, cell: Cell, params: str | None) -> SampleCost:
     """What training samples take here in the networks that selection trains of a cell: the original and the
-    dearest that fits into memory are probed."""
+    dearest that fits into memory and can be trained are probed; where none can, it is a rough figure."""
     spec, room = spec_of(config, dataset), fits.Room.of(config, dataset, is_here=True)
     batch_size = min(config.dataset.batch_size, len(dataset.train))
     first, *others = _shapes(cell, spec, params)
-    shapes = [first]
-    for shape in sorted(others, key=lambda shape: _size(cell, _shaped(spec, shape)).flops, reverse=True):
-        if room.may_hold(fits.need_of(cell, _shaped(spec, shape), batch_size)):
-            shapes.append(shape)
-            break
-    found = []
-    for shape in shapes:
-        changed = requests.with_macro(config, shape.motifs, shape.normal_cells, shape.filters)
-        found.append((_size(cell, _shaped(spec, shape)), probed(changed, dataset, cell)))
+    others.sort(key=lambda shape: _size(cell, _shaped(spec, shape)).flops, reverse=True)
+    found = _sizes_probed(config, dataset, cell, [first])
+    found += _sizes_probed(
+        *(config, dataset, cell),
+        [shape for shape in others if room.may_hold(fits.need_of(cell, _shaped(spec, shape), batch_size))],
+    )
+    if not found:
+        found = [(_size(cell, _shaped(spec, first)), probing.rough_seconds(cell, spec))]
     return SampleCost.of(found)
 
 
-def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float:
-    """Seconds a sample that training a cell's post-search network takes here."""
+def _sizes_probed(
+    config: RunConfig, dataset: Dataset, cell: Cell, shapes: Sequence[Macro]
+) -> list[tuple[NetworkSize, float]]:
+    """The first of them that can be trained, with the seconds of a sample; none where none can."""
+    for shape in shapes:
+        changed = requests.with_macro(config, shape.motifs, shape.normal_cells, shape.filters)
+        if (seconds := probed(changed, dataset, cell)) is not None:
+            return [(_size(cell, _shaped(spec_of(config, dataset), shape)), seconds)]
+    return []
+
+
+def probed(config: RunConfig, dataset: Dataset, cell: Cell) -> float | None:
+    """Seconds a sample that training a cell's post-search network takes here; None, told in the log, where it
+    cannot be trained: whoever trains it will find the same, and tell."""
     spec = spec_of(config, dataset).replace(is_post_search=True)
     context = TrainingContext(config, dataset, spec, placement(config, spec).off_tpu)
+    device = context.placement.device
+    try:
+        with torch_in_turn(config.others.executor.threads), memory_errors_named(device):
+            return _probed(context, cell)
+    except CandidateFailed as failure:
+        _LOG.info("The network of %s could not be trained for a probe: %s", cell, failure)
+    finally:
+        release(device)  # by now nothing refers to its tensors; those who train are other processes
+    return None
+
+
+def _probed(context: TrainingContext, cell: Cell) -> float:
     few, validation = probing.few_samples(context, cell)
-    with torch_in_turn(config.others.executor.threads):
-        splits = (few, validation.take(slice(0, 1)))
-        result, _ = probing.probe_epochs(context, cell, splits, time.perf_counter)
+    splits = (few, validation.take(slice(0, 1)))
+    result, _ = probing.probe_epochs(context, cell, splits, time.perf_counter)
     records = result.epochs[1:] or result.epochs
     return statistics.median(record.training_seconds for record in records) / len(few)
 

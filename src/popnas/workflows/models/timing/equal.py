@@ -28,20 +28,20 @@ def epochs_of_each(
     config: RunConfig, dataset: Dataset, networks: Sequence[tuple[Cell, NetworkSpec]]
 ) -> list[int]:
     """Epochs of each network: the first has those of the configuration, the others as many as take about as
-    long, which a few steps of each tell; what is fitted at once has the configuration's."""
+    long, which a few steps of each tell. What is fitted at once has the configuration's, and so has what
+    cannot be trained for these steps: its training will tell why."""
     epochs, (_, most) = config.training_hyperparameters.epochs, bounds(TrainingConfig, "epochs")
-    first, *others = [_seconds(config, dataset, *network) for network in networks]
-    if first is None:
-        return [epochs] * len(networks)
-    found = [epochs]
-    for seconds in others:
+    each = [_seconds(config, dataset, *network) for network in networks]
+    first = next((seconds for seconds in each if seconds is not None), 1.0)
+    found = []
+    for seconds in each:
         times = 1.0 if seconds is None else min(max(first / seconds, 1 / MOST_TIMES), MOST_TIMES)
         found.append(min(max(round(epochs * times), 1), most))
     return found
 
 
 def _seconds(config: RunConfig, dataset: Dataset, cell: Cell, spec: NetworkSpec) -> float | None:
-    """Of a training example; None of a network that has no epochs."""
+    """Of a training example; None of a network that has no epochs, or that cannot be trained."""
     if not MACROS.get(spec.macro).is_of_cells:
         return None
     if config.others.timing == "simulated":
