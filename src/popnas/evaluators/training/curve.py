@@ -36,6 +36,7 @@ def measure(context: CandidateContext, job: CandidateJob) -> Curve:
         return {
             "wall_seconds": time.perf_counter() - started,
             "cpu_seconds": time.process_time() - cpu_started,
+            **context.machine,
         }
 
     cell = Cell.parse(job.cell)
