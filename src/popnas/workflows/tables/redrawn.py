@@ -31,7 +31,8 @@ _LEAST_SECONDS = 0.1
 def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
     """The same cells with so many trainings each. The mean of a cell is that of its trainings, without the
     first where there are others, as it decided which cells were trained again. Around it stands, for all
-    figures together, what one training of a cell of nearly that score had beside the mean of its own.
+    figures together, what one training of a cell of nearly that score had beside the mean of its own. The
+    means are kept: by them it is judged what was found.
 
     Raises:
         UserError: fewer than 3 cells have three trainings or more, so the noise is not known.
@@ -81,6 +82,9 @@ def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
             table,
             about=np.array(json.dumps(about)),
             **{name: values.astype(np.float32) for name, values in found.items()},
+            mean_metrics=_means(table.metrics, taken_NR).astype(np.float32),
+            mean_seconds=_means(table.training_seconds, taken_NR).astype(np.float32),
+            mean_inference_seconds=_means(table.inference_seconds, taken_NR).astype(np.float32),
             repetitions=np.full(len(table.cells), trainings, dtype=np.int64),
             failures=fails_NR.astype(np.int8),
         )
