@@ -211,9 +211,9 @@ def _check_searches(request: CompareRequest, evaluator: Evaluator, tell: Listen)
 
 def _with_seconds(request: CompareRequest, evaluator: Evaluator) -> CompareRequest:
     """With budgets in seconds: what so many networks of the median training time take."""
+    ground = ground_of(evaluator, request.objective)  # one that cannot be judged is refused here
     if request.seconds:
         return request
-    ground = ground_of(evaluator, request.objective)
     median = np.nanmedian(ground.seconds[ground.open_rows])
     seconds = round_significant(median * np.array(request.networks), _SECONDS_DIGITS)
     return dataclasses.replace(request, seconds=tuple(seconds.tolist()))
