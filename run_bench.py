@@ -13,8 +13,8 @@ from popnas.cli.main import main
 
 
 def arguments(given: list[str]) -> list[str]:
-    """The arguments of `popnas bench nasbench201`."""
-    is_chosen = any(argument.startswith("--mode") for argument in given)
+    """The arguments of `popnas bench nasbench201`; searches that go on with -r keep their mode."""
+    is_chosen = any(argument.startswith(("--mode", "-r")) for argument in given)
     return ["bench", "nasbench201", *([] if is_chosen else ["--mode", "compatible"]), *given]
 
 

@@ -76,7 +76,8 @@ ELSEWHERE = {
     "predict": 'A model predicts from Python: popnas.load("logs/NAME").predict(x). The README of its '
     "deployment folder shows it without popnas; `popnas evaluate` judges it on test data.",
     "resume": "A search goes on with `popnas search -r logs/NAME`, a whole job with "
-    "`popnas e2e -r logs/NAME`; all others go on when they are typed again.",
+    "`popnas e2e -r logs/NAME`, tables and what is tried over them with `popnas bench build`, `compare` or "
+    "`nasbench201` and -r logs/NAME; all others go on when they are typed again.",
     "compare": "Runs are compared with: popnas report logs/ONE logs/OTHER -o comparison.html",
     "deploy": "A deployment folder is written with: popnas export -p logs/NAME -o FOLDER",
     "version": "The version is shown with: popnas --version",

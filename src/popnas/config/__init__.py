@@ -13,7 +13,17 @@ in as `NameRules`.
 from popnas.config import after_search
 from popnas.config import no_effect as _no_effect  # its rules register themselves  # noqa: F401
 from popnas.config.declarations import bounds
-from popnas.config.loading import Source, changed, data_path, document_of, load, merge, schema, to_text
+from popnas.config.loading import (
+    Source,
+    changed,
+    check_form,
+    data_path,
+    document_of,
+    load,
+    merge,
+    schema,
+    to_text,
+)
 from popnas.config.names import EvaluatorFacts, NameRules, TaskFacts
 from popnas.config.older.migrating import Migration, migrated
 from popnas.config.optimizers import OptimizerSpec, SchedulerSpec, parse_optimizer, parse_scheduler
@@ -58,6 +68,7 @@ __all__ = [
     "after_search",
     "bounds",
     "changed",
+    "check_form",
     "data_path",
     "document_of",
     "load",

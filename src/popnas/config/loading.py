@@ -100,6 +100,23 @@ def merge(
     return _check(document, problems, names)
 
 
+def check_form(base: RunConfig, partial: Source, *, sets: Sequence[str] = ()) -> None:
+    """Refuse sections and fields of a partial configuration that there are not, and values that no such field
+    may have; what is right only together with others is not looked at.
+
+    Raises:
+        ConfigError: with all mistakes at once.
+    """
+    document = _read(partial, is_whole=False)
+    problems = _apply_sets(document, sets)
+    if not isinstance(document.value, dict):
+        raise ConfigError([_no_object(document.value)], document.name)
+    document.value = _merged(base, base.to_json(), document.value)
+    problems += _validate(document)[1]
+    if problems:
+        raise ConfigError(problems, document.name)
+
+
 def changed(config: RunConfig, changes: Json) -> RunConfig:
     """The configuration with fields ("section.key", deeper with more dots) set to other values.
 

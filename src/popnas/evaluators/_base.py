@@ -19,7 +19,7 @@ from popnas import executors
 from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.datasets import Dataset
-from popnas.evaluation import Evaluation
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.events import Listen
 from popnas.executors import Executor
 from popnas.records import Json, Record
@@ -220,6 +220,11 @@ class Evaluator(ABC):
     def knows(self, cells_NB4: np.ndarray) -> np.ndarray:
         """(N,) bool: which cells can be evaluated at all; a search chooses among those. All, unless said."""
         return np.ones(len(cells_NB4), dtype=bool)
+
+    def training(self, job: CandidateJob) -> int | None:
+        """Which of the trainings that it has of the job's cell, from 0, it answers the job with; None where
+        every job is a training of its own."""
+        return None
 
     def cell_of_operator(self, name: str) -> Cell:
         """The cell of one block whose times say what an operator costs (docs/search.md)."""

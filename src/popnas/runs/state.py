@@ -58,8 +58,8 @@ class Confirmation(Record):
 
 @dataclass(frozen=True)
 class Winner(Record):
-    """The cell that `search_strategy.repeats` made the best, of so many trainings: what it is expected to be
-    worth, with the standard deviation of that."""
+    """The cell that `search_strategy.repeats` made the best, of so many different trainings: what it is
+    expected to be worth, with the standard deviation of that."""
 
     cell: str
     mean: float

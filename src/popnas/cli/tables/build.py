@@ -81,10 +81,11 @@ def build(
 ) -> None:
     """Train every cell of a configuration's space and write their table, logs/NAME/table.npz.
 
-    Every epoch of a training becomes a fidelity. An interrupted one goes on with -r. Keep the space small:
-    the plan of a search tells how long a training takes.
+    Every epoch of a training becomes a fidelity. An interrupted one goes on with -r, and with
+    --set dataset.path=PLACE where its data were moved. Keep the space small: the plan of a search tells how
+    long a training takes.
     """
-    if folder is not None and (given := given_anew()):
+    if folder is not None and (given := given_anew("sets")):
         raise UserError(
             f"-r {quoted(folder)} goes on with that table as it was begun; leave out {', '.join(given)}."
         )
@@ -103,7 +104,7 @@ def build(
     ):
         if source is None:
             assert folder is not None
-            result = building.resume(folder, tell=listener)
+            result = building.resume(folder, sets=sets, tell=listener)
         else:
             config, typed = load_config(source, sets=sets), _typed(source, sets, request)
             result = building.build(config, request, name=name, command=typed, tell=listener)

@@ -66,14 +66,19 @@ def _latency(_context: click.Context, _option: click.Parameter, given: str | Non
 
 
 def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig, ...]:
-    """Of -j NAME=FILE and --set NAME:a.b=V, by name."""
+    """Of -j NAME=FILE and --set NAME:a.b=V, by name; of no name two files, nor two values of a field."""
     from popnas.workflows.tables.comparing.named import read_partial
 
-    partials, changes = {}, dict[str, list[str]]()
+    partials, changes, given = {}, dict[str, list[str]](), dict[str, set[str]]()
     for text in files:
         name, equals, file = text.partition("=")
         if not (name and equals and file):
             raise UserError(f"-j {text}: must be written NAME=FILE, as in -j wide=wide.json.")
+        if name in partials:
+            raise UserError(
+                f"-j {text}: '{name}' has a file already. Give each search a name of its own, or put both "
+                "into one file."
+            )
         partials[name] = read_partial(Path(file))
     for text in sets:
         name, colon, change = text.partition(":")
@@ -82,6 +87,13 @@ def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig
                 f"--set {text}: must be written NAME:a.b=V, as in "
                 "--set wide:search_strategy.max_children=40; NAME is what the changed search is called."
             )
+        field = change.partition("=")[0].strip()
+        if field in given.setdefault(name, set()):
+            raise UserError(
+                f"--set {text}: says for the second time what {field} of '{name}' is. Leave one out, or give "
+                "each search a name of its own."
+            )
+        given[name].add(field)
         changes.setdefault(name, []).append(change)
     names = dict.fromkeys([*partials, *changes])
     return tuple(NamedConfig(name, partials.get(name, {}), tuple(changes.get(name, []))) for name in names)
@@ -100,7 +112,7 @@ def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig
     "folder",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Go on with a comparison that was interrupted.",
+    help="Go on with a comparison that was interrupted; with -p where its table is now, if it was moved.",
 )
 @click.option(
     "--method",
@@ -151,7 +163,8 @@ def _configs(files: tuple[str, ...], sets: tuple[str, ...]) -> tuple[NamedConfig
     "--epochs",
     type=int,
     metavar="N",
-    help="What searches see.  [default: the table's last; of a benchmark 12]",
+    help="What searches see; what they find is judged at the table's last, of a benchmark at the same.  "
+    "[default: the last; of a benchmark 12]",
 )
 @click.option(
     "--trainings",
@@ -184,7 +197,7 @@ def compare(
     Leaves logs/NAME with comparison.json, curves.csv and plots. Every finished search is kept; an interrupted
     comparison goes on with -r.
     """
-    if asked.folder is not None and (given := given_anew("workers")):
+    if asked.folder is not None and (given := given_anew("workers", "source")):
         raise UserError(
             f"-r {quoted(asked.folder)} goes on with that comparison as it was begun; leave out "
             f"{', '.join(given)}."
@@ -204,10 +217,10 @@ def compare(
             lambda: None if listener.folder is None else kept("bench", "compare", "-r", listener.folder)
         ),
     ):
-        if asked.source is None:
-            assert asked.folder is not None
-            result = comparison.resume(asked.folder, workers=asked.workers, tell=listener)
+        if asked.folder is not None:
+            result = comparison.resume(asked.folder, table=asked.source, workers=asked.workers, tell=listener)
         else:
+            assert asked.source is not None
             request = replace(request, configs=configs)
             result = comparison.compare(
                 asked.source, request, name=asked.name, workers=asked.workers, tell=listener

@@ -46,18 +46,19 @@ def text(edges_6: np.ndarray) -> str:
     return "+".join(nodes)
 
 
-def parse(written: str) -> list[int]:
-    """The operations of the six edges of a text.
+def parse(written: object) -> list[int]:
+    """The operations of the six edges of a text, as a file has it, which may have anything else.
 
     Raises:
         DataError: it is no architecture of NAS-Bench-201.
     """
-    names = [name for node in written.split("+") for name in node.strip("|").split("|")]
+    nodes = written.split("+") if isinstance(written, str) else []
+    names = [name for node in nodes for name in node.strip("|").split("|")]
     sources = [f"{source}" for _, source in EDGES]
     parts = [name.rpartition("~") for name in names]
     if [part[2] for part in parts] != sources or any(part[0] not in OPERATIONS for part in parts):
         raise DataError(
-            f"{written[:100]!r} is no architecture of NAS-Bench-201, such as "
+            f"{str(written)[:100]!r} is no architecture of NAS-Bench-201, such as "
             f"{text(edges(np.zeros(1, dtype=np.int64))[0])}."
         )
     return [OPERATIONS.index(part[0]) for part in parts]

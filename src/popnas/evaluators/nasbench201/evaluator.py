@@ -13,6 +13,8 @@ from popnas import files
 from popnas.cells import Block, Cell
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, Problem, nearest
+from popnas.evaluation import CandidateJob
+from popnas.evaluators import _stored_trainings
 from popnas.evaluators._base import REGISTRY, Evaluator, Expected, Forecast
 from popnas.evaluators._cell_index import CellIndex
 from popnas.evaluators._moved import where_moved
@@ -101,6 +103,17 @@ class NasBench201Evaluator(Evaluator):
         if (metric := self.config.search_strategy.score_metric) != METRIC:
             message = f"must be {METRIC}, the only metric of NAS-Bench-201, got {metric}."
             yield Problem("search_strategy.score_metric", metric, message)
+
+    def check(self) -> list[str]:
+        """See `Evaluator`."""
+        counts_A = np.isfinite(self.trainings).sum(axis=1)
+        return _stored_trainings.told_of_few(self.config, counts_A, quoted(self.path))
+
+    def training(self, job: CandidateJob) -> int:
+        """See `Evaluator`: counted among those that there are."""
+        (code,) = self.codes(self.space.encode([Cell.parse(job.cell)]))
+        count = int(np.isfinite(self.trainings[code]).sum())
+        return _stored_trainings.of_job(self.config.others.seed, job, count)
 
     def facts(self) -> Json:
         """See `Evaluator`."""

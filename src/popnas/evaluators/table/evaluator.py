@@ -12,6 +12,8 @@ from popnas import files
 from popnas.cells import Cell
 from popnas.config import RunConfig
 from popnas.errors import ConfigError, DataError, Problem, UserError, nearest
+from popnas.evaluation import CandidateJob
+from popnas.evaluators import _stored_trainings
 from popnas.evaluators._base import REGISTRY, Evaluator, Expected, Forecast
 from popnas.evaluators._cell_index import CellIndex
 from popnas.evaluators._moved import where_moved
@@ -76,13 +78,7 @@ class TableEvaluator(Evaluator):
                 f"block, with which a search begins ({named}{', ...' if len(absent) > 3 else ''}). Build "
                 "the table whole for cells of 0 and 1 blocks."
             )
-        most = int(self.table.repetitions.max())
-        if self.config.others.confirm and most < 4:
-            return [
-                f"others.confirm: {quoted(self.path)} has {most} training{'s' * (most > 1)} of a cell at "
-                "most, so confirmations repeat the same ones."
-            ]
-        return []
+        return _stored_trainings.told_of_few(self.config, self.table.repetitions, quoted(self.path))
 
     def facts(self) -> Json:
         """See `Evaluator`."""
@@ -111,6 +107,11 @@ class TableEvaluator(Evaluator):
         rows = self.index.rows(cells_NB4)
         assert (rows >= 0).all(), "cells are restricted to those that the table has"
         return rows
+
+    def training(self, job: CandidateJob) -> int:
+        """See `Evaluator`."""
+        (row,) = self.rows(self.space.encode([Cell.parse(job.cell)]))
+        return _stored_trainings.of_job(self.config.others.seed, job, int(self.table.repetitions[row]))
 
     def costs(self, cells_NB4: np.ndarray) -> dict[str, np.ndarray]:
         """See `Evaluator`."""

@@ -17,7 +17,6 @@ from popnas.evaluators.table import stored
 from popnas.evaluators.table.evaluator import TableEvaluator
 from popnas.executors import Worker
 from popnas.records import Json
-from popnas.seeds import candidate_seed
 
 
 @dataclass(frozen=True)
@@ -26,17 +25,11 @@ class Lookup:
 
     evaluator: TableEvaluator
 
-    def training(self, job: CandidateJob, num_trainings: int) -> int:
-        """Which of a cell's trainings: its seed chooses the first, and repetitions take the next ones in
-        turn, so that none comes twice while there are others."""
-        first = candidate_seed(self.evaluator.config.others.seed, job.cell) if job.repetition else job.seed
-        return (first + job.repetition) % num_trainings
-
     def measured(self, job: CandidateJob) -> Measured:
         """The figures of one of the cell's trainings: its seed chooses which one."""
         evaluator, table = self.evaluator, self.evaluator.table
         row = int(evaluator.rows(evaluator.space.encode([Cell.parse(job.cell)]))[0])
-        training = self.training(job, int(table.repetitions[row]))
+        training = evaluator.training(job)
         costs = Measured(params=int(table.params[row]), flops=int(table.flops[row]))
         failure = int(table.failures[row, training])
         if failure != stored.WORKED:

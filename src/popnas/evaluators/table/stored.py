@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -52,6 +52,9 @@ class CellTable(StoredArrays):
         failures: (N, R) int8, `WORKED` or the position in `CandidateFailed.KINDS`.
         params, flops: (N,) int64, exact.
         cells_stacked: (N,) int64, how many cells are really stacked in the network.
+        mean_metrics, mean_seconds, mean_inference_seconds: (N, E, M), (N, E), (N,) float32, where trainings
+            are drawn, what they are drawn around (NaN: every training fails); without rows where they were
+            measured.
     """
 
     operators: np.ndarray
@@ -68,6 +71,19 @@ class CellTable(StoredArrays):
     params: np.ndarray
     flops: np.ndarray
     cells_stacked: np.ndarray
+    mean_metrics: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.float32), kw_only=True)
+    mean_seconds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.float32), kw_only=True)
+    mean_inference_seconds: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32), kw_only=True)
+
+    @property
+    def has_means(self) -> bool:
+        """Whether it is known what the trainings are drawn around."""
+        return all(len(getattr(self, name)) for name in _MEANS)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `StoredArrays`; files of measured trainings, and their digests, are without means."""
+        found = super().arrays()
+        return found if self.has_means else {key: found[key] for key in found if key not in _MEANS}
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -115,7 +131,7 @@ def read(path: Path) -> CellTable:
     """
     check_there(path)
     members = NpzMembers(path, _REMEDY, _REMEDY)
-    names = [item.name for item in fields(CellTable)]
+    names = [item.name for item in fields(CellTable) if item.name not in _MEANS]
     missing = [name for name in ("format", *names) if name not in members.names]
     if "format" in missing or str(members.read("format")) != FORMAT:
         found = "" if "format" in missing else f" (it says {str(members.read('format'))[:60]!r})"
@@ -125,7 +141,8 @@ def read(path: Path) -> CellTable:
         )
     if missing:
         raise DataError(f"{quoted(path)} lacks the arrays {', '.join(missing)}. {_REMEDY}")
-    table = CellTable(**{name: members.read(name) for name in names})
+    known = [*names, *(name for name in _MEANS if name in members.names)]
+    table = CellTable(**{name: members.read(name) for name in known})
     fault = fault_of(table)
     if fault is not None:
         raise DataError(f"{quoted(path)}: {fault} {_REMEDY}")
@@ -162,6 +179,11 @@ _SHAPES: Mapping[str, tuple[str, str]] = {
     "flops": ("N", "i"),
     "cells_stacked": ("N", "i"),
 }
+_MEANS: Mapping[str, tuple[str, str]] = {
+    "mean_metrics": ("NEM", "f"),
+    "mean_seconds": ("NE", "f"),
+    "mean_inference_seconds": ("N", "f"),
+}
 _KINDS = {"U": "text", "i": "integers", "f": "floats"}
 
 
@@ -178,7 +200,9 @@ def fault_of(table: CellTable) -> str | None:
 def _wrong_shape(table: CellTable) -> str | None:
     arrays = table.arrays()
     sizes: dict[str, int] = {"4": 4, "S": arrays["cells"].shape[1] + 1 if arrays["cells"].ndim == 3 else 0}
-    for name, (axes, kind) in _SHAPES.items():
+    for name, (axes, kind) in {**_SHAPES, **_MEANS}.items():
+        if name not in arrays:
+            continue
         array = arrays[name]
         if array.dtype.kind != kind:
             return f"'{name}' must hold {_KINDS[kind]}, but holds {array.dtype}."
@@ -271,6 +295,18 @@ def _wrong_figures(table: CellTable) -> str | None:
             row, repetition = np.argwhere(wrong)[0]
             cell = table.space.decode(table.cells[row : row + 1])[0]
             return f"'{name}' of training {repetition} of {cell} are {values[row, repetition].tolist()}."
+    return _wrong_means(table, np.asarray(is_there.any(axis=1))) if table.has_means else None
+
+
+def _wrong_means(table: CellTable, has_worked_N: np.ndarray) -> str | None:
+    for name in _MEANS:
+        values = getattr(table, name)
+        most = 1 if name == "mean_metrics" else np.inf
+        is_right_N = (np.isfinite(values) & (values >= 0) & (values <= most)).reshape(len(values), -1)
+        wrong = np.flatnonzero(has_worked_N & ~is_right_N.all(axis=1))
+        if len(wrong):
+            cell = table.space.decode(table.cells[wrong[:1]])[0]
+            return f"'{name}' of {cell} are {values[wrong[0]].tolist()}."
     return None
 
 

@@ -37,6 +37,7 @@ def measure(context: CandidateContext, job: CandidateJob) -> Curve:
         return {
             "wall_seconds": time.perf_counter() - started,
             "cpu_seconds": time.process_time() - cpu_started,
+            **context.machine,
         }
 
     cell = Cell.parse(job.cell)

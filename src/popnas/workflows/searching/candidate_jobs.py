@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from popnas.cells import Cell
 from popnas.evaluation import CandidateJob, Evaluation, Measured
 from popnas.executors import Result
-from popnas.runs import RunState, artifacts
+from popnas.runs import Confirmation, RunState, artifacts
 from popnas.seeds import candidate_seed
 
 
@@ -50,6 +51,12 @@ def lacking(wanted: Iterable[tuple[Place, int]], root_seed: int, state: RunState
 def again(evaluation: Evaluation) -> CandidateJob:
     """The job of an evaluation once more, which leaves the same files."""
     return CandidateJob(evaluation.cell, evaluation.step, evaluation.index, evaluation.seed)
+
+
+def confirming(training: Confirmation) -> CandidateJob:
+    """The job that a cell's further training was, but for its place in a step, which decides nothing."""
+    seed = 0 if training.seed is None else training.seed
+    return CandidateJob(training.cell, len(Cell.parse(training.cell)), 0, seed, training.repetition)
 
 
 def received(result: Result, job: CandidateJob, run: Path) -> Measured:

@@ -26,8 +26,9 @@ OUT_OF_NETWORKS = "max_networks"
 class MemorySearch:
     """One search of an evaluator's configuration, in this process, one candidate after the other.
 
-    `most_networks`: it ends when so many candidates are evaluated, wherever it stands then; None: when its
-    last step is done. `grow_by`: makes of the steps what proposes in place of predictors and selection.
+    `most_networks`: its steps end when so many candidates are evaluated, wherever they stand then; None: when
+    the last one is done. What it repeats (`search_strategy.repeats`) comes after that, and beside them.
+    `grow_by`: makes of the steps what proposes in place of predictors and selection.
     `reason`: why it ended.
     """
 
@@ -53,8 +54,7 @@ class MemorySearch:
         work = Work(self.evaluator.setup, self.evaluator.evaluate, self.evaluator.payload(None, None))
         with executors.create("inline", work) as executor:
             self.reason = self.steps.run(lambda step, cells: self._evaluate(step, cells, executor), self.grow)
-            if self.reason != OUT_OF_NETWORKS:
-                repeats.decide(self.evaluator, self.state, self._append, partial(self._train_again, executor))
+            repeats.decide(self.evaluator, self.state, self._append, partial(self._train_again, executor))
         return self.state.evaluations
 
     def _evaluate(self, step: int, proposals: list[Proposed], executor: Executor) -> str | None:

@@ -10,40 +10,60 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from popnas.evaluation import Evaluation, Measured
+from popnas.evaluation import Curve, Measured
 from popnas.events import Listen, Warned
 from popnas.printable import one_line
 from popnas.records import JsonValue
 
 
 class Machines:
-    """Those of a run; `arrived`: what is there of it already, in the order in which it came."""
+    """Those of a run; `arrived`: the volatile parts of what is there of it already, in the order in which it
+    came."""
 
-    def __init__(self, arrived: Iterable[Evaluation], tell: Listen) -> None:
+    def __init__(self, arrived: Iterable[Mapping[str, JsonValue]], tell: Listen) -> None:
         self._tell = tell
         self._seconds: dict[str, float] = {}  # by kind, the first known first
-        for evaluation in arrived:
-            self._know(evaluation.volatile)
+        for volatile in arrived:
+            self._know(volatile)
 
     def alike(self, measured: Measured) -> Measured:
         """With times as the first kind of machine would have taken, and how that was done: its volatile
         `times_by` is what they were multiplied by."""
-        known = set(self._seconds)
-        kind = self._know(measured.volatile)
-        if kind is None:
+        by = self._by(measured.volatile)
+        if by is None:
             return measured
-        first = next(iter(self._seconds))
-        if kind == first:
-            return measured
-        by = self._seconds[first] / self._seconds[kind]
-        if kind not in known:
-            self._tell(Warned(self._told(first, kind, by)))
         return replace(
             measured,
             training_seconds=_times(measured.training_seconds, by),
             inference_seconds=_times(measured.inference_seconds, by),
             volatile={**measured.volatile, "times_by": by},
         )
+
+    def alike_curve(self, curve: Curve) -> Curve:
+        """The same of a training for a table, after every epoch."""
+        by = self._by(curve.volatile)
+        if by is None:
+            return curve
+        return replace(
+            curve,
+            training_seconds=[seconds * by for seconds in curve.training_seconds],
+            inference_seconds=_times(curve.inference_seconds, by),
+            volatile={**curve.volatile, "times_by": by},
+        )
+
+    def _by(self, volatile: Mapping[str, JsonValue]) -> float | None:
+        """What times of the machine that told this are multiplied by; None where they stay."""
+        known = set(self._seconds)
+        kind = self._know(volatile)
+        if kind is None:
+            return None
+        first = next(iter(self._seconds))
+        if kind == first:
+            return None
+        by = self._seconds[first] / self._seconds[kind]
+        if kind not in known:
+            self._tell(Warned(self._told(first, kind, by)))
+        return by
 
     def _know(self, volatile: Mapping[str, JsonValue]) -> str | None:
         """The kind of machine that was timed; of each kind the first time holds."""

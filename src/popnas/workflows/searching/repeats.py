@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from popnas.evaluation import CandidateJob
+from popnas.evaluation import CandidateJob, Evaluation
 from popnas.evaluators import Evaluator
 from popnas.records import Json
 from popnas.runs import Confirmation, RunState
@@ -49,8 +49,17 @@ def decide(evaluator: Evaluator, state: RunState, append: Append, train: Train) 
     worth = repeating.worth(scores)
     best = int(repeating.ranked(worth)[0])
     mean, deviation = float(worth.mean[best]), float(worth.deviation[best])
-    append("winner", Winner(cells[best].cell, mean, deviation, len(scores[best])).to_json(), {})
+    again = [item for item in known.values() if item.cell == cells[best].cell and _score(item)]
+    count = _num_trainings(evaluator, cells[best], again)
+    append("winner", Winner(cells[best].cell, mean, deviation, count).to_json(), {})
     return True
+
+
+def _num_trainings(evaluator: Evaluator, cell: Evaluation, again: Sequence[Confirmation]) -> int:
+    """How many trainings its scores are of: a table may have answered with one of them several times."""
+    jobs = [candidate_jobs.again(cell), *map(candidate_jobs.confirming, again)]
+    numbers = [evaluator.training(job) for job in jobs]
+    return len(jobs) if None in numbers else len(set(numbers))
 
 
 def _score(training: Confirmation) -> list[float]:

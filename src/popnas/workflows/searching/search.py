@@ -170,7 +170,7 @@ class _Search:
         self.state: RunState = folder.state()
         self.was_finished = self.state.is_finished
         self.steps = SearchSteps(evaluator, self.state, self._append, tell)
-        self.machines = Machines(self.state.arrived, tell)
+        self.machines = Machines((item.volatile for item in self.state.arrived), tell)
         self.missing_views = RepeatedViews(tell)
         self.epochs_heard = EpochsHeard(tell)
         hours = self.config.others.max_hours

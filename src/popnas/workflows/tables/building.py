@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from popnas import evaluators, executors, files, resources
-from popnas.config import RunConfig
-from popnas.errors import UserError
+from popnas.command_lines import as_typed
+from popnas.config import RunConfig, changed
+from popnas.errors import DataError, UserError
 from popnas.evaluation import CandidateJob, Curve
 from popnas.evaluators import Evaluator
 from popnas.evaluators.table import stored
@@ -31,8 +32,10 @@ from popnas.events import Listen, PhaseAdvanced, PhaseStarted, RunOpened, Told, 
 from popnas.executors import Executor, Job, Result, Work
 from popnas.printable import counted
 from popnas.process_state import forks, torch_as_imported
-from popnas.runs.folder import place_of_run
+from popnas.runs.folder import DATA_PATH, absolute, place_of_run
 from popnas.seeds import candidate_seed
+from popnas.workflows.data.run_data import FIELD, new_place
+from popnas.workflows.searching.machines import Machines
 from popnas.workflows.settings import load_config, unused
 from popnas.workflows.tables import chosen, written
 from popnas.workflows.tables.folder import VERSION, BuildFolder, Built, Started, Trained
@@ -40,6 +43,13 @@ from popnas.workflows.tables.request import TableRequest
 
 _CURVES = "popnas.evaluators.training.curve:evaluate"
 _WORKS_WITH = "training"
+_UNUSED = {
+    "trackers": "no tracker hears of trainings for a table.",
+    "save_children_weights": "a table keeps figures alone.",
+    "save_children_models": "a table keeps figures alone.",
+    "confirm": "cells are trained again as often as the table is asked for.",
+}
+"""Of `others` what a search has beside its trainings."""
 
 
 @dataclass(frozen=True)
@@ -79,24 +89,48 @@ def build(
     folder = BuildFolder(place_of_run(logs, name))
     job = _Building(folder, config, request, tell)
     job.tell_warnings()
+    path = config.dataset.path
+    place = {} if path is None else {DATA_PATH: absolute(path)}
     with folder.made():
-        folder.start(Started(VERSION, config.to_json(), request, command).to_json(), environment())
+        started = Started(VERSION, config.to_json(), request, command)
+        folder.start(started.to_json(), {**environment(), **place})
         return job.run(folder.read())
 
 
 @torch_as_imported()
-def resume(path: Path | str, *, tell: Listen = nobody) -> BuildResult:
+def resume(path: Path | str, *, sets: Sequence[str] = (), tell: Listen = nobody) -> BuildResult:
     """Go on with the table of a folder; a finished one is written again.
 
+    `sets`: "dataset.path=PLACE", where the data were moved; the folder remembers that.
+
     Raises:
-        UserError: no such folder, locked by another process, or other data.
+        UserError: no such folder, locked by another process, other data, or a change that is not allowed.
     """
     forks.check("building a table")
     folder = BuildFolder(files.given(path, "the folder of the table"))
-    started = folder.read().started
-    job = _Building(folder, load_config(started.config), started.request, tell)
+    if others := [text for text in sets if text.partition("=")[0].strip() != FIELD]:
+        raise UserError(
+            f"`sets` {' '.join(others)}: a table goes on as it was begun; only {FIELD} may be changed, where "
+            "the data were moved. For another table start a new one."
+        )
+    built = folder.read()
+    moved = new_place(sets)
+    place = moved or built.data_path
+    config = load_config(built.started.config)
+    if place is not None:
+        config = changed(config, {FIELD: place})
+    try:
+        job = _Building(folder, config, built.started.request, tell)
+    except DataError as error:
+        if place is None or files.exists(files.user_path(place)):
+            raise
+        again = as_typed("bench", "build", "-r", folder.path, "--set", f"{FIELD}=PLACE")
+        raise DataError(
+            f"{error} If the data of this table were moved, say once where they are now: {again} (it is "
+            "checked that they are the same)."
+        ) from error
     with folder.lock():
-        return job.run(folder.read())
+        return job.run(folder.read(), moved)
 
 
 def _check_evaluator(config: RunConfig) -> None:
@@ -116,23 +150,38 @@ class _Building:
         self.keys = [cell.key for cell in config.space.decode(self.chosen.cells)]
         tell(PhaseStarted("loading the data"))
         self.evaluator: Evaluator = evaluators.create(config)
+        self.machines = Machines((), tell)
         hours = config.others.max_hours
         self.deadline = None if hours is None else time.monotonic() + hours * 3600
 
     def tell_warnings(self) -> None:
         """Of the configuration and the data."""
-        for warning in [*unused(self.config), *self.evaluator.told, *self.evaluator.check()]:
+        others = self.config.others
+        ignored = [
+            f"others.{name}: has no effect here: {why}"
+            for name, why in _UNUSED.items()
+            if getattr(others, name)
+        ]
+        for warning in [*unused(self.config), *ignored, *self.evaluator.told, *self.evaluator.check()]:
             self.tell(Warned(warning))
 
-    def run(self, built: Built) -> BuildResult:
-        """Train what is not trained yet, first every cell once."""
+    def run(self, built: Built, moved: str | None = None) -> BuildResult:
+        """Train what is not trained yet, first every cell once; `moved`: where the data are said to be."""
         self.built = built
+        self.machines = Machines(built.volatile, self.tell)
         self.tell(RunOpened(self.folder.path))
         with self.folder.journal as journal:
             if built.data is None:
                 built.apply(journal.append("data", dict(self.evaluator.facts())))
             elif warning := self.evaluator.compare(built.data):
+                if moved is not None:
+                    raise DataError(
+                        f"`sets` {FIELD}={moved}: {warning} Give the place of the data that this table was "
+                        "started with."
+                    )
                 self.tell(Warned(warning))
+            if moved is not None:
+                built.apply(journal.append("moved", {}, {DATA_PATH: moved}))
             with self._executor() as executor:
                 firsts = [(key, 0) for key in self.keys]
                 is_whole = self._train(f"training {counted(len(firsts), 'cell')}", firsts, executor)
@@ -185,7 +234,7 @@ class _Building:
         if result.value is None:
             curve = Curve(error=result.error, error_kind=result.error_kind)
         else:
-            curve = Curve.from_json(result.value)
+            curve = self.machines.alike_curve(Curve.from_json(result.value))
         content = Trained(job.cell, job.repetition, job.seed, curve).to_json()
         spent = {**curve.volatile, "worker": result.worker, "attempts": result.attempts}
         stripped = {**dict(content), "curve": {**dict(curve.to_json()), "volatile": {}}}

@@ -11,6 +11,7 @@ from pathlib import Path
 from popnas.evaluation import Curve
 from popnas.evaluators.table.stored import NAME
 from popnas.records import Json, Record
+from popnas.runs.folder import DATA_PATH
 from popnas.runs.journal import Event
 from popnas.workflows.tables.journal_folder import JournalFolder
 from popnas.workflows.tables.request import TableRequest
@@ -40,17 +41,20 @@ class Trained(Record):
 
 @dataclass
 class Built:
-    """What the journal says: how the building was started, the data's facts, the trainings by cell and
-    repetition, and what all events told beside (`volatile`) in order."""
+    """What the journal says: how the building was started, the data's facts and where they were found last,
+    the trainings by cell and repetition, and what all events told beside (`volatile`) in order."""
 
     started: Started
     data: Json | None = None
+    data_path: str | None = None
     trained: dict[tuple[str, int], Curve] = field(default_factory=dict)
     volatile: list[Json] = field(default_factory=list)
 
     def apply(self, event: Event) -> None:
         """Take one more event; of two of a training the first counts."""
         self.volatile.append(event.volatile)
+        if isinstance(place := event.volatile.get(DATA_PATH), str):
+            self.data_path = place
         if event.event == "data":
             self.data = self.data or event.content
         elif event.event == "trained":

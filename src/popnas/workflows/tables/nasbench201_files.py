@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import bz2
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,7 +27,7 @@ from popnas.evaluators.nasbench201 import architectures, stored
 from popnas.evaluators.nasbench201.architectures import NUM_ARCHITECTURES
 from popnas.evaluators.nasbench201.stored import DATA_SETS, NasBench201
 from popnas.events import Listen, PhaseAdvanced, PhaseStarted, nobody
-from popnas.printable import quoted
+from popnas.printable import counted, quoted
 from popnas.storage import compact_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read(path: Path, tell: Listen = nobody) -> NasBench201:
     )
 
 
-def _ordered(texts: list[str], index: np.ndarray, figures: Figures, *, source: str) -> NasBench201:
+def _ordered(texts: Sequence[object], index: np.ndarray, figures: Figures, *, source: str) -> NasBench201:
     """In the order of codes; all architectures must be there."""
     order = np.argsort(_codes(texts, source))
     table = NasBench201(
@@ -78,7 +78,7 @@ def _ordered(texts: list[str], index: np.ndarray, figures: Figures, *, source: s
     return table
 
 
-def _codes(texts: list[str], source: str) -> np.ndarray:
+def _codes(texts: Sequence[object], source: str) -> np.ndarray:
     """(A,) the code of each row's architecture; all must be there, once."""
     code = architectures.codes(
         np.array([architectures.parse(text) for text in texts], dtype=np.int64).reshape(-1, 6)
@@ -110,13 +110,36 @@ def with_latency(table: NasBench201, path: Path, device: str) -> NasBench201:
             f"{quoted(path)} has no latencies of the device '{device}'; it has those of: "
             f"{', '.join(devices) or 'none'}.{nearest(device, devices)}"
         )
-    code = _codes(columns["arch"].to_pylist() if "arch" in columns.column_names else [], path.name)
-    values = np.stack([_numbers(columns, f"{device}_latency_{name}", path) for name in DATA_SETS])
+    code = _codes(_texts(columns), path.name)
+    values = _latencies(columns, device, path)
+    if lacking := _num_lacking(values):
+        whole = [other for other in devices if not _num_lacking(_latencies(columns, other, path))]
+        raise DataError(
+            f"{quoted(path)} has no latency of {counted(lacking, 'architecture')} on '{device}' (what a "
+            "device cannot run has none above 0), and a search needs those of all. Devices with all of them: "
+            f"{', '.join(whole) or 'none'}."
+        )
     about = compact_json({**table.provenance, "latency": f"{device}, {path.name}"})
     found = replace(table, about=np.array(about), latency_ms=values[:, np.argsort(code)].astype(np.float32))
     if (fault := stored.fault_of(found)) is not None:
         raise DataError(f"{quoted(path)}: {fault}")
     return found
+
+
+def _latencies(columns: Table, device: str, path: Path) -> np.ndarray:
+    """(D, A) milliseconds by row of the file."""
+    names = [f"{device}_latency_{name}" for name in DATA_SETS]
+    return np.stack([_numbers(columns, name, path, may_lack=True) for name in names])
+
+
+def _num_lacking(latencies_DA: np.ndarray) -> int:
+    is_there = np.isfinite(latencies_DA) & (latencies_DA > 0)
+    return int((~is_there.all(axis=0)).sum())
+
+
+def _texts(columns: Table) -> list[object]:
+    """The column `arch`, whatever it holds; nothing where there is none."""
+    return columns["arch"].to_pylist() if "arch" in columns.column_names else []
 
 
 def _columns(path: Path) -> Table:
@@ -134,25 +157,41 @@ def _columns(path: Path) -> Table:
         ) from None
 
 
-def _numbers(columns: Table, name: str, path: Path) -> np.ndarray:
+def _numbers(columns: Table, name: str, path: Path, *, may_lack: bool = False) -> np.ndarray:
+    """(A,) float64; `may_lack`: rows without a number are NaN.
+
+    Raises:
+        DataError: no such column, or something else than numbers in it.
+    """
     if name not in columns.column_names:
         raise DataError(f"{quoted(path)} has no column '{name}'; it has: {', '.join(columns.column_names)}.")
-    return np.asarray(columns[name].to_numpy(), dtype=np.float64)
+    try:
+        values = np.asarray(columns[name].to_numpy(), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"the column '{name}' of {quoted(path)} holds {columns[name].type}, and must hold numbers."
+        ) from None
+    lacking = int((~np.isfinite(values)).sum())
+    if lacking and not may_lack:
+        raise DataError(
+            f"the column '{name}' of {quoted(path)} has {counted(lacking, 'row')} without a number, and must "
+            "have one of every architecture."
+        )
+    return values
 
 
-def _of_parquet(path: Path) -> tuple[list[str], np.ndarray, Figures]:
+def _of_parquet(path: Path) -> tuple[list[object], np.ndarray, Figures]:
     columns = _columns(path)
 
-    def numbers(name: str) -> np.ndarray:
-        return _numbers(columns, name, path)
+    def of_data_sets(start: str, *, may_lack: bool = False) -> np.ndarray:
+        names = [f"{start}{name}" for name in DATA_SETS]
+        return np.stack([_numbers(columns, name, path, may_lack=may_lack) for name in names])
 
-    def of_data_sets(start: str) -> np.ndarray:
-        return np.stack([numbers(f"{start}{name}") for name in DATA_SETS])
-
-    index = numbers("index").astype(np.int64)
-    seeds = np.stack([of_data_sets(f"val200_s{number}_") for number in range(3)], axis=2)
+    index = _numbers(columns, "index", path).astype(np.int64)
+    # Not all were trained three times.
+    seeds = np.stack([of_data_sets(f"val200_s{number}_", may_lack=True) for number in range(3)], axis=2)
     return (
-        columns["arch"].to_pylist() if "arch" in columns.column_names else [],
+        _texts(columns),
         index,
         {
             "validation_12": of_data_sets("val12_").astype(np.float32),

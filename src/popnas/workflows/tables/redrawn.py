@@ -28,10 +28,19 @@ _LEAST_SECONDS = 0.1
 """Of a cell's mean: no training takes less, whatever is drawn."""
 
 
+_KEPT_AS = {
+    "metrics": "mean_metrics",
+    "training_seconds": "mean_seconds",
+    "inference_seconds": "mean_inference_seconds",
+}
+"""Of a table's figures the names of their means."""
+
+
 def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
     """The same cells with so many trainings each. The mean of a cell is that of its trainings, without the
     first where there are others, as it decided which cells were trained again. Around it stands, for all
-    figures together, what one training of a cell of nearly that score had beside the mean of its own.
+    figures together, what one training of a cell of nearly that score had beside the mean of its own. The
+    means are kept: by them it is judged what was found.
 
     Raises:
         UserError: fewer than 3 cells have three trainings or more, so the noise is not known.
@@ -67,20 +76,20 @@ def redrawn(table: CellTable, trainings: int, seed: int = 0) -> CellTable:
     fails_NR = np.take_along_axis(
         table.failures, rng.integers(table.repetitions[:, None], size=donor_NR.shape), axis=1
     )
-    is_lost = fails_NR != stored.WORKED
     found = {
         "metrics": around(table.metrics, is_relative=False),
         "training_seconds": around(table.training_seconds, is_relative=True),
         "inference_seconds": around(table.inference_seconds, is_relative=True),
     }
     for values in found.values():
-        values[is_lost] = np.nan
+        values[fails_NR != stored.WORKED] = np.nan
+    means = {kept: _means(getattr(table, name), taken_NR) for name, kept in _KEPT_AS.items()}
     about = {**table.provenance, "redrawn": {"trainings": trainings, "seed": seed, "of": table.sha256}}
     return stored.sound(
         dataclasses.replace(
             table,
             about=np.array(json.dumps(about)),
-            **{name: values.astype(np.float32) for name, values in found.items()},
+            **{name: values.astype(np.float32) for name, values in {**found, **means}.items()},
             repetitions=np.full(len(table.cells), trainings, dtype=np.int64),
             failures=fails_NR.astype(np.int8),
         )

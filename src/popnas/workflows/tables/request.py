@@ -46,7 +46,7 @@ class TableRequest(Record):
 
 
 @dataclass(frozen=True)
-class BenchmarkRequest:
+class BenchmarkRequest(Record):
     """Which searches are done: `runs` of them, with seeds from `seed` on; `epochs` is the signal."""
 
     mode: Mode = "native"

@@ -15,6 +15,7 @@ from popnas.evaluation import Curve
 from popnas.evaluators import Evaluator
 from popnas.evaluators.table import stored
 from popnas.evaluators.table.stored import CellTable
+from popnas.runs.folder import DATA_PATH
 from popnas.storage import compact_json
 from popnas.workflows.tables.chosen import Chosen
 from popnas.workflows.tables.folder import Built
@@ -50,7 +51,7 @@ def table(
     costs = evaluator.costs(chosen.cells)
     return stored.sound(
         CellTable(
-            about=np.array(_about(built, config)),
+            about=np.array(_about(built)),
             operators=np.array(config.space.operators),
             cells=chosen.cells,
             space_sizes=chosen.space_sizes,
@@ -77,16 +78,16 @@ def _of_cell(key: str, built: Built) -> list[Curve]:
     return found
 
 
-def _about(built: Built, config: RunConfig) -> str:
-    """Where the figures come from, as JSON."""
+def _about(built: Built) -> str:
+    """Where the figures come from, as JSON; not where data lie here, which is nobody else's."""
     seconds = [spent for item in built.volatile if isinstance(spent := item.get("cpu_seconds"), float)]
     return compact_json(
         {
             "command": built.started.command,
-            "configuration": config.to_json(),
+            "configuration": built.started.config,
             "request": built.started.request.to_json(),
             "data": built.data,
-            "environment": built.volatile[0],
+            "environment": {name: value for name, value in built.volatile[0].items() if name != DATA_PATH},
             "trainings": len(built.trained),
             "cpu_seconds": round(sum(seconds)),
         }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from popnas.evaluation import Evaluation, Measured
+from popnas.evaluation import Curve, Measured
 from popnas.evaluators.training import candidate
 from popnas.events import JobEvent, Warned
 from popnas.executors import Worker
@@ -21,10 +21,6 @@ from popnas.workflows.settings import load_config
 def measured(kind: str | None, seconds: float = 0.1, **figures: Any) -> Measured:
     volatile = {} if kind is None else {"machine": kind, "machine_seconds": seconds}
     return Measured(**{"training_seconds": 6.0, "inference_seconds": 0.3, **figures}, volatile=volatile)
-
-
-def evaluation(found: Measured) -> Evaluation:
-    return Evaluation("[]", 0, 0, False, 0, volatile=found.volatile)
 
 
 def test_times_are_those_of_the_first_kind() -> None:
@@ -48,14 +44,24 @@ def test_times_are_those_of_the_first_kind() -> None:
 
 
 def test_a_search_that_goes_on_elsewhere_keeps_its_kind() -> None:
-    before = [evaluation(measured(None)), evaluation(measured("slow", 0.3)), evaluation(measured("fast"))]
+    before = [measured(None).volatile, measured("slow", 0.3).volatile, measured("fast").volatile]
     machines = Machines(before, pytest.fail)
     assert machines.alike(measured("fast")).training_seconds == pytest.approx(18.0)
     assert machines.alike(measured("slow", 5.0)).training_seconds == 6.0
 
 
+def test_all_epochs_of_a_training_for_a_table_are_brought_alike() -> None:
+    machines = Machines([measured("fast").volatile], lambda event: None)
+    curve = Curve({"accuracy": [0.5, 0.6]}, [3.0, 6.0], 0.3, volatile=measured("slow", 0.2).volatile)
+    found = machines.alike_curve(curve)
+    assert [*found.training_seconds, found.inference_seconds] == pytest.approx([1.5, 3.0, 0.15])
+    assert found.metrics == curve.metrics and found.volatile["times_by"] == pytest.approx(0.5)
+    failed = Curve(error="x", error_kind="nan", volatile=curve.volatile)
+    assert machines.alike_curve(failed).training_seconds == []
+
+
 def test_what_was_not_timed_or_failed_stays_as_it_is() -> None:
-    machines = Machines([evaluation(measured("fast"))], lambda event: None)
+    machines = Machines([measured("fast").volatile], lambda event: None)
     for as_it_is in (measured(None), Measured(volatile={"machine": "slow"})):
         assert machines.alike(as_it_is) is as_it_is
     failed = measured("slow", 0.3, training_seconds=None, inference_seconds=None, error_kind="nan")

@@ -291,6 +291,96 @@ def test_the_commands(config: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
     assert "not the folder of a run" in capsys.readouterr().err
 
 
+def digits_at(place: Path, *, of: int = 0) -> Path:
+    """Sixty images of two classes."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(n_class=2, return_X_y=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    x = (images[of : of + 60].reshape(-1, 8, 8) * 15).astype(np.uint8)
+    np.savez(place, x_train=x, y_train=labels[of : of + 60])
+    return place
+
+
+def at_a_path(config: Any, place: str) -> Any:
+    document = config().to_json()
+    document["dataset"] = {"type": "image_classification", "path": place, "batch_size": 16}
+    return load_config(document)
+
+
+def test_one_goes_on_from_wherever_it_is_called(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits_at(tmp_path / "work" / "data.npz")
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(KeyboardInterrupt):
+        built(at_a_path(config, "data.npz"), tmp_path, tell=interrupted_after(2))
+    monkeypatch.chdir(tmp_path)
+    assert resume(tmp_path / "table").reason == "completed"
+    about = stored.read(tmp_path / "table" / "table.npz").provenance
+    # A table that is handed on does not say where things lay.
+    assert str(tmp_path) not in json.dumps(about)
+
+
+def test_data_that_were_moved_are_named_once_and_are_the_same(
+    config: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = digits_at(tmp_path / "data.npz")
+    with pytest.raises(KeyboardInterrupt):
+        built(at_a_path(config, str(data)), tmp_path, tell=interrupted_after(2))
+    moved = data.rename(tmp_path / "moved.npz")
+    folder = str(tmp_path / "table")
+    assert run(["bench", "build", "-r", folder]) == 2
+    assert f"popnas bench build -r {folder} --set dataset.path=PLACE" in capsys.readouterr().err
+    other = digits_at(tmp_path / "other.npz", of=100)
+    assert run(["bench", "build", "-r", folder, "--set", f"dataset.path={other}"]) == 2
+    assert "Give the place of the data that this table was started with" in capsys.readouterr().err
+    assert run(["bench", "build", "-r", folder, "--set", "search_space.blocks=1"]) == 2
+    assert "only dataset.path may be changed" in capsys.readouterr().err
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, sets=[f"dataset.path={moved}"], tell=interrupted_after(2))
+    assert len(trainings(Path(folder))) == 4
+    assert run(["bench", "build", "-r", folder, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_trained"] == 11
+
+
+def test_times_of_several_kinds_of_machines_are_brought_to_one(
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the second kind comes when it goes on."""
+    setup = candidate.setup
+
+    def on(kind: str, seconds: float) -> Callable[..., Any]:
+        machine = {"machine": kind, "machine_seconds": seconds}
+        return lambda *asked: replace(setup(*asked), machine=machine)
+
+    told: list[JobEvent] = []
+    whole = built(config(), tmp_path / "whole")
+    monkeypatch.setattr(candidate, "setup", on("fast", 0.1))
+    with pytest.raises(KeyboardInterrupt):
+        built(config(), tmp_path, tell=interrupted_after(3))
+    monkeypatch.setattr(candidate, "setup", on("slow", 0.2))
+    resume(tmp_path / "table", tell=told.append)
+    assert any(isinstance(event, Warned) and "several kinds" in event.text for event in told)
+    tables = [stored.read(folder / "table.npz") for folder in (whole, tmp_path / "table")]
+    ratio_N = tables[1].training_seconds[:, 0, -1] / tables[0].training_seconds[:, 0, -1]
+    assert sorted(set(ratio_N.round(4).tolist())) == [0.5, 1.0] and (ratio_N == 1).sum() == 3
+    np.testing.assert_allclose(
+        tables[1].inference_seconds[:, 0] / tables[0].inference_seconds[:, 0], ratio_N, rtol=1e-5
+    )
+
+
+def test_what_only_a_search_has_is_told(config: Any, tmp_path: Path) -> None:
+    told: list[JobEvent] = []
+    names = ("trackers", "save_children_weights", "save_children_models", "confirm")
+    odd = config(**{f"others.{name}": True for name in names[1:]}, **{"others.trackers": ["tensorboard"]})
+    request = TableRequest({"2": 1}, seeds=1)
+    build(odd, request, name="table", logs=tmp_path, tell=told.append)
+    texts = [event.text for event in told if isinstance(event, Warned)]
+    for name in names:
+        assert any(text.startswith(f"others.{name}: has no effect here") for text in texts), name
+
+
 def test_warnings_of_the_configuration_are_told(config: Any, tmp_path: Path) -> None:
     told: list[JobEvent] = []
     odd = config(**{"others.predictions_batch_size": 3})

@@ -13,15 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from popnas import evaluators
 from popnas.cli.main import run
 from popnas.errors import DataError, UserError
 from popnas.evaluators.nasbench201 import architectures, mapping, stored
 from popnas.evaluators.nasbench201.stored import DATA_SETS
+from popnas.events import CandidateFinished, JobEvent, RunOpened
 from popnas.workflows.searching import finish
+from popnas.workflows.settings import max_networks
 from popnas.workflows.tables import nasbench201, nasbench201_files
+from popnas.workflows.tables.comparing import progressive
 from popnas.workflows.tables.request import BenchmarkRequest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "evaluators"))
+import made_nasbench201
 from made_nasbench201 import made
 
 TEXTS = [architectures.text(edges) for edges in architectures.edges(np.array([4000, 3, 15_000]))]
@@ -196,6 +201,45 @@ def test_latencies_of_a_device_are_joined_by_architecture(tmp_path: Path) -> Non
         nasbench201_files.with_latency(made(), path, "phone")
 
 
+@pytest.mark.parametrize("lack", [-1.0, 0.0, None, float("nan")])
+def test_a_device_that_cannot_run_all_is_answered_with_those_that_can(tmp_path: Path, lack: Any) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows: dict[str, Any] = {"arch": columns()["arch"]}
+    for name in DATA_SETS:
+        rows |= {f"{device}_latency_{name}": [1.0] * 15_625 for device in ("phone", "tpu", "chip")}
+        rows[f"tpu_latency_{name}"] = [lack] * 7 + [1.0] * 15_618
+    parquet.write_table(pyarrow.table(rows), path := tmp_path / "hw.parquet")
+    words = r"no latency of 7 architectures on 'tpu' .* Devices with all of them: phone, chip\."
+    with pytest.raises(DataError, match=words):
+        nasbench201_files.with_latency(made(), path, "tpu")
+    assert nasbench201_files.with_latency(made(), path, "chip").has_latency
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("arch", [None], r"'None' is no architecture"),
+        ("arch", [3], r"'3' is no architecture"),
+        ("val12_cifar10", ["high"], "the column 'val12_cifar10' of .* holds string, and must hold numbers"),
+        ("train_time_s_cifar100", [None], "'train_time_s_cifar100' of .* has 15,625 rows without a number"),
+        ("params_cifar10", [float("nan")], "has 15,625 rows without a number"),
+        ("index", ["x"], "the column 'index' of .* holds string"),
+    ],
+)
+def test_columns_that_hold_something_else_are_told(
+    column: str, values: list[Any], words: str, tmp_path: Path
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = {**columns(), column: values * 15_625}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "n.parquet")
+    with pytest.raises(DataError, match=words):
+        nasbench201_files.read(tmp_path / "n.parquet")
+
+
 def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         nasbench201_files.read(tmp_path / "nowhere.npz")
@@ -224,10 +268,8 @@ def test_what_cannot_be_asked_for_is_refused(changes: dict[str, Any], words: str
         nasbench201.benchmark(tmp_path / "n.npz", BenchmarkRequest(**changes), logs=tmp_path)
 
 
-def test_the_command_tells_test_accuracy_and_ceiling(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def smaller_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finish, "views", lambda *_: None)
     published = nasbench201.configuration
 
@@ -238,6 +280,69 @@ def test_the_command_tells_test_accuracy_and_ceiling(
         return nasbench201.load_config(found, sets=changes)
 
     monkeypatch.setattr(nasbench201, "configuration", smaller)
+
+
+def test_native_searches_take_no_more_queries_than_is_said(tmp_path: Path) -> None:
+    stored.write(tmp_path / "n.npz", made())
+    config = nasbench201.configuration(tmp_path / "n.npz", BenchmarkRequest(), 0)
+    most = progressive.num_firsts(evaluators.create(config))
+    most += sum(max_networks(config, step) for step in (2, 3, 4))
+    assert f"at most {most} queries" in str(nasbench201.configuration.__doc__)
+
+
+@pytest.mark.usefixtures("smaller_searches")
+def test_interrupted_searches_go_on_to_the_same(tmp_path: Path) -> None:
+    stored.write(tmp_path / "made.npz", made())
+    request = BenchmarkRequest("compatible", runs=3)
+    whole = nasbench201.benchmark(tmp_path / "made.npz", request, name="whole", logs=tmp_path)
+    count = 0
+
+    def interrupt(event: JobEvent) -> None:
+        """In the midst of the second search."""
+        nonlocal count
+        count += isinstance(event, CandidateFinished)
+        if count == whole.runs[0].queries + 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nasbench201.benchmark(tmp_path / "made.npz", request, name="cut", logs=tmp_path, tell=interrupt)
+    assert not (tmp_path / "cut" / "benchmark.json").exists()
+    (tmp_path / "cut").rename(tmp_path / "moved")
+    told: list[JobEvent] = []
+    found = nasbench201.resume(tmp_path / "moved", tell=told.append)
+    again = sum(isinstance(event, CandidateFinished) for event in told)
+    assert again == sum(run.queries for run in whole.runs) - count
+    assert [event.folder for event in told if isinstance(event, RunOpened)] == [tmp_path / "moved"]
+    results = [(tmp_path / name / "benchmark.json").read_bytes() for name in ("whole", "moved")]
+    assert results[0] == results[1] and found.mean == whole.mean
+    assert [Path(run.folder) for run in found.runs] == [tmp_path / "moved" / str(seed) for seed in range(3)]
+    # What has ended is not done again, and figures are not exchanged.
+    told.clear()
+    assert nasbench201.resume(tmp_path / "moved", tell=told.append) == found
+    assert not any(isinstance(event, CandidateFinished) for event in told)
+    stored.write(tmp_path / "moved" / "nasbench201.npz", made_nasbench201.timed())
+    with pytest.raises(DataError, match="does not hold the figures"):
+        nasbench201.resume(tmp_path / "moved")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "-p FILES says what is searched"),
+        (["-r", "x", "--runs", "3"], "leave out --runs"),
+        (["-r", "nowhere"], "does not exist"),
+    ],
+)
+def test_the_command_line_is_answered(words: list[str], told: str, capsys: Any) -> None:
+    assert run(["bench", "nasbench201", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("smaller_searches")
+def test_the_command_tells_test_accuracy_and_ceiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
     stored.write(tmp_path / "made.npz", made())
     asked = ["-p", "made.npz", "--mode", "compatible", "--runs", "2", "--name", "b"]
     assert run(["bench", "nasbench201", *asked, "--json"]) == 0
@@ -253,5 +358,9 @@ def test_the_command_tells_test_accuracy_and_ceiling(
         assert item["test"] <= told["ceiling"] + 1e-3 and 12 <= item["queries"] <= 18
     assert told["mean"] == pytest.approx(np.mean([item["test"] for item in told["runs"]]))
     assert stored.read(tmp_path / "logs" / "b" / "nasbench201.npz").sha256 == made().sha256
+    kept = json.loads((tmp_path / "logs" / "b" / "benchmark.json").read_text())
+    assert kept["mean"] == told["mean"] and [item["folder"] for item in kept["runs"]] == ["0", "1"]
+    assert run(["bench", "nasbench201", "-r", "logs/b", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
     assert run(["bench", "nasbench201", *asked]) == 2
     assert "exists already" in capsys.readouterr().err

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from popnas import evaluators, executors, files
-from popnas.errors import PopnasError, UserError
+from popnas.command_lines import as_typed
+from popnas.errors import DataError, PopnasError, UserError
 from popnas.evaluators import Evaluator
 from popnas.evaluators.nasbench201 import stored
 from popnas.evaluators.table import stored as cell_table
@@ -28,10 +29,13 @@ from popnas.report.views import Views
 from popnas.runs.folder import place_of_run
 from popnas.storage import write_bytes, write_json
 from popnas.strategy import round_significant
+from popnas.workflows.searching import surrogates
+from popnas.workflows.settings import unused
 from popnas.workflows.tables import nasbench201_files
 from popnas.workflows.tables.building import environment
 from popnas.workflows.tables.comparing import curves, nsga2, progressive, trial
 from popnas.workflows.tables.comparing.folder import (
+    TABLE_PATH,
     VERSION,
     Compared,
     ComparisonFolder,
@@ -40,7 +44,8 @@ from popnas.workflows.tables.comparing.folder import (
 )
 from popnas.workflows.tables.comparing.ground import ground_of
 from popnas.workflows.tables.comparing.judging import Judge
-from popnas.workflows.tables.comparing.request import WALKS, CompareRequest
+from popnas.workflows.tables.comparing.named import left_out
+from popnas.workflows.tables.comparing.request import PROGRESSIVE, WALKS, CompareRequest
 from popnas.workflows.tables.comparing.results import ComparisonResult, Results
 from popnas.workflows.tables.comparing.trial import Trial, TrialSetup, Tried
 from popnas.workflows.tables.redrawn import redrawn
@@ -79,17 +84,22 @@ def compare(
         evaluator = _checked(table, request, tell)
         request = _with_seconds(request, evaluator)
         with folder.made():
+            place = str(table.absolute())
             if table.parent == Path(scratch):
                 write_bytes(folder.path / table.name, table.read_bytes(), is_durable=True)
-                table = folder.path / table.name
-            started = ComparisonStarted(VERSION, str(table.absolute()), evaluator.facts(), request)
+                place = table.name
+            started = ComparisonStarted(VERSION, place, evaluator.facts(), request)
             folder.start(started.to_json(), environment())
             return _Comparison(folder, folder.read(), evaluator, tell).run(workers)
 
 
 @torch_as_imported()
-def resume(path: Path | str, *, workers: int | None = None, tell: Listen = nobody) -> ComparisonResult:
+def resume(
+    path: Path | str, *, table: Path | None = None, workers: int | None = None, tell: Listen = nobody
+) -> ComparisonResult:
     """Go on with a comparison; of a finished one tables and plots are written again.
+
+    `table`: where the table is now, if it was moved; the folder remembers that.
 
     Raises:
         UserError: no such folder, locked by another process, or another table.
@@ -100,8 +110,18 @@ def resume(path: Path | str, *, workers: int | None = None, tell: Listen = nobod
     folder.read()  # says what is wrong before a lock is looked for in a folder of something else
     with folder.lock():
         compared = folder.read()
-        evaluator = _checked(Path(compared.started.table), compared.started.request, tell)
+        place = folder.table(compared) if table is None else table
+        if not files.exists(place):
+            again = as_typed("bench", "compare", "-r", folder.path, "-p", "TABLE")
+            raise DataError(
+                f"{quoted(place)}, the table of this comparison, {files.missing(place)} If it was moved, say "
+                f"once where it is now: {again} (it is checked that it is the same)."
+            )
+        evaluator = _checked(place, compared.started.request, tell)
         evaluator.compare(compared.started.facts)
+        if table is not None:
+            with folder.journal as journal:
+                folder.apply(compared, journal.append("moved", {}, {TABLE_PATH: str(table.absolute())}))
         return _Comparison(folder, compared, evaluator, tell).run(workers)
 
 
@@ -166,16 +186,34 @@ def _checked(table: Path, request: CompareRequest, tell: Listen) -> Evaluator:
                 "networks it ends there."
             )
         )
-    for named in request.configs:
-        evaluators.create(progressive.planned(config, named, max(request.networks))).check()
+    _check_searches(request, evaluator, tell)
     return evaluator
+
+
+def _check_searches(request: CompareRequest, evaluator: Evaluator, tell: Listen) -> None:
+    """Look at every search of popnas that is compared, within every budget, and tell what is said of those
+    under names of their own beside what is said of all."""
+    base = evaluator.config
+    searched = [None] if PROGRESSIVE.keys() & set(request.methods) else []
+    is_told = {*unused(base), *evaluator.told, *evaluator.check()}
+    for named in [*searched, *request.configs]:
+        planned = [progressive.planned(base, named, networks) for networks in request.networks]
+        own = evaluators.create(max(planned, key=lambda config: config.search_strategy.max_children))
+        if named is not None or {"search", "pnas"} & set(request.methods):
+            surrogates.check_libraries(own)
+        checked = own.check()
+        if named is not None:
+            told = [*left_out(base, named), *unused(own.config), *own.told, *checked]
+            for sentence in told:
+                if sentence not in is_told:
+                    tell(Warned(f"{named.name}: {sentence}"))
 
 
 def _with_seconds(request: CompareRequest, evaluator: Evaluator) -> CompareRequest:
     """With budgets in seconds: what so many networks of the median training time take."""
+    ground = ground_of(evaluator, request.objective)  # one that cannot be judged is refused here
     if request.seconds:
         return request
-    ground = ground_of(evaluator, request.objective)
     median = np.nanmedian(ground.seconds[ground.open_rows])
     seconds = round_significant(median * np.array(request.networks), _SECONDS_DIGITS)
     return dataclasses.replace(request, seconds=tuple(seconds.tolist()))
@@ -189,6 +227,7 @@ class _Comparison:
     ) -> None:
         self.folder, self.compared, self.evaluator, self.tell = folder, compared, evaluator, tell
         self.request = compared.started.request
+        self.judge = Judge(ground_of(evaluator, self.request.objective))
 
     def run(self, workers: int | None) -> ComparisonResult:
         """Do the trials that are not done yet, and write what they came to."""
@@ -214,7 +253,7 @@ class _Comparison:
             self.tell(PhaseAdvanced(first + number, seconds_left=left))
 
     def _executor(self, workers: int | None) -> Executor:
-        setup = TrialSetup(self.compared.started.table, self.request)
+        setup = TrialSetup(str(self.folder.table(self.compared).absolute()), self.request)
         return executors.create(
             "inline" if workers == 1 else "processes",
             Work(f"{trial.__name__}:setup", f"{trial.__name__}:evaluate", setup.to_json()),
@@ -224,8 +263,7 @@ class _Comparison:
 
     def _written(self) -> ComparisonResult:
         self.tell(PhaseStarted("judging what was found"))
-        judge = Judge(ground_of(self.evaluator, self.request.objective))
-        results = Results(self.compared, self.request, judge)
+        results = Results(self.compared, self.request, self.judge)
         result = results.result(str(self.folder.path), self.evaluator.facts())
         # Two equal comparisons have equal files, wherever they lie.
         write_json(

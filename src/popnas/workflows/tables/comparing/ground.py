@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from popnas.cells.space import NO_BLOCK
-from popnas.evaluators import Evaluator
+from popnas.errors import DataError
+from popnas.evaluators import Evaluator, _stored_trainings
 from popnas.evaluators.nasbench201 import architectures
 from popnas.evaluators.nasbench201.evaluator import NasBench201Evaluator
 from popnas.evaluators.nasbench201.stored import DATA_SETS
 from popnas.evaluators.table import TableEvaluator
-from popnas.seeds import candidate_seed
 from popnas.workflows.tables.comparing.neighbours import neighbours
 
 
@@ -24,11 +24,17 @@ class Ground(ABC):
     """What is searched.
 
     Attributes:
-        keys: (N,) texts; a candidate's seed derives from its own, so that all methods with one seed see the
-            same training of it.
+        keys: (N,) texts; a candidate's seed derives from its own. In a table of cells it is the cell's, so
+            all methods with one seed see the same training of it. Searches of NAS-Bench-201 know cells and
+            not architectures: with its one training after 12 epochs it is the same for all, with its three
+            after 200 it need not be.
         num_trainings: (N,) int64, failed ones among them.
         scores: (N, R) validation scores that a search sees; NaN: failed, or not trained so often.
         costs: (N, R) what is minimised beside; NaN likewise.
+        last_scores, last_costs: (N, R) the same at the fidelity by which it is judged what was found: the
+            last of a table of cells; of NAS-Bench-201 the one that is seen, beside `test`.
+        truth: (N, 2) score and cost at that fidelity, of which trainings are but draws; None where nobody
+            knows it.
         seconds: (N, R) of training; NaN likewise.
         first_is_chosen_by: the first trainings decided which cells were trained again.
         test: (N,) figures that no search sees, in percent; None where the table has none.
@@ -40,6 +46,9 @@ class Ground(ABC):
     num_trainings: np.ndarray
     scores: np.ndarray
     costs: np.ndarray
+    last_scores: np.ndarray
+    last_costs: np.ndarray
+    truth: np.ndarray | None = None
     seconds: np.ndarray
     first_is_chosen_by: bool = False
     test: np.ndarray | None = None
@@ -50,8 +59,8 @@ class Ground(ABC):
         self._near: dict[int, np.ndarray] = {}
 
     def training(self, row: int, seed: int) -> int:
-        """Which training of a candidate a search with that seed sees; as evaluators choose it."""
-        return candidate_seed(seed, self.keys[row]) % int(self.num_trainings[row])
+        """Which training of a candidate a walk with that seed sees."""
+        return _stored_trainings.of_key(seed, self.keys[row], int(self.num_trainings[row]))
 
     def neighbours(self, row: int) -> np.ndarray:
         """Rows of `open_rows` that differ from a row by one change, in their order."""
@@ -85,16 +94,33 @@ class CellGround(Ground):
         self.num_trainings = table.repetitions
         metric = table.metric_names.tolist().index(evaluator.config.search_strategy.score_metric)
         self.scores = table.metrics[:, :, evaluator.epoch, metric].astype(np.float64)
+        self.last_scores = table.metrics[:, :, -1, metric].astype(np.float64)
         self.seconds = table.training_seconds[:, :, evaluator.epoch].astype(np.float64)
-        self.costs = self._costs(objective)
+        self.costs, self.last_costs = (self._costs(objective, epoch) for epoch in (evaluator.epoch, -1))
+        self.truth = self._truth(objective, metric)
         is_open = (table.num_blocks > 0) & (table.num_blocks <= self.space.num_blocks)
         self.open_rows = np.flatnonzero(is_open)
         self.choices = [self.space.num_blocks, *(len(values) for values in self._values())]
         self._index = evaluator.index
 
-    def _costs(self, objective: str) -> np.ndarray:
+    def _truth(self, objective: str, metric: int) -> np.ndarray | None:
+        """Of a table with drawn trainings what they are drawn around."""
+        table = self.table
+        if "redrawn" not in table.provenance:
+            return None
+        if not table.has_means:
+            raise DataError(
+                "this table of drawn trainings was made by an older popnas, which did not keep the means "
+                "that they are drawn around, and by which searches are judged. Compare anew, over the table "
+                "that `popnas bench build` made."
+            )
+        costs = {"time": table.mean_seconds[:, -1], "inference_time": table.mean_inference_seconds}
+        costs_N = costs[objective] if objective in costs else getattr(table, objective)
+        return np.stack([table.mean_metrics[:, -1, metric], costs_N], axis=1).astype(np.float64)
+
+    def _costs(self, objective: str, epoch: int) -> np.ndarray:
         if objective == "time":
-            return self.seconds
+            return self.table.training_seconds[:, :, epoch].astype(np.float64)
         if objective == "inference_time":
             return self.table.inference_seconds.astype(np.float64)
         exact_N = getattr(self.table, objective).astype(np.float64)
@@ -144,6 +170,7 @@ class ArchitectureGround(Ground):
         exact_A = known[objective]
         assert exact_A is not None, "the evaluator has looked whether there are latencies"
         self.costs = np.where(np.isfinite(self.scores), exact_A[:, None], np.nan)
+        self.last_scores, self.last_costs = self.scores, self.costs
         self.test = table.test_200[DATA_SETS.index(evaluator.data_set)].astype(np.float64)
         self.open_rows = every_A[1:]
         self.choices = [len(architectures.OPERATIONS)] * len(architectures.EDGES)

@@ -2,8 +2,9 @@
 
 A method is judged by what it would hand over: its best candidate, and its front over score and cost, both
 chosen by the trainings that it saw. Their worth is the mean over the *other* trainings of each, where there
-are some; in a table of `popnas bench build` also without the first, by which it was decided which cells are
-trained again. Regret is what is missing to the best of the table: to the highest mean, and to the
+are some, at the last fidelity, whichever was seen; in a table of `popnas bench build` also without the first,
+by which it was decided which cells are trained again. Where trainings are drawn around means, those are what
+each is worth. Regret is what is missing to the best of the table: to the highest mean, and to the
 hypervolume of all means, with objectives scaled to 0..1 over the whole table and its worst corner as
 reference.
 
@@ -69,10 +70,14 @@ class Judge:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        values_NRM = np.stack([ground.scores, ground.costs], axis=2)
-        is_there_NR = np.isfinite(ground.scores) & np.isfinite(ground.costs)
-        self.worth = _mean_of_others(values_NRM, is_there_NR, ground.first_is_chosen_by)
-        means_NM = _means(values_NRM, is_there_NR, ground.first_is_chosen_by)
+        values_NRM = np.stack([ground.last_scores, ground.last_costs], axis=2)
+        is_there_NR = np.isfinite(values_NRM).all(axis=2)
+        if ground.truth is None:
+            self.worth = _mean_of_others(values_NRM, is_there_NR, ground.first_is_chosen_by)
+            means_NM = _means(values_NRM, is_there_NR, ground.first_is_chosen_by)
+        else:
+            self.worth = np.broadcast_to(ground.truth[:, None], values_NRM.shape)
+            means_NM = ground.truth.copy()
         is_closed = np.ones(len(means_NM), dtype=bool)
         is_closed[ground.open_rows] = False
         means_NM[is_closed] = np.nan
@@ -103,7 +108,7 @@ class Judge:
         for row in np.unique(np.delete(rows, first_D)).tolist():
             own = np.unique(trainings[rows == row])
             worth_DM[rows_D == row] = self._worth_beside(row, own)
-            scores_D[rows_D == row] = self.ground.scores[row, trainings[rows == row]].mean()
+            scores_D[rows_D == row] = _mean_seen(self.ground.scores[row, trainings[rows == row]])
         values_DM = np.stack([scores_D, costs_D], axis=1)
         counts_D = self._is_open[rows_D] & np.isfinite(values_DM).all(axis=1)
         winner = tried.winner if number >= len(tried.rows) else None
@@ -112,7 +117,9 @@ class Judge:
     def _worth_beside(self, row: int, trainings: np.ndarray) -> np.ndarray:
         """(M,) what a candidate is worth to who saw these trainings of it; all, where none is left."""
         ground = self.ground
-        values_1RM = np.stack([ground.scores[row], ground.costs[row]], axis=1)[None]
+        if ground.truth is not None:
+            return ground.truth[row]
+        values_1RM = np.stack([ground.last_scores[row], ground.last_costs[row]], axis=1)[None]
         left_1R = np.isfinite(values_1RM).all(axis=2)
         all_1R = left_1R.copy()
         left_1R[:, trainings] = False
@@ -155,6 +162,12 @@ class Judge:
         """All of the table seen once: what no choice among candidates can do better with that signal."""
         rows = self.ground.open_rows.tolist()
         return Tried(tuple(rows), tuple(self.ground.training(row, seed) for row in rows))
+
+
+def _mean_seen(scores: np.ndarray) -> float:
+    """What a search that saw these trainings of a candidate, its first one first, takes it for: one whose
+    first training failed is no result, and repetitions that failed say nothing (`searching.repeats`)."""
+    return float(np.nanmean(scores)) if np.isfinite(scores[0]) else np.nan
 
 
 def _mean_of_others(values_NRM: np.ndarray, is_there_NR: np.ndarray, is_first_chosen_by: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,14 @@ from popnas.tasks.image_classification import ImageClassification
 from popnas.workflows.searching import surrogates
 from popnas.workflows.searching.in_memory import MemorySearch
 from popnas.workflows.searching.steps import Grow, SearchSteps
-from popnas.workflows.settings import load_config, max_networks, name_rules
+from popnas.workflows.settings import load_config, max_networks
 from popnas.workflows.tables import nasbench201
+from popnas.workflows.tables.comparing.named import OF_OTHERS
+from popnas.workflows.tables.comparing.named import merged as merged_named
 from popnas.workflows.tables.comparing.request import CompareRequest, NamedConfig
 from popnas.workflows.tables.request import BenchmarkRequest
 
 _REMEDY = "Give a table of `popnas bench build`, or figures that `popnas bench nasbench201` made."
-_SECTIONS = ("search_space", "search_strategy", "others")
-"""Of a configuration's sections those in which searches over one table can differ."""
 
 
 def is_cells(path: Path) -> bool:
@@ -75,9 +75,14 @@ def default_config(table: Path, request: CompareRequest, seed: int) -> RunConfig
         },
         "training_hyperparameters": {"epochs": request.epochs or int(found.epochs[-1])},
         "dataset": {"type": part(built, "dataset").get("type", ImageClassification.name), "path": str(table)},
-        "others": {"evaluator": "table", "seed": seed, "trackers": []},
+        "others": {**_of_search(built), "evaluator": "table", "seed": seed, "trackers": []},
     }
     return load_config(document)
+
+
+def _of_search(built: Json) -> Json:
+    """Of the section `others` of a configuration what says how it searches."""
+    return {name: value for name, value in part(built, "others").items() if name in OF_OTHERS}
 
 
 def num_firsts(evaluator: Evaluator) -> int:
@@ -92,6 +97,7 @@ def planned(base: RunConfig, named: NamedConfig | None, networks: int) -> RunCon
 
     Raises:
         ConfigError: the named configuration is none over `base`.
+        UserError: its repeats leave no networks to choose among.
     """
     merged = _merged(base, named)
     strategy, firsts = merged.search_strategy, num_firsts(evaluators.create(merged))
@@ -117,30 +123,35 @@ def planned(base: RunConfig, named: NamedConfig | None, networks: int) -> RunCon
 
     # More a step no configuration may ask for, however many networks there are.
     fitting = bisect.bisect_right(range(1, min(networks, MOST_CHILDREN) + 1), networks, key=most)
-    return with_children(max(fitting, 1))
+    found = with_children(max(fitting, 1))
+    if (repeats := found.search_strategy.repeats) >= networks:
+        who = "the search" if named is None else f"the search '{named.name}'"
+        raise UserError(
+            f"`networks` {networks}: {who} trains {repeats} of them again (search_strategy.repeats), which "
+            f"leaves none to choose among. Give more than {repeats} networks, or fewer repeats."
+        )
+    return found
 
 
 def _merged(base: RunConfig, named: NamedConfig | None) -> RunConfig:
-    """With what a named configuration says of the search; the table, its fidelity and the seed stay."""
-    if named is None:
-        return base
-    partial: Json = {name: part(named.partial, name) for name in _SECTIONS}
-    merged = configurations.merge(base, partial, sets=named.sets, names=name_rules())
-    kept = {name: getattr(base.others, name) for name in ("evaluator", "seed")}
-    return configurations.changed(merged, {f"others.{name}": value for name, value in kept.items()})
+    return base if named is None else merged_named(base, named)
 
 
 def search(evaluator: Evaluator, networks: int) -> RunState:
     """A search that trains at most so many, what it trains again among them."""
-    return _ended(MemorySearch(evaluator, networks - evaluator.config.search_strategy.repeats))
+    return _ended(evaluator, networks, None)
 
 
 def random_choice(evaluator: Evaluator, networks: int) -> RunState:
     """The same steps, in which as many expansions are drawn evenly as a search may train."""
-    return _ended(MemorySearch(evaluator, networks, _growing_at_random))
+    return _ended(evaluator, networks, _growing_at_random)
 
 
-def _ended(found: MemorySearch) -> RunState:
+def _ended(evaluator: Evaluator, networks: int, grow_by: Callable[[SearchSteps], Grow] | None) -> RunState:
+    """What is trained again is left for the end, also where the steps are cut."""
+    most = networks - evaluator.config.search_strategy.repeats
+    assert most > 0, "budgets that repeats use up are refused"
+    found = MemorySearch(evaluator, most, grow_by)
     found.run()
     return found.state
 

@@ -14,7 +14,8 @@ from popnas.evaluators import Evaluator
 from popnas.executors import Worker
 from popnas.records import Json, Record
 from popnas.runs import RunState
-from popnas.seeds import candidate_seed, derive_seed
+from popnas.seeds import derive_seed
+from popnas.workflows.searching import candidate_jobs
 from popnas.workflows.tables.comparing import progressive, walks
 from popnas.workflows.tables.comparing.ground import Ground, ground_of, rows_of
 from popnas.workflows.tables.comparing.nsga2 import nsga2
@@ -99,18 +100,15 @@ class TrialContext:
         return self._as_rows(search(evaluator, trial.networks), evaluator)
 
     def _as_rows(self, state: RunState, evaluator: Evaluator) -> Tried:
-        once = [(item.cell, 0) for item in state.evaluations]
-        again = [(item.cell, item.repetition) for item in state.confirmations]
-        cells = [Cell.parse(cell) for cell, _ in (*once, *again)]
-        rows = rows_of(evaluator, evaluator.space.encode(cells))
-        seed = evaluator.config.others.seed
-        trainings = [
-            (candidate_seed(seed, cell) + repetition) % int(self.ground.num_trainings[row])
-            for (cell, repetition), row in zip((*once, *again), rows, strict=True)
-        ]
+        once = [candidate_jobs.again(item) for item in state.evaluations]
+        jobs = [*once, *(candidate_jobs.confirming(item) for item in state.confirmations)]
+        rows = rows_of(evaluator, evaluator.space.encode([Cell.parse(job.cell) for job in jobs]))
+        trainings = [evaluator.training(job) for job in jobs]
         won = state.winner
-        winner = None if won is None else int(rows[[cell for cell, _ in once].index(won.cell)])
-        return Tried(tuple(rows.tolist()), tuple(trainings), winner)
+        winner = None if won is None else int(rows[[job.cell for job in once].index(won.cell)])
+        return Tried(
+            tuple(rows.tolist()), tuple(number for number in trainings if number is not None), winner
+        )
 
 
 def walked(ground: Ground, make: MakeWalk, trial: Trial, request: CompareRequest) -> Tried:
