@@ -19,11 +19,11 @@ PARTIAL_PRESETS = (
 )
 
 _DESCRIPTIONS = {
-    "run": "the default: scikit-learn's digits, the best cells with several seeds; minutes on a laptop",
+    "run": "the default: scikit-learn's digits; repeated trainings decide the best; minutes on a laptop",
     "run_debug": "digits, to see in a minute how everything works; its scores mean nothing",
     "run_cifar10": "CIFAR-10 (extra hub), close to the published search; made for a GPU",
-    "run_ts": "a small problem of series (extra timeseries), with the published number of networks",
-    "run_seg": "images with masks of yours, with the published number of networks; made for a GPU",
+    "run_ts": "a small problem of series (extra timeseries), with the published number of networks a step",
+    "run_seg": "images with masks of yours, with the published number of networks a step; made for a GPU",
     "run_seg_debug": "images with masks of yours, fewer and shorter trainings",
     "model_selection_images": "for images and masks, unless you name another: light regularisation",
     "model_selection_ts": "for series, unless you name another: time warp, light regularisation",
