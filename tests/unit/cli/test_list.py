@@ -44,7 +44,7 @@ def test_presets_say_what_they_are_for_and_how_large_they_are(capsys):
         "name": "run",
         "for": "search",
         "data": "digits",
-        "networks": 1 + 55 + 2 * (16 + 4),
+        "networks": 1 + 55 + (16 + 4) + 16,
         "epochs": 8,
         "description": config.preset_description("run"),
     }

@@ -190,12 +190,18 @@ def presets() -> Iterator[Row]:
 
 
 def _of_search(config: RunConfig) -> Row:
-    strategy, data = config.search_strategy, config.dataset
-    per_step = strategy.max_children + strategy.max_exploration_children
+    from popnas.cells import Block, Cell
+    from popnas.strategy import ProgressiveSearch
+    from popnas.workflows.settings import max_networks, strategy_settings
+
+    data, later = config.dataset, range(2, config.search_space.blocks + 1)
+    strategy = ProgressiveSearch(config.space, strategy_settings(config))
+    of_operators = [Cell((Block(-1, name, -1, name),)) for name in config.space.operators]
+    num_firsts = sum(len(strategy.proposals(step, needed=of_operators)) for step in (0, 1))
     return {
         "for": "search",
         "data": data.name or data.path,
-        "networks": 1 + config.space.count_new_blocks(1) + (config.search_space.blocks - 1) * per_step,
+        "networks": num_firsts + sum(max_networks(config, step) for step in later),
         "epochs": config.training_hyperparameters.epochs,
     }
 
