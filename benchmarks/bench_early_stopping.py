@@ -116,7 +116,7 @@ class StoppingLookup:
     def _curve(self, job: CandidateJob) -> tuple[np.ndarray, np.ndarray]:
         evaluator, table = self.whole.evaluator, self.whole.evaluator.table
         row = int(evaluator.rows(evaluator.space.encode([Cell.parse(job.cell)]))[0])
-        training = self.whole.training(job, int(table.repetitions[row]))
+        training = evaluator.training(job)
         metric = table.metric_names.tolist().index(evaluator.config.search_strategy.score_metric)
         return table.metrics[row, training, :, metric], table.training_seconds[row, training]
 

@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +58,7 @@ def measure_one(path: Path, is_cached: bool) -> dict[str, float]:
     import torch
 
     from popnas import config, tasks
+    from popnas.placement import Placement
 
     torch.set_num_threads(1)
     task = tasks.get("image_segmentation")
@@ -76,8 +79,9 @@ def measure_one(path: Path, is_cached: bool) -> dict[str, float]:
     began = time.perf_counter()
     dataset = task.load(chosen)
     loading = time.perf_counter() - began
-    train = task.train_loader(chosen, dataset, dataset.train, device="cpu", seed=0)
-    evaluation = task.evaluation_loader(chosen, dataset, dataset.validation, device="cpu")
+    placement = Placement.on("cpu", num_dims=2, filters=chosen.architecture_hyperparameters.filters)
+    train = task.train_loader(chosen, dataset, dataset.train, placement, seed=0)
+    evaluation = task.evaluation_loader(chosen, dataset, dataset.validation, placement)
     return {
         "load_seconds": loading,
         "train_milliseconds": statistics.median(_epoch(train) for _ in range(_EPOCHS)),
@@ -86,7 +90,7 @@ def measure_one(path: Path, is_cached: bool) -> dict[str, float]:
     }
 
 
-def _epoch(loader: object) -> float:
+def _epoch(loader: Iterable[Any]) -> float:
     """Mean wall milliseconds per batch."""
     began, count = time.perf_counter(), 0
     for _ in loader:
@@ -94,10 +98,10 @@ def _epoch(loader: object) -> float:
     return (time.perf_counter() - began) / count * 1e3
 
 
-def measure(num_images: int) -> dict[str, object]:
+def measure(num_images: int) -> dict[str, Any]:
     """All variants."""
     raw_megabytes = num_images * 4 * np.prod(_SIZE) / 2**20
-    found: dict[str, object] = {"images": num_images, "raw_megabytes": raw_megabytes}
+    found: dict[str, Any] = {"images": num_images, "raw_megabytes": raw_megabytes}
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), num_images)
         for form in _FORMS:

@@ -122,7 +122,7 @@ def measure(config: dict[str, Any], *, is_shared: bool) -> dict[str, float]:
         if is_shared:
             stack.enter_context(evaluator.sharing(Path(folder), nobody))
         work = Work(evaluator.setup, evaluator.evaluate, evaluator.payload(None, None))
-        count, text = evaluator.num_workers, Cell.parse(CELL).key
+        count, text = evaluator.num_workers(nobody), Cell.parse(CELL).key
         jobs = [Job(str(index), CandidateJob(text, 1, index, index).to_json()) for index in range(count)]
         executor = stack.enter_context(executors.create("processes", work, num_workers=count))
         executor.prestart()
