@@ -119,9 +119,8 @@ def measure(config: dict[str, Any], *, is_shared: bool) -> dict[str, float]:
             watch.start()
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        if is_shared:
-            stack.enter_context(evaluator.sharing(Path(folder), nobody))
-        work = Work(evaluator.setup, evaluator.evaluate, evaluator.payload(None, None))
+        shared = stack.enter_context(evaluator.sharing(Path(folder), nobody)) if is_shared else None
+        work = Work(evaluator.setup, evaluator.evaluate, evaluator.payload(None, None), shared)
         count, text = evaluator.num_workers(nobody), Cell.parse(CELL).key
         jobs = [Job(str(index), CandidateJob(text, 1, index, index).to_json()) for index in range(count)]
         executor = stack.enter_context(executors.create("processes", work, num_workers=count))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from popnas.cells import Cell, SearchSpace
-from popnas.errors import CellSyntaxError, UserError
+from popnas.errors import CellSyntaxError, RunFolderError, UserError
 from popnas.evaluators import Evaluator
 from popnas.printable import counted, quoted
 from popnas.runs import EarlierScores, RunFolder
@@ -30,7 +30,7 @@ def read(evaluator: Evaluator) -> tuple[list[EarlierScores], list[str]]:
     """
     found, told, space = list[EarlierScores](), list[str](), evaluator.space
     for place in evaluator.config.others.predictors.earlier_runs:
-        folder = RunFolder.open(Path(place))
+        folder = _opened(place)
         state = folder.state()
         scored = [
             (-score, item.cell)
@@ -56,6 +56,13 @@ def read(evaluator: Evaluator) -> tuple[list[EarlierScores], list[str]]:
                 f"{FIELD}: the score predictor learns from {len(taken)} of {whole} of {quoted(place)}; {why}"
             )
     return found, told
+
+
+def _opened(place: str) -> RunFolder:
+    try:
+        return RunFolder.open(Path(place))
+    except RunFolderError as error:
+        raise RunFolderError(f"`{FIELD}`: {error}") from None
 
 
 def _is_of(cell: Cell, space: SearchSpace) -> bool:

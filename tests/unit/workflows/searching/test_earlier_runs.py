@@ -166,7 +166,10 @@ def test_a_run_that_lends_nothing_ends_the_search_before_it_begins(document: dic
     one = {"blocks": 1, "lookback_depth": 1, "operators": list(OPERATORS[:2])}
     small = {**document, "search_space": one, "others": {"evaluator": "table", "trackers": []}}
     search(load_config(small), name="small")
-    for place, said in (("logs/small", "leave this run out"), ("logs/none", "none")):
+    for place, said in (
+        ("logs/small", "leave this run out"),
+        ("logs/none", "earlier_runs`: the run folder logs/none"),
+    ):
         with pytest.raises(UserError, match=said):
             search(later(document, place), name="second")
         assert not Path("logs/second").exists()
