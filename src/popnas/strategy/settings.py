@@ -96,11 +96,12 @@ class StrategySettings:
     def step_quota(self, *, is_last: bool) -> Quota:
         """What a step from 2 on may train at most; step B is the last."""
         growing = max(round(self.growth_share * self.max_children), 1)
+        children = self.max_children if is_last else growing
         return Quota(
-            self.max_children if is_last else growing,
+            children,
             0 if is_last or self.is_pnas else self.max_exploration_children,
             self.random_children,
-            self._by_score(0, self.max_children if is_last else growing),
+            self._by_score(0, children),
         )
 
     def num_rounds(self, *, is_last: bool) -> int:
@@ -115,12 +116,12 @@ class StrategySettings:
         def part(total: int) -> int:
             return total * end // num_rounds - total * begin // num_rounds
 
-        before = step.children * begin // num_rounds
+        before, children = step.children * begin // num_rounds, part(step.children)
         return Quota(
-            part(step.children),
+            children,
             part(step.exploration),
             0 if round_number else self.random_children,
-            self._by_score(before, before + part(step.children)),
+            self._by_score(before, before + children),
         )
 
     def _by_score(self, before: int, until: int) -> int | None:

@@ -103,12 +103,11 @@ class TrialContext:
         once = [candidate_jobs.again(item) for item in state.evaluations]
         jobs = [*once, *(candidate_jobs.confirming(item) for item in state.confirmations)]
         rows = rows_of(evaluator, evaluator.space.encode([Cell.parse(job.cell) for job in jobs]))
-        trainings = [evaluator.training(job) for job in jobs]
+        trainings = [number for job in jobs if (number := evaluator.training(job)) is not None]
+        assert len(trainings) == len(jobs), "who looks up knows which training it gave"
         won = state.winner
         winner = None if won is None else int(rows[[job.cell for job in once].index(won.cell)])
-        return Tried(
-            tuple(rows.tolist()), tuple(number for number in trainings if number is not None), winner
-        )
+        return Tried(tuple(rows.tolist()), tuple(trainings), winner)
 
 
 def walked(ground: Ground, make: MakeWalk, trial: Trial, request: CompareRequest) -> Tried:
